@@ -1,0 +1,193 @@
+"""The engine, the session, SQLite's pragmas and the migrations."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.orm import Session, sessionmaker
+
+import arena
+from alembic import command
+from arena.errors import (
+    ConfigurationError,
+    DatabaseError,
+    DatabaseOutdated,
+    DatabaseTooNew,
+    StoreUnavailable,
+)
+
+BUSY_TIMEOUT_S = 10.0  # how long a writer waits for SQLite's one lock before the store is "away"
+CONNECTIONS = 48  # a thread each: more than the web's worker threads, so none waits for a pool
+
+
+class Database:
+    """One engine and the sessions on it."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            self.engine = _make_engine(url)
+        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+            raise ConfigurationError(
+                "ARENA_DATABASE_URL is no database address that is understood here; write "
+                "sqlite:////path/arena.sqlite or postgresql+psycopg://user@host/name."
+            ) from error
+        self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session in one transaction: committed at the end, rolled back on any error.
+
+        Raises:
+            StoreUnavailable: where the database cannot be reached or its lock is not given.
+        """
+        try:
+            with self._sessions.begin() as session:
+                yield session
+        except OperationalError as error:
+            raise StoreUnavailable(
+                f"The database does not answer ({error.orig}): nothing was stored; try again."
+            ) from error
+
+    def ping(self) -> None:
+        """Raise StoreUnavailable unless the database answers."""
+        with self.session() as session:
+            session.execute(text("SELECT 1 FROM track LIMIT 1")).first()
+
+    def dispose(self) -> None:
+        self.engine.dispose()
+
+
+def _make_engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS)
+    engine = create_engine(
+        url,
+        connect_args={"timeout": BUSY_TIMEOUT_S},
+        pool_size=CONNECTIONS,
+        json_serializer=_compact_json,
+    )
+
+    @event.listens_for(engine, "connect")
+    def _set_pragmas(connection: Any, _record: object) -> None:
+        # SQLAlchemy opens the transaction itself below: the driver's own late BEGIN would let two
+        # writers read first and then fail to write.
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Any) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+def _compact_json(value: object) -> str:
+    import json
+
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def begin_write(session: Session) -> None:
+    """Take the write lock now, so that what is read before the write cannot change under it.
+
+    On SQLite this is BEGIN IMMEDIATE; other databases hold their own row locks.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        session.connection(execution_options={"begin": "BEGIN IMMEDIATE"})
+
+
+# --- migrations -----------------------------------------------------------------------------------
+
+
+def migrations_folder() -> Path:
+    """`alembic/` in a checkout, `arena/_migrations` in an installed package."""
+    package = Path(arena.__file__).parent
+    installed = package / "_migrations"
+    return installed if installed.is_dir() else package.parent / "alembic"
+
+
+def _configuration(database: Database) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["engine"] = database.engine
+    return config
+
+
+def current_revision(database: Database) -> str | None:
+    """The revision the database is at; None for one without tables."""
+    try:
+        with database.engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except DBAPIError as error:
+        raise StoreUnavailable(
+            f"The database {database.engine.url.render_as_string()} cannot be opened "
+            f"({error.orig}): check ARENA_HOME and ARENA_DATABASE_URL."
+        ) from error
+
+
+def head_revision(database: Database) -> str | None:
+    """The newest revision this code knows."""
+    return ScriptDirectory.from_config(_configuration(database)).get_current_head()
+
+
+def _known(database: Database, revision: str | None) -> bool:
+    script = ScriptDirectory.from_config(_configuration(database))
+    try:
+        return revision is None or script.get_revision(revision) is not None
+    except CommandError:
+        return False
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Migrate up; nothing to do is no error.
+
+    Raises:
+        DatabaseTooNew: where a newer version of the code wrote this database.
+    """
+    _refuse_too_new(database)
+    _migrate(command.upgrade, database, revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Migrate down to `revision` (`base` for none, `-1` for one step)."""
+    _refuse_too_new(database)
+    _migrate(command.downgrade, database, revision)
+
+
+def _migrate(step: Any, database: Database, revision: str) -> None:
+    try:
+        step(_configuration(database), revision)
+    except CommandError as error:
+        raise DatabaseError(
+            f"There is no migration to '{revision}' ({error}): `arena db current` shows where "
+            "the database is."
+        ) from error
+
+
+def _refuse_too_new(database: Database) -> str | None:
+    revision = current_revision(database)
+    if not _known(database, revision):
+        raise DatabaseTooNew(
+            f"The database is at revision {revision}, which a newer version of Hippodrome wrote: "
+            "install that version, or use another database."
+        )
+    return revision
+
+
+def check(database: Database) -> None:
+    """Raise unless the database is at this code's head."""
+    revision = _refuse_too_new(database)
+    if revision is None:
+        raise DatabaseOutdated("The database has no tables yet: run `arena init` first.")
+    if revision != head_revision(database):
+        raise DatabaseOutdated(
+            f"The database is at revision {revision}, older than this code: run `arena db upgrade`."
+        )

@@ -1,0 +1,154 @@
+"""Every setting of the arena, read once from `ARENA_*` variables or a `.env` file."""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from arena.errors import ConfigurationError
+
+SECRET_FILE = "secret_key"  # noqa: S105  (the name of a file, not a secret)
+SECRET_BYTES = 32
+WEAK_SECRETS = {"changethis", "change-me", "secret", "password", "hippodrome"}
+PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """At most `votes` in any `period_s` seconds."""
+
+    votes: int
+    period_s: int
+
+
+def parse_rate_limit(text: str) -> tuple[RateLimit, ...]:
+    """Read `30/minute;600/hour`; `off` is no limit at all.
+
+    Raises:
+        ValueError: where a part is not a number, a slash and a period.
+    """
+    if text.strip().lower() == "off":
+        return ()
+    limits = []
+    for part in text.split(";"):
+        count, _, period = part.strip().partition("/")
+        if not count.isdigit() or int(count) < 1 or period not in PERIODS_S:
+            raise ValueError(
+                f"'{part.strip()}' is no limit; write for example 30/minute;600/hour, or off"
+            )
+        limits.append(RateLimit(int(count), PERIODS_S[period]))
+    return tuple(limits)
+
+
+class Settings(BaseSettings):
+    """What an operator can set; each field is `ARENA_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="ARENA_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    home: Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())] = (
+        Field(default=Path("arena-data"), validate_default=True)
+    )
+    database_url: str = ""
+    media_url: str = ""
+    secret_key: SecretStr = SecretStr("")
+    public_url: str = ""
+    admin_token: SecretStr = SecretStr("")
+    trusted_proxies: str = ""
+    rate_limit: str = "30/minute;600/hour"
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _check_rate_limit(cls, value: str) -> str:
+        parse_rate_limit(value)
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _refuse_weak_secrets(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and (text.lower() in WEAK_SECRETS or len(text) < SECRET_BYTES // 2):
+            raise ValueError(
+                "is too easily guessed; unset it and `arena init` makes one, "
+                f"or give at least {SECRET_BYTES // 2} random characters"
+            )
+        return value
+
+    @property
+    def database(self) -> str:
+        """The database's URL: SQLite in `home` unless set."""
+        return self.database_url or f"sqlite:///{self.home / 'arena.sqlite'}"
+
+    @property
+    def media(self) -> str:
+        """Where masters and renditions live: a folder in `home` unless set."""
+        return self.media_url or str(self.home / "media")
+
+    @property
+    def limits(self) -> tuple[RateLimit, ...]:
+        return parse_rate_limit(self.rate_limit)
+
+    @property
+    def limits_off(self) -> bool:
+        """Whether vote limits and the watch time are lifted (only for a server on the loopback)."""
+        return not self.limits
+
+    def signing_key(self) -> str:
+        """The key that signs cookies and clip addresses.
+
+        Raises:
+            ConfigurationError: where neither the setting nor the file of `arena init` is there.
+        """
+        if key := self.secret_key.get_secret_value():
+            return key
+        path = self.home / SECRET_FILE
+        if not path.is_file():
+            raise ConfigurationError(
+                f"There is no secret key in {self.home}: run `arena init` first."
+            )
+        return path.read_text(encoding="ascii").strip()
+
+
+def load_settings() -> Settings:
+    """The settings of this process.
+
+    Raises:
+        ConfigurationError: naming the first variable that is wrong.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "ARENA_" + str(first["loc"][0]).upper()
+        raise ConfigurationError(f"{name} {first['msg'].removeprefix('Value error, ')}.") from error
+
+
+def make_home(settings: Settings) -> None:
+    """Make `ARENA_HOME` and its secret key (mode 0600); keep what is there.
+
+    Raises:
+        ConfigurationError: where the folder cannot be written.
+    """
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        path = settings.home / SECRET_FILE
+        if not settings.secret_key.get_secret_value() and not path.exists():
+            # Written aside and linked: a kill never leaves an empty key, and two starts agree.
+            draft = settings.home / f"{SECRET_FILE}.{secrets.token_hex(4)}"
+            draft.touch(mode=0o600)
+            draft.write_text(secrets.token_urlsafe(SECRET_BYTES), encoding="ascii")
+            try:
+                path.hardlink_to(draft)
+            except FileExistsError:
+                pass
+            finally:
+                draft.unlink()
+    except OSError as error:
+        raise ConfigurationError(
+            f"ARENA_HOME {settings.home} cannot be written ({error.strerror}): "
+            "make it writable or set ARENA_HOME to another folder."
+        ) from error
