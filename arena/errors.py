@@ -11,7 +11,8 @@
     ├── ProductionError         clips that could not be made or taken in
     ├── ReleaseError            a release that cannot be written, or does not verify
     └── BallotError             a battle or vote that the rules refuse
-        ├── NoPair  ├── AlreadyVoted  ├── BattleExpired  ├── TooEarly  ├── TooMany  └── MalformedVote
+        ├── NoPair  ├── AlreadyVoted  ├── BattleExpired
+        └── TooEarly  ├── TooMany  └── MalformedVote
 
 Every error carries its exit status for the command line, and its HTTP status and problem type
 (RFC 9457) for the API; it is shown once, by whoever stands outermost.

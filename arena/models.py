@@ -306,6 +306,7 @@ class Battle(Base):
     voter_id: Mapped[int] = mapped_column(ForeignKey("voter.id"))
     clip_a_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), index=True)
     clip_b_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), index=True)
+    category: Mapped[str | None] = mapped_column(String(80))  # what the voter asked for
     sampler: Mapped[str] = mapped_column(String(40))
     probability: Mapped[float]
     state: Mapped[BattleState] = mapped_column(_words(BattleState))

@@ -249,6 +249,7 @@ def upgrade() -> None:
         sa.Column("voter_id", sa.Integer(), nullable=False),
         sa.Column("clip_a_id", sa.Integer(), nullable=False),
         sa.Column("clip_b_id", sa.Integer(), nullable=False),
+        sa.Column("category", sa.String(length=80), nullable=True),
         sa.Column("sampler", sa.String(length=40), nullable=False),
         sa.Column("probability", sa.Double(), nullable=False),
         sa.Column(

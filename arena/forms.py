@@ -1,0 +1,72 @@
+"""What a voter sends and gets: the shapes that ballots and the API share."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from arena.models import Choice, Side
+
+MAX_MS = 24 * 3600 * 1000
+
+Milliseconds = Annotated[int, Field(ge=0, le=MAX_MS)]
+
+
+class PerSide(BaseModel):
+    """Milliseconds on each side."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    a: Milliseconds
+    b: Milliseconds
+
+
+class VoteForm(BaseModel):
+    """What a voter sends; only `choice` is required."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    choice: Choice
+    watched_ms: PerSide | None = None
+    heard_ms: PerSide | None = None
+    first: Side | None = None
+    reasons: Annotated[
+        list[Annotated[str, Field(max_length=40)]], Field(max_length=16, default_factory=list)
+    ]
+
+
+@dataclass(frozen=True)
+class IssuedBattle:
+    """What a voter may know of a battle before the vote."""
+
+    id: int
+    token: str
+    track: str
+    prompt_id: str
+    prompt_text: str
+    categories: list[str]
+    has_source: bool
+    min_watch_ms: int
+    expires_at: datetime | None  # None while it is issued ahead
+    next: "IssuedBattle | None"
+
+
+@dataclass(frozen=True)
+class RevealedSide:
+    """What a voter learns of one side after the vote."""
+
+    name: str
+    creator: str | None
+    rating: float | None
+
+
+@dataclass(frozen=True)
+class CastVote:
+    """The answer to a vote."""
+
+    choice: Choice
+    receipt: str
+    status: str
+    reveal: tuple[RevealedSide, RevealedSide] | None
+    next: IssuedBattle | None

@@ -1,0 +1,112 @@
+"""Which two clips next. Writes nothing: returns a pair and the probability with which it was drawn.
+
+The published rule `uniform`: among the pairs of active entrants that still have something to show
+this voter, every pair of entrants is equally likely; then every prompt and seed that both answered
+and this voter has not seen from these two is equally likely.
+"""
+
+import random
+from collections import defaultdict
+from dataclasses import dataclass
+from itertools import combinations
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from arena.models import Battle, Clip, ClipStatus, Entrant, Prompt, PromptCategory, Track
+
+UNIFORM = "uniform"
+SAMPLERS = (UNIFORM,)
+
+Task = tuple[str, int]  # a prompt's id and a seed: what two clips must share to meet
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two clips of one prompt; `probability` is that of their two entrants being drawn."""
+
+    clips: tuple[int, int]
+    prompt_id: str
+    sampler: str
+    probability: float
+
+
+def draw_pair(
+    session: Session,
+    *,
+    track: Track,
+    voter_id: int,
+    category: str | None,
+    rng: random.Random,
+) -> Pair | None:
+    """The next pair for a voter, in no order of sides; None where no pair is left."""
+    clips = _active_clips(session, track=track, category=category)
+    seen = _seen(session, track=track, voter_id=voter_id)
+    # Sorted, so that one seed of a simulation gives one sequence of pairs.
+    eligible = [
+        pair
+        for pair in combinations(sorted(clips), 2)
+        if len(clips[pair[0]].keys() & clips[pair[1]].keys()) > len(seen[pair])
+    ]
+    if not eligible:
+        return None
+    pair = rng.choice(eligible)
+    left, right = (clips[entrant] for entrant in pair)
+    task = rng.choice(sorted((left.keys() & right.keys()) - seen[pair]))
+    return Pair(
+        clips=(left[task], right[task]),
+        prompt_id=task[0],
+        sampler=UNIFORM,
+        probability=1 / len(eligible),
+    )
+
+
+def is_active(session: Session, track: Track) -> bool:
+    """Whether some two entrants of the track have clips of one prompt and seed."""
+    clips = _active_clips(session, track=track, category=None)
+    return any(clips[a].keys() & clips[b].keys() for a, b in combinations(clips, 2))
+
+
+def _active_clips(
+    session: Session, *, track: Track, category: str | None
+) -> dict[int, dict[Task, int]]:
+    """Clip ids that may be shown, by entrant and task."""
+    if track.closed_at is not None:
+        return {}
+    query = (
+        select(Clip.entrant_id, Clip.prompt_id, Clip.seed, Clip.id)
+        .join(Entrant, Entrant.id == Clip.entrant_id)
+        .join(Prompt, Prompt.id == Clip.prompt_id)
+        .where(
+            Clip.track_id == track.id,
+            Clip.status == ClipStatus.READY,
+            Entrant.retired_at.is_(None),
+            Prompt.retired_at.is_(None),
+        )
+    )
+    if category is not None:
+        query = query.join(PromptCategory, PromptCategory.prompt_id == Clip.prompt_id).where(
+            PromptCategory.category == category
+        )
+    clips: dict[int, dict[Task, int]] = defaultdict(dict)
+    for entrant_id, prompt_id, seed, clip_id in session.execute(query):
+        clips[entrant_id][prompt_id, seed] = clip_id
+    return clips
+
+
+def _seen(
+    session: Session, *, track: Track, voter_id: int
+) -> defaultdict[tuple[int, int], set[Task]]:
+    """What this voter was shown in this track, by the pair of entrants (the lower id first)."""
+    a, b = aliased(Clip), aliased(Clip)
+    shown = session.execute(
+        select(a.entrant_id, b.entrant_id, a.prompt_id, a.seed)
+        .select_from(Battle)
+        .join(a, a.id == Battle.clip_a_id)
+        .join(b, b.id == Battle.clip_b_id)
+        .where(Battle.voter_id == voter_id, Battle.track_id == track.id)
+    )
+    seen: defaultdict[tuple[int, int], set[Task]] = defaultdict(set)
+    for first, second, prompt_id, seed in shown:
+        seen[min(first, second), max(first, second)].add((prompt_id, seed))
+    return seen

@@ -1,0 +1,338 @@
+"""Writes snapshots: votes -> ratings -> leaderboard. Never inside a vote's request."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sqlalchemy import Select, delete, func, select
+from sqlalchemy.orm import Session, aliased
+
+import ratings
+from arena.database import begin_write
+from arena.errors import NotFound
+from arena.models import (
+    OVERALL,
+    Battle,
+    Choice,
+    Clip,
+    Entrant,
+    EntrantTrack,
+    Prompt,
+    PromptCategory,
+    Snapshot,
+    Standing,
+    Track,
+    Vote,
+    Voter,
+    VoterKind,
+)
+
+CONFIDENCE = 0.95
+BOTH_BAD = "tie"  # counted as half a win to each; its own column shows how often
+WINNERS = {
+    Choice.A: "model_a",
+    Choice.B: "model_b",
+    Choice.TIE: "tie",
+    Choice.BAD: "both_bad",
+}
+# A leaderboard may lag this far behind the votes; computing may take this share of the time.
+MAX_LAG = timedelta(seconds=60)
+COMPUTE_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class BoardRow:
+    """One entrant's place; ratings in Elo points, None where it cannot be rated."""
+
+    rank: int | None
+    rank_lower: int | None
+    rank_upper: int | None
+    model: str
+    rating: float | None
+    rating_lower: float | None
+    rating_upper: float | None
+    variance: float | None
+    vote_count: int
+    wins: int
+    losses: int
+    ties: int
+    both_bad: int
+    win_rate: float | None
+    status: str
+    creator: str | None
+    licence: str
+    release_date: str | None
+    commitment: str | None
+    retired: bool
+
+
+@dataclass(frozen=True)
+class PairRecord:
+    """How the votes between two models went: `wins` of model_a, of `votes` in all."""
+
+    model_a: str
+    model_b: str
+    votes: int
+    wins: int
+    losses: int
+    ties: int
+    both_bad: int
+
+
+@dataclass(frozen=True)
+class Board:
+    """A leaderboard with everything needed to compute it again."""
+
+    track: str
+    category: str
+    voters: VoterKind
+    computed_at: datetime
+    watermark: int
+    votes: int
+    parameters: dict[str, Any]
+    rows: list[BoardRow]
+
+
+BOARD_COLUMNS = [
+    *("rank", "rank_lower", "rank_upper", "model", "rating", "rating_lower", "rating_upper"),
+    *("variance", "vote_count", "wins", "losses", "ties", "both_bad", "win_rate", "status"),
+]
+
+
+def rated_votes(track: Track, *, voters: VoterKind, category: str = OVERALL) -> Select[Any]:
+    """The votes that a leaderboard counts: vote id, the two entrants' ids, the choice; in order."""
+    a, b = aliased(Clip), aliased(Clip)
+    query = (
+        select(Vote.id, a.entrant_id, b.entrant_id, Vote.choice)
+        .select_from(Vote)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(Voter, Voter.id == Vote.voter_id)
+        .join(a, a.id == Battle.clip_a_id)
+        .join(b, b.id == Battle.clip_b_id)
+        .where(
+            Battle.track_id == track.id,
+            Voter.kind == voters,
+            Vote.choice != Choice.SKIP,
+            Battle.repeat_of.is_(None),
+        )
+        .order_by(Vote.id)
+    )
+    if category != OVERALL:
+        query = query.join(PromptCategory, PromptCategory.prompt_id == Battle.prompt_id).where(
+            PromptCategory.category == category
+        )
+    return query
+
+
+def leaderboard(
+    session: Session,
+    *,
+    track: Track,
+    category: str = OVERALL,
+    voters: VoterKind = VoterKind.PERSON,
+    now: datetime,
+) -> Board:
+    """The track's leaderboard as of its votes: the day's snapshot, computed anew where it lags.
+
+    Raises:
+        NotFound: no prompt of the track has this category.
+    """
+    if category != OVERALL and category not in categories(session, track):
+        known = ", ".join([OVERALL, *categories(session, track)])
+        raise NotFound(f"The track {track.name} has no category '{category}'; it has: {known}.")
+    snapshot = _latest(session, track=track, category=category, voters=voters)
+    if snapshot is None or not _is_fresh(session, snapshot, now=now):
+        snapshot = take_snapshot(session, track=track, category=category, voters=voters, now=now)
+    return _board(snapshot)
+
+
+def categories(session: Session, track: Track) -> list[str]:
+    """The categories of the track's prompts, sorted."""
+    query = (
+        select(PromptCategory.category)
+        .join(Prompt, Prompt.id == PromptCategory.prompt_id)
+        .where(Prompt.tracks.any(Track.id == track.id))
+        .distinct()
+        .order_by(PromptCategory.category)
+    )
+    return list(session.scalars(query))
+
+
+def _latest(session: Session, *, track: Track, category: str, voters: VoterKind) -> Snapshot | None:
+    return session.scalar(
+        select(Snapshot)
+        .where(
+            Snapshot.track_id == track.id,
+            Snapshot.category == category,
+            Snapshot.voters == voters,
+        )
+        .order_by(Snapshot.published_on.desc())
+        .limit(1)
+    )
+
+
+def _is_fresh(session: Session, snapshot: Snapshot, *, now: datetime) -> bool:
+    """Whether the snapshot may still be shown: nothing new, or computed a moment ago.
+
+    The moment grows with what computing takes, so that readers never keep a core busy with it.
+    """
+    seconds = float(snapshot.parameters.get("seconds", 0.0))
+    pause = min(MAX_LAG, timedelta(seconds=seconds / COMPUTE_SHARE))
+    if now - snapshot.computed_at < pause:
+        return True
+    newest = session.scalar(select(func.max(Vote.id))) or 0
+    entered = session.scalars(
+        select(EntrantTrack.entrant_id).where(EntrantTrack.track_id == snapshot.track_id)
+    )
+    return snapshot.watermark == newest and {row.entrant_id for row in snapshot.standings} >= set(
+        entered
+    )
+
+
+def take_snapshot(
+    session: Session, *, track: Track, category: str, voters: VoterKind, now: datetime
+) -> Snapshot:
+    """Compute the leaderboard from the stored votes and store it as the day's."""
+    begin_write(session)
+    started = datetime.now(UTC)
+    watermark = session.scalar(select(func.max(Vote.id))) or 0
+    frame, entrants = _votes_by_entrant(session, track=track, category=category, voters=voters)
+    table = rate(frame, ties=track.ties, models=[str(entrant.id) for entrant in entrants])
+    parameters = {
+        "model": "bradley-terry",
+        "ties": track.ties,
+        "both_bad": BOTH_BAD,
+        "confidence": CONFIDENCE,
+        "intervals": "sandwich, by vote",
+        "seconds": (datetime.now(UTC) - started).total_seconds(),
+    }
+    published_on = now.astimezone(UTC).date()
+    session.execute(
+        delete(Snapshot).where(
+            Snapshot.track_id == track.id,
+            Snapshot.category == category,
+            Snapshot.voters == voters,
+            Snapshot.published_on == published_on,
+        )
+    )
+    snapshot = Snapshot(
+        track=track,
+        category=category,
+        voters=voters,
+        published_on=published_on,
+        computed_at=now,
+        watermark=watermark,
+        votes=len(frame),
+        parameters=parameters,
+    )
+    by_id = {str(entrant.id): entrant for entrant in entrants}
+    snapshot.standings = [
+        Standing(
+            entrant=by_id[record.pop("model")],
+            position=position,
+            **{key: _plain(value) for key, value in record.items()},
+        )
+        for position, record in enumerate(table[BOARD_COLUMNS].to_dict("records"))
+    ]
+    session.add(snapshot)
+    session.flush()
+    return snapshot
+
+
+def rate(frame: pd.DataFrame, *, ties: str, models: list[str]) -> pd.DataFrame:
+    """Bradley-Terry with sandwich intervals: `ratings`' board of `model_a, model_b, winner`."""
+    battles = ratings.Battles.from_frame(frame, models=models)
+    return ratings.leaderboard(battles, ties=ties, both_bad=BOTH_BAD, confidence=CONFIDENCE)
+
+
+def _votes_by_entrant(
+    session: Session, *, track: Track, category: str, voters: VoterKind
+) -> tuple[pd.DataFrame, list[Entrant]]:
+    """Counted votes with entrants' ids for names, and every entrant the track has or had."""
+    entrants = list(
+        session.scalars(
+            select(Entrant).where(Entrant.tracks.any(Track.id == track.id)).order_by(Entrant.id)
+        )
+    )
+    names = [str(entrant.id) for entrant in entrants]
+    codes = {entrant.id: code for code, entrant in enumerate(entrants)}
+    rows = session.execute(rated_votes(track, voters=voters, category=category)).all()
+    frame = pd.DataFrame(
+        {
+            "model_a": pd.Categorical.from_codes([codes[row[1]] for row in rows], names),
+            "model_b": pd.Categorical.from_codes([codes[row[2]] for row in rows], names),
+            "winner": pd.Categorical(
+                [WINNERS[row[3]] for row in rows], categories=list(WINNERS.values())
+            ),
+        }
+    )
+    return frame, entrants
+
+
+def _plain(value: Any) -> Any:
+    """A number as the database takes it; what cannot be rated is None."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return (
+        None if value is pd.NA or (isinstance(value, float) and not np.isfinite(value)) else value
+    )
+
+
+def _board(snapshot: Snapshot) -> Board:
+    return Board(
+        track=snapshot.track.name,
+        category=snapshot.category,
+        voters=snapshot.voters,
+        computed_at=snapshot.computed_at,
+        watermark=snapshot.watermark,
+        votes=snapshot.votes,
+        parameters=snapshot.parameters,
+        rows=[_row(standing) for standing in snapshot.standings],
+    )
+
+
+def _row(standing: Standing) -> BoardRow:
+    entrant = standing.entrant
+    return BoardRow(
+        **{name: getattr(standing, name) for name in BOARD_COLUMNS if name != "model"},
+        model=entrant.shown_name,
+        creator=entrant.shown_creator,
+        licence=entrant.licence,
+        release_date=entrant.release_date.isoformat() if entrant.release_date else None,
+        commitment=entrant.commitment,
+        retired=entrant.retired_at is not None,
+    )
+
+
+def board_frame(board: Board) -> pd.DataFrame:
+    """The board's contract columns, one row per model."""
+    frame = pd.DataFrame([asdict(row) for row in board.rows], columns=BOARD_COLUMNS)
+    whole = ["rank", "rank_lower", "rank_upper", "vote_count", "wins", "losses", "ties", "both_bad"]
+    return frame.astype(dict.fromkeys(whole, "Int64"))
+
+
+def pair_records(
+    session: Session, *, track: Track, voters: VoterKind, category: str = OVERALL
+) -> list[PairRecord]:
+    """How every two models did against each other, both ways round."""
+    frame, entrants = _votes_by_entrant(session, track=track, category=category, voters=voters)
+    shown = {str(entrant.id): entrant.shown_name for entrant in entrants}
+    turned = frame.rename(columns={"model_a": "model_b", "model_b": "model_a"}).assign(
+        winner=frame["winner"].cat.rename_categories({"model_a": "model_b", "model_b": "model_a"})
+    )
+    both = pd.concat([frame.astype(str), turned.astype(str)])
+    counts = both.groupby(["model_a", "model_b"])["winner"].value_counts().unstack(fill_value=0)
+    return [
+        PairRecord(
+            model_a=shown[str(a)],
+            model_b=shown[str(b)],
+            votes=int(row.sum()),
+            wins=int(row.get("model_a", 0)),
+            losses=int(row.get("model_b", 0)),
+            ties=int(row.get("tie", 0)),
+            both_bad=int(row.get("both_bad", 0)),
+        )
+        for (a, b), row in counts.iterrows()
+    ]
