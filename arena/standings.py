@@ -1,5 +1,6 @@
 """Writes snapshots: votes -> ratings -> leaderboard. Never inside a vote's request."""
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,6 +37,12 @@ WINNERS = {
     Choice.B: "model_b",
     Choice.TIE: "tie",
     Choice.BAD: "both_bad",
+}
+SEEN_FROM_B = {
+    "model_a": "model_b",
+    "model_b": "model_a",
+    "tie": "tie",
+    "both_bad": "both_bad",
 }
 # A leaderboard may lag this far behind the votes; computing may take this share of the time.
 MAX_LAG = timedelta(seconds=60)
@@ -101,10 +108,12 @@ BOARD_COLUMNS = [
 ]
 
 
-def rated_votes(track: Track, *, voters: VoterKind, category: str = OVERALL) -> Select[Any]:
+def rated_votes(
+    track: Track, *, voters: VoterKind, category: str = OVERALL
+) -> Select[int, int, int, Choice]:
     """The votes that a leaderboard counts: vote id, the two entrants' ids, the choice; in order."""
     a, b = aliased(Clip), aliased(Clip)
-    query = (
+    query: Select[int, int, int, Choice] = (
         select(Vote.id, a.entrant_id, b.entrant_id, Vote.choice)
         .select_from(Vote)
         .join(Battle, Battle.id == Vote.battle_id)
@@ -232,7 +241,7 @@ def take_snapshot(
         Standing(
             entrant=by_id[record.pop("model")],
             position=position,
-            **{key: _plain(value) for key, value in record.items()},
+            **{str(key): _plain(value) for key, value in record.items()},
         )
         for position, record in enumerate(table[BOARD_COLUMNS].to_dict("records"))
     ]
@@ -256,13 +265,13 @@ def _votes_by_entrant(
             select(Entrant).where(Entrant.tracks.any(Track.id == track.id)).order_by(Entrant.id)
         )
     )
-    names = [str(entrant.id) for entrant in entrants]
+    named = pd.Index([str(entrant.id) for entrant in entrants], dtype=object)
     codes = {entrant.id: code for code, entrant in enumerate(entrants)}
     rows = session.execute(rated_votes(track, voters=voters, category=category)).all()
     frame = pd.DataFrame(
         {
-            "model_a": pd.Categorical.from_codes([codes[row[1]] for row in rows], names),
-            "model_b": pd.Categorical.from_codes([codes[row[2]] for row in rows], names),
+            "model_a": pd.Categorical.from_codes([codes[row[1]] for row in rows], named),
+            "model_b": pd.Categorical.from_codes([codes[row[2]] for row in rows], named),
             "winner": pd.Categorical(
                 [WINNERS[row[3]] for row in rows], categories=list(WINNERS.values())
             ),
@@ -319,20 +328,22 @@ def pair_records(
     """How every two models did against each other, both ways round."""
     frame, entrants = _votes_by_entrant(session, track=track, category=category, voters=voters)
     shown = {str(entrant.id): entrant.shown_name for entrant in entrants}
-    turned = frame.rename(columns={"model_a": "model_b", "model_b": "model_a"}).assign(
-        winner=frame["winner"].cat.rename_categories({"model_a": "model_b", "model_b": "model_a"})
-    )
-    both = pd.concat([frame.astype(str), turned.astype(str)])
-    counts = both.groupby(["model_a", "model_b"])["winner"].value_counts().unstack(fill_value=0)
-    return [
-        PairRecord(
-            model_a=shown[str(a)],
-            model_b=shown[str(b)],
-            votes=int(row.sum()),
-            wins=int(row.get("model_a", 0)),
-            losses=int(row.get("model_b", 0)),
-            ties=int(row.get("tie", 0)),
-            both_bad=int(row.get("both_bad", 0)),
+    rows: list[tuple[str, str, str]] = list(frame.astype(str).itertuples(index=False, name=None))
+    counts = Counter(rows)
+    for (a, b, winner), count in list(counts.items()):
+        counts[b, a, SEEN_FROM_B[winner]] += count
+    records = []
+    for a, b in sorted({(a, b) for a, b, _ in counts}):
+        wins, losses, ties, both_bad = (counts[a, b, winner] for winner in SEEN_FROM_B)
+        records.append(
+            PairRecord(
+                model_a=shown[a],
+                model_b=shown[b],
+                votes=wins + losses + ties + both_bad,
+                wins=wins,
+                losses=losses,
+                ties=ties,
+                both_bad=both_bad,
+            )
         )
-        for (a, b), row in counts.iterrows()
-    ]
+    return records

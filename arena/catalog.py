@@ -1,0 +1,177 @@
+"""Writes tracks, entrants and prompts. Every call is whole or not at all: the caller's session."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from arena.entries import AUDIO_SUFFIX, EntrantEntry, PromptEntry, TrackEntry
+from arena.errors import CatalogError, NotFound
+from arena.models import Entrant, Modality, Prompt, PromptCategory, Track
+
+
+def list_tracks(session: Session) -> list[Track]:
+    """All tracks, in the order of their entry."""
+    return list(session.scalars(select(Track).order_by(Track.id)))
+
+
+def list_entrants(session: Session) -> list[Entrant]:
+    """All entrants, retired ones too, in the order of their entry."""
+    return list(session.scalars(select(Entrant).order_by(Entrant.id)))
+
+
+def list_prompts(session: Session) -> list[Prompt]:
+    """All prompts, retired ones too, by id."""
+    return list(session.scalars(select(Prompt).order_by(Prompt.id)))
+
+
+def find_entrant(session: Session, name: str) -> Entrant:
+    """The entrant of this slug, name or codename.
+
+    Raises:
+        NotFound: there is none.
+    """
+    entrant = session.scalar(
+        select(Entrant).where(
+            or_(
+                Entrant.slug == name,
+                Entrant.name == name,
+                Entrant.codename == name,
+            )
+        )
+    )
+    if entrant is None:
+        raise NotFound(f"There is no entrant '{name}': `arena entrants list` shows them.")
+    return entrant
+
+
+def add_track(session: Session, entry: TrackEntry, *, now: datetime) -> Track:
+    """Enter a track; the same track again changes nothing.
+
+    Raises:
+        CatalogError: a track of this name has other terms; or the name does not fit the sound.
+    """
+    if entry.audio != entry.name.endswith(AUDIO_SUFFIX) and entry.name.startswith(entry.modality):
+        raise CatalogError(
+            f"The track {entry.name}: audio = {str(entry.audio).lower()} contradicts its name."
+        )
+    track = session.scalar(select(Track).where(Track.name == entry.name))
+    if track is None:
+        track = Track(**entry.model_dump(), created_at=now)
+        session.add(track)
+        session.flush()
+        return track
+    for key, value in entry.model_dump().items():
+        if (known := getattr(track, key)) != value:
+            raise CatalogError(
+                f"The track {entry.name} is here already with {key} = {known}, not {value}: "
+                "a track's terms never change; give the new one another name."
+            )
+    return track
+
+
+def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Entrant:
+    """Enter a model version; the same again changes nothing.
+
+    Raises:
+        CatalogError: an unknown track, or a name that another entrant has.
+    """
+    tracks = _tracks(session, entry.tracks, what=f"The entrant {entry.name}")
+    values = entry.model_dump(exclude={"tracks"})
+    entrant = session.scalar(
+        select(Entrant).where(or_(Entrant.slug == entry.slug, Entrant.name == entry.name))
+    )
+    if entrant is not None:
+        same = all(getattr(entrant, key) == value for key, value in values.items())
+        if not same:
+            raise CatalogError(
+                f"An entrant named {entrant.name} is here already with other settings: "
+                "another version needs another name."
+            )
+        entrant.tracks = sorted({*entrant.tracks, *tracks}, key=lambda track: track.id)
+        return entrant
+    if entry.codename is not None:
+        _refuse_taken_codename(session, entry.codename)
+    entrant = Entrant(**values, created_at=now, tracks=tracks)
+    session.add(entrant)
+    session.flush()
+    return entrant
+
+
+def _refuse_taken_codename(session: Session, codename: str) -> None:
+    taken = session.scalar(
+        select(Entrant.id).where(
+            or_(
+                Entrant.codename == codename,
+                Entrant.name == codename,
+            )
+        )
+    )
+    if taken is not None:
+        raise CatalogError(f"The codename {codename} is taken: choose another.")
+
+
+def import_prompts(
+    session: Session, entries: Sequence[PromptEntry], *, now: datetime
+) -> tuple[int, int]:
+    """Enter prompts; returns how many are new and how many were here already.
+
+    Raises:
+        CatalogError: an unknown track, a source that is missing, or another text under this id.
+    """
+    added = 0
+    for entry in entries:
+        prompt = session.get(Prompt, entry.id)
+        if prompt is not None and prompt.text != entry.text:
+            raise CatalogError(
+                f"The prompt {entry.id} is here already with another text: "
+                "a prompt never changes; give the new one another id."
+            )
+        tracks = _tracks_for(session, entry)
+        if prompt is None:
+            added += 1
+            prompt = Prompt(
+                id=entry.id,
+                text=entry.text,
+                source=entry.source,
+                private=entry.private,
+                created_at=now,
+                tracks=tracks,
+                category_rows=[
+                    PromptCategory(category=category) for category in sorted(set(entry.categories))
+                ],
+            )
+            session.add(prompt)
+        else:
+            prompt.tracks = sorted({*prompt.tracks, *tracks}, key=lambda track: track.id)
+    session.flush()
+    return added, len(entries) - added
+
+
+def _tracks_for(session: Session, entry: PromptEntry) -> list[Track]:
+    """The tracks a prompt names, or all that can ask it: those with a source iff it has one."""
+    if not entry.tracks:
+        return [
+            track
+            for track in list_tracks(session)
+            if (track.modality is not Modality.TEXT_TO_VIDEO) == (entry.source is not None)
+        ]
+    tracks = _tracks(session, entry.tracks, what=f"The prompt {entry.id}")
+    for track in tracks:
+        if track.modality is not Modality.TEXT_TO_VIDEO and entry.source is None:
+            raise CatalogError(
+                f"The prompt {entry.id} has no source, and the track {track.name} needs one."
+            )
+    return tracks
+
+
+def _tracks(session: Session, names: Iterable[str], *, what: str) -> list[Track]:
+    known = {track.name: track for track in list_tracks(session)}
+    for name in names:
+        if name not in known:
+            raise CatalogError(
+                f"{what} names the track '{name}', which is not here; "
+                f"the tracks are: {', '.join(known) or 'none yet, run `arena init`'}."
+            )
+    return [known[name] for name in dict.fromkeys(names)]
