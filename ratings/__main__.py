@@ -1,0 +1,181 @@
+"""`python -m ratings VOTES...`: a leaderboard from files of votes."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from ratings.battles import Battles
+from ratings.columns import VOTER, VOTER_PSEUDONYM
+from ratings.errors import OptionError, RatingsError, VotesError
+from ratings.leaderboard import METHODS, leaderboard, leaderboard_by, parameters_of
+from ratings.likelihood import BOTH_BAD_RULES, TIE_RULES
+from ratings.reading import read_votes
+
+_SHOWN = {
+    "rank": "rank",
+    "ranks": "of ranks",
+    "model": "model",
+    "rating": "rating",
+    "interval": "interval",
+    "vote_count": "votes",
+    "wins": "wins",
+    "losses": "losses",
+    "ties": "ties",
+    "both_bad": "both bad",
+    "win_rate": "win rate",
+    "status": "status",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns its exit status: 0 done, 1 failed, 2 (by argparse) usage."""
+    options = _parser().parse_args(arguments)
+    try:
+        sys.stdout.write(_rate(options))
+        sys.stdout.flush()
+    except RatingsError as error:
+        sys.stderr.write(f"ratings: {error}\n")
+        return 1
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        return 0
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ratings", description="Make a leaderboard from files of pairwise votes."
+    )
+    parser.add_argument("votes", nargs="+", metavar="VOTES", help="files: .csv, .parquet or .jsonl")
+    parser.add_argument("--method", choices=METHODS, default="bt", help="default bt, Bradley-Terry")
+    parser.add_argument(
+        "--ties",
+        choices=(*TIE_RULES, "rao-kupper"),
+        default="half",
+        help="half a win to each (default), an outcome of its own, or left out",
+    )
+    parser.add_argument(
+        "--both-bad", choices=BOTH_BAD_RULES, default="tie", help="a tie (default), or left out"
+    )
+    parser.add_argument(
+        "--ci", type=float, default=0.95, metavar="SHARE", help="confidence (default 0.95)"
+    )
+    parser.add_argument(
+        "--cluster", metavar="COLUMN", help="column of independent answers, such as voter"
+    )
+    parser.add_argument("--bootstrap", type=int, metavar="N", help="rounds; not there yet")
+    parser.add_argument(
+        "--anchor",
+        action="append",
+        default=[],
+        type=_anchor,
+        metavar="NAME=1000",
+        help="rating to hold; may be repeated, then their mean is held",
+    )
+    parser.add_argument("--by", metavar="COLUMN", help="one leaderboard for each value of a column")
+    parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    return parser
+
+
+def _anchor(text: str) -> tuple[str, float]:
+    name, equals, value = text.rpartition("=")
+    if not (name and equals):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=RATING")
+    try:
+        return name, float(value)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{value!r} in {text!r} is not a number") from None
+
+
+def _rate(options: argparse.Namespace) -> str:
+    if options.bootstrap is not None:
+        raise OptionError("--bootstrap is not there yet: leave it out for sandwich intervals")
+    asked: dict[str, Any] = {
+        "method": options.method,
+        "ties": options.ties,
+        "both_bad": options.both_bad,
+        "confidence": options.ci,
+        "cluster": options.cluster,
+        "anchors": dict(options.anchor),
+    }
+    wanted = [name for name in (options.cluster, options.by) if name]
+    if options.cluster == VOTER:
+        wanted.append(VOTER_PSEUDONYM)
+    frames = [read_votes(path, columns=wanted) for path in options.votes]
+    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+    try:
+        if options.by:
+            board = leaderboard_by(frame, options.by, **asked)
+        else:
+            board = leaderboard(Battles.from_frame(frame), **asked)
+    except VotesError as error:
+        raise _in_its_file(error, options.votes, [len(part) for part in frames]) from error
+    return _show(board, options.format)
+
+
+def _in_its_file(error: VotesError, paths: list[str], lengths: list[int]) -> VotesError:
+    """The same error with the file, and the row counted in that file."""
+    if error.row is None:
+        return VotesError(f"{', '.join(paths)}: {error.reason}")
+    row = error.row
+    for path, length in zip(paths, lengths, strict=True):
+        if row <= length:
+            return VotesError(f"{path}, row {row}: {error.reason}")
+        row -= length
+    return error
+
+
+def _show(board: pd.DataFrame, style: str) -> str:
+    if style == "csv":
+        return board.to_csv(index=False, float_format="%.6f", lineterminator="\n")
+    if style == "json":
+        return board.to_json(orient="records", double_precision=6, indent=2) + "\n"
+    parameters = parameters_of(board)
+    column = parameters.get("by")
+    if column is None:
+        return _table(board) + _caption(parameters)
+    tables = [f"{column}: {value}\n{_table(part)}\n" for value, part in board.groupby(column)]
+    return "".join(tables) + _caption(parameters)
+
+
+def _table(board: pd.DataFrame) -> str:
+    if board.empty:
+        return "no votes\n"
+    shown = board.assign(
+        ranks=[
+            "" if pd.isna(low) else f"{low}-{high}"
+            for low, high in zip(board["rank_lower"], board["rank_upper"], strict=True)
+        ],
+        interval=[
+            "" if pd.isna(low) else f"{low:.1f} to {high:.1f}"
+            for low, high in zip(board["rating_lower"], board["rating_upper"], strict=True)
+        ],
+        rank=["" if pd.isna(rank) else str(rank) for rank in board["rank"]],
+        rating=["" if pd.isna(rating) else f"{rating:.1f}" for rating in board["rating"]],
+        win_rate=["" if pd.isna(rate) else f"{rate:.1%}" for rate in board["win_rate"]],
+    )
+    return shown[list(_SHOWN)].rename(columns=_SHOWN).to_string(index=False) + "\n"
+
+
+def _caption(parameters: dict[str, Any]) -> str:
+    """What the table rests on, in one line."""
+    ties = {"half": "half a win to each", "drop": "left out", "davidson": "Davidson's model"}
+    said = [
+        "Bradley-Terry" if parameters["method"] == "bt" else "sequential Elo, no intervals",
+        f"ties {ties[parameters['ties']]}",
+        f"both bad {'as a tie' if parameters['both_bad'] == 'tie' else 'left out'}",
+    ]
+    if "confidence" in parameters:
+        unit = parameters["cluster"] or "vote"
+        said.append(f"{parameters['confidence']:.4g} intervals by {unit}")
+    anchors = [f"{name} at {value:g}" for name, value in parameters["anchors"].items()]
+    if anchors:
+        said.append(f"anchored: {', '.join(anchors)}")
+    return "\n" + "; ".join(said) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

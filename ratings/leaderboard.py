@@ -1,0 +1,191 @@
+"""The leaderboard: ratings, intervals, ranks, counts and a status for every model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ratings.battles import Battles
+from ratings.bradley_terry import bradley_terry, place_on_scale
+from ratings.columns import Outcome
+from ratings.connectivity import largest_part
+from ratings.elo import elo
+from ratings.errors import OptionError
+from ratings.likelihood import pair_counts
+from ratings.ranks import interval_ranks, rank_sets
+from ratings.uncertainty import intervals
+
+COLUMNS = (
+    "rank",
+    "rank_lower",
+    "rank_upper",
+    "model",
+    "rating",
+    "rating_lower",
+    "rating_upper",
+    "variance",
+    "vote_count",
+    "wins",
+    "losses",
+    "ties",
+    "both_bad",
+    "win_rate",
+    "status",
+)
+METHODS = ("bt", "elo")
+PRELIMINARY_VOTES = 100  # below it a rating is shown as not settled yet
+_RANKS = ("rank", "rank_lower", "rank_upper")
+_UNRATED_ORDER = ("undefeated", "disconnected", "winless")
+
+
+def leaderboard(
+    battles: Battles,
+    *,
+    method: str = "bt",
+    ties: str = "half",
+    both_bad: str = "tie",
+    confidence: float = 0.95,
+    cluster: str | None = None,
+    anchors: Mapping[str, float] | None = None,
+) -> pd.DataFrame:
+    """One row a model, best first, with the columns of `COLUMNS`.
+
+    What cannot be rated has empty cells (NaN, or NA in the ranks) and a status that says why;
+    no number of votes, none included, is an error. `attrs` carries every parameter used.
+
+    Args:
+        battles: the votes.
+        method: "bt" (Bradley-Terry), or "elo" (sequential; no intervals and no rank sets).
+        ties: see `bradley_terry`.
+        both_bad: as a "tie", or "drop".
+        confidence: of each interval by itself, and of all rank sets jointly.
+        cluster: see `intervals`.
+        anchors: ratings to hold, by model; the mean of several is held.
+    """
+    if method not in METHODS:
+        raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    board = _count(battles)
+    parameters: dict[str, Any] = {
+        "method": method,
+        "ties": ties,
+        "both_bad": both_bad,
+        "anchors": dict(anchors or {}),
+    }
+    if method == "elo":
+        ratings = elo(battles, ties=ties, both_bad=both_bad)
+        if anchors:
+            ratings = place_on_scale(ratings, anchors)
+        board["rating"] = ratings.to_numpy()
+        board["rank"] = board["rating"].rank(method="min", ascending=False)
+        connected = largest_part(_points(battles, ties, both_bad))
+    else:
+        fit = bradley_terry(battles, ties, both_bad=both_bad, anchors=anchors)
+        spread = intervals(battles, fit, confidence=confidence, cluster=cluster)
+        board["rating"] = fit.ratings.to_numpy()
+        board["rating_lower"] = spread.lower.to_numpy()
+        board["rating_upper"] = spread.upper.to_numpy()
+        board["variance"] = spread.variance.to_numpy()
+        connected = fit.ratings.notna().to_numpy()
+        rated = board.loc[connected]
+        board.loc[connected, "rank"] = interval_ranks(
+            rated["rating_lower"].to_numpy(), rated["rating_upper"].to_numpy()
+        )
+        best, worst = rank_sets(
+            rated["rating"].to_numpy(), spread.covariance.to_numpy(), confidence=confidence
+        )
+        board.loc[connected, "rank_lower"] = best
+        board.loc[connected, "rank_upper"] = worst
+        parameters |= {
+            "tie_parameter": fit.tie_parameter,
+            "confidence": confidence,
+            "cluster": spread.cluster,
+            "intervals": spread.method,
+        }
+    board["status"] = _statuses(battles, connected, ties, both_bad)
+    board = _order(board)[list(COLUMNS)].astype(dict.fromkeys(_RANKS, "Int64"))
+    board.attrs.update(parameters)
+    return board
+
+
+def leaderboard_by(frame: pd.DataFrame, column: str, **options: Any) -> pd.DataFrame:
+    """A leaderboard for each value of a column, under each other, with that column in front.
+
+    Args:
+        frame: as `Battles.from_frame` takes it.
+        column: such as `track` or `language`.
+        **options: as `leaderboard` takes them.
+    """
+    boards = []
+    parameters: dict[str, Any] = {}
+    for value, battles in Battles.by_column(frame, column).items():
+        board = leaderboard(battles, **options)
+        parameters = {**parameters_of(board), "by": column}
+        board.attrs = {}
+        board.insert(0, column, value)
+        boards.append(board)
+    if not boards:
+        empty = leaderboard(Battles.from_frame(frame), **options)
+        empty.insert(0, column, pd.Series(dtype=object))
+        return empty
+    together = pd.concat(boards, ignore_index=True)
+    together.attrs.update(parameters)
+    return together
+
+
+def parameters_of(board: pd.DataFrame) -> dict[str, Any]:
+    """Every parameter that a leaderboard was made with, from its `attrs`."""
+    return {str(name): value for name, value in board.attrs.items()}
+
+
+def _count(battles: Battles) -> pd.DataFrame:
+    """One row a model in the order of `battles.models`; what is not known yet is empty."""
+    votes = battles.tallies.votes
+    as_left, as_right = votes.sum(axis=2), votes.sum(axis=1)  # (4, models) each
+    counts = {
+        "wins": as_left[Outcome.A] + as_right[Outcome.B],
+        "losses": as_left[Outcome.B] + as_right[Outcome.A],
+        "ties": as_left[Outcome.TIE] + as_right[Outcome.TIE],
+        "both_bad": as_left[Outcome.BOTH_BAD] + as_right[Outcome.BOTH_BAD],
+    }
+    board = pd.DataFrame(counts).astype(int)
+    board["vote_count"] = board.sum(axis=1)
+    taken = board["wins"] + (board["ties"] + board["both_bad"]) / 2
+    board["win_rate"] = taken / board["vote_count"].where(board["vote_count"] > 0)
+    board["model"] = pd.Series(battles.models, dtype=object)
+    empty = [name for name in COLUMNS if name not in board and name != "status"]
+    return board.assign(**dict.fromkeys(empty, np.nan))
+
+
+def _points(battles: Battles, ties: str, both_bad: str) -> NDArray[np.float64]:
+    wins, tied = pair_counts(battles.tallies.votes, ties=ties, both_bad=both_bad)
+    return wins + tied / 2
+
+
+def _statuses(
+    battles: Battles, connected: NDArray[np.bool_], ties: str, both_bad: str
+) -> NDArray[np.object_]:
+    """Why a model is rated as it is; won and lost are what the rules leave of the votes."""
+    points = _points(battles, ties, both_bad)
+    won, lost = points.sum(axis=1) > 0, points.sum(axis=0) > 0
+    few = battles.tallies.votes.sum(axis=(0, 2)) + battles.tallies.votes.sum(axis=(0, 1))
+    return np.select(
+        [
+            ~connected & (won == lost),
+            ~connected & won,
+            ~connected,
+            few < PRELIMINARY_VOTES,
+        ],
+        ["disconnected", "undefeated", "winless", "preliminary"],
+        default="ok",
+    ).astype(object)
+
+
+def _order(board: pd.DataFrame) -> pd.DataFrame:
+    """Best rating first; then the unrated by status; names only where all else is equal."""
+    later = board["status"].map({name: i for i, name in enumerate(_UNRATED_ORDER, start=1)})
+    place = later.where(board["rating"].isna(), 0).fillna(0)
+    keyed = board.assign(place=place, falling=-board["rating"])
+    ordered = keyed.sort_values(["place", "falling", "model"], ignore_index=True)
+    return ordered.drop(columns=["place", "falling"])
