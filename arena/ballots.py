@@ -1,7 +1,8 @@
 """Writes voters, battles and votes: a battle is issued, takes one vote, and gives a receipt.
 
 One battle is open for a voter and track; one more is issued ahead so that its clips can load. All
-times come in as arguments; the caller opens the session, and its commit is the acknowledgement.
+times come in as arguments; the caller opens the session (`Database.writing`), and its commit is
+the acknowledgement.
 """
 
 import random
@@ -11,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from arena.database import begin_write
+from arena.catalog import find_track
 from arena.errors import (
     AlreadyVoted,
     BattleExpired,
@@ -78,7 +79,6 @@ def issue_battle(
         NotFound: unknown track.
         NoPair: the track is inactive, or this voter has seen every pair.
     """
-    begin_write(session)
     track = find_track(session, track_name)
     voter = admit_voter(session, voter_key, now=now)
     battle = _open_next(
@@ -90,19 +90,6 @@ def issue_battle(
             "clips, or vote in another track."
         )
     return _describe(session, battle, rules)
-
-
-def find_track(session: Session, name: str) -> Track:
-    """The track of this name.
-
-    Raises:
-        NotFound: naming the tracks that exist.
-    """
-    track = session.scalar(select(Track).where(Track.name == name))
-    if track is None:
-        known = ", ".join(session.scalars(select(Track.name).order_by(Track.id)))
-        raise NotFound(f"There is no track '{name}'; the tracks are: {known or 'none yet'}.")
-    return track
 
 
 def _system_rng() -> random.Random:
@@ -229,7 +216,6 @@ def cast_vote(
         TooMany: beyond the voter's limits.
         MalformedVote: `form`, where it could not be read.
     """
-    begin_write(session)
     battle = session.scalar(
         select(Battle)
         .join(Voter)

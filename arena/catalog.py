@@ -26,6 +26,19 @@ def list_prompts(session: Session) -> list[Prompt]:
     return list(session.scalars(select(Prompt).order_by(Prompt.id)))
 
 
+def find_track(session: Session, name: str) -> Track:
+    """The track of this name.
+
+    Raises:
+        NotFound: naming the tracks that exist.
+    """
+    track = session.scalar(select(Track).where(Track.name == name))
+    if track is None:
+        known = ", ".join(session.scalars(select(Track.name).order_by(Track.id)))
+        raise NotFound(f"There is no track '{name}'; the tracks are: {known or 'none yet'}.")
+    return track
+
+
 def find_entrant(session: Session, name: str) -> Entrant:
     """The entrant of this slug, name or codename.
 

@@ -1,5 +1,6 @@
 """The engine, the session, SQLite's pragmas and the migrations."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,14 +42,33 @@ class Database:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def reading(self) -> Iterator[Session]:
+        """A session that only reads, on one consistent state of the database.
+
+        Raises:
+            StoreUnavailable: where the database cannot be reached.
+        """
+        with self._transaction(begin="BEGIN") as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
         """A session in one transaction: committed at the end, rolled back on any error.
+
+        On SQLite it holds the one write lock from its start, so that what is read before the
+        write cannot change under it; other databases hold their own row locks.
 
         Raises:
             StoreUnavailable: where the database cannot be reached or its lock is not given.
         """
+        with self._transaction(begin="BEGIN IMMEDIATE") as session:
+            yield session
+
+    @contextmanager
+    def _transaction(self, *, begin: str) -> Iterator[Session]:
         try:
             with self._sessions.begin() as session:
+                session.connection(execution_options={"begin": begin})
                 yield session
         except OperationalError as error:
             raise StoreUnavailable(
@@ -57,7 +77,7 @@ class Database:
 
     def ping(self) -> None:
         """Raise StoreUnavailable unless the database answers."""
-        with self.session() as session:
+        with self.reading() as session:
             session.execute(text("SELECT 1 FROM track LIMIT 1")).first()
 
     def dispose(self) -> None:
@@ -90,18 +110,7 @@ def _make_engine(url: str) -> Engine:
 
 
 def _compact_json(value: object) -> str:
-    import json
-
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def begin_write(session: Session) -> None:
-    """Take the write lock now, so that what is read before the write cannot change under it.
-
-    On SQLite this is BEGIN IMMEDIATE; other databases hold their own row locks.
-    """
-    if session.get_bind().dialect.name == "sqlite":
-        session.connection(execution_options={"begin": "BEGIN IMMEDIATE"})
 
 
 # --- migrations -----------------------------------------------------------------------------------

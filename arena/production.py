@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources import files
 from pathlib import Path
 
 from generator.engine import adopt, check, generate
@@ -15,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.catalog import find_entrant
-from arena.database import Database, begin_write
+from arena.database import Database
 from arena.entries import EntrantEntry
 from arena.errors import CatalogError, NotFound, ProductionError
 from arena.manifest import ImportRow
@@ -43,20 +44,38 @@ class Missing:
     request: ClipRequest
 
 
-def read_entrant_file(path: Path, tracks: list[Track]) -> EntrantEntry:
-    """An entrant's specification, its backend checked against the tracks it names.
+def built_in_entrants() -> list[Path]:
+    """The specifications of the built-in model's entrants."""
+    folder = files("generator.foal") / "entrants"
+    return sorted(Path(str(file)) for file in folder.iterdir() if file.name.endswith(".toml"))
+
+
+def read_entrant_file(path: Path) -> EntrantEntry:
+    """An entrant's specification, its paths made absolute.
 
     Raises:
-        CatalogError: the file or what it names cannot be used, in one sentence.
+        CatalogError: the file cannot be used: which key, and what to do.
     """
     try:
         spec = read_entrant(path)
+    except GeneratorError as error:
+        raise CatalogError(str(error)) from error
+    return EntrantEntry(slug=spec.slug, **spec.model_dump())
+
+
+def check_entrant(entry: EntrantEntry, tracks: list[Track]) -> None:
+    """Whether the entrant's backend can serve the tracks it names, before anything runs.
+
+    Raises:
+        CatalogError: what it cannot do, in one sentence.
+    """
+    spec = EntrantSpec.model_validate(entry.model_dump(exclude={"slug"}))
+    try:
         for track in tracks:
             if track.name in spec.tracks:
                 check(spec, _settings(track))
     except GeneratorError as error:
         raise CatalogError(str(error)) from error
-    return EntrantEntry(slug=spec.slug, **spec.model_dump())
 
 
 def _settings(track: Track) -> TrackSettings:
@@ -129,9 +148,14 @@ def produce(
     owed = {_key(item.request): item for item in missing}
     for result in generate([item.request for item in missing], workers=workers):
         clip = _put(store, owed[_key(result.request)], result, now=clock())
-        with database.session() as session:
+        with database.writing() as session:
             _enter(session, store, clip)
         yield result
+
+
+def failure_of(result: GeneratedClip | FailedClip) -> str | None:
+    """Why no clip came of it; None where one did."""
+    return result.reason if isinstance(result, FailedClip) else None
 
 
 def _key(request: ClipRequest) -> tuple[str, str, str, int]:
@@ -165,7 +189,6 @@ def _put(
 
 def _enter(session: Session, store: MediaStore, clip: Clip) -> None:
     """The clip's row; a failed one gives way, and a ready one of another run stands."""
-    begin_write(session)
     before = session.scalar(
         select(Clip).where(
             Clip.entrant_id == clip.entrant_id,
@@ -202,7 +225,7 @@ def import_clips(
     Raises:
         ProductionError: naming the row that cannot be taken; then nothing was stored.
     """
-    with database.session() as session:
+    with database.reading() as session:
         items = [_resolve(session, row) for row in rows]
     clips: list[Clip] = []
     try:
@@ -212,7 +235,7 @@ def import_clips(
             except GeneratorError as error:
                 raise ProductionError(f"Row {row.number}: {error}") from error
             on_clip(row)
-        with database.session() as session:
+        with database.writing() as session:
             for clip in clips:
                 _enter(session, store, clip)
     except BaseException:

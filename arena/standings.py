@@ -1,7 +1,6 @@
 """Writes snapshots: votes -> ratings -> leaderboard. Never inside a vote's request."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,9 @@ from sqlalchemy import Select, delete, func, select
 from sqlalchemy.orm import Session, aliased
 
 import ratings
-from arena.database import begin_write
+from arena.boards import BOARD_COLUMNS, Board, BoardRow, PairRecord
+from arena.catalog import find_track, list_tracks
+from arena.database import Database
 from arena.errors import NotFound
 from arena.models import (
     OVERALL,
@@ -49,65 +50,6 @@ MAX_LAG = timedelta(seconds=60)
 COMPUTE_SHARE = 0.1
 
 
-@dataclass(frozen=True)
-class BoardRow:
-    """One entrant's place; ratings in Elo points, None where it cannot be rated."""
-
-    rank: int | None
-    rank_lower: int | None
-    rank_upper: int | None
-    model: str
-    rating: float | None
-    rating_lower: float | None
-    rating_upper: float | None
-    variance: float | None
-    vote_count: int
-    wins: int
-    losses: int
-    ties: int
-    both_bad: int
-    win_rate: float | None
-    status: str
-    creator: str | None
-    licence: str
-    release_date: str | None
-    commitment: str | None
-    retired: bool
-
-
-@dataclass(frozen=True)
-class PairRecord:
-    """How the votes between two models went: `wins` of model_a, of `votes` in all."""
-
-    model_a: str
-    model_b: str
-    votes: int
-    wins: int
-    losses: int
-    ties: int
-    both_bad: int
-
-
-@dataclass(frozen=True)
-class Board:
-    """A leaderboard with everything needed to compute it again."""
-
-    track: str
-    category: str
-    voters: VoterKind
-    computed_at: datetime
-    watermark: int
-    votes: int
-    parameters: dict[str, Any]
-    rows: list[BoardRow]
-
-
-BOARD_COLUMNS = [
-    *("rank", "rank_lower", "rank_upper", "model", "rating", "rating_lower", "rating_upper"),
-    *("variance", "vote_count", "wins", "losses", "ties", "both_bad", "win_rate", "status"),
-]
-
-
 def rated_votes(
     track: Track, *, voters: VoterKind, category: str = OVERALL
 ) -> Select[int, int, int, Choice]:
@@ -136,9 +78,9 @@ def rated_votes(
 
 
 def leaderboard(
-    session: Session,
+    database: Database,
     *,
-    track: Track,
+    track_name: str,
     category: str = OVERALL,
     voters: VoterKind = VoterKind.PERSON,
     now: datetime,
@@ -146,19 +88,27 @@ def leaderboard(
     """The track's leaderboard as of its votes: the day's snapshot, computed anew where it lags.
 
     Raises:
-        NotFound: no prompt of the track has this category.
+        NotFound: no such track, or no prompt of it has this category.
     """
-    if category != OVERALL and category not in categories(session, track):
-        known = ", ".join([OVERALL, *categories(session, track)])
-        raise NotFound(f"The track {track.name} has no category '{category}'; it has: {known}.")
-    snapshot = _latest(session, track=track, category=category, voters=voters)
-    if snapshot is None or not _is_fresh(session, snapshot, now=now):
-        snapshot = take_snapshot(session, track=track, category=category, voters=voters, now=now)
-    return _board(snapshot)
+    with database.reading() as session:
+        track = find_track(session, track_name)
+        known = known_categories(session, track)
+        if category not in known:
+            raise NotFound(
+                f"The track {track.name} has no category '{category}'; it has: {', '.join(known)}."
+            )
+        snapshot = _latest(session, track=track, category=category, voters=voters)
+        if snapshot is not None and _is_fresh(session, snapshot, now=now):
+            return _board(snapshot)
+    with database.writing() as session:
+        track = find_track(session, track_name)
+        return _board(
+            take_snapshot(session, track=track, category=category, voters=voters, now=now)
+        )
 
 
-def categories(session: Session, track: Track) -> list[str]:
-    """The categories of the track's prompts, sorted."""
+def known_categories(session: Session, track: Track) -> list[str]:
+    """`overall`, then the categories of the track's prompts, sorted."""
     query = (
         select(PromptCategory.category)
         .join(Prompt, Prompt.id == PromptCategory.prompt_id)
@@ -166,7 +116,17 @@ def categories(session: Session, track: Track) -> list[str]:
         .distinct()
         .order_by(PromptCategory.category)
     )
-    return list(session.scalars(query))
+    return [OVERALL, *session.scalars(query)]
+
+
+def tracks_with(database: Database, category: str) -> list[str]:
+    """The tracks that have entrants, and prompts of this category."""
+    with database.reading() as session:
+        return [
+            track.name
+            for track in list_tracks(session)
+            if track.entrants and category in known_categories(session, track)
+        ]
 
 
 def _latest(session: Session, *, track: Track, category: str, voters: VoterKind) -> Snapshot | None:
@@ -204,7 +164,6 @@ def take_snapshot(
     session: Session, *, track: Track, category: str, voters: VoterKind, now: datetime
 ) -> Snapshot:
     """Compute the leaderboard from the stored votes and store it as the day's."""
-    begin_write(session)
     started = datetime.now(UTC)
     watermark = session.scalar(select(func.max(Vote.id))) or 0
     frame, entrants = _votes_by_entrant(session, track=track, category=category, voters=voters)
@@ -313,13 +272,6 @@ def _row(standing: Standing) -> BoardRow:
         commitment=entrant.commitment,
         retired=entrant.retired_at is not None,
     )
-
-
-def board_frame(board: Board) -> pd.DataFrame:
-    """The board's contract columns, one row per model."""
-    frame = pd.DataFrame([asdict(row) for row in board.rows], columns=BOARD_COLUMNS)
-    whole = ["rank", "rank_lower", "rank_upper", "vote_count", "wins", "losses", "ties", "both_bad"]
-    return frame.astype(dict.fromkeys(whole, "Int64"))
 
 
 def pair_records(
