@@ -1,0 +1,51 @@
+"""Pipelines made from their parts: the trained one's folder, and a tiny random one for tests."""
+
+from pathlib import Path
+
+import torch
+from diffusers import FlowMatchEulerDiscreteScheduler
+
+from generator.foal.codec import MOTION_SIZE, FoalCodec
+from generator.foal.model import FoalTransformer
+from generator.foal.pipeline import SOUND_SIZE, FoalPipeline
+
+NOISE_SHIFT = 2.0  # more of the steps at high noise, as in the training
+
+
+def build_pipeline(codec: FoalCodec, transformer: FoalTransformer) -> FoalPipeline:
+    """A pipeline of trained parts."""
+    scheduler = FlowMatchEulerDiscreteScheduler(shift=NOISE_SHIFT)
+    return FoalPipeline(codec=codec.eval(), transformer=transformer.eval(), scheduler=scheduler)
+
+
+def build_transformer(codec: FoalCodec, **sizes: int) -> FoalTransformer:
+    """A random transformer for a codec; `sizes` are width, layers, heads, expansion."""
+    return FoalTransformer(
+        content_size=codec.content_size, motion_size=MOTION_SIZE, sound_size=SOUND_SIZE, **sizes
+    )
+
+
+def build_tiny_pipeline(seed: int = 0) -> FoalPipeline:
+    """Foal with random weights at toy size: the same classes, ready in a moment."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        codec = FoalCodec(
+            scene_size=4, look_size=4, width=16, summary_size=16, field_hidden=16, plane_grid=16
+        )
+        transformer = build_transformer(codec, width=32, layers=2, heads=2, expansion=2)
+    return build_pipeline(codec, transformer)
+
+
+def save_pipeline(pipeline: FoalPipeline, folder: Path, *, half: bool = True) -> None:
+    """Write what `FoalPipeline.from_pretrained` reads: safetensors, in half precision if asked.
+
+    The pipeline in memory keeps its precision.
+    """
+    pipeline.save_pretrained(folder, safe_serialization=True)
+    if not half:
+        return
+    for name in ("codec", "transformer"):
+        part = getattr(pipeline, name)
+        smaller = type(part).from_config(part.config)
+        smaller.load_state_dict(part.state_dict())
+        smaller.half().save_pretrained(folder / name, safe_serialization=True)

@@ -1,0 +1,56 @@
+"""Checkpoints that a kill never breaks, and the running mean of weights."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write beside, flush, rename: a reader finds the old file or the new one, never half of one.
+
+    The folder's entry is flushed too, so that a power cut after the return loses nothing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """The state saved last, or None where there is none yet. Tensors and plain values only."""
+    if not path.exists():
+        return None
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    return state
+
+
+class RunningMean:
+    """Exponential mean of a module's weights, which is what is measured and shipped.
+
+    The mean is short at first, so that early checkpoints are not full of the random start.
+    """
+
+    def __init__(self, module: nn.Module, *, decay: float) -> None:
+        self.decay = decay
+        self.weights = {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, module: nn.Module, step: int) -> None:
+        decay = min(self.decay, (1 + step) / (10 + step))
+        for name, value in module.state_dict().items():
+            kept = self.weights[name]
+            if kept.is_floating_point():
+                kept.lerp_(value.detach(), 1 - decay)
+            else:
+                kept.copy_(value)

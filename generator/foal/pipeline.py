@@ -1,0 +1,245 @@
+"""Text to video with sound: FoalPipeline, loaded by `from_pretrained` from a folder."""
+
+import logging
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from PIL import Image
+from torch import Tensor
+
+from generator.foal import sound
+from generator.foal.codec import MOTION_SIZE, FoalCodec
+from generator.foal.model import FRAMES_PER_TOKEN, FoalTransformer, velocity
+from generator.foal.pipeline_output import FoalPipelineOutput
+from generator.foal.world import FRAME_RATE
+
+logger = logging.getLogger(__name__)
+
+SOUND_SIZE = sound.BANDS * sound.HOPS_PER_SECOND // FRAME_RATE  # numbers a frame
+FAINTEST = 0.035  # root amplitude below which a band is silent: no hum under the clip
+SMALLEST_PIXELS = 32  # height and width below which there is no room for a thing
+OUTPUT_TYPES = ("np", "pt", "pil", "latent")
+StepCallback = Callable[["FoalPipeline", int, int, dict[str, Any]], dict[str, Any]]
+
+
+class FoalPipeline(DiffusionPipeline):  # type: ignore[misc]
+    """The built-in miniature: one stream of words, pictures and sound, decoded at any size.
+
+    The world runs at 24 frames/s; for another frame rate its paths are read at other moments.
+    """
+
+    model_cpu_offload_seq = "transformer->codec"
+    _callback_tensor_inputs = ("latents",)
+
+    def __init__(
+        self,
+        codec: FoalCodec,
+        transformer: FoalTransformer,
+        scheduler: FlowMatchEulerDiscreteScheduler,
+    ) -> None:
+        super().__init__()
+        self.register_modules(codec=codec, transformer=transformer, scheduler=scheduler)
+        self._interrupt = False
+        self._num_timesteps = 0
+
+    def encode_prompt(self, prompt: str | list[str]) -> tuple[Tensor, list[tuple[str, ...]]]:
+        """Word ids (B, words), and the unknown words of each prompt (also logged)."""
+        prompts = [prompt] if isinstance(prompt, str) else prompt
+        words, unknown = self.transformer.tokenize(prompts)
+        for text, lost in zip(prompts, unknown, strict=True):
+            if lost:
+                logger.warning("Foal does not know: %s (prompt %r).", ", ".join(lost), text)
+        return words.to(self.transformer.device), unknown
+
+    def check_inputs(
+        self,
+        prompt: object,
+        height: int,
+        width: int,
+        num_frames: int,
+        frame_rate: float,
+        num_inference_steps: int,
+        output_type: str,
+    ) -> None:
+        """Refuse what cannot be made.
+
+        Raises:
+            ValueError: one sentence on the argument that is wrong.
+        """
+        texts = prompt if isinstance(prompt, list) else [prompt]
+        if not texts or not all(isinstance(text, str) for text in texts):
+            raise ValueError("prompt must be a text or a list of texts.")
+        if min(height, width) < SMALLEST_PIXELS:
+            raise ValueError(
+                f"height and width must be at least {SMALLEST_PIXELS} pixels, not {height}, {width}."
+            )
+        if num_frames < 1 or frame_rate <= 0 or num_inference_steps < 1:
+            raise ValueError("num_frames, frame_rate and num_inference_steps must be above zero.")
+        if output_type not in OUTPUT_TYPES:
+            raise ValueError(f"output_type must be one of {', '.join(OUTPUT_TYPES)}.")
+
+    def prepare_latents(
+        self,
+        batch: int,
+        moments: int,
+        generator: torch.Generator | list[torch.Generator] | None,
+        latents: Tensor | None = None,
+    ) -> Tensor:
+        """Noise for content, motion and sound of `moments` pairs of frames, laid end to end.
+
+        Drawn on the CPU, so that a seed gives the same clip on every device; a list of generators
+        gives every clip its own. Shape (batch, content + frames * (motion + sound)).
+        """
+        frames = moments * FRAMES_PER_TOKEN
+        size = self.codec.content_size + frames * (MOTION_SIZE + SOUND_SIZE)
+        if latents is None:
+            generators = generator if isinstance(generator, list) else [generator] * batch
+            if len(generators) != batch:
+                raise ValueError(f"{batch} prompts need {batch} generators, not {len(generators)}.")
+            rows = [torch.randn(size, generator=own) for own in generators]
+            latents = torch.stack(rows)
+        if latents.shape != (batch, size):
+            raise ValueError(
+                f"latents must have shape {(batch, size)}, not {tuple(latents.shape)}."
+            )
+        return latents.to(self.transformer.device, torch.float32)
+
+    def unpack(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, size) -> content (B, C), motion (B, F, 8), sound (B, F, SOUND_SIZE)."""
+        content, rest = latents.tensor_split([self.codec.content_size], dim=1)
+        frames = rest.shape[1] // (MOTION_SIZE + SOUND_SIZE)
+        motion, heard = rest.split([frames * MOTION_SIZE, frames * SOUND_SIZE], dim=1)
+        return content, motion.unflatten(1, (frames, -1)), heard.unflatten(1, (frames, -1))
+
+    def decode_latents(
+        self, latents: Tensor, *, height: int, width: int, num_frames: int, frame_rate: float
+    ) -> tuple[Tensor, Tensor]:
+        """Films (B, num_frames, height, width, 3) and audio (B, 2, samples) of clean latents."""
+        codes = [part.float().to(self.codec.device) for part in self.unpack(latents)]
+        content, motion, heard = self.codec.denormalize(*codes)
+        at = torch.arange(num_frames, device=motion.device) * (FRAME_RATE / frame_rate)
+        motion = read_at(motion, at)
+        films = self.codec.decode(content, motion, height=height, width=width)
+        samples = round(num_frames / frame_rate * self.audio_sample_rate)
+        roots = heard.unflatten(2, (-1, sound.BANDS)).flatten(1, 2).clamp(min=0).cpu().numpy()
+        waves = []
+        for root in roots:
+            bands = np.where(root < FAINTEST, 0, np.minimum(root, 1.1) ** 2).astype(np.float32)
+            wave = sound.play(bands, sample_rate=self.audio_sample_rate)[:samples]
+            waves.append(np.pad(wave, (0, samples - len(wave))))
+        audio = torch.from_numpy(np.stack(waves))[:, None].expand(-1, 2, -1)
+        return films, audio.contiguous()
+
+    @property
+    def audio_sample_rate(self) -> int:
+        """Samples a second of the audio that comes out."""
+        return sound.SAMPLE_RATE
+
+    @property
+    def num_timesteps(self) -> int:
+        return self._num_timesteps
+
+    @property
+    def interrupt(self) -> bool:
+        return self._interrupt
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        prompt: str | list[str],
+        height: int = 256,
+        width: int = 256,
+        num_frames: int = 72,
+        frame_rate: float = FRAME_RATE,
+        num_inference_steps: int = 8,
+        generator: torch.Generator | list[torch.Generator] | None = None,
+        latents: Tensor | None = None,
+        output_type: str = "np",
+        return_dict: bool = True,
+        callback_on_step_end: StepCallback | None = None,
+    ) -> FoalPipelineOutput | tuple[Any, Tensor]:
+        """Make a clip for every prompt.
+
+        Args:
+            prompt: what to show; any text is taken, unknown words are reported.
+            height: of the pictures; the decoder has no resolution of its own.
+            width: of the pictures.
+            num_frames: of the clip. The model was trained on clips of 3 s.
+            frame_rate: frames a second.
+            num_inference_steps: of denoising; 8 is full quality.
+            generator: on the CPU, one, or one a prompt.
+            latents: noise to start from, instead of the generator's.
+            output_type: "np", "pt", "pil" or "latent".
+            return_dict: False gives a plain tuple (frames, audio).
+            callback_on_step_end: called as (pipeline, step, timestep, {"latents": ...}).
+
+        Examples:
+            >>> pipe = FoalPipeline.from_pretrained("generator/foal/weights/large")
+            >>> clip = pipe("a red ball bounces on grass", generator=torch.Generator().manual_seed(1))
+            >>> clip.frames.shape, clip.audio.shape
+            ((1, 72, 256, 256, 3), torch.Size([1, 2, 144000]))
+        """
+        # 1. Check, and read the prompt
+        self.check_inputs(
+            prompt, height, width, num_frames, frame_rate, num_inference_steps, output_type
+        )
+        self._interrupt = False
+        words, unknown = self.encode_prompt(prompt)
+
+        # 2. Noise for the moments of the world that the clip needs
+        world_frames = math.ceil(num_frames * FRAME_RATE / frame_rate)
+        moments = max(1, math.ceil(world_frames / FRAMES_PER_TOKEN))
+        latents = self.prepare_latents(len(words), moments, generator, latents)
+
+        # 3. Denoise
+        self.scheduler.set_timesteps(num_inference_steps, device=latents.device)
+        timesteps = self.scheduler.timesteps
+        self._num_timesteps = len(timesteps)
+        with self.progress_bar(total=len(timesteps)) as bar:
+            for i, timestep in enumerate(timesteps):
+                if self._interrupt:
+                    continue
+                level = (timestep / self.scheduler.config.num_train_timesteps).expand(len(words))
+                noisy = [part.to(self.transformer.dtype) for part in self.unpack(latents)]
+                clean = self.transformer(words, *noisy, level)
+                flat = torch.cat([part.flatten(1).float() for part in clean], dim=1)
+                direction = velocity(latents, flat, level)
+                latents = self.scheduler.step(direction, timestep, latents, return_dict=False)[0]
+                if callback_on_step_end is not None:
+                    given = {"latents": latents}
+                    latents = callback_on_step_end(self, i, int(timestep), given).pop(
+                        "latents", latents
+                    )
+                bar.update()
+
+        # 4. Decode
+        films, audio = self.decode_latents(
+            latents, height=height, width=width, num_frames=num_frames, frame_rate=frame_rate
+        )
+        frames: Any = latents if output_type == "latent" else _as_output(films, output_type)
+        self.maybe_free_model_hooks()
+        if not return_dict:
+            return frames, audio
+        return FoalPipelineOutput(frames=frames, audio=audio, unknown_words=unknown)
+
+
+def read_at(motion: Tensor, at: Tensor) -> Tensor:
+    """Motion codes (B, F, 8) at moments `at`, in frames, between whose neighbours they lie."""
+    low = at.floor().long().clamp(max=motion.shape[1] - 1)
+    high = (low + 1).clamp(max=motion.shape[1] - 1)
+    share = (at - low)[None, :, None]
+    return motion[:, low] * (1 - share) + motion[:, high] * share
+
+
+def _as_output(films: Tensor, output_type: str) -> Any:
+    if output_type == "pt":
+        return films.permute(0, 1, 4, 2, 3)
+    pictures = films.cpu().numpy()
+    if output_type == "np":
+        return pictures
+    whole = (pictures * 255 + 0.5).astype(np.uint8)
+    return [[Image.fromarray(frame) for frame in film] for film in whole]

@@ -1,0 +1,136 @@
+"""Foal's training: codec, its gate, transformer, and the folder that a pipeline loads.
+
+One command makes the whole from nothing, data included; killed anywhere, it goes on where it was.
+"""
+
+import logging
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from generator.foal.codec import FoalCodec
+from generator.foal.codec_training import codec_loss, draw_batch, encoder_pictures
+from generator.foal.loop import Figures, Stage, train_stage
+from generator.foal.sheets import clip_row, save_sheet
+from generator.foal.world import make_clip
+
+logger = logging.getLogger(__name__)
+
+SHEET_SEED = 90_001
+SHEET_CLIPS = 8
+SHEET_PIXELS = 128
+
+
+@dataclass(frozen=True)
+class CodecTraining:
+    steps: int = 12_000
+    clips: int = 18
+    frames: int = 4
+    points: int = 256
+    learning_rate: float = 2e-3
+    help_from: float = 1.0  # weight of what the renderer tells, at the start
+    help_to: float = 0.1  # and at the end
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A training, as a TOML file says it; every key has a default."""
+
+    seed: int = 1
+    threads: int = 1
+    precision: str = "float32"  # or "bfloat16": several times faster where the CPU has it
+    checkpoint_seconds: float = 120.0
+    codec: dict[str, int] = field(default_factory=dict)
+    codec_training: CodecTraining = field(default_factory=CodecTraining)
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Read a training's TOML file.
+
+    Raises:
+        ValueError: a key or a value that no training has, naming file and key.
+    """
+    try:
+        table = tomllib.loads(path.read_text())
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"{path}: not a readable TOML file ({error}).") from error
+    sections = {"codec_training": CodecTraining}
+    for name, section in sections.items():
+        if name in table:
+            table[name] = _fill(section, table[name], f"{path}: [{name}]")
+    config: TrainConfig = _fill(TrainConfig, table, str(path))
+    return config
+
+
+def _fill(kind: Any, table: dict[str, Any], where: str) -> Any:
+    known = {item.name for item in fields(kind)}
+    for key in table:
+        if key not in known:
+            raise ValueError(f"{where}: unknown key '{key}'; known are {', '.join(sorted(known))}.")
+    return kind(**table)
+
+
+def train(config: TrainConfig, run_dir: Path, resume: bool = True) -> None:
+    """Train everything that is not there yet into `run_dir`."""
+    torch.set_num_threads(config.threads)
+    run_dir.mkdir(parents=True, exist_ok=True)
+    train_codec(config, run_dir, resume=resume)
+
+
+def train_from_file(config: Path, run: Path) -> None:
+    """What `python -m generator train CONFIG.toml --run DIR` calls."""
+    train(read_config(config), run)
+
+
+def train_codec(config: TrainConfig, run: Path, *, resume: bool) -> FoalCodec:
+    """Train the autoencoder, or read it if its training is done; mean weights, no gradients."""
+    plan = config.codec_training
+    torch.manual_seed(config.seed)
+    codec = FoalCodec(**config.codec)
+    codec.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        codec.parameters(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4
+    )
+
+    def loss(step: int) -> tuple[Tensor, Figures]:
+        rng = np.random.default_rng((config.seed, 1, step))
+        batch = draw_batch(rng, clips=plan.clips, frames=plan.frames, points=plan.points)
+        share = step / plan.steps
+        weight = plan.help_from + share * (plan.help_to - plan.help_from)
+        noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=config.precision == "bfloat16"):
+            return codec_loss(codec, batch, help_weight=weight, noise=noise)
+
+    def show(weights: dict[str, Tensor], path: Path) -> None:
+        shown = FoalCodec(**config.codec)
+        shown.load_state_dict(weights)
+        save_sheet(path, codec_sheet(shown.eval()))
+
+    weights = train_stage(
+        Stage("codec", codec, (optimizer,), loss, show, plan.steps),
+        run,
+        resume=resume,
+        checkpoint_seconds=config.checkpoint_seconds,
+    )
+    codec.load_state_dict(weights)
+    codec.requires_grad_(False)
+    return codec.eval()
+
+
+@torch.no_grad()
+def codec_sheet(codec: FoalCodec) -> list[np.ndarray]:
+    """Held-out clips and, below each, what the codec makes of them."""
+    rows = []
+    for i in range(SHEET_CLIPS):
+        clip = make_clip(SHEET_SEED + i, held_out=True)
+        every = np.arange(len(clip.motions.position))[None]
+        codes = codec.encode(encoder_pictures([clip], every))
+        size = SHEET_PIXELS
+        film = codec.decode(codes.content, codes.motion, height=size, width=size)[0]
+        rows += [clip_row(clip.frames(height=size, width=size)), clip_row(film.float().numpy())]
+    return rows
