@@ -169,8 +169,8 @@ def _caption(parameters: dict[str, Any]) -> str:
         f"both bad {'as a tie' if parameters['both_bad'] == 'tie' else 'left out'}",
     ]
     if "confidence" in parameters:
-        unit = parameters["cluster"] or "vote"
-        said.append(f"{parameters['confidence']:.4g} intervals by {unit}")
+        percent = f"{100 * parameters['confidence']:g}%"
+        said.append(f"{percent} intervals by {parameters['cluster'] or 'vote'}")
     anchors = [f"{name} at {value:g}" for name, value in parameters["anchors"].items()]
     if anchors:
         said.append(f"anchored: {', '.join(anchors)}")

@@ -86,7 +86,6 @@ class Battles:
         size = len(self.models)
         shape = (len(Outcome), size, size)
         cell = (self.outcome * size + self.a) * size + self.b
-        length = len(Outcome) * size * size
 
         def total(weight: Floats | None) -> Floats:
             sums = np.bincount(cell, weights=weight, minlength=len(Outcome) * size * size)

@@ -98,7 +98,7 @@ def leaderboard(
         board.loc[connected, "rank_lower"] = best
         board.loc[connected, "rank_upper"] = worst
         parameters |= {
-            "tie_parameter": fit.tie_parameter,
+            "tie_parameter": None if np.isnan(fit.tie_parameter) else fit.tie_parameter,
             "confidence": confidence,
             "cluster": spread.cluster,
             "intervals": spread.method,
@@ -120,7 +120,10 @@ def leaderboard_by(frame: pd.DataFrame, column: str, **options: Any) -> pd.DataF
     boards = []
     parameters: dict[str, Any] = {}
     for value, battles in Battles.by_column(frame, column).items():
-        board = leaderboard(battles, **options)
+        try:
+            board = leaderboard(battles, **options)
+        except OptionError as error:
+            raise OptionError(f"{column} {value}: {error}") from None
         parameters = {**parameters_of(board), "by": column}
         board.attrs = {}
         board.insert(0, column, value)

@@ -1,11 +1,13 @@
 """Reads a table of votes from a CSV, Parquet or JSON lines file."""
 
+import json
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from ratings.columns import LAYOUTS, READ_TOO
+from ratings.columns import LAYOUTS, READ_TOO, find_layout
 from ratings.errors import VotesError
 
 _WORDS = frozenset(name for layout in LAYOUTS for name in (layout.a, layout.b, layout.winner))
@@ -29,9 +31,11 @@ def read_votes(path: str | Path, *, columns: Collection[str] = ()) -> pd.DataFra
         if suffix == ".csv":
             return _read_csv(path, wanted)
         if suffix == ".jsonl":
-            return _read_json_lines(path)
+            return _read_json_lines(path, wanted)
         # Only the names and outcomes are worth a dictionary; the reader ignores absent columns.
         return pd.read_parquet(path, engine="pyarrow", read_dictionary=sorted(_WORDS))
+    except VotesError as error:
+        raise VotesError(f"{path}: {error}") from None
     except FileNotFoundError:
         raise VotesError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:  # pandas' and Arrow's own errors are ValueErrors
@@ -42,6 +46,7 @@ def read_votes(path: str | Path, *, columns: Collection[str] = ()) -> pd.DataFra
 
 
 def _read_csv(path: Path, wanted: Collection[str]) -> pd.DataFrame:
+    find_layout(pd.read_csv(path, nrows=0))
     return pd.read_csv(
         path,
         usecols=lambda name: name in wanted,
@@ -51,5 +56,18 @@ def _read_csv(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     )
 
 
-def _read_json_lines(path: Path) -> pd.DataFrame:
-    return pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+def _read_json_lines(path: Path, wanted: Collection[str]) -> pd.DataFrame:
+    """Line by line, so that an error names its row; empty lines are none."""
+    records: list[dict[str, Any]] = []
+    with path.open(encoding="utf-8") as lines:
+        for line in filter(str.strip, lines):
+            try:
+                record = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise ValueError(f"row {len(records) + 1}: {error}") from None
+            if not isinstance(record, dict):
+                raise ValueError(f"row {len(records) + 1} is no JSON object")
+            if not records:
+                find_layout(pd.DataFrame(columns=list(record)))
+            records.append({name: value for name, value in record.items() if name in wanted})
+    return pd.DataFrame.from_records(records)

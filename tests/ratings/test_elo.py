@@ -1,0 +1,51 @@
+"""Sequential Elo."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ratings
+
+FRAME = pd.DataFrame(
+    [("A", "B", "model_a"), ("B", "A", "tie"), ("A", "C", "both_bad"), ("C", "B", "model_b")],
+    columns=["model_a", "model_b", "winner"],
+)
+
+
+def elo(frame, **options):
+    return ratings.elo(ratings.Battles.from_frame(frame), **options)
+
+
+def test_two_steps_by_hand():
+    """Even at first: A takes k/2 = 16. Then 32 apart, A is expected at .5459 and draws."""
+    rated = elo(FRAME.iloc[:2], k=32)
+    back = 32 * (1 / (1 + 10 ** (-32 / 400)) - 0.5)
+    assert back == pytest.approx(1.4695, abs=1e-4)
+    assert rated["A"] == pytest.approx(1016 - back)
+    assert rated["B"] == pytest.approx(984 + back)
+
+
+def test_points_are_only_passed_on():
+    rated = elo(FRAME, k=24, initial=1500)
+    assert rated.sum() == pytest.approx(3 * 1500)
+
+
+def test_order_matters_and_weights_are_steps():
+    assert not np.allclose(elo(FRAME), elo(FRAME.iloc[::-1]))
+    heavier = elo(FRAME.assign(weight=2), k=8)
+    assert np.allclose(heavier, elo(FRAME, k=16))
+
+
+def test_what_is_dropped_moves_nothing():
+    assert np.allclose(elo(FRAME, both_bad="drop"), elo(FRAME.drop(index=2)))
+    assert elo(FRAME, ties="drop").equals(elo(FRAME.drop(index=[1, 2])))
+    assert np.isnan(elo(FRAME.iloc[2:3], both_bad="drop")).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"ties": "davidson"}, "half or drop, not 'davidson'"), ({"both_bad": "x"}, "not 'x'")],
+)
+def test_rules_it_does_not_have(options, message):
+    with pytest.raises(ratings.OptionError, match=message):
+        elo(FRAME, **options)
