@@ -1,0 +1,121 @@
+"""A raw clip made the track's size, rate, length and sound; every change is named."""
+
+import math
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+from av.video.reformatter import Interpolation
+from numpy.typing import NDArray
+
+from generator.errors import ClipError
+from generator.media.sound import to_stereo_48k
+from generator.spec import AUDIO_RATE, RawClip, TrackSettings
+
+
+def fit_to_track(raw: RawClip, track: TrackSettings) -> tuple[RawClip, tuple[str, ...]]:
+    """The clip with exactly the track's frames, and what was changed, in words.
+
+    Frames: the nearest in time, scaled with their aspect kept, on black bars. Sound: 48 kHz
+    stereo, as long as the picture. Loudness is the encoder's matter.
+
+    Raises:
+        ClipError: The clip is shorter than the track, or has no sound where the track has sound.
+    """
+    _check_frames(raw.frames)
+    frames, timing = _fit_time(raw.frames, raw.fps, track)
+    frames, scaling = _fit_size(frames, track)
+    audio, sounding = _fit_sound(raw, track)
+    fitted = replace(
+        raw,
+        frames=frames,
+        fps=track.fps,
+        audio=audio,
+        sample_rate=None if audio is None else AUDIO_RATE,
+    )
+    return fitted, (*timing, *scaling, *sounding)
+
+
+def needed_frames(track: TrackSettings, *, fps: Fraction) -> int:
+    """How many frames at `fps` last as long as the track."""
+    return math.ceil(track.frames / track.fps * fps)
+
+
+def _check_frames(frames: NDArray[np.uint8]) -> None:
+    if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8:
+        raise ClipError(
+            f"The frames are {frames.dtype} of shape {frames.shape}; "
+            "a backend must return uint8 of shape (frames, height, width, 3)."
+        )
+
+
+def _fit_time(
+    frames: NDArray[np.uint8], fps: Fraction, track: TrackSettings
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    if len(frames) < needed_frames(track, fps=fps):
+        raise ClipError(
+            f"The clip lasts {float(len(frames) / fps):.2f} s, {len(frames)} frames at "
+            f"{float(fps):g}/s; the track {track.name} needs {track.duration_s:.2f} s: "
+            "make it at least as long."
+        )
+    # Half-way between two source frames the later one is nearest; after the last there is none.
+    nearest = (int(i * fps / track.fps + Fraction(1, 2)) for i in range(track.frames))
+    wanted = [min(index, len(frames) - 1) for index in nearest]
+    changes: list[str] = []
+    if fps != track.fps:
+        changes.append(f"changed {float(fps):g} to {float(track.fps):g} frames/s by nearest frame")
+    if wanted[-1] + 1 < len(frames):
+        changes.append(f"cut {len(frames)} to {wanted[-1] + 1} frames")
+    return frames[wanted], tuple(changes)
+
+
+def _fit_size(
+    frames: NDArray[np.uint8], track: TrackSettings
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    height, width = frames.shape[1:3]
+    if (width, height) == (track.width, track.height):
+        return np.ascontiguousarray(frames), ()
+    scale = min(Fraction(track.width, width), Fraction(track.height, height))
+    inner_width = min(track.width, max(1, round(width * scale)))
+    inner_height = min(track.height, max(1, round(height * scale)))
+    changes = [f"scaled {width}x{height} to {inner_width}x{inner_height}"]
+    if (inner_width, inner_height) != (track.width, track.height):
+        changes.append(f"letterboxed to {track.width}x{track.height}")
+    fitted = np.zeros((len(frames), track.height, track.width, 3), np.uint8)
+    top, left = (track.height - inner_height) // 2, (track.width - inner_width) // 2
+    # Averaging keeps small detail from flickering when shrunk; lanczos keeps edges when grown.
+    interpolation = Interpolation.AREA if scale < 1 else Interpolation.LANCZOS
+    for target, frame in zip(fitted, frames, strict=True):
+        scaled = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24").reformat(
+            inner_width, inner_height, "rgb24", interpolation=interpolation
+        )
+        target[top : top + inner_height, left : left + inner_width] = scaled.to_ndarray()
+    return fitted, tuple(changes)
+
+
+def _fit_sound(
+    raw: RawClip, track: TrackSettings
+) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+    has_sound = raw.audio is not None and raw.audio.size > 0
+    if not track.audio:
+        return None, ("dropped the sound",) if has_sound else ()
+    if raw.audio is None or raw.sample_rate is None or not has_sound:
+        raise ClipError(
+            f"The clip has no sound and the track {track.name} has; enter the model "
+            "in the track without -audio, or give its clips sound."
+        )
+    audio = to_stereo_48k(raw.audio, sample_rate=raw.sample_rate)
+    changes: list[str] = []
+    if raw.sample_rate != AUDIO_RATE:
+        changes.append(f"resampled {raw.sample_rate} to {AUDIO_RATE} Hz")
+    if raw.audio.shape[0] != 2:
+        changes.append(f"mixed {raw.audio.shape[0]} channels to stereo")
+    missing = track.audio_samples - audio.shape[1]
+    if missing > 0:
+        audio = np.pad(audio, ((0, 0), (0, missing)))
+        changes.append(f"padded the sound with {missing / AUDIO_RATE:.3f} s of silence")
+    elif missing < 0:
+        audio = audio[:, : track.audio_samples]
+        changes.append(f"cut {-missing / AUDIO_RATE:.3f} s of sound")
+    return np.ascontiguousarray(audio), tuple(changes)
