@@ -315,4 +315,4 @@ def count_votes(session: Session, *, voter_key: str) -> dict[Choice, int]:
         .where(Voter.key == voter_key)
         .group_by(Vote.choice)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())

@@ -46,8 +46,11 @@ class TrackEntry(Entry):
     @model_validator(mode="before")
     @classmethod
     def _watch_to_the_end(cls, values: dict[str, Any]) -> dict[str, Any]:
-        if "min_watch_ms" not in values and {"fps", "frames"} <= values.keys():
-            return values | {"min_watch_ms": round(1000 * values["frames"] / values["fps"])}
+        match values:
+            case {"min_watch_ms": _}:
+                return values
+            case {"frames": int(frames), "fps": int(fps)} if fps > 0:
+                return values | {"min_watch_ms": round(1000 * frames / fps)}
         return values
 
     @field_validator("sampler")

@@ -11,7 +11,6 @@ from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 
-from generator.engine import adopt, check, generate
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -22,6 +21,7 @@ from arena.errors import CatalogError, NotFound, ProductionError
 from arena.manifest import ImportRow
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
+from generator.engine import adopt, check, generate
 from generator.errors import GeneratorError
 from generator.spec import (
     ClipRequest,

@@ -37,7 +37,7 @@ def last_ratings(session: Session, battle: Battle) -> tuple[float | None, float 
         .limit(1)
     )
     query = select(Standing.entrant_id, Standing.rating).where(Standing.snapshot_id == snapshot_id)
-    ratings = dict(session.execute(query).tuples().all())
+    ratings = dict(session.execute(query).all())
     return ratings.get(battle.clip_a.entrant_id), ratings.get(battle.clip_b.entrant_id)
 
 

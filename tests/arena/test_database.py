@@ -1,0 +1,59 @@
+"""Migrations go up, down and up again with data in them; a stranger's database is refused."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from alembic import command
+from arena import database
+from arena.database import Database, _configuration
+from arena.errors import ConfigurationError, DatabaseOutdated, DatabaseTooNew, StoreUnavailable
+from small_arena import Booth
+
+
+def test_the_models_and_the_migrations_agree(arena_database: Database) -> None:
+    command.check(_configuration(arena_database))
+
+
+def test_up_down_and_up_again_with_data(booth: Booth) -> None:
+    booth.vote("a")
+    database.upgrade(booth.database)
+    database.downgrade(booth.database, "base")
+    assert database.current_revision(booth.database) is None
+    database.upgrade(booth.database)
+    database.check(booth.database)
+
+
+def test_a_database_without_tables_is_told_to_init(tmp_path: Path) -> None:
+    with pytest.raises(DatabaseOutdated, match="arena init"):
+        database.check(Database(f"sqlite:///{tmp_path / 'new.sqlite'}"))
+
+
+def test_a_newer_database_is_refused_and_left_alone(arena_database: Database) -> None:
+    with arena_database.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for act in (database.check, database.upgrade):
+        with pytest.raises(DatabaseTooNew, match="9999"):
+            act(arena_database)
+    assert database.current_revision(arena_database) == "9999"
+
+
+def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "arena.sqlite").write_text("this is a poem, not a database" * 100)
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        database.check(Database(f"sqlite:///{tmp_path / 'arena.sqlite'}"))
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="ARENA_DATABASE_URL"):
+        Database("carrier-pigeon://loft")
+
+
+def test_sqlite_keeps_what_it_acknowledged(arena_database: Database) -> None:
+    with arena_database.reading() as session:
+        settings = {
+            name: session.execute(text(f"PRAGMA {name}")).scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+    assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}

@@ -1,0 +1,142 @@
+"""A small arena: two tracks, three entrants, four prompts, a clip row for each."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import select
+
+from arena import ballots, catalog, database
+from arena.database import Database
+from arena.entries import EntrantEntry, PromptEntry, TrackEntry
+from arena.forms import CastVote, IssuedBattle, VoteForm
+from arena.limits import Rules
+from arena.models import Battle, Choice, Clip, ClipStatus, Track
+
+START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+TRACK = "text-to-video"
+TRACK_WITH_SOUND = "text-to-video-audio"
+NAMES = ("Alder", "Birch", "Cedar")
+PROMPTS = ("p-1", "p-2", "p-3", "p-4")
+
+
+def track_entry(name: str = TRACK, **terms: object) -> TrackEntry:
+    values: dict[str, object] = {
+        **{"name": name, "modality": "text-to-video", "audio": name.endswith("-audio")},
+        **{"width": 64, "height": 64, "fps": 24, "frames": 24},
+        **{"video_kbps": 300, "bytes": 80_000},
+    }
+    return TrackEntry.model_validate(values | terms)
+
+
+def entrant_entry(name: str, **values: object) -> EntrantEntry:
+    given: dict[str, object] = {
+        **{"slug": name.lower(), "name": name, "creator": f"{name} Labs", "licence": "MIT"},
+        **{"tracks": (TRACK, TRACK_WITH_SOUND), "backend": {"kind": "folder", "path": "/clips"}},
+    }
+    return EntrantEntry.model_validate(given | values)
+
+
+def add_clips(opened: Database) -> None:
+    """A ready clip row for everything that is owed, with no file behind it."""
+    with opened.writing() as session:
+        prompts = catalog.list_prompts(session)
+        for track in catalog.list_tracks(session):
+            for entrant in track.entrants:
+                for prompt in prompts:
+                    name = f"{track.name}/{entrant.slug}/{prompt.id}"
+                    session.add(
+                        Clip(
+                            entrant_id=entrant.id,
+                            track_id=track.id,
+                            prompt_id=prompt.id,
+                            seed=0,
+                            status=ClipStatus.READY,
+                            master_path=f"masters/{name}",
+                            rendition_path=f"renditions/{name}",
+                            sha256=hashlib.sha256(name.encode()).hexdigest(),
+                            measures={"quality": (1 + NAMES.index(entrant.name)) / 4},
+                            created_at=START,
+                        )
+                    )
+
+
+def new_database(folder: Path) -> Database:
+    opened = Database(f"sqlite:///{folder / 'arena.sqlite'}")
+    database.upgrade(opened)
+    return opened
+
+
+def fill_small_arena(opened: Database) -> None:
+    with opened.writing() as session:
+        for name in (TRACK, TRACK_WITH_SOUND):
+            catalog.add_track(session, track_entry(name), now=START)
+        for name in NAMES:
+            catalog.add_entrant(session, entrant_entry(name), now=START)
+        entries = [
+            PromptEntry(
+                id=key, text=f"Prompt {key}", categories=("even",) * (int(key[-1]) % 2 == 0)
+            )
+            for key in PROMPTS
+        ]
+        catalog.import_prompts(session, entries, now=START)
+    add_clips(opened)
+
+
+class Booth:
+    """One voter at one track, with a clock of its own that moves on as clips are watched."""
+
+    def __init__(
+        self,
+        opened: Database,
+        *,
+        key: str = "a" * 32,
+        track: str = TRACK,
+        rules: Rules | None = None,
+    ) -> None:
+        self.database, self.key, self.track = opened, key, track
+        self.rules = rules or Rules()
+        self.now = START
+
+    def wait(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    def ask(self, category: str | None = None) -> IssuedBattle:
+        with self.database.writing() as session:
+            return ballots.issue_battle(
+                session,
+                voter_key=self.key,
+                track_name=self.track,
+                category=category,
+                rules=self.rules,
+                now=self.now,
+            )
+
+    def cast(self, token: str, choice: Choice | str, **values: object) -> CastVote:
+        form = VoteForm.model_validate({"choice": choice, **values})
+        with self.database.writing() as session:
+            return ballots.cast_vote(
+                session,
+                voter_key=self.key,
+                token=token,
+                form=form,
+                rules=self.rules,
+                now=self.now,
+            )
+
+    def vote(self, choice: Choice | str) -> CastVote:
+        """Ask, watch to the end, vote."""
+        battle = self.ask()
+        self.wait(battle.min_watch_ms / 1000)
+        return self.cast(battle.token, choice)
+
+    def models(self, token: str) -> tuple[str, str]:
+        """The models on the left and right of a battle."""
+        with self.database.reading() as session:
+            battle = session.scalars(select(Battle).where(Battle.token == token)).one()
+            return battle.clip_a.entrant.name, battle.clip_b.entrant.name
+
+
+def find_track(opened: Database, name: str = TRACK) -> Track:
+    with opened.reading() as session:
+        return catalog.find_track(session, name)
