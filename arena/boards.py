@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+import ratings
 from arena.models import VoterKind
 
 VOTERS = {VoterKind.PERSON: "people", VoterKind.SIMULATED: "simulated"}
@@ -65,10 +66,7 @@ class Board:
     rows: list[BoardRow]
 
 
-BOARD_COLUMNS = [
-    *("rank", "rank_lower", "rank_upper", "model", "rating", "rating_lower", "rating_upper"),
-    *("variance", "vote_count", "wins", "losses", "ties", "both_bad", "win_rate", "status"),
-]
+BOARD_COLUMNS = list(ratings.COLUMNS)
 WHOLE_COLUMNS = [
     *("rank", "rank_lower", "rank_upper", "vote_count", "wins", "losses", "ties", "both_bad"),
 ]

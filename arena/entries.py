@@ -154,7 +154,7 @@ def read_prompts(path: Path) -> list[PromptEntry]:
 def _read_table(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".jsonl":
-            frame = pd.read_json(path, lines=True, dtype=False, convert_dates=False)
+            frame = pd.read_json(path, lines=True, dtype=False)
         elif path.suffix == ".csv":
             frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
         else:

@@ -275,10 +275,17 @@ def _row(standing: Standing) -> BoardRow:
 
 
 def pair_records(
-    session: Session, *, track: Track, voters: VoterKind, category: str = OVERALL
+    database: Database,
+    *,
+    track_name: str,
+    category: str = OVERALL,
+    voters: VoterKind = VoterKind.PERSON,
 ) -> list[PairRecord]:
     """How every two models did against each other, both ways round."""
-    frame, entrants = _votes_by_entrant(session, track=track, category=category, voters=voters)
+    with database.reading() as session:
+        frame, entrants = _votes_by_entrant(
+            session, track=find_track(session, track_name), category=category, voters=voters
+        )
     shown = {str(entrant.id): entrant.shown_name for entrant in entrants}
     rows: list[tuple[str, str, str]] = list(frame.astype(str).itertuples(index=False, name=None))
     counts = Counter(rows)
