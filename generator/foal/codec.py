@@ -19,6 +19,8 @@ SLOTS = 2
 MOTION_SIZE = 4 * SLOTS  # x, y and a two-number angle code a slot
 ENCODER_PIXELS = 64
 FOLD = 4  # pixels folded into channels: the encoder works on a 16 x 16 grid
+LEAN_GAIN = 10.0  # lets small weights prefer the left or the right of the picture
+AVOID_GAIN, AVOID_REACH = 12.0, 0.07  # how much, and how near, slot 1 shuns slot 0's place
 VOTE_REACH = 0.15  # a grid cell may vote for a centre this far away, picture heights
 
 
@@ -59,10 +61,17 @@ class FoalCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         self.blocks = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(3))
         self.key = nn.Conv2d(width, width, 1)
         self.key_place = nn.Parameter(0.02 * torch.randn(width, cells, cells))
-        self.vote = nn.Conv2d(width, MOTION_SIZE // SLOTS, 1)
+        self.vote = nn.Sequential(
+            nn.SiLU(),
+            nn.Conv2d(width, width, 1),
+            nn.SiLU(),
+            nn.Conv2d(width, MOTION_SIZE // SLOTS, 1),
+        )
         self.summary = nn.Sequential(nn.Linear(2 * width, summary_size), nn.SiLU())
         self.summary_mixed = nn.Sequential(nn.Linear(summary_size, summary_size), nn.SiLU())
         self.query = nn.Linear(summary_size, SLOTS * width)
+        self.lean = nn.Linear(summary_size, SLOTS)
+        self.avoid = nn.Linear(summary_size, 1)
         self.scene = nn.Linear(summary_size, scene_size)
         self.presence = nn.Linear(summary_size, SLOTS)
         seen = SLOTS * width + summary_size
@@ -105,9 +114,17 @@ class FoalCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         keys = (self.key(features) + self.key_place).flatten(2).float()
         keys = keys.unflatten(0, (clips, frames))  # (B, F, W, cells)
         logits = torch.einsum("bsw,bfwc->bfsc", query, keys) / keys.shape[2] ** 0.5
-        attention = logits.softmax(dim=-1)  # (B, F, S, cells)
-        cells = pixel_grid(features.shape[2], features.shape[3], attention)
-        gaze = attention @ cells.flatten(0, 1)
+        cells = pixel_grid(features.shape[2], features.shape[3], keys).flatten(0, 1)
+        # Of two things of one look slot 0 is to find the left one, and slot 1 not the same again.
+        lean = self.lean(summary).float()[:, None, :, None]
+        logits = logits + LEAN_GAIN * lean * (cells[:, 0] - 0.5)
+        first = logits[:, :, :1].softmax(dim=-1)
+        around = (cells - first @ cells).square().sum(dim=-1, keepdim=True).transpose(2, 3)
+        taken = torch.exp(-around / (2 * AVOID_REACH**2))
+        avoid = AVOID_GAIN * torch.sigmoid(self.avoid(summary).float())[:, None, None]
+        second = (logits[:, :, 1:] - avoid * taken).softmax(dim=-1)
+        attention = torch.cat([first, second], dim=2)  # (B, F, S, cells)
+        gaze = attention @ cells
         votes = self.vote(features).flatten(2).float().unflatten(0, (clips, frames))
         voted = torch.einsum("bfsc,bfvc->bfsv", attention, votes)
         place = gaze + VOTE_REACH * voted[..., :2]

@@ -164,7 +164,7 @@ def codec_loss(
     off_angle = ((found[..., 2:] / ANGLE_SCALE - batch.angles).square() * there).mean()
     presence = functional.binary_cross_entropy_with_logits(codes.presence, batch.presence)
     depth = ((codes.depth - batch.depth).square() * batch.depth.abs()).mean()
-    guidance = 10 * off_place + 3 * off_gaze + 0.2 * off_angle + 0.1 * presence + 0.1 * depth
+    guidance = 20 * off_place + 5 * off_gaze + 0.5 * off_angle + 0.1 * presence + 0.1 * depth
     figures = {
         "paint": float(paint.detach()),
         "place": float(off_place.detach().sqrt()),

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 ANGLE_SCALE = 0.25  # a unit angle code in the motion code, so that it spreads about like a place
+LEAST_ANGLE = 0.1  # an angle code shorter than this says that there is no angle
 SPRITE_REACH = 0.16  # picture heights from a thing's centre beyond which its sprite is nothing
 SHADOW_REACH = 0.26
 GROUND_TOP = 0.70  # shadows lie below this line only
@@ -73,7 +74,9 @@ class ThingFields(nn.Module):
             motion: place and angle code, (N, 4).
             codes: look and scene, (N, look_size + scene_size).
         """
+        # At full length whatever the code's: a thing may be turned wrongly, but keeps its corners.
         angle = motion[:, 2:] / ANGLE_SCALE
+        angle = angle / torch.sqrt(angle.square().sum(dim=1, keepdim=True) + LEAST_ANGLE**2)
         offset = (points - motion[:, None, :2]) / UNIT
         dx, dy = offset.unbind(-1)
         reach = torch.sqrt(dx * dx + dy * dy + 1e-6)

@@ -1,9 +1,9 @@
 """Foal's transformer: text, content, motion and sound in one stream of tokens.
 
-There is no cross-attention and no separate text or sound network: a caption's words, one token for
-what the clip shows, and two tokens for every pair of frames (where things are; what is heard) attend
-to each other. Motion and sound of one moment have the same rotary position, so that a hit is near
-the frame it belongs to. The network predicts the clean codes; flow matching's velocity follows.
+There is no cross-attention and no separate text or sound network: a caption's words, one token
+for what the clip shows, and two tokens for every pair of frames (where things are; what is heard)
+attend to each other. Motion and sound of one moment have the same rotary position, so that a hit
+is near the frame it belongs to. The network predicts the clean codes; flow matching's velocity follows.
 """
 
 import math
@@ -24,6 +24,13 @@ NOISE_FREQUENCIES = 32
 ROPE_BASE = 100.0  # positions run to a few dozen tokens only
 
 
+class Norm(nn.RMSNorm):
+    """Root mean square norm that stays in the precision of what it is given."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.rms_norm(x, self.normalized_shape, self.weight.to(x.dtype))
+
+
 class Attention(nn.Module):
     """Self-attention with normed queries and keys, rotary time, and a gate on every head."""
 
@@ -31,8 +38,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.head_size = heads, width // heads
         self.qkv = nn.Linear(width, 3 * width, bias=False)
-        self.query_norm = nn.RMSNorm(self.head_size)
-        self.key_norm = nn.RMSNorm(self.head_size)
+        self.query_norm = Norm(self.head_size)
+        self.key_norm = Norm(self.head_size)
         self.gate = nn.Linear(width, heads)
         self.out = nn.Linear(width, width, bias=False)
 
@@ -41,9 +48,9 @@ class Attention(nn.Module):
         query, key, value = self.qkv(x).unflatten(-1, (3, self.heads, -1)).unbind(2)
         query = rotate(self.query_norm(query), *rotary).transpose(1, 2)
         key = rotate(self.key_norm(key), *rotary).transpose(1, 2)
-        mixed = functional.scaled_dot_product_attention(
-            query, key.to(query.dtype), value.transpose(1, 2).to(query.dtype)
-        )
+        # Written out: on CPUs, at these lengths, it trains five times faster than fused attention.
+        likeness = (query @ key.transpose(-1, -2)) / self.head_size**0.5
+        mixed = likeness.softmax(dim=-1).to(value.dtype) @ value.transpose(1, 2)
         gate = 2 * torch.sigmoid(self.gate(x))  # 2: open by one to begin with
         mixed = mixed.transpose(1, 2) * gate[..., None].to(mixed.dtype)
         result: Tensor = self.out(mixed.flatten(2))
@@ -61,9 +68,9 @@ def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
 class Block(nn.Module):
     def __init__(self, width: int, heads: int, expansion: int) -> None:
         super().__init__()
-        self.attention_norm = nn.RMSNorm(width)
+        self.attention_norm = Norm(width)
         self.attention = Attention(width, heads)
-        self.mlp_norm = nn.RMSNorm(width)
+        self.mlp_norm = Norm(width)
         self.rise = nn.Linear(width, expansion * width, bias=False)
         self.fall = nn.Linear(expansion * width, width, bias=False)
 
@@ -105,7 +112,7 @@ class FoalTransformer(ModelMixin, ConfigMixin):  # type: ignore[misc]
             nn.Linear(2 * NOISE_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width)
         )
         self.blocks = nn.ModuleList(Block(width, heads, expansion) for _ in range(layers))
-        self.norm = nn.RMSNorm(width)
+        self.norm = Norm(width)
 
     def tokenize(self, texts: list[str]) -> tuple[Tensor, list[tuple[str, ...]]]:
         """Word ids (B, words), and for each text the words that had no id or no room.

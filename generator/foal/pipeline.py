@@ -75,7 +75,7 @@ class FoalPipeline(DiffusionPipeline):  # type: ignore[misc]
             raise ValueError("prompt must be a text or a list of texts.")
         if min(height, width) < SMALLEST_PIXELS:
             raise ValueError(
-                f"height and width must be at least {SMALLEST_PIXELS} pixels, not {height}, {width}."
+                f"a picture has at least {SMALLEST_PIXELS} pixels a side, not {height} x {width}."
             )
         if num_frames < 1 or frame_rate <= 0 or num_inference_steps < 1:
             raise ValueError("num_frames, frame_rate and num_inference_steps must be above zero.")
@@ -179,7 +179,7 @@ class FoalPipeline(DiffusionPipeline):  # type: ignore[misc]
 
         Examples:
             >>> pipe = FoalPipeline.from_pretrained("generator/foal/weights/large")
-            >>> clip = pipe("a red ball bounces on grass", generator=torch.Generator().manual_seed(1))
+            >>> clip = pipe("a red ball bounces", generator=torch.Generator().manual_seed(1))
             >>> clip.frames.shape, clip.audio.shape
             ((1, 72, 256, 256, 3), torch.Size([1, 2, 144000]))
         """

@@ -33,7 +33,10 @@ NIGHT_SOIL = (0.34, 0.39, 0.56)
 NIGHT_THING = (0.84, 0.84, 0.92)
 SHADOW_DEPTH = {Time.DAY: 0.50, Time.NIGHT: 0.62}
 SUPERSAMPLE = 3
+SHADOW_FLATNESS = 0.24
+SHADOW_SIZES, SPRITE_SIZES = 2.9, 1.5  # beyond so many sizes a shadow, a sprite is nothing
 STARS = 46
+CHUNK_PIXELS = 300_000  # larger temporaries cost more in page faults than calls save
 
 
 @dataclass(frozen=True)
@@ -159,7 +162,7 @@ def _shadow(points: np.ndarray, thing: Look) -> np.ndarray:
     dx = points[..., 0] - thing.position[:, :1]
     dy = points[..., 1] - thing.ground[:, None] - 0.004
     wide = thing.size[:, None] * (1.05 + 0.8 * height)
-    distance = (dx / wide) ** 2 + (dy / (0.24 * wide)) ** 2
+    distance = (dx / wide) ** 2 + (dy / (SHADOW_FLATNESS * wide)) ** 2
     day, night = (np.float32(SHADOW_DEPTH[time]) for time in (Time.DAY, Time.NIGHT))
     depth = np.where(thing.night, night, day)[:, None]
     soft: np.ndarray = depth / (1 + 2.2 * height) * np.exp(-(distance**1.5))
@@ -207,18 +210,54 @@ def _ball_light(
 
 
 def render(scene: Scene, motions: Motions, *, height: int, width: int) -> np.ndarray:
-    """All frames of a clip, shape (T, height, width, 3), float32 in [0, 1]."""
-    still = background(scene.ground, scene.time, height, width)
-    centres = pixel_centres(height, width)
-    count = len(motions.position)
-    film = np.tile(still, (count, 1, 1, 1))
-    for frame in range(count):
-        things = looks(scene, motions, np.array([frame]))
-        left = min(float(t.position[0, 0] - 2.6 * t.size[0]) for t in things)
-        right = max(float(t.position[0, 0] + 2.6 * t.size[0]) for t in things)
-        columns = (centres[0, :, 0] > left) & (centres[0, :, 0] < right)
-        points = centres[:, columns].reshape(1, -1, 2)
-        patch = film[frame][:, columns]
-        painted = paint(patch.reshape(1, -1, 3), points, things, pixel=1 / height)
-        film[frame][:, columns] = painted.reshape(patch.shape)
+    """All frames of a clip, shape (T, height, width, 3), float32 in [0, 1].
+
+    The same picture as `paint` over all pixels, worked out only in boxes around the things.
+    """
+    film = np.tile(
+        background(scene.ground, scene.time, height, width), (len(motions.position), 1, 1, 1)
+    )
+    at_once = max(1, CHUNK_PIXELS // (height * height))
+    for first in range(0, len(film), at_once):
+        part = film[first : first + at_once]
+        _lay(part, looks(scene, motions, np.arange(first, first + len(part))))
     return film
+
+
+def _lay(film: np.ndarray, things: list[Look]) -> None:
+    height, width = film.shape[1:3]
+    centres = pixel_centres(height, width)
+    for thing in things:
+        size = float(thing.size[0])
+        centre = np.stack([thing.position[:, 0], thing.ground], axis=1)
+        box = _boxes(film, centre, SHADOW_SIZES * size, SHADOW_FLATNESS * SHADOW_SIZES * size)
+        patch = film[box]
+        taken = _shadow(_flat(centres[box[1:]]), thing).reshape(patch.shape[:3])
+        film[box] = patch * (1 - taken)[..., None]
+    for thing in things:
+        size = float(thing.size[0])
+        box = _boxes(film, thing.position, SPRITE_SIZES * size, SPRITE_SIZES * size)
+        colour, cover = _sprite(_flat(centres[box[1:]]), thing, 1 / height)
+        patch = film[box]
+        shape = patch.shape
+        film[box] = patch + (colour.reshape(shape) - patch) * cover.reshape(shape[:3])[..., None]
+
+
+def _boxes(
+    film: np.ndarray, centre: np.ndarray, across: float, down: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Index of boxes of one size around a centre a frame, moved inside the picture."""
+    height, width = film.shape[1:3]
+    rows, columns = (min(n, int(2 * r * height) + 3) for n, r in ((height, down), (width, across)))
+    top = np.clip(((centre[:, 1] - down) * height).astype(int) - 1, 0, height - rows)
+    left = ((centre[:, 0] - 0.5 - across) * height + width / 2).astype(int) - 1
+    left = np.clip(left, 0, width - columns)
+    return (
+        np.arange(len(film))[:, None, None],
+        (top[:, None] + np.arange(rows))[:, :, None],
+        (left[:, None] + np.arange(columns))[:, None, :],
+    )
+
+
+def _flat(points: np.ndarray) -> np.ndarray:
+    return points.reshape(len(points), -1, 2)

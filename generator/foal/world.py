@@ -1,6 +1,6 @@
 """Foal's world: captioned clips with sound, deterministic, at any resolution.
 
-This module is the world's public face; words, physics, pictures and sound have modules of their own.
+This module is the world's public face; words, physics, pictures and sound have their own.
 """
 
 from collections.abc import Iterator
