@@ -1,0 +1,129 @@
+"""`python -m generator`: make a clip, train the built-in model, measure a folder of clips."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from generator.errors import GeneratorError
+
+if TYPE_CHECKING:
+    from generator.spec import TrackSettings
+
+DEBUG = "--debug"
+
+app = typer.Typer(
+    help="Generate clips with an entrant, train the built-in model, measure clips.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+@app.callback()
+def _options(
+    debug: Annotated[
+        bool, typer.Option(DEBUG, help="Show a traceback where something fails.")
+    ] = False,
+) -> None:
+    if debug:
+        logging.basicConfig(level=logging.DEBUG)
+
+
+@app.command()
+def sample(
+    entrant: Annotated[Path, typer.Argument(help="The entrant's TOML file.")],
+    prompt: Annotated[str, typer.Argument(help="What to show.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Where the clip goes (.mp4).")],
+    track: Annotated[
+        str | None,
+        typer.Option(help="A track's TOML file or shipped name; default the entrant's first."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Another seed gives another clip.", min=0)] = 0,
+    image: Annotated[
+        Path | None, typer.Option(help="First image or source video, where the track needs one.")
+    ] = None,
+) -> None:
+    """Make one clip with an entrant, as voters would get it."""
+    from generator.engine import check, generate
+    from generator.spec import ClipRequest, FailedClip, read_entrant
+
+    spec = read_entrant(entrant)
+    settings = _find_track(track or spec.tracks[0])
+    _check_place(output)
+    check(spec, settings)
+    request = ClipRequest(
+        spec, settings, prompt_id="sample", prompt=prompt, seed=seed, source=image
+    )
+    clip = next(generate([request], workers=1))
+    if isinstance(clip, FailedClip):
+        raise GeneratorError(clip.reason)
+    output.write_bytes(clip.rendition)
+    seconds = clip.provenance.seconds
+    took = "" if seconds is None else f" in {seconds:.1f} s"
+    typer.echo(f"{output}: {settings.duration_s:g} s at {settings.width}x{settings.height}{took}.")
+
+
+@app.command()
+def train(
+    config: Annotated[Path, typer.Argument(help="The training's TOML file.")],
+    run: Annotated[
+        Path | None, typer.Option(help="Where the training lives; default runs/NAME.")
+    ] = None,
+) -> None:
+    """Train the built-in model, or go on with a training that was stopped."""
+    from generator.foal.train import train_from_file
+
+    train_from_file(config, run or Path("runs") / config.stem)
+
+
+@app.command()
+def measure(
+    folder: Annotated[Path, typer.Argument(help="Holds prompts.csv and PROMPT_ID.mp4 files.")],
+) -> None:
+    """Measure clips of the built-in world: prompt following, motion, sound on the hits."""
+    from rich.console import Console
+
+    from generator.foal.measure_folder import RawFilm, as_table, measure_folder
+    from generator.media import decode
+
+    def read_film(path: Path) -> RawFilm:
+        raw = decode(path)
+        return RawFilm(raw.frames, float(raw.fps), raw.audio, raw.sample_rate)
+
+    Console().print(as_table(measure_folder(folder, read_film)))
+
+
+def _find_track(name: str) -> "TrackSettings":
+    from generator.spec import TrackSettings, read_track
+
+    return read_track(Path(name)) if name.endswith(".toml") else TrackSettings.named(name)
+
+
+def _check_place(output: Path) -> None:
+    """A minute of generation is not to end at a folder that is not there."""
+    if not output.parent.is_dir():
+        raise GeneratorError(f"The folder {output.parent} does not exist; make it first.")
+    if output.is_dir():
+        raise GeneratorError(f"{output} is a folder; give the name of a file.")
+
+
+def main() -> None:
+    """Run a command; what went wrong is one line, with a traceback only on `--debug`."""
+    debug = DEBUG in sys.argv
+    try:
+        app(args=[DEBUG] * debug + [word for word in sys.argv[1:] if word != DEBUG])
+    except Exception as error:
+        if debug:
+            raise
+        # The outermost place: what a model's training raises is said in one line as well.
+        expected = isinstance(error, GeneratorError | ValueError | OSError | RuntimeError)
+        told = str(error) if expected else f"unexpected {error!r}; {DEBUG} shows where"
+        typer.echo(f"generator: {' '.join(told.split())}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Backends: what makes clips of requests, each kind found by its entry point."""
+
+from importlib.metadata import entry_points
+from types import TracebackType
+from typing import Protocol, Self
+
+from generator.errors import SpecError
+from generator.spec import ClipRequest, Entrant, Provenance, RawClip, TrackSettings
+
+GROUP = "hippodrome.backends"
+
+
+class Backend(Protocol):
+    """Runs one entrant; weights are loaded on entering the context and let go on leaving it."""
+
+    def __init__(self, entrant: Entrant) -> None: ...
+
+    @property
+    def workers(self) -> int | None:
+        """How many processes may run this at once; None for as many as there are cores."""
+
+    def check(self, track: TrackSettings) -> None:
+        """Refuse, with a SpecError, all that can be refused before anything is loaded."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+    def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
+        """Make one clip, or raise a GeneratorError."""
+
+
+def find_backend(entrant: Entrant) -> Backend:
+    """The backend of the entrant's kind, with nothing loaded yet.
+
+    Raises:
+        SpecError: No installed package offers that kind.
+    """
+    kinds = {point.name: point for point in entry_points(group=GROUP)}
+    kind = entrant.backend.kind
+    if kind not in kinds:
+        raise SpecError(
+            f"{entrant.name} asks for the backend {kind!r}, which is not installed; "
+            f"use one of {', '.join(sorted(kinds)) or 'none: install the package again'}."
+        )
+    backend: Backend = kinds[kind].load()(entrant)
+    return backend
+
+
+def refuse_unknown_options(entrant: Entrant, known: frozenset[str]) -> None:
+    """Refuse keys of `[backend]` that the entrant's backend does not have.
+
+    Raises:
+        SpecError: naming the first such key.
+    """
+    for key in entrant.backend.options:
+        if key not in known:
+            raise SpecError(
+                f"{entrant.name}: backend.{key} is not an option of the "
+                f"{entrant.backend.kind} backend; remove it or use one of "
+                f"{', '.join(sorted(known))}."
+            )

@@ -1,0 +1,126 @@
+"""A request as the arguments of a pipeline's call, whatever the pipeline calls them."""
+
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from generator.errors import SpecError
+from generator.spec import Entrant, Modality, TrackSettings
+
+# What pipelines call one thing, the usual name first.
+FRAME_COUNT = ("num_frames", "video_length")
+FRAME_RATE = ("frame_rate", "fps")
+IMAGE = ("image", "input_image")
+VIDEO = ("video", "input_video")
+SOURCE: dict[Modality, tuple[str, ...]] = {"image-to-video": IMAGE, "video-edit": VIDEO}
+# The request decides these, so that every entrant is asked for the same.
+RESERVED = frozenset(
+    {
+        "prompt",
+        "generator",
+        "latents",
+        "output_type",
+        "return_dict",
+        "callback_on_step_end",
+        "num_videos_per_prompt",
+        *IMAGE,
+        *VIDEO,
+    }
+)
+
+
+@dataclass
+class CallArguments:
+    """The arguments of one call, what the pipeline has no place for."""
+
+    passed: dict[str, Any]
+    dropped: dict[str, Any] = field(default_factory=dict)
+
+
+def check_call(entrant: Entrant, call: Callable[..., Any], modality: Modality) -> None:
+    """Refuse arguments in the spec, and modalities, that a pipeline's call does not have.
+
+    Raises:
+        SpecError: naming the argument.
+    """
+    known = inspect.signature(call).parameters
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
+    for key in entrant.backend.call:
+        if key in RESERVED:
+            raise SpecError(f"{entrant.name}: backend.call.{key} is set by the request; remove it.")
+        if key not in known and not takes_any:
+            open_to = ", ".join(sorted(set(known) - RESERVED - {"self"}))
+            raise SpecError(
+                f"{entrant.name}: backend.call.{key} is no argument of the pipeline; "
+                f"remove it or use one of {open_to}."
+            )
+    for names in (("prompt",), SOURCE.get(modality, ())):
+        if names and not takes_any and not any(name in known for name in names):
+            raise SpecError(
+                f"{entrant.name}: the pipeline takes no {names[0]}, which {modality} tracks give; "
+                "name another pipeline class in backend.pipeline or remove the track."
+            )
+
+
+def arrange_call(
+    pipeline: Any,
+    track: TrackSettings,
+    *,
+    fps: Fraction,
+    call: dict[str, Any],
+    given: dict[str, Any],
+) -> CallArguments:
+    """What to call the pipeline with: `given` and the track's size, over which `call` goes.
+
+    Frame counts and sizes are rounded up to what the model's autoencoder can make. What the
+    signature has no place for is dropped and recorded.
+    """
+    known = inspect.signature(pipeline.__call__).parameters
+    arguments = CallArguments(passed={})
+    frames = _round_up_frames(pipeline, math.ceil(track.frames / track.fps * fps))
+    multiple = size_multiple(pipeline)
+    rate = int(fps) if fps.denominator == 1 else float(fps)
+    wanted: list[tuple[Iterable[str], Any]] = [
+        (("height",), math.ceil(track.height / multiple) * multiple),
+        (("width",), math.ceil(track.width / multiple) * multiple),
+        (FRAME_COUNT, frames),
+        (FRAME_RATE, rate),
+        *(((key,), value) for key, value in given.items()),
+    ]
+    for names, value in wanted:
+        name = next((name for name in names if name in known), None)
+        if name is None:
+            arguments.dropped[next(iter(names))] = value
+        elif name not in call:
+            arguments.passed[name] = value
+    arguments.passed |= call
+    return arguments
+
+
+def size_multiple(pipeline: Any) -> int:
+    """What height and width must be a multiple of: pixels a latent times latents a patch."""
+    pixels = _first_whole(
+        pipeline, "vae_scale_factor_spatial", "vae_spatial_compression_ratio", "vae_scale_factor"
+    )
+    config = getattr(getattr(pipeline, "transformer", None), "config", None)
+    patch = getattr(config, "patch_size", 1)
+    if isinstance(patch, list | tuple):
+        patch = patch[-1] if patch else 1
+    return pixels * (patch if isinstance(patch, int) and patch > 0 else 1)
+
+
+def _round_up_frames(pipeline: Any, frames: int) -> int:
+    # Video autoencoders keep the first frame apart and compress the others in groups.
+    group = _first_whole(pipeline, "vae_scale_factor_temporal", "vae_temporal_compression_ratio")
+    return math.ceil((frames - 1) / group) * group + 1
+
+
+def _first_whole(pipeline: Any, *names: str) -> int:
+    for name in names:
+        value = getattr(pipeline, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return 1

@@ -1,0 +1,97 @@
+"""What a pipeline returned, as a raw clip."""
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from generator.errors import BackendError
+from generator.spec import RawClip, TrackSettings
+
+
+def read_output(output: Any, *, name: str, pipeline: Any, fps: Fraction) -> RawClip:
+    """The first clip of a pipeline's output, of whatever class it is.
+
+    Raises:
+        BackendError: The output has no frames, or frames or sound that are not finite.
+    """
+    fields = dict(output)
+    frames = fields.get("frames", fields.get("video"))
+    if frames is None:
+        raise BackendError(
+            f"{name}: the pipeline returned {', '.join(fields) or 'nothing'} and no frames; "
+            "use a video pipeline."
+        )
+    audio = fields.get("audio", fields.get("sound"))
+    sound = None if audio is None else _sound(audio, name=name)
+    rate = None if sound is None else audio_rate(pipeline, name=name)
+    return RawClip(_pixels(frames, name=name), fps, sound, rate)
+
+
+def crop_surplus(
+    raw: RawClip, track: TrackSettings, *, multiple: int
+) -> tuple[RawClip, tuple[str, ...]]:
+    """The middle of frames that are larger only because sizes were rounded up for the model."""
+    height, width = raw.frames.shape[1:3]
+    top, left = height - track.height, width - track.width
+    if not (0 <= top < multiple and 0 <= left < multiple and top + left > 0):
+        return raw, ()
+    rows = slice(top // 2, top // 2 + track.height)
+    columns = slice(left // 2, left // 2 + track.width)
+    cropped = np.ascontiguousarray(raw.frames[:, rows, columns])
+    return replace(raw, frames=cropped), (
+        f"cropped {width}x{height} to {track.width}x{track.height}",
+    )
+
+
+def audio_rate(pipeline: Any, *, name: str) -> int:
+    """Samples a second of a pipeline's sound, which its parts know.
+
+    Raises:
+        BackendError: None of them says.
+    """
+    vocoder = getattr(getattr(pipeline, "vocoder", None), "config", None)
+    audio_vae = getattr(getattr(pipeline, "audio_vae", None), "config", None)
+    for holder, key in (
+        (pipeline, "audio_sample_rate"),
+        (vocoder, "output_sampling_rate"),
+        (audio_vae, "sample_rate"),
+    ):
+        rate = getattr(holder, key, None)
+        if isinstance(rate, int) and rate > 0:
+            return rate
+    raise BackendError(f"{name}: no part of the pipeline says its sound's rate; report this model.")
+
+
+def _pixels(frames: Any, *, name: str) -> NDArray[np.uint8]:
+    """(T, H, W, 3) of the first clip in a batch of arrays, tensors or lists of pictures."""
+    first = frames[0]
+    if isinstance(first, list | tuple):
+        return np.stack([np.asarray(picture.convert("RGB")) for picture in first])
+    array = _array(first)
+    if array.ndim == 4 and array.shape[-1] != 3 and array.shape[1] == 3:
+        array = array.transpose(0, 2, 3, 1)
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array)
+    if not np.isfinite(array).all():
+        raise BackendError(f"{name}: the frames are not finite numbers; try dtype float32.")
+    return np.ascontiguousarray((array.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+
+
+def _sound(audio: Any, *, name: str) -> NDArray[np.float32]:
+    """(channels, N) of the first clip in a batch, or of a bare sound."""
+    array = _array(audio[0] if isinstance(audio, list | tuple) else audio)
+    if array.ndim == 3:
+        array = array[0]
+    array = np.atleast_2d(array).astype(np.float32)
+    if not np.isfinite(array).all():
+        raise BackendError(f"{name}: the sound is not finite numbers; try dtype float32.")
+    return array
+
+
+def _array(values: Any) -> NDArray[Any]:
+    if hasattr(values, "detach"):  # a torch tensor, of a type that numpy may not have
+        values = values.detach().float().cpu().numpy()
+    return np.asarray(values)

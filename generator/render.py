@@ -1,0 +1,40 @@
+"""From samples to a finished clip: fitted, measured, encoded, with its provenance."""
+
+from pathlib import Path
+
+from generator.backends.folder import MARGIN_S, file_provenance
+from generator.measure import measure_clip
+from generator.media import decode, encode_master, fit_to_track
+from generator.media.encode import MASTER_SUFFIX, make_rendition
+from generator.spec import ClipRequest, GeneratedClip, Provenance, RawClip
+
+
+def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:
+    """The clip that goes into battles, measured as voters will see and hear it.
+
+    The master is the file as it came, or the samples without loss.
+
+    Raises:
+        ClipError: The clip does not fit the request's track.
+    """
+    fitted, fitting = fit_to_track(raw, request.track)
+    rendition = make_rendition(fitted, request.track)
+    adapted = (*provenance.adapted, *fitting, *rendition.adapted)
+    return GeneratedClip(
+        request=request,
+        master=encode_master(raw) if raw.original is None else raw.original,
+        master_suffix=raw.original_suffix or MASTER_SUFFIX,
+        rendition=rendition.data,
+        provenance=provenance.model_copy(update={"adapted": adapted}),
+        measures=measure_clip(fitted, prompt=request.prompt),
+    )
+
+
+def adopt(path: Path, request: ClipRequest) -> GeneratedClip:
+    """The clip that a file made elsewhere becomes.
+
+    Raises:
+        ClipError: The file does not decode, or does not fit the request's track.
+    """
+    raw = decode(path, until_s=request.track.duration_s + MARGIN_S)
+    return render(raw, request, file_provenance(request, backend="import", file=path))
