@@ -1,0 +1,135 @@
+"""Do the answers of a release fit together, and with what they refer to?"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from arena.boards import VOTERS
+from arena.errors import ReleaseError
+from arena.models import OVERALL, VoterKind
+from arena.release.collect import JOIN
+from arena.release.columns import SIMULATED, SKIPS, VOTES
+from arena.standings import WINNERS
+
+KIND_OF = {VOTES.name: VoterKind.PERSON, SIMULATED.name: VoterKind.SIMULATED}
+
+Row = dict[str, Any]
+
+
+class Answer(NamedTuple):
+    """One row of `votes`, `simulated` or `skips`."""
+
+    table: str
+    number: int  # of the row, from 1
+    row: Row
+
+    def refuse(self, reason: str) -> ReleaseError:
+        return ReleaseError(f"{self.table}.*, row {self.number} (vote {self.row['id']}): {reason}.")
+
+
+def check_answers(tables: dict[str, Any]) -> None:
+    """Raise ReleaseError at the first answer that cannot be as it stands."""
+    answers = {form.name: _answers(tables, form.name) for form in (VOTES, SIMULATED, SKIPS)}
+    everyone = [answer for part in answers.values() for answer in part]
+    for part in answers.values():
+        _check_order(part)
+    _check_references(everyone, tables)
+    for name, kind in KIND_OF.items():
+        _check_votes(answers[name], kind)
+    _check_once(everyone)
+    _check_numbering(everyone)
+    _check_watermarks([*answers[VOTES.name], *answers[SIMULATED.name]], tables)
+
+
+def _answers(tables: dict[str, Any], name: str) -> list[Answer]:
+    rows: list[Row] = tables[name].to_pylist()
+    return [Answer(name, number, row) for number, row in enumerate(rows, start=1)]
+
+
+def _check_order(answers: list[Answer]) -> None:
+    before = 0
+    for answer in answers:
+        vote_id = answer.row["id"]
+        if vote_id is None or not vote_id.isdecimal():
+            raise answer.refuse("this is no vote's id")
+        if int(vote_id) <= before:
+            raise answer.refuse(f"it comes after vote {before}, so a row was moved or repeated")
+        before = int(vote_id)
+
+
+def _check_references(answers: list[Answer], tables: dict[str, Any]) -> None:
+    models = set(tables["models"]["model"].to_pylist())
+    tracks = set(tables["tracks"]["track"].to_pylist())
+    prompts = {row["id"]: row["categories"] for row in tables["prompts"].to_pylist()}
+    clips = {
+        (row["model"], row["track"], row["prompt_id"], row["sha256"])
+        for row in tables["clips"].to_pylist()
+    }
+    for answer in answers:
+        row = answer.row
+        if row["track"] not in tracks:
+            raise answer.refuse(f"there is no track {row['track']!r} in tracks.*")
+        if row["prompt_id"] not in prompts:
+            raise answer.refuse(f"there is no prompt {row['prompt_id']!r} in prompts.*")
+        if row["categories"] != prompts[row["prompt_id"]]:
+            raise answer.refuse("its categories are not those of its prompt in prompts.*")
+        for side in ("a", "b"):
+            model = row[f"model_{side}"]
+            if model not in models:
+                raise answer.refuse(f"there is no model {model!r} in models.*")
+            if (model, row["track"], row["prompt_id"], row[f"clip_{side}"]) not in clips:
+                raise answer.refuse(f"clips.* has no clip_{side} of this model and prompt")
+        if row["model_a"] == row["model_b"]:
+            raise answer.refuse("the same model is on both sides")
+
+
+def _check_votes(answers: list[Answer], kind: VoterKind) -> None:
+    for answer in answers:
+        if answer.row["winner"] not in WINNERS.values():
+            raise answer.refuse(f"winner is {answer.row['winner']!r}")
+        if answer.row["voter_kind"] != kind:
+            raise answer.refuse(f"voter_kind is {answer.row['voter_kind']!r}, not '{kind}'")
+        if answer.row["counted"] is None:
+            raise answer.refuse("counted is empty")
+
+
+def _check_once(answers: list[Answer]) -> None:
+    for column, what in (("id", "vote"), ("battle_id", "battle")):
+        seen: dict[str, Answer] = {}
+        for answer in answers:
+            other = seen.setdefault(answer.row[column], answer)
+            if other is not answer:
+                raise answer.refuse(f"its {what} stands in {other.table}.*, row {other.number} too")
+
+
+def _check_numbering(answers: list[Answer]) -> None:
+    """A voter's answers are numbered 1, 2, 3, …: a gap shows where one was taken out."""
+    last: dict[str, int] = defaultdict(int)
+    for answer in sorted(answers, key=lambda answer: int(answer.row["id"])):
+        voter, number = answer.row["evaluation_session_id"], answer.row["evaluation_order"]
+        if number != last[voter] + 1:
+            raise answer.refuse(
+                f"it is this voter's answer {number}, and the one before it was {last[voter]}"
+            )
+        last[voter] = number
+
+
+def _check_watermarks(votes: list[Answer], tables: dict[str, Any]) -> None:
+    """Every vote is seen by the newest leaderboards it belongs to."""
+    newest: dict[tuple[str, str, str], int] = {}
+    for row in tables["leaderboard"].to_pylist():
+        key = (row["track"], row["voters"], row["category"])
+        newest[key] = max(newest.get(key, 0), row["watermark"])
+    for answer in votes:
+        voters = VOTERS[VoterKind(answer.row["voter_kind"])]
+        for category in _categories(answer.row):
+            watermark = newest.get((answer.row["track"], voters, category))
+            if watermark is None:
+                raise answer.refuse(f"leaderboard.* has none of {voters} for '{category}'")
+            if int(answer.row["id"]) > watermark:
+                raise answer.refuse(f"it is newer than the last leaderboard for '{category}'")
+
+
+def _categories(row: Row) -> Iterator[str]:
+    yield OVERALL
+    yield from filter(None, (row["categories"] or "").split(JOIN))

@@ -1,0 +1,265 @@
+"""Reads a release's tables out of the database. Nothing that tells a voter or a maker leaves."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased, selectinload
+
+from arena.catalog import list_entrants, list_prompts
+from arena.errors import ReleaseError
+from arena.models import (
+    Battle,
+    Choice,
+    Clip,
+    ClipStatus,
+    Entrant,
+    Prompt,
+    Track,
+    Vote,
+    Voter,
+    VoterKind,
+)
+from arena.release import columns
+from arena.release.tables import make_table
+from arena.standings import WINNERS
+
+LANGUAGE = "en"  # of the pages; there are no others yet
+PSEUDONYM_DIGITS = 32  # 128 bits: no two voters of a release share one
+JOIN = ";"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """What a release is of: the tracks, the votes up to one id, and its pseudonyms' salt."""
+
+    tracks: Sequence[Track]
+    watermark: int
+    salt: bytes = field(repr=False)
+
+
+def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> dict[str, Any]:
+    """Every table of the release by name.
+
+    Args:
+        session: it must see at least what the leaderboard's snapshots saw.
+        extent: of the release.
+        leaderboard: rows with the entrant's id in `model_name`.
+    """
+    entrants = {entrant.id: entrant for entrant in list_entrants(session)}
+    prompts = {prompt.id: prompt for prompt in _prompts(session)}
+    _refuse_equal_names(entrants.values())
+    votes, simulated, skips = _answers(session, extent, entrants, prompts)
+    rows: dict[str, list[Row]] = {
+        "votes": votes,
+        "simulated": simulated,
+        "skips": skips,
+        "holds": [],
+        "models": [_model(entrant, extent) for entrant in entrants.values()],
+        "prompts": [_prompt(prompt, extent) for prompt in prompts.values()],
+        "clips": [_clip(clip) for clip in ready_clips(session, extent)],
+        "tracks": [_track(track) for track in extent.tracks],
+        "leaderboard": [_named(row, entrants[row["model_name"]]) for row in leaderboard],
+    }
+    for name in ("models", "prompts"):
+        rows[name] = [row for row in rows[name] if row["tracks"]]
+    return {form.name: make_table(form, rows[form.name]) for form in columns.FORMS}
+
+
+def _prompts(session: Session) -> list[Prompt]:
+    session.scalars(select(Prompt).options(selectinload(Prompt.category_rows))).all()
+    return list_prompts(session)
+
+
+def _refuse_equal_names(entrants: Iterable[Entrant]) -> None:
+    names: set[str] = set()
+    for entrant in entrants:
+        if entrant.shown_name in names:
+            raise ReleaseError(
+                f"Two models are shown as '{entrant.shown_name}', so no release can tell them "
+                "apart: give one of them another name or codename."
+            )
+        names.add(entrant.shown_name)
+
+
+# --- answers --------------------------------------------------------------------------------------
+
+
+def _answers(
+    session: Session, extent: Extent, entrants: Mapping[int, Entrant], prompts: Mapping[str, Prompt]
+) -> tuple[list[Row], list[Row], list[Row]]:
+    """People's votes, simulated votes, and skips, each in the order of votes."""
+    a, b = aliased(Clip), aliased(Clip)
+    query = (
+        select(Vote, Battle, Voter.key, Voter.kind)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(Voter, Voter.id == Vote.voter_id)
+        .add_columns(a.entrant_id, b.entrant_id, a.sha256, b.sha256)
+        .join(a, a.id == Battle.clip_a_id)
+        .join(b, b.id == Battle.clip_b_id)
+        .where(
+            Vote.id <= extent.watermark, Battle.track_id.in_([track.id for track in extent.tracks])
+        )
+        .order_by(Vote.id)
+    )
+    tracks = {track.id: track.name for track in extent.tracks}
+    answered: dict[str, int] = {}
+    votes: list[Row] = []
+    simulated: list[Row] = []
+    skips: list[Row] = []
+    for vote, battle, key, kind, entrant_a, entrant_b, clip_a, clip_b in session.execute(query):
+        answered[key] = answered.get(key, 0) + 1
+        prompt = prompts[battle.prompt_id]
+        row: Row = {
+            "id": str(vote.id),
+            "model_a": entrants[entrant_a].shown_name,
+            "model_b": entrants[entrant_b].shown_name,
+            "evaluation_session_id": _pseudonym(key, extent.salt),
+            "evaluation_order": answered[key],
+            "language": LANGUAGE,
+            "timestamp": instant(vote.cast_at),
+            "battle_id": str(battle.id),
+            "track": tracks[battle.track_id],
+            "prompt_id": prompt.id,
+            "categories": JOIN.join(prompt.categories),
+            # A file's hash beside a name would tell what a held-out prompt's battle must not.
+            "clip_a": None if prompt.private else clip_a,
+            "clip_b": None if prompt.private else clip_b,
+            "probability": battle.probability,
+            "sampler": battle.sampler,
+            "watched_a_ms": vote.watched_a_ms,
+            "watched_b_ms": vote.watched_b_ms,
+            "heard_a_ms": vote.heard_a_ms,
+            "heard_b_ms": vote.heard_b_ms,
+            "first": vote.first,
+            "decided_ms": vote.decided_ms,
+            "reasons": JOIN.join(reason.replace(JOIN, ",") for reason in vote.reasons),
+            "voter_kind": kind,
+        }
+        if vote.choice is Choice.SKIP:
+            skips.append(row)
+            continue
+        row["winner"] = WINNERS[vote.choice]
+        row["counted"] = True
+        row["repeat_of"] = None if battle.repeat_of is None else str(battle.repeat_of)
+        (votes if kind is VoterKind.PERSON else simulated).append(row)
+    return votes, simulated, skips
+
+
+def _pseudonym(key: str, salt: bytes) -> str:
+    return hmac.new(salt, key.encode(), hashlib.sha256).hexdigest()[:PSEUDONYM_DIGITS]
+
+
+def instant(moment: datetime | None) -> str | None:
+    """ISO 8601 in UTC with a Z."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+# --- the catalogue --------------------------------------------------------------------------------
+
+
+def _names(tracks: Sequence[Track], extent: Extent) -> str:
+    shown = {track.id for track in extent.tracks}
+    return JOIN.join(sorted(track.name for track in tracks if track.id in shown))
+
+
+def _model(entrant: Entrant, extent: Extent) -> Row:
+    return {
+        "model": entrant.shown_name,
+        "creator": entrant.shown_creator,
+        "licence": entrant.licence,
+        "release_date": entrant.release_date.isoformat() if entrant.release_date else None,
+        "commitment": entrant.commitment,
+        "id": str(entrant.id),
+        "tracks": _names(entrant.tracks, extent),
+        "price_usd_per_minute": None if entrant.stealth else entrant.price_usd_per_minute,
+        "stealth": entrant.stealth,
+        "created_at": instant(entrant.created_at),
+        "retired_at": instant(entrant.retired_at),
+    }
+
+
+def _prompt(prompt: Prompt, extent: Extent) -> Row:
+    return {
+        "id": prompt.id,
+        "text": None if prompt.private else prompt.text,
+        "categories": JOIN.join(prompt.categories),
+        "tracks": _names(prompt.tracks, extent),
+        "source": None if prompt.private or not prompt.source else Path(prompt.source).name,
+        "private": prompt.private,
+        "retired_at": instant(prompt.retired_at),
+    }
+
+
+def ready_clips(session: Session, extent: Extent) -> list[Clip]:
+    """The clips that voters of these tracks can have seen."""
+    query = (
+        select(Clip)
+        .where(
+            Clip.status == ClipStatus.READY,
+            Clip.track_id.in_([track.id for track in extent.tracks]),
+        )
+        .options(selectinload(Clip.entrant), selectinload(Clip.track), selectinload(Clip.prompt))
+        .order_by(Clip.id)
+    )
+    return list(session.scalars(query))
+
+
+def _clip(clip: Clip) -> Row:
+    hidden = clip.prompt.private
+    stealth = clip.entrant.stealth
+    return {
+        "model": clip.entrant.shown_name,
+        "track": clip.track.name,
+        "prompt_id": clip.prompt_id,
+        "seed": clip.seed,
+        "sha256": None if hidden else clip.sha256,
+        "master_sha256": None if hidden or stealth else clip.master_sha256,
+        "created_at": instant(clip.created_at),
+        "provenance": None if stealth else _json(_without_places(clip.provenance)),
+        "measures": _json(clip.measures),
+    }
+
+
+def _json(value: Any) -> str | None:
+    if value is None:
+        return None
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _without_places(value: Any) -> Any:
+    """The same with every path on the operator's disk cut to its last part."""
+    if isinstance(value, dict):
+        return {key: _without_places(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_without_places(part) for part in value]
+    if isinstance(value, str):
+        for path in (PurePosixPath(value), PureWindowsPath(value)):
+            if path.is_absolute():
+                return path.name
+    return value
+
+
+def _track(track: Track) -> Row:
+    named = {"track": track.name}
+    dates = {"created_at": instant(track.created_at), "closed_at": instant(track.closed_at)}
+    kept = [name for name in columns.TRACKS.names if name not in named | dates]
+    return named | {name: getattr(track, name) for name in kept} | dates
+
+
+def _named(row: Row, entrant: Entrant) -> Row:
+    return row | {
+        "model_name": entrant.shown_name,
+        "organization": entrant.shown_creator,
+        "license": entrant.licence,
+    }

@@ -1,0 +1,232 @@
+"""Writes a release: whole under its name, or not at all."""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from arena.catalog import find_track, list_tracks
+from arena.database import Database
+from arena.errors import ReleaseError
+from arena.media import MediaStore
+from arena.models import Track
+from arena.release.boards import leaderboard_rows, update_leaderboards
+from arena.release.collect import Extent, collect_tables, ready_clips
+from arena.release.columns import FORMS
+from arena.release.documents import About, WrittenFile, croissant, readme
+from arena.release.tables import FORMATS, write_table
+
+SALT_BYTES = 32
+SUMS = "SHA256SUMS"
+MEDIA = "media"
+README = "README.md"
+CROISSANT = "croissant.json"
+SEALS = "seals.json"
+
+
+@dataclass(frozen=True)
+class ReleaseSummary:
+    """What was written where."""
+
+    folder: Path
+    about: About
+    files: int
+    bytes: int
+
+    def __str__(self) -> str:
+        rows = self.about.rows
+        return (
+            f"{self.folder}: {rows['votes']:,} votes, {rows['simulated']:,} simulated votes, "
+            f"{rows['models']:,} models, {rows['clips']:,} clips, "
+            f"{rows['leaderboard']:,} leaderboard rows, up to vote {self.about.watermark:,}; "
+            f"{self.files} files, {self.bytes / 1e6:.1f} MB."
+        )
+
+
+def export_release(
+    database: Database,
+    folder: Path,
+    *,
+    track: str | None = None,
+    formats: Sequence[str] = ("parquet", "csv"),
+    store: MediaStore | None = None,
+    with_media: bool = False,
+    now: datetime,
+    salt: bytes | None = None,
+) -> ReleaseSummary:
+    """Write the votes of all tracks, or of one, with all they refer to, into a new folder.
+
+    Today's leaderboards are computed first, so that none is older than the votes.
+
+    Args:
+        database: at this code's head.
+        folder: not there yet, or empty.
+        track: name of the only track; None for all.
+        formats: of `FORMATS`, each table in each.
+        store: where the renditions are, for `with_media`.
+        with_media: copy the renditions too.
+        now: aware.
+        salt: of the pseudonyms; random and forgotten unless a test gives one.
+
+    Raises:
+        NotFound: no such track.
+        ReleaseError: an unknown format; a folder that is not empty or cannot be written; models
+            that no release can tell apart.
+    """
+    formats = _checked_formats(formats)
+    if with_media and store is None:
+        raise ReleaseError("The clips cannot be written without the store that they are in.")
+    folder = folder.absolute()
+    _refuse_occupied(folder)
+    with _draft(folder) as draft:
+        with database.writing() as session:
+            tracks = _tracks(session, track)
+            watermark = update_leaderboards(session, tracks, now=now)
+            board = leaderboard_rows(session, tracks)
+        with database.reading() as session:
+            extent = Extent(
+                tracks=_tracks(session, track),
+                watermark=watermark,
+                salt=salt or secrets.token_bytes(SALT_BYTES),
+            )
+            tables = collect_tables(session, extent, board)
+            media = _renditions(session, extent) if with_media else {}
+        about = _about(tables, extent, formats=formats, with_media=with_media, now=now)
+        _write(draft, tables, about)
+        if store is not None:
+            _write_media(draft, store, media)
+        _write_sums(draft)
+        paths = files_in(draft)
+        summary = ReleaseSummary(
+            folder, about, files=len(paths), bytes=sum(path.stat().st_size for path in paths)
+        )
+    return summary
+
+
+def _checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
+    for name in formats:
+        if name not in FORMATS:
+            raise ReleaseError(
+                f"There is no format '{name}' for a release: choose from {', '.join(FORMATS)}."
+            )
+    return tuple(dict.fromkeys(str(name) for name in formats)) or FORMATS[:1]
+
+
+def _refuse_occupied(folder: Path) -> None:
+    try:
+        if folder.is_dir():
+            if any(folder.iterdir()):
+                raise ReleaseError(f"{folder} is not empty: give a new folder for the release.")
+        elif folder.exists():
+            raise ReleaseError(f"{folder} is a file: give a new folder for the release.")
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+@contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """A folder beside `folder` that takes its name at the end, or goes with all that is in it."""
+    draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.draft"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir()
+        yield draft
+        os.replace(draft, folder)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _unwritable(folder: Path, error: OSError) -> ReleaseError:
+    return ReleaseError(
+        f"The release {folder} cannot be written ({error.strerror or error}): "
+        "make room, or choose a folder that can be written."
+    )
+
+
+def _tracks(session: Session, name: str | None) -> list[Track]:
+    return list_tracks(session) if name is None else [find_track(session, name)]
+
+
+def _about(
+    tables: dict[str, Any],
+    extent: Extent,
+    *,
+    formats: Sequence[str],
+    with_media: bool,
+    now: datetime,
+) -> About:
+    voters: set[str] = set()
+    for name in ("votes", "simulated", "skips"):
+        voters.update(tables[name]["evaluation_session_id"].unique().to_pylist())
+    return About(
+        tracks=[track.name for track in extent.tracks],
+        rows={name: table.num_rows for name, table in tables.items()},
+        voters=len(voters),
+        watermark=extent.watermark,
+        formats=formats,
+        with_media=with_media,
+        made_at=now,
+        version=version("hippodrome"),
+    )
+
+
+def _write(draft: Path, tables: dict[str, Any], about: About) -> None:
+    written = []
+    for form in FORMS:
+        for format_ in about.formats:
+            path = draft / f"{form.name}.{format_}"
+            write_table(tables[form.name], path)
+            written.append(WrittenFile(path.name, path.stat().st_size, sha256_of(path)))
+    (draft / README).write_text(readme(about), encoding="utf-8")
+    _write_json(draft / CROISSANT, croissant(about, written))
+    _write_json(draft / SEALS, {"seals": []})
+
+
+def _write_json(path: Path, document: dict[str, Any]) -> None:
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _renditions(session: Session, extent: Extent) -> dict[str, str]:
+    """Where the store has each rendition, by SHA-256; none of a held-out prompt."""
+    return {
+        clip.sha256: clip.rendition_path
+        for clip in ready_clips(session, extent)
+        if not clip.prompt.private and clip.sha256 and clip.rendition_path
+    }
+
+
+def _write_media(draft: Path, store: MediaStore, renditions: dict[str, str]) -> None:
+    if not renditions:
+        return
+    (draft / MEDIA).mkdir()
+    for sha256, stored in renditions.items():
+        (draft / MEDIA / f"{sha256}.mp4").write_bytes(store.read(stored))
+
+
+def _write_sums(draft: Path) -> None:
+    lines = [
+        f"{sha256_of(path)}  {path.relative_to(draft).as_posix()}\n" for path in files_in(draft)
+    ]
+    (draft / SUMS).write_text("".join(lines), encoding="utf-8")
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Every file of a release, sorted by path."""
+    return sorted(path for path in folder.rglob("*") if not path.is_dir())
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

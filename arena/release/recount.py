@@ -1,0 +1,138 @@
+"""Computes every leaderboard of a release again from its votes."""
+
+import math
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from arena.boards import BOARD_COLUMNS, VOTERS
+from arena.errors import ReleaseError
+from arena.models import OVERALL, VoterKind
+from arena.release.collect import JOIN
+from arena.release.columns import SIMULATED, VOTES
+from arena.standings import rate
+from ratings import RatingsError
+
+TABLE_OF = {VOTERS[VoterKind.PERSON]: VOTES.name, VOTERS[VoterKind.SIMULATED]: SIMULATED.name}
+# Another machine's sums may round otherwise in the last digits; nothing else may differ.
+RELATIVE = 1e-6
+ABSOLUTE = 1e-6
+FRACTIONS = {"rating", "rating_lower", "rating_upper", "variance", "win_rate"}
+COUNTS_FIRST = sorted(
+    (name for name in BOARD_COLUMNS if name != "model"),
+    key=lambda name: (name in FRACTIONS, "rank" in name),
+)
+
+Row = dict[str, Any]
+
+
+def check_leaderboards(tables: dict[str, Any]) -> int:
+    """Raise ReleaseError at the first row that its votes do not give; returns how many boards."""
+    rows: list[Row] = [
+        {"number": number, **row}
+        for number, row in enumerate(tables["leaderboard"].to_pylist(), start=1)
+    ]
+    models = {row["model"]: row for row in tables["models"].to_pylist()}
+    ties = {row["track"]: row["ties"] for row in tables["tracks"].to_pylist()}
+    for row in rows:
+        _check_words(row, models, ties)
+    ids = {name: row["id"] for name, row in models.items()}
+    votes = {voters: _votes(tables[name], ids) for voters, name in TABLE_OF.items()}
+    boards = [list(board) for _, board in groupby(sorted(rows, key=_board_of), key=_board_of)]
+    for board in boards:
+        _check_board(board, votes[board[0]["voters"]], ties=ties[board[0]["track"]], ids=ids)
+    return len(boards)
+
+
+def _board_of(row: Row) -> tuple[str, ...]:
+    return tuple(
+        row[name] for name in ("leaderboard_publish_date", "track", "category", "voters")
+    )
+
+
+def _check_words(row: Row, models: dict[str, Row], ties: dict[str, str]) -> None:
+    for name in ("leaderboard_publish_date", "category", "watermark", "computed_at"):
+        if row[name] is None:
+            raise _wrong(row, f"{name} is empty")
+    model = models.get(row["model_name"])
+    if model is None:
+        raise _wrong(row, f"there is no model {row['model_name']!r} in models.*")
+    if row["track"] not in ties:
+        raise _wrong(row, f"there is no track {row['track']!r} in tracks.*")
+    if row["voters"] not in TABLE_OF:
+        raise _wrong(row, f"voters is {row['voters']!r}, not one of {', '.join(TABLE_OF)}")
+    for name, source in (("organization", "creator"), ("license", "licence")):
+        if row[name] != model[source]:
+            raise _wrong(row, f"{name} is not the {source} in models.*")
+
+
+def _votes(table: Any, ids: dict[str, str]) -> pd.DataFrame:
+    """The votes with the entrants' numbers for names, so that even the order is the arena's."""
+    frame: pd.DataFrame = table.select(
+        ["id", "model_a", "model_b", "winner", "track", "categories", "counted", "repeat_of"]
+    ).to_pandas()
+    frame["id"] = frame["id"].astype("int64")
+    for side in ("model_a", "model_b"):
+        frame[side] = frame[side].map(ids)
+    frame["categories"] = frame["categories"].fillna("")
+    return frame
+
+
+def _seen(votes: pd.DataFrame, board: Row) -> pd.DataFrame:
+    """The votes that a leaderboard was computed from."""
+    kept = (votes["track"] == board["track"]) & (votes["id"] <= board["watermark"])
+    if board["category"] != OVERALL:
+        fitting = [
+            joined
+            for joined in votes["categories"].unique()
+            if board["category"] in joined.split(JOIN)
+        ]
+        kept &= votes["categories"].isin(fitting)
+    return votes.loc[kept, ["model_a", "model_b", "winner", "counted", "repeat_of"]]
+
+
+def _check_board(rows: list[Row], votes: pd.DataFrame, *, ties: str, ids: dict[str, str]) -> None:
+    first = rows[0]
+    listed: set[str] = set()
+    for row in rows:
+        if (row["watermark"], row["computed_at"]) != (first["watermark"], first["computed_at"]):
+            raise _wrong(row, "its watermark is not that of the leaderboard's other rows")
+        if row["model_name"] in listed:
+            raise _wrong(row, "this model stands in the leaderboard twice")
+        listed.add(row["model_name"])
+    try:
+        again = rate(_seen(votes, first), ties=ties, models=[ids[name] for name in listed])
+    except RatingsError as error:
+        raise _wrong(first, f"its votes cannot be rated: {error}") from error
+    computed = {row["model"]: row for row in again.to_dict("records")}
+    for name, number in ids.items():
+        if number in computed and name not in listed:
+            raise _wrong(first, f"{name} has votes for this leaderboard and is not in it")
+    # Counts before what is computed from them: a wrong count says where the vote was touched.
+    for column in COUNTS_FIRST:
+        for row in rows:
+            told, votes_give = row[column], computed[ids[row["model_name"]]][column]
+            if not _same(told, votes_give):
+                raise _wrong(
+                    row, f"{column} is {_shown(told)}, and the votes give {_shown(votes_give)}"
+                )
+
+
+def _same(told: Any, computed: Any) -> bool:
+    if told is None or pd.isna(computed):
+        return told is None and bool(pd.isna(computed))
+    if isinstance(computed, str):
+        return bool(told == computed)
+    return math.isclose(told, computed, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+
+
+def _shown(value: Any) -> Any:
+    return "empty" if value is None or pd.isna(value) else value
+
+
+def _wrong(row: Row, reason: str) -> ReleaseError:
+    return ReleaseError(
+        f"leaderboard.*, row {row['number']} ({row['leaderboard_publish_date']}, {row['track']}, "
+        f"{row['category']}, {row['voters']}, {row['model_name']}): {reason}."
+    )

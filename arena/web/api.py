@@ -1,0 +1,164 @@
+"""`/api/v1`: tracks, battles, votes, leaderboard, receipts. Rules live in the rooms it calls."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from arena import ballots, catalog, standings
+from arena.boards import VOTERS, Board, board_document, board_frame
+from arena.errors import MalformedVote
+from arena.forms import VoteForm
+from arena.home import Arena, utc_now
+from arena.limits import Rules
+from arena.matchmaking import is_active
+from arena.models import OVERALL, Choice
+from arena.web.addresses import ClipAddresses
+from arena.web.metrics import Metrics
+from arena.web.problems import first_complaint
+from arena.web.shapes import (
+    BattleForm,
+    BattleShape,
+    MeShape,
+    ReceiptShape,
+    TrackShape,
+    VoteShape,
+    battle_shape,
+    receipt_shape,
+    track_shape,
+    vote_shape,
+)
+
+BODY_BYTES = 16 * 1024  # a vote is some hundred bytes
+PRIVATE = {"Cache-Control": "no-store"}
+CSV_DECIMALS = "%.6f"
+VOTER_KINDS = {word: kind for kind, word in VOTERS.items()}
+
+
+def _voter_key(request: Request) -> str:
+    return str(request.state.voter_key)
+
+
+async def _read_body(request: Request) -> bytes:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > BODY_BYTES:
+            raise HTTPException(413, f"A vote has at most {BODY_BYTES} bytes.")
+    return body
+
+
+VoterKey = Annotated[str, Depends(_voter_key)]
+Body = Annotated[bytes, Depends(_read_body)]
+VOTE_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": VoteForm.model_json_schema()}},
+    }
+}
+
+
+def read_vote(body: bytes) -> VoteForm | MalformedVote:
+    """The vote in a request, or what is wrong with it: which error comes first is ballots' rule."""
+    try:
+        return VoteForm.model_validate_json(body)
+    except ValidationError as error:
+        return MalformedVote(first_complaint(list(error.errors())))
+
+
+def _csv(board: Board) -> Response:
+    text = board_frame(board).to_csv(index=False, float_format=CSV_DECIMALS)
+    name = f"leaderboard-{board.track}-{board.category}-{VOTERS[board.voters]}.csv"
+    return Response(
+        text,
+        media_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
+
+
+def make_router(arena: Arena, *, addresses: ClipAddresses, metrics: Metrics) -> APIRouter:
+    """The routes of one arena."""
+    router = APIRouter(prefix="/api/v1")
+    settings = arena.settings
+    rules = Rules(limits=settings.limits, watch_time=not settings.limits_off)
+
+    @router.get("/tracks")
+    def list_tracks() -> list[TrackShape]:
+        """Every track, with its settings and whether it can be voted in."""
+        with arena.database.reading() as session:
+            return [
+                track_shape(
+                    track,
+                    active=is_active(session, track),
+                    categories=standings.known_categories(session, track),
+                )
+                for track in catalog.list_tracks(session)
+            ]
+
+    @router.post("/battles", status_code=201)
+    def issue_battle(form: BattleForm, voter_key: VoterKey, response: Response) -> BattleShape:
+        """The voter's open battle of a track, a new one where none is open."""
+        with arena.database.writing() as session:
+            battle = ballots.issue_battle(
+                session,
+                voter_key=voter_key,
+                track_name=form.track,
+                category=form.category,
+                rules=rules,
+                now=utc_now(),
+            )
+        metrics.battles.labels(form.track).inc()
+        response.headers.update(PRIVATE)
+        return battle_shape(battle, addresses=addresses, voter_key=voter_key)
+
+    @router.post("/battles/{token}/vote", openapi_extra=VOTE_BODY)
+    def cast_vote(token: str, body: Body, voter_key: VoterKey, response: Response) -> VoteShape:
+        """Answer a battle, once; learn who made the clips, and get the next battle."""
+        with arena.database.writing() as session:
+            cast = ballots.cast_vote(
+                session,
+                voter_key=voter_key,
+                token=token,
+                form=read_vote(body),
+                rules=rules,
+                now=utc_now(),
+            )
+        metrics.votes.labels(cast.choice.value).inc()
+        response.headers.update(PRIVATE)
+        return vote_shape(cast, addresses=addresses, voter_key=voter_key)
+
+    @router.get("/leaderboard", response_model=None)
+    def get_leaderboard(
+        track: str,
+        category: str = OVERALL,
+        voters: Literal["people", "simulated"] = "people",
+        format: Literal["json", "csv"] = "json",
+    ) -> Response | dict[str, Any]:
+        """Ratings, 95% intervals, ranks and counts, at most a minute behind the votes."""
+        board = standings.leaderboard(
+            arena.database,
+            track_name=track,
+            category=category,
+            voters=VOTER_KINDS[voters],
+            now=utc_now(),
+        )
+        return _csv(board) if format == "csv" else JSONResponse(board_document(board))
+
+    @router.get("/receipts/{code}")
+    def get_receipt(code: str) -> ReceiptShape:
+        """What became of a vote."""
+        with arena.database.reading() as session:
+            return receipt_shape(ballots.find_receipt(session, code))
+
+    @router.get("/me")
+    def get_me(voter_key: VoterKey, response: Response) -> MeShape:
+        """How often this browser's voter has voted."""
+        with arena.database.reading() as session:
+            counts = ballots.count_votes(session, voter_key=voter_key)
+        response.headers.update(PRIVATE)
+        skips = counts.get(Choice.SKIP, 0)
+        return MeShape(votes=sum(counts.values()) - skips, skips=skips, choices=counts)
+
+    return router

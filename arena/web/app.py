@@ -1,0 +1,166 @@
+"""The one process: pages by Streamlit, everything else by FastAPI, uvicorn under both.
+
+A small dispatcher parts the two, so that votes and clips never meet Streamlit's session, gzip and
+path middleware. Streamlit's application stays the root for the lifespan.
+"""
+
+import asyncio
+import gc
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+
+import streamlit as st
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+from streamlit.web import bootstrap
+
+from arena.errors import ConfigurationError
+from arena.home import Arena
+from arena.web import api, api_page, assets, clips, health
+from arena.web.addresses import ClipAddresses
+from arena.web.current import set_current
+from arena.web.headers import OwnSiteOnly, SecurityHeaders
+from arena.web.metrics import MeasureRequests, Metrics
+from arena.web.problems import show_problems
+from arena.web.theme import streamlit_options
+from arena.web.voters import VoterCookie
+
+API_PREFIXES = ("/api/", "/clip/", "/assets/")
+API_PATHS = ("/api", "/clip", "/healthz", "/readyz", "/metrics")
+KEEP_ALIVE_S = 75  # uvicorn's 5 s would drop a voter who is watching
+SHUTDOWN_S = 3  # pages hold their sockets open; nobody waits longer for them
+COLLECT_EVERY_S = 60.0
+BACKLOG = 2048
+
+
+def make_api(arena: Arena) -> FastAPI:
+    """Everything but the pages: it keeps no state and can run by itself."""
+    addresses = ClipAddresses(arena.settings.signing_key())
+    metrics = Metrics()
+    app = FastAPI(
+        title="Hippodrome API",
+        version="1",
+        description="Battles, votes and leaderboards of a blind arena for generated video.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=api_page.OPENAPI_ADDRESS,
+    )
+    show_problems(app)
+    app.include_router(api.make_router(arena, addresses=addresses, metrics=metrics))
+    app.include_router(clips.make_router(arena, addresses))
+    app.include_router(health.make_router(arena, metrics))
+    app.include_router(assets.make_router())
+    app.include_router(api_page.make_router(app))
+    app.add_middleware(OwnSiteOnly, public_url=arena.settings.public_url)
+    app.add_middleware(MeasureRequests, metrics=metrics)
+    return app
+
+
+def guard(app: ASGIApp, arena: Arena) -> ASGIApp:
+    """The voter's cookie and the security headers around an application."""
+    https = arena.settings.public_url.startswith("https://")
+    secret = arena.settings.signing_key()
+    return SecurityHeaders(VoterCookie(app, secret=secret, public_https=https), public_https=https)
+
+
+def dispatch(*, api: ASGIApp, pages: ASGIApp) -> ASGIApp:
+    """Send the API's paths to `api`; pages, sockets and the lifespan to `pages`."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        ours = path in API_PATHS or path.startswith(API_PREFIXES)
+        chosen = api if scope["type"] == "http" and ours else pages
+        await chosen(scope, receive, send)
+
+    return app
+
+
+async def _collect_garbage() -> None:
+    while True:
+        await asyncio.sleep(COLLECT_EVERY_S)
+        gc.collect()
+
+
+@asynccontextmanager
+async def _lifespan(_app: st.App) -> AsyncIterator[None]:
+    # What the imports left behind is never garbage: collections need not walk it again.
+    gc.collect()
+    gc.freeze()
+    collecting = asyncio.create_task(_collect_garbage())
+    yield
+    collecting.cancel()
+    with suppress(asyncio.CancelledError):
+        await collecting
+
+
+def make_app(arena: Arena) -> ASGIApp:
+    """The whole web of one arena as an ASGI application; one a process, as Streamlit asks."""
+    set_current(arena)
+    bootstrap.load_config_options(streamlit_options(arena.settings.signing_key()))
+    script = Path(str(files("arena.web.views") / "script.py"))
+    pages = st.App(script, lifespan=_lifespan)
+    return guard(dispatch(api=make_api(arena), pages=pages), arena)
+
+
+class _Server(uvicorn.Server):
+    """Tells when it listens and its application is ready."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        ConfigurationError: the port is taken, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except OverflowError as error:
+        raise ConfigurationError(f"{port} is no port: choose one from 1 to 65535.") from error
+    except OSError as error:
+        raise ConfigurationError(
+            f"Port {port} on {host} cannot be used ({(error.strerror or str(error)).lower()}): "
+            "stop what is using it, or choose another with --port or PORT."
+        ) from error
+
+
+def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
+    """Serve until Ctrl-C; `on_ready` gets the address once it answers.
+
+    Raises:
+        ConfigurationError: the port cannot be used.
+    """
+    with listen(host, port) as listening:
+        bound = listening.getsockname()[1]
+        shown = f"[{host}]" if ":" in host else host
+        config = uvicorn.Config(
+            make_app(arena),
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            backlog=BACKLOG,
+            proxy_headers=bool(arena.settings.trusted_proxies),
+            forwarded_allow_ips=arena.settings.trusted_proxies or None,
+        )
+        # Streamlit gives this log a handler of its own, and addresses hold battles' tokens.
+        logging.getLogger("uvicorn.access").disabled = True
+        server = _Server(config, lambda: on_ready(f"http://{shown}:{bound}"))
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
+    arena.database.dispose()

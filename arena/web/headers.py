@@ -1,0 +1,117 @@
+"""Headers that every answer carries, and the refusal of writes that another site sends.
+
+The content security policy is as tight as Streamlit's front end lets it be; what it needs is said
+beside each source. A write is refused where the browser says that another site sent it; a client
+that says neither (no browser) has no voter's cookie to abuse.
+"""
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import streamlit
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from arena.web.problems import problem
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+OWN_SITE = {"same-origin", "none"}
+
+EVERYWHERE = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
+}
+HSTS = "max-age=31536000"
+
+
+def content_security_policy() -> str:
+    """The policy for pages; nothing is fetched from anywhere else."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            # blob: is how Streamlit imports a component's module; the hashes are of the inline
+            # scripts in its index page; Vega compiles its expressions (unsafe-eval).
+            f"script-src 'self' blob: 'unsafe-eval' {' '.join(_inline_script_hashes())}",
+            "style-src 'self' 'unsafe-inline'",  # emotion writes its styles into the page
+            "img-src 'self' data: blob:",
+            "font-src 'self' data:",
+            "media-src 'self'",
+            "connect-src 'self'",
+            "worker-src 'self' blob:",
+            "manifest-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "object-src 'none'",
+            "frame-ancestors 'none'",
+        )
+    )
+
+
+def _inline_script_hashes() -> list[str]:
+    page = Path(streamlit.__file__).parent / "static" / "index.html"
+    scripts = re.findall(r"<script>(.*?)</script>", page.read_text(encoding="utf-8"), re.DOTALL)
+    digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
+    return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
+
+
+class SecurityHeaders:
+    """Middleware: the headers above on every answer, the policy on pages."""
+
+    def __init__(self, app: ASGIApp, *, public_https: bool) -> None:
+        self.app = app
+        self.public_https = public_https
+        self.policy = content_security_policy()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        https = self.public_https or scope["scheme"] == "https"
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in EVERYWHERE.items():
+                    headers[name] = value
+                if https:
+                    headers["Strict-Transport-Security"] = HSTS
+                if headers.get("content-type", "").startswith("text/html"):
+                    headers["Content-Security-Policy"] = self.policy
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers)
+
+
+class OwnSiteOnly:
+    """Middleware: a write that a browser sends from another site is answered 403."""
+
+    def __init__(self, app: ASGIApp, *, public_url: str) -> None:
+        self.app = app
+        self.public_origin = _origin(public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
+            if not self._is_own(Headers(scope=scope), scope["scheme"]):
+                refusal = problem(403, "cross-site", "Another site cannot vote here.")
+                return await refusal(scope, receive, send)
+        await self.app(scope, receive, send)
+
+    def _is_own(self, headers: Headers, scheme: str) -> bool:
+        site = headers.get("sec-fetch-site")
+        if site is not None and site not in OWN_SITE:
+            return False
+        origin = headers.get("origin")
+        if origin is None:
+            return True
+        return origin in {f"{scheme}://{headers.get('host', '')}", self.public_origin}
+
+
+def _origin(url: str) -> str | None:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None

@@ -1,0 +1,15 @@
+"""`/about`: how the arena works, in the words that its rules use."""
+
+from importlib.resources import files
+
+import streamlit as st
+
+STYLE = """<style>
+[data-testid="stMainBlockContainer"] { max-width: 780px; padding-top: 5rem; padding-bottom: 5rem }
+</style>"""
+
+
+def show_about() -> None:
+    """The method, from the text beside this module."""
+    st.html(STYLE)
+    st.markdown((files("arena.web.views") / "about.md").read_text(encoding="utf-8"))

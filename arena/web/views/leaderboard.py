@@ -1,0 +1,198 @@
+"""`/leaderboard`: who is ahead in a track, how surely, and from how many votes of whom."""
+
+from html import escape
+from importlib.resources import files
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from arena import catalog, standings
+from arena.boards import VOTERS, Board, PairRecord
+from arena.errors import ArenaError
+from arena.home import utc_now
+from arena.matchmaking import is_active
+from arena.models import OVERALL, VoterKind
+from arena.web.charts import pair_chart, rating_chart
+from arena.web.current import current_arena
+from arena.web.tables import render_board
+from arena.web.theme import PALETTES, Palette
+from arena.web.words import track_label
+
+KINDS = {word: kind for kind, word in VOTERS.items()}
+VOTER_LABELS = {"people": "People", "simulated": "Simulated"}
+STALE_AFTER_S = 5  # readers of one moment share one look at the store
+
+
+@st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
+def _tracks() -> list[str]:
+    """Names of the tracks with something to rank, in their order; all where there is none."""
+    with current_arena().database.reading() as session:
+        tracks = catalog.list_tracks(session)
+        active = [track.name for track in tracks if is_active(session, track)]
+        return active or [track.name for track in tracks]
+
+
+@st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
+def _categories(track: str) -> list[str]:
+    with current_arena().database.reading() as session:
+        return standings.known_categories(session, catalog.find_track(session, track))
+
+
+@st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
+def _board(track: str, category: str, voters: str) -> Board:
+    return standings.leaderboard(
+        current_arena().database,
+        track_name=track,
+        category=category,
+        voters=KINDS[voters],
+        now=utc_now(),
+    )
+
+
+# The watermark is in the key, so that what was counted once is never counted again.
+@st.cache_data(max_entries=256, show_spinner=False)
+def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
+    with current_arena().database.reading() as session:
+        return standings.pair_records(
+            session,
+            track=catalog.find_track(session, track),
+            voters=KINDS[voters],
+            category=category,
+        )
+
+
+def show_leaderboard() -> None:
+    """The page: choose track, category and voters; table, charts, and where it all comes from."""
+    palette = PALETTES.get(st.context.theme.type or "dark", PALETTES["dark"])
+    st.html(_style(palette))
+    try:
+        _show(palette)
+    except ArenaError as error:
+        st.html(_empty("The leaderboard cannot be shown now", escape(str(error)), ""))
+
+
+def _style(palette: Palette) -> str:
+    colours = (
+        f"--board-ink: {palette.ink}; --board-soft: {palette.soft}; --board-line: {palette.line};"
+        f"--board-panel: {palette.panel}; --board-accent: {palette.accent};"
+        f"--board-paper: {palette.paper};"
+    )
+    sheet = (files("arena.web.views") / "board.css").read_text(encoding="utf-8")
+    return f"<style>:root {{ {colours} }}\n{sheet}</style>"
+
+
+def _show(palette: Palette) -> None:
+    tracks = _tracks()
+    heading = st.container()
+    if not tracks:
+        st.html(_empty("There are no tracks yet", "Run <code>arena init</code>.", ""))
+        return
+    track, category, voters = _choose(tracks)
+    board = _board(track, category, voters)
+    heading.html(_heading(board))
+    if voters == "simulated":
+        st.html(
+            "<p class='simulated'><b>Simulated votes, not people.</b> Made by a program "
+            "that judges clips by what was measured in them. They are never mixed with people's votes.</p>"
+        )
+    if board.votes == 0:
+        st.html(_no_votes(track, voters))
+        if not board.rows:
+            return
+    else:
+        chart = rating_chart(board, palette)
+        if chart:
+            st.vega_lite_chart(chart, width="stretch", theme=None, key="ratings")
+    st.html(render_board(board))
+    st.html(_provenance(board))
+    if board.votes:
+        _show_pairs(board, voters, palette)
+
+
+def _choose(tracks: list[str]) -> tuple[str, str, str]:
+    """The three choices, kept in the page's address."""
+    columns = st.columns([3, 2, 2], vertical_alignment="bottom")
+    with columns[0]:
+        track = st.segmented_control(
+            "Track",
+            tracks,
+            default=tracks[0],
+            required=True,
+            format_func=track_label,
+            key="track",
+            bind="query-params",
+        )
+    categories = _categories(track or tracks[0])
+    with columns[1]:
+        category = st.selectbox("Category", categories, format_func=str.capitalize)
+    with columns[2]:
+        voters = st.segmented_control(
+            "Voters",
+            list(VOTER_LABELS),
+            default="people",
+            required=True,
+            format_func=lambda word: VOTER_LABELS[word],
+            key="voters",
+            bind="query-params",
+        )
+    return track or tracks[0], category or OVERALL, voters or "people"
+
+
+def _heading(board: Board) -> str:
+    whose = "votes of people" if board.voters is VoterKind.PERSON else "simulated votes"
+    return (
+        "<h1 class='board-title'>Leaderboard</h1>"
+        f"<p class='board-lead'>{escape(track_label(board.track))}. Elo from "
+        f"<b>{board.votes:,}</b> blind {whose}. "
+        "Models share a rank while their intervals overlap.</p>"
+    )
+
+
+def _provenance(board: Board) -> str:
+    query = {
+        "track": board.track,
+        "category": board.category,
+        "voters": VOTERS[board.voters],
+        "format": "csv",
+    }
+    csv = f"/api/v1/leaderboard?{urlencode(query)}"
+    json = f"/api/v1/leaderboard?{urlencode(query | {'format': 'json'})}"
+    ties = {"half": "ties and both bad count half"}.get(
+        board.parameters["ties"], f"ties by {board.parameters['ties']}"
+    )
+    moment = f"{board.computed_at:%Y-%m-%d %H:%M:%S} UTC"
+    return (
+        f"<p class='board-note'>Computed from {board.votes:,} votes up to vote "
+        f"#{board.watermark:,} at {moment}. Bradley-Terry, {ties}, mean 1000; "
+        f"{board.parameters['confidence']:.0%} {escape(board.parameters['intervals'])} intervals. "
+        f"<a href='{escape(csv, quote=True)}' download>CSV</a> · "
+        f"<a href='{escape(json, quote=True)}'>JSON</a></p>"
+    )
+
+
+def _show_pairs(board: Board, voters: str, palette: Palette) -> None:
+    records = _pairs(board.track, board.category, voters, board.watermark)
+    chart = pair_chart(records, [row.model for row in board.rows], palette)
+    if chart:
+        st.subheader("How often the row was preferred to the column", anchor=False)
+        st.vega_lite_chart(chart, width="content", theme=None, key="pairs")
+
+
+def _no_votes(track: str, voters: str) -> str:
+    if voters == "simulated":
+        return _empty(
+            "No simulated votes in this track",
+            f"<code>arena simulate --votes 500 --track {escape(track)}</code> fills this board "
+            "with votes of a program, apart from people's.",
+            "",
+        )
+    return _empty(
+        "No votes yet",
+        "This board is computed from people's blind votes, and nobody has voted in this track. "
+        "Watch two clips, choose the better one, and it begins.",
+        "<a class='go' href='/' target='_self'>Cast the first vote</a>",
+    )
+
+
+def _empty(title: str, text: str, action: str) -> str:
+    return f"<div class='empty'><h2>{title}</h2><p>{text}</p>{action}</div>"

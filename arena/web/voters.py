@@ -1,0 +1,76 @@
+"""Who is voting: a signed cookie that names a pseudonym and nothing else.
+
+Given on the first answer, page or API, to a request without a valid one. A forged cookie is no
+cookie: its sender becomes a new voter. It says that the same browser came back, not who sits there.
+"""
+
+import hashlib
+import re
+from http.cookies import CookieError, SimpleCookie
+
+from itsdangerous import BadSignature, Signer
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from arena.ballots import new_voter_key
+
+COOKIE = "arena_voter"
+COOKIE_HTTPS = f"__Host-{COOKIE}"
+COOKIE_AGE_S = 365 * 24 * 3600
+KEY = re.compile(r"[0-9a-f]{32}")
+# Fetched many at once beside a page: each would make a voter of its own.
+WITHOUT_COOKIE = (
+    *("/static/", "/_stcore/", "/media/", "/component/", "/assets/", "/clip/"),
+    *("/healthz", "/readyz", "/metrics", "/favicon"),
+)
+
+
+class VoterCookie:
+    """Middleware: `request.state.voter_key` for every request, and the cookie where it is due."""
+
+    def __init__(self, app: ASGIApp, *, secret: str, public_https: bool) -> None:
+        self.app = app
+        self.signer = Signer(secret, salt="arena.voter", digest_method=hashlib.sha256)
+        self.public_https = public_https
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        secure = self.public_https or scope["scheme"] == "https"
+        key = self._read(HTTPConnection(scope), COOKIE_HTTPS if secure else COOKIE)
+        fresh = key is None
+        key = key or new_voter_key()
+        scope.setdefault("state", {})["voter_key"] = key
+
+        async def send_with_cookie(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).append("Set-Cookie", self._write(key, secure=secure))
+            await send(message)
+
+        due = fresh and not scope["path"].startswith(WITHOUT_COOKIE)
+        await self.app(scope, receive, send_with_cookie if due else send)
+
+    def _read(self, connection: HTTPConnection, name: str) -> str | None:
+        try:
+            morsel = SimpleCookie(connection.headers.get("cookie", "")).get(name)
+        except CookieError:
+            return None
+        if morsel is None:
+            return None
+        try:
+            key = self.signer.unsign(morsel.value.encode()).decode()
+        except (BadSignature, UnicodeError):
+            return None
+        return key if KEY.fullmatch(key) else None
+
+    def _write(self, key: str, *, secure: bool) -> str:
+        parts = [
+            f"{COOKIE_HTTPS if secure else COOKIE}={self.signer.sign(key).decode()}",
+            f"Max-Age={COOKIE_AGE_S}",
+            "Path=/",
+            "HttpOnly",
+            "SameSite=Lax",
+            *(["Secure"] if secure else []),
+        ]
+        return "; ".join(parts)
