@@ -46,9 +46,7 @@ def check_leaderboards(tables: dict[str, Any]) -> int:
 
 
 def _board_of(row: Row) -> tuple[str, ...]:
-    return tuple(
-        row[name] for name in ("leaderboard_publish_date", "track", "category", "voters")
-    )
+    return tuple(row[name] for name in ("leaderboard_publish_date", "track", "category", "voters"))
 
 
 def _check_words(row: Row, models: dict[str, Row], ties: dict[str, str]) -> None:

@@ -52,13 +52,9 @@ def _board(track: str, category: str, voters: str) -> Board:
 # The watermark is in the key, so that what was counted once is never counted again.
 @st.cache_data(max_entries=256, show_spinner=False)
 def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
-    with current_arena().database.reading() as session:
-        return standings.pair_records(
-            session,
-            track=catalog.find_track(session, track),
-            voters=KINDS[voters],
-            category=category,
-        )
+    return standings.pair_records(
+        current_arena().database, track_name=track, category=category, voters=KINDS[voters]
+    )
 
 
 def show_leaderboard() -> None:
