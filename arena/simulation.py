@@ -3,21 +3,24 @@
 How one of them judges two clips. Each clip looks to the voter as good as its measured `quality`
 (0 to 1), plus the voter's taste, plus chance:
 
-    seen(clip) = quality + sum over its other measures of taste[measure] * value + chance
+    seen(clip) = quality + sum of taste[m] * m over the other measures m of both clips + chance
 
 `taste` is the voter's own and stays: how much more or less than others it minds each measured
 part, normal with standard deviation `TASTE`. `chance` is normal with standard deviation `CHANCE`,
 one draw for each clip of a comparison. Two clips seen below `POOR` are both bad; two seen closer
-than `CLOSE` are a tie; else the better one wins. Who sits on which side plays no part: the draws
-belong to the clips. One seed, voter and pair of clips give one answer.
+than `CLOSE` are a tie; else the better one wins. Sides play no part: the draws belong to the clips,
+so one seed, voter and pair of clips give one answer, whichever way round.
 """
 
 import hashlib
+import math
 import random
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from itertools import count, islice
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -25,51 +28,64 @@ from sqlalchemy.orm import Session
 from arena.ballots import admit_voter, cast_vote, issue_battle
 from arena.catalog import find_track, list_tracks
 from arena.database import Database
-from arena.errors import NoPair
-from arena.forms import VoteForm
+from arena.errors import BallotError, NoPair
+from arena.forms import IssuedBattle, VoteForm
 from arena.limits import Rules
 from arena.matchmaking import is_active
-from arena.models import Battle, Choice, Clip, ClipStatus, Track, Vote, VoterKind
+from arena.models import (
+    Battle,
+    Choice,
+    Clip,
+    ClipStatus,
+    Entrant,
+    Prompt,
+    Track,
+    Vote,
+    Voter,
+    VoterKind,
+)
 
 QUALITY = "quality"  # the measure that says all in one number
-# Of a measure's whole range: single voters often disagree with the measured order, many rarely do.
+# In parts of a measure's range: one voter often parts from the measured order, a hundred rarely.
 CHANCE = 0.12
-TASTE = 0.08
-CLOSE = 0.05  # gives about one tie in ten among clips of like quality
-POOR = 0.3  # below it a clip shows little of what was asked
-VOTES_AT_ONCE = 200  # votes a transaction: one wait for the disk, and people's votes get their turn
-RULES = Rules(limits=(), watch_time=False)
+TASTE = 0.05
+CLOSE = 0.05  # a difference that a viewer would not swear to
+POOR = 0.3  # below it, a clip shows little of what was asked
+KEY_DIGITS = 32  # as long as a person's key
+VOTES_AT_ONCE = 200  # a transaction: few waits for the disk, and people's votes get their turn
+RULES = Rules(watch_time=False)
 
 
 @dataclass(frozen=True)
 class Judge:
-    """One simulated voter."""
+    """A simulated voter's judgement; see the module for the model."""
 
     key: str
     seed: int
-    taste: dict[str, float] = field(default_factory=dict, compare=False, repr=False)
 
     def choose(self, a: Clip, b: Clip) -> Choice:
         """The answer to a battle of two measured clips."""
         low, high = sorted((a, b), key=lambda clip: clip.id)
-        chance = random.Random(f"{self.seed}/{self.key}/{low.id}/{high.id}")  # noqa: S311
-        seen = {clip.id: self._see(clip) + chance.gauss(0, CHANCE) for clip in (low, high)}
+        shared = sorted((low.measures or {}).keys() & (high.measures or {}).keys())
+        chance = self._random(f"{low.id}/{high.id}")
+        seen = {clip.id: self._see(clip, shared) + chance.gauss(0, CHANCE) for clip in (low, high)}
         if max(seen.values()) < POOR:
             return Choice.BAD
         if abs(seen[a.id] - seen[b.id]) < CLOSE:
             return Choice.TIE
         return Choice.A if seen[a.id] > seen[b.id] else Choice.B
 
-    def _see(self, clip: Clip) -> float:
-        measures = clip.measures or {}
-        parts = (self._minds(name) * value for name, value in measures.items() if name != QUALITY)
-        return float(measures[QUALITY] + sum(parts))
+    def _see(self, clip: Clip, measures: list[str]) -> float:
+        values = clip.measures or {}
+        parts = (self._taste(name) * values[name] for name in measures if name != QUALITY)
+        return float(values[QUALITY] + sum(parts))
 
-    def _minds(self, measure: str) -> float:
-        if measure not in self.taste:
-            own = random.Random(f"{self.seed}/{self.key}/{measure}")  # noqa: S311
-            self.taste[measure] = own.gauss(0, TASTE)
-        return self.taste[measure]
+    @lru_cache(maxsize=4096)  # noqa: B019  (small, and gone with the run's judges)
+    def _taste(self, measure: str) -> float:
+        return self._random(measure).gauss(0, TASTE)
+
+    def _random(self, what: str) -> random.Random:
+        return random.Random(f"{self.seed}/{self.key}/{what}")  # noqa: S311
 
 
 def simulate(
@@ -77,113 +93,172 @@ def simulate(
     *,
     votes: int,
     track: str | None,
-    voters: int,
+    voters: int = 50,
     seed: int,
     now: datetime,
-    on_vote: Callable[[], None],
+    on_vote: Callable[[], object],
 ) -> int:
-    """Cast `votes` simulated votes in one track, or evenly over all that are active.
+    """Cast votes of simulated voters; returns how many, which is `votes`.
+
+    The same seed means the same voters: another run goes on with what they have not seen. When all
+    of them have seen every pair, more join.
 
     Args:
-        database: where the battles and votes go, through `ballots` as everyone's.
-        votes: how many.
-        track: a track's name; None for every active one.
-        voters: how many simulated voters take turns.
-        seed: of voters, draws and judgements.
-        now: when they are cast.
+        database: at this code's head.
+        votes: how many; with no track named, spread evenly over the active ones.
+        track: its name, or None for every active track.
+        voters: how many take turns.
+        seed: of the voters and of what they are shown.
+        now: when all of it happens; aware.
         on_vote: called after each vote.
 
     Raises:
-        NoPair: no active track, clips that were not measured, or all pairs seen by all voters.
         NotFound: no such track.
+        NoPair: the track has no two clips to compare, or no track has.
+        BallotError: a clip of the track was not measured; then nothing was cast.
     """
-    judges = [Judge(key=_key(seed, number), seed=seed) for number in range(voters)]
-    with database.writing() as session:
-        tracks = [find_track(session, track)] if track else _active_tracks(session)
-        for each in tracks:
-            _refuse_unmeasured(session, each)
-        for judge in judges:
-            admit_voter(session, judge.key, now=now, kind=VoterKind.SIMULATED)
-        there = session.scalar(select(func.count()).select_from(Vote)) or 0
-    if not tracks:
-        raise NoPair("No track has two entrants with clips of one prompt: run `arena generate`.")
-    rng = random.Random(f"{seed}/{there}")  # noqa: S311  (a repeatable simulation)
-    for number, each in enumerate(tracks):
-        share = votes // len(tracks) + (number < votes % len(tracks))
-        _vote_in(
-            database, each.name, share, judges=deque(judges), now=now, rng=rng, on_vote=on_vote
-        )
+    with database.reading() as session:
+        clips = {name: _measured_clips(session, name) for name in _tracks(session, track)}
+    share, rest = divmod(votes, len(clips))
+    for place, (name, measured) in enumerate(clips.items()):
+        run = _Run(track=name, clips=measured, voters=voters, seed=seed, now=now)
+        _cast(database, run, votes=share + (place < rest), on_vote=on_vote)
     return votes
 
 
-def _key(seed: int, number: int) -> str:
-    """A voter's key: the same again in a second run of this seed, which then goes on."""
-    return hashlib.sha256(f"simulated voter {number} of seed {seed}".encode()).hexdigest()[:32]
+@dataclass(frozen=True)
+class _Run:
+    """What stays the same while the votes of one track are cast."""
+
+    track: str
+    clips: dict[int, Clip]
+    voters: int
+    seed: int
+    now: datetime
 
 
-def _active_tracks(session: Session) -> list[Track]:
-    return [track for track in list_tracks(session) if is_active(session, track)]
-
-
-def _refuse_unmeasured(session: Session, track: Track) -> None:
-    """Simulated voters see nothing but measures: without them they would vote at random."""
-    clips = session.scalars(
-        select(Clip).where(Clip.track_id == track.id, Clip.status == ClipStatus.READY)
-    )
-    unmeasured = sum(QUALITY not in (clip.measures or {}) for clip in clips)
-    if unmeasured:
+def _tracks(session: Session, name: str | None) -> list[str]:
+    if name is None:
+        active = [track.name for track in list_tracks(session) if is_active(session, track)]
+        if not active:
+            raise NoPair("No track has two clips to compare yet: run `arena generate` first.")
+        return active
+    if not is_active(session, find_track(session, name)):
         raise NoPair(
-            f"{unmeasured} clips of the track {track.name} have no measured quality, so simulated "
-            "voters cannot judge them: its prompts are not of the built-in model's world."
+            f"The track {name} has no two clips to compare, or is closed: "
+            "run `arena generate` first, or name another track."
         )
+    return [name]
 
 
-def _vote_in(
-    database: Database,
-    track: str,
-    votes: int,
-    *,
-    judges: deque[Judge],
-    now: datetime,
-    rng: random.Random,
-    on_vote: Callable[[], None],
-) -> None:
-    """Let the voters take turns; who has seen every pair goes home."""
-    left = votes
-    while left:
+def _measured_clips(session: Session, track_name: str) -> dict[int, Clip]:
+    """The clips that may be shown, by id, each with its measures."""
+    query = (
+        select(Clip)
+        .join(Track, Track.id == Clip.track_id)
+        .join(Entrant, Entrant.id == Clip.entrant_id)
+        .join(Prompt, Prompt.id == Clip.prompt_id)
+        .where(
+            Track.name == track_name,
+            Clip.status == ClipStatus.READY,
+            Entrant.retired_at.is_(None),
+            Prompt.retired_at.is_(None),
+        )
+    )
+    clips = {clip.id: clip for clip in session.scalars(query)}
+    unmeasured = [clip for clip in clips.values() if not _is_measured(clip)]
+    if unmeasured:
+        raise BallotError(
+            f"Simulated voters cannot judge the track {track_name}: {len(unmeasured)} of its "
+            f"{len(clips)} clips have no measured quality (the first is of the prompt "
+            f"{unmeasured[0].prompt_id}); they judge only what the built-in measures cover."
+        )
+    return clips
+
+
+def _is_measured(clip: Clip) -> bool:
+    values = (clip.measures or {}).values()
+    return QUALITY in (clip.measures or {}) and all(
+        isinstance(value, int | float) and math.isfinite(value) for value in values
+    )
+
+
+def _keys(seed: int) -> Iterator[str]:
+    """The keys of a seed's voters, without end: the same in every run."""
+    for number in count():
+        named = f"simulated voter {number} of seed {seed}"
+        yield hashlib.sha256(named.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def _cast(database: Database, run: _Run, *, votes: int, on_vote: Callable[[], object]) -> None:
+    """Cast the votes of one track, voter by voter in turn, many a transaction."""
+    keys = _keys(run.seed)
+    turns = deque((Judge(key, run.seed), None) for key in islice(keys, run.voters))
+    waiting: deque[tuple[Judge, IssuedBattle | None]] = deque(turns)
+    done = 0
+    while done < votes:
         with database.writing() as session:
-            for _ in range(min(left, VOTES_AT_ONCE)):
-                _take_turn(session, track, judges, now=now, rng=rng)
-                left -= 1
+            rng = random.Random(f"{run.seed}/{_votes_so_far(session)}")  # noqa: S311
+            for _ in range(min(VOTES_AT_ONCE, votes - done)):
+                _vote(session, run, waiting, keys, rng)
+                done += 1
                 on_vote()
 
 
-def _take_turn(
-    session: Session, track: str, judges: deque[Judge], *, now: datetime, rng: random.Random
-) -> None:
-    while judges:
-        judge = judges[0]
-        try:
-            issued = issue_battle(
-                session, voter_key=judge.key, track_name=track, rules=RULES, now=now, rng=rng
-            )
-        except NoPair:
-            judges.popleft()
-            continue
-        battle = session.get_one(Battle, issued.id)
-        form = VoteForm(choice=judge.choose(battle.clip_a, battle.clip_b), reasons=[])
-        cast_vote(
-            session,
-            voter_key=judge.key,
-            token=issued.token,
-            form=form,
-            rules=RULES,
-            now=now,
-            rng=rng,
-        )
-        judges.rotate(-1)
-        return
-    raise NoPair(
-        f"Every simulated voter has seen every pair of the track {track}: "
-        "use more of them with --voters, or another --seed."
+def _votes_so_far(session: Session) -> int:
+    """A number that no two transactions of one database share, for what they draw."""
+    query = (
+        select(func.count(Vote.id))
+        .join(Voter, Voter.id == Vote.voter_id)
+        .where(Voter.kind == VoterKind.SIMULATED)
     )
+    return session.scalar(query) or 0
+
+
+def _vote(
+    session: Session,
+    run: _Run,
+    waiting: deque[tuple[Judge, IssuedBattle | None]],
+    keys: Iterator[str],
+    rng: random.Random,
+) -> None:
+    """One vote of the next voter that has a pair left; its next battle waits for its turn."""
+    while True:
+        judge, issued = waiting.popleft() if waiting else (Judge(next(keys), run.seed), None)
+        issued = issued or _first_battle(session, run, judge, rng)
+        while issued is not None:
+            choice = _choice(session, run, judge, issued)
+            cast = cast_vote(
+                session,
+                voter_key=judge.key,
+                token=issued.token,
+                form=VoteForm(choice=choice),
+                rules=RULES,
+                now=run.now,
+                rng=rng,
+            )
+            issued = cast.next
+            if choice is not Choice.SKIP:
+                if issued is not None:
+                    waiting.append((judge, issued))
+                return
+
+
+def _first_battle(
+    session: Session, run: _Run, judge: Judge, rng: random.Random
+) -> IssuedBattle | None:
+    """The voter's open battle; None where it has seen every pair."""
+    admit_voter(session, judge.key, now=run.now, kind=VoterKind.SIMULATED)
+    try:
+        return issue_battle(
+            session, voter_key=judge.key, track_name=run.track, rules=RULES, now=run.now, rng=rng
+        )
+    except NoPair:
+        return None
+
+
+def _choice(session: Session, run: _Run, judge: Judge, issued: IssuedBattle) -> Choice:
+    battle = session.get_one(Battle, issued.id)
+    a, b = run.clips.get(battle.clip_a_id), run.clips.get(battle.clip_b_id)
+    # A battle that an earlier run left open may be of clips that are no longer shown.
+    return judge.choose(a, b) if a and b else Choice.SKIP

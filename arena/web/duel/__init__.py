@@ -16,11 +16,13 @@ KEY = "duel"  # fixed: without one the element is made anew whenever its data ch
 def show_duel() -> None:
     """Mount the duel in the page that is being drawn."""
     module = asset_address("mount.js")
-    # A component's module is imported from a blob, where relative addresses mean nothing.
-    entry = (
-        "export default async (component) =>"
-        f' (await import(new URL("{module}", location.origin).href)).mount(component);'
-    )
+    # A component's module is imported from a blob, where relative addresses mean nothing; and
+    # only text of more than one line is taken for a module and not for a file's path.
+    entry = f"""export default async (component) => {{
+  const duel = await import(new URL("{module}", location.origin).href);
+  return duel.mount(component);
+}};
+"""
     style = (files("arena.web.duel") / "assets" / "duel.css").read_text(encoding="utf-8")
     component = st.components.v2.component(
         "hippodrome.duel", js=entry, css=style, html="", isolate_styles=False
