@@ -1,5 +1,6 @@
 """Measured quality of clips, by whatever measures are installed."""
 
+import logging
 from importlib.metadata import entry_points
 from typing import Protocol
 
@@ -7,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.spec import RawClip
+
+logger = logging.getLogger(__name__)
 
 GROUP = "hippodrome.measures"
 
@@ -23,20 +26,24 @@ class Measure(Protocol):
         sample_rate: int | None,
         prompt: str,
     ) -> dict[str, float] | None:
-        """Figures from 0 to 1 by name."""
+        """Figures from 0 to 1 by name; a ValueError where a clip is too short or small to judge."""
 
 
 def measure_clip(raw: RawClip, *, prompt: str) -> dict[str, float] | None:
     """What the first measure that knows such prompts says of a clip; None if none does."""
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         measure: Measure = point.load()
-        figures = measure(
-            raw.frames,
-            fps=float(raw.fps),
-            audio=raw.audio,
-            sample_rate=raw.sample_rate,
-            prompt=prompt,
-        )
+        try:
+            figures = measure(
+                raw.frames,
+                fps=float(raw.fps),
+                audio=raw.audio,
+                sample_rate=raw.sample_rate,
+                prompt=prompt,
+            )
+        except ValueError as error:  # a clip that cannot be judged is a clip nonetheless
+            logger.warning("The measure %s does not judge a clip: %s", point.name, error)
+            continue
         if figures is not None:
             return figures
     return None

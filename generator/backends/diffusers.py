@@ -3,7 +3,6 @@
 import importlib
 from datetime import UTC, datetime
 from fractions import Fraction
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -56,14 +55,15 @@ class DiffusersBackend:
     def __enter__(self) -> Self:
         import torch
         from diffusers.utils import logging
+        from transformers.utils import logging as transformers_logging
 
         logging.disable_progress_bar()  # a run has a bar of its own
+        transformers_logging.disable_progress_bar()
         model = self._download(self._model()) if self._is_hub_id() else self._model()
         index = check_folder(self.entrant.name, Path(model))
         pipeline = self._pipeline_class(index).from_pretrained(
             model,
             dtype=getattr(torch, self._choice("dtype", DTYPES)),
-            low_cpu_mem_usage=find_spec("accelerate") is not None,
             use_safetensors=True,
             local_files_only=True,
         )

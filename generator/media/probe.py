@@ -103,12 +103,17 @@ def open_container(name: str, data: bytes, limits: Limits) -> InputContainer:
     # The limit on pixels also holds while FFmpeg looks into the streams to tell their codecs.
     # (PyAV takes a list of dictionaries, though its stubs say strings.)
     stream_options: Any = [{"max_pixels": str(limits.pixels)}] * (limits.streams + 1)
-    return av.open(
-        BytesIO(data),
-        mode="r",
-        format=_demuxer(name, data),
-        stream_options=stream_options,
-    )
+    try:
+        return av.open(
+            BytesIO(data),
+            mode="r",
+            format=_demuxer(name, data),
+            stream_options=stream_options,
+        )
+    except FFmpegError:
+        raise
+    except ValueError:  # PyAV's word for a file whose headers list no stream
+        raise ClipError(f"{name} has no picture; give a video file.") from None
 
 
 def inspect(

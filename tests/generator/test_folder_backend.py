@@ -1,0 +1,104 @@
+"""Clips made elsewhere: from a folder, or taken in one by one."""
+
+from pathlib import Path
+
+import pytest
+from small_clips import FRAMES, ball_clip, ball_frames, entrant_of, small_track, tone
+
+from generator.engine import adopt, check, generate
+from generator.errors import ClipError, SpecError
+from generator.media import decode, encode_rendition
+from generator.spec import ClipRequest, FailedClip, GeneratedClip
+
+TRACK = small_track(audio=True)
+LONGER = small_track(audio=True, frames=36)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "fits.mp4").write_bytes(encode_rendition(ball_clip(), TRACK))
+    longer = ball_clip(frames=ball_frames(36), audio=tone(1.5))
+    (tmp_path / "longer.mp4").write_bytes(encode_rendition(longer, LONGER))
+    (tmp_path / "text.mp4").write_text("no film", encoding="utf-8")
+    return tmp_path
+
+
+def ask(folder: Path, prompt_id: str, **changes: object) -> GeneratedClip | FailedClip:
+    request = ClipRequest(
+        entrant_of("folder", path=str(folder)),
+        small_track(audio=True, **changes),
+        prompt_id,
+        "a red ball",
+        seed=0,
+    )
+    (clip,) = generate([request], workers=1)
+    return clip
+
+
+def reason(clip: GeneratedClip | FailedClip) -> str:
+    assert isinstance(clip, FailedClip)
+    return clip.reason
+
+
+def test_a_file_becomes_a_clip_and_is_its_master(folder: Path) -> None:
+    clip = ask(folder, "fits")
+    assert isinstance(clip, GeneratedClip)
+    assert clip.master == (folder / "fits.mp4").read_bytes()
+    assert clip.master_suffix == ".mp4"
+    assert len(clip.rendition) == TRACK.bytes
+    assert clip.rendition != clip.master
+    assert (clip.provenance.backend, clip.provenance.model) == ("folder", "fits.mp4")
+
+
+def test_a_longer_file_is_cut_and_its_provenance_says_so(folder: Path) -> None:
+    clip = ask(folder, "longer")
+    assert isinstance(clip, GeneratedClip)
+    assert len(decode(clip.rendition).frames) == FRAMES
+    assert "cut 36 to 24 frames" in clip.provenance.adapted
+
+
+def test_a_shorter_file_is_refused(folder: Path) -> None:
+    assert "needs 1.25 s" in reason(ask(folder, "fits", frames=30))
+
+
+def test_a_prompt_without_a_file_is_named(folder: Path) -> None:
+    assert reason(ask(folder, "p7")).endswith("has no file p7.mp4; add it.")
+
+
+def test_a_file_that_is_no_film_is_named(folder: Path) -> None:
+    assert "text.mp4 is no MP4" in reason(ask(folder, "text"))
+
+
+def test_a_prompt_id_cannot_leave_the_folder(folder: Path) -> None:
+    (folder / "inner").mkdir()
+    assert "has no file" in reason(ask(folder / "inner", "../fits"))
+
+
+@pytest.mark.parametrize(
+    ("options", "call", "message"),
+    [
+        ({}, {}, r"backend\.path is missing"),
+        ({"path": "/nowhere/at/all"}, {}, "does not exist"),
+        ({"path": "/", "speed": 3}, {}, r"backend\.speed is not an option"),
+        ({"path": "/"}, {"steps": 3}, "takes no arguments"),
+    ],
+)
+def test_a_wrong_spec_is_refused_before_anything_runs(
+    options: dict[str, object], call: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        check(entrant_of("folder", call=call, **options), TRACK)
+
+
+def test_a_kind_that_is_not_installed_is_refused() -> None:
+    with pytest.raises(SpecError, match=r"'cinema', which is not installed.*diffusers, folder"):
+        check(entrant_of("cinema"), TRACK)
+
+
+def test_one_file_is_adopted(folder: Path) -> None:
+    request = ClipRequest(entrant_of("folder"), TRACK, "p1", "a red ball", seed=0)
+    clip = adopt(folder / "longer.mp4", request)
+    assert len(clip.rendition) == TRACK.bytes
+    assert clip.provenance.backend == "import"
+    with pytest.raises(ClipError, match=r"text\.mp4"):
+        adopt(folder / "text.mp4", request)

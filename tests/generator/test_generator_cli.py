@@ -1,0 +1,113 @@
+"""`python -m generator`: what works, and one line for what does not."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from small_clips import ball_clip, small_track
+
+from generator.media import decode, encode_rendition
+from generator.spec import TrackSettings
+
+
+def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "generator", *map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_sample_writes_a_clip_of_the_track(tiny_foal: Path, tmp_path: Path) -> None:
+    output = tmp_path / "clip.mp4"
+    done = run("sample", tiny_foal, "a red ball bounces", "--seed", "3", "-o", output)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert str(output) in done.stdout
+    track = TrackSettings.named("text-to-video-audio")
+    assert output.stat().st_size == track.bytes
+    clip = decode(output)
+    assert clip.frames.shape == (72, 256, 256, 3)
+    assert clip.audio is not None
+
+
+def test_sample_takes_a_track_file(tiny_foal: Path, tmp_path: Path) -> None:
+    track = tmp_path / "small.toml"
+    track.write_text(
+        'name = "small"\nmodality = "text-to-video"\naudio = false\nwidth = 64\nheight = 64\n'
+        "fps = 24\nframes = 12\nvideo_kbps = 100\nbytes = 20000\n",
+        encoding="utf-8",
+    )
+    output = tmp_path / "clip.mp4"
+    done = run("sample", tiny_foal, "a ball", "--track", track, "-o", output)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert decode(output).frames.shape == (12, 64, 64, 3)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("sample", "none.toml", "a ball", "-o", "x.mp4"), "no entrant file none.toml"),
+        (("train", "none.toml"), "none.toml"),
+        (("measure", "none"), "none"),
+    ],
+)
+def test_a_mistake_is_one_line_and_status_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = run(*words)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--track", "text-to-smell"), "no track 'text-to-smell'"),
+        (("-o", "nowhere/at/all/x.mp4"), "nowhere/at/all does not exist"),
+    ],
+)
+def test_sample_refuses_before_it_generates(
+    tiny_foal: Path, words: tuple[str, ...], message: str
+) -> None:
+    done = run("sample", tiny_foal, "a ball", "-o", "x.mp4", *words)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_debug_shows_where() -> None:
+    done = run("sample", "none.toml", "a ball", "-o", "x.mp4", "--debug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_wrong_usage_is_status_2() -> None:
+    assert run("sample").returncode == 2
+    assert run("gallop").returncode == 2
+
+
+def test_help_does_not_load_torch() -> None:
+    code = (
+        "import sys; sys.argv = ['generator', '--help']\n"
+        "from generator.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert "sample" in done.stdout
+
+
+def test_measure_reads_a_folder_of_clips(tmp_path: Path) -> None:
+    (tmp_path / "prompts.csv").write_text("id,text\np1,a red ball bounces\n", encoding="utf-8")
+    (tmp_path / "p1.mp4").write_bytes(encode_rendition(ball_clip(), small_track(audio=True)))
+    done = run("measure", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "colour" in done.stdout

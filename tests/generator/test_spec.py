@@ -1,0 +1,127 @@
+"""Entrant and track files, and the one sentence for each mistake in them."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from generator.errors import SpecError
+from generator.spec import TrackSettings, read_entrant, read_track, slug
+
+GOOD = """
+name = "Foal L"
+creator = "Hippodrome"
+release_date = 2026-11-23
+licence = "Apache-2.0"
+tracks = ["text-to-video"]
+[backend]
+kind = "diffusers"
+model = "weights"
+revision = "main"
+[backend.call]
+num_inference_steps = 8
+"""
+TRACK = """
+name = "mine"
+modality = "text-to-video"
+audio = true
+width = 64
+height = 48
+fps = "24000/1001"
+frames = 24
+video_kbps = 100
+bytes = 40000
+reveal = "after-vote"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "entrant.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_an_entrant_file_is_read_with_all_its_keys(tmp_path: Path) -> None:
+    entrant = read_entrant(write(tmp_path, GOOD))
+    assert (entrant.name, entrant.slug, entrant.codename) == ("Foal L", "foal-l", None)
+    assert entrant.tracks == ("text-to-video",)
+    assert entrant.backend.kind == "diffusers"
+    assert entrant.backend.call == {"num_inference_steps": 8}
+    assert entrant.backend.options == {"model": "weights", "revision": "main"}
+
+
+def test_a_model_folder_is_found_from_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "weights").mkdir()
+    options = read_entrant(write(tmp_path, GOOD)).backend.options
+    assert options["model"] == str(tmp_path / "weights")
+
+
+def test_a_relative_path_that_is_not_there_still_starts_at_the_spec(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace('"weights"', '"../weights"'))
+    assert read_entrant(path).backend.options["model"] == str(tmp_path.parent / "weights")
+
+
+def test_a_hub_id_stays_as_written(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD.replace('"weights"', '"owner/model"'))
+    assert read_entrant(path).backend.options["model"] == "owner/model"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ('creator = "Hippodrome"', "", "creator"),
+        ('licence = "Apache-2.0"', 'license = "Apache-2.0"', "licen"),
+        ('licence = "Apache-2.0"', 'licence = "Apache-2.0"\nspeed = 3', "speed"),
+        ('tracks = ["text-to-video"]', "tracks = []", "tracks"),
+        ('tracks = ["text-to-video"]', 'tracks = ["a", "a"]', "tracks"),
+        ("2026-11-23", '"soon"', "release_date"),
+        ('name = "Foal L"', 'name = "!!"', "name"),
+        ('name = "Foal L"', 'name = "Foal\\nL"', "name"),
+        ('kind = "diffusers"', "", "backend.kind"),
+        ("[backend.call]\nnum_inference_steps = 8", "call = 3", "backend.call"),
+        ('name = "Foal L"', 'name = "Foal L', "TOML"),
+    ],
+)
+def test_a_mistake_is_one_sentence_naming_file_and_key(
+    tmp_path: Path, old: str, new: str, key: str
+) -> None:
+    assert old in GOOD
+    path = write(tmp_path, GOOD.replace(old, new))
+    with pytest.raises(SpecError) as caught:
+        read_entrant(path)
+    message = str(caught.value)
+    assert str(path) in message
+    assert key in message
+    assert "\n" not in message
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"no entrant file .*none\.toml"):
+        read_entrant(tmp_path / "none.toml")
+
+
+def test_a_track_file_may_hold_what_only_an_arena_needs(tmp_path: Path) -> None:
+    track = read_track(write(tmp_path, TRACK))
+    assert track.fps == Fraction(24000, 1001)
+    assert track.duration_s == pytest.approx(1.001)
+    assert track.audio_samples == 48048
+
+
+def test_a_track_with_an_odd_size_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="height"):
+        read_track(write(tmp_path, TRACK.replace("48", "47")))
+
+
+def test_a_shipped_track_has_the_size_of_foals_world() -> None:
+    track = TrackSettings.named("image-to-video-audio")
+    assert (track.modality, track.audio) == ("image-to-video", True)
+    assert (track.width, track.height, track.fps, track.frames) == (256, 256, 24, 72)
+    with pytest.raises(SpecError, match="text-to-video-audio"):
+        TrackSettings.named("text-to-sound")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("Foal L", "foal-l"), ("  A__b!C ", "a-b-c"), ("X.1", "x-1")]
+)
+def test_slug(name: str, expected: str) -> None:
+    assert slug(name) == expected
