@@ -13,7 +13,7 @@ demo: $(STAMP)
 	@$(BIN)/arena demo --port $(PORT)
 
 test: $(STAMP)
-	@$(BIN)/python tests/needs.py
+	@$(BIN)/python tests/support/needs.py
 	$(BIN)/pytest
 
 check: $(STAMP)

@@ -23,7 +23,7 @@ from functools import lru_cache
 from itertools import count, islice
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from arena.ballots import admit_voter, cast_vote, issue_battle
 from arena.catalog import find_track, list_tracks
@@ -54,6 +54,8 @@ POOR = 0.3  # below it, a clip shows little of what was asked
 KEY_DIGITS = 32  # as long as a person's key
 VOTES_AT_ONCE = 200  # a transaction: few waits for the disk, and people's votes get their turn
 RULES = Rules(watch_time=False)
+
+_Turns = deque[tuple["Judge", IssuedBattle | None]]  # each voter with its open battle, if known
 
 
 @dataclass(frozen=True)
@@ -193,16 +195,32 @@ def _keys(seed: int) -> Iterator[str]:
 def _cast(database: Database, run: _Run, *, votes: int, on_vote: Callable[[], object]) -> None:
     """Cast the votes of one track, voter by voter in turn, many a transaction."""
     keys = _keys(run.seed)
-    turns = deque((Judge(key, run.seed), None) for key in islice(keys, run.voters))
-    waiting: deque[tuple[Judge, IssuedBattle | None]] = deque(turns)
+    waiting: _Turns = deque((Judge(key, run.seed), None) for key in islice(keys, run.voters))
     done = 0
     while done < votes:
         with database.writing() as session:
             rng = random.Random(f"{run.seed}/{_votes_so_far(session)}")  # noqa: S311
+            held = _load_all(session, run)
             for _ in range(min(VOTES_AT_ONCE, votes - done)):
                 _vote(session, run, waiting, keys, rng)
                 done += 1
                 on_vote()
+            del held  # not before: the session itself forgets what nobody holds
+
+
+def _load_all(session: Session, run: _Run) -> list[object]:
+    """What every battle of a transaction refers to, so that it is not loaded battle by battle."""
+    clips = session.scalars(
+        select(Clip)
+        .where(Clip.id.in_(run.clips))
+        .options(
+            joinedload(Clip.entrant),
+            joinedload(Clip.track),
+            joinedload(Clip.prompt).selectinload(Prompt.category_rows),
+        )
+    )
+    voters = session.scalars(select(Voter).where(Voter.kind == VoterKind.SIMULATED))
+    return [*clips, *voters]
 
 
 def _votes_so_far(session: Session) -> int:
@@ -218,7 +236,7 @@ def _votes_so_far(session: Session) -> int:
 def _vote(
     session: Session,
     run: _Run,
-    waiting: deque[tuple[Judge, IssuedBattle | None]],
+    waiting: _Turns,
     keys: Iterator[str],
     rng: random.Random,
 ) -> None:
@@ -232,7 +250,7 @@ def _vote(
                 session,
                 voter_key=judge.key,
                 token=issued.token,
-                form=VoteForm(choice=choice),
+                form=VoteForm(choice=choice, reasons=[]),
                 rules=RULES,
                 now=run.now,
                 rng=rng,

@@ -87,7 +87,8 @@ def _seen(votes: pd.DataFrame, board: Row) -> pd.DataFrame:
             if board["category"] in joined.split(JOIN)
         ]
         kept &= votes["categories"].isin(fitting)
-    return votes.loc[kept, ["model_a", "model_b", "winner", "counted", "repeat_of"]]
+    seen: pd.DataFrame = votes.loc[kept, ["model_a", "model_b", "winner", "counted", "repeat_of"]]
+    return seen
 
 
 def _check_board(rows: list[Row], votes: pd.DataFrame, *, ties: str, ids: dict[str, str]) -> None:

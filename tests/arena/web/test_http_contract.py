@@ -1,0 +1,139 @@
+"""The HTTP contract, spoken over a real socket: battles, clips, votes, leaderboard, receipts."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from playable import TRACK, make_playable_arena, served
+
+API = "/api/v1"
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home: Path = tmp_path_factory.mktemp("arena")
+    make_playable_arena(home).database.dispose()
+    with served(home) as given:
+        yield given
+
+
+@pytest.fixture
+def voter(address: str) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=address) as client:
+        yield client
+
+
+def ask(voter: httpx.Client, track: str = TRACK) -> httpx.Response:
+    return voter.post(f"{API}/battles", json={"track": track, "category": None})
+
+
+def vote(voter: httpx.Client, token: str, **body: object) -> httpx.Response:
+    return voter.post(f"{API}/battles/{token}/vote", json=body)
+
+
+def is_problem(answer: httpx.Response, status: int) -> bool:
+    kind = answer.headers["content-type"].split(";")[0]
+    return answer.status_code == status and kind == "application/problem+json"
+
+
+def test_a_vote_from_battle_to_leaderboard(voter: httpx.Client) -> None:
+    asked = ask(voter)
+    battle = asked.json()
+    assert asked.status_code == 201
+    assert battle.keys() == {
+        *("token", "track", "prompt", "a", "b", "expires_at", "min_watch_ms", "next")
+    }
+    assert ask(voter).json() == battle
+    assert is_problem(vote(voter, battle["token"], choice="a"), 425)
+    time.sleep(battle["min_watch_ms"] / 1000)
+    cast = vote(voter, battle["token"], choice="a", watched_ms={"a": 1000, "b": 1000}, first="a")
+    answer = cast.json()
+    assert cast.status_code == 200
+    assert answer.keys() == {"choice", "receipt", "status", "reveal", "next"}
+    assert answer["next"]["token"] == battle["next"]["token"]
+    again = vote(voter, battle["token"], choice="a").json()
+    assert {**again, "next": None} == {**answer, "next": None}
+    assert is_problem(vote(voter, battle["token"], choice="b"), 409)
+
+    board = voter.get(f"{API}/leaderboard", params={"track": TRACK}).json()
+    counts = {row["model"]: row["vote_count"] for row in board["rows"]}
+    assert counts[answer["reveal"]["a"]["name"]] >= 1
+    table = voter.get(f"{API}/leaderboard", params={"track": TRACK, "format": "csv"}).text
+    assert table.startswith("rank,rank_lower,rank_upper,model,rating,")
+    receipt = voter.get(f"{API}/receipts/{answer['receipt']}").json()
+    assert receipt["status"] == "counted"
+    assert receipt.keys() >= {"vote_id", "track", "cast_at", "sealed_in"}
+
+
+def test_clips_come_in_ranges_for_their_voter_only(voter: httpx.Client, address: str) -> None:
+    battle = ask(voter).json()
+    whole = [voter.get(battle[side]["video"]) for side in ("a", "b")]
+    assert {answer.status_code for answer in whole} == {200}
+    assert len({len(answer.content) for answer in whole}) == 1
+    assert b"ftyp" in whole[0].content[:16]
+    part = voter.get(battle["a"]["video"], headers={"Range": "bytes=10-19"})
+    assert part.status_code == 206
+    assert part.content == whole[0].content[10:20]
+    assert part.headers["content-range"] == f"bytes 10-19/{len(whole[0].content)}"
+    beyond = voter.get(battle["a"]["video"], headers={"Range": "bytes=99999999-"})
+    assert beyond.status_code == 416
+    volatile = {"date", "x-request-id"}
+    shown = [{k: v for k, v in answer.headers.items() if k not in volatile} for answer in whole]
+    assert shown[0] == shown[1]
+    assert not {"etag", "last-modified"} & shown[0].keys()
+    with httpx.Client(base_url=address) as stranger:
+        assert stranger.get(battle["a"]["video"]).status_code == 404
+    assert voter.get("/clip/forged.mp4").status_code == 404
+
+
+def test_refusals_are_problems_with_their_status(voter: httpx.Client, address: str) -> None:
+    assert is_problem(ask(voter, "no-such-track"), 404)
+    empty = ask(voter, "text-to-video")
+    assert is_problem(empty, 409)
+    assert empty.json()["type"].endswith("no-pair")
+    battle = ask(voter).json()
+    unknown = vote(voter, "x" * 22, choice="a")
+    with httpx.Client(base_url=address) as stranger:
+        foreign = vote(stranger, battle["token"], choice="a")
+    assert is_problem(unknown, 404)
+    assert unknown.content == foreign.content
+    time.sleep(battle["min_watch_ms"] / 1000)
+    assert is_problem(vote(voter, battle["token"], choice="c"), 422)
+    assert vote(voter, battle["token"], choice="skip").json()["status"] == "skipped"
+
+
+def test_the_cookie_is_signed_and_a_forged_one_is_a_new_voter(address: str) -> None:
+    first = httpx.get(f"{address}{API}/me")
+    cookie = first.headers["set-cookie"]
+    assert cookie.startswith("arena_voter=")
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    forged = httpx.get(f"{address}{API}/me", cookies={"arena_voter": "forged.value"})
+    assert forged.status_code == 200
+    assert "arena_voter=" in forged.headers["set-cookie"]
+
+
+def test_a_foreign_page_cannot_vote(voter: httpx.Client) -> None:
+    answer = voter.post(
+        f"{API}/battles",
+        json={"track": TRACK},
+        headers={"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"},
+    )
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/docs", "/"])
+def test_the_rest_is_there(voter: httpx.Client, path: str) -> None:
+    assert voter.get(path).status_code == 200
+
+
+def test_nothing_before_the_vote_names_an_entrant(voter: httpx.Client) -> None:
+    battle = ask(voter)
+    said = battle.content + str(battle.headers).encode()
+    for side in ("a", "b"):
+        clip = voter.get(battle.json()[side]["video"])
+        said += clip.content + str(clip.headers).encode()
+    assert not [word for word in (b"Alder", b"Birch", b"Cedar", b"x264", b"Lavf") if word in said]

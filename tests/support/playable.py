@@ -1,0 +1,85 @@
+"""An arena with clips that really play: small films of moving bars, made by the real encoder."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from arena import catalog, production
+from arena.entries import PromptEntry
+from arena.home import Arena, make_arena, utc_now
+from arena.manifest import ImportRow
+from arena.settings import Settings
+from arena.shipped import Collection
+from generator.media import encode_master
+from generator.spec import RawClip
+from small_arena import NAMES, PROMPTS, START, entrant_entry, track_entry
+
+TRACK = "bars-audio"
+FRAMES, SIZE, FPS, RATE = 24, 64, 24, 48_000
+
+
+def film(number: int) -> RawClip:
+    """One second of a bar that moves, in a colour and a tone of its own."""
+    frames = np.full((FRAMES, SIZE, SIZE, 3), 30 + 5 * number, np.uint8)
+    for time in range(FRAMES):
+        left = (2 * time + 5 * number) % (SIZE - 8)
+        frames[time, :, left : left + 8] = (40 * (number % 6), 200, 90)
+    tone = np.sin(np.arange(RATE) / RATE * 2 * np.pi * (220 + 40 * number)) / 4
+    return RawClip(
+        frames=frames,
+        fps=Fraction(FPS),
+        audio=np.stack([tone, tone]).astype(np.float32),
+        sample_rate=RATE,
+    )
+
+
+def settings_for(home: Path, **values: str) -> Settings:
+    return Settings(home=home, **values)  # type: ignore[arg-type]  # pydantic reads the words
+
+
+def make_playable_arena(home: Path) -> Arena:
+    """Three entrants, four prompts, twelve clips of one second with sound."""
+    arena = make_arena(settings_for(home), Collection.STANDARD)
+    folder = home / "films"
+    folder.mkdir()
+    with arena.database.writing() as session:
+        catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
+        entries = [PromptEntry(id=key, text=f"Prompt {key}", tracks=(TRACK,)) for key in PROMPTS]
+        catalog.import_prompts(session, entries, now=START)
+        for name in NAMES:
+            catalog.add_entrant(session, entrant_entry(name, tracks=(TRACK,)), now=START)
+    rows = []
+    for number, (name, prompt) in enumerate((n, p) for n in NAMES for p in PROMPTS):
+        path = folder / f"{name}-{prompt}.mp4"
+        path.write_bytes(encode_master(film(number)))
+        rows.append(ImportRow(number + 1, name, prompt, TRACK, path, 0))
+    production.import_clips(
+        arena.database, arena.store, rows, clock=utc_now, on_clip=lambda _row: None
+    )
+    return arena
+
+
+@contextmanager
+def served(home: Path) -> Iterator[str]:
+    """`arena serve` as a process of its own, on a free port; its address."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "arena", "serve", "--port", "0"],
+        env=os.environ | {"ARENA_HOME": str(home)},
+        cwd=home,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert "http://" in line, f"the server said {line!r}"
+        yield next(word for word in line.split() if word.startswith("http://"))
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
