@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import torch
-from diffusers import FlowMatchEulerDiscreteScheduler
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
 
 from generator.foal.codec import MOTION_SIZE, FoalCodec
 from generator.foal.model import FoalTransformer
@@ -20,9 +22,10 @@ def build_pipeline(codec: FoalCodec, transformer: FoalTransformer) -> FoalPipeli
 
 def build_transformer(codec: FoalCodec, **sizes: int) -> FoalTransformer:
     """A random transformer for a codec; `sizes` are width, layers, heads, expansion."""
-    return FoalTransformer(
+    made: FoalTransformer = FoalTransformer(
         content_size=codec.content_size, motion_size=MOTION_SIZE, sound_size=SOUND_SIZE, **sizes
     )
+    return made
 
 
 def build_tiny_pipeline(seed: int = 0) -> FoalPipeline:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from diffusers import ConfigMixin, ModelMixin
-from diffusers.configuration_utils import register_to_config
+from diffusers.configuration_utils import ConfigMixin, register_to_config
+from diffusers.models.modeling_utils import ModelMixin
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -38,10 +38,10 @@ class Codes:
     gaze: Tensor  # (B, F, SLOTS, 2): where each slot looks, before the cells' votes
 
 
-class FoalCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
+class FoalCodec(ModelMixin, ConfigMixin):
     """Encoder and decoder with two slots for things, first learned, then bound to the model."""
 
-    config_name = "config.json"
+    config_name = "config.json"  # type: ignore[assignment]
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
@@ -55,7 +55,7 @@ class FoalCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         plane_channels: int = 12,
         plane_grid: int = 128,
     ) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         cells = ENCODER_PIXELS // FOLD
         self.stem = nn.Conv2d(3 * FOLD * FOLD, width, 3, padding=1)
         self.blocks = nn.ModuleList(nn.Conv2d(width, width, 3, padding=1) for _ in range(3))
@@ -112,7 +112,7 @@ class FoalCodec(ModelMixin, ConfigMixin):  # type: ignore[misc]
         summary = self.summary_mixed(summary)
         query = self.query(summary).float().unflatten(1, (SLOTS, -1))  # (B, S, W)
         keys = (self.key(features) + self.key_place).flatten(2).float()
-        keys = keys.unflatten(0, (clips, frames))  # (B, F, W, cells)
+        keys = torch.unflatten(keys, 0, (clips, frames))  # (B, F, W, cells)
         logits = torch.einsum("bsw,bfwc->bfsc", query, keys) / keys.shape[2] ** 0.5
         cells = pixel_grid(features.shape[2], features.shape[3], keys).flatten(0, 1)
         # Of two things of one look slot 0 is to find the left one, and slot 1 not the same again.

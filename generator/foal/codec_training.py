@@ -150,7 +150,7 @@ def codec_loss(
     content = content + CONTENT_NOISE * torch.randn(content.shape, generator=noise)
     content = content.repeat_interleave(frames, dim=0)
     motion = codes.motion.flatten(0, 1)
-    wobble = torch.zeros_like(motion).unflatten(1, (SLOTS, 4))
+    wobble = torch.unflatten(torch.zeros_like(motion), 1, (SLOTS, 4))
     wobble[..., 2:] = ANGLE_NOISE * ANGLE_SCALE
     motion = motion + wobble.flatten(1) * torch.randn(motion.shape, generator=noise)
     painted = codec.decode_points(batch.points, content, motion)
@@ -158,7 +158,7 @@ def codec_loss(
     paint = (error.square() + ABSOLUTE * error.abs()).mean()
 
     there = batch.presence[:, None, :, None]
-    found = codes.motion.unflatten(-1, (SLOTS, 4))
+    found = torch.unflatten(codes.motion, -1, (SLOTS, 4))
     off_place = ((found[..., :2] - batch.places).square() * there).mean()
     off_gaze = ((codes.gaze - batch.places).square() * there).mean()
     off_angle = ((found[..., 2:] / ANGLE_SCALE - batch.angles).square() * there).mean()

@@ -127,10 +127,10 @@ class SceneDecoder(nn.Module):
 
     def split(self, content: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Content (N, C) -> scene (N, s), looks (N, 2, l), presence (N, 2), depth (N,)."""
-        scene, looks, presence, depth = content.split(
-            [self.scene_size, 2 * self.look_size, 2, 1], 1
+        scene, looks, presence, depth = torch.split(
+            content, [self.scene_size, 2 * self.look_size, 2, 1], 1
         )
-        return scene, looks.unflatten(1, (2, -1)), presence, depth[:, 0]
+        return scene, torch.unflatten(looks, 1, (2, -1)), presence, depth[:, 0]
 
     def forward(self, points: Tensor, content: Tensor, motion: Tensor) -> Tensor:
         """Colours at any points: points (N, P, 2), content (N, C), motion (N, 8) -> (N, P, 3)."""
@@ -164,7 +164,7 @@ class SceneDecoder(nn.Module):
                 codes = torch.cat([looks[slot], scene]).expand(len(motion), -1)
                 place = motion[:, 4 * slot : 4 * slot + 4]
                 self._lay(film, centres, layer, place, codes)
-        return film.clamp_(0, 1)
+        return torch.clamp(film, 0, 1)
 
     def _lay(self, film: Tensor, centres: Tensor, layer: str, place: Tensor, codes: Tensor) -> None:
         height, width = film.shape[1:3]
@@ -188,7 +188,7 @@ class SceneDecoder(nn.Module):
         else:
             colour, cover = self.things.paint(points, place, codes)
             patch = patch + (colour - patch) * cover
-        film[frame, row, column] = patch.unflatten(1, (down, across))
+        film[frame, row, column] = torch.unflatten(patch, 1, (down, across))
 
 
 def _over(canvas: Tensor, *far_to_near: tuple[Tensor, Tensor]) -> Tensor:

@@ -41,7 +41,7 @@ def find_onsets(audio: np.ndarray, sample_rate: int) -> list[Moment]:
     quiet = np.maximum(before[:-2], before[1:-1])
     rise = level - quiet
     found = [
-        (i * hop / sample_rate, float(rise[i]))
+        (float(i) * hop / sample_rate, float(rise[i]))
         for i in np.flatnonzero((rise > FAINT) & (level > RISE * quiet))
     ]
     return _strongest(found)

@@ -35,8 +35,8 @@ WEIGHTS = {
 }
 BOUNCE_RISE = 0.10  # picture heights between highest and lowest centre: more is no rolling
 ROLL_RUN = 0.10  # least way along the ground
-JITTER_SCALE = 0.0035  # picture heights: a path whose steps shake by this much scores 1/e
-STILL_JITTER = 0.0008  # what finding a centre in pixels shakes by itself
+JITTER_SCALE = 0.008  # picture heights: a path whose steps shake by this much scores 1/e
+STILL_JITTER = 0.0015  # what finding a centre in pixels shakes by itself, an eye sees none of it
 FEWEST_FLIGHT_FRAMES = 6
 FEWEST_FRAMES = 8
 
@@ -176,10 +176,10 @@ def _coherence(track: Track, fps: float) -> float:
     centre = track.centre
     # Third differences vanish on every path between hits; the median passes over the hits.
     shakes = np.abs(np.diff(centre, n=3, axis=0))
-    shakes = shakes[np.isfinite(shakes)]
+    shakes = shakes[np.isfinite(shakes).all(axis=1)]
     if len(shakes) < FEWEST_FLIGHT_FRAMES:
         return 0.0
-    shake = float(np.median(shakes))
+    shake = float(np.median(shakes, axis=0).max())
     smooth = float(np.exp(-max(0.0, shake - STILL_JITTER) / JITTER_SCALE))
     y = centre[:, 1]
     airborne = y < np.nanmax(y) - BOUNCE_RISE / 2

@@ -7,7 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DiffusionPipeline, FlowMatchEulerDiscreteScheduler
+from diffusers.pipelines.pipeline_utils import DiffusionPipeline
+from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
+    FlowMatchEulerDiscreteScheduler,
+)
 from PIL import Image
 from torch import Tensor
 
@@ -26,14 +29,17 @@ OUTPUT_TYPES = ("np", "pt", "pil", "latent")
 StepCallback = Callable[["FoalPipeline", int, int, dict[str, Any]], dict[str, Any]]
 
 
-class FoalPipeline(DiffusionPipeline):  # type: ignore[misc]
+class FoalPipeline(DiffusionPipeline):
     """The built-in miniature: one stream of words, pictures and sound, decoded at any size.
 
     The world runs at 24 frames/s; for another frame rate its paths are read at other moments.
     """
 
-    model_cpu_offload_seq = "transformer->codec"
+    model_cpu_offload_seq = "transformer->codec"  # type: ignore[assignment]
     _callback_tensor_inputs = ("latents",)
+    codec: FoalCodec
+    transformer: FoalTransformer
+    scheduler: Any  # its signatures ask for tensor types that torch no longer makes
 
     def __init__(
         self,
@@ -42,7 +48,9 @@ class FoalPipeline(DiffusionPipeline):  # type: ignore[misc]
         scheduler: FlowMatchEulerDiscreteScheduler,
     ) -> None:
         super().__init__()
-        self.register_modules(codec=codec, transformer=transformer, scheduler=scheduler)
+        self.register_modules(  # type: ignore[no-untyped-call]
+            codec=codec, transformer=transformer, scheduler=scheduler
+        )
         self._interrupt = False
         self._num_timesteps = 0
 
@@ -112,8 +120,12 @@ class FoalPipeline(DiffusionPipeline):  # type: ignore[misc]
         """(B, size) -> content (B, C), motion (B, F, 8), sound (B, F, SOUND_SIZE)."""
         content, rest = latents.tensor_split([self.codec.content_size], dim=1)
         frames = rest.shape[1] // (MOTION_SIZE + SOUND_SIZE)
-        motion, heard = rest.split([frames * MOTION_SIZE, frames * SOUND_SIZE], dim=1)
-        return content, motion.unflatten(1, (frames, -1)), heard.unflatten(1, (frames, -1))
+        motion, heard = torch.split(rest, [frames * MOTION_SIZE, frames * SOUND_SIZE], dim=1)
+        return (
+            content,
+            torch.unflatten(motion, 1, (frames, -1)),
+            torch.unflatten(heard, 1, (frames, -1)),
+        )
 
     def decode_latents(
         self, latents: Tensor, *, height: int, width: int, num_frames: int, frame_rate: float
@@ -125,7 +137,9 @@ class FoalPipeline(DiffusionPipeline):  # type: ignore[misc]
         motion = read_at(motion, at)
         films = self.codec.decode(content, motion, height=height, width=width)
         samples = round(num_frames / frame_rate * self.audio_sample_rate)
-        roots = heard.unflatten(2, (-1, sound.BANDS)).flatten(1, 2).clamp(min=0).cpu().numpy()
+        roots = (
+            torch.unflatten(heard, 2, (-1, sound.BANDS)).flatten(1, 2).clamp(min=0).cpu().numpy()
+        )
         waves = []
         for root in roots:
             bands = np.where(root < FAINTEST, 0, np.minimum(root, 1.1) ** 2).astype(np.float32)
@@ -221,7 +235,7 @@ class FoalPipeline(DiffusionPipeline):  # type: ignore[misc]
             latents, height=height, width=width, num_frames=num_frames, frame_rate=frame_rate
         )
         frames: Any = latents if output_type == "latent" else _as_output(films, output_type)
-        self.maybe_free_model_hooks()
+        self.maybe_free_model_hooks()  # type: ignore[no-untyped-call]
         if not return_dict:
             return frames, audio
         return FoalPipelineOutput(frames=frames, audio=audio, unknown_words=unknown)

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from diffusers.utils import BaseOutput
+from diffusers.utils.outputs import BaseOutput
 from PIL import Image
 
 
 @dataclass
-class FoalPipelineOutput(BaseOutput):  # type: ignore[misc]
+class FoalPipelineOutput(BaseOutput):
     """Clips with their sound.
 
     Attributes:

@@ -52,6 +52,10 @@ class Look:
     angle: np.ndarray  # (N,)
 
 
+def _rgb(value: float | tuple[float, float, float]) -> np.ndarray:
+    return np.asarray(value, dtype=np.float32)
+
+
 def looks(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Look]:
     """The scene's things at the given frames, the farthest first."""
     count = len(frames)
@@ -59,7 +63,7 @@ def looks(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Look]:
     return [
         Look(
             cube=np.full(count, scene.things[i].shape == Shape.CUBE),
-            colour=np.tile(np.float32(COLOURS[scene.things[i].colour]), (count, 1)),
+            colour=np.tile(_rgb(COLOURS[scene.things[i].colour]), (count, 1)),
             size=np.full(count, motions.size[i], dtype=np.float32),
             ground=np.full(count, motions.ground[i], dtype=np.float32),
             night=np.full(count, scene.time == Time.NIGHT),
@@ -84,7 +88,7 @@ def background(ground: Ground, time: Time, height: int, width: int) -> np.ndarra
     x, y = fine[..., 0], fine[..., 1]
     picture = _sky(x, y, time)
     ridge = HORIZON - 0.045 - 0.022 * np.sin(5.1 * x + 0.8) - 0.012 * np.sin(11.3 * x + 2.0)
-    hills = np.float32(HILLS[ground]) * (np.float32(NIGHT_SOIL) if time == Time.NIGHT else 1.0)
+    hills = _rgb(HILLS[ground]) * (_rgb(NIGHT_SOIL) if time == Time.NIGHT else 1.0)
     picture = np.where((y > ridge)[..., None], hills, picture)
     picture = np.where((y > HORIZON)[..., None], _soil(x, y, ground, time), picture)
     shape = (height, SUPERSAMPLE, width, SUPERSAMPLE, 3)
@@ -94,7 +98,7 @@ def background(ground: Ground, time: Time, height: int, width: int) -> np.ndarra
 
 
 def _sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
-    top, low = (np.float32(colour) for colour in SKY[time])
+    top, low = (_rgb(colour) for colour in SKY[time])
     picture = top + (low - top) * np.clip(y / HORIZON, 0, 1)[..., None] ** 1.2
     sun_x, sun_y, radius = SUN
     away = np.hypot(x - sun_x, y - sun_y)
@@ -103,22 +107,22 @@ def _sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
             for dx, dy, r in ((-0.07, 0.012, 0.035), (0.0, -0.006, 0.05), (0.075, 0.01, 0.04)):
                 flat = np.hypot((x - cloud_x - size * dx) / 1.25, y - cloud_y - size * dy)
                 cover = 0.75 * np.clip(1.4 - flat / (size * r), 0, 1)[..., None]
-                picture = picture + (np.float32((1, 1, 1)) - picture) * cover
-        glow, disc = np.float32((1.0, 0.96, 0.78)), np.float32((1.0, 0.93, 0.55))
+                picture = picture + (_rgb((1, 1, 1)) - picture) * cover
+        glow, disc = _rgb((1.0, 0.96, 0.78)), _rgb((1.0, 0.93, 0.55))
         picture = picture + (glow - picture) * (0.6 * np.exp(-away / 0.07))[..., None]
         return np.where((away < radius)[..., None], disc, picture)
     stars = np.random.default_rng(7).uniform((0.02, 0.02), (0.98, 0.52), (STARS, 2))
     for i, (star_x, star_y) in enumerate(stars):
         glint = np.exp(-((x - star_x) ** 2 + (y - star_y) ** 2) / (0.0022 + 0.0008 * (i % 3)) ** 2)
         picture = picture + (0.55 + 0.1 * (i % 4)) * glint[..., None]
-    glow, disc = np.float32((0.55, 0.62, 0.85)), np.float32((0.95, 0.95, 0.86))
+    glow, disc = _rgb((0.55, 0.62, 0.85)), _rgb((0.95, 0.95, 0.86))
     picture = picture + (glow - picture) * (0.4 * np.exp(-away / 0.06))[..., None]
     bite = np.hypot(x - sun_x + 0.028, y - sun_y + 0.014) < radius * 0.92
     return np.where(((away < radius) & ~bite)[..., None], disc, picture)
 
 
 def _soil(x: np.ndarray, y: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
-    far, near = (np.float32(colour) for colour in SOIL[ground])
+    far, near = (_rgb(colour) for colour in SOIL[ground])
     depth = np.clip((y - HORIZON) / (1 - HORIZON), 0, 1)
     picture = far + (near - far) * depth[..., None] ** 0.7
     # Rows lie closer together towards the horizon, as in perspective.
@@ -131,7 +135,7 @@ def _soil(x: np.ndarray, y: np.ndarray, ground: Ground, time: Time) -> np.ndarra
         streak = np.sin(13 * (x - 0.5) / (0.35 + depth) + 2.2 * row)
         grain = 0.10 * np.clip(streak - 0.55, 0, 1) + 0.02 * np.sin(6 * row)
     picture = picture * (1 + grain[..., None])
-    return picture * np.float32(NIGHT_SOIL) if time == Time.NIGHT else picture
+    return np.asarray(picture * _rgb(NIGHT_SOIL) if time == Time.NIGHT else picture)
 
 
 def paint(
@@ -163,7 +167,7 @@ def _shadow(points: np.ndarray, thing: Look) -> np.ndarray:
     dy = points[..., 1] - thing.ground[:, None] - 0.004
     wide = thing.size[:, None] * (1.05 + 0.8 * height)
     distance = (dx / wide) ** 2 + (dy / (SHADOW_FLATNESS * wide)) ** 2
-    day, night = (np.float32(SHADOW_DEPTH[time]) for time in (Time.DAY, Time.NIGHT))
+    day, night = (_rgb(SHADOW_DEPTH[time]) for time in (Time.DAY, Time.NIGHT))
     depth = np.where(thing.night, night, day)[:, None]
     soft: np.ndarray = depth / (1 + 2.2 * height) * np.exp(-(distance**1.5))
     return soft
@@ -193,7 +197,7 @@ def _sprite(points: np.ndarray, thing: Look, pixel: float) -> tuple[np.ndarray, 
     shine = np.where(cube, 0.0, shine)
     colour = thing.colour[:, None, :] * shade[..., None]
     colour = colour + (1 - colour) * shine[..., None]
-    colour = np.where(thing.night[:, None, None], colour * np.float32(NIGHT_THING), colour)
+    colour = np.where(thing.night[:, None, None], colour * _rgb(NIGHT_THING), colour)
     return np.clip(colour, 0, 1), cover
 
 
@@ -203,7 +207,7 @@ def _ball_light(
     towards = np.sqrt(np.clip(1 - radius**2, 0, 1))
     lit = dx * LIGHT[0] + dy * LIGHT[1] + towards * LIGHT[2]
     shade = 0.58 + 0.46 * np.clip(lit, 0, 1)
-    half = LIGHT + np.float32((0, 0, 1))
+    half = LIGHT + _rgb((0, 0, 1))
     half = half / math.sqrt(float(half @ half))
     shine = np.clip(dx * half[0] + dy * half[1] + towards * half[2], 0, 1) ** 40
     return shade, 0.75 * shine

@@ -17,7 +17,7 @@ def clip_row(frames: np.ndarray, bands: np.ndarray | None = None) -> np.ndarray:
         columns = np.linspace(0, len(bands) - 1, row.shape[1]).astype(int)
         stripe = np.clip(bands[columns].T[::-1], 0, 1).repeat(SOUND_HEIGHT, axis=0)
         row = np.concatenate([row, np.repeat(stripe[..., None], 3, axis=2)])
-    return (np.clip(row, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.asarray(np.clip(row, 0, 1) * 255 + 0.5, dtype=np.uint8)
 
 
 def save_sheet(path: Path, rows: list[np.ndarray]) -> None:

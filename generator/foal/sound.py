@@ -37,7 +37,7 @@ PEAK = 0.8  # of full scale, for the loudest single hit
 
 def band_frequencies() -> np.ndarray:
     """Centre of each band in Hz, shape (BANDS,)."""
-    return np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS)
+    return np.asarray(np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS))
 
 
 def envelope(scene: Scene, motions: Motions, *, seconds: float) -> np.ndarray:
@@ -84,7 +84,7 @@ def play(bands: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
         curve = np.where(now > last, attack, glide)
         wave += (last + (now - last) * curve).reshape(-1) * carriers[band]
     limit = np.float32(PEAK / 1.6)  # 1.6: two partials and the ground's noise of one full hit
-    return np.tanh(wave * limit).astype(np.float32)
+    return np.asarray(np.tanh(wave * limit), dtype=np.float32)
 
 
 @lru_cache(maxsize=2)

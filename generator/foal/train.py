@@ -130,7 +130,7 @@ def train_codec(config: TrainConfig, run: Path, *, resume: bool) -> FoalCodec:
     """Train the autoencoder, or read it if its training is done; mean weights, no gradients."""
     plan = config.codec_training
     torch.manual_seed(config.seed)
-    codec = FoalCodec(**config.codec)
+    codec: FoalCodec = FoalCodec(**config.codec)
     codec.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         codec.parameters(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4
@@ -157,8 +157,8 @@ def train_codec(config: TrainConfig, run: Path, *, resume: bool) -> FoalCodec:
         checkpoint_seconds=config.checkpoint_seconds,
     )
     codec.load_state_dict(weights)
-    codec.requires_grad_(False)
-    return codec.eval()
+    codec.requires_grad_(False).eval()
+    return codec
 
 
 def train_transformer(
@@ -180,7 +180,7 @@ def train_transformer(
         made = build_transformer(codec, **config.transformer)
         made.load_state_dict(weights)
         built = build_pipeline(codec, made)
-        built.set_progress_bar_config(disable=True)
+        built.set_progress_bar_config(disable=True)  # type: ignore[no-untyped-call]
         return built
 
     def show(weights: dict[str, Tensor], path: Path) -> None:
@@ -215,7 +215,9 @@ def model_sheet(pipeline: FoalPipeline) -> list[np.ndarray]:
     for i, text in enumerate(held_out_captions(SHEET_SEED, SHEET_CLIPS)):
         generator = torch.Generator().manual_seed(SHEET_SEED + i)
         size = SHEET_PIXELS
-        latent = pipeline(text, generator=generator, output_type="latent").frames
+        latent: Any = pipeline(text, generator=generator, output_type="latent", return_dict=False)[
+            0
+        ]
         film, _ = pipeline.decode_latents(
             latent, height=size, width=size, num_frames=FRAMES, frame_rate=FRAME_RATE
         )
@@ -233,10 +235,10 @@ def read_codec(config: TrainConfig, run: Path) -> FoalCodec:
     state = load_checkpoint(run / "codec.pt")
     if state is None:
         raise ValueError(f"{run} has no codec yet: train the configuration it belongs to first.")
-    codec = FoalCodec(**config.codec)
+    codec: FoalCodec = FoalCodec(**config.codec)
     codec.load_state_dict(state["mean"])
-    codec.requires_grad_(False)
-    return codec.eval()
+    codec.requires_grad_(False).eval()
+    return codec
 
 
 @torch.no_grad()

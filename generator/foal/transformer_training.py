@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 SHIFT = 2.0  # of the noise levels towards noise, as the scheduler's
 LEAST_LEVEL = 0.25  # the loss is divided by the squared level, at least this
 CONTENT_WEIGHT = 0.5
+SMOOTH_WEIGHT = 1.0  # of errors in second differences of motion: what an eye sees as shaking
 FORGET_SHARE = 0.03  # of words replaced by the unknown one, so that a strange word does no harm
 WORDINGS = 8  # captions kept a clip
 SHARD_CLIPS = 512  # clips whose codes are made and saved at once
@@ -106,12 +107,15 @@ def flow_loss(
         for guess, part in zip(guesses, clean, strict=True)
     ]
     content, motion, sound = losses
+    shake = torch.diff(guesses[1].float() - clean[1], n=2, dim=1).square().flatten(1).mean(dim=1)
+    shake = (shake * weight).mean()
     figures = {
         "content": float(content.detach()),
         "motion": float(motion.detach()),
         "sound": float(sound.detach()),
+        "shake": float(shake.detach()),
     }
-    return CONTENT_WEIGHT * content + motion + sound, figures
+    return CONTENT_WEIGHT * content + motion + sound + SMOOTH_WEIGHT * shake, figures
 
 
 def make_optimizers(
