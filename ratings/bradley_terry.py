@@ -147,7 +147,8 @@ def _maximise(wins: Floats, tied: Floats, *, estimate_nu: bool) -> tuple[Floats,
         flow = wins * won + tied * drew / 2
         gradient = flow.sum(axis=1) - flow.sum(axis=0)
         if estimate_nu:
-            surplus = (tied - votes * shares.tie).sum() / 2
+            decided = shares.a + shares.b  # 1 - tie, without the cancellation
+            surplus = (tied * decided - (votes - tied) * shares.tie).sum() / 2
             gradient = np.append(gradient, surplus)
         step = invert(information(votes, shares, with_nu=estimate_nu), size) @ gradient
         longest = float(np.abs(step).max())

@@ -77,7 +77,7 @@ def information(votes: Floats, shares: Shares, *, with_nu: bool) -> Floats:
     if not with_nu:
         return strengths
     cross = (votes * (shares.b - shares.a) / 2 * shares.tie).sum(axis=1)
-    own = (votes * shares.tie * (1 - shares.tie)).sum() / 2
+    own = (votes * shares.tie * (shares.a + shares.b)).sum() / 2
     return np.block([[strengths, cross[:, None]], [cross[None, :], np.array([[own]])]])
 
 
