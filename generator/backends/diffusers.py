@@ -58,7 +58,7 @@ class DiffusersBackend:
         from transformers.utils import logging as transformers_logging
 
         logging.disable_progress_bar()  # a run has a bar of its own
-        transformers_logging.disable_progress_bar()
+        transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         model = self._download(self._model()) if self._is_hub_id() else self._model()
         index = check_folder(self.entrant.name, Path(model))
         pipeline = self._pipeline_class(index).from_pretrained(
