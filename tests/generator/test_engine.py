@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_clips import small_track
+from small_clips import ball_clip, entrant_of, small_track
 
 from generator.engine import Progress, generate
+from generator.media import encode_rendition
 from generator.spec import (
     BackendSpec,
     ClipRequest,
@@ -123,9 +124,12 @@ def test_a_process_that_dies_costs_one_clip(deadly: Entrant) -> None:
     assert [len(results["Deadly", key]) for key in ("p1", "p2")] == [64, 64]
 
 
-def test_closing_a_run_ends_its_processes(tiny_foal: Path) -> None:
-    run = generate(requests_for(read_entrant(tiny_foal)), workers=2)
-    next(run)
+def test_closing_a_run_ends_its_processes(tmp_path: Path) -> None:
+    film = encode_rendition(ball_clip(), TRACK)
+    for number in range(len(PROMPTS)):
+        (tmp_path / f"p{number}.mp4").write_bytes(film)
+    run = generate(requests_for(entrant_of("folder", path=str(tmp_path))), workers=2)
+    assert isinstance(next(run), GeneratedClip)
     assert len(multiprocessing.active_children()) == 2
     run.close()
     assert multiprocessing.active_children() == []

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from small_clips import ball_clip, small_track
 
+from generator.__main__ import main
 from generator.media import decode, encode_rendition
 from generator.spec import TrackSettings
 
@@ -33,7 +34,9 @@ def test_sample_writes_a_clip_of_the_track(tiny_foal: Path, tmp_path: Path) -> N
     assert clip.audio is not None
 
 
-def test_sample_takes_a_track_file(tiny_foal: Path, tmp_path: Path) -> None:
+def test_sample_takes_a_track_file(
+    tiny_foal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     track = tmp_path / "small.toml"
     track.write_text(
         'name = "small"\nmodality = "text-to-video"\naudio = false\nwidth = 64\nheight = 64\n'
@@ -41,8 +44,11 @@ def test_sample_takes_a_track_file(tiny_foal: Path, tmp_path: Path) -> None:
         encoding="utf-8",
     )
     output = tmp_path / "clip.mp4"
-    done = run("sample", tiny_foal, "a ball", "--track", track, "-o", output)
-    assert (done.returncode, done.stderr) == (0, "")
+    words = ["sample", str(tiny_foal), "a ball", "--track", str(track), "-o", str(output)]
+    monkeypatch.setattr(sys, "argv", ["generator", *words])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
     assert decode(output).frames.shape == (12, 64, 64, 3)
 
 
