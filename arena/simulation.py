@@ -3,13 +3,13 @@
 How one of them judges two clips. Each clip looks to the voter as good as its measured `quality`
 (0 to 1), plus the voter's taste, plus chance:
 
-    seen(clip) = quality + sum of taste[m] * m over the other measures m of both clips + chance
+    seen(clip) = quality + sum of taste[m] * (m - the pair's mean m) over other measures + chance
 
 `taste` is the voter's own and stays: how much more or less than others it minds each measured
 part, normal with standard deviation `TASTE`. `chance` is normal with standard deviation `CHANCE`,
-one draw for each clip of a comparison. Two clips seen below `POOR` are both bad; two seen closer
-than `CLOSE` are a tie; else the better one wins. Sides play no part: the draws belong to the clips,
-so one seed, voter and pair of clips give one answer, whichever way round.
+one draw for each clip of a pair. Two clips seen below `POOR` are both bad; two seen closer than
+`CLOSE` are a tie; else the better one wins. Sides play no part: the draws belong to the clips, so
+one seed, voter and pair of clips give one answer, whichever way round.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ from arena.models import (
 QUALITY = "quality"  # the measure that says all in one number
 # In parts of a measure's range: one voter often parts from the measured order, a hundred rarely.
 CHANCE = 0.12
-TASTE = 0.05
+TASTE = 0.1
 CLOSE = 0.05  # a difference that a viewer would not swear to
 POOR = 0.3  # below it, a clip shows little of what was asked
 KEY_DIGITS = 32  # as long as a person's key
@@ -68,19 +68,23 @@ class Judge:
     def choose(self, a: Clip, b: Clip) -> Choice:
         """The answer to a battle of two measured clips."""
         low, high = sorted((a, b), key=lambda clip: clip.id)
-        shared = sorted((low.measures or {}).keys() & (high.measures or {}).keys())
+        liking = self._liking(low, high) / 2
         chance = self._random(f"{low.id}/{high.id}")
-        seen = {clip.id: self._see(clip, shared) + chance.gauss(0, CHANCE) for clip in (low, high)}
+        seen = {
+            low.id: _quality(low) + liking + chance.gauss(0, CHANCE),
+            high.id: _quality(high) - liking + chance.gauss(0, CHANCE),
+        }
         if max(seen.values()) < POOR:
             return Choice.BAD
         if abs(seen[a.id] - seen[b.id]) < CLOSE:
             return Choice.TIE
         return Choice.A if seen[a.id] > seen[b.id] else Choice.B
 
-    def _see(self, clip: Clip, measures: list[str]) -> float:
-        values = clip.measures or {}
-        parts = (self._taste(name) * values[name] for name in measures if name != QUALITY)
-        return float(values[QUALITY] + sum(parts))
+    def _liking(self, low: Clip, high: Clip) -> float:
+        """By how much this voter's taste puts one clip before the other."""
+        mine, theirs = low.measures or {}, high.measures or {}
+        shared = sorted(mine.keys() & theirs.keys() - {QUALITY})
+        return float(sum(self._taste(name) * (mine[name] - theirs[name]) for name in shared))
 
     @lru_cache(maxsize=4096)  # noqa: B019  (small, and gone with the run's judges)
     def _taste(self, measure: str) -> float:
@@ -88,6 +92,10 @@ class Judge:
 
     def _random(self, what: str) -> random.Random:
         return random.Random(f"{self.seed}/{self.key}/{what}")  # noqa: S311
+
+
+def _quality(clip: Clip) -> float:
+    return float((clip.measures or {})[QUALITY])
 
 
 def simulate(
@@ -242,8 +250,11 @@ def _vote(
 ) -> None:
     """One vote of the next voter that has a pair left; its next battle waits for its turn."""
     while True:
-        judge, issued = waiting.popleft() if waiting else (Judge(next(keys), run.seed), None)
+        joins = not waiting
+        judge, issued = (Judge(next(keys), run.seed), None) if joins else waiting.popleft()
         issued = issued or _first_battle(session, run, judge, rng)
+        if joins and issued is None:
+            raise NoPair(f"The track {run.track} has nothing to compare any more.")
         while issued is not None:
             choice = _choice(session, run, judge, issued)
             cast = cast_vote(

@@ -78,7 +78,7 @@ def _read_sums(folder: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{folder} is no release: it has no {SUMS} that can be read.") from error
     sums: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         match = SUM_LINE.fullmatch(line)
         if match is None or _leads_out(match[2]) or match[2] in sums:
             raise ReleaseError(f"{SUMS}, row {number}: this is no sum of a file of the release.")

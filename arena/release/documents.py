@@ -7,6 +7,7 @@ from typing import Any
 
 from arena.release.collect import instant
 from arena.release.columns import FORMS, Form, Kind
+from arena.release.tables import FORMATS
 from arena.standings import CONFIDENCE
 
 LICENCE = "CC-BY-4.0"  # of votes, prompts and leaderboards, as in the sets this one can join
@@ -23,20 +24,25 @@ DATA_TYPES = {
     Kind.NUMBER: "sc:Float",
     Kind.TRUTH: "sc:Boolean",
 }
-# The terms of Croissant 1.0 that are used here, and where they are defined.
+# The context that Croissant 1.0 asks every description to have, whole.
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",
     "sc": "https://schema.org/",
     "cr": "http://mlcommons.org/croissant/",
+    "rai": "http://mlcommons.org/croissant/RAI/",
     "dct": "http://purl.org/dc/terms/",
     "conformsTo": "dct:conformsTo",
+    "data": {"@id": "cr:data", "@type": "@json"},
     "dataType": {"@id": "cr:dataType", "@type": "@vocab"},
+    "examples": {"@id": "cr:examples", "@type": "@json"},
     **{
         term: f"cr:{term}"
         for term in (
-            *("citeAs", "column", "extract", "field", "fileObject", "isLiveDataset", "key"),
-            *("recordSet", "source"),
+            *("citeAs", "column", "equivalentProperty", "extract", "field", "fileProperty"),
+            *("fileObject", "fileSet", "format", "includes", "isLiveDataset", "jsonPath", "key"),
+            *("md5", "parentField", "path", "recordSet", "references", "regex", "repeated"),
+            *("replace", "samplingRate", "separator", "source", "subField", "transform"),
         )
     },
 }
@@ -135,6 +141,8 @@ Votes, prompts and leaderboards: {LICENCE} ({LICENCE_URL}). {media}
 
 def croissant(about: About, files: Sequence[WrittenFile]) -> dict[str, Any]:
     """The description in MLCommons Croissant 1.0, with every table's files and columns."""
+    # Of several formats, the one that loses least in its readers.
+    typed = next(format_ for format_ in FORMATS if format_ in about.formats)
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -153,7 +161,7 @@ def croissant(about: About, files: Sequence[WrittenFile]) -> dict[str, Any]:
         f"{about.made_at.date().isoformat()}",
         "isLiveDataset": False,
         "distribution": [_file_object(file) for file in files],
-        "recordSet": [_record_set(form, about.formats[0]) for form in FORMS],
+        "recordSet": [_record_set(form, typed) for form in FORMS],
     }
 
 

@@ -1,0 +1,69 @@
+"""The command line: one clear line and status 1 where it fails, 2 for usage, help for all."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+COMMANDS = (
+    "demo|init|tracks list|tracks add|entrants list|entrants add|prompts list|prompts import|"
+    "generate|import|serve|leaderboard|simulate|export|verify|db upgrade|db downgrade|db current"
+).split("|")
+
+
+def arena(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "arena", *words],
+        env=os.environ | {"ARENA_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("home")
+    assert arena(folder, "init").returncode == 0
+    return folder
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str) -> None:
+    from typer.testing import CliRunner
+
+    from arena.cli import app
+
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+    assert shown.exit_code == 0
+    assert "Usage" in shown.output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["leaderboard", "--track", "no-such-track"],
+        ["entrants", "add", "no-such-file.toml"],
+        ["prompts", "import", "no-such-file.csv"],
+        ["generate", "--entrant", "nobody"],
+        ["verify", "no-such-folder"],
+    ],
+)
+def test_what_fails_says_so_in_one_line(home: Path, words: list[str]) -> None:
+    done = arena(home, *words)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_wrong_usage_is_status_2(home: Path) -> None:
+    assert arena(home, "simulate").returncode == 2
+
+
+def test_nothing_missing_is_no_failure(home: Path) -> None:
+    done = arena(home, "generate")
+    assert (done.returncode, done.stdout.strip()) == (0, "No clip is missing.")
+    assert arena(home, "init").returncode == 0
+    assert arena(home, "db", "upgrade").returncode == 0

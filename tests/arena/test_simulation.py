@@ -1,0 +1,244 @@
+"""Simulated voters: marked, repeatable, blind to sides, and guided by measured quality."""
+
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+from statistics import stdev
+
+import pytest
+from sqlalchemy import func, select
+
+from arena import catalog, standings
+from arena.database import Database
+from arena.errors import BallotError, NoPair, NotFound
+from arena.models import (
+    Battle,
+    BattleState,
+    Choice,
+    Clip,
+    Entrant,
+    Prompt,
+    Track,
+    Vote,
+    Voter,
+    VoterKind,
+)
+from arena.simulation import CHANCE, CLOSE, POOR, TASTE, Judge, simulate
+from small_arena import START, TRACK, TRACK_WITH_SOUND, new_database
+from small_arena import fill_small_arena as fill
+
+JUDGES = [Judge(f"voter {number}", seed=0) for number in range(400)]
+
+
+def run(opened: Database, votes: int, *, track: str | None = TRACK, voters: int = 10) -> int:
+    return simulate(
+        opened, votes=votes, track=track, voters=voters, seed=7, now=START, on_vote=lambda: None
+    )
+
+
+def clip(number: int, quality: float, **measures: float) -> Clip:
+    return Clip(id=number, measures={"quality": quality, **measures})
+
+
+def shares(a: Clip, b: Clip) -> dict[Choice, float]:
+    counts = Counter(judge.choose(a, b) for judge in JUDGES)
+    return {choice: counts[choice] / len(JUDGES) for choice in Choice}
+
+
+def cast(opened: Database) -> list[tuple[object, ...]]:
+    """Every vote: who, on what, and how."""
+    with opened.reading() as session:
+        query = (
+            select(Voter.key, Battle.clip_a_id, Battle.clip_b_id, Vote.choice)
+            .join(Battle, Battle.voter_id == Voter.id)
+            .join(Vote, Vote.battle_id == Battle.id)
+            .order_by(Vote.id)
+        )
+        return [tuple(row) for row in session.execute(query)]
+
+
+# --- judgement ------------------------------------------------------------------------------------
+
+
+def test_the_better_clip_wins_more_often_the_better_it_is() -> None:
+    wins = [shares(clip(1, 0.5 + gap), clip(2, 0.5))[Choice.A] for gap in (0, 0.1, 0.2, 0.4)]
+    assert wins == sorted(wins)
+    assert wins[0] < 0.5
+    assert wins[-1] > 0.9
+
+
+def test_sides_play_no_part() -> None:
+    turned = {Choice.A: Choice.B, Choice.B: Choice.A}
+    a, b = clip(1, 0.55, sync=0.9), clip(2, 0.6, sync=0.3)
+    for judge in JUDGES:
+        choice = judge.choose(a, b)
+        assert judge.choose(b, a) is turned.get(choice, choice)
+
+
+def test_close_clips_tie_and_poor_ones_are_both_bad() -> None:
+    alike, apart = shares(clip(1, 0.7), clip(2, 0.7)), shares(clip(1, 0.9), clip(2, 0.4))
+    assert alike[Choice.TIE] > 0.1 > apart[Choice.TIE]
+    assert shares(clip(1, 0.05), clip(2, 0.1))[Choice.BAD] > 0.8
+    assert alike[Choice.BAD] == apart[Choice.BAD] == 0
+
+
+def test_voters_differ_in_taste_and_keep_it() -> None:
+    def spread(loud: float) -> float:
+        """How far voters part in the share of twenty pairs in which they take the first clip."""
+        pairs = [(clip(n, 0.6, sync=loud), clip(-n, 0.6, sync=0.0)) for n in range(1, 21)]
+        return stdev(
+            sum(judge.choose(a, b) is Choice.A for a, b in pairs) for judge in JUDGES[:100]
+        )
+
+    assert spread(1.0) > 1.5 * spread(0.0)
+
+
+# --- a run ----------------------------------------------------------------------------------------
+
+
+def test_votes_are_marked_and_make_a_leaderboard_of_their_own(arena_database: Database) -> None:
+    assert run(arena_database, 110) == 110
+    with arena_database.reading() as session:
+        kinds = session.execute(
+            select(Voter.kind, func.count(Vote.id))
+            .join(Vote, Vote.voter_id == Voter.id)
+            .group_by(Voter.kind)
+        ).all()
+        assert [tuple(row) for row in kinds] == [(VoterKind.SIMULATED, 110)]
+    boards = {
+        voters: standings.leaderboard(arena_database, track_name=TRACK, voters=voters, now=START)
+        for voters in VoterKind
+    }
+    assert boards[VoterKind.PERSON].votes == 0
+    simulated = boards[VoterKind.SIMULATED]
+    assert simulated.votes == 110
+    assert [row.model for row in simulated.rows] == ["Cedar", "Birch", "Alder"]
+
+
+def test_the_same_seed_gives_the_same_votes(
+    arena_database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = new_database(tmp_path_factory.mktemp("other"))
+    fill(other)
+    run(arena_database, 40)
+    run(other, 40)
+    assert cast(arena_database) == cast(other)
+
+
+def test_a_second_run_goes_on_and_repeats_no_pair(arena_database: Database) -> None:
+    run(arena_database, 40)
+    run(arena_database, 40)
+    seen = [(key, frozenset((a, b))) for key, a, b, _ in cast(arena_database)]
+    assert len(seen) == len(set(seen)) == 80
+    assert len({key for key, _ in seen}) == 10
+
+
+def test_more_voters_join_when_all_pairs_are_seen(arena_database: Database) -> None:
+    # Three pairs of models on four prompts: twelve battles for each of two voters.
+    assert run(arena_database, 30, voters=2) == 30
+    assert Counter(key for key, *_ in cast(arena_database)).most_common(1)[0][1] == 12
+    assert len({key for key, *_ in cast(arena_database)}) == 3
+
+
+def test_votes_are_spread_evenly_over_the_active_tracks(arena_database: Database) -> None:
+    with arena_database.writing() as session:
+        idle = catalog.find_track(session, TRACK_WITH_SOUND)
+        session.add(Track(**_terms(idle), name="idle"))
+    told: list[None] = []
+    simulate(
+        arena_database,
+        votes=25,
+        track=None,
+        voters=4,
+        seed=0,
+        now=START,
+        on_vote=lambda: told.append(None),
+    )
+    with arena_database.reading() as session:
+        counted = session.execute(
+            select(Track.name, func.count(Vote.id))
+            .join(Battle, Battle.track_id == Track.id)
+            .join(Vote, Vote.battle_id == Battle.id)
+            .group_by(Track.name)
+        ).all()
+    assert dict(tuple(row) for row in counted) == {TRACK: 13, TRACK_WITH_SOUND: 12}
+    assert len(told) == 25
+
+
+def _terms(track: Track) -> dict[str, object]:
+    left_out = {"id", "name"}
+    return {
+        column.key: getattr(track, column.key)
+        for column in Track.__table__.columns
+        if column.key not in left_out
+    }
+
+
+@pytest.mark.parametrize("measures", [None, {}, {"sync": 1.0}, {"quality": None}])
+def test_a_track_that_was_not_measured_is_refused(
+    arena_database: Database, measures: dict[str, float] | None
+) -> None:
+    with arena_database.writing() as session:
+        session.get_one(Clip, 1).measures = measures
+    for track in (TRACK, None):
+        with pytest.raises(BallotError, match="1 of its 12 clips have no measured quality"):
+            run(arena_database, 10, track=track)
+    assert cast(arena_database) == []
+
+
+def test_what_is_retired_needs_no_measures(arena_database: Database) -> None:
+    with arena_database.writing() as session:
+        session.get_one(Clip, 1).measures = None
+        session.get_one(Entrant, session.get_one(Clip, 1).entrant_id).retired_at = START
+    assert run(arena_database, 5) == 5
+
+
+def test_an_open_battle_of_what_was_retired_since_is_skipped(arena_database: Database) -> None:
+    run(arena_database, 10)
+    with arena_database.writing() as session:
+        session.get_one(Prompt, "p-1").retired_at = START
+    run(arena_database, 30)
+    with arena_database.reading() as session:
+        later = session.execute(
+            select(Battle.prompt_id, Vote.choice)
+            .join(Vote, Vote.battle_id == Battle.id)
+            .where(Vote.id > 10)
+        ).all()
+    assert {choice for prompt, choice in later if prompt == "p-1"} <= {Choice.SKIP}
+    assert sum(choice is not Choice.SKIP for _, choice in later) == 30
+
+
+def test_no_track_to_vote_in_is_one_sentence(arena_database: Database) -> None:
+    with arena_database.writing() as session:
+        for track in catalog.list_tracks(session):
+            track.closed_at = START
+    with pytest.raises(NoPair, match="No track has two clips to compare yet"):
+        run(arena_database, 1, track=None)
+    with pytest.raises(NoPair, match="no two clips to compare, or is closed"):
+        run(arena_database, 1)
+    with pytest.raises(NotFound, match="no track 'dressage'"):
+        run(arena_database, 1, track="dressage")
+
+
+def test_what_expired_is_answered_no_more(arena_database: Database) -> None:
+    run(arena_database, 10)
+    simulate(
+        arena_database,
+        votes=10,
+        track=TRACK,
+        voters=10,
+        seed=7,
+        now=START + timedelta(days=1),
+        on_vote=lambda: None,
+    )
+    with arena_database.reading() as session:
+        expired = select(func.count(Battle.id)).where(Battle.state == BattleState.EXPIRED)
+        assert session.scalar(expired) == 10
+    assert len(cast(arena_database)) == 20
+
+
+def test_the_docs_name_the_models_numbers() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "release.md").read_text()
+    told = text[text.index("## Simulated voters") : text.index("## Data dictionary")]
+    for number in (CHANCE, TASTE, CLOSE, POOR):
+        assert f" {number} " in told.replace("\n", " ")

@@ -1,0 +1,100 @@
+"""An arena with votes of people and of simulated voters, and its release."""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from arena.database import Database
+from arena.limits import Rules
+from arena.models import Choice
+from arena.release import export_release
+from arena.release.columns import FORMS
+from arena.release.tables import FORMATS, read_table, write_table
+from arena.simulation import simulate
+from small_arena import START, TRACK, TRACK_WITH_SOUND, Booth
+
+NOW = START + timedelta(hours=1)
+PEOPLE = 5
+SIMULATED_VOTES = 60
+RELEASED = [form.name for form in FORMS]
+
+Rows = list[dict[str, Any]]
+
+
+def let_people_vote(opened: Database, *, people: int = PEOPLE, days_later: int = 0) -> None:
+    """People vote in both tracks until no pair is left; every tenth time they skip."""
+    rng = random.Random(days_later)
+    choices = [Choice.A, Choice.A, Choice.B, Choice.B, Choice.TIE, Choice.BAD]
+    for number in range(people):
+        for track in (TRACK, TRACK_WITH_SOUND):
+            booth = Booth(
+                opened,
+                key=f"{days_later}{number}".ljust(32, "f"),
+                track=track,
+                rules=Rules(watch_time=False),
+            )
+            booth.wait(days_later * 86_400)
+            battle = booth.ask()
+            while battle is not None:
+                booth.wait(4)
+                choice = Choice.SKIP if rng.random() < 0.1 else rng.choice(choices)
+                battle = booth.cast(
+                    battle.token,
+                    choice,
+                    watched_ms={"a": 1000, "b": 900} if rng.random() < 0.5 else None,
+                    first="a",
+                    reasons=["motion", "sound; mostly"],
+                ).next
+
+
+def let_simulated_voters_vote(opened: Database, votes: int = SIMULATED_VOTES) -> None:
+    simulate(opened, votes=votes, track=None, voters=5, seed=1, now=START, on_vote=lambda: None)
+
+
+def release(opened: Database, folder: Path, **options: Any) -> Path:
+    given: dict[str, Any] = {"formats": FORMATS, "now": NOW, "salt": b"known"}
+    export_release(opened, folder, **{**given, **options})
+    return folder
+
+
+def read_rows(folder: Path, name: str, format_: str = "parquet") -> Rows:
+    form = next(form for form in FORMS if form.name == name)
+    rows: Rows = read_table(folder / f"{name}.{format_}", form).to_pylist()
+    return rows
+
+
+def rewrite(
+    folder: Path, name: str, change: Callable[[Rows], object], *, formats: tuple[str, ...] = FORMATS
+) -> None:
+    """Change the rows of a table in some of its formats, and no sum."""
+    form = next(form for form in FORMS if form.name == name)
+    rows = read_rows(folder, name)
+    change(rows)
+    for format_ in formats:
+        write_table(pa.Table.from_pylist(rows, schema=form.schema), folder / f"{name}.{format_}")
+
+
+def forge_sums(folder: Path) -> None:
+    """Make croissant.json and SHA256SUMS match what the files are now."""
+    path = folder / "croissant.json"
+    croissant = json.loads(path.read_text())
+    for file in croissant["distribution"]:
+        file["sha256"] = _sha256(folder / file["contentUrl"])
+    path.write_text(json.dumps(croissant))
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    lines = [
+        f"{_sha256(file)}  {file.relative_to(folder).as_posix()}\n"
+        for file in files
+        if file.name != "SHA256SUMS"
+    ]
+    (folder / "SHA256SUMS").write_text("".join(lines))
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
