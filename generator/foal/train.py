@@ -131,7 +131,7 @@ def train_codec(config: TrainConfig, run: Path, *, resume: bool) -> FoalCodec:
     plan = config.codec_training
     torch.manual_seed(config.seed)
     codec: FoalCodec = FoalCodec(**config.codec)
-    codec.to(memory_format=torch.channels_last)
+    codec.to(memory_format=torch.channels_last)  # type: ignore[call-arg]  # diffusers wraps __init__ without types
     optimizer = torch.optim.AdamW(
         codec.parameters(), lr=plan.learning_rate, betas=(0.9, 0.98), weight_decay=1e-4
     )

@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 
 import ratings
 from ratings.connectivity import has_davidson_maximum
+from ratings.likelihood import invert, laplacian
 
 PER_STRENGTH = 400 / np.log(10)
 
@@ -232,3 +233,41 @@ def test_very_uneven_counts_settle(votes_of):
     frame["weight"] = [1e9, 1, 1e9, 1]
     fitted = fit(frame).ratings
     assert fitted["A"] - fitted["B"] == pytest.approx(PER_STRENGTH * np.log(1e9), abs=1e-4)
+
+
+@pytest.mark.parametrize("ties", ["half", "davidson"])
+@pytest.mark.parametrize("seed", range(20, 60))
+def test_weights_twelve_orders_apart_settle_at_the_maximum(seed, ties):
+    """At the maximum every model has taken what the model expects of it."""
+    random = np.random.default_rng(seed)
+    size = 2 + seed % 5
+    pairs = [(i, (i + 1) % size) for i in range(size)]
+    pairs += [tuple(random.choice(size, 2, replace=False)) for _ in range(2 * size)]
+    words = ["model_a"] * size + random.choice(["model_a", "tie"], 2 * size).tolist()
+    rows = [(f"m{a}", f"m{b}", word) for (a, b), word in zip(pairs, words, strict=True)]
+    frame = pd.DataFrame(rows, columns=["model_a", "model_b", "winner"])
+    frame["weight"] = 10 ** random.uniform(-6, 6, size=len(frame))
+    fitted = fit(frame, ties)
+    assert fitted.steps < 100
+
+    strengths = fitted.ratings / PER_STRENGTH
+    gap = frame["model_a"].map(strengths).to_numpy() - frame["model_b"].map(strengths).to_numpy()
+    nu = fitted.tie_parameter if ties == "davidson" else 0.0
+    total = np.exp(gap / 2) + np.exp(-gap / 2) + nu
+    taken = frame["winner"].map({"model_a": 0.5, "tie": 0.0}).to_numpy()
+    surplus = frame["weight"] * (taken - (np.exp(gap / 2) - np.exp(-gap / 2)) / total / 2)
+    left = surplus.groupby(frame["model_a"]).sum().reindex(fitted.ratings.index, fill_value=0)
+    right = surplus.groupby(frame["model_b"]).sum().reindex(fitted.ratings.index, fill_value=0)
+    assert (left - right).abs().max() <= 1e-9 * frame["weight"].max()
+
+
+def test_of_equally_large_islands_the_one_with_more_votes_is_rated(votes_of):
+    frame = votes_of({("A", "B"): (1, 1, 0), ("C", "D"): (2, 2, 0)})
+    assert fit(frame).ratings.dropna().index.tolist() == ["C", "D"]
+    frame = votes_of({("A", "B"): (2, 1, 0), ("C", "D"): (1, 2, 0)})
+    assert fit(frame).ratings.dropna().index.tolist() == ["A", "B"]
+
+
+def test_the_pseudo_inverse_leaves_the_null_direction_empty():
+    matrix = laplacian(np.array([[0.0, 2, 1], [2, 0, 5], [1, 5, 0]]))
+    assert invert(matrix, 3) == pytest.approx(np.linalg.pinv(matrix), abs=1e-12)

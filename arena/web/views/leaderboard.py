@@ -89,7 +89,8 @@ def _show(palette: Palette) -> None:
     if voters == "simulated":
         st.html(
             "<p class='simulated'><b>Simulated votes, not people.</b> Made by a program "
-            "that judges clips by what was measured in them. They are never mixed with people's votes.</p>"
+            "that judges clips by what was measured in them. They are never mixed with people's "
+            "votes.</p>"
         )
     if board.votes == 0:
         st.html(_no_votes(track, voters))
