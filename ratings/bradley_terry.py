@@ -29,6 +29,7 @@ MEAN_RATING = 1000.0
 
 # Curvature changes by at most exp(step), so below this a full Newton step needs no safeguard.
 _SAFE_STEP = 0.5
+_LONGEST_STEP = 4.0  # where probabilities are near 0 or 1 the quadratic model reaches too far
 _TOLERANCE = 1e-11  # in strengths: 2e-9 Elo points
 _MOST_STEPS = 1000
 
@@ -153,6 +154,7 @@ def _maximise(wins: Floats, tied: Floats, *, estimate_nu: bool) -> tuple[Floats,
         step = invert(information(votes, shares, with_nu=estimate_nu), size) @ gradient
         longest = float(np.abs(step).max())
         if longest > _SAFE_STEP:
+            step = step * min(1.0, _LONGEST_STEP / longest)
             while likelihood(point + step) < value and np.abs(step).max() > _TOLERANCE:
                 step = step / 2
         point = point + step

@@ -63,7 +63,7 @@ def test_all_sets_hold_together(truth):
 
 
 def test_stepping_down_stops_at_the_first_failure():
-    """z of the ends passes; 2.30 misses the second bar 2.33, so 2.29 never meets the third, 2.24."""
+    """The ends pass; z 2.30 misses the second bar, 2.33, so 2.29 never meets the third, 2.24."""
     best, worst = rank_sets(np.array([2.30 + 2.29, 2.29, 0]), np.eye(3) / 2, confidence=0.95)
     assert best.tolist() == [1, 1, 2]
     assert worst.tolist() == [2, 3, 3]
