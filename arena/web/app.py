@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
+from ipaddress import ip_address
 from pathlib import Path
 
 import streamlit as st
@@ -138,12 +139,24 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until Ctrl-C; `on_ready` gets the address once it answers.
 
     Raises:
-        ConfigurationError: the port cannot be used.
+        ConfigurationError: the port cannot be used, or limits are off where others can reach it.
     """
+    if arena.settings.limits_off and not _is_loopback(host):
+        raise ConfigurationError(
+            f"ARENA_RATE_LIMIT=off is for this machine alone, and {host} can be reached by others: "
+            "set a limit or serve on 127.0.0.1."
+        )
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
