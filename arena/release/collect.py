@@ -226,7 +226,8 @@ def _clip(clip: Clip) -> Row:
         "sha256": None if hidden else clip.sha256,
         "master_sha256": None if hidden or stealth else clip.master_sha256,
         "created_at": instant(clip.created_at),
-        "provenance": None if stealth else _json(_without_places(clip.provenance)),
+        # It has the prompt's text and the model's name.
+        "provenance": None if hidden or stealth else _json(_without_places(clip.provenance)),
         "measures": _json(clip.measures),
     }
 

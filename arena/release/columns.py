@@ -204,7 +204,7 @@ CLIPS = Form(
             sha256="of the file that voters get; empty for a held-out prompt",
             master_sha256="of the file as generated; empty under a codename or held out",
             created_at="ISO 8601, UTC",
-            provenance="JSON: how it was made; empty under a codename",
+            provenance="JSON: how it was made; empty under a codename or held out",
             measures="JSON: measured qualities, each from 0 to 1",
         ),
     ),

@@ -191,7 +191,10 @@ def secretive(arena_database: Database) -> Database:
         cedar.price_usd_per_minute = 0.5
         session.get_one(Prompt, "p-4").private = True
         for clip in session.scalars(select(Clip)):
-            clip.provenance = {"model": f"/srv/secret-disk/{clip.entrant.slug}", "seed": 0}
+            clip.provenance = {
+                "model": f"/srv/secret-disk/{clip.entrant.slug}",
+                "call": {"prompt": clip.prompt.text},
+            }
             clip.master_sha256 = clip.sha256
     let_people_vote(arena_database, people=2)
     return arena_database
@@ -215,6 +218,8 @@ def test_a_held_out_prompt_keeps_its_text_and_its_clips_hashes(
     folder = release(secretive, tmp_path / "release")
     held_out = next(row for row in read_rows(folder, "prompts") if row["private"])
     assert (held_out["id"], held_out["text"]) == ("p-4", None)
+    assert "Prompt p-3" in texts(folder)
+    assert "Prompt p-4" not in texts(folder)
     for row in [*read_rows(folder, "votes"), *read_rows(folder, "skips")]:
         assert (row["clip_a"] is None) == (row["prompt_id"] == "p-4")
     for row in read_rows(folder, "clips"):
