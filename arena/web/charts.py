@@ -7,6 +7,7 @@ from arena.web.theme import Palette
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name, never fetched
 ROW_PX = 40
+AXIS_PX = 64  # the axis and its title, which the chart's height has to hold as well
 CELL_PX = 52
 # Cells this far from even are filled strongly enough to ask for the paper's colour as ink.
 STRONG = 0.26
@@ -35,6 +36,8 @@ def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
         "field": "model",
         "type": "nominal",
         "sort": order,
+        # Room above the first row for its number.
+        "scale": {"paddingOuter": 0.4},
         "axis": {
             "title": None,
             "labelFontSize": LABEL_PX,
@@ -52,7 +55,7 @@ def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
     return {
         "$schema": SCHEMA,
         "background": "transparent",
-        "height": ROW_PX * len(rated),
+        "height": ROW_PX * len(rated) + AXIS_PX,
         "data": {"values": values},
         "encoding": {"y": y},
         "layer": [

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from arena.forms import CastVote, IssuedBattle, RevealedSide
 from arena.models import Choice, Side, Track, Vote
 from arena.web.addresses import ClipAddresses
+from arena.web.words import track_label
 
 
 def utc_text(moment: datetime) -> str:
@@ -16,6 +17,7 @@ def utc_text(moment: datetime) -> str:
 
 class TrackShape(BaseModel):
     name: str
+    label: str = Field(description="the name as pages show it")
     modality: str
     audio: bool
     width: int
@@ -94,6 +96,7 @@ class MeShape(BaseModel):
 def track_shape(track: Track, *, active: bool, categories: list[str]) -> TrackShape:
     return TrackShape(
         name=track.name,
+        label=track_label(track.name),
         modality=track.modality.value,
         audio=track.audio,
         width=track.width,

@@ -68,6 +68,12 @@ def test_a_vote_from_battle_to_leaderboard(voter: httpx.Client) -> None:
     assert receipt.keys() >= {"vote_id", "track", "cast_at", "sealed_in"}
 
 
+def test_every_track_says_how_pages_call_it(voter: httpx.Client) -> None:
+    labels = {track["name"]: track["label"] for track in voter.get(f"{API}/tracks").json()}
+    assert labels["text-to-video-audio"] == "Text to video with sound"
+    assert labels["video-edit"] == "Video edit"
+
+
 def test_clips_come_in_ranges_for_their_voter_only(voter: httpx.Client, address: str) -> None:
     battle = ask(voter).json()
     whole = [voter.get(battle[side]["video"]) for side in ("a", "b")]
