@@ -104,25 +104,26 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Entr
             )
         entrant.tracks = sorted({*entrant.tracks, *tracks}, key=lambda track: track.id)
         return entrant
+    _refuse_taken_name(session, entry.name)
     if entry.codename is not None:
-        _refuse_taken_codename(session, entry.codename)
+        _refuse_taken_name(session, entry.codename)
     entrant = Entrant(**values, created_at=now, tracks=tracks)
     session.add(entrant)
     session.flush()
     return entrant
 
 
-def _refuse_taken_codename(session: Session, codename: str) -> None:
+def _refuse_taken_name(session: Session, name: str) -> None:
     taken = session.scalar(
         select(Entrant.id).where(
             or_(
-                Entrant.codename == codename,
-                Entrant.name == codename,
+                Entrant.codename == name,
+                Entrant.name == name,
             )
         )
     )
     if taken is not None:
-        raise CatalogError(f"The codename {codename} is taken: choose another.")
+        raise CatalogError(f"The name {name} is taken by another entrant: choose another.")
 
 
 def import_prompts(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from arena.errors import CatalogError
 from arena.matchmaking import SAMPLERS
-from arena.models import Modality, Reveal
+from arena.models import OVERALL, Modality, Reveal
 
 NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 PROMPT_COLUMNS = {"id", "text", "categories", "tracks", "source", "private"}
@@ -87,6 +87,14 @@ class PromptEntry(Entry):
     tracks: tuple[str, ...] = ()
     source: str | None = None
     private: bool = False
+
+    @field_validator("categories")
+    @classmethod
+    def _plain_categories(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for category in value:
+            if category == OVERALL or ";" in category or not category.strip():
+                raise ValueError(f"'{category}' cannot be a category: choose a plain word")
+        return value
 
 
 def _one_of(value: str, known: tuple[str, ...]) -> str:

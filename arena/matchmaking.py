@@ -18,6 +18,9 @@ from arena.models import Battle, Clip, ClipStatus, Entrant, Prompt, PromptCatego
 UNIFORM = "uniform"
 SAMPLERS = (UNIFORM,)
 
+# Made once: a new alias in each query would be compiled anew each time.
+CLIP_A, CLIP_B = aliased(Clip), aliased(Clip)
+
 Task = tuple[str, int]  # a prompt's id and a seed: what two clips must share to meet
 
 
@@ -98,12 +101,11 @@ def _seen(
     session: Session, *, track: Track, voter_id: int
 ) -> defaultdict[tuple[int, int], set[Task]]:
     """What this voter was shown in this track, by the pair of entrants (the lower id first)."""
-    a, b = aliased(Clip), aliased(Clip)
     shown = session.execute(
-        select(a.entrant_id, b.entrant_id, a.prompt_id, a.seed)
+        select(CLIP_A.entrant_id, CLIP_B.entrant_id, CLIP_A.prompt_id, CLIP_A.seed)
         .select_from(Battle)
-        .join(a, a.id == Battle.clip_a_id)
-        .join(b, b.id == Battle.clip_b_id)
+        .join(CLIP_A, CLIP_A.id == Battle.clip_a_id)
+        .join(CLIP_B, CLIP_B.id == Battle.clip_b_id)
         .where(Battle.voter_id == voter_id, Battle.track_id == track.id)
     )
     seen: defaultdict[tuple[int, int], set[Task]] = defaultdict(set)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from arena import catalog
 from arena.database import Database
@@ -83,6 +84,19 @@ def test_another_version_needs_another_name(arena_database: Database) -> None:
     entry = entrant_entry("Alder", licence="GPL-3.0")
     with pytest.raises(CatalogError, match="another name"), arena_database.writing() as session:
         catalog.add_entrant(session, entry, now=START)
+
+
+def test_a_name_cannot_be_anothers_codename(arena_database: Database) -> None:
+    with arena_database.writing() as session:
+        catalog.add_entrant(session, entrant_entry("Grey Mare", codename="Grey Colt"), now=START)
+    with pytest.raises(CatalogError, match="taken"), arena_database.writing() as session:
+        catalog.add_entrant(session, entrant_entry("Grey Colt"), now=START)
+
+
+@pytest.mark.parametrize("category", ["overall", "a;b", " "])
+def test_a_category_is_a_plain_word(category: str) -> None:
+    with pytest.raises(ValidationError, match="category"):
+        PromptEntry(id="p", text="Text", categories=(category,))
 
 
 @pytest.mark.parametrize("name", ["grey-colt", "Grey Mare", "Grey Colt"])
