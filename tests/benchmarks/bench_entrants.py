@@ -1,0 +1,54 @@
+"""The built-in entrants on combinations they were never trained on: each measure with its interval.
+
+Run: python tests/benchmarks/bench_entrants.py [CLIPS]
+"""
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+from statistics import fmean, stdev
+
+from rich.console import Console
+from rich.table import Table
+
+import generator.foal
+from generator.engine import generate
+from generator.foal.world import held_out_captions
+from generator.spec import ClipRequest, GeneratedClip, TrackSettings, read_entrant
+
+SEED = 11
+Z = 1.96  # 95%
+TRACK = "text-to-video-audio"
+MEASURES = ("present", "colour", "shape", "scene", "moves", "motion", "sync", "quality")
+
+
+def main() -> None:
+    clips = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    specs = sorted((Path(generator.foal.__file__).parent / "entrants").glob("*.toml"))
+    captions = held_out_captions(SEED, clips)
+    track = TrackSettings.named(TRACK)
+    requests = [
+        ClipRequest(read_entrant(spec), track, prompt_id=str(number), prompt=text, seed=number)
+        for spec in specs
+        for number, text in enumerate(captions)
+    ]
+    values: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    seconds: dict[str, list[float]] = defaultdict(list)
+    for clip in generate(requests):
+        if isinstance(clip, GeneratedClip) and clip.measures:
+            name = clip.request.entrant.name
+            seconds[name].append(clip.provenance.seconds or 0.0)
+            for measure, value in clip.measures.items():
+                values[name][measure].append(value)
+    table = Table("model", "clips", "seconds a clip", *MEASURES)
+    for name, measured in values.items():
+        cells = [
+            f"{fmean(measured[m]):.2f} ± {Z * stdev(measured[m]) / len(measured[m]) ** 0.5:.2f}"
+            for m in MEASURES
+        ]
+        table.add_row(name, str(len(seconds[name])), f"{fmean(seconds[name]):.2f}", *cells)
+    Console(width=160).print(table)
+
+
+if __name__ == "__main__":
+    main()
