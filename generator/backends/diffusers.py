@@ -14,6 +14,7 @@ from generator.backends.outputs import crop_surplus, read_output
 from generator.backends.sources import read_source, without_media
 from generator.backends.weights import check_folder, hash_folder
 from generator.errors import BackendError, SpecError
+from generator.memory import reuse_freed_memory
 from generator.spec import ClipRequest, Entrant, Provenance, RawClip, TrackSettings
 
 OPTIONS = frozenset({"model", "pipeline", "revision", "dtype", "device", "fps"})
@@ -74,6 +75,7 @@ class DiffusersBackend:
         if device == "cpu":
             self._threads_before = torch.get_num_threads()
             torch.set_num_threads(THREADS_ON_CPU)
+            reuse_freed_memory()
         return self
 
     def __exit__(

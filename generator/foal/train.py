@@ -24,6 +24,7 @@ from generator.foal.sheets import clip_row, save_sheet
 from generator.foal.sound import BANDS
 from generator.foal.transformer_training import flow_loss, make_codes, make_optimizers
 from generator.foal.world import FRAME_RATE, FRAMES, held_out_captions, make_clip
+from generator.memory import reuse_freed_memory
 
 logger = logging.getLogger(__name__)
 
@@ -110,6 +111,7 @@ def train(config: TrainConfig, run_dir: Path, resume: bool = True) -> None:
         GateError: the codec is not good enough for a transformer to be worth its time.
     """
     torch.set_num_threads(config.threads)
+    reuse_freed_memory()
     run_dir.mkdir(parents=True, exist_ok=True)
     if config.codec_run:
         shared = run_dir / config.codec_run
