@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := arena generator ratings tests alembic
+SOURCES := arena generator ratings tests alembic setup.py
 PORT ?= 8501
 export PORT
 
