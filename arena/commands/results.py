@@ -58,6 +58,11 @@ def leaderboard(
             frame = boards.boards_frame(shown, with_track=track is None)
             frame.to_csv(sys.stdout, index=False)
         case TableFormat.TABLE:
+            if not shown:
+                out.print(
+                    "No track has both an entrant and a prompt yet: "
+                    "see `arena entrants add --help` and `arena prompts import --help`."
+                )
             for board in shown:
                 show_table(*boards.board_cells(board))
 

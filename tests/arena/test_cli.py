@@ -67,3 +67,10 @@ def test_nothing_missing_is_no_failure(home: Path) -> None:
     assert (done.returncode, done.stdout.strip()) == (0, "No clip is missing.")
     assert arena(home, "init").returncode == 0
     assert arena(home, "db", "upgrade").returncode == 0
+
+
+def test_a_leaderboard_of_nothing_says_what_is_missing(home: Path) -> None:
+    shown = arena(home, "leaderboard")
+    assert shown.returncode == 0
+    assert "arena entrants add" in shown.stdout
+    assert arena(home, "leaderboard", "--format", "json").stdout.strip() == "[]"

@@ -1,0 +1,53 @@
+"""What docs/operating.md says of commands and settings is what the code has, no more and no less."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+
+from arena.cli import app
+from arena.settings import Settings
+
+DOCS = Path(__file__).parent.parent / "docs"
+OPERATING = (DOCS / "operating.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `(?:arena )?([^`]+)` \| (.*) \|$", OPERATING, flags=re.MULTILINE))
+
+
+def commands(group: object, *path: str) -> Iterator[tuple[str, object]]:
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        if hasattr(command, "commands"):
+            yield from commands(command, *path, name)
+        else:
+            yield " ".join((*path, name)), command
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+def test_every_command_and_setting_is_there_and_no_other() -> None:
+    settings = {f"ARENA_{field.upper()}" for field in Settings.model_fields}
+    assert set(ROWS) == set(COMMANDS) | settings
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_is_described_as_it_describes_itself(name: str) -> None:
+    command = COMMANDS[name]
+    options, _, does = ROWS[name].rpartition("| ")
+    assert does == command.help.split("\n")[0]  # type: ignore[attr-defined]
+    named = {
+        parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar
+        for parameter in command.params  # type: ignore[attr-defined]
+    }
+    given = set(re.findall(r"`([^`]+)`", options))
+    assert {word for word in given if word.startswith("--")} == {
+        word for word in named if str(word).startswith("--")
+    }
+    assert len(given) == len(named)
+
+
+@pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_every_link_leads_somewhere(document: Path) -> None:
+    for target in re.findall(r"\]\(((?!http)[^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
+        assert (DOCS / target).exists(), target
