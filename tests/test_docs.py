@@ -1,4 +1,4 @@
-"""What docs/operating.md says of commands and settings is what the code has, no more and no less."""
+"""docs/operating.md says of commands and settings what the code has, no more and no less."""
 
 import re
 from collections.abc import Iterator
