@@ -7,7 +7,13 @@ from typing import Any
 import fsspec
 from fsspec.core import url_to_fs
 
-from arena.errors import ConfigurationError, NotFound, ProductionError
+from arena.errors import (
+    ArenaError,
+    ConfigurationError,
+    NotFound,
+    ProductionError,
+    StoreUnavailable,
+)
 
 NAME_BYTES = 16  # a stored file's name says nothing of what is in it
 REMOTE_BLOCK_BYTES = 1 << 20
@@ -42,18 +48,23 @@ class MediaStore:
         return path
 
     def size(self, path: str) -> int:
-        """Bytes of a stored file."""
+        """Bytes of a stored file.
+
+        Raises:
+            NotFound: where the store has no such file.
+            StoreUnavailable: where the store itself is away.
+        """
         try:
             return int(self.filesystem.size(self._full(path)))
         except OSError as error:
-            raise NotFound("This clip's file is gone from the store.") from error
+            raise self._unreadable() from error
 
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
-        """The bytes from `start` up to (not with) `end` of a stored file."""
+        """The bytes from `start` up to (not with) `end` of a stored file; raises as `size` does."""
         try:
             return bytes(self.filesystem.cat_file(self._full(path), start=start, end=end))
         except OSError as error:
-            raise NotFound("This clip's file is gone from the store.") from error
+            raise self._unreadable() from error
 
     def delete(self, path: str) -> None:
         """Remove a file that no row names any more; one that is gone already is no error."""
@@ -61,13 +72,21 @@ class MediaStore:
             self.filesystem.rm_file(self._full(path))
 
     def ping(self) -> None:
-        """Raise ConfigurationError unless the store's root is there."""
+        """Raise StoreUnavailable unless the store's root is there."""
         try:
             there = self.filesystem.exists(self.root)
         except OSError:
             there = False
         if not there:
-            raise ConfigurationError(f"The media store {self.root} is not there.")
+            raise StoreUnavailable("The media store does not answer: try again.")
+
+    def _unreadable(self) -> ArenaError:
+        """Why a file cannot be read: the whole store is away, or only this file."""
+        try:
+            self.ping()
+        except StoreUnavailable as error:
+            return error
+        return NotFound("This clip's file is gone from the store.")
 
     def _full(self, path: str) -> str:
         return f"{self.root}/{path}"

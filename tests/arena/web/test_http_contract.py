@@ -13,9 +13,14 @@ API = "/api/v1"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home: Path = tmp_path_factory.mktemp("arena")
-    make_playable_arena(home).database.dispose()
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("arena")
+    make_playable_arena(folder).database.dispose()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def address(home: Path) -> Iterator[str]:
     with served(home) as given:
         yield given
 
@@ -129,6 +134,21 @@ def test_a_foreign_page_cannot_vote(voter: httpx.Client) -> None:
         headers={"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"},
     )
     assert answer.status_code == 403
+
+
+def test_a_store_that_is_away_is_said_to_be_away_and_comes_back(
+    voter: httpx.Client, home: Path
+) -> None:
+    clip = ask(voter).json()["a"]["video"]
+    (home / "media").rename(home / "elsewhere")
+    try:
+        assert is_problem(voter.get("/readyz"), 503)
+        assert is_problem(voter.get(clip), 503)
+        assert voter.get("/healthz").status_code == 200
+    finally:
+        (home / "elsewhere").rename(home / "media")
+    assert voter.get("/readyz").status_code == 200
+    assert voter.get(clip).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/docs", "/"])
