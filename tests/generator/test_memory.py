@@ -12,7 +12,8 @@ if {keep}:
     reuse_freed_memory()
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-torch.ones(16_000_000)
+for _ in range(20):  # until the heap has grown to what is needed
+    torch.ones(16_000_000)
 before = faults()
 for _ in range(10):
     torch.ones(16_000_000)
