@@ -13,6 +13,8 @@ from arena.home import Arena, make_arena
 from arena.settings import load_settings
 from arena.shipped import Collection
 
+STOPPED = 130  # what a shell makes of Ctrl-C
+
 app = typer.Typer(
     help="Hippodrome: find out by blind votes which video model is best, and prove it.",
     no_args_is_help=True,
@@ -98,6 +100,10 @@ def main() -> None:
     debug = "--debug" in sys.argv
     try:
         app(args=["--debug"] * debug + [word for word in sys.argv[1:] if word != "--debug"])
+    except SystemExit as stopped:
+        if stopped.code == STOPPED:
+            err.print("Stopped: the same command goes on from here.")
+        raise
     except Exception as error:
         if debug:
             raise
