@@ -1,9 +1,10 @@
-"""Bradley-Terry ratings by maximum likelihood, on counts of pairs.
+"""Bradley-Terry ratings by maximum likelihood.
 
-What a tie is, and the likelihood, are in `ratings.likelihood`; Newton's method finds its maximum.
+What the answers mean is in `ratings.outcomes`, the likelihood of counted votes in `ratings.design`,
+its maximum in `ratings.newton`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,27 +12,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings.battles import Battles
-from ratings.connectivity import has_davidson_maximum, largest_part
-from ratings.errors import OptionError, RatingsError
-from ratings.likelihood import (
-    UNEVEN,
-    gap_residuals,
-    information,
-    invert,
-    outcome_shares,
-    pair_counts,
+from ratings.connectivity import has_maximum, is_identified, largest_part
+from ratings.covariates import covariate_cells
+from ratings.design import (
+    NEITHER_STRENGTH,
+    SIDE,
+    TIE_PARAMETER,
+    Design,
+    Extra,
+    fold_cells,
+    standard_extras,
 )
+from ratings.errors import OptionError
+from ratings.newton import Maximum, maximise
+from ratings.outcomes import GAP, Rules
 
 Floats = NDArray[np.float64]
 
 ELO_PER_STRENGTH = 400 / np.log(10)  # 400 points are odds of ten to one
 MEAN_RATING = 1000.0
-
-# Curvature changes by at most exp(step), so below this a full Newton step needs no safeguard.
-_SAFE_STEP = 0.5
-_LONGEST_STEP = 4.0  # where probabilities are near 0 or 1 the quadratic model reaches too far
-_TOLERANCE = 1e-11  # in strengths: 2e-9 Elo points
-_MOST_STEPS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +39,23 @@ class BradleyTerry:
 
     Attributes:
         ratings: Elo points by model; NaN for what cannot be rated.
-        ties: "half", "davidson" or "drop".
-        both_bad: "tie" or "drop".
+        ties: "half", "davidson", "rao-kupper" or "drop".
+        both_bad: "tie", "drop" or "own".
         anchors: what was fixed: the mean of these models' ratings is the mean of these values.
-        tie_parameter: Davidson's nu; 0 without ties; NaN under the other rules.
+        tie_parameter: Davidson's nu (0 without ties) or Rao and Kupper's theta (1 without ties);
+            NaN under the other rules.
+        effects: Elo points of what acts beside the ratings: "side" is the left side's advantage, a
+            covariate's name one standard deviation of its difference.
+        neither: rating of "neither is good" under both_bad="own": a pair of clips rated so is
+            called bad as often as either of them wins; NaN under the other rules.
+        side: whether an advantage of the left side was estimated.
+        covariates: the columns whose differences were.
+        prior_sd: standard deviation of the normal prior on ratings about their mean, in Elo
+            points; None: no prior.
         log_likelihood: at the maximum, over the votes among rated models.
         steps: Newton steps taken.
+        design: the counted votes among the rated models.
+        point: the parameters that belong to it.
     """
 
     ratings: "pd.Series[float]"
@@ -53,8 +63,15 @@ class BradleyTerry:
     both_bad: str
     anchors: dict[str, float]
     tie_parameter: float
+    effects: "pd.Series[float]"
+    neither: float
+    side: bool
+    covariates: tuple[str, ...]
+    prior_sd: float | None
     log_likelihood: float
     steps: int
+    design: Design
+    point: Floats
 
 
 def bradley_terry(
@@ -63,44 +80,60 @@ def bradley_terry(
     *,
     both_bad: str = "tie",
     anchors: Mapping[str, float] | None = None,
+    side: bool = False,
+    covariates: Sequence[str] = (),
+    prior_sd: float | None = None,
+    start: "BradleyTerry | None" = None,
 ) -> BradleyTerry:
     """Fit ratings on the Elo scale (400, base 10); mean 1000 over the rated models, or anchored.
 
-    Rated are the models of the largest strongly connected part, from the votes among them.
+    Rated are the models of the largest strongly connected part, from the votes among them; with a
+    prior, all models.
 
     Args:
         battles: the votes.
-        ties: a tie is "half" a win to each, an outcome of its own ("davidson"), or left out
-            ("drop").
-        both_bad: "both bad" is counted as a "tie" or left out ("drop").
+        ties: a tie is "half" a win to each, an outcome of its own ("davidson", Davidson 1970;
+            "rao-kupper", Rao and Kupper 1967), or left out ("drop").
+        both_bad: "both bad" is counted as a "tie", left out ("drop"), or an outcome of its "own",
+            the choice of neither, which says that both are weak (Luce 1959).
         anchors: ratings to hold, by model; the mean of several is held.
+        side: whether to estimate the left side's advantage (Davidson and Beaver 1977).
+        covariates: names of what to hold equal; for `duration` the votes need the columns
+            `duration_a` and `duration_b`, or one column `duration` of differences.
+        prior_sd: light regularisation: a normal prior with this standard deviation, in Elo points,
+            on each rating's distance from the mean; stated in the result.
+        start: an earlier fit to begin from; the result is the same, sooner.
 
     Raises:
-        OptionError: an unknown rule, or an anchor that is not rated.
+        OptionError: an unknown rule, an anchor that is not rated, a covariate or side effect that
+            these votes cannot tell.
     """
-    wins, tied = pair_counts(battles.tallies.weights, ties=ties, both_bad=both_bad)
+    rules = Rules(ties, both_bad)
+    if prior_sd is not None and not prior_sd > 0:
+        raise OptionError(f"prior_sd must be above 0 Elo points, not {prior_sd}")
+    tally = rules.apply(battles.tallies.weights)
     size = len(battles.models)
-    part = largest_part(wins + tied / 2)
-    inside = np.ix_(part, part)
-    estimate_nu = ties == "davidson"
-    if estimate_nu and not has_davidson_maximum(wins[inside], tied[inside]):
-        part = np.zeros(size, dtype=bool)
-        inside = np.ix_(part, part)
-    strengths, log_nu, likelihood, steps = _maximise(
-        wins[inside], tied[inside], estimate_nu=estimate_nu and bool(tied[inside].any())
+    wins = tally[0] + tally[1].T + (tally[2] + tally[2].T) / 2
+    rated = largest_part(wins) if prior_sd is None else np.ones(size, dtype=bool)
+    design = _design(battles, rules, rated, tally, side=side, covariates=tuple(covariates))
+    if (
+        rated.any()
+        and design.counts.any()
+        and not is_identified(design, prior=prior_sd is not None)
+    ):
+        raise OptionError(_unidentified(side, covariates))
+    if prior_sd is None and not covariates and not has_maximum(design):
+        rated = np.zeros(size, dtype=bool)
+        design = _design(battles, rules, rated, tally, side=side, covariates=())
+    first = None
+    if start is not None and start.design.width == design.width:
+        first = start.point if (start.ratings.notna().to_numpy() == rated).all() else None
+    found = maximise(
+        design,
+        prior_sd=None if prior_sd is None else prior_sd / ELO_PER_STRENGTH,
+        start=first,
     )
-    values = np.full(size, np.nan)
-    values[part] = ELO_PER_STRENGTH * strengths
-    fitted = pd.Series(values, index=pd.Index(battles.models, name="model"), name="rating")
-    return BradleyTerry(
-        ratings=place_on_scale(fitted, anchors or {}),
-        ties=ties,
-        both_bad=both_bad,
-        anchors=dict(anchors or {}),
-        tie_parameter=float(np.exp(log_nu)) if estimate_nu and part.any() else np.nan,
-        log_likelihood=likelihood,
-        steps=steps,
-    )
+    return _describe(battles, design, found, rated, dict(anchors or {}), covariates, prior_sd)
 
 
 def place_on_scale(ratings: "pd.Series[float]", anchors: Mapping[str, float]) -> "pd.Series[float]":
@@ -119,50 +152,70 @@ def place_on_scale(ratings: "pd.Series[float]", anchors: Mapping[str, float]) ->
     return ratings + (target - mean)
 
 
-def _maximise(wins: Floats, tied: Floats, *, estimate_nu: bool) -> tuple[Floats, float, float, int]:
-    """Newton's method; returns strengths of mean 0, log nu, log-likelihood and steps."""
-    size = len(wins)
-    votes = wins + wins.T + tied
-    if size == 0:
-        return np.zeros(0), -np.inf, 0.0, 0
-    scale = votes.max()
-    wins, tied, votes = wins / scale, tied / scale, votes / scale
+def _design(
+    battles: Battles,
+    rules: Rules,
+    rated: NDArray[np.bool_],
+    tally: Floats,
+    *,
+    side: bool,
+    covariates: tuple[str, ...],
+) -> Design:
+    """The votes among the rated models, counted under the rules."""
+    columns: Sequence[Extra] = ()
+    if covariates:
+        left, right, counts, columns, _ = covariate_cells(battles, rules, rated, covariates)
+    else:
+        left, right, counts = fold_cells(tally[:, rated][:, :, rated], sides=side)
+    extras = standard_extras(rules, counts, side=side and rated.any(), covariates=columns)
+    return Design(int(rated.sum()), left, right, counts, rules, extras)
 
-    def unpack(point: Floats) -> tuple[Floats, float]:
-        gap = point[:size, None] - point[None, :size]
-        return gap, float(point[size]) if estimate_nu else -np.inf
 
-    def likelihood(point: Floats) -> float:
-        gap, log_nu = unpack(point)
-        total = (wins * gap).sum() / 2 - (votes * outcome_shares(gap, log_nu).log_total).sum() / 2
-        return float(total + (tied.sum() / 2 * log_nu if estimate_nu else 0.0))
+def _unidentified(side: bool, covariates: Sequence[str]) -> str:
+    asked = [*(["the side's advantage"] if side else []), *map(repr, covariates)]
+    return (
+        f"{' and '.join(asked)} cannot be told from the strengths: it never varies within a pair "
+        "of models, or only together with another; leave it out"
+    )
 
-    point = np.zeros(size + estimate_nu)
-    if estimate_nu:
-        point[size] = np.log(tied.sum() / wins.sum())  # right where all are equal
-    value, previous = likelihood(point), np.inf
-    for taken in range(1, _MOST_STEPS + 1):
-        gap, log_nu = unpack(point)
-        shares = outcome_shares(gap, log_nu)
-        won, _, drew = gap_residuals(shares)
-        flow = wins * won + tied * drew / 2
-        gradient = flow.sum(axis=1) - flow.sum(axis=0)
-        if estimate_nu:
-            decided = shares.a + shares.b  # 1 - tie, without the cancellation
-            surplus = (tied * decided - (votes - tied) * shares.tie).sum() / 2
-            gradient = np.append(gradient, surplus)
-        step = invert(information(votes, shares, with_nu=estimate_nu), size) @ gradient
-        longest = float(np.abs(step).max())
-        if longest > _SAFE_STEP:
-            step = step * min(1.0, _LONGEST_STEP / longest)
-            while likelihood(point + step) < value and np.abs(step).max() > _TOLERANCE:
-                step = step / 2
-        point = point + step
-        value = likelihood(point)
-        # Rounding sets a floor under the steps of very uneven counts: stop there too.
-        at_floor = longest < np.sqrt(_TOLERANCE) and longest > previous / 2
-        if longest < _TOLERANCE or at_floor:
-            strengths = point[:size] - point[:size].mean()
-            return strengths, unpack(point)[1], value * scale, taken
-        previous = longest
-    raise RatingsError(UNEVEN)
+
+def _describe(
+    battles: Battles,
+    design: Design,
+    found: Maximum,
+    rated: NDArray[np.bool_],
+    anchors: dict[str, float],
+    covariates: Sequence[str],
+    prior_sd: float | None,
+) -> BradleyTerry:
+    values = np.full(len(rated), np.nan)
+    values[rated] = ELO_PER_STRENGTH * found.point[: design.size]
+    raw = pd.Series(values, index=pd.Index(battles.models, name="model"), name="rating")
+    ratings = place_on_scale(raw, anchors)
+    effects = {
+        extra.name: ELO_PER_STRENGTH * found.point[index]
+        for index, extra in enumerate(design.extras, start=design.size)
+        if extra.acts_on == GAP
+    }
+    tie, neither = design.place(TIE_PARAMETER), design.place(NEITHER_STRENGTH)
+    tie_parameter = np.nan
+    if design.rules.estimates_tie and design.size:
+        without = 0.0 if design.rules.ties == "davidson" else 1.0
+        tie_parameter = without if tie is None else float(np.exp(found.point[tie]))
+    shift = float((ratings - raw).mean())
+    return BradleyTerry(
+        ratings=ratings,
+        ties=design.rules.ties,
+        both_bad=design.rules.both_bad,
+        anchors=anchors,
+        tie_parameter=tie_parameter,
+        effects=pd.Series(effects, name="effect", dtype=float),
+        neither=np.nan if neither is None else ELO_PER_STRENGTH * found.point[neither] + shift,
+        side=SIDE in effects,
+        covariates=tuple(covariates),
+        prior_sd=prior_sd,
+        log_likelihood=found.log_likelihood,
+        steps=found.steps,
+        design=design,
+        point=found.point,
+    )

@@ -1,6 +1,6 @@
 """The columns of a table of votes: which there are, and their words as small integer codes."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
 
@@ -69,7 +69,8 @@ NEVER_MIXED = ("track", "voter_kind")
 # What is read beside the layout's own columns.
 READ_TOO = ("weight", "counted", "repeat_of", *NEVER_MIXED)
 VOTER = "voter"
-VOTER_PSEUDONYM = "evaluation_session_id"
+# What a release calls the columns that `cluster` may name by a plain word.
+STAND_INS = {VOTER: "evaluation_session_id", "prompt": "prompt_id"}
 
 _TRUTH = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
 
@@ -184,13 +185,21 @@ def refuse_mixture(frame: pd.DataFrame, rows: Rows) -> None:
             )
 
 
-def find_cluster_column(frame: pd.DataFrame, cluster: str) -> str | None:
-    """The column that `cluster` names; None for voters where no column tells them."""
-    if cluster in frame:
-        return cluster
-    if cluster == VOTER:
-        return VOTER_PSEUDONYM if VOTER_PSEUDONYM in frame else None
-    raise OptionError(f"the votes have no column {cluster!r} to cluster by")
+def find_cluster_columns(frame: pd.DataFrame, cluster: str | Sequence[str]) -> tuple[str, ...]:
+    """The one or two columns that `cluster` names; none for voters where no column tells them."""
+    asked = [cluster] if isinstance(cluster, str) else list(dict.fromkeys(cluster))
+    if not 1 <= len(asked) <= 2:
+        raise OptionError(f"cluster takes one or two columns, not {len(asked)}")
+    found = []
+    for name in asked:
+        stand_in = STAND_INS.get(name)
+        if name in frame:
+            found.append(name)
+        elif stand_in in frame:
+            found.append(stand_in)
+        elif name != VOTER:
+            raise OptionError(f"the votes have no column {name!r} to cluster by")
+    return tuple(dict.fromkeys(found))
 
 
 def _text(value: object) -> str:

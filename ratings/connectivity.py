@@ -1,12 +1,22 @@
 """Which models the votes put on one scale, and whether the likelihood has a maximum there."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import NegativeCycleError, bellman_ford, connected_components
+from scipy.optimize import linprog
+from scipy.sparse import csr_array, vstack
+from scipy.sparse.csgraph import connected_components
+
+from ratings.columns import Outcome
+from ratings.design import NEITHER_STRENGTH, SIDE, TIE_PARAMETER, Design
+from ratings.outcomes import OUTCOMES
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+
+_NO_GAIN = 1e-9
+_SINGULAR = 1e-9
 
 
 def largest_part(points: Floats) -> Mask:
@@ -32,23 +42,101 @@ def largest_part(points: Floats) -> Mask:
     return best if best.sum() > 1 else np.zeros(size, dtype=bool)
 
 
-def has_davidson_maximum(wins: Floats, ties: Floats) -> bool:
-    """Whether Davidson's likelihood has a finite maximum on a strongly connected part.
+def has_maximum(design: Design) -> bool:
+    """Whether the likelihood of a strongly connected part has a finite maximum.
 
-    It has none when strengths and the tie parameter can grow together without any vote getting
-    less probable: every win by a gap of at least 2 (in units of the growing parameter), every tie
-    within a gap of 2. These are difference constraints, so they can be met unless the graph of
-    their bounds has a negative cycle.
-
-    Args:
-        wins: votes in which the row beat the column, shape (m, m).
-        ties: votes that were ties, symmetric, shape (m, m).
+    It has none when the parameters can grow along some direction without any vote getting less
+    probable (Albert and Anderson 1984). Along a direction z a vote does not lose if its answer's
+    exponent grows at least as fast as every other possible answer's: a linear programme looks for
+    a z where some answer gains. Rao and Kupper's margin bounds votes as Davidson's log nu does.
     """
-    if not ties.any():
-        return True  # the tie parameter is 0, and what is left is Bradley-Terry
-    bounds = np.where(wins > 0, -2.0, np.where(ties > 0, 2.0, 0.0))
-    try:
-        bellman_ford(csr_array(bounds), directed=True)
-    except NegativeCycleError:
+    if not design.extras:
+        return True  # Ford (1957)
+    if _is_pinned(design):
         return True
-    return False
+    gains = _gains(design)
+    if not gains.shape[0]:
+        return False
+    found = linprog(
+        -np.asarray(gains.sum(axis=0)).ravel(),
+        A_ub=vstack([-gains, gains]),
+        b_ub=np.repeat([0.0, 1.0], gains.shape[0]),
+        bounds=[(0, 0), *[(None, None)] * (design.width - 1)],
+    )
+    return bool(found.status == 0 and -found.fun < _NO_GAIN)
+
+
+def is_identified(design: Design, *, prior: bool = False) -> bool:
+    """Whether no two parameter vectors but shifts of each other are the same to every vote.
+
+    With a `prior` the strengths are told apart by it.
+    """
+    if all(extra.name in {TIE_PARAMETER, NEITHER_STRENGTH} for extra in design.extras):
+        return True
+    reached = (design.counts.sum(axis=0) > 0).astype(float)
+    seen = replace(design, counts=np.stack([reached] * OUTCOMES))
+    information = seen.information(_even_point(design))
+    if prior:
+        information[np.diag_indices(design.size)] += 1.0
+    return _is_regular(seen, information)
+
+
+def _is_pinned(design: Design) -> bool:
+    """Whether cells won by either side leave no direction: the usual case, and quickly seen."""
+    both = ((design.counts[0] > 0) & (design.counts[1] > 0)).astype(float)
+    seen = replace(design, counts=np.stack([both] * OUTCOMES))
+    return _is_regular(seen, seen.information(_even_point(design)))
+
+
+def _is_regular(design: Design, information: Floats) -> bool:
+    scale = np.sqrt(np.diag(information))
+    if not scale.all():
+        return False
+    null = design.null * scale
+    null /= np.linalg.norm(null)
+    filled = information / np.outer(scale, scale) + np.outer(null, null)
+    return bool(np.linalg.eigvalsh(filled)[0] > _SINGULAR)
+
+
+def _even_point(design: Design) -> Floats:
+    """Strengths all 0, and a tie parameter at which all answers are possible."""
+    point = np.zeros(design.width)
+    tie = design.place(TIE_PARAMETER)
+    if tie is not None:
+        point[tie] = 1.0
+    return point
+
+
+def _gains(design: Design) -> csr_array:
+    """For every cell, given answer and other answer: by how much more the given one grows.
+
+    Shape (comparisons, width): each row times a direction is one difference of exponents.
+    """
+    cells = np.arange(len(design.left))
+    one = np.ones(len(cells))
+
+    def row(*terms: tuple[NDArray[np.intp] | int | None, float]) -> csr_array:
+        kept = [(np.broadcast_to(place, len(cells)), x) for place, x in terms if place is not None]
+        places = np.concatenate([place for place, _ in kept])
+        values = np.concatenate([one * x for _, x in kept])
+        shape = (len(cells), design.width)
+        return csr_array((values, (np.tile(cells, len(kept)), places)), shape=shape)
+
+    side = design.place(SIDE)
+    half_gap = row((design.left, 0.5), (design.right, -0.5), (side, 0.5))
+    exponents = {Outcome.A: half_gap, Outcome.B: -half_gap}
+    tie, neither = design.place(TIE_PARAMETER), design.place(NEITHER_STRENGTH)
+    if tie is not None:
+        exponents[Outcome.TIE] = row((tie, 1.0))
+    if neither is not None:
+        exponents[Outcome.BOTH_BAD] = row((neither, 1.0), (design.left, -0.5), (design.right, -0.5))
+    gains = []
+    for answer in Outcome:
+        told = design.counts[answer] > 0
+        # A tie that is no outcome is half a win of either side.
+        as_given = [answer] if answer in exponents else [Outcome.A, Outcome.B]
+        for given in as_given:
+            gains += [
+                (exponents[given] - exponents[other])[told] for other in exponents if other != given
+            ]
+    return vstack(gains, format="csr")

@@ -1,35 +1,32 @@
-"""Intervals of Bradley-Terry ratings by the sandwich covariance.
+"""Intervals of Bradley-Terry ratings: sandwich, bootstrap and profile likelihood.
 
-Bread is the Fisher information H, meat the sum of squared scores of the votes (or of the votes of
-each cluster): cov = H^- M H^- (Huber 1967, White 1982; clusters: Liang and Zeger 1986). It holds
-also where Bradley-Terry is not exactly true, or a tie is counted as half a win.
+The sandwich has the information H as its bread and the sum of squared scores of the votes (or of
+the votes of each cluster) as its meat: cov = H^- M H^- (Huber 1967, White 1982). It holds also
+where Bradley-Terry is not exactly true, or a tie is counted as half a win.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 from scipy.stats import norm
+from scipy.stats import t as student
 
 from ratings.battles import Battles
+from ratings.bootstrap import resample
 from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
-from ratings.columns import Outcome, factorize, find_cluster_column
+from ratings.clusters import Sandwich, VoteScores, cluster_codes, cluster_sandwich, score_votes
+from ratings.columns import find_cluster_columns
+from ratings.design import NEITHER_STRENGTH, Design, fold_cells, prior_precision
 from ratings.errors import OptionError
-from ratings.likelihood import (
-    Shares,
-    gap_residuals,
-    information,
-    invert,
-    laplacian,
-    outcome_shares,
-    pair_counts,
-)
+from ratings.outcomes import GAP
+from ratings.profile import profile_bounds
 
 Floats = NDArray[np.float64]
 
+METHODS = ("sandwich", "bootstrap", "profile")
 # A model whose scores carry less than this share of its information has no spread at all: what is
 # left is rounding.
 _NO_SPREAD = 1e-12
@@ -44,28 +41,30 @@ class Intervals:
         upper: Elo points by model.
         variance: Elo points squared, by model.
         covariance: of the rated models, Elo points squared.
+        freedom: degrees of freedom of each variance; infinite where the normal is used.
+        effects: estimate, lower, upper and variance, in Elo points, of the fit's effects and of
+            the rating of "neither", one row each.
         confidence: of each interval by itself.
-        cluster: the column whose values were taken as independent; None: every vote was.
-        method: "sandwich".
+        cluster: the columns whose values were taken as independent, joined by " and "; None: every
+            vote was.
+        method: "sandwich", "bootstrap" or "profile".
+        rounds: of the bootstrap; 0 for other methods.
+        left_out: rounds without finite ratings, which the bootstrap leaves out.
+        seed: of the bootstrap.
     """
 
     lower: "pd.Series[float]"
     upper: "pd.Series[float]"
     variance: "pd.Series[float]"
     covariance: pd.DataFrame
+    freedom: "pd.Series[float]"
+    effects: pd.DataFrame
     confidence: float
     cluster: str | None
     method: str
-
-
-class _Fit(NamedTuple):
-    """A fit seen from its rated models, m of them."""
-
-    models: NDArray[np.intp]  # their codes, (m,)
-    shares: Shares  # at the gaps of all pairs, (m, m)
-    with_nu: bool
-    ties: str
-    both_bad: str
+    rounds: int
+    left_out: int
+    seed: int
 
 
 def intervals(
@@ -73,134 +72,232 @@ def intervals(
     fit: BradleyTerry,
     *,
     confidence: float = 0.95,
-    cluster: str | None = None,
+    cluster: str | Sequence[str] | None = None,
     method: str = "sandwich",
+    rounds: int = 1000,
+    seed: int = 0,
 ) -> Intervals:
-    """Confidence intervals of a fit's ratings.
-
-    A rating is a distance: from the mean of all rated models, or from the anchors, whose own
-    noise is then in every interval. A vote's weight is its importance: it stays one observation,
-    so that multiplying all weights changes nothing.
+    """Intervals around the ratings of `fit`, which must come from the same battles.
 
     Args:
-        battles: the votes that were fitted.
-        fit: from `bradley_terry`.
-        confidence: share of such intervals that hold the truth, between 0 and 1.
-        cluster: a column of the frame whose values answer independently of each other, such as
-            "voter" (which means `evaluation_session_id` where there is no such column). Where
-            nothing tells voters apart, intervals are by vote, and `Intervals.cluster` is None.
-        method: "sandwich".
+        battles: the votes.
+        fit: their ratings.
+        confidence: probability with which each interval holds its rating, by itself.
+        cluster: column whose values stand for independent answers, such as "voter" or "prompt"
+            (`evaluation_session_id` and `prompt_id` where there is no column of that name); two
+            columns for both ways at once (Cameron, Gelbach and Miller 2011). Without it, and where
+            no column tells voters, every vote is independent.
+        method: "sandwich"; "bootstrap" (percentiles of refits to resampled votes, or clusters);
+            "profile" (likelihood ratio, by vote: for few votes, where ties are an outcome or
+            left out).
+        rounds: refits of the bootstrap.
+        seed: of the bootstrap.
 
     Raises:
-        OptionError: an unknown method or column, a confidence outside 0 to 1, another's fit.
+        OptionError: an unknown method or column, a confidence not between 0 and 1, or a fit of
+            other models.
     """
-    if method != "sandwich":
-        raise OptionError(f"intervals are made by the method sandwich; there is no {method!r} yet")
     if not 0 < confidence < 1:
-        raise OptionError(f"confidence must lie between 0 and 1, not {confidence:g}")
+        raise OptionError(f"confidence must be between 0 and 1, not {confidence}")
+    if method not in METHODS:
+        raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
+    if method == "bootstrap" and rounds < 100:
+        raise OptionError(f"a bootstrap needs at least 100 rounds, not {rounds}")
     if tuple(fit.ratings.index) != battles.models:
-        raise OptionError("the fit is of other models than the battles")
-    column = None if cluster is None else find_cluster_column(battles.frame, cluster)
-    covariance = _covariance(battles, fit, column)
-    variance = pd.Series(np.diag(covariance), index=covariance.index, name="variance")
-    variance = variance.clip(lower=0).reindex(fit.ratings.index)
-    reach = norm.ppf(0.5 + confidence / 2) * np.sqrt(variance)
-    return Intervals(
-        lower=(fit.ratings - reach).rename("rating_lower"),
-        upper=(fit.ratings + reach).rename("rating_upper"),
-        variance=variance,
-        covariance=covariance,
+        raise OptionError("the fit is of other models than these votes")
+    columns = () if cluster is None else find_cluster_columns(battles.frame, cluster)
+    if method == "profile" and columns:
+        raise OptionError("profile intervals are by vote: leave out cluster, or take the sandwich")
+
+    contrast = _contrast(fit)
+    covariance, freedom = _sandwich(battles, fit, columns, contrast)
+    estimate = contrast @ fit.point
+    reach = np.array(student.ppf(0.5 + confidence / 2, freedom)) * np.sqrt(np.diag(covariance))
+    lower, upper = estimate - reach, estimate + reach
+    left_out = 0
+    size = fit.design.size
+    if method == "bootstrap" and size:
+        squares = _squared(battles, fit).counts
+        drawn = resample(battles, fit, squares, columns, rounds=rounds, seed=seed)
+        left_out = rounds - len(drawn)
+        drawn = drawn @ contrast.T
+        covariance = np.atleast_2d(np.cov(drawn, rowvar=False))
+        lower, upper = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
+        freedom = np.full(len(contrast), np.inf)
+    elif method == "profile" and size:
+        lower, upper = profile_bounds(fit, contrast, np.sqrt(np.diag(covariance)), confidence)
+        freedom = np.full(len(contrast), np.inf)
+    return _describe(
+        fit, estimate, lower, upper, covariance, freedom,
         confidence=confidence,
-        cluster=column,
+        cluster=" and ".join(columns) or None,
         method=method,
+        rounds=rounds if method == "bootstrap" else 0,
+        left_out=left_out,
+        seed=seed,
+    )  # fmt: skip
+
+
+def _contrast(fit: BradleyTerry) -> Floats:
+    """From parameters to distances from the origin in strengths, then effects and "neither".
+
+    The origin is the mean of the anchors, or of all models. Shape (m + effects, width).
+    """
+    design = fit.design
+    names = fit.ratings.index[fit.ratings.notna()]
+    origin = np.isin(names, list(fit.anchors)) if fit.anchors else np.ones(design.size, dtype=bool)
+    mean = np.zeros(design.width)
+    mean[: design.size] = origin / max(origin.sum(), 1)
+    rows = [row - mean for row in np.eye(design.size, design.width)]
+    for index, extra in enumerate(design.extras, start=design.size):
+        own = np.eye(1, design.width, index)[0]
+        if extra.name == NEITHER_STRENGTH:
+            rows.append(own - mean)
+        elif extra.acts_on == GAP:
+            rows.append(own)
+    return np.reshape(rows, (len(rows), design.width))
+
+
+def _sandwich(
+    battles: Battles, fit: BradleyTerry, columns: tuple[str, ...], contrast: Floats
+) -> tuple[Floats, Floats]:
+    """Covariance of the contrasts, in strengths squared, and their degrees of freedom."""
+    design = fit.design
+    if design.size == 0:
+        return np.zeros((0, 0)), np.zeros(0)
+    prior_sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
+    prior = prior_precision(design, prior_sd)
+    inverse = design.invert(design.information(fit.point) + prior)
+    squared = _squared(battles, fit) if not columns else None
+    if squared is None:
+        votes = score_votes(battles, fit)
+        meat, freedom = _clustered(votes, battles, columns, inverse, contrast)
+        squared = _squared(battles, fit, votes)
+    else:
+        meat, freedom = squared.squared_scores(fit.point), np.full(len(contrast), np.inf)
+    meat = _fill_still(meat, squared.information(fit.point), design.size)
+    # The prior is one more independent observation of the strengths.
+    half = contrast @ inverse
+    covariance = half @ (meat + prior) @ half.T
+    return (covariance + covariance.T) / 2, freedom
+
+
+def _clustered(
+    votes: VoteScores,
+    battles: Battles,
+    columns: tuple[str, ...],
+    inverse: Floats,
+    contrast: Floats,
+) -> Sandwich:
+    """One way, or both ways less their intersection, made positive where that is not."""
+
+    def by(*names: str) -> Sandwich:
+        return cluster_sandwich(votes, cluster_codes(votes, battles, names), inverse, contrast)
+
+    ways = [by(name) for name in columns]
+    if len(ways) == 1:
+        return ways[0]
+    meat = ways[0].meat + ways[1].meat - by(*columns).meat
+    values, vectors = np.linalg.eigh(meat)
+    positive = (vectors * np.maximum(values, 0)) @ vectors.T
+    return Sandwich(positive, np.minimum(ways[0].freedom, ways[1].freedom))
+
+
+def _squared(battles: Battles, fit: BradleyTerry, votes: VoteScores | None = None) -> Design:
+    """The fit's cells with sums of squared weights as counts."""
+    design = fit.design
+    if (battles.weight == 1).all():
+        return design
+    if not fit.covariates:
+        tally = design.rules.apply(battles.tallies.squares)
+        rated = fit.ratings.notna().to_numpy()
+        sides = fit.side
+        counts = fold_cells(tally[:, rated][:, :, rated], sides=sides)[2]
+        return design.select(slice(None), counts)
+    votes = votes or score_votes(battles, fit)
+    cells = len(design.left)
+    counts = np.bincount(votes.outcome * cells + votes.cell, votes.weight**2, minlength=4 * cells)
+    return design.select(slice(None), counts.reshape(4, cells))
+
+
+def _fill_still(meat: Floats, expected: Floats, size: int) -> Floats:
+    """Nothing but ties between equals leaves a model's scores without spread, and an interval
+    without width: what the model expects stands in for its pairs.
+    """
+    still = np.diag(meat)[:size] <= _NO_SPREAD * np.diag(expected)[:size]
+    if not still.any():
+        return meat
+    spread = np.where(still[:, None] | still[None, :], -expected[:size, :size], 0.0)
+    np.fill_diagonal(spread, 0)
+    filled = meat.copy()
+    filled[:size, :size] += np.diag(spread.sum(axis=1)) - spread
+    return filled
+
+
+def _describe(
+    fit: BradleyTerry,
+    estimate: Floats,
+    lower: Floats,
+    upper: Floats,
+    covariance: Floats,
+    freedom: Floats,
+    *,
+    confidence: float,
+    cluster: str | None,
+    method: str,
+    rounds: int,
+    left_out: int,
+    seed: int,
+) -> Intervals:
+    rated = fit.ratings.index[fit.ratings.notna()]
+    size = len(rated)
+    shift = fit.ratings[rated].to_numpy() - ELO_PER_STRENGTH * estimate[:size]
+    covariance = covariance * ELO_PER_STRENGTH**2
+    variance = np.maximum(np.diag(covariance), 0)
+
+    def by_model(values: Floats, name: str) -> "pd.Series[float]":
+        return pd.Series(values[:size], index=rated, name=name).reindex(fit.ratings.index)
+
+    names = list(fit.effects.index)
+    others = {"estimate": estimate, "lower": lower, "upper": upper}
+    effects = pd.DataFrame({name: ELO_PER_STRENGTH * x[size:] for name, x in others.items()})
+    effects["variance"] = variance[size:]
+    if len(effects) > len(names):
+        names.append(NEITHER_STRENGTH)
+        moved = fit.neither - effects["estimate"].iloc[-1]
+        effects.loc[len(names) - 1, ["estimate", "lower", "upper"]] += moved
+    effects.index = pd.Index(names, name="effect")
+    return Intervals(
+        lower=by_model(ELO_PER_STRENGTH * lower[:size] + shift, "rating_lower"),
+        upper=by_model(ELO_PER_STRENGTH * upper[:size] + shift, "rating_upper"),
+        variance=by_model(variance, "variance"),
+        covariance=pd.DataFrame(covariance[:size, :size], index=rated, columns=rated),
+        freedom=by_model(freedom, "freedom"),
+        effects=effects,
+        confidence=confidence,
+        cluster=cluster,
+        method=method,
+        rounds=rounds,
+        left_out=left_out,
+        seed=seed,
     )
 
 
-def _covariance(battles: Battles, fit: BradleyTerry, column: str | None) -> pd.DataFrame:
-    rated = fit.ratings.notna().to_numpy()
-    names = fit.ratings.index[rated]
-    size = len(names)
-    if size == 0:
-        return pd.DataFrame(index=names, columns=names, dtype=float)
-    strengths = fit.ratings.to_numpy()[rated] / ELO_PER_STRENGTH
-    with_nu = fit.tie_parameter > 0
-    log_nu = np.log(fit.tie_parameter) if with_nu else -np.inf
-    shares = outcome_shares(strengths[:, None] - strengths[None, :], log_nu)
-    seen = _Fit(np.flatnonzero(rated), shares, with_nu, fit.ties, fit.both_bad)
+def probability_above(fit: BradleyTerry, spread: Intervals) -> pd.DataFrame:
+    """Probability that the row's true rating is above the column's, among the rated models.
 
-    wins, tied = _inside(battles.tallies.weights, seen)
-    bread = invert(information(wins + wins.T + tied, shares, with_nu=with_nu), size)
-    wins, tied = _inside(battles.tallies.squares, seen)
-    expected = information(wins + wins.T + tied, shares, with_nu=with_nu)
-    meat = _vote_meat(wins, tied, seen) if column is None else _cluster_meat(battles, seen, column)
-    # Nothing but ties between equals leaves a model's scores without spread, and an interval
-    # without width: what the model expects stands in for its pairs.
-    still = np.diag(meat)[:size] <= _NO_SPREAD * np.diag(expected)[:size]
-    if still.any():
-        spread = -expected[:size, :size] * (still[:, None] | still[None, :])
-        np.fill_diagonal(spread, 0)
-        meat[:size, :size] += laplacian(spread)
-    covariance = (bread @ meat @ bread)[:size, :size] * ELO_PER_STRENGTH**2
-
-    origin = np.isin(names, list(fit.anchors)) if fit.anchors else np.ones(size, dtype=bool)
-    contrast = np.eye(size) - origin / origin.sum()
-    return pd.DataFrame(contrast @ covariance @ contrast.T, index=names, columns=names)
-
-
-def _inside(tally: Floats, fit: _Fit) -> tuple[Floats, Floats]:
-    wins, tied = pair_counts(tally, ties=fit.ties, both_bad=fit.both_bad)
-    inside = np.ix_(fit.models, fit.models)
-    return wins[inside], tied[inside]
-
-
-def _vote_meat(wins: Floats, tied: Floats, fit: _Fit) -> Floats:
-    """Sum of the votes' squared scores, from sums of their squared weights."""
-    won, lost, drew = gap_residuals(fit.shares)
-    tie = fit.shares.tie
-    scatter = wins * won**2 + wins.T * lost**2 + tied * drew**2
-    strengths = laplacian(scatter)
-    if not fit.with_nu:
-        return strengths
-    cross = (tied * drew * (1 - tie) - (wins * won + wins.T * lost) * tie).sum(axis=1)
-    own = ((wins + wins.T) * tie**2 + tied * (1 - tie) ** 2).sum() / 2
-    return np.block([[strengths, cross[:, None]], [cross[None, :], np.array([[own]])]])
-
-
-def _cluster_meat(battles: Battles, fit: _Fit, column: str) -> Floats:
-    """Sum over clusters of their squared scores, times c / (c - 1) for c clusters.
-
-    A vote without a value in the column is a cluster of its own.
+    Normal (or, under clusters, Student's t with the smaller freedom of the two) about the
+    difference, with the variance of the difference from the full covariance; a flat prior. NaN on
+    the diagonal.
     """
-    place = np.full(len(battles.models), -1)
-    place[fit.models] = np.arange(len(fit.models))
-    a, b = place[battles.a], place[battles.b]
-    kept = (a >= 0) & (b >= 0) & np.isin(battles.outcome, _used_outcomes(fit))
-    a, b, outcome, weight = a[kept], b[kept], battles.outcome[kept], battles.weight[kept]
-
-    codes, values = factorize(battles.frame[column])
-    cluster = codes[battles.rows[kept]]
-    missing = cluster < 0
-    cluster[missing] = len(values) + np.arange(missing.sum())
-    cluster = np.unique(cluster, return_inverse=True)[1]
-
-    won, lost, drew = gap_residuals(fit.shares)
-    gap_scores = weight * np.stack([won, lost, drew, drew])[outcome, a, b]
-    shape = (cluster.max() + 1, len(fit.models) + fit.with_nu)
-    scores = csr_array((gap_scores, (cluster, a)), shape=shape)
-    scores = scores - csr_array((gap_scores, (cluster, b)), shape=shape)
-    if fit.with_nu:
-        tie_scores = weight * ((outcome >= Outcome.TIE) - fit.shares.tie[a, b])
-        last = np.full(len(a), len(fit.models))
-        scores = scores + csr_array((tie_scores, (cluster, last)), shape=shape)
-    correction = shape[0] / max(shape[0] - 1, 1)
-    meat: Floats = (scores.T @ scores).toarray() * correction
-    return meat
-
-
-def _used_outcomes(fit: _Fit) -> list[Outcome]:
-    used = [Outcome.A, Outcome.B]
-    if fit.ties != "drop":
-        used.append(Outcome.TIE)
-        if fit.both_bad == "tie":
-            used.append(Outcome.BOTH_BAD)
-    return used
+    ratings = fit.ratings.dropna()
+    values, covariance = ratings.to_numpy(), spread.covariance.to_numpy()
+    own = np.diag(covariance)
+    error = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0))
+    ahead = values[:, None] - values[None, :]
+    freedom = spread.freedom[ratings.index].to_numpy()
+    fewer = np.minimum(freedom[:, None], freedom[None, :])
+    z = np.divide(ahead, error, out=np.full_like(ahead, np.nan), where=error > 0)
+    above = np.where(np.isinf(fewer), norm.cdf(z), student.cdf(z, fewer))
+    np.fill_diagonal(above, np.nan)
+    return pd.DataFrame(above, index=ratings.index, columns=ratings.index)

@@ -1,0 +1,193 @@
+"""Refits to resampled votes, or resampled clusters of votes, all rounds at once.
+
+Resampling votes draws the counts of the cells, which are sufficient, from one multinomial (Efron
+1979); resampling clusters draws how often each cluster is taken. Every round is refitted by Newton
+steps with the information of the fit itself: at the optimum it is the right matrix for all rounds
+but for sampling noise, so that a step needs no new inverse.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from ratings.battles import Battles
+from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.clusters import cluster_codes, score_votes
+from ratings.connectivity import has_maximum, largest_part
+from ratings.design import NEITHER_STRENGTH, TIE_PARAMETER, prior_precision
+from ratings.errors import OptionError, RatingsError
+from ratings.newton import maximise
+from ratings.outcomes import GAP, NEITHER, OUTCOMES, derivatives
+
+Floats = NDArray[np.float64]
+Draw = Callable[[np.random.Generator, int], Floats]  # (rounds, 4, cells)
+
+_AT_ONCE = 50  # rounds: their arrays stay in the cache
+_TOLERANCE = 1e-7  # in strengths: 2e-5 Elo points, far below the noise between rounds
+_MOST_STEPS = 40
+
+
+def resample(
+    battles: Battles,
+    fit: BradleyTerry,
+    squares: Floats,
+    columns: tuple[str, ...],
+    *,
+    rounds: int,
+    seed: int,
+) -> Floats:
+    """Parameters refitted to resampled votes, shape (rounds that have finite ones, width).
+
+    Args:
+        battles: the votes.
+        fit: their ratings.
+        squares: sums of squared weights, as the fit's counts, shape (4, cells).
+        columns: one column of clusters to resample instead of votes; or none.
+        rounds: how many.
+        seed: of the draws.
+    """
+    if len(columns) > 1:
+        raise OptionError("a bootstrap resamples one column of clusters: name one")
+    random = np.random.default_rng(seed)
+    found = []
+    solver = _Solver(fit)
+    draw = _cluster_draws(battles, fit, columns) if columns else _vote_draws(fit, squares)
+    for start in range(0, rounds, _AT_ONCE):
+        counts = draw(random, min(_AT_ONCE, rounds - start))
+        found.append(solver.solve(counts))
+    points = np.concatenate(found)
+    return points[np.isfinite(points).all(axis=1)]
+
+
+def _vote_draws(fit: BradleyTerry, squares: Floats) -> Draw:
+    """Counts of resampled votes.
+
+    Votes of unequal weight are drawn as W^2 / Q votes of weight Q / W (W their sum, Q that of their
+    squares), which has the mean W and the variance Q that drawing them singly has.
+    """
+    weights = fit.design.counts
+    told = np.nonzero(weights)
+    each = squares[told] / weights[told]
+    votes = weights[told] / each
+    total = round(float(votes.sum()))
+
+    def draw(random: np.random.Generator, rounds: int) -> Floats:
+        counts = np.zeros((rounds, *weights.shape))
+        counts[:, told[0], told[1]] = random.multinomial(total, votes / votes.sum(), rounds) * each
+        return counts
+
+    return draw
+
+
+def _cluster_draws(battles: Battles, fit: BradleyTerry, columns: tuple[str, ...]) -> Draw:
+    """Counts of the votes of resampled clusters, each with all of its votes."""
+    votes = score_votes(battles, fit)
+    cluster = cluster_codes(votes, battles, columns)
+    clusters = int(cluster.max()) + 1
+    design = fit.design
+    cells = len(design.left)
+    if fit.covariates:
+        cell, outcome = votes.cell, votes.outcome
+    else:
+        # From ordered pairs to the cells of the fit, which may have either side first.
+        of_pair = np.zeros((2, design.size, design.size), dtype=np.intp)
+        of_pair[1, design.right, design.left] = of_pair[0, design.left, design.right] = np.arange(
+            cells
+        )
+        kept = np.zeros((design.size,) * 2, dtype=bool)
+        kept[design.left, design.right] = True
+        mirrored = ~kept[votes.left, votes.right]
+        cell = of_pair[mirrored.astype(np.intp), votes.left, votes.right]
+        outcome = np.where(mirrored & (votes.outcome < 2), 1 - votes.outcome, votes.outcome)
+    entries = csr_array(
+        (votes.weight, (cluster, outcome * cells + cell)), shape=(clusters, OUTCOMES * cells)
+    )
+
+    def draw(random: np.random.Generator, rounds: int) -> Floats:
+        taken = random.multinomial(clusters, np.full(clusters, 1 / clusters), rounds)
+        drawn: Floats = (entries.T @ taken.T.astype(float)).T
+        return np.ascontiguousarray(drawn).reshape(rounds, OUTCOMES, cells)
+
+    return draw
+
+
+class _Solver:
+    """Refits many rounds of counts from the same cells."""
+
+    def __init__(self, fit: BradleyTerry) -> None:
+        design = fit.design
+        self.design, self.start = design, fit.point
+        self.prior_sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
+        self.prior = prior_precision(design, self.prior_sd)
+        self.inverse = design.invert(design.information(fit.point) + self.prior)
+        cells = np.arange(len(design.left))
+        self.to_gap = np.zeros((len(cells), design.width))
+        self.to_gap[cells, design.left] = 1
+        self.to_gap[cells, design.right] = -1
+        for index, extra in enumerate(design.extras, start=design.size):
+            if extra.acts_on == GAP:
+                self.to_gap[:, index] = 1.0 if extra.column is None else extra.column
+        self.to_neither = np.zeros_like(self.to_gap)
+        self.tie, neither = design.place(TIE_PARAMETER), design.place(NEITHER_STRENGTH)
+        self.neither = neither
+        if neither is not None:
+            self.to_neither[cells, design.left] = self.to_neither[cells, design.right] = -0.5
+            self.to_neither[:, neither] = 1
+
+    def solve(self, counts: Floats) -> Floats:
+        """Parameters of each round, (rounds, width); NaN where they have no maximum."""
+        points = np.tile(self.start, (len(counts), 1))
+        open_ = np.arange(len(counts))
+        for _ in range(_MOST_STEPS):
+            gradient = self._gradient(points[open_], counts[open_])
+            step = (gradient - points[open_] @ self.prior) @ self.inverse
+            longest = np.abs(step).max(axis=1)
+            step *= (1 / np.maximum(longest, 1))[:, None]
+            if self.tie is not None and self.design.rules.ties == "rao-kupper":
+                margin = points[open_, self.tie]
+                step[:, self.tie] = np.maximum(step[:, self.tie], -margin / 2)
+            points[open_] += step
+            open_ = open_[~(longest < _TOLERANCE)]
+            if not len(open_):
+                return points
+        for which in open_:  # few votes: counts too far from the fit's for its information
+            points[which] = self._alone(counts[which])
+        return points
+
+    def _gradient(self, points: Floats, counts: Floats) -> Floats:
+        gap = points @ self.to_gap.T
+        if self.tie is None and self.neither is None:
+            residual = (counts[:, 0] - counts[:, 1]) / 2
+            residual -= counts.sum(axis=1) * np.tanh(gap / 2) / 2
+            return residual @ self.to_gap
+        tie = -np.inf if self.tie is None else points[:, [self.tie]]
+        pull = None if self.neither is None else points @ self.to_neither.T
+        score = derivatives(self.design.rules.ties, gap, tie, pull).score
+        local = np.einsum("roc,okrc->krc", counts, score)
+        gradient: Floats = local[GAP] @ self.to_gap
+        if self.tie is not None:
+            gradient[:, self.tie] += local[1].sum(axis=1)
+        if self.neither is not None:
+            gradient += local[NEITHER] @ self.to_neither
+        return gradient
+
+    def _alone(self, counts: Floats) -> Floats:
+        nothing = np.full(self.design.width, np.nan)
+        design = self.design.select(slice(None), counts)
+        taken = np.zeros((design.size,) * 2)
+        np.add.at(taken, (design.left, design.right), counts[0] + counts[2] / 2)
+        np.add.at(taken, (design.right, design.left), counts[1] + counts[2] / 2)
+        lost_answer = any(
+            place is not None and not counts[answer].any()
+            for place, answer in ((self.tie, 2), (self.neither, 3))
+        )
+        if self.prior_sd is None and (
+            lost_answer or not largest_part(taken).all() or not has_maximum(design)
+        ):
+            return nothing
+        try:
+            return maximise(design, prior_sd=self.prior_sd).point
+        except RatingsError:
+            return nothing
