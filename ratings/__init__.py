@@ -9,7 +9,7 @@ from ratings.elo import elo
 from ratings.errors import OptionError, RatingsError, VotesError
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
 from ratings.reading import read_votes
-from ratings.uncertainty import Intervals, intervals
+from ratings.uncertainty import Intervals, intervals, probability_above
 
 __all__ = [
     "COLUMNS",
@@ -24,5 +24,6 @@ __all__ = [
     "intervals",
     "leaderboard",
     "leaderboard_by",
+    "probability_above",
     "read_votes",
 ]

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from ratings.battles import Battles
-from ratings.columns import VOTER, VOTER_PSEUDONYM
-from ratings.errors import OptionError, RatingsError, VotesError
+from ratings.columns import STAND_INS
+from ratings.errors import RatingsError, VotesError
 from ratings.leaderboard import METHODS, leaderboard, leaderboard_by, parameters_of
-from ratings.likelihood import BOTH_BAD_RULES, TIE_RULES
+from ratings.outcomes import BOTH_BAD_RULES, TIE_RULES
 from ratings.reading import read_votes
 
 _SHOWN = {
@@ -53,20 +53,41 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--method", choices=METHODS, default="bt", help="default bt, Bradley-Terry")
     parser.add_argument(
         "--ties",
-        choices=(*TIE_RULES, "rao-kupper"),
+        choices=TIE_RULES,
         default="half",
         help="half a win to each (default), an outcome of its own, or left out",
     )
     parser.add_argument(
-        "--both-bad", choices=BOTH_BAD_RULES, default="tie", help="a tie (default), or left out"
+        "--both-bad",
+        choices=BOTH_BAD_RULES,
+        default="tie",
+        help="a tie (default), left out, or an outcome of its own",
     )
     parser.add_argument(
         "--ci", type=float, default=0.95, metavar="SHARE", help="confidence (default 0.95)"
     )
     parser.add_argument(
-        "--cluster", metavar="COLUMN", help="column of independent answers, such as voter"
+        "--cluster",
+        action="append",
+        metavar="COLUMN",
+        help="column of independent answers, such as voter or prompt; twice for both ways",
     )
-    parser.add_argument("--bootstrap", type=int, metavar="N", help="rounds; not there yet")
+    parser.add_argument(
+        "--bootstrap", type=int, metavar="N", help="intervals from N refits to resampled votes"
+    )
+    parser.add_argument(
+        "--side", action="store_true", help="estimate the advantage of the left side"
+    )
+    parser.add_argument(
+        "--covariate",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="hold equal the difference of columns NAME_a and NAME_b, or column NAME",
+    )
+    parser.add_argument(
+        "--prior-sd", type=float, metavar="POINTS", help="regularise: rate everyone, pulled to 1000"
+    )
     parser.add_argument(
         "--anchor",
         action="append",
@@ -91,8 +112,6 @@ def _anchor(text: str) -> tuple[str, float]:
 
 
 def _rate(options: argparse.Namespace) -> str:
-    if options.bootstrap is not None:
-        raise OptionError("--bootstrap is not there yet: leave it out for sandwich intervals")
     asked: dict[str, Any] = {
         "method": options.method,
         "ties": options.ties,
@@ -100,10 +119,15 @@ def _rate(options: argparse.Namespace) -> str:
         "confidence": options.ci,
         "cluster": options.cluster,
         "anchors": dict(options.anchor),
+        "rounds": options.bootstrap,
+        "side": options.side,
+        "covariates": options.covariate,
+        "prior_sd": options.prior_sd,
     }
-    wanted = [name for name in (options.cluster, options.by) if name]
-    if options.cluster == VOTER:
-        wanted.append(VOTER_PSEUDONYM)
+    wanted = [*(options.cluster or ()), *([options.by] if options.by else ())]
+    wanted += [STAND_INS[name] for name in wanted if name in STAND_INS]
+    for name in options.covariate:
+        wanted += [name, f"{name}_a", f"{name}_b"]
     frames = [read_votes(path, columns=wanted) for path in options.votes]
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     try:
@@ -162,15 +186,31 @@ def _table(board: pd.DataFrame) -> str:
 
 def _caption(parameters: dict[str, Any]) -> str:
     """What the table rests on, in one line."""
-    ties = {"half": "half a win to each", "drop": "left out", "davidson": "Davidson's model"}
+    ties = {
+        "half": "half a win to each",
+        "drop": "left out",
+        "davidson": "Davidson's model",
+        "rao-kupper": "Rao and Kupper's model",
+    }
+    bad = {"tie": "as a tie", "drop": "left out", "own": "an outcome of its own"}
     said = [
         "Bradley-Terry" if parameters["method"] == "bt" else "sequential Elo, no intervals",
         f"ties {ties[parameters['ties']]}",
-        f"both bad {'as a tie' if parameters['both_bad'] == 'tie' else 'left out'}",
+        f"both bad {bad[parameters['both_bad']]}",
     ]
     if "confidence" in parameters:
         percent = f"{100 * parameters['confidence']:g}%"
-        said.append(f"{percent} intervals by {parameters['cluster'] or 'vote'}")
+        how = f" from {parameters['rounds']} resamples" if parameters["rounds"] else ""
+        said.append(f"{percent} intervals{how} by {parameters['cluster'] or 'vote'}")
+        if parameters["rounds_left_out"]:
+            said.append(f"{parameters['rounds_left_out']} resamples without ratings left out")
+        if parameters["prior_sd"] is not None:
+            said.append(f"normal prior of {parameters['prior_sd']:g} points about the mean")
+    for effect in parameters.get("effects", ()):
+        said.append(
+            f"{effect['effect']} {effect['estimate']:.1f} "
+            f"({effect['lower']:.1f} to {effect['upper']:.1f}) points"
+        )
     anchors = [f"{name} at {value:g}" for name, value in parameters["anchors"].items()]
     if anchors:
         said.append(f"anchored: {', '.join(anchors)}")

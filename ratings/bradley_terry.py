@@ -25,7 +25,7 @@ from ratings.design import (
 )
 from ratings.errors import OptionError
 from ratings.newton import Maximum, maximise
-from ratings.outcomes import GAP, Rules
+from ratings.outcomes import GAP, Rules, points_taken
 
 Floats = NDArray[np.float64]
 
@@ -112,9 +112,8 @@ def bradley_terry(
     if prior_sd is not None and not prior_sd > 0:
         raise OptionError(f"prior_sd must be above 0 Elo points, not {prior_sd}")
     tally = rules.apply(battles.tallies.weights)
-    size = len(battles.models)
-    wins = tally[0] + tally[1].T + (tally[2] + tally[2].T) / 2
-    rated = largest_part(wins) if prior_sd is None else np.ones(size, dtype=bool)
+    everyone = np.ones(len(battles.models), dtype=bool)
+    rated = largest_part(points_taken(tally)) if prior_sd is None else everyone
     design = _design(battles, rules, rated, tally, side=side, covariates=tuple(covariates))
     if (
         rated.any()
@@ -123,7 +122,7 @@ def bradley_terry(
     ):
         raise OptionError(_unidentified(side, covariates))
     if prior_sd is None and not covariates and not has_maximum(design):
-        rated = np.zeros(size, dtype=bool)
+        rated = np.zeros_like(everyone)
         design = _design(battles, rules, rated, tally, side=side, covariates=())
     first = None
     if start is not None and start.design.width == design.width:
@@ -167,7 +166,7 @@ def _design(
         left, right, counts, columns, _ = covariate_cells(battles, rules, rated, covariates)
     else:
         left, right, counts = fold_cells(tally[:, rated][:, :, rated], sides=side)
-    extras = standard_extras(rules, counts, side=side and rated.any(), covariates=columns)
+    extras = standard_extras(rules, counts, side=side and bool(rated.any()), covariates=columns)
     return Design(int(rated.sum()), left, right, counts, rules, extras)
 
 

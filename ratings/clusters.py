@@ -188,9 +188,11 @@ def _sum_scores(votes: VoteScores, chosen: Codes | slice, cluster: Codes, cluste
     half_bad = by[NEITHER] / 2 if NEITHER in by else 0.0
     width = design.width
     row = cluster * width
-    total = np.bincount(row + left, by[GAP] - half_bad, minlength=clusters * width)
+    total: Floats = np.bincount(row + left, by[GAP] - half_bad, minlength=clusters * width).astype(
+        np.float64, copy=False
+    )
     total -= np.bincount(row + right, by[GAP] + half_bad, minlength=clusters * width)
-    scores: Floats = total.reshape(clusters, width)
+    scores = total.reshape(clusters, width)
     for index, extra in enumerate(design.extras, start=design.size):
         own = by[extra.acts_on] if extra.column is None else by[extra.acts_on] * extra.column[cell]
         scores[:, index] = np.bincount(cluster, own, minlength=clusters)
@@ -234,9 +236,9 @@ def _corrections(
 def _information(votes: VoteScores, chosen: Codes) -> Floats:
     """Information of some votes alone, shape (width, width)."""
     cells, codes = np.unique(votes.cell[chosen], return_inverse=True)
-    counts = np.bincount(
+    counts: Floats = np.bincount(
         votes.outcome[chosen] * len(cells) + codes,
         votes.weight[chosen],
         minlength=OUTCOMES * len(cells),
-    ).reshape(OUTCOMES, len(cells))
-    return votes.design.select(cells, counts).information(votes.point)
+    ).astype(np.float64)
+    return votes.design.select(cells, counts.reshape(OUTCOMES, len(cells))).information(votes.point)

@@ -195,7 +195,7 @@ def find_cluster_columns(frame: pd.DataFrame, cluster: str | Sequence[str]) -> t
         stand_in = STAND_INS.get(name)
         if name in frame:
             found.append(name)
-        elif stand_in in frame:
+        elif stand_in is not None and stand_in in frame:
             found.append(stand_in)
         elif name != VOTER:
             raise OptionError(f"the votes have no column {name!r} to cluster by")

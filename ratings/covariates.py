@@ -63,16 +63,16 @@ def covariate_cells(
     new[1:] = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
     cell = np.cumsum(new) - 1
     cells = int(new.sum())
-    counts = np.bincount(
+    counts: Floats = np.bincount(
         outcome[order] * cells + cell,
         weights=battles.weight[kept][order],
         minlength=OUTCOMES * cells,
-    ).reshape(OUTCOMES, cells)
+    ).astype(np.float64)
     first = order[new]
     extras = [Extra(name, GAP, column[first]) for name, column in zip(names, scaled, strict=True)]
     of_vote = np.empty_like(cell)
     of_vote[order] = cell
-    return CovariateCells(a[first], b[first], counts, extras, of_vote)
+    return CovariateCells(a[first], b[first], counts.reshape(OUTCOMES, cells), extras, of_vote)
 
 
 def _difference(frame: pd.DataFrame, name: str, rows: Codes) -> Floats:

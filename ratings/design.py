@@ -162,7 +162,7 @@ class Design:
 
     def spread(self, scores: Floats) -> Floats:
         """Sum over cells of local scores (3, cells) as derivatives by parameter, (width,)."""
-        gap, tie, neither = scores
+        gap, neither = scores[GAP], scores[NEITHER]
         left = np.bincount(self.left, gap - neither / 2, minlength=self.size)
         right = np.bincount(self.right, -gap - neither / 2, minlength=self.size)
         own = [self._along(extra, scores[extra.acts_on]).sum() for extra in self.extras]

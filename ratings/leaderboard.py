@@ -1,6 +1,6 @@
 """The leaderboard: ratings, intervals, ranks, counts and a status for every model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,9 @@ from ratings.columns import Outcome
 from ratings.connectivity import largest_part
 from ratings.elo import elo
 from ratings.errors import OptionError
-from ratings.likelihood import pair_counts
+from ratings.outcomes import Rules, points_taken
 from ratings.ranks import interval_ranks, rank_sets
-from ratings.uncertainty import intervals
+from ratings.uncertainty import DEFAULT_ROUNDS, intervals
 
 COLUMNS = (
     "rank",
@@ -47,8 +47,12 @@ def leaderboard(
     ties: str = "half",
     both_bad: str = "tie",
     confidence: float = 0.95,
-    cluster: str | None = None,
+    cluster: str | Sequence[str] | None = None,
     anchors: Mapping[str, float] | None = None,
+    rounds: int | None = None,
+    side: bool = False,
+    covariates: Sequence[str] = (),
+    prior_sd: float | None = None,
 ) -> pd.DataFrame:
     """One row a model, best first, with the columns of `COLUMNS`.
 
@@ -59,10 +63,14 @@ def leaderboard(
         battles: the votes.
         method: "bt" (Bradley-Terry), or "elo" (sequential; no intervals and no rank sets).
         ties: see `bradley_terry`.
-        both_bad: as a "tie", or "drop".
+        both_bad: as a "tie", or "drop", or "own".
         confidence: of each interval by itself, and of all rank sets jointly.
         cluster: see `intervals`.
         anchors: ratings to hold, by model; the mean of several is held.
+        rounds: intervals from a bootstrap of so many rounds instead of the sandwich.
+        side: see `bradley_terry`.
+        covariates: see `bradley_terry`.
+        prior_sd: see `bradley_terry`; the status still says what the votes alone can rate.
     """
     if method not in METHODS:
         raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
@@ -81,27 +89,52 @@ def leaderboard(
         board["rank"] = board["rating"].rank(method="min", ascending=False)
         connected = largest_part(_points(battles, ties, both_bad))
     else:
-        fit = bradley_terry(battles, ties, both_bad=both_bad, anchors=anchors)
-        spread = intervals(battles, fit, confidence=confidence, cluster=cluster)
+        fit = bradley_terry(
+            battles,
+            ties,
+            both_bad=both_bad,
+            anchors=anchors,
+            side=side,
+            covariates=covariates,
+            prior_sd=prior_sd,
+        )
+        spread = intervals(
+            battles,
+            fit,
+            confidence=confidence,
+            cluster=cluster,
+            method="sandwich" if rounds is None else "bootstrap",
+            rounds=rounds or DEFAULT_ROUNDS,
+        )
         board["rating"] = fit.ratings.to_numpy()
         board["rating_lower"] = spread.lower.to_numpy()
         board["rating_upper"] = spread.upper.to_numpy()
         board["variance"] = spread.variance.to_numpy()
-        connected = fit.ratings.notna().to_numpy()
-        rated = board.loc[connected]
-        board.loc[connected, "rank"] = interval_ranks(
+        is_rated = fit.ratings.notna().to_numpy()
+        rated = board.loc[is_rated]
+        board.loc[is_rated, "rank"] = interval_ranks(
             rated["rating_lower"].to_numpy(), rated["rating_upper"].to_numpy()
         )
         best, worst = rank_sets(
-            rated["rating"].to_numpy(), spread.covariance.to_numpy(), confidence=confidence
+            rated["rating"].to_numpy(),
+            spread.covariance.to_numpy(),
+            confidence=confidence,
+            freedom=float(spread.freedom.min()) if len(rated) else np.inf,
         )
-        board.loc[connected, "rank_lower"] = best
-        board.loc[connected, "rank_upper"] = worst
+        board.loc[is_rated, "rank_lower"] = best
+        board.loc[is_rated, "rank_upper"] = worst
+        connected = is_rated
+        if prior_sd is not None:
+            connected = largest_part(_points(battles, ties, both_bad))
         parameters |= {
             "tie_parameter": None if np.isnan(fit.tie_parameter) else fit.tie_parameter,
             "confidence": confidence,
             "cluster": spread.cluster,
             "intervals": spread.method,
+            "rounds": spread.rounds,
+            "rounds_left_out": spread.left_out,
+            "effects": spread.effects.reset_index().to_dict("records"),
+            "prior_sd": prior_sd,
         }
     board["status"] = _statuses(battles, connected, ties, both_bad)
     board = _order(board)[list(COLUMNS)].astype(dict.fromkeys(_RANKS, "Int64"))
@@ -162,8 +195,7 @@ def _count(battles: Battles) -> pd.DataFrame:
 
 
 def _points(battles: Battles, ties: str, both_bad: str) -> NDArray[np.float64]:
-    wins, tied = pair_counts(battles.tallies.votes, ties=ties, both_bad=both_bad)
-    return wins + tied / 2
+    return points_taken(Rules(ties, both_bad).apply(battles.tallies.votes))
 
 
 def _statuses(

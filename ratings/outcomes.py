@@ -95,6 +95,13 @@ class Rules:
         return ruled
 
 
+def points_taken(ruled: Floats) -> Floats:
+    """What the row took off the column: a win 1, a tie 1/2 to both; (4, m, m) to (m, m)."""
+    won, lost, tied, _ = ruled
+    points: Floats = won + lost.T + (tied + tied.T) / 2
+    return points
+
+
 class Derivatives(NamedTuple):
     """Of each answer's log-probability, over cells c and by up to three numbers k and l."""
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import t as student
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.intp]
@@ -14,7 +14,9 @@ def interval_ranks(lower: Floats, upper: Floats) -> Ranks:
     return ranks
 
 
-def rank_sets(ratings: Floats, covariance: Floats, *, confidence: float) -> tuple[Ranks, Ranks]:
+def rank_sets(
+    ratings: Floats, covariance: Floats, *, confidence: float, freedom: float = np.inf
+) -> tuple[Ranks, Ranks]:
     """Best and worst rank of each model; all sets together hold with the given confidence.
 
     All ordered pairs are tested one-sided on their difference, with Holm's step-down (1979) over
@@ -26,6 +28,7 @@ def rank_sets(ratings: Floats, covariance: Floats, *, confidence: float) -> tupl
         ratings: shape (m,).
         covariance: of the ratings, shape (m, m).
         confidence: joint over all models.
+        freedom: degrees of freedom of the covariance; infinite for the normal.
     """
     size = len(ratings)
     own = np.diag(covariance)
@@ -36,7 +39,7 @@ def rank_sets(ratings: Floats, covariance: Floats, *, confidence: float) -> tupl
         ahead, np.sqrt(np.where(told_apart, variance, 1)), where=told_apart, out=0 * ahead
     )
     tests = ~np.eye(size, dtype=bool)
-    p = norm.sf(z[tests])
+    p = student.sf(z[tests], freedom)
     order = np.argsort(p)
     passed = p[order] <= (1 - confidence) / (len(p) - np.arange(len(p)))
     rejected = np.zeros(len(p), dtype=bool)

@@ -26,6 +26,7 @@ from ratings.profile import profile_bounds
 
 Floats = NDArray[np.float64]
 
+DEFAULT_ROUNDS = 1000
 METHODS = ("sandwich", "bootstrap", "profile")
 # A model whose scores carry less than this share of its information has no spread at all: what is
 # left is rounding.
@@ -74,7 +75,7 @@ def intervals(
     confidence: float = 0.95,
     cluster: str | Sequence[str] | None = None,
     method: str = "sandwich",
-    rounds: int = 1000,
+    rounds: int = DEFAULT_ROUNDS,
     seed: int = 0,
 ) -> Intervals:
     """Intervals around the ratings of `fit`, which must come from the same battles.
@@ -98,7 +99,7 @@ def intervals(
             other models.
     """
     if not 0 < confidence < 1:
-        raise OptionError(f"confidence must be between 0 and 1, not {confidence}")
+        raise OptionError(f"confidence must lie between 0 and 1, not {confidence:g}")
     if method not in METHODS:
         raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     if method == "bootstrap" and rounds < 100:
@@ -216,8 +217,9 @@ def _squared(battles: Battles, fit: BradleyTerry, votes: VoteScores | None = Non
         return design.select(slice(None), counts)
     votes = votes or score_votes(battles, fit)
     cells = len(design.left)
-    counts = np.bincount(votes.outcome * cells + votes.cell, votes.weight**2, minlength=4 * cells)
-    return design.select(slice(None), counts.reshape(4, cells))
+    place = votes.outcome * cells + votes.cell
+    squares: Floats = np.bincount(place, votes.weight**2, minlength=4 * cells).astype(np.float64)
+    return design.select(slice(None), squares.reshape(4, cells))
 
 
 def _fill_still(meat: Floats, expected: Floats, size: int) -> Floats:

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy.optimize import minimize
 
 import ratings
-from ratings.connectivity import has_davidson_maximum
-from ratings.likelihood import invert, laplacian
+from ratings.connectivity import has_maximum
+from ratings.design import Design, Extra
+from ratings.outcomes import TIE, Rules
 
 PER_STRENGTH = 400 / np.log(10)
 
@@ -184,9 +185,20 @@ def test_few_votes_give_finite_ratings_or_none(votes, ties):
 
 def test_davidsons_likelihood_without_a_maximum_is_seen():
     """One win and ten ties: the loser's chance of ever winning has its best value at 0."""
-    wins, ties = np.array([[0.0, 1], [0, 0]]), np.array([[0.0, 10], [10, 0]])
-    assert not has_davidson_maximum(wins, ties)
-    assert has_davidson_maximum(wins + wins.T, ties)
+
+    def told(*counts):
+        design = Design(
+            2,
+            np.array([0]),
+            np.array([1]),
+            np.array(counts, dtype=float)[:, None],
+            Rules("davidson"),
+            (Extra("tie", TIE),),
+        )
+        return has_maximum(design)
+
+    assert not told(1, 0, 10, 0)
+    assert told(1, 1, 10, 0)
 
 
 def test_the_mean_is_1000_or_the_anchors_are_held(votes_of):
@@ -218,9 +230,11 @@ def test_both_bad_is_a_tie_or_left_out(votes_of):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"ties": "rao-kupper"}, "rao-kupper' is not there yet"),
-        ({"ties": "win"}, "ties must be one of half, davidson, drop, not 'win'"),
-        ({"both_bad": "own"}, "both_bad must be one of tie, drop, not 'own'"),
+        ({"ties": "win"}, "ties must be one of half, davidson, rao-kupper, drop, not 'win'"),
+        ({"both_bad": "bad"}, "both_bad must be one of tie, drop, own, not 'bad'"),
+        ({"ties": "rao-kupper", "both_bad": "own"}, "both_bad='own' needs"),
+        ({"prior_sd": 0}, "prior_sd must be above 0"),
+        ({"covariates": ["loudness"]}, "neither the columns 'loudness_a'"),
     ],
 )
 def test_unknown_rules_are_refused(votes_of, options, message):
@@ -269,5 +283,6 @@ def test_of_equally_large_islands_the_one_with_more_votes_is_rated(votes_of):
 
 
 def test_the_pseudo_inverse_leaves_the_null_direction_empty():
-    matrix = laplacian(np.array([[0.0, 2, 1], [2, 0, 5], [1, 5, 0]]))
-    assert invert(matrix, 3) == pytest.approx(np.linalg.pinv(matrix), abs=1e-12)
+    design = Design(3, np.array([0, 0, 1]), np.array([1, 2, 2]), np.ones((4, 3)), Rules())
+    matrix = np.array([[3.0, -2, -1], [-2, 7, -5], [-1, -5, 6]])
+    assert design.invert(matrix) == pytest.approx(np.linalg.pinv(matrix), abs=1e-12)

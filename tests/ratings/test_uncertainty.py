@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.linalg import sqrtm
 
 import ratings
 
@@ -31,7 +32,10 @@ def test_two_models_by_hand(votes_of):
 
 
 def brute_force_covariance(frame, fit, clusters):
-    """Sandwich from numerical derivatives of each vote's log-likelihood."""
+    """Sandwich from numerical derivatives of each vote's log-likelihood.
+
+    Each cluster's scores are corrected by (I - H_g H^-)^(-1/2), with a matrix function for the root.
+    """
     names = list(fit.ratings.index)
     davidson = fit.ties == "davidson"
     point = np.append((fit.ratings.to_numpy() - 1000) / PER_STRENGTH, [np.log(0.5)])
@@ -52,14 +56,24 @@ def brute_force_covariance(frame, fit, clusters):
 
     size = len(names) + davidson
     eye = np.eye(len(point))[:size]
-    scores = np.stack([(terms(point + 1e-5 * e) - terms(point - 1e-5 * e)) / 2e-5 for e in eye], 1)
 
-    def slope(at):
-        return np.array([(terms(at + 1e-4 * e) - terms(at - 1e-4 * e)).sum() / 2e-4 for e in eye])
+    def scores(at):
+        return np.stack([(terms(at + 1e-4 * e) - terms(at - 1e-4 * e)) / 2e-4 for e in eye], 1)
 
-    hessian = np.stack([(slope(point + 1e-4 * e) - slope(point - 1e-4 * e)) / 2e-4 for e in eye])
-    sums = pd.DataFrame(scores).groupby(np.asarray(clusters)).sum().to_numpy()
-    bread = np.linalg.pinv(-hessian, rcond=1e-6)
+    def by_cluster(values):
+        return pd.DataFrame(values).groupby(np.asarray(clusters)).sum().to_numpy()
+
+    curved = [(scores(point + 1e-4 * e) - scores(point - 1e-4 * e)) / -2e-4 for e in eye]
+    bread = np.linalg.pinv(np.stack([each.sum(axis=0) for each in curved]), rcond=1e-6)
+    sums = by_cluster(scores(point))
+    if len(sums) < len(frame):
+        own = np.stack([by_cluster(each) for each in curved], axis=1)
+        sums = np.stack(
+            [
+                sqrtm(np.linalg.inv(np.eye(size) - h @ bread)).real @ s
+                for h, s in zip(own, sums, strict=True)
+            ]
+        )
     covariance = (bread @ sums.T @ sums @ bread)[: len(names), : len(names)]
     centre = np.eye(len(names)) - 1 / len(names)
     return centre @ covariance @ centre * PER_STRENGTH**2
@@ -147,7 +161,11 @@ def test_95_percent_of_the_intervals_hold_the_truth(simulate_votes, ties):
 def test_what_cannot_be_asked(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1)})
     for options, message in [
-        ({"method": "bootstrap"}, "there is no 'bootstrap' yet"),
+        ({"method": "jackknife"}, "method must be one of sandwich, bootstrap, profile"),
+        ({"method": "bootstrap", "rounds": 10}, "at least 100 rounds"),
+        ({"method": "bootstrap", "cluster": ["model_a", "model_b"]}, "one column of clusters"),
+        ({"method": "profile", "cluster": "model_a"}, "profile intervals are by vote"),
+        ({"cluster": ["a", "b", "c"]}, "one or two columns, not 3"),
         ({"confidence": 95}, "between 0 and 1, not 95"),
         ({"cluster": "judge"}, "no column 'judge' to cluster by"),
     ]:
