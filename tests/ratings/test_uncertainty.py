@@ -34,7 +34,7 @@ def test_two_models_by_hand(votes_of):
 def brute_force_covariance(frame, fit, clusters):
     """Sandwich from numerical derivatives of each vote's log-likelihood.
 
-    Each cluster's scores are corrected by (I - H_g H^-)^(-1/2), with a matrix function for the root.
+    Clusters' scores are corrected by (I - H_g H^-)^(-1/2), with a matrix function for the root.
     """
     names = list(fit.ratings.index)
     davidson = fit.ties == "davidson"
