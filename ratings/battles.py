@@ -10,10 +10,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings import columns
-from ratings.columns import Codes, Outcome, Rows
+from ratings.columns import Codes, Outcome, Rows, Side, Sides
 from ratings.errors import OptionError, VotesError
 
 Floats = NDArray[np.float64]
+
+_AT_ONCE = 1 << 17  # votes whose codes stay in the cache while they are counted
+_ANSWERS = len(Outcome) + 1
+_MOST_CELLS = 1 << 27  # counts of all pairs and answers: 1 GB
 
 
 class Tallies(NamedTuple):
@@ -30,21 +34,19 @@ class Battles:
 
     Attributes:
         models: the names, in alphabetical order; codes are places in it.
-        a: code of the left model, shape (votes,).
-        b: code of the right model, shape (votes,).
-        outcome: `Outcome` of each vote, shape (votes,).
-        weight: weight of each vote, above 0, shape (votes,).
-        rows: place of each vote in `frame`, shape (votes,).
         frame: the table as it was given.
+        sides: left, right and answer of every row of `frame`, coded.
+        chosen: rows of `frame` that are votes, shape (votes,); None: all are.
+        given_weight: their weights, above 0, shape (votes,); None: all are 1.
+        counts: votes by outcome, left and right model, shape (4, models, models).
     """
 
     models: tuple[str, ...]
-    a: Codes
-    b: Codes
-    outcome: Codes
-    weight: Floats
-    rows: Rows
     frame: pd.DataFrame
+    sides: Sides
+    chosen: Rows | None
+    given_weight: Floats | None
+    counts: Floats
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, models: Iterable[str] = ()) -> "Battles":
@@ -62,7 +64,7 @@ class Battles:
             VotesError: naming the row, from 1, and the value that is wrong; or when the votes
                 are of more than one track or kind of voter.
         """
-        return _code(frame, np.arange(len(frame)), models)
+        return _code(frame, None, models)
 
     @classmethod
     def by_column(cls, frame: pd.DataFrame, column: str) -> "dict[str, Battles]":
@@ -81,39 +83,103 @@ class Battles:
         return dict(sorted(groups.items()))
 
     @cached_property
+    def a(self) -> Codes:
+        """Code of the left model, shape (votes,)."""
+        return self._read(self.sides.left)
+
+    @cached_property
+    def b(self) -> Codes:
+        """Code of the right model, shape (votes,)."""
+        return self._read(self.sides.right)
+
+    @cached_property
+    def outcome(self) -> Codes:
+        """`Outcome` of each vote, shape (votes,)."""
+        return self._read(self.sides.answer)
+
+    @cached_property
+    def rows(self) -> Rows:
+        """Place of each vote in `frame`, shape (votes,)."""
+        return np.arange(len(self.frame)) if self.chosen is None else self.chosen
+
+    @cached_property
+    def weight(self) -> Floats:
+        """Weight of each vote, above 0, shape (votes,)."""
+        return np.ones(len(self)) if self.given_weight is None else self.given_weight
+
+    @cached_property
     def tallies(self) -> Tallies:
         """Sufficient statistics of every model of this package but sequential Elo."""
-        size = len(self.models)
-        shape = (len(Outcome), size, size)
-        cell = (self.outcome * size + self.a) * size + self.b
+        if self.given_weight is None:
+            return Tallies(self.counts, self.counts, self.counts)
+        size, weight = len(self.models), self.given_weight
+        sums = (
+            count_votes(self.sides, size, len(Outcome), self.chosen, each)
+            for each in (weight, weight**2)
+        )
+        return Tallies(self.counts, *sums)
 
-        def total(weight: Floats | None) -> Floats:
-            sums = np.bincount(cell, weights=weight, minlength=len(Outcome) * size * size)
-            return sums.astype(np.float64).reshape(shape)
+    def __len__(self) -> int:
+        """How many votes there are."""
+        return len(self.frame) if self.chosen is None else len(self.chosen)
 
-        votes = total(None)
-        if (self.weight == 1).all():
-            return Tallies(votes, votes, votes)
-        return Tallies(votes, total(self.weight), total(self.weight**2))
+    def _read(self, side: Side) -> Codes:
+        codes = side.codes if self.chosen is None else side.codes[self.chosen]
+        read: Codes = side.meaning[codes]
+        return read
 
 
-def _code(frame: pd.DataFrame, rows: Rows, models: Iterable[str]) -> Battles:
+def count_votes(
+    sides: Sides, size: int, answers: int, rows: Rows | None, weight: Floats | None
+) -> Floats:
+    """Votes, or sums of weights, by answer, left and right, shape (answers, size, size)."""
+    left, right, answer = sides
+    to_left, to_right = left.meaning * size, right.meaning
+    to_answer = answer.meaning * size * size
+    total = np.zeros(answers * size * size)
+    votes = len(left.codes) if rows is None else len(rows)
+    for start in range(0, votes, _AT_ONCE):
+        part: slice | Rows = slice(start, start + _AT_ONCE)
+        share = None if weight is None else weight[part]
+        if rows is not None:
+            part = rows[part]
+        cell = to_left[left.codes[part]]
+        cell += to_right[right.codes[part]]
+        cell += to_answer[answer.codes[part]]
+        total += np.bincount(cell, share, minlength=len(total))
+    return total.reshape(answers, size, size)
+
+
+def _code(frame: pd.DataFrame, rows: Rows | None, models: Iterable[str]) -> Battles:
     layout = columns.find_layout(frame)
-    known = list(models)
-    if frame.empty:
-        none = np.zeros(0, dtype=np.intp)
-        return Battles(tuple(sorted(set(known))), none, none, none, np.zeros(0), none, frame)
+    if not len(frame.columns):
+        frame = frame.reindex(columns=[layout.a, layout.b, layout.winner])
     rows = columns.counted_rows(frame, rows)
     columns.refuse_mixture(frame, rows)
-    a, b, names = columns.code_names((frame[layout.a], frame[layout.b]), rows, known)
-    outcome = columns.code_words(frame[layout.winner], layout.words, rows)
-    row = columns.first_row(a == b, rows)
-    if row is not None:
-        name = frame[layout.a].iloc[row - 1]
-        raise VotesError(f"{name!r} is on both sides; a model cannot meet itself", row=row)
+    sides, named = columns.code_sides(frame, layout)
+    # What is missing or unknown is counted as one more name and one more answer, so that the pass
+    # that counts the votes is the one that finds a wrong one.
+    size = len(named) + 1
+    if size**2 * _ANSWERS > _MOST_CELLS:
+        raise VotesError(f"{size - 1:,} models make too many pairs to count")
+    met = count_votes(sides, size, _ANSWERS, rows, None)
+    if met[-1].any() or met[:, -1].any() or met[..., -1].any() or np.trace(met.sum(axis=0)):
+        columns.refuse_first(frame, layout, sides, rows)
+    used = met.sum(axis=(0, 2)) + met.sum(axis=(0, 1)) > 0
+    names = sorted(
+        {*models, *(name for name, meets in zip(named, used[:-1], strict=True) if meets)}
+    )
+    of_name = {name: index for index, name in enumerate(names)}
+    place = np.array([of_name.get(name, 0) for name in [*named, ""]])
+    sides = Sides(
+        Side(sides.left.codes, place[sides.left.meaning]),
+        Side(sides.right.codes, place[sides.right.meaning]),
+        sides.answer,
+    )
     weight = columns.read_weights(frame, rows)
-    rated = weight > 0
-    if not rated.all():
-        a, b, outcome, rows = (codes[rated] for codes in (a, b, outcome, rows))
+    if weight is not None and not weight.all():
+        rated = weight > 0
+        rows = np.flatnonzero(rated) if rows is None else rows[rated]
         weight = weight[rated]
-    return Battles(tuple(names), a, b, outcome, weight, rows, frame)
+    counts = count_votes(sides, len(names), len(Outcome), rows, None)
+    return Battles(tuple(names), frame, sides, rows, weight, counts)

@@ -1,8 +1,8 @@
 """The columns of a table of votes: which there are, and their words as small integer codes."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,21 @@ class Outcome(IntEnum):
     B = 1
     TIE = 2
     BOTH_BAD = 3
+
+
+class Side(NamedTuple):
+    """A column of a table as codes, and what each means; the last meaning is a missing one's."""
+
+    codes: NDArray[Any]  # of any integer type, -1 for a missing value, shape (rows,)
+    meaning: Codes
+
+
+class Sides(NamedTuple):
+    """The three columns that make a vote."""
+
+    left: Side
+    right: Side
+    answer: Side
 
 
 class Layout(NamedTuple):
@@ -89,15 +104,50 @@ def find_layout(frame: pd.DataFrame) -> Layout:
     )
 
 
-def factorize(column: "pd.Series[Any]") -> tuple[Codes, list[Hashable]]:
-    """Codes from 0 and the values they stand for; -1 is a missing value.
+def factorize(column: "pd.Series[Any]") -> tuple[NDArray[Any], list[Hashable]]:
+    """Codes from 0, of any integer type, and the values they stand for; -1 is a missing value.
 
     A categorical column is taken by its codes as they are: no string is hashed twice.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy().astype(np.intp), list(column.cat.categories)
+        return column.cat.codes.to_numpy(), list(column.cat.categories)
     codes, values = pd.factorize(column)
-    return np.asarray(codes, dtype=np.intp), list(values)
+    return codes, list(values)
+
+
+def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
+    """Both sides and the answers as codes, and the names in alphabetical order.
+
+    What is no name means one more than the last name, what is no answer one more than the last.
+    """
+    left, right, answer = (factorize(frame[name]) for name in (layout.a, layout.b, layout.winner))
+    texts = [[_text(value) for value in values] for _, values in (left, right)]
+    named = sorted({text for each in texts for text in each if text.strip()})
+    place = {name: index for index, name in enumerate(named)}
+    meanings = [[place.get(text, len(named)) for text in each] for each in texts]
+    answers = [layout.words.get(_text(value), len(Outcome)) for value in answer[1]]
+    sides = Sides(
+        Side(left[0], np.array([*meanings[0], len(named)])),
+        Side(right[0], np.array([*meanings[1], len(named)])),
+        Side(answer[0], np.array([*map(int, answers), len(Outcome)])),
+    )
+    return sides, named
+
+
+def refuse_first(frame: pd.DataFrame, layout: Layout, sides: Sides, rows: Rows | None) -> NoReturn:
+    """Name the first row whose names or answer cannot be right."""
+    rows = np.arange(len(frame)) if rows is None else rows
+    a, b, answer = (side.meaning[side.codes[rows]] for side in sides)
+    for name, side, code in ((layout.a, sides.left, a), (layout.b, sides.right, b)):
+        row = first_row(code == side.meaning[-1], rows)
+        if row is not None:
+            raise VotesError(f"{name} is empty; every vote needs two models", row=row)
+    row = first_row(answer == len(Outcome), rows)
+    if row is not None:
+        raise _unknown_word(frame[layout.winner], layout.words, row)
+    row = first_row(a == b, rows)
+    name = frame[layout.a].iloc[0 if row is None else row - 1]
+    raise VotesError(f"{name!r} is on both sides; a model cannot meet itself", row=row)
 
 
 def first_row(bad: NDArray[np.bool_], rows: Rows) -> int | None:
@@ -106,83 +156,68 @@ def first_row(bad: NDArray[np.bool_], rows: Rows) -> int | None:
     return None if position is None else int(rows[position]) + 1
 
 
-def code_words(column: "pd.Series[Any]", words: dict[str, Any], rows: Rows) -> Codes:
-    """Each row's number after `words`; a word that is not among them is an error."""
-    codes, values = factorize(column)
-    meaning = np.array([words.get(_text(value), -1) for value in values] + [-1], dtype=np.intp)
-    coded = meaning[codes[rows]]
-    row = first_row(coded < 0, rows)
-    if row is not None:
-        value = column.iloc[row - 1]
-        shown = "empty" if pd.isna(value) else repr(_text(value))
-        raise VotesError(f"{column.name} is {shown}, not one of {', '.join(words)}", row=row)
-    return coded
-
-
-def code_names(
-    columns: "tuple[pd.Series[Any], pd.Series[Any]]", rows: Rows, known: list[str]
-) -> tuple[Codes, Codes, list[str]]:
-    """Codes of both sides into one alphabetical list of the names that occur, and `known`."""
-    parts = []
-    names: set[str] = set(known)
-    for column in columns:
-        codes, values = factorize(column)
-        kept = codes[rows]
-        texts = [_text(value) for value in values]
-        empty = np.array([not text.strip() for text in texts] + [True])
-        row = first_row(empty[kept], rows)
-        if row is not None:
-            raise VotesError(f"{column.name} is empty; every vote needs two models", row=row)
-        occurs = np.bincount(kept, minlength=len(texts)) > 0
-        names.update(text for text, used in zip(texts, occurs, strict=True) if used)
-        parts.append((kept, texts))
-    order = sorted(names)
-    place = {name: index for index, name in enumerate(order)}
-    a, b = (np.array([place.get(t, -1) for t in texts] + [-1])[kept] for kept, texts in parts)
-    return a, b, order
-
-
-def counted_rows(frame: pd.DataFrame, rows: Rows) -> Rows:
-    """The rows that count; all of them where the frame has no such column."""
+def counted_rows(frame: pd.DataFrame, rows: Rows | None) -> Rows | None:
+    """The rows that count, of those in `rows`; None is all of them."""
     if "counted" not in frame:
         return rows
     column = frame["counted"]
     if column.dtype == np.bool_:
-        kept: Rows = rows[column.to_numpy(dtype=bool)[rows]]
-        return kept
-    lowered = column.astype(object).map(lambda value: _text(value).lower(), na_action="ignore")
-    counted: Rows = rows[code_words(lowered.rename("counted"), _TRUTH, rows) == 1]
-    return counted
+        counted = column.to_numpy(dtype=bool)
+    else:
+        codes, values = factorize(column)
+        truth = [_TRUTH.get(_text(value).lower(), -1) for value in values]
+        told = np.array([*truth, -1])[codes]
+        within = np.arange(len(frame)) if rows is None else rows
+        row = first_row(told[within] < 0, within)
+        if row is not None:
+            raise _unknown_word(column, _TRUTH, row)
+        counted = told == 1
+    if counted.all():
+        return rows
+    kept: Rows = np.flatnonzero(counted) if rows is None else rows[counted[rows]]
+    return kept
 
 
-def read_weights(frame: pd.DataFrame, rows: Rows) -> NDArray[np.float64]:
-    """Each vote's weight: the column `weight`, or 1; 0 for a deliberate repeat."""
-    weight = np.ones(len(rows))
+def read_weights(frame: pd.DataFrame, rows: Rows | None) -> NDArray[np.float64] | None:
+    """Each vote's weight: the column `weight`, 0 for a deliberate repeat; None where all are 1."""
+    weight = None
     if "weight" in frame:
-        column = frame["weight"].iloc[rows]
+        column = _at(frame["weight"], rows)
         weight = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        row = first_row(~(np.isfinite(weight) & (weight >= 0)), rows)
+        every = np.arange(len(frame)) if rows is None else rows
+        row = first_row(~(np.isfinite(weight) & (weight >= 0)), every)
         if row is not None:
             value = frame["weight"].iloc[row - 1]
             raise VotesError(f"weight is {value}; it must be a number from 0 up", row=row)
     if "repeat_of" in frame:
-        original = frame["repeat_of"].iloc[rows]
+        original = _at(frame["repeat_of"], rows)
         repeated = original.notna().to_numpy() & (original.astype(str) != "").to_numpy()
-        weight = np.where(repeated, 0.0, weight)
-    return weight
+        if repeated.any():
+            weight = np.where(repeated, 0.0, 1.0 if weight is None else weight)
+    return None if weight is None or (weight == 1).all() else weight
 
 
-def refuse_mixture(frame: pd.DataFrame, rows: Rows) -> None:
+def refuse_mixture(frame: pd.DataFrame, rows: Rows | None) -> None:
     """One leaderboard is of one track and one kind of voter."""
     for name in NEVER_MIXED:
         if name not in frame:
             continue
-        values = sorted(map(str, frame[name].iloc[rows].dropna().unique()))
+        values = sorted(map(str, _at(frame[name], rows).dropna().unique()))
         if len(values) > 1:
             raise VotesError(
                 f"the votes are of {len(values)} values of {name} ({', '.join(values)}), which no "
                 f"one leaderboard may mix: choose one, or ask for one leaderboard each by {name}"
             )
+
+
+def _at(column: "pd.Series[Any]", rows: Rows | None) -> "pd.Series[Any]":
+    return column if rows is None else column.iloc[rows]
+
+
+def _unknown_word(column: "pd.Series[Any]", words: Collection[str], row: int) -> VotesError:
+    value = column.iloc[row - 1]
+    shown = "empty" if pd.isna(value) else repr(_text(value))
+    return VotesError(f"{column.name} is {shown}, not one of {', '.join(words)}", row=row)
 
 
 def find_cluster_columns(frame: pd.DataFrame, cluster: str | Sequence[str]) -> tuple[str, ...]:
