@@ -137,18 +137,22 @@ def bradley_terry(
 
 def place_on_scale(ratings: "pd.Series[float]", anchors: Mapping[str, float]) -> "pd.Series[float]":
     """Shift ratings so that the anchors' mean is as given, or the mean of all is 1000."""
+    return ratings + _shift(ratings.to_numpy(), tuple(ratings.index), anchors)
+
+
+def _shift(values: Floats, models: tuple[str, ...], anchors: Mapping[str, float]) -> float:
+    """What to add to all ratings, NaN among them, so that they are where they belong."""
+    if not anchors:
+        rated = values[~np.isnan(values)]
+        return MEAN_RATING - float(rated.mean()) if len(rated) else 0.0
+    held = []
     for name in anchors:
-        if name not in ratings.index:
+        if name not in models:
             raise OptionError(f"the anchor {name!r} is not a model of these votes")
-        if np.isnan(ratings[name]):
+        held.append(values[models.index(name)])
+        if np.isnan(held[-1]):
             raise OptionError(f"the anchor {name!r} cannot be rated from these votes")
-    if anchors:
-        target = sum(anchors.values()) / len(anchors)
-        mean = ratings[list(anchors)].mean()
-    else:
-        target = MEAN_RATING
-        mean = ratings.mean()
-    return ratings + (target - mean)
+    return float(np.mean(list(anchors.values())) - np.mean(held))
 
 
 def _design(
@@ -189,8 +193,9 @@ def _describe(
 ) -> BradleyTerry:
     values = np.full(len(rated), np.nan)
     values[rated] = ELO_PER_STRENGTH * found.point[: design.size]
-    raw = pd.Series(values, index=pd.Index(battles.models, name="model"), name="rating")
-    ratings = place_on_scale(raw, anchors)
+    shift = _shift(values, battles.models, anchors)
+    models = pd.Index(battles.models, name="model", dtype=object)
+    ratings = pd.Series(values + shift, index=models, name="rating")
     effects = {
         extra.name: ELO_PER_STRENGTH * found.point[index]
         for index, extra in enumerate(design.extras, start=design.size)
@@ -201,7 +206,6 @@ def _describe(
     if design.rules.estimates_tie and design.size:
         without = 0.0 if design.rules.ties == "davidson" else 1.0
         tie_parameter = without if tie is None else float(np.exp(found.point[tie]))
-    shift = float((ratings - raw).mean())
     return BradleyTerry(
         ratings=ratings,
         ties=design.rules.ties,

@@ -34,12 +34,27 @@ def largest_part(points: Floats) -> Mask:
     size = len(points)
     if size == 0:
         return np.zeros(0, dtype=bool)
+    if _all_lead_to_all(points > 0):
+        return np.ones(size, dtype=bool)
     _, labels = connected_components(csr_array(points > 0), directed=True, connection="strong")
     best = max(
         (labels == label for label in dict.fromkeys(labels)),
         key=lambda part: (part.sum(), points[np.ix_(part, part)].sum()),
     )
     return best if best.sum() > 1 else np.zeros(size, dtype=bool)
+
+
+def _all_lead_to_all(leads: NDArray[np.bool_]) -> bool:
+    """Whether the first model leads to everyone and everyone to it: the usual case, at once."""
+    for way in (leads, leads.T):
+        reached = way[0].copy()
+        reached[0] = True
+        count = 0
+        while count < (count := int(reached.sum())):
+            reached |= way[reached].any(axis=0)
+        if count < len(leads):
+            return False
+    return len(leads) > 1
 
 
 def has_maximum(design: Design) -> bool:

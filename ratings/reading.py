@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ratings.columns import LAYOUTS, READ_TOO, find_layout
 from ratings.errors import VotesError
@@ -32,8 +34,7 @@ def read_votes(path: str | Path, *, columns: Collection[str] = ()) -> pd.DataFra
             return _read_csv(path, wanted)
         if suffix == ".jsonl":
             return _read_json_lines(path, wanted)
-        # Only the names and outcomes are worth a dictionary; the reader ignores absent columns.
-        return pd.read_parquet(path, engine="pyarrow", read_dictionary=sorted(_WORDS))
+        return _read_parquet(path, wanted)
     except VotesError as error:
         raise VotesError(f"{path}: {error}") from None
     except FileNotFoundError:
@@ -43,6 +44,20 @@ def read_votes(path: str | Path, *, columns: Collection[str] = ()) -> pd.DataFra
         raise VotesError(
             f"{path} cannot be read as {suffix}: {reason[0] if reason else 'unreadable'}"
         ) from error
+
+
+def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
+    """Strings come as the file's own dictionaries, which are never spelt out."""
+    schema = pq.read_schema(path)
+    columns = [name for name in schema.names if name in wanted]
+    find_layout(pd.DataFrame(columns=schema.names))
+    strings = [name for name in columns if _is_text(schema.field(name).type)]
+    table = pq.read_table(path, columns=columns, read_dictionary=strings)
+    return table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _read_csv(path: Path, wanted: Collection[str]) -> pd.DataFrame:
