@@ -137,7 +137,9 @@ def bradley_terry(
 
 def place_on_scale(ratings: "pd.Series[float]", anchors: Mapping[str, float]) -> "pd.Series[float]":
     """Shift ratings so that the anchors' mean is as given, or the mean of all is 1000."""
-    return ratings + _shift(ratings.to_numpy(), tuple(ratings.index), anchors)
+    values: Floats = np.asarray(ratings, dtype=np.float64)
+    shift = _shift(values, tuple(map(str, ratings.index)), anchors)
+    return pd.Series(values + shift, index=ratings.index, name=ratings.name)
 
 
 def _shift(values: Floats, models: tuple[str, ...], anchors: Mapping[str, float]) -> float:

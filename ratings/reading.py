@@ -53,7 +53,10 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     find_layout(pd.DataFrame(columns=schema.names))
     strings = [name for name in columns if _is_text(schema.field(name).type)]
     table = pq.read_table(path, columns=columns, read_dictionary=strings)
-    return table.to_pandas(ignore_metadata=True, split_blocks=True, self_destruct=True)
+    frame: pd.DataFrame = table.to_pandas(
+        ignore_metadata=True, split_blocks=True, self_destruct=True
+    )
+    return frame
 
 
 def _is_text(kind: pa.DataType) -> bool:
