@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from ratings.columns import STAND_INS
 from ratings.errors import RatingsError, VotesError
 from ratings.leaderboard import METHODS, leaderboard, leaderboard_by, parameters_of
 from ratings.outcomes import BOTH_BAD_RULES, TIE_RULES
-from ratings.reading import read_votes
+from ratings.reading import Progress, read_votes
 
 _SHOWN = {
     "rank": "rank",
@@ -128,7 +129,8 @@ def _rate(options: argparse.Namespace) -> str:
     wanted += [STAND_INS[name] for name in wanted if name in STAND_INS]
     for name in options.covariate:
         wanted += [name, f"{name}_a", f"{name}_b"]
-    frames = [read_votes(path, columns=wanted) for path in options.votes]
+    told = _tell_progress if sys.stderr.isatty() else (lambda path: None)
+    frames = [read_votes(path, columns=wanted, progress=told(path)) for path in options.votes]
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     try:
         if options.by:
@@ -138,6 +140,22 @@ def _rate(options: argparse.Namespace) -> str:
     except VotesError as error:
         raise _in_its_file(error, options.votes, [len(part) for part in frames]) from error
     return _show(board, options.format)
+
+
+def _tell_progress(path: str) -> Progress:
+    """Says on the terminal how much of a file is read, from the first second on."""
+    started, last = time.monotonic(), 0
+
+    def tell(done: int, size: int) -> None:
+        nonlocal last
+        percent = 100 * done // max(size, 1)
+        if time.monotonic() - started > 1 and percent > last:
+            last = percent
+            end = "\n" if done >= size else ""
+            sys.stderr.write(f"\rreading {path}: {percent}%{end}")
+            sys.stderr.flush()
+
+    return tell
 
 
 def _in_its_file(error: VotesError, paths: list[str], lengths: list[int]) -> VotesError:

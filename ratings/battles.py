@@ -1,6 +1,6 @@
 """Votes, checked and coded once: everything after works on counts of pairs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -30,12 +30,12 @@ class Tallies(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Battles:
-    """The votes that ratings are made of; make them with `from_frame`.
+    """The votes that ratings are made of; make them with `from_frame` or `from_counts`.
 
     Attributes:
-        models: the names, in alphabetical order; codes are places in it.
-        frame: the table as it was given.
-        sides: left, right and answer of every row of `frame`, coded.
+        models: the names; codes are places in it.
+        frame: the table as it was given; without columns where there was none.
+        sides: left, right and answer of every row of `frame`, coded; None: only `counts` are known.
         chosen: rows of `frame` that are votes, shape (votes,); None: all are.
         given_weight: their weights, above 0, shape (votes,); None: all are 1.
         counts: votes by outcome, left and right model, shape (4, models, models).
@@ -43,7 +43,7 @@ class Battles:
 
     models: tuple[str, ...]
     frame: pd.DataFrame
-    sides: Sides
+    sides: Sides | None
     chosen: Rows | None
     given_weight: Floats | None
     counts: Floats
@@ -67,6 +67,32 @@ class Battles:
         return _code(frame, None, models)
 
     @classmethod
+    def from_counts(cls, models: Sequence[str], counts: Floats) -> "Battles":
+        """Votes that are known by their counts alone, as an arena keeps them between refits.
+
+        Args:
+            models: the names, all different.
+            counts: votes by `Outcome`, left and right model, shape (4, models, models).
+
+        Raises:
+            VotesError: counts of another shape, below 0 or not whole, or on the diagonal.
+        """
+        size = len(models)
+        counts = np.asarray(counts, dtype=np.float64)
+        if len(set(models)) < size:
+            raise VotesError("a model is named twice")
+        if counts.shape != (len(Outcome), size, size):
+            raise VotesError(
+                f"the counts have the shape {counts.shape}, not {(len(Outcome), size, size)}"
+            )
+        if not (np.isfinite(counts).all() and (counts >= 0).all() and (counts % 1 == 0).all()):
+            raise VotesError("counts of votes are whole numbers from 0 up")
+        if np.trace(counts.sum(axis=0)):
+            raise VotesError("a model cannot meet itself: the counts have a diagonal")
+        frame = pd.DataFrame(index=pd.RangeIndex(int(counts.sum())))
+        return cls(tuple(models), frame, None, None, None, counts)
+
+    @classmethod
     def by_column(cls, frame: pd.DataFrame, column: str) -> "dict[str, Battles]":
         """One `Battles` for each value of a column, in the values' order; an empty cell is ''."""
         if column not in frame:
@@ -85,17 +111,17 @@ class Battles:
     @cached_property
     def a(self) -> Codes:
         """Code of the left model, shape (votes,)."""
-        return self._read(self.sides.left)
+        return self._read(0)
 
     @cached_property
     def b(self) -> Codes:
         """Code of the right model, shape (votes,)."""
-        return self._read(self.sides.right)
+        return self._read(1)
 
     @cached_property
     def outcome(self) -> Codes:
         """`Outcome` of each vote, shape (votes,)."""
-        return self._read(self.sides.answer)
+        return self._read(2)
 
     @cached_property
     def rows(self) -> Rows:
@@ -110,11 +136,11 @@ class Battles:
     @cached_property
     def tallies(self) -> Tallies:
         """Sufficient statistics of every model of this package but sequential Elo."""
-        if self.given_weight is None:
+        if self.given_weight is None or self.sides is None:
             return Tallies(self.counts, self.counts, self.counts)
-        size, weight = len(self.models), self.given_weight
+        size, weight, sides = len(self.models), self.given_weight, self.sides
         sums = (
-            count_votes(self.sides, size, len(Outcome), self.chosen, each)
+            count_votes(sides, size, len(Outcome), self.chosen, each)
             for each in (weight, weight**2)
         )
         return Tallies(self.counts, *sums)
@@ -123,7 +149,12 @@ class Battles:
         """How many votes there are."""
         return len(self.frame) if self.chosen is None else len(self.chosen)
 
-    def _read(self, side: Side) -> Codes:
+    def _read(self, which: int) -> Codes:
+        if self.sides is None:
+            answer, left, right = np.nonzero(self.counts)
+            votes = self.counts[answer, left, right].astype(np.intp)
+            return np.repeat((left, right, answer)[which], votes)
+        side = self.sides[which]
         codes = side.codes if self.chosen is None else side.codes[self.chosen]
         read: Codes = side.meaning[codes]
         return read

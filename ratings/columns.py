@@ -1,6 +1,7 @@
 """The columns of a table of votes: which there are, and their words as small integer codes."""
 
 from collections.abc import Collection, Hashable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from typing import Any, NamedTuple, NoReturn
 
@@ -120,7 +121,12 @@ def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
 
     What is no name means one more than the last name, what is no answer one more than the last.
     """
-    left, right, answer = (factorize(frame[name]) for name in (layout.a, layout.b, layout.winner))
+    # Coding strings is nearly all there is to do, and frees the interpreter for other columns.
+    with ThreadPoolExecutor(3) as threads:
+        coded = threads.map(
+            factorize, (frame[name] for name in (layout.a, layout.b, layout.winner))
+        )
+        left, right, answer = coded
     texts = [[_text(value) for value in values] for _, values in (left, right)]
     named = sorted({text for each in texts for text in each if text.strip()})
     place = {name: index for index, name in enumerate(named)}

@@ -1,25 +1,36 @@
 """Reads a table of votes from a CSV, Parquet or JSON lines file."""
 
+import io
 import json
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ratings.columns import LAYOUTS, READ_TOO, find_layout
 from ratings.errors import VotesError
 
+Progress = Callable[[int, int], None]
+
+_BYTES_AT_ONCE = 1 << 20
+_RECORDS_AT_ONCE = 100_000
 _WORDS = frozenset(name for layout in LAYOUTS for name in (layout.a, layout.b, layout.winner))
 
 
-def read_votes(path: str | Path, *, columns: Collection[str] = ()) -> pd.DataFrame:
+def read_votes(
+    path: str | Path, *, columns: Collection[str] = (), progress: Progress | None = None
+) -> pd.DataFrame:
     """Read the columns that ratings use, and those named in `columns` as far as they are there.
 
     Names and outcomes come as categories, so that no string is hashed twice; a model called
     "NA" or "7" keeps its name.
+
+    Args:
+        path: a .csv, .parquet or .jsonl file.
+        columns: more columns that are wanted.
+        progress: called with the bytes read so far and the bytes of the file; not for Parquet,
+            which takes no time.
 
     Raises:
         VotesError: the file is missing, is of another format, or cannot be read as its own.
@@ -30,11 +41,12 @@ def read_votes(path: str | Path, *, columns: Collection[str] = ()) -> pd.DataFra
         raise VotesError(f"{path} is none of .csv, .parquet, .jsonl")
     wanted = _WORDS | set(READ_TOO) | set(columns)
     try:
-        if suffix == ".csv":
-            return _read_csv(path, wanted)
-        if suffix == ".jsonl":
-            return _read_json_lines(path, wanted)
-        return _read_parquet(path, wanted)
+        if suffix == ".parquet":
+            return _read_parquet(path, wanted)
+        read = _read_csv if suffix == ".csv" else _read_json_lines
+        told = _Told(path, progress or (lambda done, size: None))
+        with io.BufferedReader(told, _BYTES_AT_ONCE) as file:
+            return read(file, wanted)
     except VotesError as error:
         raise VotesError(f"{path}: {error}") from None
     except FileNotFoundError:
@@ -48,10 +60,13 @@ def read_votes(path: str | Path, *, columns: Collection[str] = ()) -> pd.DataFra
 
 def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     """Strings come as the file's own dictionaries, which are never spelt out."""
+    import pyarrow.parquet as pq  # not needed for what is no Parquet file
+
     schema = pq.read_schema(path)
     columns = [name for name in schema.names if name in wanted]
     find_layout(pd.DataFrame(columns=schema.names))
-    strings = [name for name in columns if _is_text(schema.field(name).type)]
+    text = {"string", "large_string"}
+    strings = [name for name in columns if str(schema.field(name).type) in text]
     table = pq.read_table(path, columns=columns, read_dictionary=strings)
     frame: pd.DataFrame = table.to_pandas(
         ignore_metadata=True, split_blocks=True, self_destruct=True
@@ -59,14 +74,10 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     return frame
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
-
-
-def _read_csv(path: Path, wanted: Collection[str]) -> pd.DataFrame:
-    find_layout(pd.read_csv(path, nrows=0))
+def _read_csv(file: "io.BufferedReader[_Told]", wanted: Collection[str]) -> pd.DataFrame:
+    find_layout(pd.read_csv(io.BytesIO(file.peek()), nrows=0))
     return pd.read_csv(
-        path,
+        file,
         usecols=lambda name: name in wanted,
         dtype=dict.fromkeys(_WORDS, "category"),
         keep_default_na=False,
@@ -74,18 +85,45 @@ def _read_csv(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     )
 
 
-def _read_json_lines(path: Path, wanted: Collection[str]) -> pd.DataFrame:
+def _read_json_lines(file: "io.BufferedReader[_Told]", wanted: Collection[str]) -> pd.DataFrame:
     """Line by line, so that an error names its row; empty lines are none."""
+    tables: list[pd.DataFrame] = []
     records: list[dict[str, Any]] = []
-    with path.open(encoding="utf-8") as lines:
-        for line in filter(str.strip, lines):
-            try:
-                record = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise ValueError(f"row {len(records) + 1}: {error}") from None
-            if not isinstance(record, dict):
-                raise ValueError(f"row {len(records) + 1} is no JSON object")
-            if not records:
-                find_layout(pd.DataFrame(columns=list(record)))
-            records.append({name: value for name, value in record.items() if name in wanted})
-    return pd.DataFrame.from_records(records)
+    row = 0
+    for line in filter(bytes.strip, file):
+        row += 1
+        try:
+            record = json.loads(line)
+        except ValueError as error:  # no JSON, or no UTF-8
+            raise ValueError(f"row {row}: {error}") from None
+        if not isinstance(record, dict):
+            raise ValueError(f"row {row} is no JSON object")
+        if row == 1:
+            find_layout(pd.DataFrame(columns=list(record)))
+        records.append({name: value for name, value in record.items() if name in wanted})
+        if len(records) == _RECORDS_AT_ONCE:
+            tables.append(pd.DataFrame.from_records(records))
+            records.clear()
+    tables.append(pd.DataFrame.from_records(records))
+    return pd.concat([table for table in tables if len(table)] or tables, ignore_index=True)
+
+
+class _Told(io.RawIOBase):
+    """A file that tells how far it has been read."""
+
+    def __init__(self, path: Path, tell: Progress) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._tell, self._done, self._size = tell, 0, path.stat().st_size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        count = self._file.readinto(buffer) or 0
+        self._done += count
+        self._tell(self._done, self._size)
+        return count
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()

@@ -143,3 +143,28 @@ def test_splitting_keeps_the_row_numbers_of_the_whole():
 def test_no_votes_are_no_error():
     for frame in (pd.DataFrame(), GOOD.iloc[:0], GOOD.assign(counted=False)):
         assert ratings.Battles.from_frame(frame).tallies.votes.sum() == 0
+
+
+def test_counts_alone_are_votes_too():
+    coded = battles()
+    counted = ratings.Battles.from_counts(coded.models, coded.counts)
+    assert len(counted) == 4
+    votes = zip(counted.a, counted.b, counted.outcome, strict=True)
+    assert sorted(votes) == sorted(zip(coded.a, coded.b, coded.outcome, strict=True))
+    assert ratings.leaderboard(counted).equals(ratings.leaderboard(coded))
+
+
+@pytest.mark.parametrize(
+    ("models", "counts", "message"),
+    [
+        (["A", "A"], np.zeros((4, 2, 2)), "named twice"),
+        (["A", "B"], np.zeros((3, 2, 2)), r"the shape \(3, 2, 2\), not \(4, 2, 2\)"),
+        (["A", "B"], np.full((4, 2, 2), 0.5), "whole numbers"),
+        (["A", "B"], np.full((4, 2, 2), -1), "whole numbers"),
+        (["A", "B"], np.full((4, 2, 2), np.nan), "whole numbers"),
+        (["A", "B"], np.ones((4, 2, 2)), "cannot meet itself"),
+    ],
+)
+def test_counts_that_are_none(models, counts, message):
+    with pytest.raises(ratings.VotesError, match=message):
+        ratings.Battles.from_counts(models, counts)

@@ -80,3 +80,13 @@ def test_a_missing_file_and_a_folder(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(ratings.VotesError, match="cannot be read"):
         ratings.read_votes(tmp_path / "folder.csv")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_reading_tells_how_far_it_is(tmp_path, suffix):
+    path = write(pd.concat([FRAME] * 2000), tmp_path / f"votes{suffix}")
+    told = []
+    frame = ratings.read_votes(path, progress=lambda done, size: told.append((done, size)))
+    assert len(frame) == 2000 * len(FRAME)
+    assert told == sorted(told)
+    assert told[-1] == (path.stat().st_size, path.stat().st_size)
