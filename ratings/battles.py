@@ -208,9 +208,14 @@ def _code(frame: pd.DataFrame, rows: Rows | None, models: Iterable[str]) -> Batt
         sides.answer,
     )
     weight = columns.read_weights(frame, rows)
-    if weight is not None and not weight.all():
+    if weight is None or weight.all():
+        counts = np.zeros((len(Outcome), len(names), len(names)))
+        known = np.flatnonzero(used[:-1])
+        to = place[known]
+        counts[:, to[:, None], to] = met[:-1, known[:, None], known]
+    else:
         rated = weight > 0
         rows = np.flatnonzero(rated) if rows is None else rows[rated]
         weight = weight[rated]
-    counts = count_votes(sides, len(names), len(Outcome), rows, None)
+        counts = count_votes(sides, len(names), len(Outcome), rows, None)
     return Battles(tuple(names), frame, sides, rows, weight, counts)

@@ -6,7 +6,9 @@ steps with the information of the fit itself: at the optimum it is the right mat
 but for sampling noise, so that a step needs no new inverse.
 """
 
+from collections import deque
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,7 @@ from ratings.outcomes import GAP, NEITHER, OUTCOMES, derivatives
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]  # (rounds, 4, cells)
 
+_THREADS = 2
 _AT_ONCE = 50  # rounds: their arrays stay in the cache
 _TOLERANCE = 1e-7  # in strengths: 2e-5 Elo points, far below the noise between rounds
 _MOST_STEPS = 40
@@ -50,14 +53,22 @@ def resample(
     """
     if len(columns) > 1:
         raise OptionError("a bootstrap resamples one column of clusters: name one")
-    random = np.random.default_rng(seed)
-    found = []
     solver = _Solver(fit)
     draw = _cluster_draws(battles, fit, columns) if columns else _vote_draws(fit, squares)
-    for start in range(0, rounds, _AT_ONCE):
-        counts = draw(random, min(_AT_ONCE, rounds - start))
-        found.append(solver.solve(counts))
-    points = np.concatenate(found)
+    starts = range(0, rounds, _AT_ONCE)
+    # Drawing is most of the work and frees the interpreter; a generator for each part, so that
+    # the number of threads changes nothing.
+    seeds = np.random.SeedSequence(seed).spawn(len(starts))
+    parts: list[Floats] = []
+    with ThreadPoolExecutor(_THREADS) as threads:
+        drawn: deque[Future[Floats]] = deque()
+        for start, own in zip(starts, seeds, strict=True):
+            if len(drawn) == _THREADS:
+                parts.append(solver.solve(drawn.popleft().result()))
+            size = min(_AT_ONCE, rounds - start)
+            drawn.append(threads.submit(draw, np.random.default_rng(own), size))
+        parts += [solver.solve(counts.result()) for counts in drawn]
+    points: Floats = np.concatenate(parts)
     return points[np.isfinite(points).all(axis=1)]
 
 

@@ -206,12 +206,14 @@ def _corrections(
     share = np.bincount(cluster, votes.weight, minlength=clusters)
     # A vote's information is at most 1/4 of its weight in each direction: a bound on leverage.
     reach = inverse.diagonal()
+    if clusters < 2 or share.max() * reach.max() <= _LEAST_LEVERAGE:
+        return {}
     bound = np.bincount(
         cluster, votes.weight * (reach[votes.left] + reach[votes.right]) / 2, minlength=clusters
     )
     likely = np.flatnonzero((bound > _LEAST_LEVERAGE) & (share > 0))
     likely = likely[np.argsort(-bound[likely], kind="stable")][:_MOST_CORRECTED]
-    if not len(likely) or clusters < 2:
+    if not len(likely):
         return {}
     values, vectors = np.linalg.eigh(inverse)
     seen = values > values[-1] * 1e-12

@@ -1,6 +1,6 @@
 """The columns of a table of votes: which there are, and their words as small integer codes."""
 
-from collections.abc import Collection, Hashable, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from typing import Any, NamedTuple, NoReturn
@@ -88,6 +88,9 @@ VOTER = "voter"
 # What a release calls the columns that `cluster` may name by a plain word.
 STAND_INS = {VOTER: "evaluation_session_id", "prompt": "prompt_id"}
 
+_PIECE = 1 << 19  # rows coded at a time
+_THREADS = 4
+
 _TRUTH = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
 
 
@@ -105,15 +108,40 @@ def find_layout(frame: pd.DataFrame) -> Layout:
     )
 
 
-def factorize(column: "pd.Series[Any]") -> tuple[NDArray[Any], list[Hashable]]:
-    """Codes from 0, of any integer type, and the values they stand for; -1 is a missing value.
+def factorize(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
+    """Codes from 0, of the smallest integer type, and the values they stand for; -1 is missing.
 
-    A categorical column is taken by its codes as they are: no string is hashed twice.
+    A categorical column is taken by its codes as they are: no string is hashed twice. Another is
+    coded piece by piece, side by side where Arrow holds the strings: hashing them is nearly all
+    there is to do, and pieces keep the memory for it small.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(), list(column.cat.categories)
+        return column.cat.codes.to_numpy(), column.cat.categories
+    pieces = [column.iloc[start : start + _PIECE] for start in range(0, len(column), _PIECE)]
+    if len(pieces) < 2:
+        return _factorize_piece(column)
+    with ThreadPoolExecutor(_THREADS) as threads:
+        coded = list(threads.map(_factorize_piece, pieces))
+    met = coded[0][1].append([values for _, values in coded[1:]])
+    place, values = pd.factorize(met)
+    kind = _code_type(len(values))
+    codes = np.empty(len(column), dtype=kind)
+    first = done = 0
+    for part, own in coded:
+        meaning = np.append(place[first : first + len(own)], -1).astype(kind)
+        codes[done : done + len(part)] = meaning[part]
+        first, done = first + len(own), done + len(part)
+    return codes, values
+
+
+def _factorize_piece(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
     codes, values = pd.factorize(column)
-    return codes, list(values)
+    return codes.astype(_code_type(len(values))), pd.Index(values)
+
+
+def _code_type(values: int) -> Any:
+    """The smallest signed integer type for so many codes and the -1 of a missing value."""
+    return np.min_scalar_type(-max(values, 1))
 
 
 def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
@@ -121,12 +149,7 @@ def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
 
     What is no name means one more than the last name, what is no answer one more than the last.
     """
-    # Coding strings is nearly all there is to do, and frees the interpreter for other columns.
-    with ThreadPoolExecutor(3) as threads:
-        coded = threads.map(
-            factorize, (frame[name] for name in (layout.a, layout.b, layout.winner))
-        )
-        left, right, answer = coded
+    left, right, answer = (factorize(frame[name]) for name in (layout.a, layout.b, layout.winner))
     texts = [[_text(value) for value in values] for _, values in (left, right)]
     named = sorted({text for each in texts for text in each if text.strip()})
     place = {name: index for index, name in enumerate(named)}

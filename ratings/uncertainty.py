@@ -207,7 +207,7 @@ def _clustered(
 def _squared(battles: Battles, fit: BradleyTerry, votes: VoteScores | None = None) -> Design:
     """The fit's cells with sums of squared weights as counts."""
     design = fit.design
-    if (battles.weight == 1).all():
+    if battles.given_weight is None:
         return design
     if not fit.covariates:
         tally = design.rules.apply(battles.tallies.squares)
