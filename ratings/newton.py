@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 _SAFE_STEP = 0.5
 _LONGEST_STEP = 4.0  # where probabilities are near 0 or 1 the quadratic model reaches too far
 _TOLERANCE = 1e-11  # in strengths: 2e-9 Elo points
+# Near the maximum a step is about the square of the one before it, so the next one is not needed.
+_LAST_STEP = 1e-6
 _MOST_STEPS = 1000
 
 
@@ -75,7 +77,7 @@ def maximise(
         point = point + step
         # Rounding sets a floor under the steps of very uneven counts: stop there too.
         at_floor = longest < np.sqrt(_TOLERANCE) and longest > previous / 2
-        if longest < _TOLERANCE or at_floor:
+        if longest < (_LAST_STEP if margin is None else _TOLERANCE) or at_floor:
             point = point - design.null * (point[: design.size].mean() / design.null[0])
             return Maximum(point, design.log_likelihood(point), taken)
         previous = longest
