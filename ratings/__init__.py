@@ -7,23 +7,31 @@ from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry, bradley_terry
 from ratings.elo import elo
 from ratings.errors import OptionError, RatingsError, VotesError
+from ratings.fragility import Fragility, influence, votes_to_flip
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
 from ratings.reading import read_votes
+from ratings.sampling import PairProbabilities, inverse_probability_weights, pair_probabilities
 from ratings.uncertainty import Intervals, intervals, probability_above
 
 __all__ = [
     "COLUMNS",
     "Battles",
     "BradleyTerry",
+    "Fragility",
     "Intervals",
     "OptionError",
+    "PairProbabilities",
     "RatingsError",
     "VotesError",
     "bradley_terry",
     "elo",
+    "influence",
     "intervals",
+    "inverse_probability_weights",
     "leaderboard",
     "leaderboard_by",
+    "pair_probabilities",
     "probability_above",
     "read_votes",
+    "votes_to_flip",
 ]

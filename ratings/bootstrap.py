@@ -15,13 +15,12 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from ratings.battles import Battles
-from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.bradley_terry import BradleyTerry
 from ratings.clusters import cluster_codes, score_votes
-from ratings.connectivity import has_maximum, largest_part
-from ratings.design import NEITHER_STRENGTH, TIE_PARAMETER, prior_precision
-from ratings.errors import OptionError, RatingsError
-from ratings.newton import maximise
+from ratings.design import NEITHER_STRENGTH, TIE_PARAMETER
+from ratings.errors import OptionError
 from ratings.outcomes import GAP, NEITHER, OUTCOMES, derivatives
+from ratings.refit import prior_of, refit
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int], Floats]  # (rounds, 4, cells)
@@ -130,9 +129,8 @@ class _Solver:
     def __init__(self, fit: BradleyTerry) -> None:
         design = fit.design
         self.design, self.start = design, fit.point
-        self.prior_sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
-        self.prior = prior_precision(design, self.prior_sd)
-        self.inverse = design.invert(design.information(fit.point) + self.prior)
+        self.prior = prior_of(fit)
+        self.inverse = design.invert(design.information(fit.point) + self.prior.precision)
         cells = np.arange(len(design.left))
         self.to_gap = np.zeros((len(cells), design.width))
         self.to_gap[cells, design.left] = 1
@@ -153,7 +151,7 @@ class _Solver:
         open_ = np.arange(len(counts))
         for _ in range(_MOST_STEPS):
             gradient = self._gradient(points[open_], counts[open_])
-            step = (gradient - points[open_] @ self.prior) @ self.inverse
+            step = (gradient - points[open_] @ self.prior.precision) @ self.inverse
             longest = np.abs(step).max(axis=1)
             step *= (1 / np.maximum(longest, 1))[:, None]
             if self.tie is not None and self.design.rules.ties == "rao-kupper":
@@ -164,7 +162,8 @@ class _Solver:
             if not len(open_):
                 return points
         for which in open_:  # few votes: counts too far from the fit's for its information
-            points[which] = self._alone(counts[which])
+            alone = refit(self.design.select(slice(None), counts[which]), prior_sd=self.prior.sd)
+            points[which] = np.nan if alone is None else alone
         return points
 
     def _gradient(self, points: Floats, counts: Floats) -> Floats:
@@ -183,22 +182,3 @@ class _Solver:
         if self.neither is not None:
             gradient += local[NEITHER] @ self.to_neither
         return gradient
-
-    def _alone(self, counts: Floats) -> Floats:
-        nothing = np.full(self.design.width, np.nan)
-        design = self.design.select(slice(None), counts)
-        taken = np.zeros((design.size,) * 2)
-        np.add.at(taken, (design.left, design.right), counts[0] + counts[2] / 2)
-        np.add.at(taken, (design.right, design.left), counts[1] + counts[2] / 2)
-        lost_answer = any(
-            place is not None and not counts[answer].any()
-            for place, answer in ((self.tie, 2), (self.neither, 3))
-        )
-        if self.prior_sd is None and (
-            lost_answer or not largest_part(taken).all() or not has_maximum(design)
-        ):
-            return nothing
-        try:
-            return maximise(design, prior_sd=self.prior_sd).point
-        except RatingsError:
-            return nothing

@@ -70,6 +70,13 @@ class VoteScores(NamedTuple):
     point: Floats
     score: Floats
 
+    def total(self, weight: Floats) -> Floats:
+        """Sums of the votes' weights by answer and cell, shape (4, cells)."""
+        cells = len(self.design.left)
+        place = self.outcome * cells + self.cell
+        sums: Floats = np.bincount(place, weight, minlength=OUTCOMES * cells).astype(np.float64)
+        return sums.reshape(OUTCOMES, cells)
+
 
 def score_votes(battles: Battles, fit: BradleyTerry) -> VoteScores:
     """The score of every vote that the fit used, by reference to its cell."""
@@ -130,6 +137,18 @@ def cluster_codes(votes: VoteScores, battles: Battles, columns: tuple[str, ...])
     return cluster
 
 
+def cluster_names(
+    votes: VoteScores, battles: Battles, column: str, cluster: Codes
+) -> NDArray[np.object_]:
+    """What the clusters of one column are called; "" where a vote has no value."""
+    names = np.full(int(cluster.max(initial=-1)) + 1, "", dtype=object)
+    first = np.full(len(names), -1)
+    first[cluster[::-1]] = votes.rows[::-1]
+    found = battles.frame[column].iloc[battles.rows[first]].astype(object)
+    names[:] = found.where(found.notna(), "").to_numpy()
+    return names
+
+
 def cluster_sandwich(
     votes: VoteScores, cluster: Codes, inverse: Floats, contrast: Floats
 ) -> Sandwich:
@@ -155,7 +174,7 @@ def cluster_sandwich(
         if order is not None:
             bounds = np.searchsorted(cluster, [start, stop], sorter=order)
             chosen = order[bounds[0] : bounds[1]]
-        scores = _sum_scores(votes, chosen, cluster[chosen] - start, stop - start)
+        scores = sum_scores(votes, chosen, cluster[chosen] - start, stop - start)
         for which, correction in large.items():
             if start <= which < stop:
                 scores[which - start] = correction @ scores[which - start]
@@ -171,7 +190,7 @@ def cluster_sandwich(
     return Sandwich(meat * clusters / max(clusters - 1, 1), np.maximum(freedom, 1.0))
 
 
-def _sum_scores(votes: VoteScores, chosen: Codes | slice, cluster: Codes, clusters: int) -> Floats:
+def sum_scores(votes: VoteScores, chosen: Codes | slice, cluster: Codes, clusters: int) -> Floats:
     """Sum of scores by cluster and parameter, shape (clusters, width)."""
     design = votes.design
     left, right, cell = votes.left[chosen], votes.right[chosen], votes.cell[chosen]

@@ -88,6 +88,17 @@ class Design:
                 gap = gap + point[index] * (1.0 if extra.column is None else extra.column)
         return gap
 
+    def along(self, direction: Floats) -> Floats:
+        """How fast gap, tie parameter and "neither" move with a direction, shape (3, cells)."""
+        tie, neither = self._tie_and_neither(direction)
+        moved = np.zeros((3, len(self.left)))
+        moved[GAP] = self.gap(direction)
+        if tie > -np.inf:
+            moved[TIE] = tie
+        if neither is not None:
+            moved[NEITHER] = neither
+        return moved
+
     def at(self, point: Floats) -> Derivatives:
         """The vote model in every cell at these parameters."""
         return derivatives(self.rules.ties, self.gap(point), *self._tie_and_neither(point))

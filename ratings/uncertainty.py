@@ -216,10 +216,7 @@ def _squared(battles: Battles, fit: BradleyTerry, votes: VoteScores | None = Non
         counts = fold_cells(tally[:, rated][:, :, rated], sides=sides)[2]
         return design.select(slice(None), counts)
     votes = votes or score_votes(battles, fit)
-    cells = len(design.left)
-    place = votes.outcome * cells + votes.cell
-    squares: Floats = np.bincount(place, votes.weight**2, minlength=4 * cells).astype(np.float64)
-    return design.select(slice(None), squares.reshape(4, cells))
+    return design.select(slice(None), votes.total(votes.weight**2))
 
 
 def _fill_still(meat: Floats, expected: Floats, size: int) -> Floats:
