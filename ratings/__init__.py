@@ -3,12 +3,15 @@
 Knows tables of votes and nothing else; needs numpy, scipy and pandas.
 """
 
+from ratings.anomalies import Screening, screen_voters
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry, bradley_terry
 from ratings.elo import elo
 from ratings.errors import OptionError, RatingsError, VotesError
 from ratings.fragility import Fragility, influence, votes_to_flip
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
+from ratings.over_time import OverTime, over_time
+from ratings.planning import Plan, plan, simulate_power
 from ratings.reading import read_votes
 from ratings.sampling import PairProbabilities, inverse_probability_weights, pair_probabilities
 from ratings.uncertainty import Intervals, intervals, probability_above
@@ -20,8 +23,11 @@ __all__ = [
     "Fragility",
     "Intervals",
     "OptionError",
+    "OverTime",
     "PairProbabilities",
+    "Plan",
     "RatingsError",
+    "Screening",
     "VotesError",
     "bradley_terry",
     "elo",
@@ -30,8 +36,12 @@ __all__ = [
     "inverse_probability_weights",
     "leaderboard",
     "leaderboard_by",
+    "over_time",
     "pair_probabilities",
+    "plan",
     "probability_above",
     "read_votes",
+    "screen_voters",
+    "simulate_power",
     "votes_to_flip",
 ]

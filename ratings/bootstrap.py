@@ -23,7 +23,7 @@ from ratings.outcomes import GAP, NEITHER, OUTCOMES, derivatives
 from ratings.refit import prior_of, refit
 
 Floats = NDArray[np.float64]
-Draw = Callable[[np.random.Generator, int], Floats]  # (rounds, 4, cells)
+Draw = Callable[[np.random.Generator, int, float], Floats]  # (rounds, 4, cells)
 
 _THREADS = 2
 _AT_ONCE = 50  # rounds: their arrays stay in the cache
@@ -50,10 +50,8 @@ def resample(
         rounds: how many.
         seed: of the draws.
     """
-    if len(columns) > 1:
-        raise OptionError("a bootstrap resamples one column of clusters: name one")
-    solver = _Solver(fit)
-    draw = _cluster_draws(battles, fit, columns) if columns else _vote_draws(fit, squares)
+    solver = Solver(fit)
+    draw = draws(battles, fit, squares, columns)
     starts = range(0, rounds, _AT_ONCE)
     # Drawing is most of the work and frees the interpreter; a generator for each part, so that
     # the number of threads changes nothing.
@@ -65,10 +63,21 @@ def resample(
             if len(drawn) == _THREADS:
                 parts.append(solver.solve(drawn.popleft().result()))
             size = min(_AT_ONCE, rounds - start)
-            drawn.append(threads.submit(draw, np.random.default_rng(own), size))
+            drawn.append(threads.submit(draw, np.random.default_rng(own), size, 1.0))
         parts += [solver.solve(counts.result()) for counts in drawn]
     points: Floats = np.concatenate(parts)
     return points[np.isfinite(points).all(axis=1)]
+
+
+def draws(battles: Battles, fit: BradleyTerry, squares: Floats, columns: tuple[str, ...]) -> Draw:
+    """What draws counts of resampled votes, or of all votes of resampled clusters.
+
+    Its arguments are a generator, the number of rounds, and how many votes (or clusters) to draw as
+    a multiple of those that there are; its result has the shape (rounds, 4, cells).
+    """
+    if len(columns) > 1:
+        raise OptionError("votes are resampled by one column of clusters: name one")
+    return _cluster_draws(battles, fit, columns) if columns else _vote_draws(fit, squares)
 
 
 def _vote_draws(fit: BradleyTerry, squares: Floats) -> Draw:
@@ -81,11 +90,13 @@ def _vote_draws(fit: BradleyTerry, squares: Floats) -> Draw:
     told = np.nonzero(weights)
     each = squares[told] / weights[told]
     votes = weights[told] / each
-    total = round(float(votes.sum()))
+    total, chance = float(votes.sum()), votes / votes.sum()
 
-    def draw(random: np.random.Generator, rounds: int) -> Floats:
+    def draw(random: np.random.Generator, rounds: int, share: float) -> Floats:
         counts = np.zeros((rounds, *weights.shape))
-        counts[:, told[0], told[1]] = random.multinomial(total, votes / votes.sum(), rounds) * each
+        counts[:, told[0], told[1]] = (
+            random.multinomial(round(share * total), chance, rounds) * each
+        )
         return counts
 
     return draw
@@ -115,15 +126,15 @@ def _cluster_draws(battles: Battles, fit: BradleyTerry, columns: tuple[str, ...]
         (votes.weight, (cluster, outcome * cells + cell)), shape=(clusters, OUTCOMES * cells)
     )
 
-    def draw(random: np.random.Generator, rounds: int) -> Floats:
-        taken = random.multinomial(clusters, np.full(clusters, 1 / clusters), rounds)
+    def draw(random: np.random.Generator, rounds: int, share: float) -> Floats:
+        taken = random.multinomial(round(share * clusters), np.full(clusters, 1 / clusters), rounds)
         drawn: Floats = (entries.T @ taken.T.astype(float)).T
         return np.ascontiguousarray(drawn).reshape(rounds, OUTCOMES, cells)
 
     return draw
 
 
-class _Solver:
+class Solver:
     """Refits many rounds of counts from the same cells."""
 
     def __init__(self, fit: BradleyTerry) -> None:

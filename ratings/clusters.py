@@ -70,6 +70,17 @@ class VoteScores(NamedTuple):
     point: Floats
     score: Floats
 
+    def select(self, votes: Codes) -> "VoteScores":
+        """Some of the votes."""
+        return self._replace(
+            rows=self.rows[votes],
+            left=self.left[votes],
+            right=self.right[votes],
+            cell=self.cell[votes],
+            outcome=self.outcome[votes],
+            weight=self.weight[votes],
+        )
+
     def total(self, weight: Floats) -> Floats:
         """Sums of the votes' weights by answer and cell, shape (4, cells)."""
         cells = len(self.design.left)
@@ -142,6 +153,8 @@ def cluster_names(
 ) -> NDArray[np.object_]:
     """What the clusters of one column are called; "" where a vote has no value."""
     names = np.full(int(cluster.max(initial=-1)) + 1, "", dtype=object)
+    if not len(names):
+        return names
     first = np.full(len(names), -1)
     first[cluster[::-1]] = votes.rows[::-1]
     found = battles.frame[column].iloc[battles.rows[first]].astype(object)
@@ -163,7 +176,7 @@ def cluster_sandwich(
     design = votes.design
     clusters = int(cluster.max(initial=-1)) + 1
     to_ratings = inverse @ contrast.T
-    large = _corrections(votes, cluster, clusters, inverse)
+    large = cluster_corrections(votes, cluster, clusters, inverse)
     meat = np.zeros((design.width,) * 2)
     second, fourth = np.zeros(len(contrast)), np.zeros(len(contrast))
     held = max(1, _BLOCK_NUMBERS // design.width)
@@ -218,7 +231,7 @@ def sum_scores(votes: VoteScores, chosen: Codes | slice, cluster: Codes, cluster
     return scores
 
 
-def _corrections(
+def cluster_corrections(
     votes: VoteScores, cluster: Codes, clusters: int, inverse: Floats
 ) -> dict[int, Floats]:
     """(I - H_g H^-)^(-1/2) of the clusters that hold much information, by cluster."""

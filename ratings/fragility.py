@@ -30,9 +30,10 @@ Flip = Callable[[int], bool | None]
 
 _RIVALS = 3  # challengers that are tried: those for whom least is needed by the first estimate
 _MOST_ADDED = 1 << 40
+_LEADS = 1e-9  # strengths: less is rounding
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Fragility:
     """The fewest votes, or voters, found without which another model is first.
 
@@ -193,7 +194,7 @@ class _Parts(ABC):
         def flips(parts: int) -> bool | None:
             design = self.design.select(slice(None), self.without(order, parts))
             point = refit(design, prior_sd=self.prior.sd, start=self.fit.point)
-            return None if point is None else bool(point[rival] > point[leader])
+            return None if point is None else bool(point[rival] - point[leader] > _LEADS)
 
         return _bisect(flips, guess=int(min(estimate, most)), most=most)
 
@@ -278,7 +279,7 @@ def _fewest_added(fit: BradleyTerry, leader: int, rival: int) -> int | None:
         counts = np.column_stack([design.counts, np.array([votes, 0.0, 0.0, 0.0])])
         more = Design(design.size, left, right, counts, design.rules, extras)
         point = refit(more, prior_sd=prior.sd, start=fit.point)
-        return None if point is None else bool(point[rival] > point[leader])
+        return None if point is None else bool(point[rival] - point[leader] > _LEADS)
 
     variance = 4 / max(float(design.counts.sum()) / design.size, 1.0)
     lead = float(fit.point[leader] - fit.point[rival])

@@ -1,19 +1,25 @@
 """Which pair next: the probability of every pair, so that a leaderboard settles in few votes.
 
-One more vote on a pair (i, j) is worth what it takes off the variances of the ratings. With the
-covariance C of the strengths, the information I of a vote on the pair (p(1 - p) for strengths that
-are known) and the variance v of the pair's difference, it takes off
+Three parts are mixed. A floor of exploration is uniform over the pairs. What is left goes
 
-    I * sum over k of w_k (C_ki - C_kj)^2 / (1 + I v)
+1.  to the first place, as far as it is in doubt: a pair is met as often as two draws from what is
+    known of the strengths (normal about the estimate) have these two models first (top-two
+    Thompson sampling: Russo 2020). The part is `_TOP` times the probability that two draws differ,
+    and so fades as the first place becomes known;
+2.  to the ratings: one more vote on a pair takes off the variances
 
-(the rank-one update of an inverse; A-optimality with the weights w: Kiefer 1959, Chernoff 1953). A
-pair's probability is proportional to a power of this, mixed with a floor of uniform exploration. A
-model that is little known has the largest variance, and its votes take off most: newcomers are
-placed first, without a mode of their own. The weights w fall with the rank, since readers look at
-the top.
+        I * sum over k of w_k (C_ki - C_kj)^2 / (1 + I v)
 
-Where pairs are drawn unevenly, estimates that suppose a vote like any other are reweighted by
-`inverse_probability_weights`. Bradley-Terry ratings need no weights where the model is true.
+    with C the covariance of the strengths, I the information of a vote on the pair and v the
+    variance of the pair's difference (the rank-one update of an inverse; A-optimality with weights
+    w: Chernoff 1953). Weights are the squared variances, so that who is little known is placed
+    first, times a power of the rank, since readers look at the top. A pair's probability is
+    proportional to a power of what it takes off.
+
+Newcomers need no mode of their own: they have the largest variance, and may be first. All of it is
+a function of the counts, so that anyone can compute the probabilities again. Where pairs are drawn
+unevenly, averages over votes are reweighted by `inverse_probability_weights`; Bradley-Terry ratings
+need no weights where the model is true.
 """
 
 from dataclasses import dataclass, field
@@ -32,12 +38,13 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 RULES = ("adaptive", "uniform")
-# Measured by tests/benchmarks/bench_sampling.py: less floor slows newcomers less but leaves rare
-# pairs unseen; a higher power gains little more and draws ever fewer pairs.
+# Chosen by tests/benchmarks/bench_sampling.py among a few values each; the neighbours do as well.
 EXPLORE = 0.1
+_TOP = 0.5
 _POWER = 4
-_TOP_WEIGHT = 0.5  # the model of rank r weighs r^-0.5
+_RANK_POWER = -0.25
 _PRIOR_SD = 400.0  # Elo points: a newcomer is not known at all
+_DRAWS = 512  # a chance of being first is known to 2%; always the same, so that all can repeat it
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,14 +115,20 @@ def pair_probabilities(
             raise OptionError(f"available must be symmetric, of the shape {shown.shape}")
         shown &= asked
     pairs = shown.sum() / 2
-    chance = shown / max(pairs, 1)
-    fit = None
+    even = shown / max(pairs, 1)
+    chance, fit = even, None
     if rule == "adaptive" and pairs > 1:
         fit = bradley_terry(battles, prior_sd=_PRIOR_SD, start=start)
-        worth = np.where(shown, _worth(fit), 0.0)
-        worth = (worth / max(worth.max(), np.finfo(float).tiny)) ** _POWER
-        if worth.any():
-            chance = explore * chance + (1 - explore) * worth / (worth.sum() / 2)
+        covariance = _covariance(fit)
+        contest, doubt = _contest(fit, covariance)
+        parts = [(_TOP * doubt, contest), (1 - _TOP * doubt, _worth(fit, covariance) ** _POWER)]
+        chance = explore * even
+        for part, wanted in parts:
+            possible = np.where(shown, wanted, 0.0)
+            total = possible.sum() / 2
+            # What can show nothing falls to the floor.
+            chance = chance + (1 - explore) * part * (possible / total if total else even)
+        chance = (chance + chance.T) / 2  # exactly symmetric
     models = pd.Index(battles.models, name="model", dtype=object)
     return PairProbabilities(
         probability=pd.DataFrame(chance, index=models, columns=models),
@@ -126,25 +139,42 @@ def pair_probabilities(
     )
 
 
-def _worth(fit: BradleyTerry) -> Floats:
-    """What one more vote takes off the weighted variances, strengths squared, shape (m, m)."""
-    design, strengths = fit.design, fit.point[: fit.design.size]
-    size = design.size
-    information = design.information(fit.point) + prior_of(fit).precision
-    covariance = design.invert(information)[:size, :size]
-    rank = np.empty(size)
-    rank[np.argsort(-strengths, kind="stable")] = np.arange(1, size + 1)
-    spread = covariance @ (covariance * (rank**-_TOP_WEIGHT)[:, None])
-    moved = np.diag(spread)[:, None] + np.diag(spread)[None, :] - 2 * spread
+def _covariance(fit: BradleyTerry) -> Floats:
+    """Of the strengths about their mean, with the prior, shape (m, m)."""
+    information = fit.design.information(fit.point) + prior_of(fit).precision
+    return fit.design.invert(information)[: fit.design.size, : fit.design.size]
+
+
+def _contest(fit: BradleyTerry, covariance: Floats) -> tuple[Floats, float]:
+    """How often two draws have each pair first, shape (m, m), and how often they differ at all."""
+    size = fit.design.size
+    values, vectors = np.linalg.eigh(covariance)
+    normal = np.random.default_rng(0).standard_normal((_DRAWS, size))
+    drawn = fit.point[:size] + normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    first = np.bincount(drawn.argmax(axis=1), minlength=size) / _DRAWS
+    both: Floats = np.outer(first, first)
+    np.fill_diagonal(both, 0)
+    return both, float(both.sum())
+
+
+def _worth(fit: BradleyTerry, covariance: Floats) -> Floats:
+    """What one more vote takes off the weighted variances, the most as 1, shape (m, m)."""
+    strengths = fit.point[: fit.design.size]
     own = np.diag(covariance)
+    rank = np.empty(len(own))
+    rank[np.argsort(-strengths, kind="stable")] = np.arange(1, len(own) + 1)
+    weight = own**2 * rank**_RANK_POWER
+    spread = covariance @ (covariance * weight[:, None])
+    moved = np.diag(spread)[:, None] + np.diag(spread)[None, :] - 2 * spread
     variance = own[:, None] + own[None, :] - 2 * covariance
-    gap = strengths[:, None] - strengths[None, :]
     # The information that is expected: the gap is not known better than its variance says
     # (MacKay's approximation of a logistic function averaged over a normal, 1992).
-    damped = gap / np.sqrt(1 + np.pi / 8 * variance)
-    of_vote = expit(damped) * expit(-damped)
-    worth: Floats = of_vote * moved / (1 + of_vote * variance)
-    return np.maximum(worth, 0)
+    gap = (strengths[:, None] - strengths[None, :]) / np.sqrt(1 + np.pi / 8 * variance)
+    of_vote = expit(gap) * expit(-gap)
+    worth = np.maximum(of_vote * moved / (1 + of_vote * variance), 0)
+    np.fill_diagonal(worth, 0)
+    scaled: Floats = worth / worth.max()
+    return scaled
 
 
 def inverse_probability_weights(probability: "pd.Series[float]") -> "pd.Series[float]":

@@ -118,7 +118,7 @@ def intervals(
     left_out = 0
     size = fit.design.size
     if method == "bootstrap" and size:
-        squares = _squared(battles, fit).counts
+        squares = squared_counts(battles, fit).counts
         drawn = resample(battles, fit, squares, columns, rounds=rounds, seed=seed)
         left_out = rounds - len(drawn)
         drawn = drawn @ contrast.T
@@ -169,11 +169,11 @@ def _sandwich(
     prior_sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
     prior = prior_precision(design, prior_sd)
     inverse = design.invert(design.information(fit.point) + prior)
-    squared = _squared(battles, fit) if not columns else None
+    squared = squared_counts(battles, fit) if not columns else None
     if squared is None:
         votes = score_votes(battles, fit)
         meat, freedom = _clustered(votes, battles, columns, inverse, contrast)
-        squared = _squared(battles, fit, votes)
+        squared = squared_counts(battles, fit, votes)
     else:
         meat, freedom = squared.squared_scores(fit.point), np.full(len(contrast), np.inf)
     meat = _fill_still(meat, squared.information(fit.point), design.size)
@@ -204,7 +204,7 @@ def _clustered(
     return Sandwich(positive, np.minimum(ways[0].freedom, ways[1].freedom))
 
 
-def _squared(battles: Battles, fit: BradleyTerry, votes: VoteScores | None = None) -> Design:
+def squared_counts(battles: Battles, fit: BradleyTerry, votes: VoteScores | None = None) -> Design:
     """The fit's cells with sums of squared weights as counts."""
     design = fit.design
     if battles.given_weight is None:

@@ -1,0 +1,132 @@
+"""How few votes change the first place: what is reported does, and one fewer does not."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ratings
+from ratings.fragility import _bisect
+
+
+def fragility(frame, ties="half", **options):
+    battles = ratings.Battles.from_frame(frame)
+    return ratings.votes_to_flip(battles, ratings.bradley_terry(battles, ties), **options)
+
+
+def leader(frame, ties="half"):
+    found = ratings.bradley_terry(ratings.Battles.from_frame(frame), ties).ratings
+    return found.idxmax()
+
+
+def test_two_models_need_the_difference_of_their_wins(votes_of):
+    """7 wins to 4: without 4 of the 7 the other leads; 4 more for the other do the same."""
+    found = fragility(votes_of({("A", "B"): (7, 4, 0)}))
+    assert (found.status, found.first, found.challenger) == ("ok", "A", "B")
+    assert (found.votes, found.added) == (4, 4)
+    assert found.share == pytest.approx(4 / 11)
+
+
+@pytest.mark.parametrize("ties", ["half", "davidson", "rao-kupper"])
+def test_no_smaller_set_of_votes_exists_in_a_small_table(votes_of, ties):
+    frame = votes_of({("A", "B"): (4, 3, 1), ("B", "C"): (3, 2, 1), ("C", "A"): (2, 3, 1)})
+    found = fragility(frame, ties)
+    first = leader(frame, ties)
+    assert found.first == first
+
+    def flips(kept):
+        ranked = ratings.bradley_terry(ratings.Battles.from_frame(kept), ties).ratings
+        return ranked.notna().all() and len(ranked) == 3 and ranked.idxmax() != first
+
+    for size in range(1, found.votes + 1):
+        flipped = any(
+            flips(frame.drop(index=list(rows)))
+            for rows in itertools.combinations(range(len(frame)), size)
+        )
+        if flipped:
+            break
+    assert size == found.votes
+
+
+def test_voters_that_are_named_do_change_the_first_place(simulate_votes):
+    random = np.random.default_rng(5)
+    frame = simulate_votes([0, 60, 55, -80], 2500, nu=0.3, random=random)
+    share = 1 / np.arange(1, 101)
+    frame["voter"] = random.choice(100, size=len(frame), p=share / share.sum()).astype(str)
+    found = fragility(frame, by="voter")
+    assert found.by == "voter"
+    kept = frame[~frame["voter"].isin(found.voters)]
+    assert leader(kept) == found.challenger
+    assert leader(frame) == found.first
+    assert found.votes == len(frame) - len(kept)
+    spared = frame[~frame["voter"].isin(found.voters[:-1])]
+    assert leader(spared) == found.first
+
+
+def test_votes_added_for_the_challenger_do_change_it(simulate_votes):
+    frame = simulate_votes([0, 60, 40], 900, nu=0.3, random=np.random.default_rng(2))
+    found = fragility(frame)
+    vote = {"model_a": found.challenger, "model_b": found.first, "winner": "model_a"}
+    for votes, expected in [(found.added, found.challenger), (found.added - 1, found.first)]:
+        assert leader(pd.concat([frame, pd.DataFrame([vote] * votes)])) == expected
+
+
+def test_counts_alone_give_the_same_answer(simulate_votes):
+    frame = simulate_votes([0, 60, 40], 900, nu=0.3, random=np.random.default_rng(2))
+    battles = ratings.Battles.from_frame(frame)
+    counted = ratings.Battles.from_counts(battles.models, battles.counts)
+    fit = ratings.bradley_terry(battles)
+    assert ratings.votes_to_flip(counted, fit) == ratings.votes_to_flip(battles, fit)
+
+
+def test_weighted_votes_and_covariates(simulate_votes):
+    random = np.random.default_rng(3)
+    frame = simulate_votes([0, 60, 40], 900, nu=0.3, random=random)
+    frame = frame.assign(weight=random.uniform(0.5, 2, 900), length=random.normal(size=900))
+    battles = ratings.Battles.from_frame(frame)
+    plain, held = (
+        ratings.votes_to_flip(battles, ratings.bradley_terry(battles, covariates=names))
+        for names in ((), ("length",))
+    )
+    assert plain.status == held.status == "ok"
+    assert held.votes == pytest.approx(plain.votes, rel=0.5)
+
+
+def test_influence_is_what_leaving_a_voter_out_does(simulate_votes):
+    random = np.random.default_rng(7)
+    frame = simulate_votes([0, 60, 40, -30], 3000, nu=0.3, random=random)
+    frame["voter"] = random.integers(150, size=3000).astype(str)
+    battles = ratings.Battles.from_frame(frame)
+    fit = ratings.bradley_terry(battles)
+    found = ratings.influence(battles, fit)
+    assert found["votes"].sum() == 3000
+    first, second = fit.ratings.sort_values().index[:-3:-1]
+    for voter in found.index[:3]:
+        less = ratings.Battles.from_frame(frame[frame["voter"] != voter])
+        moved = ratings.bradley_terry(less).ratings - fit.ratings
+        assert found.loc[voter, "lead"] == pytest.approx(moved[first] - moved[second], abs=0.2)
+        assert found.loc[voter, "largest"] == pytest.approx(
+            moved[found.loc[voter, "model"]], rel=0.1
+        )
+
+
+def test_where_nothing_can_change(votes_of):
+    assert fragility(votes_of({})).status == "alone"
+    assert fragility(votes_of({("A", "B"): (3, 0, 0)})).status == "alone"
+    one_voter = votes_of({("A", "B"): (5, 2, 0)}).assign(voter="x")
+    assert fragility(one_voter, by="voter").status == "firm"
+    with pytest.raises(ratings.OptionError, match="no column 'voter' that tells who voted"):
+        fragility(votes_of({("A", "B"): (5, 2, 0)}), by="voter")
+
+
+@pytest.mark.parametrize(
+    ("true_from", "unknown_from"), [(1, 99), (7, 99), (40, 99), (7, 8), (9, 8)]
+)
+def test_bisection_finds_the_first_that_flips(true_from, unknown_from):
+    def flips(number):
+        return None if number >= unknown_from else number >= true_from
+
+    for guess in (1, 3, 50):
+        expected = true_from if true_from < unknown_from else None
+        assert _bisect(flips, guess=guess, most=60) == expected

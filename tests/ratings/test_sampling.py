@@ -1,0 +1,146 @@
+"""The next pair: every probability is above a floor and told; newcomers and the top come first."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import ratings
+
+
+def counted(counts):
+    counts = np.asarray(counts, dtype=float)
+    return ratings.Battles.from_counts([f"m{i}" for i in range(counts.shape[1])], counts)
+
+
+def settled(random, *, models=8, votes=400, sd=100, newcomers=1):
+    """Votes of all pairs but those of the newcomers, who are last."""
+    strengths = random.normal(0, sd * np.log(10) / 400, models)
+    counts = np.zeros((4, models, models))
+    for i in range(models - newcomers):
+        for j in range(i + 1, models - newcomers):
+            chance = 1 / (1 + np.exp(strengths[j] - strengths[i]))
+            won = random.binomial(votes, chance)
+            counts[:2, i, j] = won, votes - won
+    return counts
+
+
+tables = st.integers(2, 6).flatmap(
+    lambda size: st.lists(st.integers(0, 9), min_size=4 * size**2, max_size=4 * size**2).map(
+        lambda flat: np.reshape(flat, (4, size, size)) * (1 - np.eye(size))
+    )
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(tables, st.floats(0.05, 1))
+def test_probabilities_are_probabilities_with_a_floor(counts, explore):
+    found = ratings.pair_probabilities(counted(counts), explore=explore)
+    chance = found.probability.to_numpy()
+    pairs = len(chance) * (len(chance) - 1) / 2
+    assert (chance == chance.T).all()
+    assert (np.diag(chance) == 0).all()
+    assert chance.sum() / 2 == pytest.approx(1)
+    off = ~np.eye(len(chance), dtype=bool)
+    assert (chance[off] >= explore / pairs * (1 - 1e-9)).all()
+    assert found.share.sum() == pytest.approx(2)
+    assert found.share.min() >= 2 * explore / len(chance) * (1 - 1e-9)
+
+
+@settings(max_examples=30, deadline=None)
+@given(tables, st.randoms(use_true_random=False))
+def test_a_models_name_and_place_are_no_information(counts, random):
+    order = list(range(counts.shape[1]))
+    random.shuffle(order)
+    battles = counted(counts)
+    moved = ratings.Battles.from_counts(
+        [battles.models[i] for i in order], counts[:, order][:, :, order]
+    )
+    first, second = (ratings.pair_probabilities(each, explore=0.1) for each in (battles, moved))
+    again = second.probability.loc[list(battles.models), list(battles.models)]
+    # The contest for the first place is drawn, each order with other numbers.
+    assert np.abs(again.to_numpy() - first.probability.to_numpy()).max() < 0.12
+
+
+def test_a_newcomer_gets_most_battles_until_it_is_known():
+    counts = settled(np.random.default_rng(1), models=10)
+    found = ratings.pair_probabilities(counted(counts))
+    assert found.share["m9"] > 0.85
+    counts[0, 9, :9] = counts[1, 9, :9] = 300
+    assert ratings.pair_probabilities(counted(counts)).share["m9"] < 0.4
+
+
+def test_where_the_first_place_is_in_doubt_its_candidates_meet():
+    counts = settled(np.random.default_rng(3), models=8, newcomers=0)
+    fit = ratings.bradley_terry(counted(counts))
+    first, second, *_, last = fit.ratings.sort_values(ascending=False).index
+    place = {name: i for i, name in enumerate(counted(counts).models)}
+    near = counts.copy()
+    near[:, place[first]], near[:, :, place[first]] = 0, 0
+    near[0, place[first], place[second]] = near[1, place[first], place[second]] = 40
+    chance = ratings.pair_probabilities(counted(near)).probability
+    assert chance.loc[first, second] > 3 * chance.loc[first, last]
+
+
+def test_nothing_known_is_even():
+    chance = ratings.pair_probabilities(counted(np.zeros((4, 6, 6)))).probability.to_numpy()
+    off = ~np.eye(6, dtype=bool)
+    assert chance[off] == pytest.approx(1 / 15, rel=0.6)
+    uniform = ratings.pair_probabilities(counted(np.zeros((4, 6, 6))), rule="uniform")
+    assert uniform.probability.to_numpy()[off] == pytest.approx(1 / 15)
+    assert uniform.explore == 1
+
+
+def test_only_available_pairs_are_shown():
+    counts = settled(np.random.default_rng(2), models=6)
+    available = np.ones((6, 6), dtype=bool)
+    available[5, :3] = available[:3, 5] = False
+    found = ratings.pair_probabilities(counted(counts), available=available)
+    assert (found.probability.to_numpy()[~available] == 0).all()
+    assert found.probability.to_numpy().sum() / 2 == pytest.approx(1)
+    none = ratings.pair_probabilities(counted(counts), available=np.zeros((6, 6)))
+    assert none.probability.to_numpy().sum() == 0
+    with pytest.raises(ratings.OptionError, match="no pair of models can be shown"):
+        none.draw(np.random.default_rng(0))
+
+
+def test_pairs_are_drawn_with_the_probability_that_is_told():
+    counts = settled(np.random.default_rng(4), models=4)
+    found = ratings.pair_probabilities(counted(counts))
+    random = np.random.default_rng(5)
+    drawn = pd.Series([found.draw(random) for _ in range(4000)]).value_counts(normalize=True)
+    for (left, right, chance), share in drawn.items():
+        assert found.probability.loc[left, right] == chance
+        assert share == pytest.approx(chance, abs=4 * np.sqrt(chance / 4000))
+
+
+def test_weights_undo_uneven_draws():
+    """Pairs with more ties are drawn more often; weighted, ties are as common as over all pairs."""
+    random = np.random.default_rng(6)
+    chance = np.array([0.6, 0.3, 0.1])
+    tie_rate = np.array([0.5, 0.2, 0.05])
+    pair = random.choice(3, size=40_000, p=chance)
+    tied = random.random(40_000) < tie_rate[pair]
+    weights = ratings.inverse_probability_weights(pd.Series(chance[pair]))
+    assert weights.mean() == pytest.approx(1)
+    assert np.average(tied, weights=weights) == pytest.approx(tie_rate.mean(), abs=0.01)
+
+
+def test_what_cannot_be_asked():
+    battles = counted(np.zeros((4, 3, 3)))
+    for options, message in [
+        ({"rule": "swiss"}, "adaptive, uniform, not 'swiss'"),
+        ({"explore": 0}, "explore must be above 0"),
+        ({"available": np.ones((2, 2))}, r"symmetric, of the shape \(3, 3\)"),
+    ]:
+        with pytest.raises(ratings.OptionError, match=message):
+            ratings.pair_probabilities(battles, **options)
+    with pytest.raises(ratings.OptionError, match="row 2: probability is nan"):
+        ratings.inverse_probability_weights(pd.Series([0.5, None]))
+
+
+@pytest.mark.parametrize("models", [0, 1, 2])
+def test_few_models(models):
+    found = ratings.pair_probabilities(counted(np.zeros((4, models, models))))
+    assert found.probability.to_numpy().sum() == (2 if models == 2 else 0)
