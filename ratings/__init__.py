@@ -9,31 +9,41 @@ from ratings.bradley_terry import BradleyTerry, bradley_terry
 from ratings.elo import elo
 from ratings.errors import OptionError, RatingsError, VotesError
 from ratings.fragility import Fragility, influence, votes_to_flip
+from ratings.goodness import GoodnessOfFit, HeldOut, goodness_of_fit, held_out
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
 from ratings.over_time import OverTime, over_time
 from ratings.planning import Plan, plan, simulate_power
 from ratings.reading import read_votes
+from ratings.reliability import Reliability, krippendorff_alpha, reliability
 from ratings.sampling import PairProbabilities, inverse_probability_weights, pair_probabilities
+from ratings.shares import Estimate
 from ratings.uncertainty import Intervals, intervals, probability_above
 
 __all__ = [
     "COLUMNS",
     "Battles",
     "BradleyTerry",
+    "Estimate",
     "Fragility",
+    "GoodnessOfFit",
+    "HeldOut",
     "Intervals",
     "OptionError",
     "OverTime",
     "PairProbabilities",
     "Plan",
     "RatingsError",
+    "Reliability",
     "Screening",
     "VotesError",
     "bradley_terry",
     "elo",
+    "goodness_of_fit",
+    "held_out",
     "influence",
     "intervals",
     "inverse_probability_weights",
+    "krippendorff_alpha",
     "leaderboard",
     "leaderboard_by",
     "over_time",
@@ -41,6 +51,7 @@ __all__ = [
     "plan",
     "probability_above",
     "read_votes",
+    "reliability",
     "screen_voters",
     "simulate_power",
     "votes_to_flip",

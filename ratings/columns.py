@@ -218,12 +218,21 @@ def read_weights(frame: pd.DataFrame, rows: Rows | None) -> NDArray[np.float64] 
         if row is not None:
             value = frame["weight"].iloc[row - 1]
             raise VotesError(f"weight is {value}; it must be a number from 0 up", row=row)
-    if "repeat_of" in frame:
-        original = _at(frame["repeat_of"], rows)
-        repeated = original.notna().to_numpy() & (original.astype(str) != "").to_numpy()
+    repeated = is_repeat(frame)
+    if repeated is not None:
+        repeated = repeated if rows is None else repeated[rows]
         if repeated.any():
             weight = np.where(repeated, 0.0, 1.0 if weight is None else weight)
     return None if weight is None or (weight == 1).all() else weight
+
+
+def is_repeat(frame: pd.DataFrame) -> NDArray[np.bool_] | None:
+    """Which rows repeat another battle on purpose, shape (rows,); None: no column tells."""
+    if "repeat_of" not in frame:
+        return None
+    original = frame["repeat_of"]
+    told: NDArray[np.bool_] = original.notna().to_numpy() & (original.astype(str) != "").to_numpy()
+    return told
 
 
 def refuse_mixture(frame: pd.DataFrame, rows: Rows | None) -> None:

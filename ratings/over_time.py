@@ -53,7 +53,8 @@ class OverTime:
         changed: by model: `change` from its first period to its last, Elo points, `lower`, `upper`,
             `p` of no change, and `q` over the models (Benjamini and Hochberg 1995).
         drift_sd: Elo points per square root of a day.
-        drift_lower: of its interval, by the profile of the marginal likelihood; NaN if it was given.
+        drift_lower: of its 95% interval, by the profile of the marginal likelihood; NaN if it was
+            given.
         drift_upper: likewise; infinite where the votes do not bound it.
         period: length of a period.
         ties: see `bradley_terry`; the tie parameter is held at that of all periods together.
@@ -132,17 +133,17 @@ def over_time(
         course,
         path,
         factored,
-        dict(
-            drift_sd=drift_sd,
-            drift_lower=lowest,
-            drift_upper=highest,
-            period=periods.length,
-            ties=ties,
-            both_bad=both_bad,
-            confidence=confidence,
-            cluster=clustered,
-            widened=widened,
-        ),
+        {
+            "drift_sd": drift_sd,
+            "drift_lower": lowest,
+            "drift_upper": highest,
+            "period": periods.length,
+            "ties": ties,
+            "both_bad": both_bad,
+            "confidence": confidence,
+            "cluster": clustered,
+            "widened": widened,
+        },
     )
 
 
@@ -286,7 +287,7 @@ class _Course:
 
 
 def _estimate(course: _Course) -> tuple[float, float, float]:
-    """The drift with the most evidence and its 95% interval, Elo points per square root of a day."""
+    """The drift with the most evidence and its 95% interval, Elo points a root of a day."""
     if course.size < 2 or len(course.designs) < 2:
         return 0.0, 0.0, np.inf
 

@@ -28,6 +28,7 @@ from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
 from ratings.design import Design
 from ratings.errors import OptionError
 from ratings.outcomes import GAP, OUTCOMES
+from ratings.shares import wilson_interval
 from ratings.uncertainty import Intervals, probability_above, squared_counts
 
 Floats = NDArray[np.float64]
@@ -229,7 +230,7 @@ def _of_direct_vote(fit: BradleyTerry, spread: Intervals, upper: str, lower: str
     information = float(curvature[: len(share)] @ share) / ELO_PER_STRENGTH**2
     inverse = design.invert(design.information(fit.point))
     by_model = ELO_PER_STRENGTH**2 * (inverse[i, i] + inverse[j, j] - 2 * inverse[i, j])
-    return information * float(by_model) / _variance_of_gap(spread, upper, lower)
+    return float(information * by_model / _variance_of_gap(spread, upper, lower))
 
 
 def _first(
@@ -322,17 +323,6 @@ def simulate_power(
     threshold = student.ppf(0.5 + spread.confidence / 2, np.minimum(freedom[:-1], freedom[1:]))
     with np.errstate(invalid="ignore"):
         told = (np.abs(gaps) > threshold * error).sum(axis=0)
-    lower, upper = wilson_interval(told, rounds)
+    lower, upper = wilson_interval(told / rounds, float(rounds))
     found = [ratings.index[:-1], ratings.index[1:], told / rounds, lower, upper]
     return pd.DataFrame(dict(zip(columns, found, strict=True)))
-
-
-def wilson_interval(
-    successes: NDArray[np.integer], trials: int, confidence: float = 0.95
-) -> tuple[Floats, Floats]:
-    """Interval of a share from independent trials (Wilson 1927)."""
-    z = float(norm.ppf(0.5 + confidence / 2))
-    share = successes / trials
-    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    reach = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / 4 / trials**2)
-    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)

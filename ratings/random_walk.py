@@ -1,8 +1,8 @@
 """Gaussian random walks seen through a likelihood: mode, spread and evidence of a path.
 
 A path x_1 .. x_T of vectors starts anywhere and moves by independent normal steps, x_t+1 - x_t with
-variance d_t in every component. With the likelihood's curvature H_t in each period, minus the second
-derivatives of the log posterior are block-tridiagonal,
+variance d_t in every component. With the likelihood's curvature H_t in each period, minus the
+second derivatives of the log posterior are block-tridiagonal,
 
     A_t,t = H_t + (1/d_t-1 + 1/d_t) I      A_t,t+1 = -(1/d_t) I
 

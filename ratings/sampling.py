@@ -152,7 +152,7 @@ def _contest(fit: BradleyTerry, covariance: Floats) -> tuple[Floats, float]:
     normal = np.random.default_rng(0).standard_normal((_DRAWS, size))
     drawn = fit.point[:size] + normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
     first = np.bincount(drawn.argmax(axis=1), minlength=size) / _DRAWS
-    both: Floats = np.outer(first, first)
+    both = np.outer(first, first).astype(np.float64)
     np.fill_diagonal(both, 0)
     return both, float(both.sum())
 

@@ -56,7 +56,7 @@ def test_a_plain_optimiser_finds_the_same_path_and_bands(ties):
     frame.loc[::7, "winner"] = "tie"
     found = course(frame, drift_sd=40, ties=ties)
     fit = ratings.bradley_terry(ratings.Battles.from_frame(frame), ties)
-    day = pd.to_datetime(frame["timestamp"]).dt.dayofyear.to_numpy() - 1
+    day = pd.to_datetime(frame["timestamp"]).dt.day_of_year.to_numpy() - 1
     a, b = (frame[name].str[1].astype(int).to_numpy() for name in ("model_a", "model_b"))
     answer = frame["winner"].to_numpy()
     nu = fit.tie_parameter if ties == "davidson" else 0.0
@@ -112,7 +112,7 @@ def test_bands_hold_a_walk_of_known_drift_and_one_that_is_estimated():
 
 
 def test_constant_strengths_are_found_constant():
-    """Also by chance: the evidence is at 0 in about half of the tables, and 0 is in the interval."""
+    """In about half of the tables the evidence is at 0, in the others near it."""
     drifts = []
     for seed in range(12):
         frame, _ = draw(np.random.default_rng([seed, 3]), days=12, votes=2000)
@@ -134,7 +134,7 @@ def test_a_jump_is_followed_and_called_a_change():
 
 def test_a_model_is_shown_from_its_first_vote_to_its_last_and_absence_widens_its_band():
     frame, _ = draw(np.random.default_rng(6), days=20, votes=6000)
-    day = pd.to_datetime(frame["timestamp"]).dt.dayofyear - 1
+    day = pd.to_datetime(frame["timestamp"]).dt.day_of_year - 1
     has = (frame["model_a"] == "m1") | (frame["model_b"] == "m1")
     away = has & ((day < 3) | (day.between(8, 12)) | (day > 16))
     found = course(frame[~away], drift_sd=25)

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 import ratings
 from ratings.bradley_terry import ELO_PER_STRENGTH
-from ratings.planning import assurance, conditional_power, votes_for_power, wilson_interval
+from ratings.planning import assurance, conditional_power, votes_for_power
 
 
 def planned(frame, ties="half", *, cluster=None, **options):
@@ -113,14 +113,3 @@ def test_where_there_is_little_or_nothing_to_plan(votes_of):
         ratings.plan(battles, fit, spread, power=80)
     with pytest.raises(ratings.OptionError, match="1 or more"):
         ratings.simulate_power(battles, fit, spread, 0)
-
-
-def test_wilsons_interval_is_the_published_one():
-    """Newcombe (1998), table I: 81 of 263 is 0.2553 to 0.3662, 0 of 20 is 0 to 0.1611."""
-    lower, upper = wilson_interval(np.array([81]), 263)
-    assert (lower[0], upper[0]) == (
-        pytest.approx(0.2553, abs=5e-5),
-        pytest.approx(0.3662, abs=5e-5),
-    )
-    lower, upper = wilson_interval(np.array([0]), 20)
-    assert [lower[0], upper[0]] == pytest.approx([0, 0.1611], abs=5e-5)

@@ -6,23 +6,13 @@ import pandas as pd
 import pytest
 from scipy.optimize import minimize
 
+import baseball
 import ratings
 
 PER_STRENGTH = 400 / np.log(10)
 WORDS = np.array(["model_a", "model_b", "tie", "both_bad"])
 
-# American League baseball 1987, home wins and losses by home team and visitor (Agresti 2002, table
-# 10.10). Turner and Firth (2012), section 5, print the abilities with and without home advantage.
-TEAMS = ["Milwaukee", "Detroit", "Toronto", "New York", "Boston", "Cleveland", "Baltimore"]
-AT_HOME = {
-    "Milwaukee": ["", "4-3", "4-2", "4-3", "6-1", "4-2", "6-0"],
-    "Detroit": ["3-3", "", "4-2", "4-3", "6-0", "6-1", "4-3"],
-    "Toronto": ["2-5", "4-3", "", "2-4", "4-3", "4-2", "6-0"],
-    "New York": ["3-3", "5-1", "2-5", "", "4-3", "4-2", "6-1"],
-    "Boston": ["5-1", "2-5", "3-3", "4-2", "", "5-2", "6-0"],
-    "Cleveland": ["2-5", "3-3", "3-4", "4-3", "4-2", "", "2-4"],
-    "Baltimore": ["2-5", "1-5", "1-6", "2-4", "1-6", "3-4", ""],
-}
+# Turner and Firth (2012), section 5, print the abilities with and without home advantage.
 WITHOUT_HOME = {"Milwaukee": 1.581, "Detroit": 1.436, "Toronto": 1.294, "New York": 1.248,
                 "Boston": 1.108, "Cleveland": 0.684}  # fmt: skip
 WITH_HOME = {"Milwaukee": 1.6196, "Detroit": 1.4754, "Toronto": 1.3271, "New York": 1.2813,
@@ -34,13 +24,7 @@ HOME_ADVANTAGE = 0.3023
     ("side", "printed", "half_digit"), [(False, WITHOUT_HOME, 5e-4), (True, WITH_HOME, 5e-5)]
 )
 def test_baseball_1987_to_every_printed_digit(votes_of, side, printed, half_digit):
-    counts = {
-        (home, visitor): (*map(int, games.split("-")), 0)
-        for home, row in AT_HOME.items()
-        for visitor, games in zip(TEAMS, row, strict=True)
-        if games
-    }
-    battles = ratings.Battles.from_frame(votes_of(counts))
+    battles = ratings.Battles.from_frame(votes_of(baseball.games()))
     fit = ratings.bradley_terry(battles, side=side)
     abilities = (fit.ratings - fit.ratings["Baltimore"]) / PER_STRENGTH
     for team, ability in printed.items():

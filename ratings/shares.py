@@ -1,0 +1,67 @@
+"""Shares of votes with intervals, where votes of one voter are not independent."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+Floats = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """A number with its interval, and the votes it was counted from; NaN where these are none."""
+
+    value: float
+    lower: float
+    upper: float
+    votes: int
+
+    def through(self, function: Callable[[float], float]) -> "Estimate":
+        """The same seen through a function that does not fall."""
+        return Estimate(
+            function(self.value), function(self.lower), function(self.upper), self.votes
+        )
+
+
+NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
+
+
+def wilson_interval(
+    share: Floats | float, trials: Floats | float, confidence: float = 0.95
+) -> tuple[Floats, Floats]:
+    """Interval of a share from independent trials (Wilson 1927), of any shape."""
+    z = float(norm.ppf(0.5 + confidence / 2))
+    share, trials = np.asarray(share, dtype=float), np.asarray(trials, dtype=float)
+    centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
+    reach = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / 4 / trials**2)
+    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+
+
+def estimate_share(
+    hits: NDArray[np.bool_], cluster: NDArray[np.intp], confidence: float
+) -> Estimate:
+    """The share of hits, its interval by clusters.
+
+    Wilson's interval with the number of independent trials that would have the variance of the
+    clusters' sums, times c / (c - 1) for c clusters.
+
+    Args:
+        hits: shape (votes,).
+        cluster: codes from 0, shape (votes,).
+        confidence: of the interval.
+    """
+    votes = len(hits)
+    if not votes:
+        return NOTHING
+    share = float(hits.mean())
+    sums = np.bincount(cluster, hits - share)
+    clusters = int((np.bincount(cluster) > 0).sum())
+    squares = float((sums**2).sum()) * clusters / max(clusters - 1, 1)
+    if squares > 0:
+        trials = share * (1 - share) * votes**2 / squares
+    else:  # all alike, or sums that cancel: no more than one answer a cluster is independent
+        trials = float(clusters)
+    lower, upper = wilson_interval(share, min(trials, votes), confidence)
+    return Estimate(share, float(lower), float(upper), votes)
