@@ -10,25 +10,12 @@ import pandas as pd
 
 from ratings.battles import Battles
 from ratings.columns import STAND_INS
-from ratings.errors import RatingsError, VotesError
-from ratings.leaderboard import METHODS, leaderboard, leaderboard_by, parameters_of
+from ratings.errors import OptionError, RatingsError, VotesError
+from ratings.leaderboard import METHODS, leaderboard, leaderboard_by
 from ratings.outcomes import BOTH_BAD_RULES, TIE_RULES
 from ratings.reading import Progress, read_votes
-
-_SHOWN = {
-    "rank": "rank",
-    "ranks": "of ranks",
-    "model": "model",
-    "rating": "rating",
-    "interval": "interval",
-    "vote_count": "votes",
-    "wins": "wins",
-    "losses": "losses",
-    "ties": "ties",
-    "both_bad": "both bad",
-    "win_rate": "win rate",
-    "status": "status",
-}
+from ratings.reports import REPORTS
+from ratings.tables import FORMATS, show_leaderboard, show_report
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,8 +84,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=1000",
         help="rating to hold; may be repeated, then their mean is held",
     )
+    parser.add_argument(
+        "--report",
+        choices=REPORTS,
+        metavar="NAME",
+        help="instead of the leaderboard: "
+        + "; ".join(f"{name}, {kind.help}" for name, kind in REPORTS.items()),
+    )
+    parser.add_argument(
+        "--power", type=float, default=0.8, metavar="SHARE", help="of a plan (default 0.8)"
+    )
     parser.add_argument("--by", metavar="COLUMN", help="one leaderboard for each value of a column")
-    parser.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    parser.add_argument("--format", choices=FORMATS, default="table")
     return parser
 
 
@@ -129,17 +126,25 @@ def _rate(options: argparse.Namespace) -> str:
     wanted += [STAND_INS[name] for name in wanted if name in STAND_INS]
     for name in options.covariate:
         wanted += [name, f"{name}_a", f"{name}_b"]
+    if options.report:
+        if options.by:
+            raise OptionError("--by splits the leaderboard only: leave out --report")
+        wanted += REPORTS[options.report].columns
     told = _tell_progress if sys.stderr.isatty() else (lambda path: None)
     frames = [read_votes(path, columns=wanted, progress=told(path)) for path in options.votes]
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     try:
+        if options.report:
+            battles = Battles.from_frame(frame)
+            report = REPORTS[options.report].make(battles, asked | {"power": options.power})
+            return show_report(report, options.format)
         if options.by:
             board = leaderboard_by(frame, options.by, **asked)
         else:
             board = leaderboard(Battles.from_frame(frame), **asked)
     except VotesError as error:
         raise _in_its_file(error, options.votes, [len(part) for part in frames]) from error
-    return _show(board, options.format)
+    return show_leaderboard(board, options.format)
 
 
 def _tell_progress(path: str) -> Progress:
@@ -168,71 +173,6 @@ def _in_its_file(error: VotesError, paths: list[str], lengths: list[int]) -> Vot
             return VotesError(f"{path}, row {row}: {error.reason}")
         row -= length
     return error
-
-
-def _show(board: pd.DataFrame, style: str) -> str:
-    if style == "csv":
-        return board.to_csv(index=False, float_format="%.6f", lineterminator="\n")
-    if style == "json":
-        return board.to_json(orient="records", double_precision=6, indent=2) + "\n"
-    parameters = parameters_of(board)
-    column = parameters.get("by")
-    if column is None:
-        return _table(board) + _caption(parameters)
-    tables = [f"{column}: {value}\n{_table(part)}\n" for value, part in board.groupby(column)]
-    return "".join(tables) + _caption(parameters)
-
-
-def _table(board: pd.DataFrame) -> str:
-    if board.empty:
-        return "no votes\n"
-    shown = board.assign(
-        ranks=[
-            "" if pd.isna(low) else f"{low}-{high}"
-            for low, high in zip(board["rank_lower"], board["rank_upper"], strict=True)
-        ],
-        interval=[
-            "" if pd.isna(low) else f"{low:.1f} to {high:.1f}"
-            for low, high in zip(board["rating_lower"], board["rating_upper"], strict=True)
-        ],
-        rank=["" if pd.isna(rank) else str(rank) for rank in board["rank"]],
-        rating=["" if pd.isna(rating) else f"{rating:.1f}" for rating in board["rating"]],
-        win_rate=["" if pd.isna(rate) else f"{rate:.1%}" for rate in board["win_rate"]],
-    )
-    return shown[list(_SHOWN)].rename(columns=_SHOWN).to_string(index=False) + "\n"
-
-
-def _caption(parameters: dict[str, Any]) -> str:
-    """What the table rests on, in one line."""
-    ties = {
-        "half": "half a win to each",
-        "drop": "left out",
-        "davidson": "Davidson's model",
-        "rao-kupper": "Rao and Kupper's model",
-    }
-    bad = {"tie": "as a tie", "drop": "left out", "own": "an outcome of its own"}
-    said = [
-        "Bradley-Terry" if parameters["method"] == "bt" else "sequential Elo, no intervals",
-        f"ties {ties[parameters['ties']]}",
-        f"both bad {bad[parameters['both_bad']]}",
-    ]
-    if "confidence" in parameters:
-        percent = f"{100 * parameters['confidence']:g}%"
-        how = f" from {parameters['rounds']} resamples" if parameters["rounds"] else ""
-        said.append(f"{percent} intervals{how} by {parameters['cluster'] or 'vote'}")
-        if parameters["rounds_left_out"]:
-            said.append(f"{parameters['rounds_left_out']} resamples without ratings left out")
-        if parameters["prior_sd"] is not None:
-            said.append(f"normal prior of {parameters['prior_sd']:g} points about the mean")
-    for effect in parameters.get("effects", ()):
-        said.append(
-            f"{effect['effect']} {effect['estimate']:.1f} "
-            f"({effect['lower']:.1f} to {effect['upper']:.1f}) points"
-        )
-    anchors = [f"{name} at {value:g}" for name, value in parameters["anchors"].items()]
-    if anchors:
-        said.append(f"anchored: {', '.join(anchors)}")
-    return "\n" + "; ".join(said) + "\n"
 
 
 if __name__ == "__main__":

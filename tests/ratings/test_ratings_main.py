@@ -5,11 +5,13 @@ import json
 import subprocess
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 
 import ratings
 from ratings.__main__ import main
+from ratings.reports import REPORTS
 
 COUNTS = {("A", "B"): (60, 30, 5), ("B", "C"): (9, 2, 0)}
 
@@ -130,3 +132,75 @@ def test_as_a_program(tmp_path, votes_file):
     )
     assert failed.returncode == 1
     assert failed.stderr == f"ratings: {tmp_path / 'no.csv'} does not exist\n"
+
+
+@pytest.fixture
+def full_votes_file(tmp_path):
+    """Votes of two weeks by fifty voters, with all columns that reports read."""
+    random = np.random.default_rng(3)
+    count = 1200
+    a = random.integers(4, size=count)
+    b = (a + random.integers(1, 4, size=count)) % 4
+    won = random.random(count) < 1 / (1 + np.exp((a - b) * 0.3))
+    times = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(
+        np.arange(count) * 17, unit="min"
+    )
+    frame = pd.DataFrame(
+        {
+            "id": np.arange(count),
+            "model_a": [f"m{i}" for i in a],
+            "model_b": [f"m{i}" for i in b],
+            "winner": np.where(won, "model_a", "model_b"),
+            "evaluation_session_id": [f"v{i}" for i in random.integers(50, size=count)],
+            "prompt_id": random.integers(20, size=count),
+            "timestamp": times.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "decided_ms": random.integers(4000, 20000, size=count),
+            "first": random.choice(["a", "b"], size=count),
+        }
+    )
+    frame.loc[frame["evaluation_session_id"] == "v7", "winner"] = "model_a"
+    path = tmp_path / "votes.csv"
+    frame.to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("report", "column", "said"),
+    [
+        ("pairs", "probability", "adaptive rule; 10% of the draws are uniform"),
+        ("plan", "more_votes", "power 0.8 at 95% confidence, by vote; 1,200 votes in hand"),
+        ("voters", "reason", "1 of 50 voters flagged"),
+        ("first", "challenger", "votes without which"),
+        ("reliability", "measure", "95% intervals by evaluation_session_id"),
+        ("fit", "residual", "degrees of freedom"),
+        ("time", "period", "points a root of a day"),
+    ],
+)
+def test_every_report_in_every_format(capsys, full_votes_file, report, column, said):
+    status, out, err = run(capsys, full_votes_file, "--report", report)
+    assert (status, err) == (0, "")
+    assert said in out
+    _, out, _ = run(capsys, full_votes_file, "--report", report, "--format", "csv")
+    assert column in pd.read_csv(io.StringIO(out)).columns
+    _, out, _ = run(capsys, full_votes_file, "--report", report, "--format", "json")
+    assert column in json.loads(out)[0]
+
+
+def test_all_reports_are_tested_and_told():
+    parameters = test_every_report_in_every_format.pytestmark[0].args[1]
+    assert [each[0] for each in parameters] == list(REPORTS)
+
+
+@pytest.mark.parametrize("report", REPORTS)
+def test_a_report_on_no_votes(capsys, tmp_path, report):
+    path = tmp_path / "votes.csv"
+    path.write_text("model_a,model_b,winner,timestamp\n")
+    status, out, err = run(capsys, path, "--report", report)
+    assert (status, err) == (0, "")
+    assert out
+
+
+def test_a_report_is_not_split(capsys, full_votes_file):
+    status, _, err = run(capsys, full_votes_file, "--report", "fit", "--by", "first")
+    assert status == 1
+    assert err == "ratings: --by splits the leaderboard only: leave out --report\n"
