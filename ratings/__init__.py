@@ -3,6 +3,7 @@
 Knows tables of votes and nothing else; needs numpy, scipy and pandas.
 """
 
+from ratings.agreement import krippendorff_alpha
 from ratings.anomalies import Screening, screen_voters
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry, bradley_terry
@@ -14,7 +15,7 @@ from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
 from ratings.over_time import OverTime, over_time
 from ratings.planning import Plan, plan, simulate_power
 from ratings.reading import read_votes
-from ratings.reliability import Reliability, krippendorff_alpha, reliability
+from ratings.reliability import Reliability, reliability
 from ratings.sampling import PairProbabilities, inverse_probability_weights, pair_probabilities
 from ratings.shares import Estimate
 from ratings.uncertainty import Intervals, intervals, probability_above

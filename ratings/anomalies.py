@@ -26,6 +26,7 @@ from ratings.clusters import (
 )
 from ratings.columns import Outcome, factorize, find_cluster_columns
 from ratings.errors import OptionError
+from ratings.multiplicity import false_discovery_rates
 from ratings.outcomes import GAP
 from ratings.refit import prior_of
 from ratings.voter_tests import (
@@ -235,17 +236,6 @@ class _Screen:
             first, second, size = codes[: len(rows)], codes[len(rows) :], len(values) + 1
         low, high = np.minimum(first, second), np.maximum(first, second)
         return np.asarray(pd.factorize(low * size + high)[0], dtype=np.intp)
-
-
-def false_discovery_rates(p: Floats) -> Floats:
-    """q-values over all entries that are not NaN (Benjamini and Hochberg 1995), same shape."""
-    flat = p.ravel()
-    q = np.full(len(flat), np.nan)
-    tested = np.flatnonzero(~np.isnan(flat))
-    order = tested[np.argsort(flat[tested], kind="stable")]
-    scaled = flat[order] * len(order) / np.arange(1, len(order) + 1)
-    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return q.reshape(p.shape)
 
 
 def _gap_without_own(

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from scipy.special import expit, xlogy
 from scipy.stats import chi2, norm
 
-from ratings.anomalies import false_discovery_rates
 from ratings.battles import Battles
 from ratings.bootstrap import Solver
 from ratings.bradley_terry import BradleyTerry, bradley_terry
 from ratings.clusters import cluster_codes, score_votes
 from ratings.columns import Outcome, find_cluster_columns
 from ratings.errors import OptionError
+from ratings.multiplicity import false_discovery_rates
 from ratings.refit import refit
 from ratings.shares import NOTHING, Estimate, estimate_share
 

@@ -12,9 +12,8 @@ models in the same period: that the whole field gets better cannot be seen in co
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,23 +21,18 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2, norm
 
-from ratings.anomalies import false_discovery_rates
 from ratings.battles import Battles
-from ratings.bradley_terry import ELO_PER_STRENGTH, MEAN_RATING, BradleyTerry, bradley_terry
-from ratings.columns import Outcome, first_row
-from ratings.design import Design, fold_cells
-from ratings.errors import OptionError, VotesError
+from ratings.bradley_terry import ELO_PER_STRENGTH, MEAN_RATING, bradley_terry
+from ratings.course import LEAST_DRIFT, Course
+from ratings.errors import OptionError
+from ratings.multiplicity import false_discovery_rates
+from ratings.periods import AUTOMATIC, Periods
 from ratings.random_walk import Tridiagonal
 from ratings.uncertainty import intervals
 
 Floats = NDArray[np.float64]
 
-TIMES = ("timestamp", "tstamp")
-_PERIODS = 50  # that "auto" aims at: a drift is smooth, and finer periods change nothing
-_LEAST_DRIFT, _MOST_DRIFT = 0.01, 300.0  # Elo points per square root of a day
-_TOLERANCE = 1e-9
-_MOST_STEPS = 200
-_DAY = pd.Timedelta(days=1)
+_MOST_DRIFT = 300.0  # Elo points per square root of a day
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +79,7 @@ def over_time(
     battles: Battles,
     *,
     time: str | None = None,
-    period: str = "auto",
+    period: str = AUTOMATIC,
     ties: str = "half",
     both_bad: str = "tie",
     drift_sd: float | None = None,
@@ -116,7 +110,7 @@ def over_time(
     if drift_sd is not None and not drift_sd >= 0:
         raise OptionError(f"drift_sd must be 0 Elo points or more, not {drift_sd}")
     fit = bradley_terry(battles, ties, both_bad=both_bad)
-    periods = _Periods.of(battles, time, period)
+    periods = Periods.of(battles, time, period)
     by_vote = intervals(battles, fit)
     widened = fit.ratings * 0 + 1
     clustered = None
@@ -124,7 +118,7 @@ def over_time(
         spread = intervals(battles, fit, cluster=cluster)
         clustered = spread.cluster
         widened = (spread.variance / by_vote.variance) ** 0.5
-    course = _Course(battles, fit, periods)
+    course = Course(battles, fit, periods)
     lowest = highest = np.nan
     if drift_sd is None:
         drift_sd, lowest, highest = _estimate(course)
@@ -147,146 +141,7 @@ def over_time(
     )
 
 
-class _Periods(NamedTuple):
-    """Periods that have votes."""
-
-    starts: pd.DatetimeIndex
-    of_vote: NDArray[np.intp]  # (votes,)
-    days: Floats  # from each to the next, (periods - 1,)
-    length: pd.Timedelta
-
-    @classmethod
-    def of(cls, battles: Battles, column: str | None, asked: str) -> "_Periods":
-        times = _read_times(battles, column)
-        first = times.min() if len(times) else pd.Timestamp(0, tz="UTC")
-        if asked == "auto":
-            span = (times.max() - first) if len(times) else _DAY
-            length = max(span / _PERIODS, pd.Timedelta(seconds=1)).ceil("s")
-        else:
-            try:
-                length = pd.Timedelta(asked)
-            except ValueError:
-                raise OptionError(f"period is {asked!r}, not a length such as 7D or auto") from None
-            if not length > pd.Timedelta(0):
-                raise OptionError(f"period must be longer than nothing, not {asked}")
-            first = first.floor("D")
-        which, of_vote = np.unique((times - first) // length, return_inverse=True)
-        starts = pd.DatetimeIndex(first + which * length)
-        days = np.diff(which).astype(float) * (length / _DAY)
-        return cls(starts, of_vote, days, length)
-
-
-def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:
-    names = [column] if column is not None else [name for name in TIMES if name in battles.frame]
-    if not len(battles):
-        return pd.DatetimeIndex([], tz="UTC")
-    if not names or names[0] not in battles.frame:
-        raise OptionError(f"the votes have no column {column or 'timestamp'!r} that tells the time")
-    values = battles.frame[names[0]].iloc[battles.rows]
-    if pd.api.types.is_numeric_dtype(values):
-        times = pd.to_datetime(values, unit="s", utc=True, errors="coerce")
-    elif pd.api.types.is_datetime64_any_dtype(values):
-        times = pd.to_datetime(values, utc=True)
-    else:
-        times = pd.to_datetime(values.astype(str), utc=True, format="ISO8601", errors="coerce")
-    row = first_row(times.isna().to_numpy(), battles.rows)
-    if row is not None:
-        value = battles.frame[names[0]].iloc[row - 1]
-        raise VotesError(f"{names[0]} is {value!r}, which is no time (ISO 8601)", row=row)
-    return pd.DatetimeIndex(times)
-
-
-class _Course:
-    """Votes by period, among the models that can be rated from all of them."""
-
-    def __init__(self, battles: Battles, fit: BradleyTerry, periods: _Periods) -> None:
-        self.battles, self.fit, self.periods = battles, fit, periods
-        self.rated = fit.ratings.notna().to_numpy()
-        self.designs: list[Design] = []
-        met = []
-        for period in range(len(periods.starts)):
-            counts = self._count(np.flatnonzero(periods.of_vote == period))
-            tally = fit.design.rules.apply(counts)[:, self.rated][:, :, self.rated]
-            left, right, cells = fold_cells(tally, sides=False)
-            self.designs.append(replace(fit.design, left=left, right=right, counts=cells))
-            met.append(tally.sum(axis=(0, 1)) + tally.sum(axis=(0, 2)))
-        self.votes = np.reshape(met, (len(met), int(self.rated.sum()))).astype(int)
-
-    def _count(self, votes: NDArray[np.intp]) -> Floats:
-        battles = self.battles
-        size = len(battles.models)
-        place = (battles.outcome[votes] * size + battles.a[votes]) * size + battles.b[votes]
-        total = np.bincount(place, battles.weight[votes], minlength=len(Outcome) * size**2)
-        return total.astype(np.float64).reshape(len(Outcome), size, size)
-
-    @property
-    def size(self) -> int:
-        return self.fit.design.size
-
-    @cached_property
-    def pin(self) -> Floats:
-        """Curvature along the shift of all strengths in all periods, which no vote can see."""
-        return np.full((self.size, self.size), 1 / self.size)
-
-    def _derive(self, path: Floats) -> tuple[float, Floats, Floats]:
-        """Log-likelihood, gradient (T, m) and curvature (T, m, m) of all periods."""
-        size, extras = self.size, self.fit.point[self.size :]
-        found = [
-            design.derive(np.concatenate([strengths, extras]))
-            for design, strengths in zip(self.designs, path, strict=True)
-        ]
-        return (
-            sum(value for value, _, _ in found),
-            np.array([gradient[:size] for _, gradient, _ in found]),
-            np.array([information[:size, :size] for _, _, information in found]),
-        )
-
-    def mode(self, drift: float) -> tuple[Floats, Tridiagonal | None]:
-        """The most probable path, shape (T, m), and the curvature there; None without drift.
-
-        Args:
-            drift: standard deviation of a step of one day, in strengths.
-        """
-        strengths = self.fit.point[: self.size]
-        path = np.tile(strengths, (len(self.designs), 1))
-        if drift <= _LEAST_DRIFT / ELO_PER_STRENGTH or len(path) < 2 or not self.size:
-            return path, None
-        coupling = 1 / (drift**2 * self.periods.days)
-        for _ in range(_MOST_STEPS):
-            _, gradient, curvature = self._derive(path)
-            factored = self._factor(curvature, coupling)
-            steps = np.diff(path, axis=0) * coupling[:, None]
-            gradient[:-1] += steps
-            gradient[1:] -= steps
-            move = factored.solve(gradient)
-            longest = float(np.abs(move).max())
-            path = path + move / max(1.0, longest)
-            if longest < _TOLERANCE:
-                break
-        return path, factored
-
-    def _factor(self, curvature: Floats, coupling: Floats) -> Tridiagonal:
-        diagonal = curvature.copy()
-        diagonal[0] += self.pin
-        identity = np.eye(self.size)
-        diagonal[:-1] += coupling[:, None, None] * identity
-        diagonal[1:] += coupling[:, None, None] * identity
-        return Tridiagonal.factor(diagonal, coupling)
-
-    def evidence(self, drift: float) -> float:
-        """Log of the marginal likelihood of a drift, up to a constant (Laplace)."""
-        path, factored = self.mode(drift)
-        value = self._derive(path)[0]
-        if factored is None:
-            curvature = self._derive(path)[2].sum(axis=0) + self.pin
-            return value - float(np.linalg.slogdet(curvature)[1]) / 2
-        steps = np.diff(path, axis=0)
-        coupling = factored.coupling
-        value -= float((coupling[:, None] * steps**2).sum()) / 2
-        return value + self.size * float(np.log(coupling).sum()) / 2 - factored.log_determinant / 2
-
-
-def _estimate(course: _Course) -> tuple[float, float, float]:
+def _estimate(course: Course) -> tuple[float, float, float]:
     """The drift with the most evidence and its 95% interval, Elo points a root of a day."""
     if course.size < 2 or len(course.designs) < 2:
         return 0.0, 0.0, np.inf
@@ -294,7 +149,7 @@ def _estimate(course: _Course) -> tuple[float, float, float]:
     def evidence(log_drift: float) -> float:
         return course.evidence(float(np.exp(log_drift)) / ELO_PER_STRENGTH)
 
-    ends = float(np.log(_LEAST_DRIFT * 1.01)), float(np.log(_MOST_DRIFT))
+    ends = float(np.log(LEAST_DRIFT * 1.01)), float(np.log(_MOST_DRIFT))
     found = minimize_scalar(lambda x: -evidence(x), bounds=ends, options={"xatol": 0.01})
     constant = course.evidence(0.0)
     best, log_drift = max((constant, -np.inf), (-float(found.fun), float(found.x)))
@@ -314,14 +169,14 @@ def _estimate(course: _Course) -> tuple[float, float, float]:
 
 
 def _describe(
-    course: _Course, path: Floats, factored: Tridiagonal | None, parameters: Mapping[str, Any]
+    course: Course, path: Floats, factored: Tridiagonal | None, parameters: Mapping[str, Any]
 ) -> OverTime:
     size, periods = course.size, len(course.designs)
     about_mean = np.eye(size) - 1 / max(size, 1)
     names = course.fit.ratings.index
     rated = names[course.rated]
     if factored is None:
-        total = course._derive(path)[2].sum(axis=0) if periods else np.zeros((size, size))
+        total = course.derive(path)[2].sum(axis=0) if periods else np.zeros((size, size))
         one = about_mean @ np.linalg.inv(total + course.pin) @ about_mean if size else total
         spreads = np.tile(one, (periods, 1, 1))
     else:

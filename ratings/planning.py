@@ -1,16 +1,9 @@
 """How many more votes until neighbours on the leaderboard are told apart, and the first is known.
 
 Two models are told apart when their difference is significant, two-sided, at the confidence given.
-Votes in hand stay in the final estimate, so what is planned is the power of the final test given
-these votes (conditional power: Lan and Wittes 1988), for a true gap equal to the estimate. With
-precision w0 of the gap now and w1 of the votes to come, the final estimate is normal about the gap
-g with variance w1 / (w0 + w1)^2, and its test succeeds beyond z / sqrt(w0 + w1):
-
-    power = Phi((g - z / sqrt(w0 + w1)) (w0 + w1) / sqrt(w1))
-
-Nobody knows that the gap is the estimate. `assurance` is the same probability averaged over what
-the votes say about it (normal about the estimate; O'Hagan, Stevens and Campbell 2005): the honest
-chance that so many votes are enough.
+How many votes that takes is planned with the votes in hand (`ratings.power`), for a true gap equal
+to the estimate; `assurance` is the honest chance that so many are enough, since nobody knows that
+the gap is the estimate.
 """
 
 from dataclasses import dataclass
@@ -19,7 +12,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from ratings.battles import Battles
@@ -28,12 +20,12 @@ from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
 from ratings.design import Design
 from ratings.errors import OptionError
 from ratings.outcomes import GAP, OUTCOMES
+from ratings.power import MOST_VOTES, assurance, votes_for_power
 from ratings.shares import wilson_interval
 from ratings.uncertainty import Intervals, probability_above, squared_counts
 
 Floats = NDArray[np.float64]
 
-MOST_VOTES = 100_000_000  # more than anyone will collect: "no number of votes"
 _DRAWS = 4000  # of all gaps to the first at once; a power of 80% is known to 0.6%
 _AT_ONCE = 50
 
@@ -112,58 +104,6 @@ _NUMBERS = ("more_votes", "more_votes_wide", "more_votes_narrow", "direct_votes"
 _COLUMNS = ["model", "below", "gap", "gap_lower", "gap_upper", "probability_above", "told_apart"]
 _COLUMNS += [*_NUMBERS, "assurance"]
 _TYPES = dict.fromkeys(_NUMBERS, "Int64") | {"told_apart": bool}
-
-
-def conditional_power(gap: float, held: float, added: float, threshold: float) -> float:
-    """Probability that the final test succeeds if the true gap is the estimate of the votes held.
-
-    Args:
-        gap: above 0.
-        held: precision (1 / variance) of the estimate now.
-        added: precision of the votes to come.
-        threshold: standard errors that a gap must exceed.
-    """
-    final = held + added
-    if added <= 0:
-        return float(gap * np.sqrt(held) > threshold)
-    return float(norm.cdf((gap - threshold / np.sqrt(final)) * final / np.sqrt(added)))
-
-
-def assurance(gap: float, held: float, added: float, threshold: float) -> float:
-    """The same averaged over a true gap that is normal about the estimate; either sign counts."""
-    final = held + added
-    if added <= 0:
-        return float(gap * np.sqrt(held) > threshold)
-    deviation = np.sqrt(added / held / final)  # of the final estimate, given the votes held
-    least = threshold / np.sqrt(final)
-    return float(norm.sf((least - gap) / deviation) + norm.cdf((-least - gap) / deviation))
-
-
-def votes_for_power(
-    gap: float, held: float, of_vote: float, threshold: float, power: float
-) -> int | None:
-    """The fewest votes whose final test has the power; None if `MOST_VOTES` do not.
-
-    Args:
-        gap: Elo points.
-        held: precision of the estimate now.
-        of_vote: precision that one more vote adds.
-        threshold: standard errors that a gap must exceed.
-        power: wanted.
-    """
-    gap = abs(gap)
-    if gap * np.sqrt(held) > threshold:
-        return 0
-
-    def short(log_votes: float) -> float:
-        return conditional_power(gap, held, np.exp(log_votes) * of_vote, threshold) - power
-
-    end = float(np.log(MOST_VOTES))
-    if not gap or short(end) < 0:
-        return None
-    if short(0.0) >= 0:
-        return 1
-    return int(np.ceil(np.exp(brentq(short, 0.0, end, xtol=1e-9))))
 
 
 def _votes_among(battles: Battles, fit: BradleyTerry) -> int:

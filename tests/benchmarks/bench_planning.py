@@ -57,9 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=300)
     rounds = parser.parse_args().rounds
-    say(
-        f"{'models':>7}{'votes':>9}{'ties':>10}{'power':>22}{'assurance: promised':>22}{'found':>20}"
-    )
+    promises = f"{'power':>22}{'assurance: promised':>22}{'found':>20}"
+    say(f"{'models':>7}{'votes':>9}{'ties':>10}{promises}")
     for size, votes, ties in ARENAS:
         power, assured, promised = [], [], []
         seed = 0

@@ -6,8 +6,9 @@ import pytest
 from scipy.stats import binom, kstest
 
 import ratings
-from ratings.anomalies import TESTS, false_discovery_rates
+from ratings.anomalies import TESTS
 from ratings.bradley_terry import ELO_PER_STRENGTH
+from ratings.multiplicity import false_discovery_rates
 from ratings.voter_tests import tail
 
 MODELS = 10

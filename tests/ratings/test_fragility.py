@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import ratings
-from ratings.fragility import _bisect
+from ratings.removal import smallest_that_flips
 
 
 def fragility(frame, ties="half", **options):
@@ -129,4 +129,4 @@ def test_bisection_finds_the_first_that_flips(true_from, unknown_from):
 
     for guess in (1, 3, 50):
         expected = true_from if true_from < unknown_from else None
-        assert _bisect(flips, guess=guess, most=60) == expected
+        assert smallest_that_flips(flips, guess=guess, most=60) == expected

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 import ratings
 from ratings.bradley_terry import ELO_PER_STRENGTH
-from ratings.planning import assurance, conditional_power, votes_for_power
+from ratings.power import assurance, conditional_power, votes_for_power
 
 
 def planned(frame, ties="half", *, cluster=None, **options):

@@ -1,0 +1,67 @@
+"""Votes by period of time."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ratings.battles import Battles
+from ratings.columns import first_row
+from ratings.errors import OptionError, VotesError
+
+Floats = NDArray[np.float64]
+
+TIMES = ("timestamp", "tstamp")
+AUTOMATIC = "auto"
+_PERIODS = 50  # that "auto" aims at: a drift is smooth, and finer periods change nothing
+_DAY = pd.Timedelta(days=1)
+
+
+class Periods(NamedTuple):
+    """Periods that have votes."""
+
+    starts: pd.DatetimeIndex
+    of_vote: NDArray[np.intp]  # (votes,)
+    days: Floats  # from each to the next, (periods - 1,)
+    length: pd.Timedelta
+
+    @classmethod
+    def of(cls, battles: Battles, column: str | None, asked: str) -> "Periods":
+        times = _read_times(battles, column)
+        first = times.min() if len(times) else pd.Timestamp(0, tz="UTC")
+        if asked == AUTOMATIC:
+            span = (times.max() - first) if len(times) else _DAY
+            length = max(span / _PERIODS, pd.Timedelta(seconds=1)).ceil("s")
+        else:
+            try:
+                length = pd.Timedelta(asked)
+            except ValueError:
+                raise OptionError(f"period is {asked!r}, not a length such as 7D or auto") from None
+            if not length > pd.Timedelta(0):
+                raise OptionError(f"period must be longer than nothing, not {asked}")
+            first = first.floor("D")
+        which, of_vote = np.unique((times - first) // length, return_inverse=True)
+        starts = pd.DatetimeIndex(first + which * length)
+        days = np.diff(which).astype(float) * (length / _DAY)
+        return cls(starts, of_vote, days, length)
+
+
+def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:
+    names = [column] if column is not None else [name for name in TIMES if name in battles.frame]
+    if not len(battles):
+        return pd.DatetimeIndex([], tz="UTC")
+    if not names or names[0] not in battles.frame:
+        raise OptionError(f"the votes have no column {column or 'timestamp'!r} that tells the time")
+    values = battles.frame[names[0]].iloc[battles.rows]
+    if pd.api.types.is_numeric_dtype(values):
+        times = pd.to_datetime(values, unit="s", utc=True, errors="coerce")
+    elif pd.api.types.is_datetime64_any_dtype(values):
+        times = pd.to_datetime(values, utc=True)
+    else:
+        times = pd.to_datetime(values.astype(str), utc=True, format="ISO8601", errors="coerce")
+    row = first_row(times.isna().to_numpy(), battles.rows)
+    if row is not None:
+        value = battles.frame[names[0]].iloc[row - 1]
+        raise VotesError(f"{names[0]} is {value!r}, which is no time (ISO 8601)", row=row)
+    return pd.DatetimeIndex(times)
