@@ -14,6 +14,7 @@ from ratings.periods import Periods
 from ratings.random_walk import Tridiagonal
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
 
 LEAST_DRIFT = 0.01  # Elo points per square root of a day: below it nobody drifts
 _TOLERANCE = 1e-9
@@ -46,6 +47,13 @@ class Course:
     @property
     def size(self) -> int:
         return self.fit.design.size
+
+    def first_and_last(self) -> tuple[Codes, Codes]:
+        """Each model's first and last period with votes, shape (m,)."""
+        here = self.votes > 0
+        if not here.size:
+            return np.zeros(self.size, dtype=np.intp), np.zeros(self.size, dtype=np.intp)
+        return here.argmax(axis=0), len(here) - 1 - here[::-1].argmax(axis=0)
 
     @cached_property
     def pin(self) -> Floats:

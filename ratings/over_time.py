@@ -4,16 +4,18 @@ Between periods every strength takes a normal step whose variance is `drift_sd` 
 days between (a dynamic Bradley-Terry model: Fahrmeir and Tutz 1994; Glickman 1999; Coulom 2008).
 Ratings are the mode of all periods together, so that each uses the votes before and after it; bands
 are normal with the curvature there (Laplace). Unless it is given, `drift_sd` maximises the marginal
-likelihood in the same approximation; 0, that nobody changed, is a possible result.
+likelihood in the same approximation; 0, that nobody changed, is a possible result. Ratings and
+bands are then averaged over the drifts in its interval, by what the votes say of each (Rue, Martino
+and Chopin 2009), since bands of the likeliest drift alone are too narrow.
 
 A model of generated video does not change; what voters expect and like does, and a drift is that,
 or a model that was exchanged behind its name. Ratings are distances from the mean of all rated
 models in the same period: that the whole field gets better cannot be seen in comparisons.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,11 +29,11 @@ from ratings.course import LEAST_DRIFT, Course
 from ratings.errors import OptionError
 from ratings.multiplicity import false_discovery_rates
 from ratings.periods import AUTOMATIC, Periods
-from ratings.random_walk import Tridiagonal
 from ratings.uncertainty import intervals
 
 Floats = NDArray[np.float64]
 
+_DRIFTS = 9  # that ratings are averaged over
 _MOST_DRIFT = 300.0  # Elo points per square root of a day
 
 
@@ -119,18 +121,18 @@ def over_time(
         clustered = spread.cluster
         widened = (spread.variance / by_vote.variance) ** 0.5
     course = Course(battles, fit, periods)
-    lowest = highest = np.nan
     if drift_sd is None:
-        drift_sd, lowest, highest = _estimate(course)
-    path, factored = course.mode(drift_sd / ELO_PER_STRENGTH)
+        drift = _estimate(course)
+    else:
+        drift = _Drift(drift_sd, np.nan, np.nan, {drift_sd: 1.0})
+    moments = _mix(_moments(course, each, weight) for each, weight in drift.weights.items())
     return _describe(
         course,
-        path,
-        factored,
+        moments,
         {
-            "drift_sd": drift_sd,
-            "drift_lower": lowest,
-            "drift_upper": highest,
+            "drift_sd": drift.value,
+            "drift_lower": drift.lower,
+            "drift_upper": drift.upper,
             "period": periods.length,
             "ties": ties,
             "both_bad": both_bad,
@@ -141,97 +143,131 @@ def over_time(
     )
 
 
-def _estimate(course: Course) -> tuple[float, float, float]:
-    """The drift with the most evidence and its 95% interval, Elo points a root of a day."""
-    if course.size < 2 or len(course.designs) < 2:
-        return 0.0, 0.0, np.inf
+class _Drift(NamedTuple):
+    """Elo points per square root of a day."""
 
-    def evidence(log_drift: float) -> float:
-        return course.evidence(float(np.exp(log_drift)) / ELO_PER_STRENGTH)
+    value: float
+    lower: float
+    upper: float
+    weights: dict[float, float]  # what the votes say of each drift; they sum to 1
+
+
+def _estimate(course: Course) -> _Drift:
+    """The drift with the most evidence, its 95% interval, and the weights of drifts in it."""
+    if course.size < 2 or len(course.designs) < 2:
+        return _Drift(0.0, 0.0, np.inf, {0.0: 1.0})
+
+    def evidence(drift: float) -> float:
+        return course.evidence(drift / ELO_PER_STRENGTH)
 
     ends = float(np.log(LEAST_DRIFT * 1.01)), float(np.log(_MOST_DRIFT))
-    found = minimize_scalar(lambda x: -evidence(x), bounds=ends, options={"xatol": 0.01})
-    constant = course.evidence(0.0)
-    best, log_drift = max((constant, -np.inf), (-float(found.fun), float(found.x)))
+    found = minimize_scalar(lambda x: -evidence(np.exp(x)), bounds=ends, options={"xatol": 0.01})
+    constant = evidence(0.0)
+    best, drift = max((constant, 0.0), (-float(found.fun), float(np.exp(found.x))))
     drop = float(chi2.ppf(0.95, 1)) / 2
 
-    def above(x: float) -> float:
-        return evidence(x) - best + drop
+    def above(log_drift: float) -> float:
+        return evidence(np.exp(log_drift)) - best + drop
 
-    lower = upper = 0.0
+    lower, upper = 0.0, np.inf
     if constant < best - drop:
-        lower = float(np.exp(brentq(above, ends[0], log_drift, xtol=0.02)))
-    start = max(log_drift, ends[0])
-    upper = np.inf
+        lower = float(np.exp(brentq(above, ends[0], np.log(drift), xtol=0.02)))
     if above(ends[1]) < 0:
-        upper = float(np.exp(brentq(above, start, ends[1], xtol=0.02)))
-    return (0.0 if log_drift == -np.inf else float(np.exp(log_drift))), lower, upper
+        upper = float(np.exp(brentq(above, np.log(max(drift, LEAST_DRIFT)), ends[1], xtol=0.02)))
+    grid = np.linspace(lower, min(upper, _MOST_DRIFT), _DRIFTS)
+    weight = np.exp([evidence(each) - best for each in grid])
+    weight[[0, -1]] /= 2  # the trapezoidal rule, every drift as likely as another before the votes
+    return _Drift(drift, lower, upper, dict(zip(grid.tolist(), weight / weight.sum(), strict=True)))
 
 
-def _describe(
-    course: Course, path: Floats, factored: Tridiagonal | None, parameters: Mapping[str, Any]
-) -> OverTime:
+class _Moments(NamedTuple):
+    """Means and variances of ratings about the field's mean, strengths; of changes likewise."""
+
+    weight: float
+    mean: Floats  # (periods, m)
+    variance: Floats
+    change: Floats  # (m,), from a model's first period to its last
+    change_variance: Floats
+
+
+def _moments(course: Course, drift: float, weight: float) -> _Moments:
+    """What the votes say if the drift is known."""
+    path, factored = course.mode(drift / ELO_PER_STRENGTH)
     size, periods = course.size, len(course.designs)
     about_mean = np.eye(size) - 1 / max(size, 1)
-    names = course.fit.ratings.index
-    rated = names[course.rated]
+    mean, nothing = path @ about_mean, np.zeros(size)
     if factored is None:
         total = course.derive(path)[2].sum(axis=0) if periods else np.zeros((size, size))
-        one = about_mean @ np.linalg.inv(total + course.pin) @ about_mean if size else total
-        spreads = np.tile(one, (periods, 1, 1))
-    else:
-        spreads = about_mean @ factored.spreads() @ about_mean
+        spread = about_mean @ np.linalg.inv(total + course.pin) @ about_mean if size else total
+        variance = np.tile(np.diag(spread), (periods, 1))
+        return _Moments(weight, mean, variance, nothing, nothing)
+    within = factored.spreads()
+    spreads = about_mean @ within @ about_mean
+    variance = np.einsum("tii->ti", spreads)
+    models = np.arange(size)
+    first, last = course.first_and_last()
+    change = mean[last, models] - mean[first, models]
+    change_variance = variance[first, models] + variance[last, models]
+    for period in np.unique(last):
+        own = models[last == period]
+        with_last = about_mean @ factored.covariances_with(period, within[period]) @ about_mean
+        change_variance[own] -= 2 * with_last[first[own], own, own]
+    return _Moments(weight, mean, variance, change, change_variance)
+
+
+def _mix(parts: Iterable[_Moments]) -> _Moments:
+    """Moments of a mixture: not knowing the drift is a reason to know less of the ratings."""
+    parts = list(parts)
+
+    def moment(mean: str, variance: str) -> tuple[Floats, Floats]:
+        first = sum(part.weight * getattr(part, mean) for part in parts)
+        second = sum(
+            part.weight * (getattr(part, variance) + getattr(part, mean) ** 2) for part in parts
+        )
+        return first, np.maximum(second - first**2, 0)
+
+    mean, variance = moment("mean", "variance")
+    change, change_variance = moment("change", "change_variance")
+    return _Moments(1.0, mean, variance, change, change_variance)
+
+
+def _describe(course: Course, moments: _Moments, parameters: Mapping[str, Any]) -> OverTime:
+    names = course.fit.ratings.index
+    rated = names[course.rated]
     z = float(norm.ppf(0.5 + parameters["confidence"] / 2))
     widened = parameters["widened"].loc[rated].to_numpy()
-    values = MEAN_RATING + ELO_PER_STRENGTH * (path @ about_mean)
-    own = np.sqrt(np.maximum(np.einsum("tii->ti", spreads), 0))
-    error = ELO_PER_STRENGTH * own * widened
-    here = course.votes > 0
-    entered = np.maximum.accumulate(here, axis=0) & np.maximum.accumulate(here[::-1], axis=0)[::-1]
+    values = MEAN_RATING + ELO_PER_STRENGTH * moments.mean
+    reach = z * ELO_PER_STRENGTH * np.sqrt(np.maximum(moments.variance, 0)) * widened
+    first, last = course.first_and_last()
+    period = np.arange(len(course.designs))[:, None]
+    entered = (first <= period) & (period <= last)
 
     def table(numbers: Floats) -> pd.DataFrame:
         shown = np.where(entered, numbers, np.nan)
-        return pd.DataFrame(shown, index=course.periods.starts, columns=rated).reindex(
-            columns=names
-        )
+        found = pd.DataFrame(shown, index=course.periods.starts, columns=rated)
+        return found.reindex(columns=names)
 
+    change = ELO_PER_STRENGTH * moments.change
+    error = ELO_PER_STRENGTH * np.sqrt(moments.change_variance) * widened
+    # Without a drift nobody can have changed, and there is nothing to test.
+    score = np.divide(change, error, out=np.full(len(change), np.nan), where=error > 0)
+    p = 2 * norm.sf(np.abs(score))
+    changed = pd.DataFrame(
+        {
+            "change": change,
+            "lower": change - z * error,
+            "upper": change + z * error,
+            "p": p,
+            "q": false_discovery_rates(p),
+        },
+        index=rated,
+    )
     votes = pd.DataFrame(course.votes, index=course.periods.starts, columns=rated)
     return OverTime(
         ratings=table(values),
-        lower=table(values - z * error),
-        upper=table(values + z * error),
+        lower=table(values - reach),
+        upper=table(values + reach),
         votes=votes.reindex(columns=names, fill_value=0),
-        changed=_changes(values, entered, factored, spreads, widened, rated, z).reindex(names),
+        changed=changed.reindex(names),
         **parameters,
     )
-
-
-def _changes(
-    values: Floats,
-    entered: NDArray[np.bool_],
-    factored: Tridiagonal | None,
-    spreads: Floats,
-    widened: Floats,
-    models: "pd.Index[Any]",
-    z: float,
-) -> pd.DataFrame:
-    """From each model's first period to its last; without drift nobody can have changed."""
-    columns = ["change", "lower", "upper", "p", "q"]
-    found = np.full((len(models), 4), np.nan)
-    if factored is not None:
-        size = len(models)
-        about_mean = np.eye(size) - 1 / size
-        within = factored.spreads()
-        for last in np.unique([len(e) - 1 - np.argmax(e[::-1]) for e in entered.T]):
-            with_last = about_mean @ factored.covariances_with(last, within[last]) @ about_mean
-            for i in range(size):
-                first, own_last = np.argmax(entered[:, i]), np.flatnonzero(entered[:, i])[-1]
-                if own_last != last or first == last:
-                    continue
-                change = values[last, i] - values[first, i]
-                both = spreads[first, i, i] + spreads[last, i, i] - 2 * with_last[first, i, i]
-                error = ELO_PER_STRENGTH * np.sqrt(max(both, 0)) * widened[i]
-                p = 2 * norm.sf(abs(change) / error)
-                found[i] = change, change - z * error, change + z * error, p
-    q = false_discovery_rates(found[:, 3])
-    return pd.DataFrame(np.column_stack([found, q]), index=models, columns=columns)

@@ -1,8 +1,9 @@
 """How reliable votes are: do voters repeat themselves, agree with each other, favour a side?
 
-Agreement beyond chance is Krippendorff's alpha (`ratings.agreement`). What voters disagree about no ranking can predict: if two voters who both chose a side chose the same one
-with probability A, nothing that knows the clips is right more often than (1 + sqrt(2A - 1)) / 2 (by
-Jensen's inequality, with equality where every battle is equally hard). That is the noise ceiling.
+Agreement beyond chance is Krippendorff's alpha (`ratings.agreement`). What voters disagree about no
+ranking can predict: if two voters who both chose a side chose the same one with probability A,
+nothing that knows the clips is right more often than (1 + sqrt(2A - 1)) / 2 (by Jensen's
+inequality, with equality where every battle is equally hard). That is the noise ceiling.
 """
 
 from dataclasses import dataclass
