@@ -16,19 +16,13 @@ from numpy.typing import NDArray
 
 from ratings.battles import Battles
 from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
-from ratings.clusters import (
-    VoteScores,
-    cluster_codes,
-    cluster_corrections,
-    cluster_names,
-    score_votes,
-    sum_scores,
-)
+from ratings.clusters import cluster_codes, cluster_corrections, cluster_names
 from ratings.columns import Outcome, factorize, find_cluster_columns
 from ratings.errors import OptionError
 from ratings.multiplicity import false_discovery_rates
 from ratings.outcomes import GAP
 from ratings.refit import prior_of
+from ratings.vote_scores import VoteScores, score_votes
 from ratings.voter_tests import (
     Choices,
     disagreement,
@@ -154,7 +148,7 @@ class _Screen:
     ) -> None:
         self.battles, self.models = battles, fit.ratings.index[fit.ratings.notna()]
         scored = score_votes(battles, fit)
-        if not columns or not len(scored.rows):
+        if not columns:
             scored = scored.select(np.zeros(0, dtype=np.intp))
         cluster = cluster_codes(scored, battles, columns)
         self.names = cluster_names(scored, battles, columns[0], cluster) if columns else _NOBODY
@@ -163,13 +157,13 @@ class _Screen:
         # Those with few votes stay in the table, without a test.
         enough = self.votes >= least_votes
         tested = enough[cluster]
-        self.enough, self.voter, self.gap = enough, cluster[tested], gap[tested]
+        self.enough, self.voter, self.gap = enough, cluster[tested].astype(np.intp), gap[tested]
         self.scored = scored.select(np.flatnonzero(tested))
         chose = self.scored.outcome < Outcome.TIE
         self.choices = Choices(
             self.voter[chose],
-            self.scored.left[chose],
-            self.scored.right[chose],
+            self.scored.left[chose].astype(np.intp),
+            self.scored.right[chose].astype(np.intp),
             (self.scored.outcome[chose] == Outcome.A).astype(float),
             self.gap[chose],
         )
@@ -215,10 +209,14 @@ class _Screen:
             "speed_sd": float(np.sqrt(speed_variance)),
         }
 
+    def _rows(self) -> Codes:
+        """Places in the frame of the votes that are tested."""
+        return self.scored.of_rows(np.arange(len(self.battles.frame)))
+
     def _milliseconds(self) -> Floats:
         if DECIDED not in self.battles.frame:
             return np.full(len(self.voter), np.nan)
-        column = self.battles.frame[DECIDED].iloc[self.battles.rows[self.scored.rows]]
+        column = self.battles.frame[DECIDED].iloc[self._rows()]
         values: Floats = pd.to_numeric(column, errors="coerce").to_numpy(
             dtype=float, na_value=np.nan
         )
@@ -226,10 +224,10 @@ class _Screen:
 
     def _pairs(self) -> Codes:
         """A code for every pair of clips, or of models, in no order of sides."""
-        first, second = self.scored.left, self.scored.right
+        first, second = self.scored.left.astype(np.intp), self.scored.right.astype(np.intp)
         size = len(self.models)
         if set(CLIPS) <= set(self.battles.frame.columns):
-            rows = self.battles.rows[self.scored.rows]
+            rows = self._rows()
             both = pd.concat([self.battles.frame[name].iloc[rows] for name in CLIPS])
             codes, values = factorize(both.astype(object))
             codes = codes.astype(np.intp) + 1
@@ -251,7 +249,7 @@ def _gap_without_own(
         return gap
     information = fit.design.information(fit.point) + prior_of(fit).precision
     inverse = fit.design.invert(information)
-    scores = sum_scores(scored, slice(None), cluster, clusters)
+    scores = scored.by_group(cluster, clusters)
     for which, root in cluster_corrections(scored, cluster, clusters, inverse).items():
         scores[which] = root @ root @ scores[which]
     moved = scores @ inverse

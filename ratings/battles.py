@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -111,17 +111,29 @@ class Battles:
     @cached_property
     def a(self) -> Codes:
         """Code of the left model, shape (votes,)."""
-        return self._read(0)
+        return self.read_left(np.arange(len(self.models)))
 
     @cached_property
     def b(self) -> Codes:
         """Code of the right model, shape (votes,)."""
-        return self._read(1)
+        return self.read_right(np.arange(len(self.models)))
 
     @cached_property
     def outcome(self) -> Codes:
         """`Outcome` of each vote, shape (votes,)."""
-        return self._read(2)
+        return self.read_answer(np.arange(len(Outcome)))
+
+    def read_left(self, through: NDArray[Any]) -> NDArray[Any]:
+        """What each vote's left model stands for, by an entry for each model, shape (votes,)."""
+        return self._read(0, through)
+
+    def read_right(self, through: NDArray[Any]) -> NDArray[Any]:
+        """The same for the right model."""
+        return self._read(1, through)
+
+    def read_answer(self, through: NDArray[Any]) -> NDArray[Any]:
+        """What each vote's answer stands for, by an entry for each `Outcome`, shape (votes,)."""
+        return self._read(2, through)
 
     @cached_property
     def rows(self) -> Rows:
@@ -131,7 +143,9 @@ class Battles:
     @cached_property
     def weight(self) -> Floats:
         """Weight of each vote, above 0, shape (votes,)."""
-        return np.ones(len(self)) if self.given_weight is None else self.given_weight
+        if self.given_weight is not None:
+            return self.given_weight
+        return np.broadcast_to(1.0, len(self))  # takes no memory
 
     @cached_property
     def tallies(self) -> Tallies:
@@ -149,14 +163,17 @@ class Battles:
         """How many votes there are."""
         return len(self.frame) if self.chosen is None else len(self.chosen)
 
-    def _read(self, which: int) -> Codes:
+    def _read(self, which: int, through: NDArray[Any]) -> NDArray[Any]:
         if self.sides is None:
             answer, left, right = np.nonzero(self.counts)
             votes = self.counts[answer, left, right].astype(np.intp)
-            return np.repeat((left, right, answer)[which], votes)
+            return np.repeat(through[(left, right, answer)[which]], votes)
         side = self.sides[which]
         codes = side.codes if self.chosen is None else side.codes[self.chosen]
-        read: Codes = side.meaning[codes]
+        # What no vote that counts has means one more than the last.
+        extended = np.append(through, through[-1:] if len(through) else 0)
+        meaning = extended[side.meaning].astype(through.dtype)
+        read: NDArray[Any] = meaning[codes]
         return read
 
 

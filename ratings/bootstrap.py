@@ -16,11 +16,12 @@ from scipy.sparse import csr_array
 
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry
-from ratings.clusters import cluster_codes, score_votes
+from ratings.clusters import cluster_codes
 from ratings.design import NEITHER_STRENGTH, TIE_PARAMETER
 from ratings.errors import OptionError
 from ratings.outcomes import GAP, NEITHER, OUTCOMES, derivatives
 from ratings.refit import prior_of, refit
+from ratings.vote_scores import score_votes
 
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, int, float], Floats]  # (rounds, 4, cells)
@@ -122,6 +123,7 @@ def _cluster_draws(battles: Battles, fit: BradleyTerry, columns: tuple[str, ...]
         mirrored = ~kept[votes.left, votes.right]
         cell = of_pair[mirrored.astype(np.intp), votes.left, votes.right]
         outcome = np.where(mirrored & (votes.outcome < 2), 1 - votes.outcome, votes.outcome)
+    outcome = outcome.astype(np.intp)
     entries = csr_array(
         (votes.weight, (cluster, outcome * cells + cell)), shape=(clusters, OUTCOMES * cells)
     )

@@ -15,16 +15,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings.battles import Battles
-from ratings.bradley_terry import BradleyTerry
 from ratings.columns import factorize
-from ratings.covariates import covariate_cells
-from ratings.design import Design
-from ratings.outcomes import GAP, NEITHER, OUTCOMES
+from ratings.outcomes import OUTCOMES
+from ratings.vote_scores import Codes, SmallCodes, VoteScores, pieces
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _BLOCK_NUMBERS = 1 << 24  # scores held at once
+_CLUSTERS_AT_ONCE = 1 << 13
 _LEAST_LEVERAGE = 0.02  # below this share of one parameter's information a correction is under 1%
 _MOST_CORRECTED = 1000
 _LEAST_LEFT = 1e-2  # of a direction's information outside the cluster
@@ -45,125 +43,60 @@ class Sandwich(NamedTuple):
     freedom: Floats
 
 
-class VoteScores(NamedTuple):
-    """Votes among rated models, and where each finds its score.
-
-    Attributes:
-        rows: places in `Battles.rows` of the votes that the fit used, shape (votes,).
-        left: code among the rated models.
-        right: likewise.
-        cell: the vote's cell in `design`.
-        outcome: the answer as the rules read it.
-        weight: shape (votes,).
-        design: cells of these votes; its counts are not used.
-        point: the fit's parameters.
-        score: there, by answer, number and cell, shape (4, 3, cells).
-    """
-
-    rows: Codes
-    left: Codes
-    right: Codes
-    cell: Codes
-    outcome: Codes
-    weight: Floats
-    design: Design
-    point: Floats
-    score: Floats
-
-    def select(self, votes: Codes) -> "VoteScores":
-        """Some of the votes."""
-        return self._replace(
-            rows=self.rows[votes],
-            left=self.left[votes],
-            right=self.right[votes],
-            cell=self.cell[votes],
-            outcome=self.outcome[votes],
-            weight=self.weight[votes],
-        )
-
-    def total(self, weight: Floats) -> Floats:
-        """Sums of the votes' weights by answer and cell, shape (4, cells)."""
-        cells = len(self.design.left)
-        place = self.outcome * cells + self.cell
-        sums: Floats = np.bincount(place, weight, minlength=OUTCOMES * cells).astype(np.float64)
-        return sums.reshape(OUTCOMES, cells)
-
-
-def score_votes(battles: Battles, fit: BradleyTerry) -> VoteScores:
-    """The score of every vote that the fit used, by reference to its cell."""
-    rules = fit.design.rules
-    rated = fit.ratings.notna().to_numpy()
-    place = np.full(len(rated), -1)
-    place[rated] = np.arange(rated.sum())
-    left, right, outcome, weight = (
-        place[battles.a],
-        place[battles.b],
-        battles.outcome,
-        battles.weight,
-    )
-    kept = (left >= 0) & (right >= 0)
-    if len(rules.used) < OUTCOMES:
-        kept &= np.isin(outcome, rules.used)
-    rows = np.flatnonzero(kept)
-    if len(rows) < len(kept):
-        left, right, outcome, weight = left[rows], right[rows], outcome[rows], weight[rows]
-    design = fit.design
-    if fit.covariates:
-        cell = covariate_cells(battles, rules, rated, fit.covariates).of_vote
-    else:
-        size = design.size
-        cell = left * size + right
-        codes = np.arange(size)
-        design = Design(
-            size,
-            np.repeat(codes, size),
-            np.tile(codes, size),
-            np.zeros((OUTCOMES, size * size)),
-            rules,
-            design.extras,
-        )
-    score = np.concatenate([block.at(fit.point).score for block in design.blocks()], axis=2)
-    return VoteScores(
-        rows, left, right, cell, rules.read_as(outcome), weight, design, fit.point, score
-    )
-
-
-def cluster_codes(votes: VoteScores, battles: Battles, columns: tuple[str, ...]) -> Codes:
+def cluster_codes(votes: VoteScores, battles: Battles, columns: tuple[str, ...]) -> SmallCodes:
     """Which cluster each vote is in, from 0; a vote with an empty cell is one of its own.
 
     With several columns a cluster is one combination of their values.
     """
-    cluster = np.zeros(len(votes.rows), dtype=np.intp)
-    alone = np.zeros(len(votes.rows), dtype=bool)
+    cluster: SmallCodes = np.zeros(votes.votes, dtype=np.intp)
+    alone = np.zeros(votes.votes, dtype=bool)
     for name in columns:
         codes, values = factorize(battles.frame[name])
-        codes = codes[battles.rows[votes.rows]]
-        alone |= codes < 0
-        cluster = cluster * len(values) + np.where(codes < 0, 0, codes)
-        if len(columns) > 1:
-            cluster = np.asarray(pd.factorize(cluster)[0], dtype=np.intp)
-    used = np.bincount(cluster[~alone], minlength=1) > 0
-    cluster = (np.cumsum(used) - 1)[cluster]
-    cluster[alone] = used.sum() + np.arange(alone.sum())
+        codes = votes.of_rows(codes)
+        empty = codes < 0
+        if empty.any():
+            alone |= empty
+            codes = np.where(empty, 0, codes)
+        if len(columns) == 1:
+            cluster = codes
+        else:
+            together = cluster * len(values) + codes
+            cluster = np.asarray(pd.factorize(together)[0], dtype=np.intp)
+    size = int(cluster.max(initial=-1)) + 1
+    used = count_votes_by(cluster if not alone.any() else cluster[~alone], size) > 0
+    if not used.all():
+        cluster = (np.cumsum(used) - 1)[cluster]
+    if alone.any():
+        cluster = cluster.astype(np.intp)
+        cluster[alone] = used.sum() + np.arange(alone.sum())
     return cluster
 
 
+def count_votes_by(group: SmallCodes, groups: int, weight: Floats | None = None) -> Floats:
+    """Votes, or sums of weights, by group, shape (groups,)."""
+    total = np.zeros(groups)
+    for part in pieces(len(group)):
+        np.add.at(total, group[part], 1.0 if weight is None else weight[part])
+    return total
+
+
 def cluster_names(
-    votes: VoteScores, battles: Battles, column: str, cluster: Codes
+    votes: VoteScores, battles: Battles, column: str, cluster: SmallCodes
 ) -> NDArray[np.object_]:
     """What the clusters of one column are called; "" where a vote has no value."""
     names = np.full(int(cluster.max(initial=-1)) + 1, "", dtype=object)
     if not len(names):
         return names
     first = np.full(len(names), -1)
-    first[cluster[::-1]] = votes.rows[::-1]
-    found = battles.frame[column].iloc[battles.rows[first]].astype(object)
+    rows = votes.of_rows(np.arange(len(battles.frame)))
+    first[cluster[::-1]] = rows[::-1]
+    found = battles.frame[column].iloc[first].astype(object)
     names[:] = found.where(found.notna(), "").to_numpy()
     return names
 
 
 def cluster_sandwich(
-    votes: VoteScores, cluster: Codes, inverse: Floats, contrast: Floats
+    votes: VoteScores, cluster: SmallCodes, inverse: Floats, contrast: Floats
 ) -> Sandwich:
     """Squared scores of clusters, corrected for the few and the large among them.
 
@@ -183,59 +116,33 @@ def cluster_sandwich(
     order = np.argsort(cluster, kind="stable") if clusters > held else None
     for start in range(0, clusters, held):
         stop = min(start + held, clusters)
-        chosen: Codes | slice = slice(None)
+        part, own = votes, cluster
         if order is not None:
             bounds = np.searchsorted(cluster, [start, stop], sorter=order)
             chosen = order[bounds[0] : bounds[1]]
-        scores = sum_scores(votes, chosen, cluster[chosen] - start, stop - start)
+            part, own = votes.select(chosen), cluster[chosen] - start
+        scores = part.by_group(own, stop - start)
         for which, correction in large.items():
             if start <= which < stop:
                 scores[which - start] = correction @ scores[which - start]
-        meat += scores.T @ scores
-        moved = scores @ to_ratings
-        np.square(moved, out=moved)
-        second += moved.sum(axis=0)
-        np.square(moved, out=moved)
-        fourth += moved.sum(axis=0)
+        for few in np.array_split(scores, max(1, len(scores) // _CLUSTERS_AT_ONCE)):
+            meat += few.T @ few
+            moved = few @ to_ratings
+            np.square(moved, out=moved)
+            second += moved.sum(axis=0)
+            np.square(moved, out=moved)
+            fourth += moved.sum(axis=0)
     freedom = np.full(len(contrast), np.inf)
     np.divide(_NORMAL_KURTOSIS * second**2, fourth, out=freedom, where=fourth > 0)
     # The scores sum to 0, so that one cluster has nothing to vary against.
     return Sandwich(meat * clusters / max(clusters - 1, 1), np.maximum(freedom, 1.0))
 
 
-def sum_scores(votes: VoteScores, chosen: Codes | slice, cluster: Codes, clusters: int) -> Floats:
-    """Sum of scores by cluster and parameter, shape (clusters, width)."""
-    design = votes.design
-    left, right, cell = votes.left[chosen], votes.right[chosen], votes.cell[chosen]
-    weight = votes.weight[chosen]
-    place = votes.outcome[chosen] * len(design.left) + cell
-
-    def local(number: int) -> Floats:
-        table = np.ascontiguousarray(votes.score[:, number]).ravel()
-        found: Floats = table[place] * weight
-        return found
-
-    numbers = {extra.acts_on for extra in design.extras}
-    by = {number: local(number) for number in {GAP} | numbers}
-    half_bad = by[NEITHER] / 2 if NEITHER in by else 0.0
-    width = design.width
-    row = cluster * width
-    total: Floats = np.bincount(row + left, by[GAP] - half_bad, minlength=clusters * width).astype(
-        np.float64, copy=False
-    )
-    total -= np.bincount(row + right, by[GAP] + half_bad, minlength=clusters * width)
-    scores = total.reshape(clusters, width)
-    for index, extra in enumerate(design.extras, start=design.size):
-        own = by[extra.acts_on] if extra.column is None else by[extra.acts_on] * extra.column[cell]
-        scores[:, index] = np.bincount(cluster, own, minlength=clusters)
-    return scores
-
-
 def cluster_corrections(
-    votes: VoteScores, cluster: Codes, clusters: int, inverse: Floats
+    votes: VoteScores, cluster: SmallCodes, clusters: int, inverse: Floats
 ) -> dict[int, Floats]:
     """(I - H_g H^-)^(-1/2) of the clusters that hold much information, by cluster."""
-    share = np.bincount(cluster, votes.weight, minlength=clusters)
+    share = count_votes_by(cluster, clusters, votes.weight)
     # A vote's information is at most 1/4 of its weight in each direction: a bound on leverage.
     reach = inverse.diagonal()
     if clusters < 2 or share.max() * reach.max() <= _LEAST_LEVERAGE:
@@ -271,7 +178,7 @@ def _information(votes: VoteScores, chosen: Codes) -> Floats:
     """Information of some votes alone, shape (width, width)."""
     cells, codes = np.unique(votes.cell[chosen], return_inverse=True)
     counts: Floats = np.bincount(
-        votes.outcome[chosen] * len(cells) + codes,
+        votes.outcome[chosen].astype(np.intp) * len(cells) + codes,
         votes.weight[chosen],
         minlength=OUTCOMES * len(cells),
     ).astype(np.float64)

@@ -124,7 +124,7 @@ def factorize(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
         coded = list(threads.map(_factorize_piece, pieces))
     met = coded[0][1].append([values for _, values in coded[1:]])
     place, values = pd.factorize(met)
-    kind = _code_type(len(values))
+    kind = code_type(len(values))
     codes = np.empty(len(column), dtype=kind)
     first = done = 0
     for part, own in coded:
@@ -136,10 +136,10 @@ def factorize(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
 
 def _factorize_piece(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
     codes, values = pd.factorize(column)
-    return codes.astype(_code_type(len(values))), pd.Index(values)
+    return codes.astype(code_type(len(values))), pd.Index(values)
 
 
-def _code_type(values: int) -> Any:
+def code_type(values: int) -> Any:
     """The smallest signed integer type for so many codes and the -1 of a missing value."""
     return np.min_scalar_type(-max(values, 1))
 

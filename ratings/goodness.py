@@ -20,12 +20,13 @@ from scipy.stats import chi2, norm
 from ratings.battles import Battles
 from ratings.bootstrap import Solver
 from ratings.bradley_terry import BradleyTerry, bradley_terry
-from ratings.clusters import cluster_codes, score_votes
+from ratings.clusters import cluster_codes
 from ratings.columns import Outcome, find_cluster_columns
 from ratings.errors import OptionError
 from ratings.multiplicity import false_discovery_rates
 from ratings.refit import refit
 from ratings.shares import NOTHING, Estimate, estimate_share
+from ratings.vote_scores import score_votes
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -168,7 +169,7 @@ def held_out(
     fit = bradley_terry(battles, ties, both_bad=both_bad)
     votes = score_votes(battles, fit)
     columns = find_cluster_columns(battles.frame, voter) if len(battles.frame.columns) else ()
-    cluster = cluster_codes(votes, battles, columns) if columns else np.arange(len(votes.rows))
+    cluster = cluster_codes(votes, battles, columns) if columns else np.arange(votes.votes)
     fold = np.random.default_rng(seed).integers(folds, size=int(cluster.max(initial=-1)) + 1)
     right, loss, kept = (np.zeros(len(cluster)) for _ in range(3))
     won = votes.outcome == Outcome.A

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry
-from ratings.clusters import cluster_codes, cluster_names, score_votes, sum_scores
+from ratings.clusters import cluster_codes, cluster_names
 from ratings.columns import find_cluster_columns
 from ratings.design import Design, fold_cells
 from ratings.errors import OptionError
 from ratings.refit import prior_of, refit
+from ratings.vote_scores import score_votes
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -88,7 +89,7 @@ class SingleVotes(Parts):
         self.design, self.weight = fit.design, fit.design.counts
         if fit.covariates:
             scored = score_votes(battles, fit)
-            self.count = scored.total(np.ones(len(scored.rows)))
+            self.count = scored.total(np.ones(scored.votes))
         else:
             rated = fit.ratings.notna().to_numpy()
             tally = self.design.rules.apply(battles.counts)[:, rated][:, :, rated]
@@ -127,9 +128,9 @@ class WholeVoters(Parts):
         self.cluster = cluster_codes(self.scored, battles, columns)
         self.voters = cluster_names(self.scored, battles, columns[0], self.cluster)
         self.sizes = np.bincount(self.cluster, minlength=len(self.voters))
-        self.scores = sum_scores(self.scored, slice(None), self.cluster, len(self.voters))
+        self.scores = self.scored.by_group(self.cluster, len(self.voters))
         self.design = self.scored.design
-        self.total = len(self.scored.rows)
+        self.total = self.scored.votes
 
     def changes(self, leader: int, rival: int) -> tuple[Floats, Codes]:
         change = -self.scores @ (self.inverse[leader] - self.inverse[rival])

@@ -17,12 +17,13 @@ from scipy.stats import t as student
 from ratings.battles import Battles
 from ratings.bootstrap import resample
 from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
-from ratings.clusters import Sandwich, VoteScores, cluster_codes, cluster_sandwich, score_votes
+from ratings.clusters import Sandwich, cluster_codes, cluster_sandwich
 from ratings.columns import find_cluster_columns
 from ratings.design import NEITHER_STRENGTH, Design, fold_cells, prior_precision
 from ratings.errors import OptionError
 from ratings.outcomes import GAP
 from ratings.profile import profile_bounds
+from ratings.vote_scores import VoteScores, score_votes
 
 Floats = NDArray[np.float64]
 
