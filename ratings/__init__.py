@@ -10,7 +10,8 @@ from ratings.bradley_terry import BradleyTerry, bradley_terry
 from ratings.elo import elo
 from ratings.errors import OptionError, RatingsError, VotesError
 from ratings.fragility import Fragility, influence, votes_to_flip
-from ratings.goodness import GoodnessOfFit, HeldOut, goodness_of_fit, held_out
+from ratings.goodness import GoodnessOfFit, goodness_of_fit
+from ratings.held_out import HeldOut, held_out
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
 from ratings.over_time import OverTime, over_time
 from ratings.planning import Plan, plan, simulate_power

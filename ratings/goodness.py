@@ -1,12 +1,14 @@
-"""Does Bradley-Terry fit: pair by pair, as a whole, and on votes it has not seen?
+"""Does Bradley-Terry fit: pair by pair, and as a whole?
 
 What is tested is who wins where one side does: given that, Bradley and Terry's model and Davidson's
 say the same, a probability of 1 / (1 + exp(-gap)), and the wins of a pair are binomial. Residuals
 are standardised for the strengths that were fitted to the same votes (Pearson residuals over
 sqrt(1 - leverage)). The global test is the deviance, with a parametric bootstrap from the fitted
-strengths: pairs with few votes make its chi-square distribution wrong. Circular triads, A over B
-over C over A (Kendall and Babington Smith 1940), are counted beside how many the fitted strengths
-would produce by chance.
+strengths: pairs with few votes make its chi-square distribution wrong.
+
+Votes of one voter are alike, and a pair that few voters met looks wrong if these have a taste of
+their own. The dispersion (`ratings.dispersion`) is by how much: statistics are judged against draws
+that vary so much more, and pairs besides against the spread of their own voters.
 """
 
 from dataclasses import dataclass
@@ -15,24 +17,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, xlogy
-from scipy.stats import chi2, norm
+from scipy.stats import chi2, f
+from scipy.stats import t as student
 
 from ratings.battles import Battles
 from ratings.bootstrap import Solver
 from ratings.bradley_terry import BradleyTerry, bradley_terry
-from ratings.clusters import cluster_codes
-from ratings.columns import Outcome, find_cluster_columns
+from ratings.columns import find_cluster_columns
+from ratings.dispersion import Cells, Dispersion, dispersion_by_voter, fitted_cells
 from ratings.errors import OptionError
 from ratings.multiplicity import false_discovery_rates
-from ratings.refit import refit
-from ratings.shares import NOTHING, Estimate, estimate_share
-from ratings.vote_scores import score_votes
+from ratings.triads import Circles, consistency, count_circles
 
 Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _AT_ONCE = 50
 _LEAST_FREE = 1e-6  # a pair that the fit meets exactly has no residual
+# Below so many expected wins or losses a residual is not normal (Cochran 1954).
+_LEAST_EXPECTED = 5.0
+_COLUMNS = ("model", "other", "votes", "wins", "expected", "residual", "p", "q")
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,18 +44,26 @@ class GoodnessOfFit:
 
     Attributes:
         pairs: a row for each pair, the farthest first: `model, other, votes` (for a side)`, wins`
-            (of `model`)`, expected, residual` (standard deviations)`, p, q` (Benjamini-Hochberg).
+            (of `model`)`, expected, residual` (standard deviations)`, p` (normal or Student's t;
+            where few wins or losses are expected Hoeffding's bound of 1963, which is never too
+            small)`, q` (Benjamini-Hochberg).
         deviance: twice the log-likelihood ratio to pairs of their own probability.
         freedom: pairs less strengths.
         p: of so large a deviance, by the bootstrap; NaN without freedom.
-        p_chi_square: by the chi-square distribution, good for many votes a pair.
-        dispersion: Pearson's statistic over freedom; above 1 where votes of a voter hang together.
-        triads: of three models, all pairs with a majority.
-        circular: those whose majorities go round.
+        p_chi_square: by the chi-square distribution, or F where the dispersion is estimated; good
+            for many votes a pair.
+        dispersion: by how much votes of one voter being alike enlarges the variance, 1 or more.
+        dispersion_freedom: its degrees of freedom; infinite by vote.
+        triads: of three models, all pairs with votes.
+        circular: those whose majorities go round; an even pair is half of either.
         circular_expected: mean of the bootstrap.
-        p_circular: of so many, by the bootstrap.
+        zeta: Kendall's coefficient of consistency, 1 without circles; NaN unless all pairs met.
+        sure: circles, each counted by how certain its majorities are.
+        sure_expected: mean of the bootstrap.
+        p_circular: of so many sure ones, by the bootstrap.
         rounds: of the bootstrap that had ratings.
         side: whether the left side has an advantage in the model.
+        cluster: the column of voters; None: every vote is independent.
         seed: of the bootstrap.
     """
 
@@ -62,225 +73,167 @@ class GoodnessOfFit:
     p: float
     p_chi_square: float
     dispersion: float
+    dispersion_freedom: float
     triads: int
-    circular: int
+    circular: float
     circular_expected: float
+    zeta: float
+    sure: float
+    sure_expected: float
     p_circular: float
     rounds: int
     side: bool
+    cluster: str | None
     seed: int
 
 
 def goodness_of_fit(
-    battles: Battles, *, side: bool = False, rounds: int = 1000, seed: int = 0
+    battles: Battles,
+    *,
+    side: bool = False,
+    voter: str = "voter",
+    rounds: int = 1000,
+    seed: int = 0,
 ) -> GoodnessOfFit:
     """Test Bradley-Terry on the votes that chose a side.
 
     Args:
         battles: the votes.
         side: whether to give the left side an advantage; a pair is then two, by who is left.
+        voter: column of voters; without it every vote is independent.
         rounds: of the bootstrap.
         seed: of the bootstrap.
 
     Raises:
-        OptionError: fewer than 1 round.
+        OptionError: fewer than 1 round, or no such column.
     """
     if rounds < 1:
         raise OptionError(f"the bootstrap needs 1 round or more, not {rounds}")
+    columns = find_cluster_columns(battles.frame, voter) if len(battles.frame.columns) else ()
+    cluster = columns[0] if columns else None
     fit = bradley_terry(battles, "drop", both_bad="drop", side=side)
-    design = fit.design
-    names = fit.ratings.index[fit.ratings.notna()].to_numpy()
-    if not design.size:
-        return _nothing(side, seed)
-    wins, votes = design.counts[0], design.counts[:2].sum(axis=0)
-    chance = expit(design.gap(fit.point))
-    expected, variance = votes * chance, votes * chance * (1 - chance)
-    leverage = variance * _variance_of_gaps(fit)
-    free = 1 - leverage > _LEAST_FREE
-    residual = np.full(len(wins), np.nan)
-    residual[free] = (wins - expected)[free] / np.sqrt((variance * (1 - leverage))[free])
-    p = 2 * norm.sf(np.abs(residual))
-    pairs = pd.DataFrame(
-        {
-            "model": names[design.left],
-            "other": names[design.right],
-            "votes": votes,
-            "wins": wins,
-            "expected": expected,
-            "residual": residual,
-            "p": p,
-            "q": false_discovery_rates(p),
-        }
+    if not fit.design.size:
+        return _nothing(side, cluster, seed)
+    cells = fitted_cells(battles, fit)
+    freedom = len(cells.wins) - (fit.design.width - 1)
+    spread = dispersion_by_voter(battles, fit, cells, columns, freedom)
+    pairs = _pairs(fit, cells, spread)
+    deviance = float(_deviance(cells.wins / cells.votes, cells))
+    drawn = _Rounds(fit, cells, spread.factor, rounds, seed)
+    here = drawn.circles(cells.wins)
+    many, tested = len(drawn.deviance), freedom > 0 and len(drawn.deviance) > 0
+    size = fit.design.size
+    complete = here.triads == size * (size - 1) * (size - 2) // 6
+    scaled = deviance / spread.factor
+    by_chance = (
+        chi2.sf(scaled, freedom)
+        if np.isinf(spread.freedom)
+        else f.sf(scaled / max(freedom, 1), max(freedom, 1), spread.freedom)
     )
-    deviance = float(_deviance(wins, votes, chance))
-    freedom = len(wins) - (design.width - 1)
-    drawn, cycles = _simulate(fit, votes, chance, rounds, seed)
-    majority, triads = _majorities(wins, votes, design.left, design.right, design.size)
-    circular = int(_cycles(majority))
-    many = len(drawn)
-    tested = freedom > 0 and many > 0
-    pearson = float(((wins - expected) ** 2 / variance).sum())
     return GoodnessOfFit(
-        pairs=pairs.iloc[np.argsort(-np.abs(np.nan_to_num(residual)), kind="stable")],
+        pairs=pairs.iloc[np.argsort(-np.abs(pairs["residual"].fillna(0)), kind="stable")],
         deviance=deviance,
         freedom=freedom,
-        p=_share_above(drawn, deviance) if tested else np.nan,
-        p_chi_square=float(chi2.sf(deviance, freedom)) if freedom > 0 else np.nan,
-        dispersion=pearson / freedom if freedom > 0 else np.nan,
-        triads=triads,
-        circular=circular,
-        circular_expected=float(cycles.mean()) if many else np.nan,
-        p_circular=_share_above(cycles, circular) if many and triads else np.nan,
+        p=_share_above(drawn.vary(drawn.deviance, spread), deviance) if tested else np.nan,
+        p_chi_square=float(by_chance) if freedom > 0 else np.nan,
+        dispersion=spread.factor,
+        dispersion_freedom=spread.freedom,
+        triads=here.triads,
+        circular=float(here.circular),
+        circular_expected=float(drawn.circular.mean()) if many else np.nan,
+        zeta=consistency(float(here.circular), size) if complete else np.nan,
+        sure=float(here.sure),
+        sure_expected=float(drawn.sure.mean()) if many else np.nan,
+        p_circular=_share_above(drawn.sure, float(here.sure)) if many and here.triads else np.nan,
         rounds=many,
         side=side,
+        cluster=cluster,
         seed=seed,
     )
 
 
-def held_out(
-    battles: Battles,
-    *,
-    ties: str = "half",
-    both_bad: str = "tie",
-    folds: int = 10,
-    voter: str = "voter",
-    confidence: float = 0.95,
-    seed: int = 0,
-) -> "HeldOut":
-    """How well ratings predict who wins in votes that they were not fitted to.
-
-    Voters are dealt into folds, so that nobody's taste helps to predict its own votes; each fold is
-    predicted from the others.
-
-    Args:
-        battles: the votes.
-        ties: see `bradley_terry`.
-        both_bad: see `bradley_terry`.
-        folds: how many, 2 or more.
-        voter: column of voters; without it every vote is dealt by itself.
-        confidence: of the intervals, by voter.
-        seed: of the deal.
-
-    Raises:
-        OptionError: fewer than 2 folds.
-    """
-    if folds < 2:
-        raise OptionError(f"at least 2 folds are needed, not {folds}")
-    fit = bradley_terry(battles, ties, both_bad=both_bad)
-    votes = score_votes(battles, fit)
-    columns = find_cluster_columns(battles.frame, voter) if len(battles.frame.columns) else ()
-    cluster = cluster_codes(votes, battles, columns) if columns else np.arange(votes.votes)
-    fold = np.random.default_rng(seed).integers(folds, size=int(cluster.max(initial=-1)) + 1)
-    right, loss, kept = (np.zeros(len(cluster)) for _ in range(3))
-    won = votes.outcome == Outcome.A
-    for which in range(folds):
-        here = fold[cluster] == which
-        counts = votes.total(votes.weight * ~here)
-        trained = votes.design.select(slice(None), counts)
-        point = refit(trained, prior_sd=None, start=fit.point)
-        if point is None:
-            continue  # without these votes not everyone can be rated
-        chosen = here & (votes.outcome < Outcome.TIE)
-        gap = trained.gap(point)[votes.cell[chosen]]
-        kept[chosen] = 1
-        right[chosen] = (gap > 0) == won[chosen]
-        loss[chosen] = -np.log(expit(np.where(won[chosen], gap, -gap)))
-    told = kept > 0
-    if not told.any():
-        return HeldOut(NOTHING, NOTHING, folds, ties, columns[0] if columns else None)
-    accuracy = estimate_share(right[told] > 0, cluster[told], confidence)
-    mean = float(loss[told].mean())
-    sums = np.bincount(cluster[told], loss[told] - mean)
-    error = np.sqrt((sums**2).sum()) / told.sum()
-    reach = float(norm.ppf(0.5 + confidence / 2) * error)
-    losses = Estimate(mean, mean - reach, mean + reach, int(told.sum()))
-    return HeldOut(accuracy, losses, folds, ties, columns[0] if columns else None)
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """Predictions of votes for a side by ratings that did not see them.
-
-    Attributes:
-        accuracy: share of votes for the model that is rated higher.
-        log_loss: mean of -log of the probability of what was chosen; 0.693 is a coin's.
-        folds: how many parts the voters were dealt into.
-        ties: how ties counted in the fits.
-        cluster: column of voters; None: every vote by itself.
-    """
-
-    accuracy: Estimate
-    log_loss: Estimate
-    folds: int
-    ties: str
-    cluster: str | None
-
-
-def _nothing(side: bool, seed: int) -> GoodnessOfFit:
-    columns = ["model", "other", "votes", "wins", "expected", "residual", "p", "q"]
-    nan = np.nan
+def _nothing(side: bool, cluster: str | None, seed: int) -> GoodnessOfFit:
+    nan, none = np.nan, pd.DataFrame(columns=list(_COLUMNS))
     return GoodnessOfFit(
-        pd.DataFrame(columns=columns), nan, 0, nan, nan, nan, 0, 0, nan, nan, 0, side, seed
+        none, nan, 0, nan, nan, nan, nan, 0, 0, nan, nan, 0, nan, nan, 0, side, cluster, seed
     )
 
 
-def _variance_of_gaps(fit: BradleyTerry) -> Floats:
-    """Of the fitted gap in every cell, strengths squared, shape (cells,)."""
+def _pairs(fit: BradleyTerry, cells: Cells, spread: Dispersion) -> pd.DataFrame:
+    """Each pair beside what the fit expects, with its own p-value."""
     design = fit.design
-    to_gap = np.zeros((len(design.left), design.width))
-    cells = np.arange(len(design.left))
-    to_gap[cells, design.left], to_gap[cells, design.right] = 1, -1
-    to_gap[:, design.size :] = 1  # the side's advantage is the only extra
-    inverse = design.invert(design.information(fit.point))
-    variance: Floats = np.einsum("cp,pq,cq->c", to_gap, inverse, to_gap)
-    return variance
+    names = fit.ratings.index[fit.ratings.notna()].to_numpy()
+    expected = cells.votes * cells.chance
+    free = 1 - cells.leverage > _LEAST_FREE
+    residual = np.full(len(expected), np.nan)
+    residual[free] = (cells.wins - expected)[free] / np.sqrt(spread.variance[free])
+    p = 2 * student.sf(np.abs(residual), spread.freedom)
+    trials = cells.trials / spread.factor
+    few = trials * np.minimum(cells.chance, 1 - cells.chance) < _LEAST_EXPECTED
+    share, chance = cells.wins / cells.votes, cells.chance
+    entropy = xlogy(share, share / chance) + xlogy(1 - share, (1 - share) / (1 - chance))
+    bound = np.where(free, np.minimum(1, 2 * np.exp(-trials * entropy)), np.nan)
+    p = np.where(few, np.maximum(p, bound), p)
+    values = (names[design.left], names[design.right], cells.votes, cells.wins, expected, residual)
+    return pd.DataFrame(dict(zip(_COLUMNS, (*values, p, false_discovery_rates(p)), strict=True)))
 
 
-def _deviance(wins: Floats, votes: Floats, chance: Floats) -> Floats:
+def _deviance(share: Floats, cells: Cells, chance: Floats | None = None) -> Floats:
     """Twice the log-likelihood ratio to every pair's own share; over the last axis."""
-    losses = votes - wins
-    expected = votes * chance
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lost = xlogy(wins, wins / expected) + xlogy(losses, losses / (votes - expected))
-    total: Floats = 2 * np.nan_to_num(lost).sum(axis=-1)
+    chance = cells.chance if chance is None else chance
+    lost = xlogy(share, share / chance) + xlogy(1 - share, (1 - share) / (1 - chance))
+    total: Floats = 2 * (cells.trials * lost).sum(axis=-1)
     return total
 
 
-def _simulate(
-    fit: BradleyTerry, votes: Floats, chance: Floats, rounds: int, seed: int
-) -> tuple[Floats, Floats]:
-    """Deviances and circular triads of votes drawn from the fitted strengths, refitted."""
-    design, solver = fit.design, Solver(fit)
-    random = np.random.default_rng(seed)
-    deviances, cycles = [], []
-    whole = np.round(votes).astype(int)  # weights that are not whole are drawn as the nearest
-    for start in range(0, rounds, _AT_ONCE):
-        many = min(_AT_ONCE, rounds - start)
-        wins = random.binomial(whole, chance, size=(many, len(votes))).astype(float)
-        counts = np.zeros((many, *design.counts.shape))
-        counts[:, 0], counts[:, 1] = wins, whole - wins
-        points = solver.solve(counts)
-        for point, won in zip(points, wins, strict=True):
-            if np.isfinite(point).all():
-                deviances.append(_deviance(won, whole.astype(float), expit(design.gap(point))))
-                majority, _ = _majorities(won, votes, design.left, design.right, design.size)
-                cycles.append(_cycles(majority))
-    return np.array(deviances), np.array(cycles, dtype=float)
+class _Rounds:
+    """Votes drawn from the fitted strengths and refitted: deviances and circular triads."""
 
+    def __init__(
+        self, fit: BradleyTerry, cells: Cells, factor: float, rounds: int, seed: int
+    ) -> None:
+        self.fit, self.cells, self.factor = fit, cells, factor
+        self.random, solver = np.random.default_rng(seed), Solver(fit)
+        deviance, circular, sure = [], [], []
+        for start in range(0, rounds, _AT_ONCE):
+            share = self._draw(min(_AT_ONCE, rounds - start))
+            counts = np.zeros((len(share), *fit.design.counts.shape))
+            counts[:, 0], counts[:, 1] = cells.votes * share, cells.votes * (1 - share)
+            points = solver.solve(counts)
+            rated = np.isfinite(points).all(axis=1)
+            chance = expit(points[rated] @ solver.to_gap.T)
+            circles = self.circles(cells.votes * share[rated])
+            deviance.append(_deviance(share[rated], cells, chance))
+            circular.append(circles.circular)
+            sure.append(circles.sure)
+        self.deviance, self.circular, self.sure = map(np.concatenate, (deviance, circular, sure))
 
-def _majorities(
-    wins: Floats, votes: Floats, left: Codes, right: Codes, size: int
-) -> tuple[Floats, int]:
-    """Who beat whom more often, 0 or 1, shape (size, size), and triads with three such pairs."""
-    lead = np.zeros((size, size))
-    np.add.at(lead, (left, right), 2 * wins - votes)
-    lead = lead - lead.T
-    decided = (lead != 0).astype(float)
-    return (lead > 0).astype(float), round(float(np.trace(decided @ decided @ decided)) / 6)
+    def _draw(self, rounds: int) -> Floats:
+        """Shares of wins whose variance is `factor` times the binomial, shape (rounds, cells)."""
+        wanted = self.cells.trials / self.factor
+        rounded = np.floor(wanted + self.random.random((rounds, len(wanted)))).astype(np.int64)
+        trials = np.maximum(rounded, 1)
+        drawn: Floats = self.random.binomial(trials, self.cells.chance) / trials
+        return drawn
 
+    def circles(self, wins: Floats) -> Circles:
+        cells, design = self.cells, self.fit.design
+        scale = cells.trials / cells.votes
+        return count_circles(
+            scale * (2 * wins - cells.votes),
+            cells.trials * self.factor,
+            design.left,
+            design.right,
+            design.size,
+        )
 
-def _cycles(majority: Floats) -> int:
-    return round(float(np.trace(majority @ majority @ majority)) / 3)
+    def vary(self, drawn: Floats, spread: Dispersion) -> Floats:
+        """The same where the dispersion is only as well known as its freedom says."""
+        if np.isinf(spread.freedom):
+            return drawn
+        known = self.random.chisquare(spread.freedom, len(drawn)) / spread.freedom
+        varied: Floats = drawn / known
+        return varied
 
 
 def _share_above(drawn: Floats, observed: float) -> float:

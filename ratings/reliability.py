@@ -1,32 +1,33 @@
 """How reliable votes are: do voters repeat themselves, agree with each other, favour a side?
 
 Agreement beyond chance is Krippendorff's alpha (`ratings.agreement`). What voters disagree about no
-ranking can predict: if two voters who both chose a side chose the same one with probability A,
-nothing that knows the clips is right more often than (1 + sqrt(2A - 1)) / 2 (by Jensen's
-inequality, with equality where every battle is equally hard). That is the noise ceiling.
+ranking can predict. Let p be the share of voters who prefer one clip of a unit, and A the chance
+that two voters who both chose a side chose the same one: the mean of p^2 + (1 - p)^2. Whoever knows
+every p is right with the mean of max(p, 1 - p). That is the noise ceiling. It lies between A, as
+max(p, 1 - p) is never below p^2 + (1 - p)^2, and (1 + sqrt(2A - 1)) / 2, by Jensen's inequality,
+which is met where every unit is equally hard. It is the ceiling of whoever knows what a unit is
+made of (clips, or the prompt and the models), and supposes that voters answer independently.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from ratings.agreement import estimate_agreement, estimate_alpha
+from ratings.agreement import Answers, estimate_agreement, estimate_alpha
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry, bradley_terry
-from ratings.columns import Outcome, counted_rows, factorize, find_cluster_columns, is_repeat
+from ratings.columns import Outcome
 from ratings.design import SIDE
 from ratings.errors import OptionError, RatingsError
-from ratings.shares import NOTHING, Estimate, estimate_share
+from ratings.preferences import MIRROR, Preferences
+from ratings.shares import Estimate, estimate_share
 from ratings.uncertainty import intervals
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
-_CLIPS, _PROMPT, _BATTLE, _REPEATS, _FIRST = (
-    ("clip_a", "clip_b"), "prompt_id", "battle_id", "repeat_of", "first",
-)  # fmt: skip
+_ON_A_SCALE, _MIRRORED_SCALE = np.array([0, 2, 1, 1]), np.array([2, 1, 0])
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,19 @@ class Reliability:
 
     Attributes:
         retest: share of repeated battles with the same answer by the same voter.
-        retest_corrected: the same beyond chance, 1 is always and 0 is chance (Scott's pi).
+        retest_corrected: the same beyond chance, 1 is always and 0 is chance (Scott's pi of 1955,
+            which side is which being no information).
         retest_source: "repeat_of", deliberate repeats, or "same battle", what a voter happened to
             meet again.
-        agreement: share of pairs of voters who gave the same answer to the same battle.
+        agreement: share of pairs of voters who gave the same answer to the same unit.
         alpha: Krippendorff's alpha of the four answers.
         alpha_ordinal: of the scale left, tie, right, with "both bad" as a tie.
-        unit: what is the same battle: "clips", "prompt and models" or "models".
-        ceiling: the largest share of votes for a side that any ranking can get right.
-        left: share of the left side among votes for a side.
+        unit: what voters agree on: "clips", "prompt and models" or "models", the finest that two
+            voters have met.
+        ceiling: of votes for a side, the largest share that anyone can predict who knows the unit
+            but not the voter: an upper bound, with equality where all units are equally hard.
+        ceiling_least: a lower bound of the same.
+        left: share of the left side among votes for a side, whatever their weight.
         left_effect: the left side's advantage, Elo points, strengths held equal.
         first: share of the side played first among votes for a side.
         confidence: of each interval by itself.
@@ -58,6 +63,7 @@ class Reliability:
     alpha_ordinal: Estimate
     unit: str
     ceiling: Estimate
+    ceiling_least: Estimate
     left: Estimate
     left_effect: Estimate
     first: Estimate
@@ -65,9 +71,7 @@ class Reliability:
     cluster: str | None
 
 
-def reliability(
-    battles: Battles, *, voter: str = "voter", confidence: float = 0.95, seed: int = 0
-) -> Reliability:
+def reliability(battles: Battles, *, voter: str = "voter", confidence: float = 0.95) -> Reliability:
     """Measure the votes against themselves.
 
     Args:
@@ -75,38 +79,38 @@ def reliability(
             and `clip_b`, or `prompt_id`, what is the same battle; `first` the side played first.
         voter: column of voters.
         confidence: of each interval by itself.
-        seed: of the bootstrap of alpha, over battles.
 
     Raises:
         OptionError: a confidence not between 0 and 1.
     """
     if not 0 < confidence < 1:
         raise OptionError(f"confidence must lie between 0 and 1, not {confidence:g}")
-    answers = _Answers(battles, voter)
-    own, source = answers.repeats()
-    same = answers.oriented[own[:, 0]] == answers.oriented[own[:, 1]]
-    retest = estimate_share(same, answers.voter[own[:, 0]], confidence)
-    chance = answers.chance_agreement()
-    table, unit = answers.by_unit()
-    random = np.random.default_rng(seed)
-    agreement, alpha = estimate_agreement(table, confidence, random)
-    scale = np.stack([table[:, 0], table[:, 2] + table[:, 3], table[:, 1]], axis=1)
-    ordinal = estimate_alpha(scale, "ordinal", confidence, random)
-    chose, _ = estimate_agreement(table[:, :2], confidence, random)
+    votes = Preferences(battles, voter)
+    own, source = votes.repeats()
+    told = votes.oriented[own]
+    retest = estimate_share(told[:, 0] == told[:, 1], votes.voter[own[:, 0]], confidence)
+    answers, unit = votes.answers()
+    sides = answers.value < Outcome.TIE
+    decided = Answers(
+        answers.unit[sides], answers.voter[sides], answers.value[sides], MIRROR[: Outcome.TIE]
+    )
+    scale = answers._replace(value=_ON_A_SCALE[answers.value], mirror=_MIRRORED_SCALE)
+    chose = estimate_agreement(decided, confidence)
     return Reliability(
         retest=retest,
-        retest_corrected=_corrected(retest, chance),
+        retest_corrected=_corrected(retest, _chance_agreement(told)),
         retest_source=source,
-        agreement=agreement,
-        alpha=alpha,
-        alpha_ordinal=ordinal,
+        agreement=estimate_agreement(answers, confidence),
+        alpha=estimate_alpha(answers, "nominal", confidence),
+        alpha_ordinal=estimate_alpha(scale, "ordinal", confidence),
         unit=unit,
         ceiling=chose.through(_ceiling),
-        left=answers.left_share(confidence),
-        left_effect=_left_effect(battles, answers.column, confidence),
-        first=answers.first_share(confidence),
+        ceiling_least=chose.through(lambda agreed: float(np.maximum(agreed, 0.5))),
+        left=votes.left_share(confidence),
+        left_effect=_left_effect(battles, votes.column, confidence),
+        first=votes.first_share(confidence),
         confidence=confidence,
-        cluster=answers.column,
+        cluster=votes.column,
     )
 
 
@@ -135,122 +139,10 @@ def _left_effect(battles: Battles, column: str | None, confidence: float) -> Est
     return Estimate(float(value), float(lower), float(upper), len(battles))
 
 
-class _Answers:
-    """All answers that count, repeats among them, as preferences between two things."""
-
-    def __init__(self, battles: Battles, voter: str) -> None:
-        self.battles, frame = battles, battles.frame
-        self.rows = np.arange(len(frame))
-        if battles.sides is None or not len(battles):
-            self.rows = self.rows[:0]
-        else:
-            counted = counted_rows(frame, None)
-            self.rows = self.rows if counted is None else counted
-        columns = find_cluster_columns(frame, voter) if len(frame.columns) else ()
-        self.column = columns[0] if columns else None
-        left, right, outcome = (self._read(which) for which in range(3))
-        self.low, self.high = np.minimum(left, right), np.maximum(left, right)
-        self.outcome = outcome
-        # 0: the alphabetically first model won, 1: the other; ties and "both bad" as they are.
-        turned = (left > right) & (outcome < Outcome.TIE)
-        self.oriented = np.where(turned, 1 - outcome, outcome)
-        self.voter = np.arange(len(self.rows))
-        if self.column is not None:
-            codes = factorize(frame[self.column])[0][self.rows].astype(np.intp)
-            alone = codes < 0
-            codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
-            self.voter = codes
-        repeats = is_repeat(frame)
-        none = np.zeros(len(self.rows), dtype=bool)
-        self.repeat = none if repeats is None else repeats[self.rows]
-
-    def _read(self, which: int) -> Codes:
-        if self.battles.sides is None:
-            return np.zeros(0, dtype=np.intp)
-        side = self.battles.sides[which]
-        read: Codes = side.meaning[side.codes[self.rows]]
-        return read
-
-    def unit(self) -> tuple[Codes, str]:
-        """A code of what each vote compared, and what that is."""
-        frame, models = self.battles.frame, self.low * (len(self.battles.models) + 1) + self.high
-        if set(_CLIPS) <= set(frame.columns):
-            clips = pd.concat([frame[name].iloc[self.rows].astype(object) for name in _CLIPS])
-            codes = np.asarray(pd.factorize(clips)[0], dtype=np.intp) + 1
-            first, second = codes[: len(self.rows)], codes[len(self.rows) :]
-            low, high = np.minimum(first, second), np.maximum(first, second)
-            key = low * (int(codes.max(initial=0)) + 1) + high
-            # Clips stand for models: a unit is of one pair of models.
-            return self._codes(key, models), "clips"
-        if _PROMPT in frame:
-            prompt = np.asarray(pd.factorize(frame[_PROMPT].iloc[self.rows])[0], dtype=np.intp)
-            return self._codes(prompt, models), "prompt and models"
-        return self._codes(models), "models"
-
-    @staticmethod
-    def _codes(*keys: Codes) -> Codes:
-        code = np.zeros(len(keys[0]), dtype=np.intp)
-        for key in keys:
-            fine = np.asarray(pd.factorize(key)[0], dtype=np.intp)
-            code = np.asarray(
-                pd.factorize(code * (int(fine.max(initial=0)) + 1) + fine)[0], dtype=np.intp
-            )
-        return code
-
-    def by_unit(self) -> tuple[Floats, str]:
-        """How often each answer was given to each unit by different voters, shape (units, 4).
-
-        Of a voter's answers to one unit only the first counts.
-        """
-        unit, name = self.unit()
-        first = ~self.repeat
-        if self.column is not None:
-            seen = unit * (int(self.voter.max(initial=0)) + 1) + self.voter
-            seen = np.where(first, seen, -1 - np.arange(len(seen)))
-            first &= ~pd.Series(seen).duplicated().to_numpy()
-        size = int(unit.max(initial=-1)) + 1
-        place = unit[first] * len(Outcome) + self.oriented[first]
-        total: Floats = np.bincount(place, minlength=size * len(Outcome)).astype(np.float64)
-        return total.reshape(size, len(Outcome)), name
-
-    def repeats(self) -> tuple[Codes, str]:
-        """Places of a vote and of the same voter's later vote on the same battle, shape (n, 2)."""
-        frame = self.battles.frame
-        if self.repeat.any() and _BATTLE in frame:
-            ids = frame[_BATTLE].iloc[self.rows].astype(str)
-            of_id = pd.Series(np.arange(len(self.rows)), index=ids)
-            of_id = of_id[~of_id.index.duplicated()]
-            later = np.flatnonzero(self.repeat)
-            wanted = frame[_REPEATS].iloc[self.rows[later]].astype(str)
-            earlier = of_id.reindex(wanted).to_numpy()
-            known = ~np.isnan(earlier)
-            return np.stack([earlier[known].astype(np.intp), later[known]], axis=1), _REPEATS
-        if self.column is None or not len(self.rows):
-            return np.zeros((0, 2), dtype=np.intp), "same battle"
-        unit, name = self.unit()
-        if name == "models":  # another prompt is another question
-            return np.zeros((0, 2), dtype=np.intp), "same battle"
-        key = self._codes(unit, self.voter)
-        order = np.argsort(key, kind="stable")
-        again = np.flatnonzero(key[order][1:] == key[order][:-1])
-        return np.stack([order[again], order[again + 1]], axis=1), "same battle"
-
-    def chance_agreement(self) -> float:
-        """Of two answers drawn from all, which side is which being no information."""
-        if not len(self.rows):
-            return np.nan
-        share = np.bincount(self.oriented, minlength=len(Outcome)) / len(self.rows)
-        sides = share[0] + share[1]
-        return float(sides**2 / 2 + share[2] ** 2 + share[3] ** 2)
-
-    def left_share(self, confidence: float) -> Estimate:
-        chose = (self.outcome < Outcome.TIE) & ~self.repeat
-        return estimate_share(self.outcome[chose] == Outcome.A, self.voter[chose], confidence)
-
-    def first_share(self, confidence: float) -> Estimate:
-        if _FIRST not in self.battles.frame or not len(self.rows):
-            return NOTHING
-        played = self.battles.frame[_FIRST].iloc[self.rows].astype(object).to_numpy()
-        side = np.where(played == "a", 0, np.where(played == "b", 1, -1))
-        chose = (self.outcome < Outcome.TIE) & ~self.repeat & (side >= 0)
-        return estimate_share(self.outcome[chose] == side[chose], self.voter[chose], confidence)
+def _chance_agreement(told: Codes) -> float:
+    """Of two answers drawn from all that were compared, which side is which being no matter."""
+    if not len(told):
+        return np.nan
+    share = np.bincount(told.ravel(), minlength=len(Outcome)) / told.size
+    sides = share[Outcome.A] + share[Outcome.B]
+    return float(sides**2 / 2 + share[Outcome.TIE] ** 2 + share[Outcome.BOTH_BAD] ** 2)

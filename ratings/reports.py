@@ -11,7 +11,8 @@ from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry, bradley_terry
 from ratings.columns import STAND_INS, VOTER
 from ratings.fragility import votes_to_flip
-from ratings.goodness import goodness_of_fit, held_out
+from ratings.goodness import goodness_of_fit
+from ratings.held_out import held_out
 from ratings.over_time import over_time
 from ratings.periods import TIMES
 from ratings.planning import plan

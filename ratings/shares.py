@@ -1,13 +1,15 @@
 """Shares of votes with intervals, where votes of one voter are not independent."""
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm
+from scipy.stats import t as student
 
 Floats = NDArray[np.float64]
+
+_NORMAL_KURTOSIS = 3.0
 
 
 class Estimate(NamedTuple):
@@ -29,14 +31,35 @@ NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 def wilson_interval(
-    share: Floats | float, trials: Floats | float, confidence: float = 0.95
+    share: Floats | float,
+    trials: Floats | float,
+    confidence: float = 0.95,
+    *,
+    freedom: float = np.inf,
 ) -> tuple[Floats, Floats]:
-    """Interval of a share from independent trials (Wilson 1927), of any shape."""
-    z = float(norm.ppf(0.5 + confidence / 2))
+    """Interval of a share from independent trials (Wilson 1927), of any shape.
+
+    Args:
+        share: observed.
+        trials: how many; need not be whole.
+        confidence: of the interval.
+        freedom: degrees of freedom of the share's variance, where that is estimated.
+    """
+    z = float(student.ppf(0.5 + confidence / 2, freedom))
     share, trials = np.asarray(share, dtype=float), np.asarray(trials, dtype=float)
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     reach = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / 4 / trials**2)
     return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+
+
+def contribution_freedom(contributions: NDArray[Any]) -> float:
+    """Degrees of freedom of a variance that is the sum of squares of these.
+
+    3 (sum of q^2)^2 / sum of q^4, as `clusters.Sandwich` has it: for equal normal contributions
+    their number.
+    """
+    square, fourth = float((contributions**2).sum()), float((contributions**4).sum())
+    return max(1.0, _NORMAL_KURTOSIS * square**2 / fourth) if fourth > 0 else np.inf
 
 
 def estimate_share(
@@ -63,5 +86,7 @@ def estimate_share(
         trials = share * (1 - share) * votes**2 / squares
     else:  # all alike, or sums that cancel: no more than one answer a cluster is independent
         trials = float(clusters)
-    lower, upper = wilson_interval(share, min(trials, votes), confidence)
+    lower, upper = wilson_interval(
+        share, min(trials, votes), confidence, freedom=contribution_freedom(sums)
+    )
     return Estimate(share, float(lower), float(upper), votes)

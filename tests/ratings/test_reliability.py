@@ -105,6 +105,47 @@ def test_a_deliberate_repeat_is_compared_by_the_model_that_won_not_by_the_side()
     assert found.left == measured(frame).left
 
 
+def test_repeats_are_found_where_numbers_of_battles_were_read_from_a_file(tmp_path):
+    """A column of numbers with empty cells comes back as 5.0 for 5."""
+    frame = opinions(np.random.default_rng(2), prompts=20).assign(battle_id=range(120))
+    again = frame.iloc[:30].assign(
+        repeat_of=frame["battle_id"][:30].astype(str), battle_id=range(120, 150)
+    )
+    path = tmp_path / "votes.csv"
+    pd.concat([frame, again]).to_csv(path, index=False)
+    columns = ["voter", "prompt_id", "battle_id"]
+    found = measured(ratings.read_votes(path, columns=columns))
+    assert (found.retest_source, found.retest.votes, found.retest.value) == ("repeat_of", 30, 1.0)
+
+
+def test_a_repeat_by_another_voter_is_none():
+    frame = opinions(np.random.default_rng(2), prompts=20)
+    again = frame.iloc[:30].assign(
+        repeat_of=frame["battle_id"][:30], battle_id=[f"r{i}" for i in range(30)]
+    )
+    again.loc[:9, "voter"] = 99
+    assert measured(pd.concat([frame, again], ignore_index=True)).retest.votes == 20
+
+
+def test_a_part_of_a_table_is_measured_like_a_table_of_its_own():
+    one, two = (opinions(np.random.default_rng(seed), prompts=40) for seed in (3, 4))
+    other = two.replace({f"m{i}": f"z{i}" for i in range(4)})
+    whole = pd.concat([one.assign(language="en"), other.assign(language="de")], ignore_index=True)
+    parts = ratings.Battles.by_column(whole, "language")
+    for name, alone in (("en", one), ("de", other)):
+        found, expected = ratings.reliability(parts[name]), measured(alone)
+        assert found.agreement == pytest.approx(expected.agreement)
+        assert found.left == pytest.approx(expected.left)
+
+
+def test_votes_without_weight_say_nothing():
+    frame = opinions(np.random.default_rng(2), prompts=60)
+    frame["weight"] = np.where(np.arange(len(frame)) % 3 > 0, 0.7, 0.0)
+    found, expected = measured(frame), measured(frame[frame["weight"] > 0])
+    assert found.left == expected.left
+    assert found.agreement == expected.agreement
+
+
 def test_votes_that_do_not_count_say_nothing():
     frame = opinions(np.random.default_rng(2), prompts=60)
     held = frame.assign(counted=np.arange(len(frame)) % 3 > 0)
@@ -116,6 +157,75 @@ def test_meeting_the_same_battle_again_is_a_retest_too():
     found = measured(pd.concat([frame, frame.iloc[:50]], ignore_index=True))
     assert found.retest_source == "same battle"
     assert found.retest == (1.0, found.retest.lower, 1.0, 50)
+
+
+def test_clips_that_no_two_voters_met_leave_prompt_and_models_to_compare():
+    frame = opinions(np.random.default_rng(4), prompts=50)
+    clips = frame.assign(clip_a=[f"a{i}" for i in range(300)], clip_b=[f"b{i}" for i in range(300)])
+    found = measured(clips)
+    assert found.unit == "prompt and models"
+    assert found.agreement == measured(frame).agreement
+
+
+def test_few_equal_answers_are_no_proof_of_agreement():
+    frame = opinions(np.random.default_rng(1), prompts=3, voters=2, certain=1.0)
+    found = measured(frame)
+    assert found.agreement.value == 1
+    assert found.agreement.lower < 0.5
+    assert found.alpha.lower < 0
+    assert found.ceiling.lower == 0.5
+
+
+def test_the_ceiling_lies_between_its_bounds():
+    """Half of the prompts are hard, half easy: max(p, 1 - p) is .5 and .95, the mean .725."""
+    random = np.random.default_rng(5)
+    hard = opinions(random, prompts=400, certain=0.5)
+    easy = opinions(random, prompts=400, certain=0.95).assign(
+        prompt_id=lambda table: table["prompt_id"] + 400
+    )
+    found = measured(pd.concat([hard, easy], ignore_index=True))
+    assert found.ceiling_least.value < 0.725 < found.ceiling.value
+    assert found.ceiling_least.value == pytest.approx((0.5 + 0.95**2 + 0.05**2) / 2, abs=0.02)
+
+
+def test_intervals_by_unit_agree_with_a_bootstrap_over_units():
+    """Where every answer is of another voter, units are all there is to resample."""
+    frame = opinions(np.random.default_rng(6), prompts=300, voters=3)
+    frame["voter"] = np.arange(len(frame))
+    found = measured(frame)
+    a_wins = (frame["winner"] == "model_a") == (frame["model_a"] < frame["model_b"])
+    yes = a_wins.groupby(frame["prompt_id"]).sum().to_numpy()
+    equal = (yes * (yes - 1) + (3 - yes) * (2 - yes)) / 6
+    drawn = np.random.default_rng(0).integers(300, size=(4000, 300))
+    low, high = np.quantile(equal[drawn].mean(axis=1), [0.025, 0.975])
+    assert found.agreement.value == pytest.approx(equal.mean())
+    assert found.agreement.lower == pytest.approx(low, abs=0.006)
+    assert found.agreement.upper == pytest.approx(high, abs=0.006)
+    # With two answers alpha is 2A - 1, but for the n - 1 of its expected disagreement.
+    assert found.alpha.lower == pytest.approx(2 * found.agreement.lower - 1, abs=0.01)
+
+
+def test_careless_voters_widen_the_interval_of_agreement():
+    """Over 200 seeds these intervals hold the truth in .85 of cases; by unit alone in .55."""
+    held = 0
+    share = 1 / np.arange(1, 41)
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        careful = np.where(random.random(40) < 0.5, 0.5, 0.95)
+        rows = []
+        for prompt in range(120):
+            for voter in random.choice(40, 4, replace=False, p=share / share.sum()):
+                word = "model_a" if random.random() < careful[voter] else "model_b"
+                rows.append(("A", "B", word, voter, prompt))
+        frame = pd.DataFrame(rows, columns=["model_a", "model_b", "winner", "voter", "prompt_id"])
+        # Two voters agree with p q + (1 - p)(1 - q): the mean over other populations of voters.
+        found = measured(frame).agreement
+        held += found.lower <= AGREEMENT_OF_MIXED <= found.upper
+    assert held / 60 >= 0.72
+
+
+# Half of the voters are right with .95, half toss a coin: p q + (1 - p)(1 - q) over two of them.
+AGREEMENT_OF_MIXED = (0.95**2 + 0.05**2) / 4 + 0.5 * 3 / 4
 
 
 def test_clips_tell_what_the_same_battle_is():
