@@ -112,7 +112,8 @@ def _distances(totals: Floats, metric: str) -> Floats:
     if metric == "nominal":
         return 1 - np.eye(values)
     if metric == "interval":
-        return (np.arange(values)[:, None] - np.arange(values)[None, :]) ** 2.0
+        place = np.arange(values, dtype=np.float64)
+        return (place[:, None] - place[None, :]) ** 2
     if metric != "ordinal":
         raise OptionError(f"metric must be one of {', '.join(METRICS)}, not {metric!r}")
     middle = np.cumsum(totals) - totals / 2

@@ -109,8 +109,8 @@ def bradley_terry(
             these votes cannot tell.
     """
     rules = Rules(ties, both_bad)
-    if prior_sd is not None and not prior_sd > 0:
-        raise OptionError(f"prior_sd must be above 0 Elo points, not {prior_sd}")
+    if prior_sd is not None and not (prior_sd > 0 and np.isfinite(prior_sd)):
+        raise OptionError(f"prior_sd must be a number above 0 Elo points, not {prior_sd}")
     tally = rules.apply(battles.tallies.weights)
     everyone = np.ones(len(battles.models), dtype=bool)
     rated = largest_part(points_taken(tally)) if prior_sd is None else everyone
@@ -148,7 +148,9 @@ def _shift(values: Floats, models: tuple[str, ...], anchors: Mapping[str, float]
         rated = values[~np.isnan(values)]
         return MEAN_RATING - float(rated.mean()) if len(rated) else 0.0
     held = []
-    for name in anchors:
+    for name, value in anchors.items():
+        if not np.isfinite(value):
+            raise OptionError(f"the anchor {name!r} is held at {value}, which is no rating")
         if name not in models:
             raise OptionError(f"the anchor {name!r} is not a model of these votes")
         held.append(values[models.index(name)])

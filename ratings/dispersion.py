@@ -124,8 +124,8 @@ def _parts(
     cell = np.where(turned, of_pair[votes.right, votes.left], of_pair[votes.left, votes.right])
     won = (votes.outcome == Outcome.A) != turned
     key, place = np.unique(voter * size + cell, return_inverse=True)
-    weight = np.bincount(place, votes.weight)
-    wins = np.bincount(place, votes.weight * won)
+    weight = np.bincount(place, votes.weight).astype(np.float64)
+    wins = np.bincount(place, votes.weight * won).astype(np.float64)
     voter, cell = key // size, key % size
     # As many voters of equal weight would have met the cell.
     voters = cells.votes**2 / np.bincount(cell, weight**2, minlength=size)

@@ -82,6 +82,11 @@ def leaderboard(
         "anchors": dict(anchors or {}),
     }
     if method == "elo":
+        if side or covariates or prior_sd is not None or rounds is not None:
+            raise OptionError(
+                "sequential Elo has no side effect, covariates, prior or bootstrap: leave them "
+                "out, or take method bt"
+            )
         ratings = elo(battles, ties=ties, both_bad=both_bad)
         if anchors:
             ratings = place_on_scale(ratings, anchors)

@@ -78,6 +78,7 @@ def _read_csv(file: "io.BufferedReader[_Told]", wanted: Collection[str]) -> pd.D
     find_layout(pd.read_csv(io.BytesIO(file.peek()), nrows=0))
     return pd.read_csv(
         file,
+        index_col=False,  # cells beyond the header's are left out, and never shift the others
         usecols=lambda name: name in wanted,
         dtype=dict.fromkeys(_WORDS, "category"),
         keep_default_na=False,

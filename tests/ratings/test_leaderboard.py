@@ -174,3 +174,19 @@ def test_the_board_survives_csv(votes_of):
     text = board.to_csv(index=False).splitlines()
     assert text[3].startswith(",,,Z,,,,,1,1,0,0,0,1.0,undefeated")
     assert text[1].startswith("1,1,2,A,")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"anchors": {"A": np.nan}}, "held at nan, which is no rating"),
+        ({"anchors": {"A": np.inf}}, "held at inf, which is no rating"),
+        ({"prior_sd": np.inf}, "a number above 0 Elo points, not inf"),
+        ({"method": "elo", "side": True}, "sequential Elo has no side effect"),
+        ({"method": "elo", "rounds": 500}, "sequential Elo has no side effect"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(votes_of, options, message):
+    battles = ratings.Battles.from_frame(votes_of({("A", "B"): (3, 2, 0)}))
+    with pytest.raises(ratings.OptionError, match=message):
+        ratings.leaderboard(battles, **options)

@@ -98,7 +98,7 @@ def test_several_files_are_one_table_and_errors_name_file_and_row(capsys, tmp_pa
         (["--by", "prompt"], "no column 'prompt' to split by"),
         (["--anchor", "Z=1000"], "anchor 'Z' is not a model"),
         (["--bootstrap", "10"], "at least 100 rounds, not 10"),
-        (["--prior-sd", "-5"], "prior_sd must be above 0"),
+        (["--prior-sd", "-5"], "prior_sd must be a number above 0"),
         (["--covariate", "loudness"], "neither the columns 'loudness_a'"),
         (["--ties", "rao-kupper", "--both-bad", "own"], "both_bad='own' needs"),
         (["--method", "elo", "--ties", "davidson"], "half or drop, not 'davidson'"),

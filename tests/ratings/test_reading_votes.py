@@ -82,6 +82,14 @@ def test_a_missing_file_and_a_folder(tmp_path):
         ratings.read_votes(tmp_path / "folder.csv")
 
 
+@pytest.mark.parametrize("rows", ["A,B,model_a,9,9\nA,C,model_b\n", "A,B,model_a\nA,C,model_b,9\n"])
+def test_cells_beyond_the_columns_shift_nothing(tmp_path, rows):
+    path = tmp_path / "votes.csv"
+    path.write_text("model_a,model_b,winner\n" + rows)
+    frame = ratings.read_votes(path)
+    assert frame.astype(str).to_numpy().tolist() == [["A", "B", "model_a"], ["A", "C", "model_b"]]
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
 def test_reading_tells_how_far_it_is(tmp_path, suffix):
     path = write(pd.concat([FRAME] * 2000), tmp_path / f"votes{suffix}")
