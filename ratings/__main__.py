@@ -129,9 +129,17 @@ def _rate(options: argparse.Namespace) -> str:
     if options.report:
         if options.by:
             raise OptionError("--by splits the leaderboard only: leave out --report")
+        if options.method != METHODS[0]:
+            raise OptionError("reports are of Bradley-Terry ratings: leave out --method")
         wanted += REPORTS[options.report].columns
     told = _tell_progress if sys.stderr.isatty() else (lambda path: None)
     frames = [read_votes(path, columns=wanted, progress=told(path)) for path in options.votes]
+    for path, part in zip(options.votes, frames, strict=True):
+        lacking = sorted(set(frames[0].columns) ^ set(part.columns))
+        if lacking:
+            raise VotesError(
+                f"{options.votes[0]} and {path} are no one table: only one has {lacking[0]!r}"
+            )
     frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     try:
         if options.report:

@@ -100,13 +100,13 @@ class Battles:
         layout = columns.find_layout(frame)
         coded = frame.astype({layout.a: "category", layout.b: "category"})
         codes, values = columns.factorize(coded[column])
-        names = ["" if code < 0 else str(values[code]) for code in range(-1, len(values))]
-        groups = {
-            name: _code(coded, np.flatnonzero(codes == code), ())
-            for code, name in enumerate(names, start=-1)
-            if (codes == code).any()
+        # An empty cell and an empty text are one group, and so are 1 and "1".
+        names = np.array([*map(str, values), ""], dtype=object)[codes]
+        groups, names_of = pd.factorize(names)
+        return {
+            str(names_of[group]): _code(coded, np.flatnonzero(groups == group), ())
+            for group in np.argsort(names_of.astype(str), kind="stable")
         }
-        return dict(sorted(groups.items()))
 
     @cached_property
     def a(self) -> Codes:

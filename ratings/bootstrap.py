@@ -108,6 +108,8 @@ def _cluster_draws(battles: Battles, fit: BradleyTerry, columns: tuple[str, ...]
     votes = score_votes(battles, fit)
     cluster = cluster_codes(votes, battles, columns)
     clusters = int(cluster.max()) + 1
+    if clusters < 2:
+        raise OptionError(f"a bootstrap by {columns[0]} needs two of them or more, and has one")
     design = fit.design
     cells = len(design.left)
     if fit.covariates:

@@ -31,6 +31,7 @@ Floats = NDArray[np.float64]
 
 ELO_PER_STRENGTH = 400 / np.log(10)  # 400 points are odds of ten to one
 MEAN_RATING = 1000.0
+_MOST_RATING = 1e6
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,6 +110,9 @@ def bradley_terry(
             these votes cannot tell.
     """
     rules = Rules(ties, both_bad)
+    reserved = {SIDE, TIE_PARAMETER, NEITHER_STRENGTH} & set(covariates)
+    if reserved:
+        raise OptionError(f"a covariate cannot be called {min(reserved)!r}: rename its columns")
     if prior_sd is not None and not (prior_sd > 0 and np.isfinite(prior_sd)):
         raise OptionError(f"prior_sd must be a number above 0 Elo points, not {prior_sd}")
     tally = rules.apply(battles.tallies.weights)
@@ -149,7 +153,7 @@ def _shift(values: Floats, models: tuple[str, ...], anchors: Mapping[str, float]
         return MEAN_RATING - float(rated.mean()) if len(rated) else 0.0
     held = []
     for name, value in anchors.items():
-        if not np.isfinite(value):
+        if not abs(value) <= _MOST_RATING:
             raise OptionError(f"the anchor {name!r} is held at {value}, which is no rating")
         if name not in models:
             raise OptionError(f"the anchor {name!r} is not a model of these votes")
@@ -170,7 +174,7 @@ def _design(
 ) -> Design:
     """The votes among the rated models, counted under the rules."""
     columns: Sequence[Extra] = ()
-    if covariates:
+    if covariates and rated.any():
         left, right, counts, columns, _ = covariate_cells(battles, rules, rated, covariates)
     else:
         left, right, counts = fold_cells(tally[:, rated][:, :, rated], sides=side)

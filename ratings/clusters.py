@@ -135,7 +135,8 @@ def cluster_sandwich(
     freedom = np.full(len(contrast), np.inf)
     np.divide(_NORMAL_KURTOSIS * second**2, fourth, out=freedom, where=fourth > 0)
     # The scores sum to 0, so that one cluster has nothing to vary against.
-    return Sandwich(meat * clusters / max(clusters - 1, 1), np.maximum(freedom, 1.0))
+    freedom = np.clip(freedom, 1.0, max(clusters - 1, 1))
+    return Sandwich(meat * clusters / max(clusters - 1, 1), freedom)
 
 
 def cluster_corrections(

@@ -88,6 +88,7 @@ VOTER = "voter"
 # What a release calls the columns that `cluster` may name by a plain word.
 STAND_INS = {VOTER: "evaluation_session_id", "prompt": "prompt_id"}
 
+_LEAST_WEIGHT = 1e-12  # beyond it, or its inverse, sums of votes lose all digits
 _PIECE = 1 << 19  # rows coded at a time
 _THREADS = 4
 
@@ -96,12 +97,17 @@ _TRUTH = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
 
 def find_layout(frame: pd.DataFrame) -> Layout:
     """The layout whose three columns the frame has; the arena's own where several fit."""
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise VotesError(f"the votes have more than one column {twice[0]!r}")
     for layout in LAYOUTS:
         if {layout.a, layout.b, layout.winner} <= set(frame.columns):
             return layout
     if frame.empty and not len(frame.columns):
         return LAYOUTS[0]
     found = ", ".join(map(str, frame.columns)) or "none"
+    if len(frame.columns) == 1 and any(mark in found for mark in ";\t|"):
+        found += " (one column: separate the cells by commas)"
     raise VotesError(
         "the votes need the columns model_a, model_b, winner (or left, right, winner, "
         f"or left_model, right_model, vote_type); found: {found}"
@@ -135,7 +141,12 @@ def factorize(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
 
 
 def _factorize_piece(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
-    codes, values = pd.factorize(column)
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:
+        raise VotesError(
+            f"{column.name} has cells that are lists or objects; they must be single values"
+        ) from None
     return codes.astype(code_type(len(values))), pd.Index(values)
 
 
@@ -212,12 +223,21 @@ def read_weights(frame: pd.DataFrame, rows: Rows | None) -> NDArray[np.float64] 
     weight = None
     if "weight" in frame:
         column = _at(frame["weight"], rows)
-        weight = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        try:
+            numbers = pd.to_numeric(column, errors="coerce")
+        except (OverflowError, TypeError):
+            raise VotesError("weight has cells that are no numbers") from None
+        weight = numbers.to_numpy(dtype=float, na_value=np.nan)
         every = np.arange(len(frame)) if rows is None else rows
         row = first_row(~(np.isfinite(weight) & (weight >= 0)), every)
         if row is not None:
             value = frame["weight"].iloc[row - 1]
             raise VotesError(f"weight is {value}; it must be a number from 0 up", row=row)
+        far = (weight > 0) & ((weight < _LEAST_WEIGHT) | (weight > 1 / _LEAST_WEIGHT))
+        row = first_row(far, every)
+        if row is not None:
+            value = frame["weight"].iloc[row - 1]
+            raise VotesError(f"weight is {value}; it must be 0 or from 1e-12 to 1e12", row=row)
     repeated = is_repeat(frame)
     if repeated is not None:
         repeated = repeated if rows is None else repeated[rows]
@@ -240,7 +260,9 @@ def refuse_mixture(frame: pd.DataFrame, rows: Rows | None) -> None:
     for name in NEVER_MIXED:
         if name not in frame:
             continue
-        values = sorted(map(str, _at(frame[name], rows).dropna().unique()))
+        codes, met = factorize(_at(frame[name], rows))
+        told = np.bincount(codes[codes >= 0], minlength=len(met)) > 0
+        values = sorted({str(value) for value, is_met in zip(met, told, strict=True) if is_met})
         if len(values) > 1:
             raise VotesError(
                 f"the votes are of {len(values)} values of {name} ({', '.join(values)}), which no "

@@ -28,21 +28,26 @@ class Course:
         self.battles, self.fit, self.periods = battles, fit, periods
         self.rated = fit.ratings.notna().to_numpy()
         self.designs: list[Design] = []
+        # As many votes of weight 1 as tell the same (Kish 1965): the scale of weights is none.
+        self.scale = float(battles.weight.sum() / (battles.weight**2).sum()) if len(battles) else 1
         met = []
         for period in range(len(periods.starts)):
-            counts = self._count(np.flatnonzero(periods.of_vote == period))
-            tally = fit.design.rules.apply(counts)[:, self.rated][:, :, self.rated]
+            votes = np.flatnonzero(periods.of_vote == period)
+            tally = self._count(votes, battles.weight[votes] * self.scale)
             left, right, cells = fold_cells(tally, sides=False)
             self.designs.append(replace(fit.design, left=left, right=right, counts=cells))
-            met.append(tally.sum(axis=(0, 1)) + tally.sum(axis=(0, 2)))
+            number = self._count(votes, None)
+            met.append(number.sum(axis=(0, 1)) + number.sum(axis=(0, 2)))
         self.votes = np.reshape(met, (len(met), int(self.rated.sum()))).astype(int)
 
-    def _count(self, votes: NDArray[np.intp]) -> Floats:
+    def _count(self, votes: Codes, weight: Floats | None) -> Floats:
+        """Some of the votes among the rated models, as the rules read them, shape (4, m, m)."""
         battles = self.battles
         size = len(battles.models)
         place = (battles.outcome[votes] * size + battles.a[votes]) * size + battles.b[votes]
-        total = np.bincount(place, battles.weight[votes], minlength=len(Outcome) * size**2)
-        return total.astype(np.float64).reshape(len(Outcome), size, size)
+        total = np.bincount(place, weight, minlength=len(Outcome) * size**2)
+        counts = total.astype(np.float64).reshape(len(Outcome), size, size)
+        return self.fit.design.rules.apply(counts)[:, self.rated][:, :, self.rated]
 
     @property
     def size(self) -> int:

@@ -22,7 +22,10 @@ Codes = NDArray[np.intp]
 
 SIDE, TIE_PARAMETER, NEITHER_STRENGTH = "side", "tie", "neither"
 _BLOCK = 1 << 16
-UNEVEN = "the ratings do not settle: the weights of some votes are too far apart"
+UNEVEN = (
+    "the ratings do not settle: weights of votes are too far apart, or all votes go one way and "
+    "leave a side, tie or covariate effect without an end; leave that out, or mend the weights"
+)
 
 
 class Extra(NamedTuple):

@@ -67,7 +67,12 @@ def elo(
     if compiled is not None:
         compiled(ratings, a, b, outcome, scores, weight, k / scale)
     else:
-        _run(ratings, a, b, scores[outcome], weight, k / scale)
+        try:
+            _run(ratings, a, b, scores[outcome], weight, k / scale)
+        except OverflowError:
+            raise OptionError(
+                f"sequential Elo runs away with k = {k:g}: weights are too large"
+            ) from None
     voted = np.bincount(np.concatenate([a, b]), minlength=len(ratings)) > 0
     return pd.Series(
         np.where(voted, ratings * scale, np.nan),

@@ -89,7 +89,7 @@ def votes_to_flip(battles: Battles, fit: BradleyTerry, *, by: str | None = None)
         challenger=rated[rival],
         votes=votes,
         share=votes / parts.total,
-        added=_fewest_added(fit, leader, rival),
+        added=_fewest_added(fit, leader, rival, float(fit.design.counts.sum()) / parts.total),
         by=by,
         voters=parts.names(leader, rival, fewest),
     )
@@ -137,8 +137,8 @@ def _rated(battles: Battles, fit: BradleyTerry) -> list[str]:
     return list(fit.ratings.index[fit.ratings.notna()])
 
 
-def _fewest_added(fit: BradleyTerry, leader: int, rival: int) -> int | None:
-    """Votes for the rival against the leader until it leads."""
+def _fewest_added(fit: BradleyTerry, leader: int, rival: int, weight: float) -> int | None:
+    """Votes of this weight for the rival against the leader until it leads."""
     design, prior = fit.design, prior_of(fit)
     left, right = np.append(design.left, rival), np.append(design.right, leader)
     extras = tuple(
@@ -147,11 +147,11 @@ def _fewest_added(fit: BradleyTerry, leader: int, rival: int) -> int | None:
     )
 
     def flips(votes: int) -> bool | None:
-        counts = np.column_stack([design.counts, np.array([votes, 0.0, 0.0, 0.0])])
+        counts = np.column_stack([design.counts, np.array([votes * weight, 0.0, 0.0, 0.0])])
         more = Design(design.size, left, right, counts, design.rules, extras)
         point = refit(more, prior_sd=prior.sd, start=fit.point)
         return None if point is None else bool(point[rival] - point[leader] > LEADS)
 
-    variance = 4 / max(float(design.counts.sum()) / design.size, 1.0)
+    variance = 4 / max(float(design.counts.sum()) / weight / design.size, 1.0)
     lead = float(fit.point[leader] - fit.point[rival])
     return smallest_that_flips(flips, guess=int(lead / variance) + 1, most=_MOST_ADDED)

@@ -109,7 +109,7 @@ def leaderboard(
             confidence=confidence,
             cluster=cluster,
             method="sandwich" if rounds is None else "bootstrap",
-            rounds=rounds or DEFAULT_ROUNDS,
+            rounds=DEFAULT_ROUNDS if rounds is None else rounds,
         )
         board["rating"] = fit.ratings.to_numpy()
         board["rating_lower"] = spread.lower.to_numpy()
@@ -155,6 +155,10 @@ def leaderboard_by(frame: pd.DataFrame, column: str, **options: Any) -> pd.DataF
         column: such as `track` or `language`.
         **options: as `leaderboard` takes them.
     """
+    if column in COLUMNS:
+        raise OptionError(
+            f"a leaderboard has a column {column!r} of its own: rename that of the votes"
+        )
     boards = []
     parameters: dict[str, Any] = {}
     for value, battles in Battles.by_column(frame, column).items():

@@ -109,8 +109,8 @@ def over_time(
         raise OptionError(f"over time both_bad is tie or drop, not {both_bad!r}")
     if not 0 < confidence < 1:
         raise OptionError(f"confidence must lie between 0 and 1, not {confidence:g}")
-    if drift_sd is not None and not drift_sd >= 0:
-        raise OptionError(f"drift_sd must be 0 Elo points or more, not {drift_sd}")
+    if drift_sd is not None and not 0 <= drift_sd <= _MOST_DRIFT:
+        raise OptionError(f"drift_sd must be from 0 to {_MOST_DRIFT:g} Elo points, not {drift_sd}")
     fit = bradley_terry(battles, ties, both_bad=both_bad)
     periods = Periods.of(battles, time, period)
     by_vote = intervals(battles, fit)

@@ -16,6 +16,7 @@ TIMES = ("timestamp", "tstamp")
 AUTOMATIC = "auto"
 _PERIODS = 50  # that "auto" aims at: a drift is smooth, and finer periods change nothing
 _DAY = pd.Timedelta(days=1)
+_LAST_SECOND = 1e10  # in the year 2286
 
 
 class Periods(NamedTuple):
@@ -55,7 +56,8 @@ def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:
         raise OptionError(f"the votes have no column {column or 'timestamp'!r} that tells the time")
     values = battles.frame[names[0]].iloc[battles.rows]
     if pd.api.types.is_numeric_dtype(values):
-        times = pd.to_datetime(values, unit="s", utc=True, errors="coerce")
+        seconds = values.where(values.abs() < _LAST_SECOND)  # milliseconds are none
+        times = pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
     elif pd.api.types.is_datetime64_any_dtype(values):
         times = pd.to_datetime(values, utc=True)
     else:
@@ -63,5 +65,8 @@ def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:
     row = first_row(times.isna().to_numpy(), battles.rows)
     if row is not None:
         value = battles.frame[names[0]].iloc[row - 1]
-        raise VotesError(f"{names[0]} is {value!r}, which is no time (ISO 8601)", row=row)
+        shown = repr(value) if isinstance(value, str) else str(value)
+        raise VotesError(
+            f"{names[0]} is {shown}, which is no time (ISO 8601, or seconds since 1970)", row=row
+        )
     return pd.DatetimeIndex(times)

@@ -21,6 +21,7 @@ from ratings.design import Design
 from ratings.errors import OptionError
 from ratings.outcomes import GAP, OUTCOMES
 from ratings.power import MOST_VOTES, assurance, votes_for_power
+from ratings.refit import prior_of
 from ratings.shares import wilson_interval
 from ratings.uncertainty import Intervals, probability_above, squared_counts
 
@@ -79,10 +80,13 @@ def plan(battles: Battles, fit: BradleyTerry, spread: Intervals, *, power: float
         raise OptionError(f"power must lie from 0.5 up to below 1, not {power:g}")
     ratings = fit.ratings.dropna().sort_values(ascending=False, kind="stable")
     names = list(ratings.index)
-    votes = int(fit.design.counts.any()) and _votes_among(battles, fit)
+    votes = _votes_among(battles, fit)
+    if not votes:  # a prior rates everyone from nothing, and nothing can be planned from it
+        names = []
     above = probability_above(fit, spread)
+    direct = _DirectVotes(fit, spread, max(votes, 1))
     rows = [
-        _neighbours(fit, spread, names[i], names[i + 1], votes, power)
+        _neighbours(fit, spread, direct, names[i], names[i + 1], votes, power)
         | {"probability_above": above.loc[names[i], names[i + 1]]}
         for i in range(len(names) - 1)
     ]
@@ -113,7 +117,13 @@ def _votes_among(battles: Battles, fit: BradleyTerry) -> int:
 
 
 def _neighbours(
-    fit: BradleyTerry, spread: Intervals, upper: str, lower: str, votes: int, power: float
+    fit: BradleyTerry,
+    spread: Intervals,
+    direct: "_DirectVotes",
+    upper: str,
+    lower: str,
+    votes: int,
+    power: float,
 ) -> dict[str, object]:
     gap = float(fit.ratings.loc[upper]) - float(fit.ratings.loc[lower])
     variance = _variance_of_gap(spread, upper, lower)
@@ -138,7 +148,7 @@ def _neighbours(
         "more_votes": found,
         "more_votes_wide": needed(gap + reach, held / votes),
         "more_votes_narrow": needed(narrow, held / votes) if told else None,
-        "direct_votes": needed(gap, _of_direct_vote(fit, spread, upper, lower)),
+        "direct_votes": needed(gap, direct.precision(upper, lower)),
         "assurance": np.nan
         if found is None
         else assurance(gap, held, found * held / votes, threshold),
@@ -152,25 +162,37 @@ def _variance_of_gap(spread: Intervals, upper: str, lower: str) -> float:
     return float(c[i, i] + c[j, j] - 2 * c[i, j])
 
 
-def _of_direct_vote(fit: BradleyTerry, spread: Intervals, upper: str, lower: str) -> float:
+class _DirectVotes:
     """Precision that a vote between two models adds to their gap, per Elo point squared.
 
     The information of the vote model there, less the factor by which clusters and misfit have
     widened the gap's variance beyond what the model says.
     """
-    rated = list(fit.ratings.index[fit.ratings.notna()])
-    i, j = rated.index(upper), rated.index(lower)
-    design = fit.design
-    places = np.array([i]), np.array([j])
-    extras = tuple(e if e.column is None else e._replace(column=np.zeros(1)) for e in design.extras)
-    cell = Design(design.size, *places, np.zeros((OUTCOMES, 1)), design.rules, extras).at(fit.point)
-    curvature = cell.curvature[:, GAP, GAP, 0]
-    # Rao and Kupper's curvature differs by answer: the mean over the answers that it knows.
-    share = np.exp(cell.log_share[:3, 0]) if len(curvature) > 1 else np.ones(1)
-    information = float(curvature[: len(share)] @ share) / ELO_PER_STRENGTH**2
-    inverse = design.invert(design.information(fit.point))
-    by_model = ELO_PER_STRENGTH**2 * (inverse[i, i] + inverse[j, j] - 2 * inverse[i, j])
-    return float(information * by_model / _variance_of_gap(spread, upper, lower))
+
+    def __init__(self, fit: BradleyTerry, spread: Intervals, votes: int) -> None:
+        design = fit.design
+        self.fit, self.spread = fit, spread
+        self.rated = list(fit.ratings.index[fit.ratings.notna()])
+        self.weight = float(design.counts.sum()) / votes  # of a vote like those in hand
+        information = design.information(fit.point) + prior_of(fit).precision
+        self.inverse = design.invert(information) if votes and design.size > 1 else information
+
+    def precision(self, upper: str, lower: str) -> float:
+        design, inverse = self.fit.design, self.inverse
+        i, j = self.rated.index(upper), self.rated.index(lower)
+        extras = tuple(
+            extra if extra.column is None else extra._replace(column=np.zeros(1))
+            for extra in design.extras
+        )
+        nothing = np.zeros((OUTCOMES, 1))
+        cell = Design(design.size, np.array([i]), np.array([j]), nothing, design.rules, extras)
+        local = cell.at(self.fit.point)
+        curvature = local.curvature[:, GAP, GAP, 0]
+        # Rao and Kupper's curvature differs by answer: the mean over the answers that it knows.
+        share = np.exp(local.log_share[:3, 0]) if len(curvature) > 1 else np.ones(1)
+        information = self.weight * float(curvature[: len(share)] @ share)
+        by_model = inverse[i, i] + inverse[j, j] - 2 * inverse[i, j]
+        return float(information * by_model / _variance_of_gap(self.spread, upper, lower))
 
 
 def _first(
@@ -235,15 +257,17 @@ def simulate_power(
     Raises:
         OptionError: votes or rounds below 1.
     """
-    if more_votes < 1 or rounds < 1:
-        raise OptionError("more_votes and rounds must be 1 or more")
+    if not (1 <= more_votes <= MOST_VOTES and rounds >= 1):
+        raise OptionError(f"more_votes must be from 1 to {MOST_VOTES:,}, and rounds 1 or more")
     columns = ["model", "below", "power", "power_lower", "power_upper"]
     ratings = fit.ratings.dropna().sort_values(ascending=False, kind="stable")
-    if len(ratings) < 2:
+    if len(ratings) < 2 or not _votes_among(battles, fit):
         return pd.DataFrame(columns=columns)
     held = fit.design.counts
     share = more_votes / _votes_among(battles, fit)
-    cluster = tuple(spread.cluster.split(" and ")) if spread.cluster else ()
+    cluster: tuple[str, ...] = (spread.cluster,) if spread.cluster else ()
+    if cluster and spread.cluster not in battles.frame:  # two columns
+        cluster = tuple(str(spread.cluster).split(" and "))
     draw = draws(battles, fit, squared_counts(battles, fit).counts, cluster)
     solver, random = Solver(fit), np.random.default_rng(seed)
     points = np.concatenate(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ratings.agreement import Answers
 from ratings.battles import Battles
 from ratings.columns import Outcome, counted_rows, factorize, find_cluster_columns, is_repeat
-from ratings.shares import NOTHING, Estimate, estimate_share
+from ratings.shares import NOTHING, Estimate, estimate_share, wilson_interval
 
 Codes = NDArray[np.intp]
 
@@ -124,9 +124,12 @@ class Preferences:
         outcome = self.outcome[: self.votes]
         chose = np.flatnonzero(outcome < Outcome.TIE)
         if self.battles.sides is None and len(self.battles):
-            outcome = self.battles.outcome
-            chose = np.flatnonzero(outcome < Outcome.TIE)
-            return estimate_share(outcome[chose] == Outcome.A, np.arange(len(chose)), confidence)
+            left, right = self.battles.counts.sum(axis=(1, 2))[: Outcome.TIE]
+            if not left + right:
+                return NOTHING
+            share = float(left / (left + right))
+            lower, upper = wilson_interval(share, left + right, confidence)
+            return Estimate(share, float(lower), float(upper), int(left + right))
         return estimate_share(outcome[chose] == Outcome.A, self.voter[chose], confidence)
 
     def first_share(self, confidence: float) -> Estimate:

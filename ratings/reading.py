@@ -15,6 +15,8 @@ Progress = Callable[[int, int], None]
 
 _BYTES_AT_ONCE = 1 << 20
 _RECORDS_AT_ONCE = 100_000
+# Read as numbers; all else is text, so that no voter 007 becomes 7 and no id a rounded number.
+_NUMBERS = ("weight", "tstamp", "decided_ms")
 _WORDS = frozenset(name for layout in LAYOUTS for name in (layout.a, layout.b, layout.winner))
 
 
@@ -49,6 +51,8 @@ def read_votes(
             return read(file, wanted)
     except VotesError as error:
         raise VotesError(f"{path}: {error}") from None
+    except pd.errors.EmptyDataError:
+        raise VotesError(f"{path} is empty") from None
     except FileNotFoundError:
         raise VotesError(f"{path} does not exist") from None
     except (OSError, ValueError) as error:  # pandas' and Arrow's own errors are ValueErrors
@@ -75,15 +79,18 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
 
 
 def _read_csv(file: "io.BufferedReader[_Told]", wanted: Collection[str]) -> pd.DataFrame:
-    find_layout(pd.read_csv(io.BytesIO(file.peek()), nrows=0))
-    return pd.read_csv(
+    header = pd.read_csv(io.BytesIO(file.peek()), nrows=0)
+    find_layout(header)
+    text: list[str] = [name for name in header.columns if name in wanted and name not in _NUMBERS]
+    frame = pd.read_csv(
         file,
         index_col=False,  # cells beyond the header's are left out, and never shift the others
         usecols=lambda name: name in wanted,
-        dtype=dict.fromkeys(_WORDS, "category"),
+        dtype=dict.fromkeys(text, "str"),  # "category" would make 7 of both 7 and 007
         keep_default_na=False,
         na_values=[""],
     )
+    return frame.astype({name: "category" for name in frame.columns if name in _WORDS})
 
 
 def _read_json_lines(file: "io.BufferedReader[_Told]", wanted: Collection[str]) -> pd.DataFrame:
@@ -95,7 +102,7 @@ def _read_json_lines(file: "io.BufferedReader[_Told]", wanted: Collection[str]) 
         row += 1
         try:
             record = json.loads(line)
-        except ValueError as error:  # no JSON, or no UTF-8
+        except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested too deep
             raise ValueError(f"row {row}: {error}") from None
         if not isinstance(record, dict):
             raise ValueError(f"row {row} is no JSON object")

@@ -10,8 +10,9 @@ from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry
 from ratings.clusters import cluster_codes, cluster_names
 from ratings.columns import find_cluster_columns
-from ratings.design import Design, fold_cells
+from ratings.design import Design
 from ratings.errors import OptionError
+from ratings.outcomes import OUTCOMES
 from ratings.refit import prior_of, refit
 from ratings.vote_scores import score_votes
 
@@ -82,35 +83,40 @@ class Parts(ABC):
 
 
 class SingleVotes(Parts):
-    """Single votes; those of one cell with one answer are alike."""
+    """Single votes; those of one cell with one answer and one weight are alike."""
 
     def __init__(self, battles: Battles, fit: BradleyTerry) -> None:
         super().__init__(fit)
-        self.design, self.weight = fit.design, fit.design.counts
-        if fit.covariates:
-            scored = score_votes(battles, fit)
-            self.count = scored.total(np.ones(scored.votes))
+        self.design = design = fit.design
+        if battles.given_weight is None and not fit.covariates:
+            self.answer, self.cell = np.nonzero(design.counts)
+            self.count = design.counts[self.answer, self.cell]
+            self.weight = np.ones(len(self.count))
         else:
-            rated = fit.ratings.notna().to_numpy()
-            tally = self.design.rules.apply(battles.counts)[:, rated][:, :, rated]
-            self.count = fold_cells(tally, sides=fit.side)[2]
+            scored = score_votes(battles, fit)
+            self.design = design = scored.design
+            place = scored.outcome.astype(np.intp) * len(design.left) + scored.cell
+            keys, counts = np.unique(np.stack([place, scored.weight]), axis=1, return_counts=True)
+            self.answer, self.cell = np.divmod(keys[0].astype(np.intp), len(design.left))
+            self.weight, self.count = keys[1], counts.astype(np.float64)
         self.score = np.concatenate(
-            [block.at(fit.point).score for block in self.design.blocks()], axis=2
+            [block.at(fit.point).score for block in design.blocks()], axis=2
         )
         self.total = int(self.count.sum())
 
     def changes(self, leader: int, rival: int) -> tuple[Floats, Codes]:
         along = self.design.along(self.inverse[leader] - self.inverse[rival])
-        change = -np.einsum("okc,kc->oc", self.score, along)
-        mean = np.divide(self.weight, self.count, out=0 * self.weight, where=self.count > 0)
-        return (change * mean).ravel(), self.count.astype(np.intp).ravel()
+        change = -np.einsum("okc,kc->oc", self.score, along)[self.answer, self.cell]
+        return change * self.weight, self.count.astype(np.intp)
 
     def without(self, order: Codes, parts: int) -> Floats:
-        alike = self.count.ravel()[order]
-        taken = np.clip(parts - (np.cumsum(alike) - alike), 0, alike)
-        kept = np.ones(self.count.size)
-        kept[order] -= taken / np.maximum(alike, 1)
-        return self.weight * kept.reshape(self.weight.shape)
+        alike = self.count[order]
+        kept = self.count.copy()
+        kept[order] -= np.clip(parts - (np.cumsum(alike) - alike), 0, alike)
+        cells = len(self.design.left)
+        place = self.answer * cells + self.cell
+        total = np.bincount(place, kept * self.weight, minlength=OUTCOMES * cells)
+        return total.reshape(OUTCOMES, cells).astype(np.float64)
 
     def votes(self, leader: int, rival: int, parts: int) -> int:
         return parts

@@ -10,6 +10,7 @@ from ratings.anomalies import CLIPS, DECIDED, screen_voters
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry, bradley_terry
 from ratings.columns import STAND_INS, VOTER
+from ratings.errors import OptionError
 from ratings.fragility import votes_to_flip
 from ratings.goodness import goodness_of_fit
 from ratings.held_out import held_out
@@ -43,6 +44,15 @@ class Kind(NamedTuple):
     make: Callable[[Battles, Mapping[str, Any]], Report]
     columns: tuple[str, ...]
     help: str
+
+
+def _one_column(options: Mapping[str, Any]) -> str | None:
+    """The column of `--cluster`, of which these reports take one."""
+    columns = options["cluster"] or [None]
+    if len(columns) > 1:
+        raise OptionError("this report takes one column to cluster by, not two")
+    column: str | None = columns[0]
+    return column
 
 
 def _fit(battles: Battles, options: Mapping[str, Any]) -> BradleyTerry:
@@ -91,7 +101,7 @@ def _plan(battles: Battles, options: Mapping[str, Any]) -> Report:
 
 
 def _voters(battles: Battles, options: Mapping[str, Any]) -> Report:
-    by = options["cluster"][0] if options["cluster"] else VOTER
+    by = _one_column(options) or VOTER
     found = screen_voters(battles, _fit(battles, {**options, "covariates": []}), by=by)
     if found.by is None:
         return Report(found.voters.reset_index(), "no column tells who voted")
@@ -104,7 +114,7 @@ def _voters(battles: Battles, options: Mapping[str, Any]) -> Report:
 
 
 def _first(battles: Battles, options: Mapping[str, Any]) -> Report:
-    by = options["cluster"][0] if options["cluster"] else None
+    by = _one_column(options)
     found = votes_to_flip(battles, _fit(battles, options), by=by)
     table = pd.DataFrame(
         [
@@ -139,6 +149,8 @@ def _reliability(battles: Battles, options: Mapping[str, Any]) -> Report:
 
 def _goodness(battles: Battles, options: Mapping[str, Any]) -> Report:
     found = goodness_of_fit(battles, side=options["side"])
+    if not len(found.pairs):
+        return Report(found.pairs, "nobody can be rated from the votes for a side alone")
     caption = (
         f"deviance {found.deviance:.1f} on {found.freedom} degrees of freedom, p {found.p:.3f} "
         f"from {found.rounds} resamples; dispersion {found.dispersion:.2f}; {found.circular} of "
@@ -148,7 +160,7 @@ def _goodness(battles: Battles, options: Mapping[str, Any]) -> Report:
 
 
 def _time(battles: Battles, options: Mapping[str, Any]) -> Report:
-    cluster = options["cluster"][0] if options["cluster"] else None
+    cluster = _one_column(options)
     found = over_time(
         battles,
         ties=options["ties"],

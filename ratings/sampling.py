@@ -44,6 +44,7 @@ _TOP = 0.5
 _POWER = 4
 _RANK_POWER = -0.25
 _PRIOR_SD = 400.0  # Elo points: a newcomer is not known at all
+_LEAST_PROBABILITY = 1e-12
 _DRAWS = 512  # a chance of being first is known to 2%; always the same, so that all can repeat it
 
 
@@ -189,12 +190,16 @@ def inverse_probability_weights(probability: "pd.Series[float]") -> "pd.Series[f
     Raises:
         OptionError: a probability that is missing, or not above 0 and at most 1.
     """
-    values = probability.to_numpy(dtype=float, na_value=np.nan)
-    bad = ~((values > 0) & (values <= 1))
+    probability = pd.Series(probability)
+    values = pd.to_numeric(probability, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    if not len(values):
+        return pd.Series(values, index=probability.index, name="weight")
+    bad = ~((values >= _LEAST_PROBABILITY) & (values <= 1))
     if bad.any():
         row = int(np.argmax(bad)) + 1
         raise OptionError(
-            f"row {row}: probability is {values[row - 1]}; it must be above 0 and at most 1"
+            f"row {row}: probability is {probability.iloc[row - 1]}; it must be above 0 and at "
+            "most 1"
         )
     weights = 1 / values
     return pd.Series(weights / weights.mean(), index=probability.index, name="weight")

@@ -56,10 +56,11 @@ def contribution_freedom(contributions: NDArray[Any]) -> float:
     """Degrees of freedom of a variance that is the sum of squares of these.
 
     3 (sum of q^2)^2 / sum of q^4, as `clusters.Sandwich` has it: for equal normal contributions
-    their number.
+    about their number, and never more than that less 1.
     """
     square, fourth = float((contributions**2).sum()), float((contributions**4).sum())
-    return max(1.0, _NORMAL_KURTOSIS * square**2 / fourth) if fourth > 0 else np.inf
+    most = max(int((contributions != 0).sum()) - 1, 1)
+    return min(max(1.0, _NORMAL_KURTOSIS * square**2 / fourth), most) if fourth > 0 else np.inf
 
 
 def estimate_share(

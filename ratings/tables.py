@@ -95,8 +95,13 @@ def show_report(report: Report, style: str) -> str:
         return _for_programs(report.table, style)
     if report.table.empty:
         return f"nothing to show\n\n{report.caption}\n"
-    text = report.table.to_string(index=False, na_rep="", float_format=lambda x: f"{x:.4g}")
+    text = report.table.to_string(index=False, na_rep="", float_format=_number)
     return f"{text}\n\n{report.caption}\n"
+
+
+def _number(value: float) -> str:
+    whole = value == round(value) and abs(value) < 1e15
+    return f"{value:.0f}" if whole else f"{value:.4g}"
 
 
 def _for_programs(table: pd.DataFrame, style: str) -> str:

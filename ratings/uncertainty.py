@@ -122,6 +122,10 @@ def intervals(
         squares = squared_counts(battles, fit).counts
         drawn = resample(battles, fit, squares, columns, rounds=rounds, seed=seed)
         left_out = rounds - len(drawn)
+        if len(drawn) < 2:
+            raise OptionError(
+                "no resample of these votes has finite ratings: take the sandwich, or a prior"
+            )
         drawn = drawn @ contrast.T
         covariance = np.atleast_2d(np.cov(drawn, rowvar=False))
         lower, upper = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)

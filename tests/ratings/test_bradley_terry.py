@@ -233,7 +233,7 @@ def test_both_bad_is_a_tie_or_left_out(votes_of):
         ({"ties": "win"}, "ties must be one of half, davidson, rao-kupper, drop, not 'win'"),
         ({"both_bad": "bad"}, "both_bad must be one of tie, drop, own, not 'bad'"),
         ({"ties": "rao-kupper", "both_bad": "own"}, "both_bad='own' needs"),
-        ({"prior_sd": 0}, "prior_sd must be above 0"),
+        ({"prior_sd": 0}, "prior_sd must be a number above 0"),
         ({"covariates": ["loudness"]}, "neither the columns 'loudness_a'"),
     ],
 )

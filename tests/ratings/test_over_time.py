@@ -191,7 +191,7 @@ def test_what_cannot_be_read_or_asked(votes_of):
         ({"period": "-1D"}, "longer than nothing"),
         ({"time": "when"}, "no column 'when'"),
         ({"both_bad": "own"}, "tie or drop"),
-        ({"drift_sd": -1}, "0 Elo points or more"),
+        ({"drift_sd": -1}, "from 0 to 300 Elo points"),
         ({"confidence": 95}, "between 0 and 1"),
     ]:
         with pytest.raises(ratings.OptionError, match=message):

@@ -57,7 +57,7 @@ def test_empty_files(tmp_path):
     ("name", "content", "message"),
     [
         ("votes.xlsx", b"", r"none of \.csv, \.parquet, \.jsonl"),
-        ("votes.csv", b"", r"cannot be read as \.csv: "),
+        ("votes.csv", b"", r"votes\.csv is empty"),
         ("votes.csv", b'model_a,model_b,winner\n"a,b', r"cannot be read as \.csv: "),
         ("votes.csv", b"model_a,model_b,winner\n\xff,y,tie", r"cannot be read as \.csv: "),
         ("votes.parquet", b"not parquet", r"cannot be read as \.parquet: "),

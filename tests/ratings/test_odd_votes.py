@@ -1,0 +1,164 @@
+"""Odd tables and options: nothing is silently lost, merged or rated by the scale of its weights."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ratings
+from ratings.__main__ import main
+
+
+def simulated(votes_of):
+    return votes_of({("A", "B"): (30, 20, 4), ("B", "C"): (25, 20, 3), ("C", "A"): (18, 22, 5)})
+
+
+def test_an_empty_cell_and_an_empty_text_are_one_group(tmp_path, capsys):
+    path = tmp_path / "votes.jsonl"
+    votes = [{"model_a": "x", "model_b": "y", "winner": "tie", "language": each}
+             for each in ("", None, None, 1, "1")]  # fmt: skip
+    path.write_text("".join(json.dumps(vote) + "\n" for vote in votes))
+    assert main([str(path), "--by", "language", "--format", "json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert {(row["language"], row["vote_count"]) for row in rows} == {("", 3), ("1", 2)}
+
+
+def test_names_in_a_csv_stay_as_they_are_written(tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text("model_a,model_b,winner\n007,7,model_a\n7,007,model_a\n")
+    assert ratings.Battles.from_frame(ratings.read_votes(path)).models == ("007", "7")
+
+
+def test_ids_in_a_csv_stay_as_they_are_written(tmp_path):
+    path = tmp_path / "votes.csv"
+    ids = ["007", "7", "1e5", "100000", *(str(10**17 + i) for i in range(5)), ""]
+    rows = "".join(f"x,y,tie,{each}\n" for each in ids)
+    path.write_text("model_a,model_b,winner,voter\n" + rows)
+    assert ratings.read_votes(path, columns=["voter"])["voter"].nunique() == 9
+
+
+@pytest.mark.parametrize("scale", [100.0, 0.01])
+def test_the_scale_of_weights_is_no_information(votes_of, scale):
+    frame = simulated(votes_of)
+    frame = frame.sample(frac=1, random_state=1, ignore_index=True)
+    frame["timestamp"] = pd.date_range("2026-01-01", periods=len(frame), freq="7h", tz="UTC")
+    one, many = (frame.assign(weight=each) for each in (1.0, scale))
+
+    def everything(votes):
+        battles = ratings.Battles.from_frame(votes)
+        fit = ratings.bradley_terry(battles)
+        plan = ratings.plan(battles, fit, ratings.intervals(battles, fit))
+        course = ratings.over_time(battles, drift_sd=15, period="2D")
+        found = ratings.goodness_of_fit(battles, rounds=200)
+        return (
+            ratings.votes_to_flip(battles, fit),
+            plan.neighbours["direct_votes"].tolist(),
+            course.upper.to_numpy(),
+            found.p_chi_square,
+        )
+
+    first, second = everything(one), everything(many)
+    assert first[:2] == second[:2]
+    assert second[2] == pytest.approx(first[2], abs=1e-6, nan_ok=True)
+    assert second[3] == pytest.approx(first[3])
+
+
+def test_the_one_heavy_vote_is_found(votes_of):
+    frame = pd.DataFrame(
+        {
+            "model_a": ["x"] * 11 + ["y"] * 60,
+            "model_b": ["y"] * 11 + ["x"] * 60,
+            "winner": "model_a",
+            "weight": [100.0] + [1.0] * 70,
+        }
+    )
+    battles = ratings.Battles.from_frame(frame)
+    found = ratings.votes_to_flip(battles, ratings.bradley_terry(battles))
+    assert (found.first, found.votes) == ("x", 1)
+
+
+def test_two_voters_have_one_degree_of_freedom(votes_of):
+    frame = simulated(votes_of)
+    battles = ratings.Battles.from_frame(frame.assign(voter=np.arange(len(frame)) % 2))
+    spread = ratings.intervals(battles, ratings.bradley_terry(battles), cluster="voter")
+    assert spread.freedom.max() == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "columns", "message"),
+    [
+        (["--bootstrap", "100", "--cluster", "voter"], {"voter": "me"}, "needs two of them"),
+        (["--bootstrap", "0"], {}, "at least 100 rounds, not 0"),
+        (["--by", "status"], {"status": "new"}, "has a column 'status' of its own"),
+        (["--covariate", "side"], {"side": 1}, "cannot be called 'side'"),
+        (["--method", "elo"], {"weight": 1e9}, "runs away with k = 4"),
+        (["--method", "elo", "--report", "plan"], {}, "leave out --method"),
+        (["--anchor", "A=1e308"], {}, "which is no rating"),
+        (["--report", "time"], {"timestamp": 1.7e12}, "which is no time"),
+        (["--report", "first", "--cluster", "a", "--cluster", "b"], {"a": 1, "b": 2}, "one column"),
+        ([], {"weight": 1e200}, "must be 0 or from 1e-12 to 1e12"),
+    ],
+)
+def test_what_means_nothing_is_one_line(tmp_path, capsys, votes_of, options, columns, message):
+    path = tmp_path / "votes.parquet"
+    simulated(votes_of).assign(**columns).to_parquet(path)
+    assert main([str(path), *options]) == 1
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"model_a": ["x"], "model_b": "y", "winner": "tie"}', "lists or objects"),
+        ('{"model_a": "x", "model_b": "y", "winner": "tie", "weight": 1' + "0" * 400 + "}",
+         "weight"),
+        ("[" * 100_000, "row 1"),
+    ],
+)  # fmt: skip
+def test_cells_that_are_no_values(tmp_path, capsys, content, message):
+    path = tmp_path / "votes.jsonl"
+    path.write_text(content + "\n")
+    assert main([str(path)]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_files_of_other_columns_are_no_one_table(tmp_path, capsys, votes_of):
+    frame = simulated(votes_of)
+    frame.to_csv(tmp_path / "one.csv", index=False)
+    frame.assign(weight=2).to_csv(tmp_path / "two.csv", index=False)
+    assert main([str(tmp_path / "one.csv"), str(tmp_path / "two.csv")]) == 1
+    assert "are no one table: only one has 'weight'" in capsys.readouterr().err
+
+
+def test_cells_separated_otherwise_are_told(tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text("model_a;model_b;winner\nA;B;tie\n")
+    with pytest.raises(ratings.VotesError, match="separate the cells by commas"):
+        ratings.read_votes(path)
+    path.write_text("")
+    with pytest.raises(ratings.VotesError, match=r"votes\.csv is empty"):
+        ratings.read_votes(path)
+
+
+def test_nobody_rated_is_no_error_anywhere(votes_of):
+    frame = votes_of({("A", "B"): (1, 0, 0)}).assign(length=1.0)
+    battles = ratings.Battles.from_frame(frame)
+    fit = ratings.bradley_terry(battles, covariates=["length"])
+    assert ratings.intervals(battles, fit).lower.isna().all()
+    nothing = ratings.Battles.from_counts(["A", "B", "C"], np.zeros((4, 3, 3)))
+    prior = ratings.bradley_terry(nothing, prior_sd=200)
+    spread = ratings.intervals(nothing, prior)
+    assert len(ratings.plan(nothing, prior, spread).neighbours) == 0
+    assert len(ratings.simulate_power(nothing, prior, spread, 10)) == 0
+    assert len(ratings.inverse_probability_weights(pd.Series([], dtype=float))) == 0
+
+
+def test_no_resample_with_ratings_is_told(votes_of):
+    ring = {(f"m{i:02}", f"m{(i + 1) % 40:02}"): (1, 0, 0) for i in range(40)}
+    battles = ratings.Battles.from_frame(votes_of(ring))
+    fit = ratings.bradley_terry(battles)
+    with pytest.raises(ratings.OptionError, match="no resample of these votes"):
+        ratings.intervals(battles, fit, method="bootstrap", rounds=100)
