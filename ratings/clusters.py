@@ -35,8 +35,9 @@ class Sandwich(NamedTuple):
     Attributes:
         meat: sum of squared scores by parameter, shape (width, width).
         freedom: degrees of freedom of each model's variance, shape (m,): 3 (sum of q_g^2)^2 / sum
-            of q_g^4 for the clusters' contributions q_g to the rating. For equal normal
-            contributions it is their number (Satterthwaite's rule, with moments for variances).
+            of q_g^4 for the clusters' contributions q_g to the rating, at most the number of
+            clusters less 1. For normal contributions of equal variance that is about their number
+            (Satterthwaite's rule, with moments for variances).
     """
 
     meat: Floats
