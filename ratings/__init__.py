@@ -14,11 +14,12 @@ from ratings.goodness import GoodnessOfFit, goodness_of_fit
 from ratings.held_out import HeldOut, held_out
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
 from ratings.over_time import OverTime, over_time
-from ratings.planning import Plan, plan, simulate_power
+from ratings.planning import Plan, plan
 from ratings.reading import read_votes
 from ratings.reliability import Reliability, reliability
 from ratings.sampling import PairProbabilities, inverse_probability_weights, pair_probabilities
 from ratings.shares import Estimate
+from ratings.simulation import simulate_power
 from ratings.uncertainty import Intervals, intervals, probability_above
 
 __all__ = [

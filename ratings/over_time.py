@@ -6,11 +6,13 @@ Ratings are the mode of all periods together, so that each uses the votes before
 are normal with the curvature there (Laplace). Unless it is given, `drift_sd` maximises the marginal
 likelihood in the same approximation; 0, that nobody changed, is a possible result. Ratings and
 bands are then averaged over the drifts in its interval, by what the votes say of each (Rue, Martino
-and Chopin 2009), since bands of the likeliest drift alone are too narrow.
+and Chopin 2009), since bands of the likeliest drift alone are too narrow. Votes of one voter are
+alike, which would pass for a drift: see `ratings.path_dispersion`.
 
 A model of generated video does not change; what voters expect and like does, and a drift is that,
 or a model that was exchanged behind its name. Ratings are distances from the mean of all rated
-models in the same period: that the whole field gets better cannot be seen in comparisons.
+models, or of the anchors, in the same period: that all of these get better together cannot be seen
+in comparisons, and where one of few gets better, the distances of all others fall.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,20 +23,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
-from scipy.stats import chi2, norm
+from scipy.stats import chi2
+from scipy.stats import t as student
 
 from ratings.battles import Battles
 from ratings.bradley_terry import ELO_PER_STRENGTH, MEAN_RATING, bradley_terry
+from ratings.columns import find_cluster_columns
 from ratings.course import LEAST_DRIFT, Course
 from ratings.errors import OptionError
 from ratings.multiplicity import false_discovery_rates
+from ratings.path_dispersion import PeriodVotes, Widening
 from ratings.periods import AUTOMATIC, Periods
-from ratings.uncertainty import intervals
 
 Floats = NDArray[np.float64]
 
 _DRIFTS = 9  # that ratings are averaged over
 _MOST_DRIFT = 300.0  # Elo points per square root of a day
+_MOST_NUMBERS = 1 << 27  # in the covariances of all periods: 1 GB
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +50,7 @@ class OverTime:
         ratings: Elo points, periods x models; NaN before a model's first and after its last vote.
         lower: of the bands, by period and model, each by itself.
         upper: likewise.
-        votes: of each model in each period.
+        votes: of each model in each period that the tie rules use, whatever their weight.
         changed: by model: `change` from its first period to its last, Elo points, `lower`, `upper`,
             `p` of no change, and `q` over the models (Benjamini and Hochberg 1995).
         drift_sd: Elo points per square root of a day.
@@ -53,12 +58,18 @@ class OverTime:
             given.
         drift_upper: likewise; infinite where the votes do not bound it.
         period: length of a period.
-        ties: see `bradley_terry`; the tie parameter is held at that of all periods together.
+        ties: see `bradley_terry`.
         both_bad: "tie" or "drop".
+        tie_parameter: see `BradleyTerry`; held at that of all periods together.
+        anchors: what was fixed in every period: the mean of these models' ratings is the mean of
+            these values.
         confidence: of each band.
         cluster: columns of independent answers, or None: every vote.
-        widened: by model, the factor by which clusters widen the bands: the ratio of its clustered
-            to its model-based standard error when strengths are constant.
+        dispersion: what the log-likelihood was divided by, because votes of one voter in one
+            period are alike; below 1 where ties are half a win to each, which vary less.
+        widened: by model, the factor by which voters who come back widen the bands beyond that.
+        freedom: by model, degrees of freedom of its bands; infinite where the normal is used.
+        log_likelihood: of the votes, along the path of the likeliest drift.
     """
 
     ratings: pd.DataFrame
@@ -72,9 +83,14 @@ class OverTime:
     period: pd.Timedelta
     ties: str
     both_bad: str
+    tie_parameter: float
+    anchors: dict[str, float]
     confidence: float
     cluster: str | None
+    dispersion: float
     widened: "pd.Series[float]"
+    freedom: "pd.Series[float]"
+    log_likelihood: float
 
 
 def over_time(
@@ -85,6 +101,7 @@ def over_time(
     ties: str = "half",
     both_bad: str = "tie",
     drift_sd: float | None = None,
+    anchors: Mapping[str, float] | None = None,
     confidence: float = 0.95,
     cluster: str | None = None,
 ) -> OverTime:
@@ -98,11 +115,13 @@ def over_time(
         ties: see `bradley_terry`.
         both_bad: as a "tie", or "drop".
         drift_sd: Elo points per square root of a day; None: estimated.
+        anchors: ratings to hold in every period, by model; the mean of several is held.
         confidence: of each band by itself.
         cluster: column of independent answers, see `intervals`.
 
     Raises:
-        OptionError: no such column, an option out of range.
+        OptionError: no such column, an option out of range, an anchor that is not rated, more
+            periods than fit in memory.
         VotesError: a time that is none, with its row.
     """
     if both_bad not in {"tie", "drop"}:
@@ -111,24 +130,31 @@ def over_time(
         raise OptionError(f"confidence must lie between 0 and 1, not {confidence:g}")
     if drift_sd is not None and not 0 <= drift_sd <= _MOST_DRIFT:
         raise OptionError(f"drift_sd must be from 0 to {_MOST_DRIFT:g} Elo points, not {drift_sd}")
-    fit = bradley_terry(battles, ties, both_bad=both_bad)
+    fit = bradley_terry(battles, ties, both_bad=both_bad, anchors=anchors)
     periods = Periods.of(battles, time, period)
-    by_vote = intervals(battles, fit)
-    widened = fit.ratings * 0 + 1
-    clustered = None
-    if cluster is not None:
-        spread = intervals(battles, fit, cluster=cluster)
-        clustered = spread.cluster
-        widened = (spread.variance / by_vote.variance) ** 0.5
+    if len(periods.starts) * fit.design.size**2 > _MOST_NUMBERS:
+        raise OptionError(
+            f"{len(periods.starts):,} periods of {periods.length} are too many for "
+            f"{fit.design.size} models: take longer ones"
+        )
     course = Course(battles, fit, periods)
+    rated = fit.ratings.index[course.rated]
+    origin = np.isin(rated, list(fit.anchors)) if fit.anchors else np.ones(course.size, dtype=bool)
+    about = np.eye(course.size) - origin / max(origin.sum(), 1)
+    columns = () if cluster is None else find_cluster_columns(battles.frame, cluster)
+    votes = PeriodVotes.of(course, columns)
+    dispersion = votes.dispersion()
+    course.designs = [design.scaled(1 / dispersion) for design in course.designs]
     if drift_sd is None:
         drift = _estimate(course)
     else:
         drift = _Drift(drift_sd, np.nan, np.nan, {drift_sd: 1.0})
-    moments = _mix(_moments(course, each, weight) for each, weight in drift.weights.items())
+    path = course.mode(drift.value / ELO_PER_STRENGTH)[0]
+    moments = _mix(_moments(course, each, about, weight) for each, weight in drift.weights.items())
     return _describe(
         course,
         moments,
+        votes.widening(path, dispersion),
         {
             "drift_sd": drift.value,
             "drift_lower": drift.lower,
@@ -136,9 +162,12 @@ def over_time(
             "period": periods.length,
             "ties": ties,
             "both_bad": both_bad,
+            "tie_parameter": fit.tie_parameter,
+            "anchors": fit.anchors,
             "confidence": confidence,
-            "cluster": clustered,
-            "widened": widened,
+            "cluster": " and ".join(columns) or None,
+            "dispersion": dispersion,
+            "log_likelihood": course.derive(path)[0] * dispersion / course.scale,
         },
     )
 
@@ -181,7 +210,7 @@ def _estimate(course: Course) -> _Drift:
 
 
 class _Moments(NamedTuple):
-    """Means and variances of ratings about the field's mean, strengths; of changes likewise."""
+    """Means and variances of ratings about the origin, strengths; of changes likewise."""
 
     weight: float
     mean: Floats  # (periods, m)
@@ -190,19 +219,18 @@ class _Moments(NamedTuple):
     change_variance: Floats
 
 
-def _moments(course: Course, drift: float, weight: float) -> _Moments:
-    """What the votes say if the drift is known."""
+def _moments(course: Course, drift: float, about: Floats, weight: float) -> _Moments:
+    """What the votes say if the drift is known; `about` takes strengths to distances."""
     path, factored = course.mode(drift / ELO_PER_STRENGTH)
     size, periods = course.size, len(course.designs)
-    about_mean = np.eye(size) - 1 / max(size, 1)
-    mean, nothing = path @ about_mean, np.zeros(size)
+    mean, nothing = path @ about.T, np.zeros(size)
     if factored is None:
         total = course.derive(path)[2].sum(axis=0) if periods else np.zeros((size, size))
-        spread = about_mean @ np.linalg.inv(total + course.pin) @ about_mean if size else total
+        spread = about @ np.linalg.inv(total + course.pin) @ about.T if size else total
         variance = np.tile(np.diag(spread), (periods, 1))
         return _Moments(weight, mean, variance, nothing, nothing)
     within = factored.spreads()
-    spreads = about_mean @ within @ about_mean
+    spreads = about @ within @ about.T
     variance = np.einsum("tii->ti", spreads)
     models = np.arange(size)
     first, last = course.first_and_last()
@@ -210,7 +238,7 @@ def _moments(course: Course, drift: float, weight: float) -> _Moments:
     change_variance = variance[first, models] + variance[last, models]
     for period in np.unique(last):
         own = models[last == period]
-        with_last = about_mean @ factored.covariances_with(period, within[period]) @ about_mean
+        with_last = about @ factored.covariances_with(period, within[period]) @ about.T
         change_variance[own] -= 2 * with_last[first[own], own, own]
     return _Moments(weight, mean, variance, change, change_variance)
 
@@ -231,13 +259,16 @@ def _mix(parts: Iterable[_Moments]) -> _Moments:
     return _Moments(1.0, mean, variance, change, change_variance)
 
 
-def _describe(course: Course, moments: _Moments, parameters: Mapping[str, Any]) -> OverTime:
+def _describe(
+    course: Course, moments: _Moments, widening: Widening, parameters: Mapping[str, Any]
+) -> OverTime:
     names = course.fit.ratings.index
     rated = names[course.rated]
-    z = float(norm.ppf(0.5 + parameters["confidence"] / 2))
-    widened = parameters["widened"].loc[rated].to_numpy()
-    values = MEAN_RATING + ELO_PER_STRENGTH * moments.mean
-    reach = z * ELO_PER_STRENGTH * np.sqrt(np.maximum(moments.variance, 0)) * widened
+    anchors, widened, freedom = parameters["anchors"], widening.factor, widening.freedom
+    quantile = np.array(student.ppf(0.5 + parameters["confidence"] / 2, freedom))
+    level = float(np.mean(list(anchors.values()))) if anchors else MEAN_RATING
+    values = level + ELO_PER_STRENGTH * moments.mean
+    reach = quantile * ELO_PER_STRENGTH * np.sqrt(np.maximum(moments.variance, 0)) * widened
     first, last = course.first_and_last()
     period = np.arange(len(course.designs))[:, None]
     entered = (first <= period) & (period <= last)
@@ -251,12 +282,12 @@ def _describe(course: Course, moments: _Moments, parameters: Mapping[str, Any]) 
     error = ELO_PER_STRENGTH * np.sqrt(moments.change_variance) * widened
     # Without a drift nobody can have changed, and there is nothing to test.
     score = np.divide(change, error, out=np.full(len(change), np.nan), where=error > 0)
-    p = 2 * norm.sf(np.abs(score))
+    p = 2 * student.sf(np.abs(score), freedom)
     changed = pd.DataFrame(
         {
             "change": change,
-            "lower": change - z * error,
-            "upper": change + z * error,
+            "lower": change - quantile * error,
+            "upper": change + quantile * error,
             "p": p,
             "q": false_discovery_rates(p),
         },
@@ -269,5 +300,7 @@ def _describe(course: Course, moments: _Moments, parameters: Mapping[str, Any]) 
         upper=table(values + reach),
         votes=votes.reindex(columns=names, fill_value=0),
         changed=changed.reindex(names),
+        widened=pd.Series(widened, index=rated).reindex(names),
+        freedom=pd.Series(freedom, index=rated).reindex(names),
         **parameters,
     )

@@ -36,7 +36,7 @@ class Periods(NamedTuple):
             length = max(span / _PERIODS, pd.Timedelta(seconds=1)).ceil("s")
         else:
             try:
-                length = pd.Timedelta(asked)
+                length = pd.Timedelta("no unit" if asked.strip().isdigit() else asked)
             except ValueError:
                 raise OptionError(f"period is {asked!r}, not a length such as 7D or auto") from None
             if not length > pd.Timedelta(0):

@@ -11,6 +11,8 @@ Nobody knows that the gap is the estimate. `assurance` is the same probability a
 the votes say about it (normal about the estimate; O'Hagan, Stevens and Campbell 2005).
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
@@ -43,27 +45,16 @@ def assurance(gap: float, held: float, added: float, threshold: float) -> float:
     return float(norm.sf((least - gap) / deviation) + norm.cdf((-least - gap) / deviation))
 
 
-def votes_for_power(
-    gap: float, held: float, of_vote: float, threshold: float, power: float
+def fewest_votes(
+    power_of: Callable[[float], float], wanted: float, possible: bool = True
 ) -> int | None:
-    """The fewest votes whose final test has the power; None if `MOST_VOTES` do not.
-
-    Args:
-        gap: Elo points.
-        held: precision of the estimate now.
-        of_vote: precision that one more vote adds.
-        threshold: standard errors that a gap must exceed.
-        power: wanted.
-    """
-    gap = abs(gap)
-    if gap * np.sqrt(held) > threshold:
-        return 0
+    """The fewest votes that have the power; None if `MOST_VOTES` do not, or it is not possible."""
 
     def short(log_votes: float) -> float:
-        return conditional_power(gap, held, np.exp(log_votes) * of_vote, threshold) - power
+        return power_of(float(np.exp(log_votes))) - wanted
 
     end = float(np.log(MOST_VOTES))
-    if not gap or short(end) < 0:
+    if not possible or short(end) < 0:
         return None
     if short(0.0) >= 0:
         return 1
