@@ -1,4 +1,8 @@
-"""Leaving votes out, the most important first, until another model leads."""
+"""Leaving votes out, the most important first, until another model leads.
+
+How far the rival lies ahead is nearly linear in how many are left out, so that interpolation finds
+in a few refits where it comes to lead; the last two are those that the answer rests on.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -8,7 +12,7 @@ from numpy.typing import NDArray
 
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry
-from ratings.clusters import cluster_codes, cluster_names
+from ratings.clusters import cluster_codes, cluster_corrections, cluster_names
 from ratings.columns import find_cluster_columns
 from ratings.design import Design
 from ratings.errors import OptionError
@@ -18,9 +22,11 @@ from ratings.vote_scores import score_votes
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
-Flip = Callable[[int], bool | None]
+Lead = Callable[[int], float | None]
 
 LEADS = 1e-9  # strengths: less is rounding
+_OVERSHOOT = 50  # of what is extrapolated one part more, so that the next refit brackets
+_IN_TURN = 3  # of so many steps one halves, whatever interpolation says
 
 
 class Parts(ABC):
@@ -33,10 +39,15 @@ class Parts(ABC):
         self.fit, self.prior = fit, prior_of(fit)
         information = fit.design.information(fit.point) + self.prior.precision
         self.inverse = fit.design.invert(information)
+        self._orders: dict[tuple[int, int], Codes] = {}
 
     @abstractmethod
     def changes(self, leader: int, rival: int) -> tuple[Floats, Codes]:
         """What leaving out each part does to the lead, in strengths, and how many are alike."""
+
+    @abstractmethod
+    def strongest(self) -> float:
+        """The most that one part pushes where the largest difference is 1; infinite: not known."""
 
     @abstractmethod
     def without(self, order: Codes, parts: int) -> Floats:
@@ -52,9 +63,38 @@ class Parts(ABC):
 
     def order(self, leader: int, rival: int) -> Codes:
         """Parts from the one whose absence costs the leader most; those that help it are none."""
-        change, _ = self.changes(leader, rival)
-        order = np.argsort(change, kind="stable")
-        return order[change[order] < 0]
+        if (leader, rival) not in self._orders:
+            change, alike = self.changes(leader, rival)
+            harmful = np.flatnonzero((change < 0) & (alike > 0))
+            self._orders[leader, rival] = harmful[np.argsort(change[harmful], kind="stable")]
+        return self._orders[leader, rival]
+
+    def most_likely(self, leader: int, rivals: int) -> list[tuple[float, int]]:
+        """How many parts to leave out, to first order, and for whom: for whom least is needed.
+
+        One part moves the lead over a rival by no more than the strongest push times the largest
+        difference in that rival's row, so that most rivals need no closer look. An infinite number
+        is one that the first order does not reach; a refit may.
+        """
+        size = self.fit.design.size
+        leads = self.fit.point[leader] - self.fit.point[:size]
+        bound = np.zeros(size)
+        strongest = self.strongest()
+        if strongest < np.inf:
+            rows = self.inverse[leader] - self.inverse[:size]
+            reach = np.ptp(rows[:, :size], axis=1)
+            if rows.shape[1] > size:
+                reach += np.abs(rows[:, :size]).max(axis=1) + np.abs(rows[:, size:]).sum(axis=1)
+            bound = leads / np.maximum(reach * strongest, 1e-300)
+        found: list[tuple[float, int]] = []
+        for rival in np.argsort(bound, kind="stable"):
+            if rival == leader:
+                continue
+            if len(found) == rivals and bound[rival] >= found[-1][0]:
+                break
+            found.append((self.estimate(leader, int(rival)), int(rival)))
+            found = sorted(found)[:rivals]
+        return found
 
     def estimate(self, leader: int, rival: int) -> float:
         """How many parts to leave out, to first order; infinite if all are not enough."""
@@ -69,17 +109,34 @@ class Parts(ABC):
         missing = lead - (gained[enough - 1] if enough else 0.0)
         return float(alike[order[:enough]].sum() + np.ceil(missing / -change[last]))
 
-    def fewest(self, leader: int, rival: int, estimate: float) -> int | None:
-        """The fewest of the first parts without which the rival leads, by refits."""
+    def fewest(self, leader: int, rival: int, estimate: float, most: int | None) -> int | None:
+        """The fewest of the first parts without which the rival leads, by refits.
+
+        Args:
+            leader: code of the first model.
+            rival: of the one that is to lead.
+            estimate: what to try first.
+            most: parts; None is all that help the leader.
+        """
         order = self.order(leader, rival)
-        most = int(self.changes(leader, rival)[1][order].sum())
+        all_parts = int(self.changes(leader, rival)[1][order].sum())
+        start = self.fit.point
 
-        def flips(parts: int) -> bool | None:
+        def ahead(parts: int) -> float | None:
+            nonlocal start
             design = self.design.select(slice(None), self.without(order, parts))
-            point = refit(design, prior_sd=self.prior.sd, start=self.fit.point)
-            return None if point is None else bool(point[rival] - point[leader] > LEADS)
+            point = refit(design, prior_sd=self.prior.sd, start=start)
+            if point is None:
+                return None
+            start = point
+            return float(point[rival] - point[leader])
 
-        return smallest_that_flips(flips, guess=int(min(estimate, most)), most=most)
+        return smallest_that_flips(
+            ahead,
+            now=float(start[rival] - start[leader]),
+            guess=int(min(estimate, all_parts)),
+            most=all_parts if most is None else min(most, all_parts),
+        )
 
 
 class SingleVotes(Parts):
@@ -109,6 +166,12 @@ class SingleVotes(Parts):
         change = -np.einsum("okc,kc->oc", self.score, along)[self.answer, self.cell]
         return change * self.weight, self.count.astype(np.intp)
 
+    def strongest(self) -> float:
+        if any(extra.column is not None for extra in self.design.extras):
+            return np.inf
+        push = np.abs(self.score).sum(axis=1)[self.answer, self.cell]
+        return float((push * self.weight).max(initial=0.0))
+
     def without(self, order: Codes, parts: int) -> Floats:
         alike = self.count[order]
         kept = self.count.copy()
@@ -135,12 +198,18 @@ class WholeVoters(Parts):
         self.voters = cluster_names(self.scored, battles, columns[0], self.cluster)
         self.sizes = np.bincount(self.cluster, minlength=len(self.voters))
         self.scores = self.scored.by_group(self.cluster, len(self.voters))
+        corrections = cluster_corrections(self.scored, self.cluster, len(self.voters), self.inverse)
+        for which, root in corrections.items():  # (I - H_g H^-)^-1: a whole Newton step
+            self.scores[which] = root @ root @ self.scores[which]
         self.design = self.scored.design
         self.total = self.scored.votes
 
     def changes(self, leader: int, rival: int) -> tuple[Floats, Codes]:
         change = -self.scores @ (self.inverse[leader] - self.inverse[rival])
         return change, np.ones(len(change), dtype=np.intp)
+
+    def strongest(self) -> float:
+        return np.inf
 
     def without(self, order: Codes, parts: int) -> Floats:
         kept = np.ones(len(self.voters))
@@ -154,23 +223,35 @@ class WholeVoters(Parts):
         return tuple(self.voters[i] for i in self.order(leader, rival)[:parts])
 
 
-def smallest_that_flips(flips: Flip, *, guess: int, most: int) -> int | None:
-    """The smallest number that flips, if one up to `most` does; None (no ratings) is too many."""
-    low, high = 0, max(1, min(guess, most))
-    if most < 1:
-        return None
-    while not (flipped := flips(high)):
-        if flipped is None:
-            most = high - 1
-        else:
-            low = high
-        if low >= most:
-            return None
-        high = min(most, 2 * high) if flipped is not None else (low + most + 1) // 2
+def smallest_that_flips(ahead: Lead, *, now: float, guess: int, most: int) -> int | None:
+    """The smallest number that puts the rival ahead, if one up to `most` does.
+
+    Args:
+        ahead: by how much the rival then leads, in strengths; None (no ratings) is too many.
+        now: the same for none.
+        guess: what to try first.
+        most: what to try at most.
+    """
+    low, at_low, high, at_high, turn = 0, now, most + 1, np.nan, 0
+    number = max(1, min(guess, most))
     while high - low > 1:
-        middle = (low + high) // 2
-        if flips(middle):
-            high = middle
+        found = ahead(number)
+        turn += 1
+        if found is not None and found > LEADS:
+            high, at_high = number, found
+        elif found is None and np.isnan(at_high):
+            high = number
         else:
-            low = middle
-    return high
+            low, at_low = number, at_low if found is None else found
+        known = not np.isnan(at_high)
+        if not known and low == 0 and found is None:
+            number = high // 2
+        elif turn % _IN_TURN == 0 and (known or found is None):
+            number = (low + high) // 2
+        else:
+            top, at_top = (high, at_high) if known else (0, now)
+            slope = (at_top - at_low) / (top - low) if top != low else 0.0
+            number = low + int(np.ceil((LEADS - at_low) / slope)) if slope > 0 else 2 * low + 1
+            number += 0 if known else 1 + number // _OVERSHOOT
+        number = min(max(number, low + 1), high - 1)
+    return None if np.isnan(at_high) else high

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ratings.anomalies import CLIPS, DECIDED, screen_voters
+from ratings.anomalies import CLIPS, DECIDED, DRAWN, screen_voters
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry, bradley_terry
 from ratings.columns import STAND_INS, VOTER
@@ -187,7 +187,7 @@ def _time(battles: Battles, options: Mapping[str, Any]) -> Report:
 REPORTS = {
     "pairs": Kind(_pairs, (), "which pair to show next, with its probability"),
     "plan": Kind(_plan, _BY, "how many more votes until neighbours are told apart"),
-    "voters": Kind(_voters, (*_BY, DECIDED, *CLIPS), "who votes strangely"),
+    "voters": Kind(_voters, (*_BY, DECIDED, DRAWN, *CLIPS, *TIMES), "who votes strangely"),
     "first": Kind(_first, _BY, "what would change the first place"),
     "reliability": Kind(
         _reliability,

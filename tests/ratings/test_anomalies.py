@@ -3,13 +3,18 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, kstest
+from scipy.special import expit
+from scipy.stats import betabinom, binom, kstest
 
 import ratings
-from ratings.anomalies import TESTS
+from ratings.anomalies import TESTS, _Screen
 from ratings.bradley_terry import ELO_PER_STRENGTH
+from ratings.clusters import cluster_codes
 from ratings.multiplicity import false_discovery_rates
-from ratings.voter_tests import tail
+from ratings.tails import between_variance, tail
+from ratings.vote_scores import score_votes
+from ratings.voter_habits import indecision, repetition
+from ratings.voter_tests import _rating_noise, gap_without_own
 
 MODELS = 10
 STRENGTHS = np.linspace(-1, 1, MODELS)
@@ -125,7 +130,235 @@ def test_the_bound_is_above_the_exact_binomial_tail_and_not_by_much():
         bound = tail(np.zeros(votes, dtype=int), 1, 0 * one, one, won, np.zeros(1))[0]
         exact = binom.sf(wins - 1, votes, 0.5)
         assert exact <= bound * (1 + 1e-9)
-        assert bound <= exact * 25
+        assert bound <= exact * 1.2
+
+
+def test_the_bound_holds_for_unequal_steps_where_all_answers_can_be_listed():
+    """Every one of 2^10 records of ten votes, with a stranger gap for each."""
+    votes = 10
+    records = (np.arange(2**votes)[:, None] >> np.arange(votes)) & 1
+    for seed in range(6):
+        gap = np.random.default_rng(seed).normal(0, 0.9, votes)
+        chance = expit(gap)
+        weight = np.where(records, chance, 1 - chance).prod(axis=1)
+        total = (records - chance) @ -gap
+        exact = np.array([weight[total >= one - 1e-12].sum() for one in total])
+        key = np.repeat(np.arange(len(records)), votes)
+        gaps = np.tile(gap, len(records))
+        won = records.ravel().astype(float)
+        found = tail(key, len(records), gaps, -gaps, won, np.zeros(len(records)))
+        assert (exact <= found * (1 + 1e-9)).all()
+        looked_at = found < 1
+        assert looked_at.sum() > 5
+        assert (found[looked_at] <= 5 * exact[looked_at]).all()
+
+
+def test_the_share_of_ties_is_tested_by_a_beta_binomial():
+    """Against scipy's, at the mean and variance that are estimated from the voters."""
+    random = np.random.default_rng(2)
+    voter = np.repeat(np.arange(2000), random.integers(5, 60, 2000))
+    undecided = random.random(len(voter)) < random.beta(3, 17, 2000)[voter]
+    p, variance = indecision(voter, undecided, np.ones(2000, dtype=bool))
+    mean = undecided.mean()
+    assert variance == pytest.approx(3 * 17 / 20**2 / 21, rel=0.15)
+    size = mean * (1 - mean) / variance - 1
+    number, count = np.bincount(voter, undecided), np.bincount(voter)
+    exact = betabinom.sf(number - 1, count, mean * size, (1 - mean) * size)
+    above = number > mean * count
+    assert (exact[above] <= p[above]).all()
+    assert (p[above] <= 1.25 * exact[above]).all()
+
+
+def test_a_variance_between_voters_is_found_and_none_is_zero():
+    random = np.random.default_rng(1)
+    reach = random.uniform(0.5, 20, 4000)
+    within = np.full(4000, 2.0)
+    for true in (0.0, 0.3):
+        total = random.normal(0, np.sqrt(within + true * reach))
+        # The score's standard error is about sqrt(2 / sum of (reach / variance)^2): below 0.02.
+        assert between_variance(total, within, reach) == pytest.approx(true, abs=0.06)
+        total[:40] = 100.0
+        assert between_variance(total, within, reach) == pytest.approx(true, abs=0.12)
+
+
+def test_busy_voters_with_tastes_are_not_flagged():
+    """50 voters with 1,000 votes each: without the taste's part most of them would be."""
+    frame = draw(np.random.default_rng(5), voters=50, votes=50_000, taste=80, busy=0)
+    assert screen(frame, tests=["disagrees", "favours"]).flagged == ()
+
+
+def test_gaps_are_those_of_ratings_without_the_voter():
+    frame = draw(np.random.default_rng(5), voters=40, votes=3000, busy=1.0)
+    battles = ratings.Battles.from_frame(frame)
+    for options in ({}, {"side": True}, {"ties": "davidson"}):
+        fit = ratings.bradley_terry(battles, **options)
+        scored = score_votes(battles, fit)
+        cluster = cluster_codes(scored, battles, ("voter",))
+        found = gap_without_own(scored, fit, cluster, 40)
+        for name in frame["voter"].value_counts().index[[0, 5, 39]]:
+            mine = (frame["voter"] == name).to_numpy()
+            less = ratings.Battles.from_frame(frame[~mine], models=battles.models)
+            without = ratings.bradley_terry(less, **options)
+            strength = without.ratings / ELO_PER_STRENGTH
+            own = frame[mine]
+            expected = own["model_a"].map(strength) - own["model_b"].map(strength)
+            expected += without.effects.get("side", 0) / ELO_PER_STRENGTH
+            assert found[mine] == pytest.approx(expected.to_numpy(), abs=0.03)
+
+
+def test_who_holds_half_of_the_votes_is_held_against_ratings_that_are_not_exact():
+    """Excess wins have twice the variance that the votes alone would give them."""
+    squares, noises = [], []
+    for seed in range(20):
+        random = np.random.default_rng(seed)
+        frame = pd.concat(
+            [
+                draw(random, voters=400, votes=1000, busy=0),
+                draw(random, voters=1, votes=1000).assign(voter="x"),
+            ],
+            ignore_index=True,
+        )
+        battles = ratings.Battles.from_frame(frame[frame["winner"] != "tie"])
+        screened = _Screen(battles, ratings.bradley_terry(battles), ("voter",), 5)
+        choices = screened.choices
+        mine = choices.meetings[0] // choices.models == list(screened.names).index("x")
+        information = choices.by_meeting(choices.information, 1)
+        squares += list((choices.by_meeting(choices.excess, -1) ** 2 / information)[mine])
+        noises += list((_rating_noise(choices, information) / information)[mine])
+    # 200 squares, nine free in each ten: the mean's standard error is about 0.11 of it.
+    assert np.mean(squares) == pytest.approx(1 + np.mean(noises), rel=0.33)
+    assert np.mean(noises) == pytest.approx(1, abs=0.3)
+
+
+def test_honest_voters_are_not_flagged_for_the_strong_models_they_prefer():
+    """A tie counted as half a win pulls ratings together: every voter beats them. Not a taste."""
+    random = np.random.default_rng(8)
+    frame = draw(random, voters=60, votes=60_000, busy=0)
+    frame.loc[random.random(len(frame)) < 0.3, "winner"] = "tie"
+    found = screen(frame)
+    assert found.taste_sd < 20
+    assert found.flagged == ()
+
+
+def test_voters_whose_honest_sides_differ_are_not_flagged():
+    random = np.random.default_rng(10)
+    frame = draw(random, voters=100, votes=50_000, busy=0)
+    habit = random.normal(0, 0.15, 100)[frame["voter"].str[1:].astype(int)]
+    moved = (frame["winner"] != "tie") & (random.random(len(frame)) < np.abs(habit))
+    frame.loc[moved, "winner"] = np.where(habit[moved] > 0, "model_a", "model_b")
+    found = screen(frame)
+    assert found.flagged == ()
+    # A share h of answers given to a side moves its odds by about 2 h, in natural logarithms.
+    assert found.side_sd == pytest.approx(2 * 0.15 * ELO_PER_STRENGTH, rel=0.25)
+
+
+def newcomer(random):
+    """Voters come one after the other; in the last tenth of time one model is in most battles."""
+    frame = draw(random, votes=12_000, busy=0).sort_values("voter", ignore_index=True)
+    late = np.arange(len(frame)) >= 0.9 * len(frame)
+    placed = late & (frame["model_b"] != "m9") & (random.random(len(frame)) < 0.7)
+    frame.loc[placed, "model_a"] = "m9"
+    for column, other in (("model_a", "m0"), ("model_b", "m1")):
+        frame.loc[~late & (frame[column] == "m9"), column] = other
+    return frame[frame["model_a"] != frame["model_b"]].reset_index(drop=True)
+
+
+def test_who_votes_while_a_newcomer_is_placed_does_not_repeat_itself():
+    """But for one who voted just when that began, in a period of both."""
+    for seed in range(3):
+        random = np.random.default_rng(seed)
+        frame = newcomer(random)
+        frame["timestamp"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(
+            frame.index, unit="min"
+        )
+        shuffled = frame.sample(frac=1, random_state=seed)
+        assert len(screen(shuffled, tests=["repeats"]).flagged) <= 1
+        assert len(screen(frame.drop(columns="timestamp"), tests=["repeats"]).flagged) <= 1
+        assert len(screen(shuffled.drop(columns="timestamp"), tests=["repeats"]).flagged) > 5
+
+
+def test_who_skips_all_battles_but_a_models_is_flagged_whatever_it_answers():
+    random = np.random.default_rng(3)
+    frame = draw(random)
+    picked = draw(random, voters=5, votes=1000).assign(voter=lambda f: "x" + f["voter"])
+    picked = picked[(picked["model_a"] == "m4") | (picked["model_b"] == "m4")]
+    both = pd.concat([frame, picked]).sample(frac=1, random_state=1, ignore_index=True)
+    found = screen(both)
+    names = {f"xv{i:03}" for i in range(5)}
+    assert names <= set(found.flagged)
+    assert all("repeats" in reason for reason in found.voters.loc[sorted(names), "reason"])
+
+
+def test_within_one_period_repetition_is_the_conditional_binomial_test():
+    """Of 12 showings of thing 0, ten by a voter with 20 of 500; of thing 1, all three."""
+    voter = np.concatenate([np.zeros(20, dtype=int), np.repeat(np.arange(1, 25), 20)])
+    for repeated, shown_to_others in ((10, 2), (3, 0)):
+        thing = np.arange(1, 501)
+        thing[:repeated] = 0
+        thing[20 : 20 + shown_to_others] = 0
+        thing = np.unique(thing, return_inverse=True)[1]
+        once, unknown = np.zeros(500, dtype=int), np.full(500, np.nan)
+        p = repetition(voter, thing, once, np.ones(25, dtype=bool), unknown)
+        exact = binom.sf(repeated - 1, repeated + shown_to_others, 20 / 500)
+        assert p[0] == pytest.approx(exact * (thing.max() + 1))
+        assert (p[1:] == 1).all()
+
+
+def test_repeated_clips_are_found_and_clips_that_differ_are_not():
+    random = np.random.default_rng(3)
+    frame = draw(random, votes=6000)
+    for side in "ab":
+        frame[f"clip_{side}"] = frame[f"model_{side}"] + random.integers(500, size=6000).astype(str)
+    assert screen(frame, tests=["repeats"]).flagged == ()
+    again = frame.index[frame["voter"] == "v010"][:10]
+    for name in ("model_a", "model_b", "clip_a", "clip_b"):
+        frame.loc[again[5:], name] = frame.loc[again[4], name]
+    assert screen(frame, tests=["repeats"]).flagged == ("v010",)
+
+
+def test_the_samplers_own_probability_excuses_a_pair():
+    voter, thing = np.repeat(np.arange(50), 20), np.tile(np.arange(10), 100)
+    thing[:12] = 3
+    once, all_honest = np.zeros(1000, dtype=int), np.ones(50, dtype=bool)
+    unknown = np.full(1000, np.nan)
+    assert repetition(voter, thing, once, all_honest, unknown)[0] < 1e-4
+    known = np.where(voter == 0, 0.5, np.nan)
+    assert repetition(voter, thing, once, all_honest, known)[0] == 1
+
+
+def test_wrong_clocks_and_pauses_make_nobody_fast_or_slow():
+    random = np.random.default_rng(9)
+    frame = draw(random)
+    frame.loc[random.random(len(frame)) < 0.03, "decided_ms"] = 1
+    frame.loc[random.random(len(frame)) < 0.03, "decided_ms"] = 10_000_000
+    frame.loc[random.random(len(frame)) < 0.1, "decided_ms"] = np.nan
+    found = screen(frame, tests=["fast"])
+    assert found.flagged == ()
+    assert found.speed_sd == pytest.approx(0.4, rel=0.2)
+
+
+def test_of_the_flagged_voters_few_are_honest_though_each_strange_one_fails_many_tests():
+    """30 strange voters fail three tests each: by test 90 discoveries, but 30 voters."""
+    strange_ones = honest_ones = 0
+    for seed in range(12):
+        random = np.random.default_rng([seed, 40])
+        bad = draw(random, voters=30, votes=1500, busy=0).assign(winner="tie", decided_ms=300)
+        bad = bad.assign(voter="x" + bad["voter"], model_a="m3", model_b="m4")
+        mixed = pd.concat([draw(random), bad]).sample(frac=1, random_state=seed, ignore_index=True)
+        flagged = pd.Series(screen(mixed).flagged)
+        strange_ones += flagged.str.startswith("x").sum()
+        honest_ones += (~flagged.str.startswith("x")).sum()
+    assert strange_ones == 360
+    # At most 5% of the flagged: 19 expected at most, and two standard errors.
+    assert honest_ones <= 28
+
+
+def test_no_vote_of_ties_is_no_test_of_them():
+    frame = draw(np.random.default_rng(1), votes=2000)
+    battles = ratings.Battles.from_frame(frame)
+    table = ratings.screen_voters(battles, ratings.bradley_terry(battles, "drop")).voters
+    assert table["undecided"].isna().all()
+    assert table["disagrees"].notna().any()
 
 
 def test_q_values_are_benjamini_and_hochbergs():

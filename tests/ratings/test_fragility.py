@@ -120,13 +120,89 @@ def test_where_nothing_can_change(votes_of):
         fragility(votes_of({("A", "B"): (5, 2, 0)}), by="voter")
 
 
+def test_a_heavy_voters_influence_is_nearly_that_of_a_refit(simulate_votes):
+    """With two fifths of all votes, a voter's leverage makes the plain first order fall short."""
+    random = np.random.default_rng(8)
+    frame = simulate_votes([0, 60, 40, -30], 2000, nu=0.3, random=random)
+    frame["voter"] = np.where(np.arange(2000) < 800, "heavy", np.arange(2000).astype(str))
+    battles = ratings.Battles.from_frame(frame)
+    fit = ratings.bradley_terry(battles)
+    less = ratings.Battles.from_frame(frame[frame["voter"] != "heavy"])
+    moved = ratings.bradley_terry(less).ratings - fit.ratings
+    found = ratings.influence(battles, fit)
+    assert found.index[0] == "heavy"
+    assert found["largest"].iloc[0] == pytest.approx(moved[found["model"].iloc[0]], rel=0.1)
+
+
+@pytest.mark.parametrize("bend", [1.0, 0.5, 3.0])
 @pytest.mark.parametrize(
-    ("true_from", "unknown_from"), [(1, 99), (7, 99), (40, 99), (7, 8), (9, 8)]
+    ("first", "unknown_from"), [(1, 99), (7, 99), (40, 99), (7, 8), (9, 8), (60, 61), (61, 99)]
 )
-def test_bisection_finds_the_first_that_flips(true_from, unknown_from):
-    def flips(number):
-        return None if number >= unknown_from else number >= true_from
+def test_the_search_finds_the_first_that_flips(bend, first, unknown_from):
+    """Whatever the first guess, and however far from linear the lead is."""
+    tried = []
+
+    def ahead(number):
+        tried.append(number)
+        if number >= unknown_from:
+            return None
+        return (number / (first - 0.5)) ** bend - 1
 
     for guess in (1, 3, 50):
-        expected = true_from if true_from < unknown_from else None
-        assert smallest_that_flips(flips, guess=guess, most=60) == expected
+        tried.clear()
+        expected = first if first < unknown_from and first <= 60 else None
+        assert smallest_that_flips(ahead, now=-1.0, guess=guess, most=60) == expected
+        assert len(tried) == len(set(tried)) <= 20
+
+
+def test_a_large_number_takes_few_refits():
+    tried = []
+
+    def ahead(number):
+        tried.append(number)
+        return number * (1 + number / 1e6) - 34567.5
+
+    found = smallest_that_flips(ahead, now=-34567.5, guess=30_000, most=1 << 40)
+    assert ahead(found) > 0 > ahead(found - 1)
+    assert len(tried) <= 10
+
+
+def test_what_the_first_order_does_not_reach_is_tried_by_refits(votes_of):
+    """To first order no number is enough, but four votes are."""
+    found = fragility(
+        votes_of({("A", "B"): (1, 1, 0), ("A", "C"): (0, 1, 0), ("B", "C"): (1, 4, 0)})
+    )
+    assert (found.status, found.challenger, found.votes) == ("ok", "B", 4)
+
+
+def test_random_small_tables_searched_in_full(simulate_votes):
+    """No smaller set of votes exists, in at least 95% of tables where 3 or fewer are found.
+
+    And where none is found, no 3 votes change the first place.
+    """
+    compared = equal = 0
+    for seed in range(60):
+        random = np.random.default_rng(seed)
+        frame = simulate_votes(random.normal(0, 60, 3), 24, nu=0.3, random=random)
+        battles = ratings.Battles.from_frame(frame)
+        found = ratings.votes_to_flip(battles, ratings.bradley_terry(battles))
+        if found.status == "alone" or (found.votes or 0) > 3:
+            continue
+        compared += 1
+        votes = sorted(zip(battles.outcome, battles.a, battles.b, strict=True))
+        smaller = set(itertools.combinations(votes, (found.votes or 4) - 1))
+        equal += not any(
+            leader_without(battles, left_out) not in (None, found.first) for left_out in smaller
+        )
+    assert compared >= 20
+    assert equal >= 0.95 * compared
+
+
+def leader_without(battles, left_out):
+    counts = battles.counts.copy()
+    np.subtract.at(counts, tuple(np.reshape(left_out, (-1, 3)).astype(int).T), 1)
+    found = ratings.bradley_terry(ratings.Battles.from_counts(battles.models, counts)).ratings
+    if found.isna().any():
+        return None
+    best = found.sort_values()
+    return best.index[-1] if best.iloc[-1] - best.iloc[-2] > 1e-6 else None

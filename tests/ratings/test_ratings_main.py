@@ -158,6 +158,7 @@ def full_votes_file(tmp_path):
             "first": random.choice(["a", "b"], size=count),
         }
     )
+    frame.loc[::30, "evaluation_session_id"] = "v7"
     frame.loc[frame["evaluation_session_id"] == "v7", "winner"] = "model_a"
     path = tmp_path / "votes.csv"
     frame.to_csv(path, index=False)
