@@ -180,22 +180,34 @@ class Battles:
 def count_votes(
     sides: Sides, size: int, answers: int, rows: Rows | None, weight: Floats | None
 ) -> Floats:
-    """Votes, or sums of weights, by answer, left and right, shape (answers, size, size)."""
+    """Votes, or sums of weights, by answer, left and right, shape (answers, size, size).
+
+    Codes are counted as they are and translated afterwards: there are far fewer than votes.
+    """
     left, right, answer = sides
-    to_left, to_right = left.meaning * size, right.meaning
-    to_answer = answer.meaning * size * size
-    total = np.zeros(answers * size * size)
+    wide, high = len(right.meaning), len(left.meaning)
+    missing = high * wide + wide + 1  # all three codes are -1 there
+    total = np.zeros(len(answer.meaning) * high * wide)
     votes = len(left.codes) if rows is None else len(rows)
     for start in range(0, votes, _AT_ONCE):
         part: slice | Rows = slice(start, start + _AT_ONCE)
         share = None if weight is None else weight[part]
         if rows is not None:
             part = rows[part]
-        cell = to_left[left.codes[part]]
-        cell += to_right[right.codes[part]]
-        cell += to_answer[answer.codes[part]]
+        cell = answer.codes[part].astype(np.intp)
+        cell *= high
+        cell += left.codes[part]
+        cell *= wide
+        cell += right.codes[part]
+        cell += missing
         total += np.bincount(cell, share, minlength=len(total))
-    return total.reshape(answers, size, size)
+    by_code = np.roll(total.reshape(-1, high, wide), -1, axis=(0, 1, 2))  # missing last, as meant
+    for axis, (side, kinds) in enumerate(((answer, answers), (left, size), (right, size))):
+        # What no vote that counts has may mean one more than the last.
+        by_meaning = np.zeros((kinds + 1, *np.delete(by_code.shape, axis)))
+        np.add.at(by_meaning, side.meaning, np.moveaxis(by_code, axis, 0))
+        by_code = np.moveaxis(by_meaning[:kinds], 0, axis)
+    return np.ascontiguousarray(by_code)
 
 
 def _code(frame: pd.DataFrame, rows: Rows | None, models: Iterable[str]) -> Battles:

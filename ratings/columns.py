@@ -167,11 +167,20 @@ def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
     meanings = [[place.get(text, len(named)) for text in each] for each in texts]
     answers = [layout.words.get(_text(value), len(Outcome)) for value in answer[1]]
     sides = Sides(
-        Side(left[0], np.array([*meanings[0], len(named)])),
-        Side(right[0], np.array([*meanings[1], len(named)])),
-        Side(answer[0], np.array([*map(int, answers), len(Outcome)])),
+        _side(left[0], meanings[0], len(named)),
+        _side(right[0], meanings[1], len(named)),
+        _side(answer[0], list(map(int, answers)), len(Outcome)),
     )
     return sides, named
+
+
+def _side(codes: NDArray[Any], meanings: list[int], kinds: int) -> Side:
+    """At most one code for each of so many kinds, and one for what is none of them."""
+    meaning = np.array([*meanings, kinds])
+    if len(meaning) <= kinds + 1:
+        return Side(codes, meaning)
+    meant = np.where(meaning == kinds, -1, meaning).astype(code_type(kinds))
+    return Side(meant[codes], np.arange(kinds + 1))
 
 
 def refuse_first(frame: pd.DataFrame, layout: Layout, sides: Sides, rows: Rows | None) -> NoReturn:

@@ -72,7 +72,9 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     text = {"string", "large_string"}
     strings = [name for name in columns if str(schema.field(name).type) in text]
     table = pq.read_table(path, columns=columns, read_dictionary=strings)
-    frame: pd.DataFrame = table.to_pandas(
+    whole = table.unify_dictionaries().combine_chunks()  # else pandas translates each chunk
+    del table
+    frame: pd.DataFrame = whole.to_pandas(
         ignore_metadata=True, split_blocks=True, self_destruct=True
     )
     return frame
