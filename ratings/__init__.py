@@ -15,12 +15,13 @@ from ratings.held_out import HeldOut, held_out
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
 from ratings.over_time import OverTime, over_time
 from ratings.planning import Plan, plan
+from ratings.ranks import probability_above
 from ratings.reading import read_votes
 from ratings.reliability import Reliability, reliability
 from ratings.sampling import PairProbabilities, inverse_probability_weights, pair_probabilities
 from ratings.shares import Estimate
 from ratings.simulation import simulate_power
-from ratings.uncertainty import Intervals, intervals, probability_above
+from ratings.uncertainty import Intervals, intervals
 
 __all__ = [
     "COLUMNS",

@@ -9,13 +9,18 @@ from typing import Any
 import pandas as pd
 
 from ratings.battles import Battles
-from ratings.columns import STAND_INS
+from ratings.cluster_columns import AUTOMATIC, STAND_INS, Cluster
 from ratings.errors import OptionError, RatingsError, VotesError
 from ratings.leaderboard import METHODS, leaderboard, leaderboard_by
 from ratings.outcomes import BOTH_BAD_RULES, TIE_RULES
-from ratings.reading import Progress, read_votes
-from ratings.reports import REPORTS
+from ratings.periods import AUTOMATIC as EVEN_PERIODS
+from ratings.reading import Progress, read_columns
+from ratings.reports import REPORTS, VOTERS
 from ratings.tables import FORMATS, show_leaderboard, show_report
+
+_OF_ELO = ("method", "ties", "both_bad", "anchor", "by")
+_OF_BRADLEY_TERRY = ("ci", "cluster", "bootstrap", "side", "covariate", "prior_sd")
+_NO_CLUSTER = "none"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,68 +39,64 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    """All options without a default of argparse's, which would hide whether they were given."""
     parser = argparse.ArgumentParser(
         prog="python -m ratings", description="Make a leaderboard from files of pairwise votes."
     )
-    parser.add_argument("votes", nargs="+", metavar="VOTES", help="files: .csv, .parquet or .jsonl")
-    parser.add_argument("--method", choices=METHODS, default="bt", help="default bt, Bradley-Terry")
-    parser.add_argument(
+    add = parser.add_argument
+    add("votes", nargs="+", metavar="VOTES", help="files: .csv, .parquet or .jsonl")
+    add("--method", choices=METHODS, help="default bt, Bradley-Terry")
+    add(
         "--ties",
         choices=TIE_RULES,
-        default="half",
         help="half a win to each (default), an outcome of its own, or left out",
     )
-    parser.add_argument(
+    add(
         "--both-bad",
         choices=BOTH_BAD_RULES,
-        default="tie",
         help="a tie (default), left out, or an outcome of its own",
     )
-    parser.add_argument(
-        "--ci", type=float, default=0.95, metavar="SHARE", help="confidence (default 0.95)"
-    )
-    parser.add_argument(
+    add("--ci", type=float, metavar="SHARE", help="confidence (default 0.95)")
+    add(
         "--cluster",
         action="append",
         metavar="COLUMN",
-        help="column of independent answers, such as voter or prompt; twice for both ways",
+        help="column of independent answers, such as voter or prompt; twice for both ways; none "
+        "for every vote by itself (default: voter, where the votes name voters)",
     )
-    parser.add_argument(
-        "--bootstrap", type=int, metavar="N", help="intervals from N refits to resampled votes"
-    )
-    parser.add_argument(
-        "--side", action="store_true", help="estimate the advantage of the left side"
-    )
-    parser.add_argument(
+    add("--bootstrap", type=int, metavar="N", help="intervals from N refits to resampled votes")
+    add("--side", action="store_true", help="estimate the advantage of the left side")
+    add(
         "--covariate",
         action="append",
-        default=[],
         metavar="NAME",
         help="hold equal the difference of columns NAME_a and NAME_b, or column NAME",
     )
-    parser.add_argument(
+    add(
         "--prior-sd", type=float, metavar="POINTS", help="regularise: rate everyone, pulled to 1000"
     )
-    parser.add_argument(
+    add(
         "--anchor",
         action="append",
-        default=[],
         type=_anchor,
         metavar="NAME=1000",
         help="rating to hold; may be repeated, then their mean is held",
     )
-    parser.add_argument(
+    add(
         "--report",
         choices=REPORTS,
         metavar="NAME",
         help="instead of the leaderboard: "
         + "; ".join(f"{name}, {kind.help}" for name, kind in REPORTS.items()),
     )
-    parser.add_argument(
-        "--power", type=float, default=0.8, metavar="SHARE", help="of a plan (default 0.8)"
+    add("--power", type=float, metavar="SHARE", help="of a plan (default 0.8)")
+    add(
+        "--period",
+        metavar="LENGTH",
+        help="of ratings over time, such as 7D or 12h (default: some 50 periods)",
     )
-    parser.add_argument("--by", metavar="COLUMN", help="one leaderboard for each value of a column")
-    parser.add_argument("--format", choices=FORMATS, default="table")
+    add("--by", metavar="COLUMN", help="one leaderboard for each value of a column")
+    add("--format", choices=FORMATS, default="table")
     return parser
 
 
@@ -109,49 +110,91 @@ def _anchor(text: str) -> tuple[str, float]:
         raise argparse.ArgumentTypeError(f"{value!r} in {text!r} is not a number") from None
 
 
-def _rate(options: argparse.Namespace) -> str:
-    asked: dict[str, Any] = {
-        "method": options.method,
-        "ties": options.ties,
-        "both_bad": options.both_bad,
-        "confidence": options.ci,
-        "cluster": options.cluster,
-        "anchors": dict(options.anchor),
-        "rounds": options.bootstrap,
-        "side": options.side,
-        "covariates": options.covariate,
-        "prior_sd": options.prior_sd,
-    }
-    wanted = [*(options.cluster or ()), *([options.by] if options.by else ())]
-    wanted += [STAND_INS[name] for name in wanted if name in STAND_INS]
-    for name in options.covariate:
-        wanted += [name, f"{name}_a", f"{name}_b"]
+def _refuse_idle(options: argparse.Namespace) -> None:
+    """What changes nothing in what was asked for is a misunderstanding."""
     if options.report:
         if options.by:
             raise OptionError("--by splits the leaderboard only: leave out --report")
-        if options.method != METHODS[0]:
-            raise OptionError("reports are of Bradley-Terry ratings: leave out --method")
-        wanted += REPORTS[options.report].columns
+        what, used = f"the report {options.report}", REPORTS[options.report].options
+    elif options.method == "elo":
+        what, used = "sequential Elo", _OF_ELO
+    else:
+        what, used = "a leaderboard", (*_OF_ELO, *_OF_BRADLEY_TERRY)
+    always = {"votes", "report", "format"}
+    idle = [
+        f"--{name.replace('_', '-')}"
+        for name, value in vars(options).items()
+        if value is not None and value is not False and name not in {*always, *used}
+    ]
+    if idle:
+        verb, them = ("changes", "it") if len(idle) == 1 else ("change", "them")
+        raise OptionError(f"{', '.join(idle)} {verb} nothing in {what}: leave {them} out")
+
+
+def _clusters(given: list[str] | None) -> Cluster:
+    if given is None:
+        return AUTOMATIC
+    if given == [_NO_CLUSTER]:
+        return None
+    if _NO_CLUSTER in given:
+        raise OptionError(f"--cluster {_NO_CLUSTER} leaves no room for another")
+    return given
+
+
+def _wanted(options: argparse.Namespace) -> set[str]:
+    """The columns that are read beside those that make a vote: no more than the result needs."""
+    wanted = {*(options.cluster or ()), *([options.by] if options.by else ())}
+    wanted |= {STAND_INS[name] for name in wanted if name in STAND_INS}
+    for name in options.covariate or ():
+        wanted |= {name, f"{name}_a", f"{name}_b"}
+    if options.report:
+        wanted |= set(REPORTS[options.report].columns)
+    elif options.method != "elo" and options.cluster is None:
+        wanted |= set(VOTERS)
+    return wanted - {_NO_CLUSTER}
+
+
+def _rate(options: argparse.Namespace) -> str:
+    _refuse_idle(options)
+    asked: dict[str, Any] = {
+        "method": options.method or METHODS[0],
+        "ties": options.ties or TIE_RULES[0],
+        "both_bad": options.both_bad or BOTH_BAD_RULES[0],
+        "confidence": 0.95 if options.ci is None else options.ci,
+        "cluster": None if options.method == "elo" else _clusters(options.cluster),
+        "anchors": dict(options.anchor or ()),
+        "rounds": options.bootstrap,
+        "side": options.side,
+        "covariates": options.covariate or [],
+        "prior_sd": options.prior_sd,
+    }
     told = _tell_progress if sys.stderr.isatty() else (lambda path: None)
-    frames = [read_votes(path, columns=wanted, progress=told(path)) for path in options.votes]
-    for path, part in zip(options.votes, frames, strict=True):
+    wanted = _wanted(options)
+    read = [(path, read_columns(path, wanted, progress=told(path))) for path in options.votes]
+    # A file without a byte has no columns that could differ.
+    parts = [(path, part) for path, part in read if len(part.columns)]
+    paths, frames = [path for path, _ in parts], [part for _, part in parts]
+    for path, part in parts:
         lacking = sorted(set(frames[0].columns) ^ set(part.columns))
         if lacking:
-            raise VotesError(
-                f"{options.votes[0]} and {path} are no one table: only one has {lacking[0]!r}"
-            )
-    frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+            raise VotesError(f"{paths[0]} and {path} are no one table: only one has {lacking[0]!r}")
+    frame = pd.DataFrame()
+    if frames:
+        frame = frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
     try:
         if options.report:
-            battles = Battles.from_frame(frame)
-            report = REPORTS[options.report].make(battles, asked | {"power": options.power})
+            more = {
+                "power": 0.8 if options.power is None else options.power,
+                "period": options.period or EVEN_PERIODS,
+            }
+            report = REPORTS[options.report].make(Battles.from_frame(frame), asked | more)
             return show_report(report, options.format)
-        if options.by:
+        if options.by and len(frame.columns):
             board = leaderboard_by(frame, options.by, **asked)
         else:
             board = leaderboard(Battles.from_frame(frame), **asked)
     except VotesError as error:
-        raise _in_its_file(error, options.votes, [len(part) for part in frames]) from error
+        raise _in_its_file(error, paths, [len(part) for part in frames]) from error
     return show_leaderboard(board, options.format)
 
 

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ratings.battles import Battles
-from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, refuse_other_votes
+from ratings.cluster_columns import AUTOMATIC as WHERE_TOLD
+from ratings.cluster_columns import find_cluster_column
 from ratings.clusters import cluster_codes, cluster_names
-from ratings.columns import Outcome, factorize, find_cluster_columns
+from ratings.columns import Outcome, factorize
 from ratings.errors import OptionError
 from ratings.multiplicity import false_discovery_rates
 from ratings.periods import AUTOMATIC, TIMES, Periods
@@ -96,7 +98,7 @@ def screen_voters(
     battles: Battles,
     fit: BradleyTerry,
     *,
-    by: str = "voter",
+    by: str = WHERE_TOLD,
     rate: float = 0.05,
     tests: Collection[str] = TESTS,
     least_votes: int = 5,
@@ -108,14 +110,15 @@ def screen_voters(
             of models, with `clip_a` and `clip_b` at clips too, holds them against `probability`
             where it is there, and takes rows to be in the order of time without a `timestamp`.
         fit: their ratings, without covariates.
-        by: column of voters, or of groups such as networks.
+        by: column of voters, or of groups such as networks; "auto": voters, where a column tells
+            them.
         rate: allowed share of false alarms among the flagged.
         tests: which to make, of `TESTS`: too little agreement with the ratings, one side, one
             model, ties and "both bad", speed, the same model or pair again and again.
         least_votes: voters with fewer votes are not tested, and are not counted as tests.
 
     Raises:
-        OptionError: an unknown test or column, a rate not between 0 and 1, a fit of other models or
+        OptionError: an unknown test or column, a rate not between 0 and 1, a fit of other votes or
             with covariates.
         VotesError: a time that cannot be read.
     """
@@ -124,11 +127,11 @@ def screen_voters(
         raise OptionError(f"tests are {', '.join(TESTS)}; {', '.join(unknown)} is none")
     if not 0 < rate < 1:
         raise OptionError(f"rate must lie between 0 and 1, not {rate:g}")
-    if tuple(fit.ratings.index) != battles.models:
-        raise OptionError("the fit is of other models than these votes")
+    refuse_other_votes(battles, fit)
     if fit.covariates:
         raise OptionError("voters are screened against ratings without covariates")
-    columns = find_cluster_columns(battles.frame, by)
+    column = find_cluster_column(battles.frame, by)
+    columns = () if column is None else (column,)
     wanted = tuple(test for test in TESTS if test in tests)
     screen = _Screen(battles, fit, columns, least_votes)
     honest = np.ones(len(screen.names), dtype=bool)
@@ -141,7 +144,7 @@ def screen_voters(
     order = np.lexsort([-table["votes"].to_numpy(), table["q"].to_numpy()])
     return Screening(
         voters=table.iloc[order],
-        by=columns[0] if columns else None,
+        by=column,
         rate=rate,
         tests=wanted,
         least_votes=least_votes,

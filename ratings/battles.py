@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,9 +62,11 @@ class Battles:
             models: names that are to be listed also if no vote is theirs.
 
         Raises:
+            OptionError: no table at all.
             VotesError: naming the row, from 1, and the value that is wrong; or when the votes
-                are of more than one track or kind of voter.
+                are of more than one track or kind of voter, or two names differ by outer spaces.
         """
+        _refuse_no_table(frame)
         return _code(frame, None, models)
 
     @classmethod
@@ -95,6 +98,7 @@ class Battles:
     @classmethod
     def by_column(cls, frame: pd.DataFrame, column: str) -> "dict[str, Battles]":
         """One `Battles` for each value of a column, in the values' order; an empty cell is ''."""
+        _refuse_no_table(frame)
         if column not in frame:
             raise OptionError(f"the votes have no column {column!r} to split by")
         layout = columns.find_layout(frame)
@@ -210,6 +214,14 @@ def count_votes(
     return np.ascontiguousarray(by_code)
 
 
+def _refuse_no_table(frame: object) -> None:
+    if isinstance(frame, pd.DataFrame):
+        return
+    if isinstance(frame, str | PathLike):
+        raise OptionError(f"votes are a table: take read_votes({str(frame)!r}) to read the file")
+    raise OptionError(f"votes are a pandas DataFrame, not a {type(frame).__name__}")
+
+
 def _code(frame: pd.DataFrame, rows: Rows | None, models: Iterable[str]) -> Battles:
     layout = columns.find_layout(frame)
     if not len(frame.columns):
@@ -229,6 +241,7 @@ def _code(frame: pd.DataFrame, rows: Rows | None, models: Iterable[str]) -> Batt
     names = sorted(
         {*models, *(name for name, meets in zip(named, used[:-1], strict=True) if meets)}
     )
+    columns.refuse_twins(names)
     of_name = {name: index for index, name in enumerate(names)}
     place = np.array([of_name.get(name, 0) for name in [*named, ""]])
     sides = Sides(

@@ -24,6 +24,8 @@ from ratings.refit import prior_of, refit
 from ratings.vote_scores import score_votes
 
 Floats = NDArray[np.float64]
+
+ONE_WAY = "votes are resampled by one column of clusters: name one"
 Draw = Callable[[np.random.Generator, int, float], Floats]  # (rounds, 4, cells)
 
 _THREADS = 2
@@ -77,7 +79,7 @@ def draws(battles: Battles, fit: BradleyTerry, squares: Floats, columns: tuple[s
     a multiple of those that there are; its result has the shape (rounds, 4, cells).
     """
     if len(columns) > 1:
-        raise OptionError("votes are resampled by one column of clusters: name one")
+        raise OptionError(ONE_WAY)
     return _cluster_draws(battles, fit, columns) if columns else _vote_draws(fit, squares)
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ratings.battles import Battles
 from ratings.connectivity import has_maximum, is_identified, largest_part
-from ratings.covariates import covariate_cells
+from ratings.covariates import covariate_cells, refuse_unknown
 from ratings.design import (
     NEITHER_STRENGTH,
     SIDE,
@@ -32,6 +32,7 @@ Floats = NDArray[np.float64]
 ELO_PER_STRENGTH = 400 / np.log(10)  # 400 points are odds of ten to one
 MEAN_RATING = 1000.0
 _MOST_RATING = 1e6
+_SAME_WEIGHT = 1e-9  # of two sums of weights in another order
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,7 @@ class BradleyTerry:
             points; None: no prior.
         log_likelihood: at the maximum, over the votes among rated models.
         steps: Newton steps taken.
+        tally: sums of weights of the votes that it is of, as `Battles.tallies` has them.
         design: the counted votes among the rated models.
         point: the parameters that belong to it.
     """
@@ -71,6 +73,7 @@ class BradleyTerry:
     prior_sd: float | None
     log_likelihood: float
     steps: int
+    tally: Floats
     design: Design
     point: Floats
 
@@ -113,6 +116,8 @@ def bradley_terry(
     reserved = {SIDE, TIE_PARAMETER, NEITHER_STRENGTH} & set(covariates)
     if reserved:
         raise OptionError(f"a covariate cannot be called {min(reserved)!r}: rename its columns")
+    if covariates:
+        refuse_unknown(battles.frame, covariates)
     if prior_sd is not None and not (prior_sd > 0 and np.isfinite(prior_sd)):
         raise OptionError(f"prior_sd must be a number above 0 Elo points, not {prior_sd}")
     tally = rules.apply(battles.tallies.weights)
@@ -137,6 +142,41 @@ def bradley_terry(
         start=first,
     )
     return _describe(battles, design, found, rated, dict(anchors or {}), covariates, prior_sd)
+
+
+def refuse_other_votes(battles: Battles, fit: BradleyTerry) -> None:
+    """Refuse a fit of other votes: what is computed of both would be of neither.
+
+    Votes are known again by their sufficient statistics, which costs nothing beside a fit.
+
+    Raises:
+        OptionError: other models, or other sums of votes.
+    """
+    here, there = battles.tallies.weights, fit.tally
+    if tuple(fit.ratings.index) != battles.models:
+        raise OptionError("the fit is of other models than these votes: fit these again")
+    if here is not there and not np.allclose(here, there, rtol=_SAME_WEIGHT, atol=0):
+        raise OptionError("the fit is of other votes: fit these again")
+
+
+def why_nobody(battles: Battles, fit: BradleyTerry) -> str | None:
+    """Why nobody is rated, to end a sentence; None where somebody is."""
+    if fit.design.size:
+        return None
+    if not len(battles):
+        return "there are no votes"
+    tally = fit.design.rules.apply(battles.tallies.weights)
+    if not tally.any():
+        return "the rules leave out all of the votes"
+    if not largest_part(points_taken(tally)).any():
+        return (
+            "no two models have taken votes off each other, directly or by way of others (an upset "
+            "or a tie between them would do, and so does a prior)"
+        )
+    return (
+        "so few votes let the ratings and what is estimated beside them grow together without an "
+        "end (ties='half' or a prior would do)"
+    )
 
 
 def place_on_scale(ratings: "pd.Series[float]", anchors: Mapping[str, float]) -> "pd.Series[float]":
@@ -227,6 +267,7 @@ def _describe(
         prior_sd=prior_sd,
         log_likelihood=found.log_likelihood,
         steps=found.steps,
+        tally=battles.tallies.weights,
         design=design,
         point=found.point,
     )

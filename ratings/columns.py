@@ -1,6 +1,6 @@
 """The columns of a table of votes: which there are, and their words as small integer codes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from enum import IntEnum
 from typing import Any, NamedTuple, NoReturn
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratings.errors import OptionError, VotesError
+from ratings.errors import VotesError
 
 Codes = NDArray[np.intp]
 Rows = NDArray[np.intp]
@@ -82,11 +82,13 @@ LAYOUTS = (
 
 # Votes of different kinds of these are answers to different questions: one scale would mix them.
 NEVER_MIXED = ("track", "voter_kind")
-# What is read beside the layout's own columns.
+# What is read beside the layout's own columns, whatever is asked.
 READ_TOO = ("weight", "counted", "repeat_of", *NEVER_MIXED)
-VOTER = "voter"
-# What a release calls the columns that `cluster` may name by a plain word.
-STAND_INS = {VOTER: "evaluation_session_id", "prompt": "prompt_id"}
+# What one result or another looks at where it is there; docs/ratings.md says which.
+USED = (
+    *("voter", "evaluation_session_id", "prompt", "prompt_id", "clip_a", "clip_b", "battle_id"),
+    *("first", "decided_ms", "probability", "timestamp", "tstamp"),
+)
 
 _LEAST_WEIGHT = 1e-12  # beyond it, or its inverse, sums of votes lose all digits
 _PIECE = 1 << 19  # rows coded at a time
@@ -259,8 +261,8 @@ def is_repeat(frame: pd.DataFrame) -> NDArray[np.bool_] | None:
     """Which rows repeat another battle on purpose, shape (rows,); None: no column tells."""
     if "repeat_of" not in frame:
         return None
-    original = frame["repeat_of"]
-    told: NDArray[np.bool_] = original.notna().to_numpy() & (original.astype(str) != "").to_numpy()
+    codes, values = factorize(frame["repeat_of"])
+    told: NDArray[np.bool_] = np.array([*(_text(value) != "" for value in values), False])[codes]
     return told
 
 
@@ -279,6 +281,18 @@ def refuse_mixture(frame: pd.DataFrame, rows: Rows | None) -> None:
             )
 
 
+def refuse_twins(names: Collection[str]) -> None:
+    """Two names that differ by outer spaces only are one model, mistyped, or a trap for readers."""
+    bare: dict[str, str] = {}
+    for name in names:
+        twin = bare.setdefault(name.strip(), name)
+        if twin != name:
+            raise VotesError(
+                f"the models {twin!r} and {name!r} differ by outer spaces only: give them one "
+                "name, or two"
+            )
+
+
 def _at(column: "pd.Series[Any]", rows: Rows | None) -> "pd.Series[Any]":
     return column if rows is None else column.iloc[rows]
 
@@ -287,23 +301,6 @@ def _unknown_word(column: "pd.Series[Any]", words: Collection[str], row: int) ->
     value = column.iloc[row - 1]
     shown = "empty" if pd.isna(value) else repr(_text(value))
     return VotesError(f"{column.name} is {shown}, not one of {', '.join(words)}", row=row)
-
-
-def find_cluster_columns(frame: pd.DataFrame, cluster: str | Sequence[str]) -> tuple[str, ...]:
-    """The one or two columns that `cluster` names; none for voters where no column tells them."""
-    asked = [cluster] if isinstance(cluster, str) else list(dict.fromkeys(cluster))
-    if not 1 <= len(asked) <= 2:
-        raise OptionError(f"cluster takes one or two columns, not {len(asked)}")
-    found = []
-    for name in asked:
-        stand_in = STAND_INS.get(name)
-        if name in frame:
-            found.append(name)
-        elif stand_in is not None and stand_in in frame:
-            found.append(stand_in)
-        elif name != VOTER:
-            raise OptionError(f"the votes have no column {name!r} to cluster by")
-    return tuple(dict.fromkeys(found))
 
 
 def _text(value: object) -> str:

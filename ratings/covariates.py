@@ -38,7 +38,7 @@ def covariate_cells(
     """The votes among rated models, split by their covariates.
 
     Raises:
-        OptionError: a name without its columns, or one that does not vary.
+        OptionError: a name twice, or one that does not vary.
         VotesError: a value that is no finite number, with its row.
     """
     if len(set(names)) < len(names):
@@ -75,17 +75,22 @@ def covariate_cells(
     return CovariateCells(a[first], b[first], counts.reshape(OUTCOMES, cells), extras, of_vote)
 
 
+def refuse_unknown(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Also where there are no votes yet, a name without its columns is a mistake."""
+    for name in names:
+        if name not in frame and not {f"{name}_a", f"{name}_b"} <= set(frame.columns):
+            raise OptionError(
+                f"the votes have neither the columns '{name}_a' and '{name}_b' nor {name!r}"
+            )
+
+
 def _difference(frame: pd.DataFrame, name: str, rows: Codes) -> Floats:
     """Left minus right of one covariate, shape (votes,)."""
     sides = [f"{name}_a", f"{name}_b"]
     if set(sides) <= set(frame.columns):
         left, right = (_numbers(frame[side], rows) for side in sides)
         return left - right
-    if name in frame:
-        return _numbers(frame[name], rows)
-    raise OptionError(
-        f"the votes have neither the columns {sides[0]!r} and {sides[1]!r} nor {name!r}"
-    )
+    return _numbers(frame[name], rows)
 
 
 def _numbers(column: "pd.Series[float]", rows: Codes) -> Floats:

@@ -14,6 +14,7 @@ from ratings.errors import OptionError
 
 Floats = NDArray[np.float64]
 
+K, INITIAL = 4.0, 1000.0
 _SCORES = {Outcome.A: 1.0, Outcome.B: 0.0, Outcome.TIE: 0.5, Outcome.BOTH_BAD: 0.5}
 _AT_ONCE = 1 << 18  # votes held as Python lists at a time
 _WORTH_COMPILING = 500_000  # votes: below it, compiling takes longer than it saves
@@ -22,8 +23,8 @@ _WORTH_COMPILING = 500_000  # votes: below it, compiling takes longer than it sa
 def elo(
     battles: Battles,
     *,
-    k: float = 4,
-    initial: float = 1000,
+    k: float = K,
+    initial: float = INITIAL,
     scale: float = 400,
     ties: str = "half",
     both_bad: str = "tie",
@@ -46,14 +47,17 @@ def elo(
         Elo points by model; NaN for models without a vote.
 
     Raises:
-        OptionError: an unknown rule, or a scale that is not above 0.
+        OptionError: an unknown rule, a k or scale that is not above 0, an initial that is none.
     """
     if ties not in {"half", "drop"}:
         raise OptionError(f"sequential Elo takes ties as half or drop, not {ties!r}")
     if both_bad not in {"tie", "drop"}:
         raise OptionError(f"sequential Elo takes both_bad as tie or drop, not {both_bad!r}")
-    if not scale > 0:
-        raise OptionError(f"scale must be above 0, not {scale}")
+    for name, value in (("k", k), ("scale", scale)):
+        if not (value > 0 and np.isfinite(value)):
+            raise OptionError(f"{name} must be a number above 0, not {value}")
+    if not np.isfinite(initial):
+        raise OptionError(f"initial must be a rating, not {initial}")
     left_out = {Outcome.TIE, Outcome.BOTH_BAD} if ties == "drop" else set()
     if both_bad == "drop":
         left_out.add(Outcome.BOTH_BAD)

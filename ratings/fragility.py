@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from ratings.battles import Battles
-from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, refuse_other_votes
+from ratings.cluster_columns import find_cluster_column
 from ratings.design import Design
-from ratings.errors import OptionError
 from ratings.refit import prior_of, refit
-from ratings.removal import Parts, SingleVotes, WholeVoters, smallest_that_flips
+from ratings.removal import LEADS, Parts, SingleVotes, WholeVoters, smallest_that_flips
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -34,13 +34,18 @@ class Fragility:
     """The fewest votes, or voters, found without which another model is first.
 
     Attributes:
-        status: "ok"; "alone" where fewer than two models are rated; "firm" where leaving out as
-            many as leave everyone rated changes nothing.
+        status: "ok"; "alone" where fewer than two models are rated; "tied" where two models share
+            the highest rating, so that any vote decides; "votes run out" where leaving them out
+            leaves a model without a rating, or the two level, before it changes who is first, so
+            that only `added` tells how sure the first place is; "firm" where leaving out all that
+            speaks for the first leaves everyone rated and it still leads.
         first: the model that leads; None if nobody is rated.
-        challenger: the one that would lead instead.
-        votes: how many votes to leave out.
+        challenger: the one that would lead instead, or shares the first place.
+        votes: how many votes to leave out; None without the status "ok".
         share: of the votes among rated models.
-        added: how many votes for the challenger against the first would change it too.
+        added: how many votes for the challenger against the first would change it too; None where
+            no number does, or nobody challenges.
+        total: votes among rated models that the tie rules use.
         by: column of the voters that are left out with all of their votes; None: single votes.
         voters: their names, the most important first; empty without `by`.
     """
@@ -51,6 +56,7 @@ class Fragility:
     votes: int | None = None
     share: float | None = None
     added: int | None = None
+    total: int = 0
     by: str | None = None
     voters: tuple[str, ...] = ()
 
@@ -64,34 +70,46 @@ def votes_to_flip(battles: Battles, fit: BradleyTerry, *, by: str | None = None)
         by: column of voters, such as "voter"; None: single votes.
 
     Raises:
-        OptionError: no such column, or a fit of other models.
+        OptionError: no such column, or a fit of other votes.
     """
     rated = _rated(battles, fit)
+    column = find_cluster_column(battles.frame, by)
     if len(rated) < 2:
-        return Fragility("alone", rated[0] if rated else None, by=by)
-    order = np.argsort(-fit.point[: len(rated)], kind="stable")
-    leader = int(order[0])
-    parts: Parts = SingleVotes(battles, fit) if by is None else WholeVoters(battles, fit, by)
+        return Fragility("alone", rated[0] if rated else None, by=column)
+    strengths = fit.point[: len(rated)]
+    leader, second = (int(place) for place in np.argsort(-strengths, kind="stable")[:2])
+    parts: Parts
+    parts = SingleVotes(battles, fit) if column is None else WholeVoters(battles, fit, column)
+    weight = float(fit.design.counts.sum()) / parts.total if parts.total else 1.0
+
+    def found(status: str, rival: int, fewest: int | None = None) -> Fragility:
+        votes = None if fewest is None else parts.votes(leader, rival, fewest)
+        return Fragility(
+            status,
+            first=rated[leader],
+            challenger=rated[rival],
+            votes=votes,
+            share=None if votes is None else votes / parts.total,
+            added=_fewest_added(fit, leader, rival, weight),
+            total=parts.total,
+            by=column,
+            voters=() if fewest is None else parts.names(leader, rival, fewest),
+        )
+
+    if strengths[leader] - strengths[second] <= LEADS:
+        return found("tied", second)
     best: tuple[int, int] | None = None
-    for estimate, candidate in parts.most_likely(leader, _RIVALS):
+    rivals = parts.most_likely(leader, _RIVALS)
+    for estimate, candidate in rivals:
         most = None if best is None else best[0] - 1
         fewest = parts.fewest(leader, candidate, estimate, most)
         if fewest is not None:
             best = fewest, candidate
-    if best is None:
-        return Fragility("firm", rated[leader], by=by)
-    fewest, rival = best
-    votes = parts.votes(leader, rival, fewest)
-    return Fragility(
-        "ok",
-        first=rated[leader],
-        challenger=rated[rival],
-        votes=votes,
-        share=votes / parts.total,
-        added=_fewest_added(fit, leader, rival, float(fit.design.counts.sum()) / parts.total),
-        by=by,
-        voters=parts.names(leader, rival, fewest),
-    )
+    if best is not None:
+        return found("ok", best[1], best[0])
+    status = "votes run out" if parts.ran_out else "firm"
+    each = [found(status, candidate) for _, candidate in rivals]
+    return min(each, key=lambda one: np.inf if one.added is None else one.added)
 
 
 def influence(battles: Battles, fit: BradleyTerry, *, by: str = "voter") -> pd.DataFrame:
@@ -107,7 +125,7 @@ def influence(battles: Battles, fit: BradleyTerry, *, by: str = "voter") -> pd.D
         the largest change of any rating; `model`, whose. In Elo points.
 
     Raises:
-        OptionError: no such column, or a fit of other models.
+        OptionError: no such column, or a fit of other votes.
     """
     rated = _rated(battles, fit)
     if len(rated) < 2:
@@ -131,8 +149,7 @@ def influence(battles: Battles, fit: BradleyTerry, *, by: str = "voter") -> pd.D
 
 
 def _rated(battles: Battles, fit: BradleyTerry) -> list[str]:
-    if tuple(fit.ratings.index) != battles.models:
-        raise OptionError("the fit is of other models than these votes")
+    refuse_other_votes(battles, fit)
     return list(fit.ratings.index[fit.ratings.notna()])
 
 

@@ -23,7 +23,7 @@ from scipy.stats import t as student
 from ratings.battles import Battles
 from ratings.bootstrap import Solver
 from ratings.bradley_terry import BradleyTerry, bradley_terry
-from ratings.columns import find_cluster_columns
+from ratings.cluster_columns import AUTOMATIC, choose_clusters
 from ratings.dispersion import Cells, Dispersion, dispersion_by_voter, fitted_cells
 from ratings.errors import OptionError
 from ratings.multiplicity import false_discovery_rates
@@ -64,6 +64,7 @@ class GoodnessOfFit:
         rounds: of the bootstrap that had ratings.
         side: whether the left side has an advantage in the model.
         cluster: the column of voters; None: every vote is independent.
+        cluster_note: why not by a column that tells voters; None: no reason.
         seed: of the bootstrap.
     """
 
@@ -84,6 +85,7 @@ class GoodnessOfFit:
     rounds: int
     side: bool
     cluster: str | None
+    cluster_note: str | None
     seed: int
 
 
@@ -91,7 +93,7 @@ def goodness_of_fit(
     battles: Battles,
     *,
     side: bool = False,
-    voter: str = "voter",
+    voter: str | None = AUTOMATIC,
     rounds: int = 1000,
     seed: int = 0,
 ) -> GoodnessOfFit:
@@ -100,7 +102,7 @@ def goodness_of_fit(
     Args:
         battles: the votes.
         side: whether to give the left side an advantage; a pair is then two, by who is left.
-        voter: column of voters; without it every vote is independent.
+        voter: column of voters; "auto": where a column tells them; None: every vote is independent.
         rounds: of the bootstrap.
         seed: of the bootstrap.
 
@@ -109,11 +111,11 @@ def goodness_of_fit(
     """
     if rounds < 1:
         raise OptionError(f"the bootstrap needs 1 round or more, not {rounds}")
-    columns = find_cluster_columns(battles.frame, voter) if len(battles.frame.columns) else ()
+    columns, note = choose_clusters(battles.frame, battles.chosen, voter)
     cluster = columns[0] if columns else None
     fit = bradley_terry(battles, "drop", both_bad="drop", side=side)
     if not fit.design.size:
-        return _nothing(side, cluster, seed)
+        return _nothing(side, cluster, note, seed)
     cells = fitted_cells(battles, fit)
     freedom = len(cells.wins) - (fit.design.width - 1)
     spread = dispersion_by_voter(battles, fit, cells, columns, freedom)
@@ -148,14 +150,15 @@ def goodness_of_fit(
         rounds=many,
         side=side,
         cluster=cluster,
+        cluster_note=note,
         seed=seed,
     )
 
 
-def _nothing(side: bool, cluster: str | None, seed: int) -> GoodnessOfFit:
+def _nothing(side: bool, cluster: str | None, note: str | None, seed: int) -> GoodnessOfFit:
     nan, none = np.nan, pd.DataFrame(columns=list(_COLUMNS))
     return GoodnessOfFit(
-        none, nan, 0, nan, nan, nan, nan, 0, 0, nan, nan, 0, nan, nan, 0, side, cluster, seed
+        none, nan, 0, nan, nan, nan, nan, 0, 0, nan, nan, 0, nan, nan, 0, side, cluster, note, seed
     )
 
 

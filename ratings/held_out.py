@@ -9,8 +9,9 @@ from scipy.stats import t as student
 
 from ratings.battles import Battles
 from ratings.bradley_terry import bradley_terry
+from ratings.cluster_columns import AUTOMATIC, choose_clusters
 from ratings.clusters import cluster_codes
-from ratings.columns import Outcome, find_cluster_columns
+from ratings.columns import Outcome
 from ratings.errors import OptionError
 from ratings.refit import refit
 from ratings.shares import NOTHING, Estimate, contribution_freedom, estimate_share
@@ -48,7 +49,7 @@ def held_out(
     ties: str = "half",
     both_bad: str = "tie",
     folds: int = 10,
-    voter: str = "voter",
+    voter: str | None = AUTOMATIC,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> HeldOut:
@@ -62,7 +63,8 @@ def held_out(
         ties: see `bradley_terry`.
         both_bad: see `bradley_terry`.
         folds: how many, 2 or more.
-        voter: column of voters; without it every vote is dealt by itself.
+        voter: column of voters; "auto": where a column tells them; None, and where one voter cast
+            all votes: every vote is dealt by itself.
         confidence: of the intervals, by voter.
         seed: of the deal.
 
@@ -73,7 +75,7 @@ def held_out(
         raise OptionError(f"at least 2 folds are needed, not {folds}")
     fit = bradley_terry(battles, ties, both_bad=both_bad)
     votes = score_votes(battles, fit)
-    columns = find_cluster_columns(battles.frame, voter) if len(battles.frame.columns) else ()
+    columns = choose_clusters(battles.frame, votes.rows, voter).columns
     cluster = cluster_codes(votes, battles, columns) if columns else np.arange(votes.votes)
     fold = np.random.default_rng(seed).permutation(int(cluster.max(initial=-1)) + 1) % folds
     chance = np.full(len(cluster), np.nan)  # of what was chosen

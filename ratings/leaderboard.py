@@ -1,6 +1,6 @@
 """The leaderboard: ratings, intervals, ranks, counts and a status for every model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,10 +8,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings.battles import Battles
-from ratings.bradley_terry import bradley_terry, place_on_scale
+from ratings.bradley_terry import bradley_terry, place_on_scale, why_nobody
+from ratings.cluster_columns import Cluster
 from ratings.columns import Outcome
 from ratings.connectivity import largest_part
-from ratings.elo import elo
+from ratings.elo import INITIAL, K, elo
 from ratings.errors import OptionError
 from ratings.outcomes import Rules, points_taken
 from ratings.ranks import interval_ranks, rank_sets
@@ -47,7 +48,7 @@ def leaderboard(
     ties: str = "half",
     both_bad: str = "tie",
     confidence: float = 0.95,
-    cluster: str | Sequence[str] | None = None,
+    cluster: Cluster = None,
     anchors: Mapping[str, float] | None = None,
     rounds: int | None = None,
     side: bool = False,
@@ -82,10 +83,11 @@ def leaderboard(
         "anchors": dict(anchors or {}),
     }
     if method == "elo":
-        if side or covariates or prior_sd is not None or rounds is not None:
+        others = (prior_sd, rounds, cluster)
+        if side or covariates or any(each is not None for each in others):
             raise OptionError(
-                "sequential Elo has no side effect, covariates, prior or bootstrap: leave them "
-                "out, or take method bt"
+                "sequential Elo has no side effect, covariates, prior, bootstrap or clusters: "
+                "leave them out, or take method bt"
             )
         ratings = elo(battles, ties=ties, both_bad=both_bad)
         if anchors:
@@ -93,6 +95,7 @@ def leaderboard(
         board["rating"] = ratings.to_numpy()
         board["rank"] = board["rating"].rank(method="min", ascending=False)
         connected = largest_part(_points(battles, ties, both_bad))
+        parameters |= {"k": K, "initial": INITIAL}
     else:
         fit = bradley_terry(
             battles,
@@ -135,11 +138,13 @@ def leaderboard(
             "tie_parameter": None if np.isnan(fit.tie_parameter) else fit.tie_parameter,
             "confidence": confidence,
             "cluster": spread.cluster,
+            "cluster_note": spread.cluster_note,
             "intervals": spread.method,
             "rounds": spread.rounds,
             "rounds_left_out": spread.left_out,
             "effects": spread.effects.reset_index().to_dict("records"),
             "prior_sd": prior_sd,
+            "unrated_because": why_nobody(battles, fit),
         }
     board["status"] = _statuses(battles, connected, ties, both_bad)
     board = _order(board)[list(COLUMNS)].astype(dict.fromkeys(_RANKS, "Int64"))
@@ -154,19 +159,22 @@ def leaderboard_by(frame: pd.DataFrame, column: str, **options: Any) -> pd.DataF
         frame: as `Battles.from_frame` takes it.
         column: such as `track` or `language`.
         **options: as `leaderboard` takes them.
+
+    Returns:
+        The rows; in `attrs` every parameter that all boards share, `by`, the column, and in
+        `groups`, by value, the parameters in which they differ, such as `effects`.
     """
     if column in COLUMNS:
         raise OptionError(
             f"a leaderboard has a column {column!r} of its own: rename that of the votes"
         )
-    boards = []
-    parameters: dict[str, Any] = {}
+    boards, groups = [], {}
     for value, battles in Battles.by_column(frame, column).items():
         try:
             board = leaderboard(battles, **options)
         except OptionError as error:
             raise OptionError(f"{column} {value}: {error}") from None
-        parameters = {**parameters_of(board), "by": column}
+        groups[value] = parameters_of(board)
         board.attrs = {}
         board.insert(0, column, value)
         boards.append(board)
@@ -175,8 +183,18 @@ def leaderboard_by(frame: pd.DataFrame, column: str, **options: Any) -> pd.DataF
         empty.insert(0, column, pd.Series(dtype=object))
         return empty
     together = pd.concat(boards, ignore_index=True)
-    together.attrs.update(parameters)
+    together.attrs.update(_shared(groups.values()) | {"by": column})
+    together.attrs["groups"] = {
+        value: {name: each for name, each in own.items() if name not in together.attrs}
+        for value, own in groups.items()
+    }
     return together
+
+
+def _shared(groups: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    """The parameters that are the same in all."""
+    first, *others = groups
+    return {name: each for name, each in first.items() if all(o[name] == each for o in others)}
 
 
 def parameters_of(board: pd.DataFrame) -> dict[str, Any]:

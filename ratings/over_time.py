@@ -28,7 +28,7 @@ from scipy.stats import t as student
 
 from ratings.battles import Battles
 from ratings.bradley_terry import ELO_PER_STRENGTH, MEAN_RATING, bradley_terry
-from ratings.columns import find_cluster_columns
+from ratings.cluster_columns import choose_clusters
 from ratings.course import LEAST_DRIFT, Course
 from ratings.errors import OptionError
 from ratings.multiplicity import false_discovery_rates
@@ -64,7 +64,8 @@ class OverTime:
         anchors: what was fixed in every period: the mean of these models' ratings is the mean of
             these values.
         confidence: of each band.
-        cluster: columns of independent answers, or None: every vote.
+        cluster: column of independent answers, or None: every vote.
+        cluster_note: why not by the column that was asked for; None: no reason.
         dispersion: what the log-likelihood was divided by, because votes of one voter in one
             period are alike; below 1 where ties are half a win to each, which vary less.
         widened: by model, the factor by which voters who come back widen the bands beyond that.
@@ -87,6 +88,7 @@ class OverTime:
     anchors: dict[str, float]
     confidence: float
     cluster: str | None
+    cluster_note: str | None
     dispersion: float
     widened: "pd.Series[float]"
     freedom: "pd.Series[float]"
@@ -117,7 +119,7 @@ def over_time(
         drift_sd: Elo points per square root of a day; None: estimated.
         anchors: ratings to hold in every period, by model; the mean of several is held.
         confidence: of each band by itself.
-        cluster: column of independent answers, see `intervals`.
+        cluster: column of independent answers, or "auto", see `intervals`.
 
     Raises:
         OptionError: no such column, an option out of range, an anchor that is not rated, more
@@ -141,7 +143,7 @@ def over_time(
     rated = fit.ratings.index[course.rated]
     origin = np.isin(rated, list(fit.anchors)) if fit.anchors else np.ones(course.size, dtype=bool)
     about = np.eye(course.size) - origin / max(origin.sum(), 1)
-    columns = () if cluster is None else find_cluster_columns(battles.frame, cluster)
+    columns, note = choose_clusters(battles.frame, battles.chosen, cluster)
     votes = PeriodVotes.of(course, columns)
     dispersion = votes.dispersion()
     course.designs = [design.scaled(1 / dispersion) for design in course.designs]
@@ -165,7 +167,8 @@ def over_time(
             "tie_parameter": fit.tie_parameter,
             "anchors": fit.anchors,
             "confidence": confidence,
-            "cluster": " and ".join(columns) or None,
+            "cluster": columns[0] if columns else None,
+            "cluster_note": note,
             "dispersion": dispersion,
             "log_likelihood": course.derive(path)[0] * dispersion / course.scale,
         },

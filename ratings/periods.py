@@ -16,6 +16,7 @@ TIMES = ("timestamp", "tstamp")
 AUTOMATIC = "auto"
 _PERIODS = 50  # that "auto" aims at: a drift is smooth, and finer periods change nothing
 _DAY = pd.Timedelta(days=1)
+_LEAST_UNITS = 3  # a length of so many units is told in whole ones
 _LAST_SECOND = 1e10  # in the year 2286
 
 
@@ -33,7 +34,7 @@ class Periods(NamedTuple):
         first = times.min() if len(times) else pd.Timestamp(0, tz="UTC")
         if asked == AUTOMATIC:
             span = (times.max() - first) if len(times) else _DAY
-            length = max(span / _PERIODS, pd.Timedelta(seconds=1)).ceil("s")
+            length = _whole(span / _PERIODS)
         else:
             try:
                 length = pd.Timedelta("no unit" if asked.strip().isdigit() else asked)
@@ -46,6 +47,27 @@ class Periods(NamedTuple):
         starts = pd.DatetimeIndex(first + which * length)
         days = np.diff(which).astype(float) * (length / _DAY)
         return cls(starts, of_vote, days, length)
+
+
+def _whole(length: pd.Timedelta) -> pd.Timedelta:
+    """Up to whole days, hours, minutes or seconds, by no more than a third."""
+    for unit in (_DAY, pd.Timedelta(hours=1), pd.Timedelta(minutes=1)):
+        if length >= _LEAST_UNITS * unit:
+            return length.ceil(unit)
+    return max(length.ceil("s"), pd.Timedelta(seconds=1))
+
+
+def describe_length(length: pd.Timedelta) -> str:
+    """Such as "7 days" or "1 day 6 hours"."""
+    parts = length.components
+    counts = [
+        (parts.days, "day"),
+        (parts.hours, "hour"),
+        (parts.minutes, "minute"),
+        (parts.seconds, "second"),
+    ]
+    said = [f"{count:,} {unit}{'s' * (count != 1)}" for count, unit in counts if count]
+    return " ".join(said) or "less than a second"
 
 
 def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:

@@ -20,7 +20,9 @@ from ratings.bradley_terry import BradleyTerry
 from ratings.errors import OptionError
 from ratings.power import assurance, conditional_power, fewest_votes
 from ratings.precision import Gap, Gaps
-from ratings.uncertainty import Intervals, probability_above
+from ratings.ranks import probability_above
+from ratings.sampling import PairProbabilities
+from ratings.uncertainty import Intervals
 
 Floats = NDArray[np.float64]
 
@@ -68,7 +70,7 @@ def plan(
     spread: Intervals,
     *,
     power: float = 0.8,
-    pairs: pd.DataFrame | None = None,
+    pairs: pd.DataFrame | PairProbabilities | None = None,
 ) -> Plan:
     """How many more votes would tell neighbours apart, with the confidence of `spread`.
 
@@ -81,14 +83,17 @@ def plan(
         fit: their ratings.
         spread: their intervals.
         power: with which each test is to succeed, between 0.5 and 1.
-        pairs: probability of each pair in the votes to come, by model and model, such as
-            `pair_probabilities(battles).probability`; None: as mixed so far.
+        pairs: probability of each pair in the votes to come, by model and model, or what
+            `pair_probabilities` gives; None: as mixed so far.
 
     Raises:
-        OptionError: a power out of range, or pairs that are no probabilities of the rated models.
+        OptionError: a power out of range, a fit of other votes, or pairs that are no probabilities
+            of the rated models.
     """
     if not 0.5 <= power < 1:
         raise OptionError(f"power must lie from 0.5 up to below 1, not {power:g}")
+    if isinstance(pairs, PairProbabilities):
+        pairs = pairs.probability
     gaps = Gaps(battles, fit, spread, pairs)
     names = gaps.names
     above = probability_above(fit, spread)

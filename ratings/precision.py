@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from ratings.battles import Battles
-from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, refuse_other_votes
 from ratings.design import Design
 from ratings.errors import OptionError
 from ratings.outcomes import OUTCOMES
@@ -96,7 +96,13 @@ class Gaps:
             fit: their ratings.
             spread: their intervals.
             pairs: probability of each pair in the votes to come; None: as mixed so far.
+
+        Raises:
+            OptionError: a fit of other votes, or intervals of another fit.
         """
+        refuse_other_votes(battles, fit)
+        if not (spread.ratings is fit.ratings or spread.ratings.equals(fit.ratings)):
+            raise OptionError("the intervals are of another fit: take `intervals(battles, fit)`")
         self._fit, self._spread = fit, spread
         rated = fit.ratings.notna().to_numpy()
         ordered = fit.ratings.dropna().sort_values(ascending=False, kind="stable")

@@ -12,22 +12,21 @@ from numpy.typing import NDArray
 
 from ratings.agreement import Answers
 from ratings.battles import Battles
-from ratings.columns import Outcome, counted_rows, factorize, find_cluster_columns, is_repeat
+from ratings.cluster_columns import PROMPT, find_cluster_column, find_column
+from ratings.columns import Outcome, counted_rows, factorize, is_repeat
 from ratings.shares import NOTHING, Estimate, estimate_share, wilson_interval
 
 Codes = NDArray[np.intp]
 
 # What each answer would be with the two things named the other way round.
 MIRROR = np.array([Outcome.B, Outcome.A, Outcome.TIE, Outcome.BOTH_BAD], dtype=np.intp)
-_CLIPS, _PROMPT, _BATTLE, _REPEATS, _FIRST = (
-    ("clip_a", "clip_b"), "prompt_id", "battle_id", "repeat_of", "first",
-)  # fmt: skip
+_CLIPS, _BATTLE, _REPEATS, _FIRST = ("clip_a", "clip_b"), "battle_id", "repeat_of", "first"
 
 
 class Preferences:
     """Votes, and the repeats of them, as preferences between two things."""
 
-    def __init__(self, battles: Battles, voter: str) -> None:
+    def __init__(self, battles: Battles, voter: str | None) -> None:
         self.battles, frame = battles, battles.frame
         self.rows = battles.rows[:0] if battles.sides is None else battles.rows
         self.votes = len(self.rows)
@@ -37,8 +36,7 @@ class Preferences:
             others = np.flatnonzero(repeats)
             kept = others if counted is None else others[np.isin(others, counted)]
             self.rows = np.concatenate([self.rows, kept])
-        columns = find_cluster_columns(frame, voter) if len(frame.columns) else ()
-        self.column = columns[0] if columns else None
+        self.column = find_cluster_column(frame, voter)
         left, right, self.outcome = (self._read(which) for which in range(3))
         self.low, self.high = np.minimum(left, right), np.maximum(left, right)
         # 0: the alphabetically first model won, 1: the other; ties and "both bad" as they are.
@@ -73,8 +71,9 @@ class Preferences:
             key = low * (int(codes.max(initial=0)) + 1) + high
             # Clips stand for models: a unit is of one pair of models.
             found["clips"] = _join(key, models)
-        if _PROMPT in frame:
-            prompt = np.asarray(pd.factorize(self._column(_PROMPT))[0], dtype=np.intp)
+        name = find_column(frame, PROMPT)
+        if name is not None:
+            prompt = np.asarray(pd.factorize(self._column(name))[0], dtype=np.intp)
             found["prompt and models"] = _join(prompt, models)
         return found | {"models": _join(models)}
 
@@ -119,6 +118,16 @@ class Preferences:
             if len(again):
                 break
         return again, "same battle"
+
+    def why_no_repeats(self) -> str:
+        """What the votes lack for a retest, to be said where there is none."""
+        if self.column is None:
+            return "no column tells voters"
+        if len(self.rows) > self.votes and _BATTLE not in self.battles.frame:
+            return "repeat_of names battles, but there is no column battle_id"
+        if len(self.units()) < 2:
+            return "no clip_a and clip_b, and no prompt, tell which battles are the same"
+        return "no voter answered the same battle twice"
 
     def left_share(self, confidence: float) -> Estimate:
         outcome = self.outcome[: self.votes]

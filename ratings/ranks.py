@@ -1,8 +1,13 @@
-"""Ranks that say no more than the intervals do."""
+"""Ranks that say no more than the intervals do, and who is above whom with which probability."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 from scipy.stats import t as student
+
+from ratings.bradley_terry import BradleyTerry
+from ratings.uncertainty import Intervals
 
 Floats = NDArray[np.float64]
 Ranks = NDArray[np.intp]
@@ -47,3 +52,23 @@ def rank_sets(
     better = np.zeros((size, size), dtype=bool)
     better[tests] = rejected
     return 1 + better.sum(axis=0), size - better.sum(axis=1)
+
+
+def probability_above(fit: BradleyTerry, spread: Intervals) -> pd.DataFrame:
+    """Probability that the row's true rating is above the column's, among the rated models.
+
+    Normal (or, under clusters, Student's t with the smaller freedom of the two) about the
+    difference, with the variance of the difference from the full covariance; a flat prior. NaN on
+    the diagonal.
+    """
+    ratings = fit.ratings.dropna()
+    values, covariance = ratings.to_numpy(), spread.covariance.to_numpy()
+    own = np.diag(covariance)
+    error = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0))
+    ahead = values[:, None] - values[None, :]
+    freedom = spread.freedom[ratings.index].to_numpy()
+    fewer = np.minimum(freedom[:, None], freedom[None, :])
+    z = np.divide(ahead, error, out=np.full_like(ahead, np.nan), where=error > 0)
+    above = np.where(np.isinf(fewer), norm.cdf(z), student.cdf(z, fewer))
+    np.fill_diagonal(above, np.nan)
+    return pd.DataFrame(above, index=ratings.index, columns=ratings.index)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ratings.agreement import Answers, estimate_agreement, estimate_alpha
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry, bradley_terry
+from ratings.cluster_columns import AUTOMATIC
 from ratings.columns import Outcome
 from ratings.design import SIDE
 from ratings.errors import OptionError, RatingsError
@@ -40,6 +41,7 @@ class Reliability:
             which side is which being no information).
         retest_source: "repeat_of", deliberate repeats, or "same battle", what a voter happened to
             meet again.
+        retest_note: why there is none; None where there is one.
         agreement: share of pairs of voters who gave the same answer to the same unit.
         alpha: Krippendorff's alpha of the four answers.
         alpha_ordinal: of the scale left, tie, right, with "both bad" as a tie.
@@ -58,6 +60,7 @@ class Reliability:
     retest: Estimate
     retest_corrected: Estimate
     retest_source: str
+    retest_note: str | None
     agreement: Estimate
     alpha: Estimate
     alpha_ordinal: Estimate
@@ -71,13 +74,16 @@ class Reliability:
     cluster: str | None
 
 
-def reliability(battles: Battles, *, voter: str = "voter", confidence: float = 0.95) -> Reliability:
+def reliability(
+    battles: Battles, *, voter: str | None = AUTOMATIC, confidence: float = 0.95
+) -> Reliability:
     """Measure the votes against themselves.
 
     Args:
         battles: the votes. Columns `repeat_of` and `battle_id` tell deliberate repeats; `clip_a`
-            and `clip_b`, or `prompt_id`, what is the same battle; `first` the side played first.
-        voter: column of voters.
+            and `clip_b`, or `prompt` (or `prompt_id`), what is the same battle; `first` the side
+            played first.
+        voter: column of voters; "auto": where a column tells them; None: every vote is by itself.
         confidence: of each interval by itself.
 
     Raises:
@@ -100,6 +106,7 @@ def reliability(battles: Battles, *, voter: str = "voter", confidence: float = 0
         retest=retest,
         retest_corrected=_corrected(retest, _chance_agreement(told)),
         retest_source=source,
+        retest_note=None if len(own) else votes.why_no_repeats(),
         agreement=estimate_agreement(answers, confidence),
         alpha=estimate_alpha(answers, "nominal", confidence),
         alpha_ordinal=estimate_alpha(scale, "ordinal", confidence),

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ratings.battles import Battles
 from ratings.bradley_terry import BradleyTerry
+from ratings.cluster_columns import find_cluster_column
 from ratings.clusters import cluster_codes, cluster_corrections, cluster_names
-from ratings.columns import find_cluster_columns
 from ratings.design import Design
 from ratings.errors import OptionError
 from ratings.outcomes import OUTCOMES
@@ -40,6 +40,7 @@ class Parts(ABC):
         information = fit.design.information(fit.point) + self.prior.precision
         self.inverse = fit.design.invert(information)
         self._orders: dict[tuple[int, int], Codes] = {}
+        self.ran_out = False  # whether a search came to where nobody leads any more
 
     @abstractmethod
     def changes(self, leader: int, rival: int) -> tuple[Floats, Codes]:
@@ -127,9 +128,12 @@ class Parts(ABC):
             design = self.design.select(slice(None), self.without(order, parts))
             point = refit(design, prior_sd=self.prior.sd, start=start)
             if point is None:
+                self.ran_out = True
                 return None
             start = point
-            return float(point[rival] - point[leader])
+            lead = float(point[rival] - point[leader])
+            self.ran_out |= parts == all_parts and abs(lead) <= LEADS
+            return lead
 
         return smallest_that_flips(
             ahead,
@@ -190,12 +194,12 @@ class WholeVoters(Parts):
 
     def __init__(self, battles: Battles, fit: BradleyTerry, by: str) -> None:
         super().__init__(fit)
-        columns = find_cluster_columns(battles.frame, by)
-        if not columns:
-            raise OptionError(f"the votes have no column {by!r} that tells who voted")
+        column = find_cluster_column(battles.frame, by)
+        if column is None:
+            raise OptionError("the votes have no column that tells who voted")
         self.scored = score_votes(battles, fit)
-        self.cluster = cluster_codes(self.scored, battles, columns)
-        self.voters = cluster_names(self.scored, battles, columns[0], self.cluster)
+        self.cluster = cluster_codes(self.scored, battles, (column,))
+        self.voters = cluster_names(self.scored, battles, column, self.cluster)
         self.sizes = np.bincount(self.cluster, minlength=len(self.voters))
         self.scores = self.scored.by_group(self.cluster, len(self.voters))
         corrections = cluster_corrections(self.scored, self.cluster, len(self.voters), self.inverse)

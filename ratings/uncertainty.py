@@ -5,20 +5,18 @@ the votes of each cluster) as its meat: cov = H^- M H^- (Huber 1967, White 1982)
 where Bradley-Terry is not exactly true, or a tie is counted as half a win.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from ratings.battles import Battles
-from ratings.bootstrap import resample
-from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.bootstrap import ONE_WAY, resample
+from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, refuse_other_votes
+from ratings.cluster_columns import Cluster, choose_clusters, find_cluster_columns
 from ratings.clusters import Sandwich, cluster_codes, cluster_sandwich
-from ratings.columns import find_cluster_columns
 from ratings.design import NEITHER_STRENGTH, Design, fold_cells, prior_precision
 from ratings.errors import OptionError
 from ratings.outcomes import GAP
@@ -39,6 +37,7 @@ class Intervals:
     """Intervals of ratings and every parameter used.
 
     Attributes:
+        ratings: those of the fit that the intervals are around.
         lower: Elo points by model; NaN where there is no rating.
         upper: Elo points by model.
         variance: Elo points squared, by model.
@@ -49,12 +48,14 @@ class Intervals:
         confidence: of each interval by itself.
         cluster: the columns whose values were taken as independent, joined by " and "; None: every
             vote was.
+        cluster_note: why not by a column that was asked for; None: no reason.
         method: "sandwich", "bootstrap" or "profile".
         rounds: of the bootstrap; 0 for other methods.
         left_out: rounds without finite ratings, which the bootstrap leaves out.
         seed: of the bootstrap.
     """
 
+    ratings: "pd.Series[float]"
     lower: "pd.Series[float]"
     upper: "pd.Series[float]"
     variance: "pd.Series[float]"
@@ -63,6 +64,7 @@ class Intervals:
     effects: pd.DataFrame
     confidence: float
     cluster: str | None
+    cluster_note: str | None
     method: str
     rounds: int
     left_out: int
@@ -74,7 +76,7 @@ def intervals(
     fit: BradleyTerry,
     *,
     confidence: float = 0.95,
-    cluster: str | Sequence[str] | None = None,
+    cluster: Cluster = None,
     method: str = "sandwich",
     rounds: int = DEFAULT_ROUNDS,
     seed: int = 0,
@@ -87,8 +89,9 @@ def intervals(
         confidence: probability with which each interval holds its rating, by itself.
         cluster: column whose values stand for independent answers, such as "voter" or "prompt"
             (`evaluation_session_id` and `prompt_id` where there is no column of that name); two
-            columns for both ways at once (Cameron, Gelbach and Miller 2011). Without it, and where
-            no column tells voters, every vote is independent.
+            columns for both ways at once (Cameron, Gelbach and Miller 2011); "auto": voters, where
+            a column tells them. Without it every vote is independent; and a column in which all
+            votes are of one value is left out, which `cluster_note` says.
         method: "sandwich"; "bootstrap" (percentiles of refits to resampled votes, or clusters);
             "profile" (likelihood ratio, by vote: for few votes, where ties are an outcome or
             left out).
@@ -97,7 +100,7 @@ def intervals(
 
     Raises:
         OptionError: an unknown method or column, a confidence not between 0 and 1, or a fit of
-            other models.
+            other votes.
     """
     if not 0 < confidence < 1:
         raise OptionError(f"confidence must lie between 0 and 1, not {confidence:g}")
@@ -105,14 +108,18 @@ def intervals(
         raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     if method == "bootstrap" and rounds < 100:
         raise OptionError(f"a bootstrap needs at least 100 rounds, not {rounds}")
-    if tuple(fit.ratings.index) != battles.models:
-        raise OptionError("the fit is of other models than these votes")
-    columns = () if cluster is None else find_cluster_columns(battles.frame, cluster)
-    if method == "profile" and columns:
+    refuse_other_votes(battles, fit)
+    told = find_cluster_columns(battles.frame, cluster)
+    if method == "profile" and told:
         raise OptionError("profile intervals are by vote: leave out cluster, or take the sandwich")
+    if method == "bootstrap" and len(told) > 1:
+        raise OptionError(ONE_WAY)
+    votes = score_votes(battles, fit) if told else None
+    rows = None if votes is None else votes.rows
+    columns, note = choose_clusters(battles.frame, rows, cluster)
 
     contrast = _contrast(fit)
-    covariance, freedom = _sandwich(battles, fit, columns, contrast)
+    covariance, freedom = _sandwich(battles, fit, columns, contrast, votes)
     estimate = contrast @ fit.point
     reach = np.array(student.ppf(0.5 + confidence / 2, freedom)) * np.sqrt(np.diag(covariance))
     lower, upper = estimate - reach, estimate + reach
@@ -137,6 +144,7 @@ def intervals(
         fit, estimate, lower, upper, covariance, freedom,
         confidence=confidence,
         cluster=" and ".join(columns) or None,
+        cluster_note=note,
         method=method,
         rounds=rounds if method == "bootstrap" else 0,
         left_out=left_out,
@@ -165,7 +173,11 @@ def _contrast(fit: BradleyTerry) -> Floats:
 
 
 def _sandwich(
-    battles: Battles, fit: BradleyTerry, columns: tuple[str, ...], contrast: Floats
+    battles: Battles,
+    fit: BradleyTerry,
+    columns: tuple[str, ...],
+    contrast: Floats,
+    votes: VoteScores | None,
 ) -> tuple[Floats, Floats]:
     """Covariance of the contrasts, in strengths squared, and their degrees of freedom."""
     design = fit.design
@@ -174,11 +186,9 @@ def _sandwich(
     prior_sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
     prior = prior_precision(design, prior_sd)
     inverse = design.invert(design.information(fit.point) + prior)
-    squared = squared_counts(battles, fit) if not columns else None
-    if squared is None:
-        votes = score_votes(battles, fit)
+    squared = squared_counts(battles, fit, votes)
+    if columns and votes is not None:
         meat, freedom = _clustered(votes, battles, columns, inverse, contrast)
-        squared = squared_counts(battles, fit, votes)
     else:
         meat, freedom = squared.squared_scores(fit.point), np.full(len(contrast), np.inf)
     meat = _fill_still(meat, squared.information(fit.point), design.size)
@@ -248,6 +258,7 @@ def _describe(
     *,
     confidence: float,
     cluster: str | None,
+    cluster_note: str | None,
     method: str,
     rounds: int,
     left_out: int,
@@ -272,6 +283,7 @@ def _describe(
         effects.loc[len(names) - 1, ["estimate", "lower", "upper"]] += moved
     effects.index = pd.Index(names, name="effect")
     return Intervals(
+        ratings=fit.ratings,
         lower=by_model(ELO_PER_STRENGTH * lower[:size] + shift, "rating_lower"),
         upper=by_model(ELO_PER_STRENGTH * upper[:size] + shift, "rating_upper"),
         variance=by_model(variance, "variance"),
@@ -280,28 +292,9 @@ def _describe(
         effects=effects,
         confidence=confidence,
         cluster=cluster,
+        cluster_note=cluster_note,
         method=method,
         rounds=rounds,
         left_out=left_out,
         seed=seed,
     )
-
-
-def probability_above(fit: BradleyTerry, spread: Intervals) -> pd.DataFrame:
-    """Probability that the row's true rating is above the column's, among the rated models.
-
-    Normal (or, under clusters, Student's t with the smaller freedom of the two) about the
-    difference, with the variance of the difference from the full covariance; a flat prior. NaN on
-    the diagonal.
-    """
-    ratings = fit.ratings.dropna()
-    values, covariance = ratings.to_numpy(), spread.covariance.to_numpy()
-    own = np.diag(covariance)
-    error = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0))
-    ahead = values[:, None] - values[None, :]
-    freedom = spread.freedom[ratings.index].to_numpy()
-    fewer = np.minimum(freedom[:, None], freedom[None, :])
-    z = np.divide(ahead, error, out=np.full_like(ahead, np.nan), where=error > 0)
-    above = np.where(np.isinf(fewer), norm.cdf(z), student.cdf(z, fewer))
-    np.fill_diagonal(above, np.nan)
-    return pd.DataFrame(above, index=ratings.index, columns=ratings.index)

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 import ratings
+from ratings.reading import read_columns
 
 MODELS, VOTERS, TIES, ROUNDS = 50, 100_000, 0.15, 1000
 LEAST_SECONDS = 1.0  # work of milliseconds is repeated until the caches are warm
@@ -207,7 +208,7 @@ def main() -> None:
         show("the same, then as Python strings", as_objects)
         show(
             "Parquet file to ratings and intervals (ratio to first)",
-            time_of(lambda: ours(ratings.read_votes(path)), options.repeats),
+            time_of(lambda: ours(read_columns(path, ())), options.repeats),
             as_strings,
         )
 

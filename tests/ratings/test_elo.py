@@ -49,3 +49,19 @@ def test_what_is_dropped_moves_nothing():
 def test_rules_it_does_not_have(options, message):
     with pytest.raises(ratings.OptionError, match=message):
         elo(FRAME, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"k": 0}, "k must be a number above 0, not 0"),
+        ({"k": -4}, "k must be a number above 0, not -4"),
+        ({"k": float("nan")}, "k must be a number above 0, not nan"),
+        ({"scale": 0}, "scale must be a number above 0, not 0"),
+        ({"initial": float("inf")}, "initial must be a rating, not inf"),
+    ],
+)
+def test_numbers_that_are_none_are_refused(votes_of, options, message):
+    battles = ratings.Battles.from_frame(votes_of({("A", "B"): (3, 1, 0)}))
+    with pytest.raises(ratings.OptionError, match=message):
+        ratings.elo(battles, **options)

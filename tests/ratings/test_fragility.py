@@ -115,9 +115,40 @@ def test_where_nothing_can_change(votes_of):
     assert fragility(votes_of({})).status == "alone"
     assert fragility(votes_of({("A", "B"): (3, 0, 0)})).status == "alone"
     one_voter = votes_of({("A", "B"): (5, 2, 0)}).assign(voter="x")
-    assert fragility(one_voter, by="voter").status == "firm"
-    with pytest.raises(ratings.OptionError, match="no column 'voter' that tells who voted"):
+    assert fragility(one_voter, by="voter").status == "votes run out"
+    with pytest.raises(ratings.OptionError, match="no column 'voter' to cluster by"):
         fragility(votes_of({("A", "B"): (5, 2, 0)}), by="voter")
+
+
+@pytest.mark.parametrize(
+    ("counts", "status", "added"),
+    [
+        ({("A", "B"): (2, 1, 0)}, "votes run out", 2),  # without one win they are level
+        ({("A", "B"): (1, 0, 1)}, "votes run out", 2),
+        ({("A", "B"): (1000, 1, 0)}, "votes run out", 1000),
+        ({("L", "B"): (3, 1, 0), ("B", "C"): (30, 20, 3), ("C", "B"): (10, 12, 1)},
+         "votes run out", 3),
+        ({("A", "B"): (1, 1, 0)}, "tied", 1),
+        ({("A", "B"): (0, 0, 3)}, "tied", 1),
+    ],
+)  # fmt: skip
+def test_a_flimsy_first_place_is_never_firm(votes_of, counts, status, added):
+    """Where leaving votes out cannot show it, adding votes does: `added` flips, one fewer not."""
+    found = fragility(votes_of(counts))
+    assert (found.status, found.votes, found.added) == (status, None, added)
+    vote = {"model_a": found.challenger, "model_b": found.first, "winner": "model_a"}
+    for votes, flips in [(added, True), (added - 1, False)]:
+        fit = ratings.bradley_terry(
+            ratings.Battles.from_frame(pd.concat([votes_of(counts), pd.DataFrame([vote] * votes)]))
+        )
+        ahead = fit.ratings[found.challenger] - fit.ratings[found.first]
+        assert (ahead > 1e-6) == flips
+
+
+def test_a_leader_that_survives_all_that_speaks_for_it_is_firm(votes_of):
+    frame = votes_of({("A", "B"): (5, 2, 0)}).assign(voter=list("xyxyxyx"))
+    found = fragility(frame, by="voter")
+    assert (found.status, found.challenger, found.added) == ("firm", "B", 4)
 
 
 def test_a_heavy_voters_influence_is_nearly_that_of_a_refit(simulate_votes):
@@ -186,7 +217,7 @@ def test_random_small_tables_searched_in_full(simulate_votes):
         frame = simulate_votes(random.normal(0, 60, 3), 24, nu=0.3, random=random)
         battles = ratings.Battles.from_frame(frame)
         found = ratings.votes_to_flip(battles, ratings.bradley_terry(battles))
-        if found.status == "alone" or (found.votes or 0) > 3:
+        if found.status in {"alone", "tied"} or (found.votes or 0) > 3:
             continue
         compared += 1
         votes = sorted(zip(battles.outcome, battles.a, battles.b, strict=True))

@@ -66,8 +66,11 @@ def test_numbers_come_from_fit_intervals_and_ranks(simulate_votes):
 
 def test_parameters_are_kept(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1)})
-    attrs = board_of(frame, cluster="voter", anchors={"A": 1000}, both_bad="drop").attrs
+    attrs = board_of(frame, cluster="auto", anchors={"A": 1000}, both_bad="drop").attrs
     assert attrs["cluster"] is None  # there is no such column: intervals are by vote
+    assert attrs["cluster_note"] == "no column tells voters"
+    with pytest.raises(ratings.OptionError, match="no column 'voter' to cluster by"):
+        board_of(frame, cluster="voter")
     assert attrs["anchors"] == {"A": 1000}
     assert (attrs["method"], attrs["ties"], attrs["both_bad"]) == ("bt", "half", "drop")
     assert (attrs["confidence"], attrs["intervals"]) == (0.95, "sandwich")
@@ -169,6 +172,18 @@ def test_one_leaderboard_for_each_value(votes_of):
     assert list(ratings.leaderboard_by(frame.iloc[:0], "track").columns) == ["track", *COLUMNS]
 
 
+def test_what_groups_differ_in_is_kept_by_group(votes_of):
+    frame = votes_of({("A", "B"): (6, 4, 1), ("B", "A"): (3, 5, 0)})
+    frame["language"] = ["de", "en"] * 9 + ["en"]
+    attrs = ratings.leaderboard_by(frame, "language", side=True, cluster="auto").attrs
+    assert attrs["cluster_note"] == "no column tells voters"
+    assert "effects" not in attrs
+    for language in ("de", "en"):
+        part = ratings.Battles.from_frame(frame[frame["language"] == language])
+        alone = ratings.leaderboard(part, side=True).attrs["effects"]
+        assert attrs["groups"][language]["effects"] == alone
+
+
 def test_the_board_survives_csv(votes_of):
     board = board_of(votes_of({("A", "B"): (6, 4, 1), ("Z", "A"): (1, 0, 0)}))
     text = board.to_csv(index=False).splitlines()
@@ -184,6 +199,7 @@ def test_the_board_survives_csv(votes_of):
         ({"prior_sd": np.inf}, "a number above 0 Elo points, not inf"),
         ({"method": "elo", "side": True}, "sequential Elo has no side effect"),
         ({"method": "elo", "rounds": 500}, "sequential Elo has no side effect"),
+        ({"method": "elo", "cluster": "model_a"}, "sequential Elo has no side effect"),
     ],
 )
 def test_options_that_mean_nothing_are_refused(votes_of, options, message):

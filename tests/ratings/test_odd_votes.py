@@ -1,6 +1,7 @@
 """Odd tables and options: nothing is silently lost, merged or rated by the scale of its weights."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -88,12 +89,15 @@ def test_two_voters_have_one_degree_of_freedom(votes_of):
 @pytest.mark.parametrize(
     ("options", "columns", "message"),
     [
-        (["--bootstrap", "100", "--cluster", "voter"], {"voter": "me"}, "needs two of them"),
         (["--bootstrap", "0"], {}, "at least 100 rounds, not 0"),
         (["--by", "status"], {"status": "new"}, "has a column 'status' of its own"),
         (["--covariate", "side"], {"side": 1}, "cannot be called 'side'"),
         (["--method", "elo"], {"weight": 1e9}, "runs away with k = 4"),
-        (["--method", "elo", "--report", "plan"], {}, "leave out --method"),
+        (
+            ["--method", "elo", "--report", "plan"],
+            {},
+            "--method changes nothing",
+        ),
         (["--anchor", "A=1e308"], {}, "which is no rating"),
         (["--report", "time"], {"timestamp": 1.7e12}, "which is no time"),
         (["--report", "first", "--cluster", "a", "--cluster", "b"], {"a": 1, "b": 2}, "one column"),
@@ -138,9 +142,28 @@ def test_cells_separated_otherwise_are_told(tmp_path):
     path.write_text("model_a;model_b;winner\nA;B;tie\n")
     with pytest.raises(ratings.VotesError, match="separate the cells by commas"):
         ratings.read_votes(path)
-    path.write_text("")
-    with pytest.raises(ratings.VotesError, match=r"votes\.csv is empty"):
-        ratings.read_votes(path)
+
+
+def test_names_that_differ_by_outer_spaces_are_told(votes_of):
+    frame = votes_of({("Sora", "B"): (2, 1, 0), ("B", "Sora "): (1, 0, 0)})
+    with pytest.raises(ratings.VotesError, match="'Sora' and 'Sora ' differ by outer spaces only"):
+        ratings.Battles.from_frame(frame)
+    frame["counted"] = frame["model_b"] != "Sora "
+    assert ratings.Battles.from_frame(frame).models == ("B", "Sora")
+
+
+@pytest.mark.parametrize("votes", ["votes.csv", Path("votes.csv")])
+def test_a_path_is_no_table(votes):
+    with pytest.raises(ratings.OptionError, match=r"take read_votes\('votes.csv'\)"):
+        ratings.Battles.from_frame(votes)
+    with pytest.raises(ratings.OptionError, match="a pandas DataFrame, not a dict"):
+        ratings.leaderboard_by({}, "language")
+
+
+def test_an_unknown_covariate_is_told_without_votes(votes_of):
+    battles = ratings.Battles.from_frame(votes_of({}))
+    with pytest.raises(ratings.OptionError, match="neither the columns 'nope_a' and 'nope_b' nor"):
+        ratings.bradley_terry(battles, covariates=["nope"])
 
 
 def test_nobody_rated_is_no_error_anywhere(votes_of):

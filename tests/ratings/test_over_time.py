@@ -9,6 +9,7 @@ from scipy.optimize import minimize
 
 import ratings
 from ratings.bradley_terry import ELO_PER_STRENGTH
+from ratings.periods import describe_length
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 
@@ -323,3 +324,30 @@ def test_little_or_nothing_to_rate(votes_of, counts):
     found = course(frame)
     assert found.drift_sd == 0
     assert found.ratings.notna().to_numpy().sum() == (2 if len(frame) == 5 else 0)
+
+
+@pytest.mark.parametrize(
+    ("span", "length", "said"),
+    [
+        ("340h", "7h", "7 hours"),
+        ("3s", "1s", "1 second"),
+        ("200D", "4D", "4 days"),
+        ("100D", "2D", "2 days"),
+        ("60D", "29h", "1 day 5 hours"),
+        ("10h", "12min", "12 minutes"),
+    ],
+)
+def test_automatic_periods_are_whole(votes_of, span, length, said):
+    frame = votes_of({("A", "B"): (3, 2, 0)})
+    start, end = pd.Timestamp("2026-01-01", tz="UTC"), pd.Timedelta(span)
+    frame["timestamp"] = [start, start, start, start, start + end]
+    found = ratings.over_time(ratings.Battles.from_frame(frame)).period
+    assert found == pd.Timedelta(length)
+    assert describe_length(found) == said
+
+
+def test_the_only_voter_is_no_cluster_over_time(votes_of):
+    frame = votes_of({("A", "B"): (6, 4, 0)}).assign(voter="only")
+    frame["timestamp"] = pd.date_range("2026-01-01", periods=len(frame), freq="D", tz="UTC")
+    found = ratings.over_time(ratings.Battles.from_frame(frame), cluster="voter")
+    assert (found.cluster, found.cluster_note) == (None, "all votes are of one voter")

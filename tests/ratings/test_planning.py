@@ -288,3 +288,12 @@ def test_what_means_nothing_is_refused(votes_of):
             ratings.plan(*known, pairs=pd.DataFrame(values, index=["A", "B"], columns=["A", "B"]))
     with pytest.raises(ratings.OptionError, match="a row and a column for 'B'"):
         ratings.plan(*known, pairs=pd.DataFrame([[1.0]], index=["A"], columns=["A"]))
+
+
+def test_pairs_are_taken_as_the_sampler_gives_them(some_votes):
+    battles, fit, spread = fitted(some_votes)
+    chance = ratings.pair_probabilities(battles)
+    one = ratings.plan(battles, fit, spread, pairs=chance)
+    other = ratings.plan(battles, fit, spread, pairs=chance.probability)
+    pd.testing.assert_frame_equal(one.neighbours, other.neighbours)
+    assert one.pairs is chance.probability

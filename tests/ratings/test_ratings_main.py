@@ -19,7 +19,8 @@ COUNTS = {("A", "B"): (60, 30, 5), ("B", "C"): (9, 2, 0)}
 @pytest.fixture
 def votes_file(tmp_path, votes_of):
     path = tmp_path / "votes.csv"
-    votes_of(COUNTS).assign(judge="j1").to_csv(path, index=False)
+    frame = votes_of(COUNTS)
+    frame.assign(judge=["j1", "j2"] * (len(frame) // 2)).to_csv(path, index=False)
     return path
 
 
@@ -51,14 +52,14 @@ def test_json_is_a_list_of_rows_with_null_for_empty(capsys, tmp_path, votes_of):
 
 
 def test_the_table_says_what_it_rests_on(capsys, votes_file):
-    status, out, _ = run(capsys, votes_file, "--cluster", "voter", "--ci", "0.9")
+    status, out, _ = run(capsys, votes_file, "--ci", "0.9")
     assert status == 0
     assert "Bradley-Terry; ties half a win to each; both bad as a tie; 90% intervals by vote" in out
     _, out, _ = run(capsys, votes_file, "--cluster", "judge", "--ties", "davidson")
     assert "ties Davidson's model" in out
     assert "intervals by judge" in out
     _, out, _ = run(capsys, votes_file, "--method", "elo", "--both-bad", "drop")
-    assert "sequential Elo, no intervals" in out
+    assert "sequential Elo in the order of rows" in out
 
 
 def test_by_gives_one_board_each(capsys, tmp_path, votes_of):
@@ -169,9 +170,13 @@ def full_votes_file(tmp_path):
     ("report", "column", "said"),
     [
         ("pairs", "probability", "adaptive rule; 10% of the draws are uniform"),
-        ("plan", "more_votes", "power 0.8 at 95% confidence, by vote; 1,200 votes in hand"),
+        (
+            "plan",
+            "more_votes",
+            "by evaluation_session_id; 1,200 votes among rated",
+        ),
         ("voters", "reason", "1 of 50 voters flagged"),
-        ("first", "challenger", "votes without which"),
+        ("first", "challenger", "of the 1,200 among rated models, m1 is first"),
         ("reliability", "measure", "95% intervals by evaluation_session_id"),
         ("fit", "residual", "degrees of freedom"),
         ("time", "period", "points a root of a day"),

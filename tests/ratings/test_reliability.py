@@ -280,3 +280,33 @@ def test_nothing_to_measure(votes_of):
         measured(votes_of({}), confidence=95)
     with pytest.raises(ratings.OptionError, match="nominal, ordinal, interval, not 'ratio'"):
         ratings.krippendorff_alpha(np.ones((2, 2)), metric="ratio")
+
+
+def test_a_column_named_prompt_tells_what_the_same_battle_is():
+    frame = opinions(np.random.default_rng(4), prompts=50)
+    found, expected = (
+        measured(frame.rename(columns={"prompt_id": n})) for n in ("prompt", "prompt_id")
+    )
+    assert found.unit == "prompt and models"
+    assert found == expected
+
+
+def test_why_there_is_no_retest_is_told():
+    frame = opinions(np.random.default_rng(4), prompts=20)
+    assert measured(pd.concat([frame, frame.iloc[:9]])).retest_note is None
+    repeated = frame.assign(repeat_of=[""] * (len(frame) - 1) + ["b1"])
+    for votes, note in [
+        (frame, "no voter answered the same battle twice"),
+        (frame.drop(columns="prompt_id"), "no clip_a and clip_b, and no prompt, tell which"),
+        (frame.drop(columns="voter"), "no column tells voters"),
+        (repeated.drop(columns="battle_id"), "there is no column battle_id"),
+    ]:
+        assert note in measured(votes).retest_note
+
+
+def test_an_explicit_voter_must_be_there():
+    frame = opinions(np.random.default_rng(4), prompts=20)
+    assert measured(frame, voter=None).cluster is None
+    for use in (ratings.reliability, ratings.goodness_of_fit, ratings.held_out):
+        with pytest.raises(ratings.OptionError, match="no column 'judge' to cluster by"):
+            use(ratings.Battles.from_frame(frame), voter="judge")

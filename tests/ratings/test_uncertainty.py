@@ -140,7 +140,46 @@ def test_votes_without_spread_have_an_interval_of_some_width(votes_of):
 
 def test_one_voter_alone_does_not_make_certain(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1)}).assign(voter="only")
-    assert fitted(frame, cluster="voter")[1].variance.min() > 50**2
+    spread = fitted(frame, cluster="voter")[1]
+    assert spread.variance.to_numpy() == pytest.approx(fitted(frame)[1].variance.to_numpy())
+    assert (spread.cluster, spread.cluster_note) == (None, "all votes are of one voter")
+    two = frame.assign(voter=["only"] * 10 + ["another"])
+    assert fitted(two, cluster="voter")[1].cluster_note is None
+    many = pd.concat([frame] * 200).assign(voter="only")  # beyond the votes looked at first
+    many.iloc[-1, -1] = "another"
+    assert fitted(many, cluster="voter")[1].cluster == "voter"
+
+
+def test_one_value_of_a_second_column_is_left_out(votes_of):
+    frame = votes_of({("A", "B"): (6, 4, 1)}).assign(prompt="p", voter=list("xyxyxyxyxyx"))
+    spread = fitted(frame, cluster=["voter", "prompt"])[1]
+    assert (spread.cluster, spread.cluster_note) == ("voter", "all votes are of one prompt")
+
+
+def test_a_fit_of_other_votes_is_refused(votes_of):
+    """Also of the same models; the same votes in another order are no others."""
+    frame = votes_of({("A", "B"): (6, 4, 1), ("B", "C"): (3, 5, 2), ("C", "A"): (4, 4, 0)})
+    frame = frame.assign(voter=np.arange(len(frame)) % 7, weight=np.linspace(0.1, 2, len(frame)))
+    battles, others = (ratings.Battles.from_frame(part) for part in (frame, frame.iloc[:-1]))
+    fit = ratings.bradley_terry(battles)
+    spread = ratings.intervals(battles, fit)
+    for use in (
+        lambda votes: ratings.intervals(votes, fit),
+        lambda votes: ratings.plan(votes, fit, spread),
+        lambda votes: ratings.simulate_power(votes, fit, spread, 10),
+        lambda votes: ratings.votes_to_flip(votes, fit),
+        lambda votes: ratings.influence(votes, fit),
+        lambda votes: ratings.screen_voters(votes, fit),
+    ):
+        with pytest.raises(ratings.OptionError, match="the fit is of other votes: fit these again"):
+            use(others)
+    turned = ratings.Battles.from_frame(frame.iloc[::-1])
+    assert ratings.intervals(turned, fit).variance.to_numpy() == pytest.approx(
+        spread.variance.to_numpy()
+    )
+    again = ratings.bradley_terry(battles, "drop")
+    with pytest.raises(ratings.OptionError, match="the intervals are of another fit"):
+        ratings.plan(battles, again, spread)
 
 
 @pytest.mark.parametrize("ties", ["half", "davidson", "drop"])
@@ -171,7 +210,9 @@ def test_what_cannot_be_asked(votes_of):
     ]:
         with pytest.raises(ratings.OptionError, match=message):
             fitted(frame, **options)
-    assert fitted(frame, cluster="voter")[1].cluster is None
+    assert fitted(frame, cluster="auto")[1].cluster is None
+    with pytest.raises(ratings.OptionError, match="no column 'voter' to cluster by, nor 'eval"):
+        fitted(frame, cluster="voter")
     other = ratings.Battles.from_frame(votes_of({("A", "C"): (6, 4, 1)}))
     with pytest.raises(ratings.OptionError, match="other models"):
         ratings.intervals(other, fitted(frame)[0])

@@ -1,0 +1,62 @@
+"""docs/ratings.md: its examples run as they are printed, and it names what there is."""
+
+import re
+import typing
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import ratings
+from ratings.__main__ import _parser
+from ratings.columns import READ_TOO, USED
+from ratings.leaderboard import COLUMNS
+from ratings.reports import REPORTS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "ratings.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+
+
+@pytest.fixture
+def votes_here(tmp_path, monkeypatch, simulate_votes):
+    """A file votes.csv such as an arena releases, in the folder that Python runs in."""
+    random = np.random.default_rng(4)
+    frame = simulate_votes([0, 40, 80, -60], 600, nu=0.3, random=random)
+    frame["evaluation_session_id"] = [f"v{i}" for i in random.integers(40, size=len(frame))]
+    frame["language"] = random.choice(["de", "en"], size=len(frame))
+    times = pd.date_range("2026-01-01", periods=len(frame), freq="2h", tz="UTC")
+    frame["timestamp"] = times.strftime("%Y-%m-%dT%H:%M:%SZ")
+    frame.to_csv(tmp_path / "votes.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_example_runs_as_it_is_printed(votes_here):
+    assert len(EXAMPLES) == 2
+    names: dict[str, typing.Any] = {}
+    for example in EXAMPLES:
+        exec(example, names)  # noqa: S102 - our own page
+    assert names["spread"].cluster == "evaluation_session_id"
+    assert set(names["each"]["language"]) == {"de", "en"}
+    assert names["course"].cluster == "evaluation_session_id"
+    assert names["screening"].by == "evaluation_session_id"
+
+
+def test_the_command_line_has_the_options_that_are_printed():
+    usage = PAGE.split("python -m ratings VOTES.csv [MORE")[1].split("```")[0]
+    options = {text for action in _parser()._actions for text in action.option_strings}
+    assert set(re.findall(r"--[a-z-]+", usage)) == options - {"-h", "--help"}
+    assert f"--report {'|'.join(REPORTS)}" in usage
+
+
+def test_every_column_that_is_read_or_written_is_told():
+    text = re.sub(r"```.*?```", "", PAGE, flags=re.S)
+    told = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", text))))
+    assert set(READ_TOO) | set(USED) | set(COLUMNS) <= told
+
+
+def test_every_status_of_the_first_place_is_told():
+    table = PAGE.split("## What would change the first place")[1].split("\n## ")[0]
+    statuses = re.findall(r'"([a-z ]+)"', ratings.Fragility.__doc__.split("first:")[0])
+    assert len(statuses) == 5
+    assert all(f"`{status}`" in table for status in statuses)
