@@ -1,4 +1,4 @@
-"""`python -m generator`: make a clip, train the built-in model, measure a folder of clips."""
+"""`python -m generator`: make a clip, train the built-in model, measure clips, time full size."""
 
 import logging
 import sys
@@ -67,6 +67,22 @@ def sample(
 
 
 @app.command()
+def world(
+    caption: Annotated[str, typer.Argument(help="A scene of the built-in model's world.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="A clip (.mp4), or its first frame (.png).")
+    ],
+    seed: Annotated[int, typer.Option(help="Another seed gives another clip.", min=0)] = 0,
+) -> None:
+    """Render a true clip of the built-in model's world: a source for prompts, no entrant."""
+    from generator.foal.true_clip import write_true_clip
+
+    _check_place(output)
+    write_true_clip(caption, output, seed=seed)
+    typer.echo(f"{output}: rendered, not generated.")
+
+
+@app.command()
 def train(
     config: Annotated[Path, typer.Argument(help="The training's TOML file.")],
     run: Annotated[
@@ -81,19 +97,64 @@ def train(
 
 @app.command()
 def measure(
-    folder: Annotated[Path, typer.Argument(help="Holds prompts.csv and PROMPT_ID.mp4 files.")],
+    folder: Annotated[
+        Path | None, typer.Argument(help="Holds prompts.csv and PROMPT_ID.mp4 files.")
+    ] = None,
+    oracle: Annotated[
+        int, typer.Option(help="Measure so many of the world's own renders instead.", min=0)
+    ] = 0,
+    things: Annotated[
+        int | None, typer.Option(help="Renders with so many things only.", min=1, max=3)
+    ] = None,
 ) -> None:
     """Measure clips of the built-in world: prompt following, motion, sound on the hits."""
     from rich.console import Console
 
-    from generator.foal.measure_folder import RawFilm, as_table, measure_folder
+    from generator.foal.measure_folder import RawFilm, as_table, measure_folder, measure_oracle
     from generator.media import decode
+
+    if oracle:
+        Console().print(as_table(measure_oracle(oracle, things=things)))
+        return
+    if folder is None:
+        raise GeneratorError("Name a folder of clips, or --oracle N for the world's own renders.")
 
     def read_film(path: Path) -> RawFilm:
         raw = decode(path)
         return RawFilm(raw.frames, float(raw.fps), raw.audio, raw.sample_rate)
 
     Console().print(as_table(measure_folder(folder, read_film)))
+
+
+@app.command()
+def bench(
+    config: Annotated[
+        str, typer.Option(help="A shipped config, full or full-tiny, or a TOML file.")
+    ] = "full",
+    size: Annotated[str, typer.Option(help="One of the config's sizes, or all.")] = "all",
+    precision: Annotated[str, typer.Option(help="bf16 or fp8.")] = "bf16",
+    decoder: Annotated[
+        str, typer.Option(help="One of the config's video decoders; default its first.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="cuda or cpu.")] = "cuda",
+    compiled: Annotated[
+        bool | None, typer.Option("--compile/--no-compile", help="Default on a GPU only.")
+    ] = None,
+    runs: Annotated[int, typer.Option(help="Counted runs of every size.", min=1)] = 3,
+    json: Annotated[Path | None, typer.Option(help="Where the figures go as JSON too.")] = None,
+) -> None:
+    """Time the full-size model with random weights, stage by stage."""
+    from rich.console import Console
+
+    from generator.foal.full.bench import Request
+    from generator.foal.full.bench import bench as time_model
+
+    if json is not None:
+        _check_place(json)
+    report = time_model(Request(config, size, precision, decoder, device, compiled, runs))
+    Console().print(report.as_table())
+    if json is not None:
+        json.write_text(report.as_json() + "\n", encoding="utf-8")
 
 
 def _find_track(name: str) -> "TrackSettings":

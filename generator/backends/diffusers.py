@@ -10,7 +10,7 @@ from typing import Any, Self
 from generator.backends import refuse_unknown_options
 from generator.backends.arguments import SOURCE, arrange_call, check_call, size_multiple
 from generator.backends.meter import Meter, installed_versions, plain
-from generator.backends.outputs import crop_surplus, read_output
+from generator.backends.outputs import crop_surplus, read_output, read_warnings
 from generator.backends.sources import read_source, without_media
 from generator.backends.weights import check_folder, hash_folder
 from generator.errors import BackendError, SpecError
@@ -124,6 +124,7 @@ class DiffusersBackend:
             call=plain(without_media(arguments.passed)),
             dropped=plain(without_media(arguments.dropped)),
             adapted=adapted,
+            warnings=read_warnings(output),
             versions=installed_versions(PACKAGES),
             hardware=meter.hardware,
             seconds=meter.seconds,

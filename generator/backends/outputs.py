@@ -30,6 +30,13 @@ def read_output(output: Any, *, name: str, pipeline: Any, fps: Fraction) -> RawC
     return RawClip(_pixels(frames, name=name), fps, sound, rate)
 
 
+def read_warnings(output: Any) -> tuple[str, ...]:
+    """What the model says of the first prompt: the words that it does not know."""
+    unknown = dict(output).get("unknown_words")
+    words = unknown[0] if unknown else ()
+    return (f"unknown words: {', '.join(words)}",) if words else ()
+
+
 def crop_surplus(
     raw: RawClip, track: TrackSettings, *, multiple: int
 ) -> tuple[RawClip, tuple[str, ...]]:

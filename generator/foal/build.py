@@ -7,9 +7,10 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
 
-from generator.foal.codec import MOTION_SIZE, FoalCodec
+from generator.foal import states
+from generator.foal.codec import FoalCodec
 from generator.foal.model import FoalTransformer
-from generator.foal.pipeline import SOUND_SIZE, FoalPipeline
+from generator.foal.pipeline import FoalPipeline
 
 NOISE_SHIFT = 2.0  # more of the steps at high noise, as in the training
 
@@ -20,10 +21,14 @@ def build_pipeline(codec: FoalCodec, transformer: FoalTransformer) -> FoalPipeli
     return FoalPipeline(codec=codec.eval(), transformer=transformer.eval(), scheduler=scheduler)
 
 
-def build_transformer(codec: FoalCodec, **sizes: int) -> FoalTransformer:
-    """A random transformer for a codec; `sizes` are width, layers, heads, expansion."""
+def build_transformer(**sizes: int) -> FoalTransformer:
+    """A random transformer; `sizes` are width, layers, heads, kv_heads, hidden, outer."""
     made: FoalTransformer = FoalTransformer(
-        content_size=codec.content_size, motion_size=MOTION_SIZE, sound_size=SOUND_SIZE, **sizes
+        parts=states.CONTENT_PARTS,
+        part_size=states.PART_CODE,
+        motion_size=states.MOTION_SIZE,
+        sound_size=states.SOUND_SIZE,
+        **sizes,
     )
     return made
 
@@ -32,10 +37,9 @@ def build_tiny_pipeline(seed: int = 0) -> FoalPipeline:
     """Foal with random weights at toy size: the same classes, ready in a moment."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        codec = FoalCodec(
-            scene_size=4, look_size=4, width=16, summary_size=16, field_hidden=16, plane_grid=16
-        )
-        transformer = build_transformer(codec, width=32, layers=2, heads=2, expansion=2)
+        codec = FoalCodec(reader_width=8, field_hidden=16, shadow_hidden=8, plane_grid=16)
+        sizes = {"width": 32, "layers": 3, "heads": 2, "kv_heads": 1, "hidden": 48, "outer": 1}
+        transformer = build_transformer(**sizes)
     return build_pipeline(codec, transformer)
 
 

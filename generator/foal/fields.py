@@ -1,21 +1,27 @@
 """The codec's decoder: pictures as functions of coordinates, so that no resolution is built in.
 
-A background field, and for each thing a shadow field and a sprite field on coordinates relative to
-the thing, all learned; they are laid over each other in the depth order that the codes carry.
-Coordinates are picture heights as in `render`. N pictures, P points, S slots.
+A background field, and for each thing a shadow field, a sprite field and a rope field on
+coordinates relative to the thing, all learned, laid over each other from far to near.
+N pictures, P points; codes as in `states`, coordinates picture heights as in `render`.
 """
+
+import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-ANGLE_SCALE = 0.25  # a unit angle code in the motion code, so that it spreads about like a place
-LEAST_ANGLE = 0.1  # an angle code shorter than this says that there is no angle
-SPRITE_REACH = 0.16  # picture heights from a thing's centre beyond which its sprite is nothing
-SHADOW_REACH = 0.26
-GROUND_TOP = 0.70  # shadows lie below this line only
-UNIT = 0.1  # about a thing's radius: relative coordinates are measured in it
-EDGE_GAIN = 12.0  # of the cover's logit: lets small weights draw an edge of one pixel
+from generator.foal import states
+from generator.foal.physics import PAN, ROPE_TOP, VIEW_CENTRE, ZOOM
+
+PLANE_LEFT, PLANE_RIGHT = -0.45, 1.45  # what of the world the background knows
+LEAST_SIZE = 0.02  # picture heights: a smaller thing is drawn at this size
+EDGE_GAIN = 4.0  # of a cover's logit a pixel: an edge as soft as the renderer's
+SPRITE_SIZES, SHADOW_SIZES, SHADOW_FLATNESS = 1.5, 2.9, 0.24  # as far as fields are asked
+ROPE_WIDTH = 0.004
+THING_CODE = states.SIZE + 1  # a slot's code up to its size
+SHIFT_IN, SHIFT_OUT = 1.0, 2.0  # first distances: a disc; first shadows: none
 
 
 class PointMLP(nn.Module):
@@ -30,7 +36,7 @@ class PointMLP(nn.Module):
 
     def forward(self, points: Tensor, code: Tensor) -> Tensor:
         """Points (N, P, point_size), code (N, code_size) -> (N, P, out)."""
-        # The code's own two layers of modulation; coordinates keep full precision.
+        # Coordinates keep full precision, also in training with half of it.
         with torch.autocast(points.device.type, enabled=False):
             shift, scale = self.code(code.float())[:, None].chunk(2, dim=-1)
             first = self.point(points.float()) * (1 + scale) + shift
@@ -39,162 +45,183 @@ class PointMLP(nn.Module):
         return result.float()
 
 
+@dataclass(frozen=True)
+class Thing:
+    """One slot of N pictures in the world's units."""
+
+    code: Tensor  # (N, THING_CODE + 1): the slot's code and the night
+    there: Tensor  # (N,), 0 to 1
+    place: Tensor  # (N, 2)
+    turn: Tensor  # (N, 2): cosine and sine
+    size: Tensor  # (N,)
+    ground: Tensor  # (N,)
+    hung: Tensor  # (N,), 0 to 1
+    rope: Tensor  # (N,): x at which its rope is tied
+
+    def at(self, rows: Tensor) -> "Thing":
+        """The same of some pictures."""
+        return Thing(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+
+
+def read_thing(content: Tensor, motion: Tensor, slot: int) -> Thing:
+    """A slot of codes (N, parts, part_size) and (N, motion_size)."""
+    part, night = content[:, 1 + slot], content[:, 0, states.SCENE_CODE - 1 : states.SCENE_CODE]
+    first = states.SLOT_MOTION * slot
+    place = motion[:, first : first + 2] * states.PLACE_SCALE
+    turn = motion[:, first + 2 : first + 4]
+    size = states.SIZE_CENTRE + states.SIZE_SCALE * part[:, states.SIZE]
+    return Thing(
+        code=torch.cat([part[:, :THING_CODE], night], dim=1),
+        there=part[:, states.THERE].clamp(0, 1),
+        place=place + place.new_tensor(states.PLACE_CENTRE),
+        turn=turn / torch.sqrt(turn.square().sum(dim=1, keepdim=True) + 1e-4),
+        size=size.clamp(min=LEAST_SIZE),
+        ground=states.GROUND_CENTRE + states.GROUND_SCALE * part[:, states.GROUND_Y],
+        hung=part[:, states.ROPE].clamp(0, 1),
+        rope=states.PLACE_CENTRE[0] + states.PLACE_SCALE * part[:, states.ROPE_X],
+    )
+
+
+def read_view(motion: Tensor) -> tuple[Tensor, Tensor]:
+    """The camera's pan and zoom, (N,) each, of motion codes (N, motion_size)."""
+    return motion[:, -2] * PAN, torch.exp(motion[:, -1] * math.log(ZOOM))
+
+
+def to_world(points: Tensor, view: tuple[Tensor, Tensor]) -> Tensor:
+    """Where in the world pictures' points (N, P, 2) lie."""
+    pan, zoom = (part[:, None] for part in view)
+    x = (points[..., 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
+    y = (points[..., 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
+    return torch.stack([x, y], dim=-1)
+
+
 class BackgroundField(nn.Module):
     """Colour of the empty scene: a learned plane of features, read and mixed by the scene code."""
 
-    def __init__(self, scene_size: int, *, channels: int, grid: int, hidden: int) -> None:
+    def __init__(self, *, channels: int, grid: int, hidden: int) -> None:
         super().__init__()
-        self.plane = nn.Parameter(0.1 * torch.randn(1, channels, grid, grid))
-        self.mlp = PointMLP(channels + 2, scene_size, hidden, 3)
+        columns = round(grid * (PLANE_RIGHT - PLANE_LEFT))
+        self.plane = nn.Parameter(0.1 * torch.randn(1, channels, grid, columns))
+        self.mlp = PointMLP(channels + 2, states.SCENE_CODE, hidden, 3)
 
     def forward(self, points: Tensor, scene: Tensor) -> Tensor:
-        """Points (N, P, 2), scene (N, scene_size) -> colours (N, P, 3)."""
+        """Points (N, P, 2) of the world, scene (N, SCENE_CODE) -> colours (N, P, 3)."""
         count, size = points.shape[:2]
-        flat = points.reshape(1, count * size, 1, 2)
+        x = (points[..., 0] - PLANE_LEFT) / (PLANE_RIGHT - PLANE_LEFT)
+        where = torch.stack([x, points[..., 1]], dim=-1).reshape(1, count * size, 1, 2) * 2 - 1
         features = functional.grid_sample(
-            self.plane, flat * 2 - 1, padding_mode="border", align_corners=False
+            self.plane, where, padding_mode="border", align_corners=False
         )
         features = features[0, :, :, 0].T.reshape(count, size, -1)
         return torch.sigmoid(self.mlp(torch.cat([features, points - 0.5], dim=-1), scene))
 
 
 class ThingFields(nn.Module):
-    """A thing's sprite and its shadow; the same fields serve every slot."""
+    """A thing's sprite, shadow and rope; the same fields serve every slot."""
 
-    def __init__(self, scene_size: int, look_size: int, *, hidden: int, shadow_hidden: int) -> None:
+    def __init__(self, *, hidden: int, shadow_hidden: int) -> None:
         super().__init__()
-        self.sprite = PointMLP(4, look_size + scene_size + 2, hidden, 4)
-        self.shade = PointMLP(3, look_size + scene_size + 1, shadow_hidden, 1)
+        self.sprite = PointMLP(7, THING_CODE + 3, hidden, 4)
+        self.shade = PointMLP(4, THING_CODE + 2, shadow_hidden, 1)
+        self.strand = PointMLP(1, 1, shadow_hidden, 4)
 
-    def paint(self, points: Tensor, motion: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Colour (N, P, 3) and cover (N, P, 1) of one thing.
+    def paint(self, points: Tensor, thing: Thing, pixel: Tensor) -> tuple[Tensor, Tensor]:
+        """Colour (N, P, 3) and cover (N, P, 1) of a thing at points (N, P, 2) of the world.
 
-        Args:
-            points: (N, P, 2).
-            motion: place and angle code, (N, 4).
-            codes: look and scene, (N, look_size + scene_size).
+        `pixel` is the width of a pixel in the world, (N,): an edge is as wide, at any resolution.
         """
-        # At full length whatever the code's: a thing may be turned wrongly, but keeps its corners.
-        angle = motion[:, 2:] / ANGLE_SCALE
-        angle = angle / torch.sqrt(angle.square().sum(dim=1, keepdim=True) + LEAST_ANGLE**2)
-        offset = (points - motion[:, None, :2]) / UNIT
+        offset = (points - thing.place[:, None]) / thing.size[:, None, None]
         dx, dy = offset.unbind(-1)
+        cos, sin = (part[:, None] for part in thing.turn.unbind(-1))
+        u, v = cos * dx + sin * dy, cos * dy - sin * dx
         reach = torch.sqrt(dx * dx + dy * dy + 1e-6)
-        # The angle code is the fourth harmonic of a quarter-turn symmetry. Its product with that
-        # of the point's own direction says where between face and corner the point lies.
-        real = (dx**4 - 6 * dx**2 * dy**2 + dy**4) / reach**4
-        imaginary = 4 * dx * dy * (dx**2 - dy**2) / reach**4
-        aligned = real * angle[:, None, 0] + imaginary * angle[:, None, 1]
-        corner = torch.sqrt((0.5 + 0.5 * aligned).clamp(min=1e-3))
-        features = torch.stack([dx, dy, reach, corner], dim=-1)
-        out = self.sprite(features, torch.cat([codes, angle], dim=-1))
-        inside = (reach < SPRITE_REACH / UNIT)[..., None]
-        cover = torch.sigmoid(EDGE_GAIN * out[..., :1]) * inside
-        return torch.sigmoid(out[..., 1:]), cover
+        features = torch.stack([dx, dy, u, v, reach, u.abs(), v.abs()], dim=-1)
+        out = self.sprite(features, torch.cat([thing.code, thing.turn], dim=-1))
+        beyond = out[..., 0] + reach - SHIFT_IN  # distance from the outline, in sizes
+        sharp = EDGE_GAIN * (thing.size / pixel)[:, None]
+        cover = torch.sigmoid(-beyond * sharp) * (reach < SPRITE_SIZES)
+        return torch.sigmoid(out[..., 1:]), cover[..., None]
 
-    def shadow(self, points: Tensor, motion: Tensor, codes: Tensor) -> Tensor:
+    def shadow(self, points: Tensor, thing: Thing) -> Tensor:
         """Share of light that the thing takes away, (N, P, 1)."""
-        dx = (points[..., 0] - motion[:, None, 0]) / UNIT
-        features = torch.stack([dx, dx * dx / 4, (points[..., 1] - 0.85) / UNIT], dim=-1)
-        height = motion[:, 1:2] / UNIT - 7.0
-        out = self.shade(features, torch.cat([codes, height], dim=-1))
-        inside = (dx.abs() < SHADOW_REACH / UNIT) & (points[..., 1] > GROUND_TOP)
-        # Minus 2: no shadow to begin with.
-        return torch.sigmoid(out - 2.0) * inside[..., None]
+        size = thing.size[:, None]
+        across = (points[..., 0] - thing.place[:, :1]) / size
+        down = (points[..., 1] - thing.ground[:, None]) / (SHADOW_FLATNESS * size)
+        features = torch.stack([across, across**2 / 4, down, down**2 / 4], dim=-1)
+        height = (thing.ground - thing.size - thing.place[:, 1])[:, None] / states.PLACE_SCALE
+        out = self.shade(features, torch.cat([thing.code, height], dim=-1))
+        inside = (across.abs() < SHADOW_SIZES) & (down.abs() < SHADOW_SIZES)
+        return torch.sigmoid(out - SHIFT_OUT) * inside[..., None]
+
+    def rope(self, points: Tensor, thing: Thing, pixel: Tensor) -> tuple[Tensor, Tensor]:
+        """Colour (N, P, 3) and cover (N, P, 1) of what a thing hangs on."""
+        tied = torch.stack([thing.rope, torch.full_like(thing.rope, ROPE_TOP)], dim=1)
+        along = thing.place - tied
+        length = along.square().sum(dim=1, keepdim=True).clamp(min=1e-6).sqrt()
+        unit = (along / length)[:, None]
+        way = points - tied[:, None]
+        off = (way[..., 0] * unit[..., 1] - way[..., 1] * unit[..., 0]).abs()
+        far = (way * unit).sum(dim=-1)
+        out = self.strand((off / ROPE_WIDTH).clamp(max=4.0)[..., None], thing.code[:, -1:])
+        beyond = (out[..., 0] * ROPE_WIDTH + off - ROPE_WIDTH) / pixel[:, None]
+        cover = torch.sigmoid(-EDGE_GAIN * beyond) * (far < length) * (thing.hung > 0.5)[:, None]
+        return torch.sigmoid(out[..., 1:]), cover[..., None]
 
 
 class SceneDecoder(nn.Module):
-    """Background, shadows and sprites, composed.
+    """Background, shadows, ropes and sprites, composed."""
 
-    The content code is (scene, looks of S slots, presence of S slots, depth): depth above zero says
-    that slot 0 is in front. The motion code of a frame is (x, y, angle code) of S slots.
-    """
-
-    def __init__(
-        self,
-        scene_size: int,
-        look_size: int,
-        *,
-        hidden: int,
-        shadow_hidden: int,
-        channels: int,
-        grid: int,
-    ) -> None:
+    def __init__(self, *, hidden: int, shadow_hidden: int, channels: int, grid: int) -> None:
         super().__init__()
-        self.scene_size, self.look_size = scene_size, look_size
-        self.background = BackgroundField(scene_size, channels=channels, grid=grid, hidden=hidden)
-        self.things = ThingFields(scene_size, look_size, hidden=hidden, shadow_hidden=shadow_hidden)
+        self.background = BackgroundField(channels=channels, grid=grid, hidden=hidden)
+        self.things = ThingFields(hidden=hidden, shadow_hidden=shadow_hidden)
 
-    def split(self, content: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Content (N, C) -> scene (N, s), looks (N, 2, l), presence (N, 2), depth (N,)."""
-        scene, looks, presence, depth = torch.split(
-            content, [self.scene_size, 2 * self.look_size, 2, 1], 1
-        )
-        return scene, torch.unflatten(looks, 1, (2, -1)), presence, depth[:, 0]
+    def forward(self, points: Tensor, content: Tensor, motion: Tensor, pixel: float) -> Tensor:
+        """Colours of pictures at any of their points.
 
-    def forward(self, points: Tensor, content: Tensor, motion: Tensor) -> Tensor:
-        """Colours at any points: points (N, P, 2), content (N, C), motion (N, 8) -> (N, P, 3)."""
-        scene, looks, presence, depth = self.split(content)
-        canvas = self.background(points, scene)
-        layers = []
-        for slot in range(2):
-            codes = torch.cat([looks[:, slot], scene], dim=1)
-            place = motion[:, 4 * slot : 4 * slot + 4]
-            there = presence[:, slot, None, None]
-            canvas = canvas * (1 - there * self.things.shadow(points, place, codes))
-            colour, cover = self.things.paint(points, place, codes)
-            layers.append((colour, cover * there))
-        front = torch.sigmoid(8 * depth)[:, None, None]
-        return front * _over(canvas, layers[1], layers[0]) + (1 - front) * _over(canvas, *layers)
+        Args:
+            points: (N, P, 2), in the pictures.
+            content: (N, parts, part_size).
+            motion: (N, motion_size).
+            pixel: width of a pixel in the pictures.
 
-    @torch.no_grad()
-    def film(self, content: Tensor, motion: Tensor, *, height: int, width: int) -> Tensor:
-        """A whole clip: content (C,), motion (F, 8) -> (F, height, width, 3) in [0, 1].
-
-        The background is asked for once, the things only inside boxes around their places.
+        Returns:
+            Colours, (N, P, 3), 0 to 1.
         """
-        scene, looks, presence, depth = (part[0] for part in self.split(content[None]))
-        centres = pixel_grid(height, width, content)
-        still = self.background(centres.reshape(1, -1, 2), scene[None]).reshape(height, width, 3)
-        film = still.repeat(len(motion), 1, 1, 1)
-        present = [slot for slot in range(2) if presence[slot] > 0.5]
-        far_to_near = sorted(present, key=lambda slot: bool(depth > 0) == (slot == 0))
-        for layer in ("shadow", "paint"):
-            for slot in far_to_near:
-                codes = torch.cat([looks[slot], scene]).expand(len(motion), -1)
-                place = motion[:, 4 * slot : 4 * slot + 4]
-                self._lay(film, centres, layer, place, codes)
-        return torch.clamp(film, 0, 1)
-
-    def _lay(self, film: Tensor, centres: Tensor, layer: str, place: Tensor, codes: Tensor) -> None:
-        height, width = film.shape[1:3]
-        reach = SHADOW_REACH if layer == "shadow" else SPRITE_REACH
-        across = min(width, int(2 * reach * height) + 2)
-        left = ((place[:, 0] - 0.5 - reach) * height + width / 2).floor().long()
-        left = left.clamp(0, width - across)
-        if layer == "shadow":
-            first = int(GROUND_TOP * height)
-            top, down = torch.full_like(left, first), height - first
-        else:
-            down = min(height, int(2 * reach * height) + 2)
-            top = ((place[:, 1] - reach) * height).floor().long().clamp(0, height - down)
-        frame = torch.arange(len(film))[:, None, None]
-        row = (top[:, None] + torch.arange(down))[:, :, None]
-        column = (left[:, None] + torch.arange(across))[:, None, :]
-        points = centres[row, column].flatten(1, 2)
-        patch = film[frame, row, column].flatten(1, 2)
-        if layer == "shadow":
-            patch = patch * (1 - self.things.shadow(points, place, codes))
-        else:
-            colour, cover = self.things.paint(points, place, codes)
-            patch = patch + (colour - patch) * cover
-        film[frame, row, column] = torch.unflatten(patch, 1, (down, across))
+        view = read_view(motion)
+        points, wide = to_world(points, view), pixel / view[1]
+        canvas: Tensor = self.background(points, content[:, 0, : states.SCENE_CODE])
+        things = [read_thing(content, motion, slot) for slot in range(states.SLOTS)]
+        # From far to near: the order differs from picture to picture.
+        order = torch.stack([thing.ground for thing in things], dim=1).argsort(dim=1)
+        layers = [_gather(things, order[:, place]) for place in range(states.SLOTS)]
+        for thing in layers:
+            canvas = canvas * (1 - _there(thing) * self.things.shadow(points, thing))
+        for thing in layers:
+            if bool((thing.hung > 0.5).any()):
+                canvas = _over(canvas, thing, *self.things.rope(points, thing, wide))
+            canvas = _over(canvas, thing, *self.things.paint(points, thing, wide))
+        return canvas
 
 
-def _over(canvas: Tensor, *far_to_near: tuple[Tensor, Tensor]) -> Tensor:
-    for colour, cover in far_to_near:
-        canvas = canvas + (colour - canvas) * cover
-    return canvas
+def _gather(things: list[Thing], which: Tensor) -> Thing:
+    """For every picture the thing of its own slot `which`, (N,)."""
+    rows = torch.arange(len(which), device=which.device)
+    return Thing(
+        *(
+            torch.stack([getattr(thing, name) for thing in things])[which, rows]
+            for name in Thing.__dataclass_fields__
+        )
+    )
+
+
+def _there(thing: Thing) -> Tensor:
+    return thing.there[:, None, None]
+
+
+def _over(canvas: Tensor, thing: Thing, colour: Tensor, cover: Tensor) -> Tensor:
+    laid: Tensor = canvas + (colour - canvas) * cover * _there(thing)
+    return laid
 
 
 def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:

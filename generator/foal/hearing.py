@@ -1,15 +1,24 @@
 """Do sounds fall on hits? Onsets from a waveform, kinks from paths, and how they match."""
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+from scipy.signal import find_peaks, resample_poly
 
+from generator.foal import sound
+from generator.foal.moves import find_kinks
+
+RATE = 8_000  # samples / s, enough for the highest band
 HOP_SECONDS = 1 / 96
-RISE = 1.5  # an onset's level over that of the two hops before it
-FAINT, LOUD = 0.012, 0.035  # rms rises that may be, and that must be, a hit
-WEAK, STRONG = 0.30, 0.60  # changes of velocity, picture heights / s, that may be and must be a hit
+WINDOW_SECONDS = 0.05  # long enough to tell the two lowest bands apart, which else beat
+RIDGE = 0.02  # of the strongest direction, against telling apart what a window cannot
+RISE_HOPS = 3  # over which a band's level is compared: a window blurs what is sudden
+FAINT, LOUD = 0.04, 0.08  # summed rises of levels that may be, and that must be, a hit
+WEAK, STRONG = 0.10, 0.60  # changes of velocity, picture heights / s, that may be and must be a hit
 TOLERANCE_SECONDS = 1.5 / 24
-APART_SECONDS = 0.07  # onsets or kinks closer than this are one
+APART_SECONDS = 0.07  # onsets or hits closer than this are one
 
 Moment = tuple[float, float]  # seconds, strength
 
@@ -32,37 +41,50 @@ class Heard:
 
 
 def find_onsets(audio: np.ndarray, sample_rate: int) -> list[Moment]:
-    """Sudden rises of loudness: (seconds, rise in rms). audio (channels, samples)."""
+    """Sudden rises of the bands: (seconds, summed rise). audio (channels, samples).
+
+    Band by band, since neighbours that sound together beat, and their sum rises all the time.
+    """
+    levels = band_levels(audio, sample_rate)
+    ahead = np.pad(levels, ((RISE_HOPS, RISE_HOPS), (0, 0)))
+    rise = np.maximum(ahead[2 * RISE_HOPS :] - ahead[: -2 * RISE_HOPS], 0).sum(axis=1)
+    peaks, _ = find_peaks(
+        np.pad(rise, 1), height=FAINT, distance=round(APART_SECONDS / HOP_SECONDS)
+    )
+    return [(float(i - 1) * HOP_SECONDS, float(rise[i - 1])) for i in peaks]
+
+
+def band_levels(audio: np.ndarray, sample_rate: int) -> np.ndarray:
+    """Amplitude of every band around every hop, shape (hops, BANDS); audio (channels, samples)."""
     mono = audio.mean(axis=0)
-    hop = max(1, round(sample_rate * HOP_SECONDS))
-    hops = len(mono) // hop
-    level = np.sqrt((mono[: hops * hop].reshape(hops, hop) ** 2).mean(axis=1))
-    before = np.concatenate([[0.0, 0.0], level])
-    quiet = np.maximum(before[:-2], before[1:-1])
-    rise = level - quiet
-    found = [
-        (float(i) * hop / sample_rate, float(rise[i]))
-        for i in np.flatnonzero((rise > FAINT) & (level > RISE * quiet))
-    ]
-    return _strongest(found)
+    common = math.gcd(RATE, sample_rate)
+    mono = resample_poly(mono, RATE // common, sample_rate // common)
+    waves, solve = _bank()
+    size = waves.shape[0]
+    padded = np.pad(mono, size // 2)
+    starts = (np.arange(int(len(mono) / RATE / HOP_SECONDS)) * HOP_SECONDS * RATE).astype(int)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
+    parts = windows @ solve.T
+    return np.asarray(np.hypot(parts[:, : sound.BANDS], parts[:, sound.BANDS :]))
 
 
-def find_kinks(paths: list[np.ndarray], fps: float) -> list[Moment]:
-    """Sudden changes of velocity of things, (T, 2) paths each: (seconds, change in heights / s)."""
-    found: list[Moment] = []
-    for path in paths:
-        turn = np.diff(path, n=2, axis=0) * fps  # change of velocity at frames 1 .. T - 2
-        upward = np.where(np.isfinite(turn[:, 1]), -turn[:, 1], 0.0)
-        sideways = np.where(np.isfinite(turn[:, 0]), np.abs(turn[:, 0]), 0.0)
-        change = np.maximum(upward, sideways)
-        # A hit between two frames is split over both: they count as one, at their balance.
-        pair = change[:-1] + change[1:]
-        for i in range(len(pair)):
-            around = pair[max(0, i - 1) : i + 2]
-            if pair[i] > WEAK and pair[i] >= around.max():
-                share = change[i + 1] / pair[i]
-                found.append(((i + 1 + share) / fps, float(pair[i])))
-    return _strongest(sorted(found))
+@lru_cache(maxsize=1)
+def _bank() -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines of a window (samples, 2 BANDS), and the matrix that finds their levels."""
+    size = round(WINDOW_SECONDS * RATE)
+    at = (np.arange(size) - size / 2) / RATE
+    turns = 2 * np.pi * at[:, None] * sound.band_frequencies()
+    waves = np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
+    weight = np.hanning(size)[:, None]
+    normal = waves.T @ (weight * waves)
+    ridge = RIDGE * float(np.linalg.eigvalsh(normal)[-1]) * np.eye(len(normal))
+    return waves, np.linalg.solve(normal + ridge, (weight * waves).T)
+
+
+def find_hits(paths: list[np.ndarray], fps: float) -> list[Moment]:
+    """What can be seen of hits, of things with (T, 2) paths: (seconds, change in heights / s)."""
+    kinks = [kink for path in paths for kink in find_kinks(path, fps, least=WEAK)]
+    return sorted((kink.seconds, kink.strength) for kink in kinks)
 
 
 def find_blind(paths: list[np.ndarray], fps: float) -> np.ndarray:
@@ -94,14 +116,3 @@ def match(kinks: list[Moment], onsets: list[Moment], blind: np.ndarray) -> Heard
 
 def _near(at: float, moments: list[Moment]) -> bool:
     return any(abs(at - other) <= TOLERANCE_SECONDS for other, _ in moments)
-
-
-def _strongest(moments: list[Moment]) -> list[Moment]:
-    """Of moments in order, the stronger of any two that are too close to be two."""
-    kept: list[Moment] = []
-    for moment in moments:
-        if kept and moment[0] - kept[-1][0] < APART_SECONDS:
-            kept[-1] = max(kept[-1], moment, key=lambda one: one[1])
-        else:
-            kept.append(moment)
-    return kept

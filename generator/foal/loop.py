@@ -1,7 +1,8 @@
-"""One resumable training loop, for the codec and for the transformer.
+"""One resumable training loop for all of Foal's parts.
 
 Every random number of a step comes from (seed, step) alone, and the state is saved whole, so that
-a run that was killed ends with the same bits as one that was not (on one device).
+a run that was killed ends with the same bits as one that was not (on one device). Batches can be
+made ahead by other processes, which changes no bit.
 """
 
 import logging
@@ -9,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from generator.foal.checkpoints import RunningMean, load_checkpoint, save_checkpoint
 
@@ -32,7 +35,8 @@ class Stage:
     """What the loop needs to know of one training.
 
     Attributes:
-        loss: loss and figures of a step; must draw all its randomness from the step's number.
+        draw: makes a step's batch; must draw all its randomness from the step's number.
+        loss: loss and figures of a batch.
         show: writes a sample sheet of the mean weights, called now and then and at the end.
         milestones: steps whose mean weights are kept as files of their own.
         decay_from: share of the steps after which the learning rate falls to zero in a line.
@@ -41,12 +45,29 @@ class Stage:
     name: str
     module: nn.Module
     optimizers: tuple[torch.optim.Optimizer, ...]
-    loss: Callable[[int], tuple[Tensor, Figures]]
+    draw: Callable[[int], Any]
+    loss: Callable[[Any], tuple[Tensor, Figures]]
     show: Callable[[dict[str, Tensor], Path], None]
     steps: int
     milestones: tuple[int, ...] = ()
     decay_from: float = 0.5
     mean_decay: float = 0.998
+    workers: int = 0
+
+
+class _Batches(Dataset[Any]):
+    """The batches of steps from `first` on."""
+
+    def __init__(self, stage: Stage, first: int) -> None:
+        self.stage, self.first = stage, first
+
+    def __len__(self) -> int:
+        return self.stage.steps - self.first
+
+    def __getitem__(self, place: int) -> Any:
+        if place >= len(self):
+            raise IndexError(place)
+        return self.stage.draw(self.first + place)
 
 
 def milestone_path(run: Path, stage: str, step: int) -> Path:
@@ -82,13 +103,14 @@ def train_stage(
 
     saved_at = time.monotonic()
     shown: Figures = {}
+    batches = iter(DataLoader(_Batches(stage, first), batch_size=None, num_workers=stage.workers))
     for step in _progress(stage.name, first, stage.steps, shown):
         rate = _rate(step, stage)
         for optimizer, rates in zip(stage.optimizers, base_rates, strict=True):
             for group, base in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = base * rate
             optimizer.zero_grad(set_to_none=True)
-        loss, figures = stage.loss(step)
+        loss, figures = stage.loss(next(batches))
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(stage.module.parameters(), GRADIENT_LIMIT)
         for optimizer in stage.optimizers:

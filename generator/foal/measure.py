@@ -4,56 +4,35 @@ Every figure lies between 0 and 1. `quality`, by which simulated voters judge, i
 mean (WEIGHTS). Folders of clips are measured in `measure_folder`.
 """
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable
 
 import numpy as np
 
-from generator.foal.captions import Description, parse_prompt
-from generator.foal.hearing import find_blind, find_kinks, find_onsets, match
-from generator.foal.physics import GRAVITY
-from generator.foal.scenes import Ground, Motion, Shape, Time
-from generator.foal.tracking import (
-    LEAST_AREA,
-    NOMINAL_AREA,
-    Track,
-    find_scene,
-    follow,
-    label_colours,
-    shrink,
-    visible_colours,
-)
+from generator.foal.captions import Description, ThingWish, parse_prompt
+from generator.foal.coherence import coherence, gravity_share
+from generator.foal.hearing import find_blind, find_hits, find_onsets, match
+from generator.foal.moves import Way, is_as_asked
+from generator.foal.outline import sharpness
+from generator.foal.scenes import Motion
+from generator.foal.sighting import Sighting, Thing, look
 
 # What a viewer holds against a clip first weighs most: the wrong thing, then how it moves.
 WEIGHTS = {
-    "present": 0.15,
-    "colour": 0.20,
-    "shape": 0.15,
-    "scene": 0.15,
+    "present": 0.12,
+    "count": 0.06,
+    "colour": 0.14,
+    "shape": 0.10,
+    "material": 0.06,
+    "size": 0.04,
+    "scene": 0.10,
+    "camera": 0.05,
     "moves": 0.10,
-    "motion": 0.10,
-    "sync": 0.15,
+    "motion": 0.08,
+    "sync": 0.11,
+    "sharpness": 0.04,
 }
-BOUNCE_RISE = 0.10  # picture heights between highest and lowest centre: more is no rolling
-ROLL_RUN = 0.10  # least way along the ground
-JITTER_SCALE = 0.008  # picture heights: a path whose steps shake by this much scores 1/e
-STILL_JITTER = 0.0015  # what finding a centre in pixels shakes by itself, an eye sees none of it
-FEWEST_FLIGHT_FRAMES = 6
-FEWEST_FRAMES = 8
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """What was seen of a clip: its scene, its colours, and the paths of the things asked for."""
-
-    ground: Ground
-    time: Time
-    seen: tuple[str, ...]
-    wanted: dict[str, int]  # how many things of each colour were looked for
-    tracks: tuple[Track, ...]  # in the order of `wanted`
-
-    @property
-    def paths(self) -> list[np.ndarray]:
-        return [track.centre for track in self.tracks]
+HITTING = (Motion.BOUNCE, Motion.COLLIDE)  # asked for these, a clip has hits
 
 
 def measure_clip(
@@ -74,8 +53,9 @@ def measure_clip(
         prompt: what was asked for.
 
     Returns:
-        present, colour, shape, scene, moves, motion, with audio also sync, and quality; or None
-        where the prompt asks for no thing of this world.
+        The figures of WEIGHTS that could be judged and `quality`, or None where the prompt asks
+        for no thing of this world, as an edit does. A silent clip has no `sync`, nor has one in
+        which nothing is to hit and nothing does.
 
     Raises:
         ValueError: frames that are no clip.
@@ -83,111 +63,84 @@ def measure_clip(
     wish = parse_prompt(prompt)
     if not wish.in_world:
         return None
-    sighting = look(frames, wish)
+    sighting = look(frames, wish, fps=fps)
     heard = None
     if audio is not None and sample_rate:
-        heard = sync(sighting, audio, fps=fps, sample_rate=sample_rate)
-    return score(sighting, wish, fps=fps, heard=heard)
+        heard = sync(sighting, wish, audio, fps=fps, sample_rate=sample_rate)
+    return score(sighting, wish, frames, fps=fps, heard=heard)
 
 
-def look(frames: np.ndarray, wish: Description) -> Sighting:
-    """Find the scene and the things that a text asks for in frames (T, H, W, 3), uint8."""
-    if frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) < FEWEST_FRAMES:
-        raise ValueError(f"a clip is (T >= {FEWEST_FRAMES}, H, W, 3) frames, not {frames.shape}.")
-    small = shrink(frames)
-    ground, time = find_scene(small)
-    labels = label_colours(small, ground, time)
-    seen = visible_colours(labels)
-    wanted = _wanted_colours(wish, seen)
-    tracks = [track for colour, n in wanted.items() for track in follow(labels, colour, n)]
-    return Sighting(ground, time, tuple(seen), wanted, tuple(tracks))
-
-
-def sync(sighting: Sighting, audio: np.ndarray, *, fps: float, sample_rate: int) -> float:
-    """F1 of sounds against the hits that were seen."""
-    paths = sighting.paths
+def sync(
+    sighting: Sighting, wish: Description, audio: np.ndarray, *, fps: float, sample_rate: int
+) -> float | None:
+    """F1 of sounds against the hits that were seen; None where there is nothing to agree on."""
     onsets = find_onsets(audio, sample_rate)
-    return match(find_kinks(paths, fps), onsets, find_blind(paths, fps)).f1
+    blind = find_blind(sighting.paths, fps)
+    found = match(find_hits(sighting.paths, fps), onsets, blind)
+    if found.hits == found.onsets == 0:
+        expected = wish.motion in HITTING and len(blind) < len(sighting.paths[0]) / 2
+        return 0.0 if expected else None
+    return found.f1
 
 
 def score(
-    sighting: Sighting, wish: Description, *, fps: float, heard: float | None
+    sighting: Sighting,
+    wish: Description,
+    frames: np.ndarray,
+    *,
+    fps: float,
+    heard: float | None,
 ) -> dict[str, float]:
     """All figures of a clip and their weighted mean."""
-    wanted, seen, tracks = set(sighting.wanted), set(sighting.seen), sighting.tracks
-    present = [(track.area > LEAST_AREA * NOMINAL_AREA).mean() for track in tracks]
-    scene = [wish.ground in (None, sighting.ground), wish.time in (None, sighting.time)]
-    figures = {
-        "present": float(np.mean(present)),
-        "colour": len(wanted & seen) / len(wanted | seen),
-        "shape": _shape_score(sighting, wish),
+    things, backdrop = sighting.things, sighting.backdrop
+    pairs = list(zip(things, wish.things, strict=True))
+    scene = [wish.ground in (None, backdrop.ground), wish.time in (None, backdrop.time)]
+    judged: dict[str, float | None] = {
+        "present": float(np.mean([thing.track.there.mean() for thing in things])),
+        "count": float(sum(sighting.counts.values()) == len(things)),
+        "colour": float(np.mean([_right_colour(*pair) for pair in pairs])),
+        "shape": _share(_judge(t, t.shape, w.shape) for t, w in pairs),
+        "material": _share(_judge(t, t.material, w.material) for t, w in pairs),
+        "size": _share(_judge(t, t.size, w.size) for t, w in pairs),
         "scene": float(np.mean(scene)),
-        "moves": float(np.mean([_moves(track, wish.motion) for track in tracks])),
-        "motion": float(np.mean([_coherence(track, fps) for track in tracks])),
+        "camera": float(backdrop.camera == wish.camera),
+        "moves": _share(
+            _told(thing, is_as_asked(thing.way, wish.motion, met=met))
+            for thing, met in zip(things, sighting.met, strict=True)
+        ),
+        "motion": _share(
+            _told(t, coherence(t.track.centre, fps, flies=t.way == Way.BOUNCE)) for t in things
+        ),
+        "sync": heard,
+        "sharpness": _share(_told(t, sharpness(frames, t.track, backdrop)) for t in things),
     }
-    if heard is not None:
-        figures["sync"] = heard
+    figures = {name: value for name, value in judged.items() if value is not None}
     total = sum(WEIGHTS[name] for name in figures)
     quality = sum(WEIGHTS[name] * value for name, value in figures.items()) / total
     return {**figures, "quality": quality}
 
 
-def _wanted_colours(wish: Description, seen: list[str]) -> dict[str, int]:
-    """How many things of each colour; an unnamed colour is any that is seen and not named."""
-    wanted: dict[str, int] = {}
-    named = [thing.colour for thing in wish.things if thing.colour]
-    others = [colour for colour in seen if colour not in named]
-    for thing in wish.things:
-        colour = thing.colour or (others.pop(0) if others else (seen or named or ["red"])[0])
-        wanted[colour] = wanted.get(colour, 0) + 1
-    return wanted
+def gravity(sighting: Sighting, *, fps: float) -> float | None:
+    """Median acceleration of what bounces, as a share of the world's; None without flights."""
+    flights = [thing.track.centre for thing in sighting.things if thing.way == Way.BOUNCE]
+    shares = [share for path in flights if not math.isnan(share := gravity_share(path, fps))]
+    return float(np.mean(shares)) if shares else None
 
 
-def _shape_score(sighting: Sighting, wish: Description) -> float:
-    """Share of things with the right outline; the things of one colour are compared as a set."""
-    right, at = 0, 0
-    unnamed = [thing.shape for thing in wish.things if thing.colour is None]
-    for colour, count in sighting.wanted.items():
-        shapes = [thing.shape for thing in wish.things if thing.colour == colour]
-        while len(shapes) < count:
-            shapes.append(unnamed.pop(0))
-        outlines = [t for t in sighting.tracks[at : at + count] if np.isfinite(t.harmonic)]
-        square = sum(track.looks_square for track in outlines)
-        cubes = shapes.count(Shape.CUBE)
-        right += min(square, cubes) + min(len(outlines) - square, count - cubes)
-        at += count
-    return right / len(wish.things)
+def _right_colour(thing: Thing, wish: ThingWish) -> bool:
+    return thing.seen and wish.colour in (None, thing.colour)
 
 
-def _moves(track: Track, motion: Motion | None) -> float:
-    """1 where the thing moves as asked: up and down, or along the ground."""
-    if np.isfinite(track.centre[:, 0]).sum() < FEWEST_FLIGHT_FRAMES:
-        return 0.0
-    run, rise = np.nanmax(track.centre, axis=0) - np.nanmin(track.centre, axis=0)
-    if motion == Motion.BOUNCE:
-        return float(rise > BOUNCE_RISE)
-    if motion == Motion.ROLL:
-        return float(rise < BOUNCE_RISE and run > ROLL_RUN)
-    return float(rise > BOUNCE_RISE or run > ROLL_RUN)
+def _judge(thing: Thing, found: str | None, asked: str) -> float | None:
+    return _told(thing, None if found is None else float(found == asked))
 
 
-def _coherence(track: Track, fps: float) -> float:
-    """Smooth paths, and flights under the world's gravity: the mean of both, or the first alone."""
-    centre = track.centre
-    # Third differences vanish on every path between hits; the median passes over the hits.
-    shakes = np.abs(np.diff(centre, n=3, axis=0))
-    shakes = shakes[np.isfinite(shakes).all(axis=1)]
-    if len(shakes) < FEWEST_FLIGHT_FRAMES:
-        return 0.0
-    shake = float(np.median(shakes, axis=0).max())
-    smooth = float(np.exp(-max(0.0, shake - STILL_JITTER) / JITTER_SCALE))
-    y = centre[:, 1]
-    airborne = y < np.nanmax(y) - BOUNCE_RISE / 2
-    inside = airborne[:-4] & airborne[1:-3] & airborne[2:-2] & airborne[3:-1] & airborne[4:]
-    # Over two frames either way: a fourth of the error of neighbours.
-    pull = ((y[4:] - 2 * y[2:-2] + y[:-4]) / 4)[inside]
-    pull = pull[np.isfinite(pull)]
-    if len(pull) < FEWEST_FLIGHT_FRAMES:
-        return smooth
-    off = abs(float(np.median(pull)) * fps**2 / GRAVITY - 1)
-    return (smooth + max(0.0, 1 - 2 * off)) / 2
+def _told(thing: Thing, value: float | None) -> float | None:
+    """0 for what was not there; None for what was, but too hidden to tell."""
+    return 0.0 if not thing.seen else value
+
+
+def _share(values: Iterable[float | None]) -> float | None:
+    """Mean of what could be told, None where nothing could."""
+    told = [value for value in values if value is not None]
+    return float(np.mean(told)) if told else None

@@ -1,29 +1,36 @@
-"""How things move: exact flight between contacts, so that every contact has its true moment.
+"""How things move: exact between contacts, so that every contact has its true moment.
 
-Units: picture heights and seconds; x to the right, y down, the picture is [0, 1] x [0, 1].
+Units: picture heights and seconds; x to the right, y down, the still picture is [0, 1] x [0, 1].
+Each kind of motion gives paths; `flights` has those of things that fly, roll and slide.
 """
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from generator.foal.scenes import Ground, Motion, Scene, Shape
+from generator.foal.flights import Path, Start, fly, tumble
+from generator.foal.scenes import Camera, Ground, Material, Motion, Scene, Shape, Size
 
-GRAVITY = 1.8  # picture heights / s2: a drop from half the picture lasts .75 s
-BALL_RADIUS = 0.092
-CUBE_HALF = 0.079  # half an edge; looks as heavy as the ball
-SIZE_SPREAD = 0.10  # sizes vary by this share either way
-LANES = (0.84, 0.90, 0.79)  # where the ground is touched: alone, in front, behind
-LANE_SCALE = (1.0, 1.06, 0.92)  # near things look larger
-RESTITUTION = {Ground.GRASS: 0.74, Ground.SAND: 0.62, Ground.ICE: 0.84}
-DECELERATION = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # of rolling, per s2
-WALL_RESTITUTION = 0.8
-REST_SPEED = 0.16  # slower than this after a hit, a thing stays on the ground
-DRAG_OF_CUBES = 0.9  # a cube that came to rest slides to a stop at this rate, per s2
-TUMBLE_SLOWING = {Ground.GRASS: 1.10, Ground.SAND: 1.16, Ground.ICE: 1.03}  # per quarter turn
-TUMBLE_HESITATION = 0.55  # 0 turns evenly, 1 would stop on the edge
-TWIN_GAP = 0.03  # things of one look never come closer than this in x, so they never swap
+BALL_RADIUS = 0.086
+CUBE_HALF = 0.074  # half an edge; looks as heavy as the ball
+SIZES = {Size.SMALL: 0.72, Size.MEDIUM: 1.0, Size.LARGE: 1.30}
+SIZE_SPREAD = 0.06  # sizes vary by this share either way
+# Where the ground is touched, from back to front, and how large things look there.
+LANES = {1: (0.84,), 2: (0.79, 0.90), 3: (0.77, 0.84, 0.91)}
+NEARNESS = {0.77: 0.90, 0.79: 0.92, 0.84: 1.0, 0.90: 1.06, 0.91: 1.08}
+MARGIN = 0.11  # at the sides, where the camera moves: things stay in sight
+VIEW_CENTRE = (0.5, 0.62)  # what stays in place when the camera zooms
+PAN = 0.09  # picture heights either way
+ZOOM = 1.20  # at its nearest
+ROLL_SLOWING = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # per s2
+SLIDE_SLOWING = {Ground.GRASS: 0.30, Ground.SAND: 0.42, Ground.ICE: 0.06}
+ROPE_GRAVITY = 3.2  # ropes are short: a pendulum as quick as a longer clip's would be
+ROPE_TOP = -0.03
+ORBIT_CENTRE = (0.5, 0.42)
+COLLISION_RESTITUTION = 0.9
+COLLISION_GAP = 0.10  # between things before they meet
 
 
 @dataclass(frozen=True)
@@ -35,178 +42,261 @@ class Contact:
     speed: float
 
 
-@dataclass
-class Path:
-    """One thing over the clip: arrays over the sampled moments, and its contacts."""
-
-    position: np.ndarray  # (T, 2), centre
-    angle: np.ndarray  # (T,), radians, clockwise on the screen
-    rolling: np.ndarray  # (T,), speed along the ground while touching it, 0 in the air
-    contacts: list[tuple[float, float]] = field(default_factory=list)
-
-
 @dataclass(frozen=True)
 class Motions:
-    """All things of a clip. n things, T moments (`moments` a frame)."""
+    """All things of a clip and its camera. n things, T moments."""
 
-    position: np.ndarray  # (T, n, 2)
-    angle: np.ndarray  # (T, n)
-    rolling: np.ndarray  # (T, n)
+    position: np.ndarray  # (T, n, 2), centres
+    angle: np.ndarray  # (T, n), radians, clockwise on the screen
+    speed: np.ndarray  # (T, n), of what rubs, hums or whooshes all the time, 0 else
     size: np.ndarray  # (n,): a ball's radius, half a cube's edge
-    ground: np.ndarray  # (n,): y at which the thing touches the ground
+    ground: np.ndarray  # (n,): y at which the thing touches the ground; larger is nearer
+    rope: np.ndarray  # (n,): x at which its rope is tied, NaN without one
+    view: np.ndarray  # (T, 2): how far the camera has turned to the right, logarithm of its zoom
     contacts: tuple[Contact, ...]
+
+    def of(self, things: Sequence[int]) -> "Motions":
+        """The same of some things only, in the order given."""
+        chosen = list(things)
+        return Motions(
+            position=self.position[:, chosen],
+            angle=self.angle[:, chosen],
+            speed=self.speed[:, chosen],
+            size=self.size[chosen],
+            ground=self.ground[chosen],
+            rope=self.rope[chosen],
+            view=self.view,
+            contacts=tuple(
+                Contact(contact.seconds, chosen.index(contact.thing), contact.speed)
+                for contact in self.contacts
+                if contact.thing in chosen
+            ),
+        )
 
 
 def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: float) -> Motions:
-    """Move the scene's things from random starts, sampled `rate` times a second."""
+    """Move the scene's things from random starts, sampled `rate` times a second.
+
+    Things of one look are numbered from left to right as they start.
+    """
     times = np.arange(round(seconds * rate)) / rate
-    lanes = [0] if len(scene.things) == 1 else list(rng.permutation([1, 2]))
+    count = len(scene.things)
+    if scene.motion == Motion.COLLIDE:
+        ground = np.full(count, LANES[1][0])
+    else:
+        ground = rng.permutation(LANES[count])
     size = np.array(
         [
             (BALL_RADIUS if thing.shape == Shape.BALL else CUBE_HALF)
-            * LANE_SCALE[lane]
+            * SIZES[thing.size]
+            * NEARNESS[float(lane)]
             * rng.uniform(1 - SIZE_SPREAD, 1 + SIZE_SPREAD)
-            for thing, lane in zip(scene.things, lanes, strict=True)
+            for thing, lane in zip(scene.things, ground, strict=True)
         ]
     )
-    ground = np.array([LANES[lane] for lane in lanes])
-    twins = len(scene.things) > 1 and scene.things[0] == scene.things[1]
-    while True:
-        paths = [
-            _move(scene, thing.shape, size[i], ground[i], times, rng)
-            for i, thing in enumerate(scene.things)
-        ]
-        if not twins:
-            break
-        gap = paths[1].position[:, 0] - paths[0].position[:, 0]
-        if gap.min() > TWIN_GAP:
-            break
-    contacts = sorted(
-        (
-            Contact(seconds=at, thing=i, speed=speed)
-            for i, path in enumerate(paths)
-            for at, speed in path.contacts
-            if at < seconds
-        ),
-        key=lambda contact: contact.seconds,
+    rope = np.full(count, np.nan)
+    match scene.motion:
+        case Motion.SWING:
+            paths, rope = _swing(size, ground, times, rng)
+        case Motion.ORBIT:
+            paths = _orbit(size, times, rng)
+        case Motion.COLLIDE:
+            paths = _collide(scene, size, ground, times, rng)
+        case _:
+            paths = [
+                _alone(scene, i, float(size[i]), float(ground[i]), times, rng) for i in range(count)
+            ]
+    order = _left_to_right(scene, paths)
+    paths = [paths[i] for i in order]
+    contacts = (
+        Contact(seconds=at, thing=i, speed=speed)
+        for i, path in enumerate(paths)
+        for at, speed in path.contacts
+        if at < seconds
     )
     return Motions(
         position=np.stack([path.position for path in paths], axis=1),
         angle=np.stack([path.angle for path in paths], axis=1),
-        rolling=np.stack([path.rolling for path in paths], axis=1),
-        size=size,
-        ground=ground,
-        contacts=tuple(contacts),
+        speed=np.stack([path.speed for path in paths], axis=1),
+        size=size[order],
+        ground=ground[order],
+        rope=rope[order],
+        view=_view(scene.camera, times, seconds),
+        contacts=tuple(sorted(contacts, key=lambda contact: contact.seconds)),
     )
 
 
-def _move(
+def room(scene: Scene) -> tuple[float, float]:
+    """Where the sides are that things bounce off."""
+    margin = 0.0 if scene.camera == Camera.STILL else MARGIN
+    return margin, 1 - margin
+
+
+def _left_to_right(scene: Scene, paths: list[Path]) -> list[int]:
+    """Which path goes to which thing: those of one look by where they start."""
+    order = list(range(len(paths)))
+    for thing in set(scene.things):
+        same = [i for i, other in enumerate(scene.things) if other == thing]
+        for place, path in zip(
+            same, sorted(same, key=lambda i: paths[i].position[0, 0]), strict=True
+        ):
+            order[place] = path
+    return order
+
+
+def _alone(
     scene: Scene,
-    shape: Shape,
+    which: int,
     size: float,
     ground: float,
     times: np.ndarray,
     rng: np.random.Generator,
 ) -> Path:
-    if scene.motion == Motion.ROLL and shape == Shape.CUBE:
-        return _tumble(scene.ground, size, ground, times, rng)
-    start = rng.uniform(size, 1 - size)
-    toward_room = 1.0 if rng.random() < 1 - start else -1.0
-    if scene.motion == Motion.ROLL:
-        speed = rng.uniform(0.28, 0.62)
-        return _fly(scene, shape, size, ground, times, (start, 0.0, toward_room * speed, 0.0))
-    height = rng.uniform(0.30, ground - 2 * size - 0.04)
-    speed = rng.uniform(0.08, 0.36)
-    state = (start, height, toward_room * speed, rng.uniform(-0.25, 0.25))
-    return _fly(scene, shape, size, ground, times, state)
+    """A thing that bounces, rolls or slides and meets no other."""
+    thing, sides = scene.things[which], room(scene)
+    low, high = sides[0] + size, sides[1] - size
+    if scene.motion == Motion.ROLL and thing.shape == Shape.CUBE:
+        return tumble(scene.ground, size, ground, sides, times, rng)
+    x = rng.uniform(low, high)
+    to_room = 1.0 if rng.random() < (high - x) / (high - low) else -1.0
+    turning = thing.shape == Shape.BALL and thing.material == Material.WOOD
+    if scene.motion == Motion.BOUNCE:
+        height = rng.uniform(0.30, ground - 2 * size - 0.04)
+        start = Start(x, height, to_room * rng.uniform(0.08, 0.36), rng.uniform(-0.25, 0.25))
+        rub = ROLL_SLOWING[scene.ground] if thing.shape == Shape.BALL else 0.9
+    elif scene.motion == Motion.ROLL:
+        start = Start(x, 0.0, to_room * rng.uniform(0.28, 0.62), 0.0)
+        rub = ROLL_SLOWING[scene.ground]
+    else:
+        start = Start(x, 0.0, to_room * rng.uniform(0.40, 0.80), 0.0)
+        rub, turning = SLIDE_SLOWING[scene.ground], False
+    heard = scene.motion != Motion.BOUNCE or thing.shape == Shape.BALL
+    return fly(
+        scene.ground, size, ground, sides, times, start, slowing=rub, turning=turning, heard=heard
+    )
 
 
-def _fly(
-    scene: Scene,
-    shape: Shape,
-    size: float,
-    ground: float,
-    times: np.ndarray,
-    state: tuple[float, float, float, float],
-) -> Path:
-    """Flight, hits on the ground and the sides of the picture, then rolling to rest.
+def _swing(
+    size: np.ndarray, ground: np.ndarray, times: np.ndarray, rng: np.random.Generator
+) -> tuple[list[Path], np.ndarray]:
+    """Pendulums side by side, angles theta = A cos(w t + phase), damped a little."""
+    count = len(size)
+    rope = 0.5 + (np.arange(count) - (count - 1) / 2) * (0.62 / count)
+    rope = rng.permutation(rope + rng.uniform(-0.03, 0.03, count))
+    paths = []
+    for i in range(count):
+        longest = ground[i] - size[i] - 0.05 - ROPE_TOP
+        length = rng.uniform(0.55, 1.0) * min(longest, 0.62)
+        rate = math.sqrt(ROPE_GRAVITY / length)
+        reach = rng.uniform(0.6, 1.0) * min(0.75, (0.46 / count) / length)
+        phase, slow = rng.uniform(0, 2 * math.pi), rng.uniform(0.02, 0.10)
+        damped = reach * np.exp(-slow * times)
+        theta = damped * np.cos(rate * times + phase)
+        speed = np.abs(damped * rate * np.sin(rate * times + phase)) * length
+        place = np.stack([rope[i] + length * np.sin(theta), ROPE_TOP + length * np.cos(theta)], 1)
+        paths.append(Path(place, -theta, speed))
+    return paths, rope
 
-    `state` is (x, height above rest, speed in x, speed upwards).
-    """
-    path = Path(np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times)))
-    x, height, vx, vy = state
-    airborne = height > 0
+
+def _orbit(size: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> list[Path]:
+    """Circles about one centre in the air, things evenly apart."""
+    count = len(size)
+    radius = rng.uniform(0.19, 0.26)
+    turn = rng.uniform(1.6, 3.4) * (1 if rng.random() < 0.5 else -1)
+    first = rng.uniform(0, 2 * math.pi)
+    paths = []
+    for i in rng.permutation(count):
+        angle = first + turn * times + 2 * math.pi * i / count
+        place = np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius
+        speed = np.full(len(times), abs(turn) * radius)
+        paths.append(Path(place + ORBIT_CENTRE, np.zeros(len(times)), speed))
+    return paths
+
+
+def _collide(
+    scene: Scene, size: np.ndarray, ground: np.ndarray, times: np.ndarray, rng: np.random.Generator
+) -> list[Path]:
+    """Things on one line that run into each other, nearly elastic, without rubbing."""
+    count = len(size)
+    shapes = [thing.shape for thing in scene.things]
+    order = rng.permutation(count)
+    low, high = room(scene)
+    half, mass = size[order], size[order] ** 2
+    reach = np.array(
+        [
+            2 * math.sqrt(half[i] * half[i + 1])
+            if shapes[order[i]] == shapes[order[i + 1]] == Shape.BALL
+            else half[i] + half[i + 1]
+            for i in range(count - 1)
+        ]
+    )
+    room_left = float(high - low - half[0] - half[-1] - reach.sum())
+    gap = min(COLLISION_GAP, room_left / (count + 1))
+    parts = rng.dirichlet(np.full(count + 1, 1.5)) * (room_left - gap * (count - 1))
+    gaps = reach + gap + parts[1:-1]
+    x = low + half[0] + parts[0] + np.concatenate([[0.0], np.cumsum(gaps)])
+    v = np.zeros(count)
+    v[0], v[-1] = rng.uniform(0.22, 0.55), -rng.uniform(0.22, 0.55)
+    if count == 2 and rng.random() < 0.3:
+        v[int(rng.integers(2))] = 0.0
+    paths = [Path(np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times))) for _ in x]
     now, end = 0.0, float(times[-1]) + 1.0
-    slowing = DECELERATION[scene.ground] if shape == Shape.BALL else DRAG_OF_CUBES
     while now < end:
-        drag = 0.0 if airborne else slowing
-        to_wall = _time_to_reach((1 - size - x) if vx > 0 else (x - size), abs(vx), drag)
-        to_floor = (
-            (vy + math.sqrt(vy * vy + 2 * GRAVITY * height)) / GRAVITY if airborne else math.inf
-        )
-        step = min(to_wall, to_floor, end - now)
+        step, pair = _next_meeting(x, v, reach, (low + half[0], high - half[-1]))
+        step = min(step, end - now)
         inside = (times >= now - 1e-9) & (times < now + step - 1e-9)
-        t = times[inside] - now
-        stop = abs(vx) / drag if drag else math.inf
-        moving = np.minimum(t, stop)
-        path.position[inside, 0] = x + vx * moving - math.copysign(drag, vx) * moving**2 / 2
-        rise = height + vy * t - GRAVITY * t**2 / 2 if airborne else np.zeros_like(t)
-        path.position[inside, 1] = ground - size - rise
-        if not airborne and shape == Shape.BALL:
-            path.rolling[inside] = np.abs(vx) - drag * moving
-        moving_end = min(step, stop)
-        x += vx * moving_end - math.copysign(drag, vx) * moving_end**2 / 2
-        vx -= math.copysign(min(drag * moving_end, abs(vx)), vx)
-        now += step
+        for path, at, speed, tall, lane in zip(paths, x, v, half, ground, strict=True):
+            path.position[inside, 0] = at + speed * (times[inside] - now)
+            path.position[inside, 1] = lane - tall
+            path.speed[inside] = abs(speed)
+        x, now = x + v * step, now + step
         if now >= end:
             break
-        if airborne:
-            height = max(0.0, height + vy * step - GRAVITY * step**2 / 2)
-            vy -= GRAVITY * step
-        if step == to_wall:
-            path.contacts.append((now, abs(vx)))
-            vx *= -WALL_RESTITUTION
+        if 0 <= pair < count - 1:
+            closing = v[pair] - v[pair + 1]
+            push = (1 + COLLISION_RESTITUTION) * closing / (1 / mass[pair] + 1 / mass[pair + 1])
+            v[pair] -= push / mass[pair]
+            v[pair + 1] += push / mass[pair + 1]
+            for which in (pair, pair + 1):
+                paths[which].contacts.append((now, 1.4 * closing))
         else:
-            path.contacts.append((now, abs(vy)))
-            height, vy = 0.0, -vy * RESTITUTION[scene.ground]
-            airborne = vy > REST_SPEED
-    return path
+            which = 0 if pair < 0 else count - 1
+            paths[which].contacts.append((now, abs(v[which])))
+            v[which] *= -COLLISION_RESTITUTION
+    for path, which in zip(paths, order, strict=True):
+        if shapes[which] == Shape.BALL and scene.things[which].material == Material.WOOD:
+            path.angle[:] = (path.position[:, 0] - path.position[0, 0]) / size[which]
+    found: list[Path] = [paths[0]] * count
+    for place, which in enumerate(order):
+        found[which] = paths[place]
+    return found
 
 
-def _time_to_reach(distance: float, speed: float, drag: float) -> float:
-    """Seconds to cover a distance while slowing down, infinite if it comes to rest before."""
-    if speed <= 0:
-        return math.inf
-    if drag == 0:
-        return max(distance, 0.0) / speed
-    room = speed * speed - 2 * drag * distance
-    return math.inf if room < 0 else max(0.0, (speed - math.sqrt(room)) / drag)
+def _next_meeting(
+    x: np.ndarray, v: np.ndarray, reach: np.ndarray, sides: tuple[float, float]
+) -> tuple[float, int]:
+    """Seconds until something meets, and the left one of the pair; -1 and n - 1 are the sides."""
+    soonest, pair = math.inf, 0
+    for i in range(len(x) - 1):
+        closing = v[i] - v[i + 1]
+        if closing > 1e-9:
+            wait = max(0.0, x[i + 1] - x[i] - reach[i]) / closing
+            if wait < soonest:
+                soonest, pair = wait, i
+    if v[0] < -1e-9 and (wait := max(0.0, x[0] - sides[0]) / -v[0]) < soonest:
+        soonest, pair = wait, -1
+    if v[-1] > 1e-9 and (wait := max(0.0, sides[1] - x[-1]) / v[-1]) < soonest:
+        soonest, pair = wait, len(x) - 1
+    return soonest, pair
 
 
-def _tumble(
-    surface: Ground, size: float, ground: float, times: np.ndarray, rng: np.random.Generator
-) -> Path:
-    """A cube rolls: quarter turns about its lower corner, each ending flat with a hit."""
-    path = Path(np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times)))
-    edge = 2 * size
-    x = rng.uniform(size, 1 - size)
-    direction = 1.0 if rng.random() < 1 - x else -1.0
-    turn = rng.uniform(0.32, 0.52)  # seconds of the first quarter turn
-    now, angle = 0.0, 0.0
-    while now < times[-1] + 1:
-        if not size <= x + direction * edge <= 1 - size:
-            direction = -direction
-        inside = (times >= now - 1e-9) & (times < now + turn - 1e-9)
-        u = (times[inside] - now) / turn
-        quarter = math.pi / 2 * (u + TUMBLE_HESITATION * np.sin(2 * math.pi * u) / (2 * math.pi))
-        lean = math.pi / 4 + quarter  # of the diagonal from the pivot to the centre
-        reach = size * math.sqrt(2)
-        path.position[inside, 0] = x + direction * (size - reach * np.cos(lean))
-        path.position[inside, 1] = ground - reach * np.sin(lean)
-        path.angle[inside] = angle + direction * quarter
-        now += turn
-        x += direction * edge
-        angle += direction * math.pi / 2
-        path.contacts.append((now, 1.3 * edge / turn))  # the far corner comes down faster
-        turn *= TUMBLE_SLOWING[surface]
-    return path
+def _view(camera: Camera, times: np.ndarray, seconds: float) -> np.ndarray:
+    """Pan and zoom over the clip: an even, eased move from one end to the other."""
+    view = np.zeros((len(times), 2))
+    way = times / seconds
+    eased = way * way * (3 - 2 * way)
+    if camera in (Camera.LEFT, Camera.RIGHT):
+        view[:, 0] = PAN * (2 * eased - 1) * (1 if camera == Camera.RIGHT else -1)
+    elif camera in (Camera.IN, Camera.OUT):
+        view[:, 1] = math.log(ZOOM) * (eased if camera == Camera.IN else 1 - eased)
+    return view

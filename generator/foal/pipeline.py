@@ -1,8 +1,8 @@
-"""Text to video with sound: FoalPipeline, loaded by `from_pretrained` from a folder."""
+"""Clips with sound from a text, an image or a clip: FoalPipeline, loaded by `from_pretrained`."""
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,18 +14,20 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 from PIL import Image
 from torch import Tensor
 
-from generator.foal import sound
-from generator.foal.codec import MOTION_SIZE, FoalCodec
-from generator.foal.model import FRAMES_PER_TOKEN, FoalTransformer, velocity
-from generator.foal.pipeline_output import FoalPipelineOutput
+from generator.foal import sound, states
+from generator.foal.codec import FoalCodec, denormalize, normalize
+from generator.foal.model import FRAMES_PER_TOKEN, Codes, FoalTransformer, Source, velocity
+from generator.foal.pipeline_output import FoalPipelineOutput, as_output
 from generator.foal.world import FRAME_RATE
 
 logger = logging.getLogger(__name__)
 
-SOUND_SIZE = sound.BANDS * sound.HOPS_PER_SECOND // FRAME_RATE  # numbers a frame
 FAINTEST = 0.035  # root amplitude below which a band is silent: no hum under the clip
 SMALLEST_PIXELS = 32  # height and width below which there is no room for a thing
 OUTPUT_TYPES = ("np", "pt", "pil", "latent")
+CONTENT_NUMBERS = states.CONTENT_PARTS * states.PART_CODE
+FRAME_NUMBERS = states.MOTION_SIZE + states.SOUND_SIZE
+Picture = Image.Image | np.ndarray
 StepCallback = Callable[["FoalPipeline", int, int, dict[str, Any]], dict[str, Any]]
 
 
@@ -48,6 +50,7 @@ class FoalPipeline(DiffusionPipeline):
         scheduler: FlowMatchEulerDiscreteScheduler,
     ) -> None:
         super().__init__()
+        _refuse_mismatch(codec, transformer)
         self.register_modules(  # type: ignore[no-untyped-call]
             codec=codec, transformer=transformer, scheduler=scheduler
         )
@@ -103,7 +106,7 @@ class FoalPipeline(DiffusionPipeline):
         gives every clip its own. Shape (batch, content + frames * (motion + sound)).
         """
         frames = moments * FRAMES_PER_TOKEN
-        size = self.codec.content_size + frames * (MOTION_SIZE + SOUND_SIZE)
+        size = CONTENT_NUMBERS + frames * FRAME_NUMBERS
         if latents is None:
             generators = generator if isinstance(generator, list) else [generator] * batch
             if len(generators) != batch:
@@ -116,13 +119,13 @@ class FoalPipeline(DiffusionPipeline):
             )
         return latents.to(self.transformer.device, torch.float32)
 
-    def unpack(self, latents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, size) -> content (B, C), motion (B, F, 8), sound (B, F, SOUND_SIZE)."""
-        content, rest = latents.tensor_split([self.codec.content_size], dim=1)
-        frames = rest.shape[1] // (MOTION_SIZE + SOUND_SIZE)
-        motion, heard = torch.split(rest, [frames * MOTION_SIZE, frames * SOUND_SIZE], dim=1)
-        return (
-            content,
+    def unpack(self, latents: Tensor) -> Codes:
+        """(B, numbers) -> codes as the transformer sees them."""
+        frames = (latents.shape[1] - CONTENT_NUMBERS) // FRAME_NUMBERS
+        sizes = [CONTENT_NUMBERS, frames * states.MOTION_SIZE, frames * states.SOUND_SIZE]
+        content, motion, heard = torch.split(latents, sizes, dim=1)
+        return Codes(
+            torch.unflatten(content, 1, (states.CONTENT_PARTS, -1)),
             torch.unflatten(motion, 1, (frames, -1)),
             torch.unflatten(heard, 1, (frames, -1)),
         )
@@ -131,8 +134,8 @@ class FoalPipeline(DiffusionPipeline):
         self, latents: Tensor, *, height: int, width: int, num_frames: int, frame_rate: float
     ) -> tuple[Tensor, Tensor]:
         """Films (B, num_frames, height, width, 3) and audio (B, 2, samples) of clean latents."""
-        codes = [part.float().to(self.codec.device) for part in self.unpack(latents)]
-        content, motion, heard = self.codec.denormalize(*codes)
+        codes = Codes(*(part.float().to(self.codec.device) for part in self.unpack(latents)))
+        content, motion, heard = denormalize(codes)
         at = torch.arange(num_frames, device=motion.device) * (FRAME_RATE / frame_rate)
         motion = read_at(motion, at)
         films = self.codec.decode(content, motion, height=height, width=width)
@@ -165,6 +168,8 @@ class FoalPipeline(DiffusionPipeline):
     def __call__(
         self,
         prompt: str | list[str],
+        image: Picture | None = None,
+        video: Sequence[Picture] | np.ndarray | None = None,
         height: int = 256,
         width: int = 256,
         num_frames: int = 72,
@@ -180,16 +185,21 @@ class FoalPipeline(DiffusionPipeline):
 
         Args:
             prompt: what to show; any text is taken, unknown words are reported.
+            image: what the clip begins with; things and places are read off it.
+            video: a clip to be edited as the prompt says; its motion stays.
             height: of the pictures; the decoder has no resolution of its own.
             width: of the pictures.
             num_frames: of the clip. The model was trained on clips of 3 s.
-            frame_rate: frames a second.
-            num_inference_steps: of denoising; 8 is full quality.
+            frame_rate: frames a second, of `video` as well.
+            num_inference_steps: of denoising.
             generator: on the CPU, one, or one a prompt.
             latents: noise to start from, instead of the generator's.
             output_type: "np", "pt", "pil" or "latent".
             return_dict: False gives a plain tuple (frames, audio).
             callback_on_step_end: called as (pipeline, step, timestep, {"latents": ...}).
+
+        Raises:
+            ValueError: one sentence on the argument that is wrong.
 
         Examples:
             >>> pipe = FoalPipeline.from_pretrained("generator/foal/weights/large")
@@ -201,13 +211,16 @@ class FoalPipeline(DiffusionPipeline):
         self.check_inputs(
             prompt, height, width, num_frames, frame_rate, num_inference_steps, output_type
         )
+        if image is not None and video is not None:
+            raise ValueError("a clip begins with an image or is made of a video, not both.")
         self._interrupt = False
         words, unknown = self.encode_prompt(prompt)
 
-        # 2. Noise for the moments of the world that the clip needs
+        # 2. Noise for the moments of the world that the clip needs, and what it starts from
         world_frames = math.ceil(num_frames * FRAME_RATE / frame_rate)
         moments = max(1, math.ceil(world_frames / FRAMES_PER_TOKEN))
         latents = self.prepare_latents(len(words), moments, generator, latents)
+        source, kept = self.read_source(image, video, len(words), moments, frame_rate)
 
         # 3. Denoise
         self.scheduler.set_timesteps(num_inference_steps, device=latents.device)
@@ -217,43 +230,113 @@ class FoalPipeline(DiffusionPipeline):
             for i, timestep in enumerate(timesteps):
                 if self._interrupt:
                     continue
-                level = (timestep / self.scheduler.config.num_train_timesteps).expand(len(words))
-                noisy = [part.to(self.transformer.dtype) for part in self.unpack(latents)]
-                clean = self.transformer(words, *noisy, level)
-                flat = torch.cat([part.flatten(1).float() for part in clean], dim=1)
-                direction = velocity(latents, flat, level)
-                latents = self.scheduler.step(direction, timestep, latents, return_dict=False)[0]
+                latents = self._step(words, latents, timestep, source, kept)
                 if callback_on_step_end is not None:
                     given = {"latents": latents}
                     latents = callback_on_step_end(self, i, int(timestep), given).pop(
                         "latents", latents
                     )
                 bar.update()
+        if kept is not None:
+            latents = _pack(self.unpack(latents)._replace(motion=kept))
 
         # 4. Decode
         films, audio = self.decode_latents(
             latents, height=height, width=width, num_frames=num_frames, frame_rate=frame_rate
         )
-        frames: Any = latents if output_type == "latent" else _as_output(films, output_type)
+        frames: Any = latents if output_type == "latent" else as_output(films, output_type)
         self.maybe_free_model_hooks()  # type: ignore[no-untyped-call]
         if not return_dict:
             return frames, audio
         return FoalPipelineOutput(frames=frames, audio=audio, unknown_words=unknown)
 
+    def read_source(
+        self,
+        image: Picture | None,
+        video: Sequence[Picture] | np.ndarray | None,
+        clips: int,
+        moments: int,
+        frame_rate: float,
+    ) -> tuple[Source | None, Tensor | None]:
+        """What clips start from, and the motion (clips, F, motion_size) that an edit keeps."""
+        if image is not None:
+            film = as_array(image)[None]
+        elif video is not None:
+            film = np.stack([as_array(one) for one in video])
+        else:
+            return None, None
+        content, motion = self.codec.encode(film)
+        frames = moments * FRAMES_PER_TOKEN
+        nothing = torch.zeros(1, 1, states.SOUND_SIZE)
+        codes = Codes(*(part.expand(clips, -1, -1) for part in normalize(content, motion, nothing)))
+        content, motion = (part.to(self.transformer.device) for part in codes[:2])
+        if video is None:
+            return Source(content, motion[:, 0]), None
+        at = torch.arange(frames, device=motion.device) * (frame_rate / FRAME_RATE)
+        kept = read_at(motion, at.clamp(max=motion.shape[1] - 1))
+        return Source(content, torch.zeros_like(motion[:, 0])), kept
+
+    def _step(
+        self,
+        words: Tensor,
+        latents: Tensor,
+        timestep: Tensor,
+        source: Source | None,
+        kept: Tensor | None,
+    ) -> Tensor:
+        """One step of the scheduler towards the clean codes that the transformer sees."""
+        level = (timestep / self.scheduler.config.num_train_timesteps).expand(len(words))
+        levels = level[:, None].repeat(1, 3)
+        noisy = self.unpack(latents)
+        if kept is not None:  # an edit's motion is known: clean, and not to be found
+            noisy, levels[:, 1] = noisy._replace(motion=kept), 0
+        kind = self.transformer.dtype
+        given = None if source is None else Source(*(part.to(kind) for part in source))
+        clean = self.transformer(words, Codes(*(part.to(kind) for part in noisy)), levels, given)
+        direction = velocity(latents, _pack(clean).float(), level)
+        moved: Tensor = self.scheduler.step(direction, timestep, latents, return_dict=False)[0]
+        return moved
+
+
+def _refuse_mismatch(codec: FoalCodec, transformer: FoalTransformer) -> None:
+    """A transformer speaks only the codes that it was trained on.
+
+    Raises:
+        ValueError: it was trained on others.
+    """
+    forms = [getattr(part.config, "form", None) for part in (codec, transformer)]
+    if forms[0] != forms[1]:
+        raise ValueError(
+            f"the codec's codes are {forms[0]!r} and the transformer's {forms[1]!r}: "
+            "they do not belong together; take both from one training."
+        )
+
+
+def _pack(codes: Codes) -> Tensor:
+    """Codes laid end to end, (B, numbers)."""
+    return torch.cat([part.flatten(1) for part in codes], dim=1)
+
+
+def as_array(picture: Picture) -> np.ndarray:
+    """A picture as (H, W, 3) uint8.
+
+    Raises:
+        ValueError: it is no picture.
+    """
+    pixels = np.asarray(picture.convert("RGB") if isinstance(picture, Image.Image) else picture)
+    if pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < SMALLEST_PIXELS:
+        raise ValueError(
+            f"an image is (height, width, 3) and at least {SMALLEST_PIXELS} pixels a side, "
+            f"not {pixels.shape}."
+        )
+    if pixels.dtype == np.uint8:
+        return pixels
+    return (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+
 
 def read_at(motion: Tensor, at: Tensor) -> Tensor:
-    """Motion codes (B, F, 8) at moments `at`, in frames, between whose neighbours they lie."""
+    """Motion codes (B, F, n) at moments `at`, in frames, between whose neighbours they lie."""
     low = at.floor().long().clamp(max=motion.shape[1] - 1)
     high = (low + 1).clamp(max=motion.shape[1] - 1)
     share = (at - low)[None, :, None]
     return motion[:, low] * (1 - share) + motion[:, high] * share
-
-
-def _as_output(films: Tensor, output_type: str) -> Any:
-    if output_type == "pt":
-        return films.permute(0, 1, 4, 2, 3)
-    pictures = films.cpu().numpy()
-    if output_type == "np":
-        return pictures
-    whole = (pictures * 255 + 0.5).astype(np.uint8)
-    return [[Image.fromarray(frame) for frame in film] for film in whole]

@@ -1,41 +1,23 @@
-"""How the world looks: a picture as a function of coordinates, at any resolution.
+"""How a scene looks: a picture as a function of coordinates, at any resolution.
 
 Coordinates are picture heights, x to the right from the left edge of the central square, y down.
+The world's own hold for a camera at rest; `to_world` says what another camera sees at a point.
 """
 
-import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
-from generator.foal.physics import Motions
-from generator.foal.scenes import COLOURS, Ground, Scene, Shape, Time
+from generator.foal.background import background, background_at, pixel_centres, rgb
+from generator.foal.physics import ROPE_TOP, VIEW_CENTRE, Motions
+from generator.foal.scenes import COLOURS, Camera, Material, Scene, Shape, Time
+from generator.foal.surfaces import surface
 
-HORIZON = 0.66
-LIGHT = np.array([0.52, -0.58, 0.63], dtype=np.float32)  # from the upper right, where the sun is
-SUN = (0.82, 0.15, 0.055)  # x, y, radius; the moon takes its place at night
-SKY = {
-    Time.DAY: ((0.30, 0.58, 0.92), (0.83, 0.92, 0.98)),
-    Time.NIGHT: ((0.025, 0.04, 0.13), (0.14, 0.18, 0.36)),
-}
-SOIL = {  # far, near
-    Ground.GRASS: ((0.47, 0.70, 0.33), (0.22, 0.50, 0.18)),
-    Ground.SAND: ((0.90, 0.80, 0.58), (0.76, 0.61, 0.38)),
-    Ground.ICE: ((0.86, 0.94, 0.98), (0.60, 0.79, 0.90)),
-}
-HILLS = {
-    Ground.GRASS: (0.40, 0.58, 0.50),
-    Ground.SAND: (0.80, 0.68, 0.56),
-    Ground.ICE: (0.66, 0.77, 0.90),
-}
-NIGHT_SOIL = (0.34, 0.39, 0.56)
 NIGHT_THING = (0.84, 0.84, 0.92)
 SHADOW_DEPTH = {Time.DAY: 0.50, Time.NIGHT: 0.62}
-SUPERSAMPLE = 3
 SHADOW_FLATNESS = 0.24
 SHADOW_SIZES, SPRITE_SIZES = 2.9, 1.5  # beyond so many sizes a shadow, a sprite is nothing
-STARS = 46
+ROPE_COLOUR, ROPE_HALF_WIDTH = (0.34, 0.27, 0.20), 0.004
 CHUNK_PIXELS = 300_000  # larger temporaries cost more in page faults than calls save
 
 
@@ -45,109 +27,67 @@ class Look:
 
     cube: np.ndarray  # (N,) bool
     colour: np.ndarray  # (N, 3)
+    metal: np.ndarray  # (N,) bool
+    wood: np.ndarray  # (N,) bool
     size: np.ndarray  # (N,)
     ground: np.ndarray  # (N,)
+    rope: np.ndarray  # (N,): x at which it is tied, NaN without one
     night: np.ndarray  # (N,) bool
     position: np.ndarray  # (N, 2)
     angle: np.ndarray  # (N,)
 
 
-def _rgb(value: float | tuple[float, float, float]) -> np.ndarray:
-    return np.asarray(value, dtype=np.float32)
-
-
 def looks(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Look]:
     """The scene's things at the given frames, the farthest first."""
     count = len(frames)
-    order = np.argsort(motions.ground)
+
+    def each(value: object, kind: type) -> np.ndarray:
+        return np.full(count, value, dtype=kind)
+
     return [
         Look(
-            cube=np.full(count, scene.things[i].shape == Shape.CUBE),
-            colour=np.tile(_rgb(COLOURS[scene.things[i].colour]), (count, 1)),
-            size=np.full(count, motions.size[i], dtype=np.float32),
-            ground=np.full(count, motions.ground[i], dtype=np.float32),
-            night=np.full(count, scene.time == Time.NIGHT),
+            cube=each(scene.things[i].shape == Shape.CUBE, bool),
+            colour=np.tile(rgb(COLOURS[scene.things[i].colour]), (count, 1)),
+            metal=each(scene.things[i].material == Material.METAL, bool),
+            wood=each(scene.things[i].material == Material.WOOD, bool),
+            size=each(motions.size[i], np.float32),
+            ground=each(motions.ground[i], np.float32),
+            rope=each(motions.rope[i], np.float32),
+            night=each(scene.time == Time.NIGHT, bool),
             position=motions.position[frames, i].astype(np.float32),
             angle=motions.angle[frames, i].astype(np.float32),
         )
-        for i in order
+        for i in np.argsort(motions.ground, kind="stable")
     ]
 
 
-def pixel_centres(height: int, width: int) -> np.ndarray:
-    """Coordinates of all pixel centres, shape (height, width, 2)."""
-    y = (np.arange(height, dtype=np.float32) + 0.5) / height
-    x = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) / height + 0.5
-    return np.stack(np.meshgrid(x, y), axis=-1)
+def to_world(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """Where in the world pictures' points lie: (N, ..., 2) or (1, ..., 2), view (N, 2)."""
+    shape = (len(view), *[1] * (points.ndim - 2))
+    pan, zoom = view[:, 0].reshape(shape), np.exp(view[:, 1]).reshape(shape)
+    x = (points[..., 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
+    y = (points[..., 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
+    return np.stack([x, y], axis=-1).astype(np.float32)
 
 
-@lru_cache(maxsize=32)
-def background(ground: Ground, time: Time, height: int, width: int) -> np.ndarray:
-    """The scene without things, shape (height, width, 3), float32 in [0, 1]."""
-    fine = pixel_centres(height * SUPERSAMPLE, width * SUPERSAMPLE)
-    x, y = fine[..., 0], fine[..., 1]
-    picture = _sky(x, y, time)
-    ridge = HORIZON - 0.045 - 0.022 * np.sin(5.1 * x + 0.8) - 0.012 * np.sin(11.3 * x + 2.0)
-    hills = _rgb(HILLS[ground]) * (_rgb(NIGHT_SOIL) if time == Time.NIGHT else 1.0)
-    picture = np.where((y > ridge)[..., None], hills, picture)
-    picture = np.where((y > HORIZON)[..., None], _soil(x, y, ground, time), picture)
-    shape = (height, SUPERSAMPLE, width, SUPERSAMPLE, 3)
-    small: np.ndarray = np.clip(picture, 0, 1).reshape(shape).mean(axis=(1, 3)).astype(np.float32)
-    small.setflags(write=False)
-    return small
-
-
-def _sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
-    top, low = (_rgb(colour) for colour in SKY[time])
-    picture = top + (low - top) * np.clip(y / HORIZON, 0, 1)[..., None] ** 1.2
-    sun_x, sun_y, radius = SUN
-    away = np.hypot(x - sun_x, y - sun_y)
-    if time == Time.DAY:
-        for cloud_x, cloud_y, size in ((0.18, 0.17, 1.0), (0.50, 0.28, 0.75), (0.98, 0.36, 0.8)):
-            for dx, dy, r in ((-0.07, 0.012, 0.035), (0.0, -0.006, 0.05), (0.075, 0.01, 0.04)):
-                flat = np.hypot((x - cloud_x - size * dx) / 1.25, y - cloud_y - size * dy)
-                cover = 0.75 * np.clip(1.4 - flat / (size * r), 0, 1)[..., None]
-                picture = picture + (_rgb((1, 1, 1)) - picture) * cover
-        glow, disc = _rgb((1.0, 0.96, 0.78)), _rgb((1.0, 0.93, 0.55))
-        picture = picture + (glow - picture) * (0.6 * np.exp(-away / 0.07))[..., None]
-        return np.where((away < radius)[..., None], disc, picture)
-    stars = np.random.default_rng(7).uniform((0.02, 0.02), (0.98, 0.52), (STARS, 2))
-    for i, (star_x, star_y) in enumerate(stars):
-        glint = np.exp(-((x - star_x) ** 2 + (y - star_y) ** 2) / (0.0022 + 0.0008 * (i % 3)) ** 2)
-        picture = picture + (0.55 + 0.1 * (i % 4)) * glint[..., None]
-    glow, disc = _rgb((0.55, 0.62, 0.85)), _rgb((0.95, 0.95, 0.86))
-    picture = picture + (glow - picture) * (0.4 * np.exp(-away / 0.06))[..., None]
-    bite = np.hypot(x - sun_x + 0.028, y - sun_y + 0.014) < radius * 0.92
-    return np.where(((away < radius) & ~bite)[..., None], disc, picture)
-
-
-def _soil(x: np.ndarray, y: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
-    far, near = (_rgb(colour) for colour in SOIL[ground])
-    depth = np.clip((y - HORIZON) / (1 - HORIZON), 0, 1)
-    picture = far + (near - far) * depth[..., None] ** 0.7
-    # Rows lie closer together towards the horizon, as in perspective.
-    row = 1 / (0.12 + depth)
-    if ground == Ground.GRASS:
-        grain = 0.05 * np.sin(9 * row) + 0.03 * np.sin(42 * x + 5 * row) * depth
-    elif ground == Ground.SAND:
-        grain = 0.045 * np.sin(7.5 * row + 1.6 * np.sin(6 * x + row))
-    else:
-        streak = np.sin(13 * (x - 0.5) / (0.35 + depth) + 2.2 * row)
-        grain = 0.10 * np.clip(streak - 0.55, 0, 1) + 0.02 * np.sin(6 * row)
-    picture = picture * (1 + grain[..., None])
-    return np.asarray(picture * _rgb(NIGHT_SOIL) if time == Time.NIGHT else picture)
+def to_picture(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """The inverse of `to_world` for one point a picture: (N, 2), view (N, 2) -> (N, 2)."""
+    zoom = np.exp(view[:, 1])
+    x = (points[:, 0] - VIEW_CENTRE[0] - view[:, 0]) * zoom + VIEW_CENTRE[0]
+    y = (points[:, 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
+    return np.stack([x, y], axis=-1)
 
 
 def paint(
-    canvas: np.ndarray, points: np.ndarray, things: list[Look], *, pixel: float
+    canvas: np.ndarray, points: np.ndarray, things: list[Look], *, pixel: np.ndarray
 ) -> np.ndarray:
     """Shadows, then things from far to near, over a canvas.
 
     Args:
         canvas: colours without things, shape (N, P, 3).
-        points: where they are, shape (N, P, 2) or (1, P, 2).
+        points: where they are in the world, shape (N, P, 2) or (1, P, 2).
         things: one Look of N pictures each, the farthest first.
-        pixel: width of a pixel, over which an edge is softened.
+        pixel: width of a pixel in the world, over which an edge is softened, shape (N, 1).
 
     Returns:
         Colours, shape (N, P, 3).
@@ -155,9 +95,15 @@ def paint(
     for thing in things:
         canvas = canvas * (1 - _shadow(points, thing))[..., None]
     for thing in things:
-        colour, cover = _sprite(points, thing, pixel)
-        canvas = canvas + (colour - canvas) * cover[..., None]
+        if np.isfinite(thing.rope).any():
+            canvas = _over(canvas, *_rope(points, thing, pixel))
+        canvas = _over(canvas, *_sprite(points, thing, pixel))
     return canvas
+
+
+def _over(canvas: np.ndarray, colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    laid: np.ndarray = canvas + (colour - canvas) * cover[..., None]
+    return laid
 
 
 def _shadow(points: np.ndarray, thing: Look) -> np.ndarray:
@@ -167,84 +113,108 @@ def _shadow(points: np.ndarray, thing: Look) -> np.ndarray:
     dy = points[..., 1] - thing.ground[:, None] - 0.004
     wide = thing.size[:, None] * (1.05 + 0.8 * height)
     distance = (dx / wide) ** 2 + (dy / (SHADOW_FLATNESS * wide)) ** 2
-    day, night = (_rgb(SHADOW_DEPTH[time]) for time in (Time.DAY, Time.NIGHT))
+    day, night = (rgb(SHADOW_DEPTH[time]) for time in (Time.DAY, Time.NIGHT))
     depth = np.where(thing.night, night, day)[:, None]
     soft: np.ndarray = depth / (1 + 2.2 * height) * np.exp(-(distance**1.5))
     return soft
 
 
-def _sprite(points: np.ndarray, thing: Look, pixel: float) -> tuple[np.ndarray, np.ndarray]:
+def _rope(points: np.ndarray, thing: Look, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (N, 1, 3) and cover (N, P) of the rope that a thing hangs on."""
+    tied = np.stack([np.nan_to_num(thing.rope), np.full(len(thing.rope), ROPE_TOP)], axis=1)
+    along = thing.position - tied
+    length = np.hypot(along[:, 0], along[:, 1])[:, None]
+    unit = along[:, None] / length[..., None]
+    way = points - tied[:, None]
+    off = np.abs(way[..., 0] * unit[..., 1] - way[..., 1] * unit[..., 0])
+    far = way[..., 0] * unit[..., 0] + way[..., 1] * unit[..., 1]
+    cover = np.clip(0.5 - (off - ROPE_HALF_WIDTH) / pixel, 0, 1) * (far < length)
+    colour = np.where(thing.night[:, None], rgb(ROPE_COLOUR) * rgb(0.5), rgb(ROPE_COLOUR))
+    return colour[:, None], cover * np.isfinite(thing.rope)[:, None]
+
+
+def _sprite(points: np.ndarray, thing: Look, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Colour (N, P, 3) and cover (N, P) of a thing."""
     size = thing.size[:, None]
     dx = (points[..., 0] - thing.position[:, :1]) / size
     dy = (points[..., 1] - thing.position[:, 1:]) / size
-    cos, sin = np.cos(thing.angle)[:, None], np.sin(thing.angle)[:, None]
-    u, v = cos * dx + sin * dy, cos * dy - sin * dx
-    cube = thing.cube[:, None]
-    radius = np.sqrt(dx**2 + dy**2)
-    edge = np.maximum(np.abs(u), np.abs(v))
-    reach = np.where(cube, edge, radius)
+    reach, shade, shine = surface(
+        dx,
+        dy,
+        thing.angle[:, None],
+        size / pixel,
+        cube=thing.cube[:, None],
+        metal=thing.metal[:, None],
+        wood=thing.wood[:, None],
+    )
     cover = np.clip(0.5 - (reach - 1) * size / pixel, 0, 1)
-    shade, shine = _ball_light(dx, dy, radius)
-    side_on_u = np.abs(u) > np.abs(v)
-    normal_x = np.where(side_on_u, np.sign(u) * cos, -np.sign(v) * sin)
-    normal_y = np.where(side_on_u, np.sign(u) * sin, np.sign(v) * cos)
-    bevel = np.clip((edge - 0.74) * size / pixel + 0.5, 0, 1)
-    toward = 0.6 * (normal_x * LIGHT[0] + normal_y * LIGHT[1])
-    face = 0.93 - 0.07 * dy
-    cube_shade = face + bevel * toward * 0.55
-    shade = np.where(cube, cube_shade, shade)
-    shine = np.where(cube, 0.0, shine)
     colour = thing.colour[:, None, :] * shade[..., None]
     colour = colour + (1 - colour) * shine[..., None]
-    colour = np.where(thing.night[:, None, None], colour * _rgb(NIGHT_THING), colour)
+    colour = np.where(thing.night[:, None, None], colour * rgb(NIGHT_THING), colour)
     return np.clip(colour, 0, 1), cover
 
 
-def _ball_light(
-    dx: np.ndarray, dy: np.ndarray, radius: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    towards = np.sqrt(np.clip(1 - radius**2, 0, 1))
-    lit = dx * LIGHT[0] + dy * LIGHT[1] + towards * LIGHT[2]
-    shade = 0.58 + 0.46 * np.clip(lit, 0, 1)
-    half = LIGHT + _rgb((0, 0, 1))
-    half = half / math.sqrt(float(half @ half))
-    shine = np.clip(dx * half[0] + dy * half[1] + towards * half[2], 0, 1) ** 40
-    return shade, 0.75 * shine
-
-
-def render(scene: Scene, motions: Motions, *, height: int, width: int) -> np.ndarray:
-    """All frames of a clip, shape (T, height, width, 3), float32 in [0, 1].
+def render(
+    scene: Scene,
+    motions: Motions,
+    *,
+    height: int,
+    width: int,
+    frames: np.ndarray | None = None,
+) -> np.ndarray:
+    """Frames of a clip, all T or those asked for: (F, height, width, 3), float32 in [0, 1].
 
     The same picture as `paint` over all pixels, worked out only in boxes around the things.
     """
-    film = np.tile(
-        background(scene.ground, scene.time, height, width), (len(motions.position), 1, 1, 1)
-    )
+    frames = np.arange(len(motions.position)) if frames is None else frames
+    count = len(frames)
+    centres = pixel_centres(height, width)
+    if scene.camera == Camera.STILL:
+        film = np.tile(background(scene.ground, scene.time, height, width), (count, 1, 1, 1))
+    else:
+        views = (to_world(centres[None], motions.view[i][None]) for i in frames)
+        film = np.concatenate([background_at(view, scene.ground, scene.time) for view in views])
     at_once = max(1, CHUNK_PIXELS // (height * height))
-    for first in range(0, len(film), at_once):
-        part = film[first : first + at_once]
-        _lay(part, looks(scene, motions, np.arange(first, first + len(part))))
+    for first in range(0, count, at_once):
+        part = frames[first : first + at_once]
+        _lay(film[first : first + at_once], looks(scene, motions, part), motions.view[part])
     return film
 
 
-def _lay(film: np.ndarray, things: list[Look]) -> None:
+def _lay(film: np.ndarray, things: list[Look], view: np.ndarray) -> None:
     height, width = film.shape[1:3]
     centres = pixel_centres(height, width)
+    zoom = np.exp(view[:, 1])
+    pixel = (1 / (height * zoom))[:, None]
+    nearest = float(zoom.max())
     for thing in things:
-        size = float(thing.size[0])
-        centre = np.stack([thing.position[:, 0], thing.ground], axis=1)
-        box = _boxes(film, centre, SHADOW_SIZES * size, SHADOW_FLATNESS * SHADOW_SIZES * size)
+        reach = SHADOW_SIZES * float(thing.size[0]) * nearest
+        centre = to_picture(np.stack([thing.position[:, 0], thing.ground], axis=1), view)
+        box = _boxes(film, centre, reach, SHADOW_FLATNESS * reach)
         patch = film[box]
-        taken = _shadow(_flat(centres[box[1:]]), thing).reshape(patch.shape[:3])
+        taken = _shadow(_flat(centres[box[1:]], view), thing).reshape(patch.shape[:3])
         film[box] = patch * (1 - taken)[..., None]
     for thing in things:
-        size = float(thing.size[0])
-        box = _boxes(film, thing.position, SPRITE_SIZES * size, SPRITE_SIZES * size)
-        colour, cover = _sprite(_flat(centres[box[1:]]), thing, 1 / height)
+        if np.isfinite(thing.rope[0]):
+            _lay_rope(film, thing, view, centres, pixel)
+        reach = SPRITE_SIZES * float(thing.size[0]) * nearest
+        box = _boxes(film, to_picture(thing.position, view), reach, reach)
         patch = film[box]
-        shape = patch.shape
-        film[box] = patch + (colour.reshape(shape) - patch) * cover.reshape(shape[:3])[..., None]
+        colour, cover = _sprite(_flat(centres[box[1:]], view), thing, pixel)
+        film[box] = _over(patch, colour.reshape(patch.shape), cover.reshape(patch.shape[:3]))
+
+
+def _lay_rope(
+    film: np.ndarray, thing: Look, view: np.ndarray, centres: np.ndarray, pixel: np.ndarray
+) -> None:
+    tied = np.stack([thing.rope, np.full(len(thing.rope), ROPE_TOP)], axis=1)
+    ends = to_picture(tied, view), to_picture(thing.position, view)
+    middle = (ends[0] + ends[1]) / 2
+    across, down = (np.abs(ends[0] - ends[1]) / 2).max(axis=0) + 3 * ROPE_HALF_WIDTH
+    box = _boxes(film, middle, float(across), float(down))
+    patch = film[box]
+    colour, cover = _rope(_flat(centres[box[1:]], view), thing, pixel)
+    film[box] = _over(patch, colour[:, None], cover.reshape(patch.shape[:3]))
 
 
 def _boxes(
@@ -263,5 +233,5 @@ def _boxes(
     )
 
 
-def _flat(points: np.ndarray) -> np.ndarray:
-    return points.reshape(len(points), -1, 2)
+def _flat(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+    return to_world(points.reshape(len(points), -1, 2), view)

@@ -1,7 +1,8 @@
 """What Foal's world can contain: the words of a scene, its random choice, its held-out split."""
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TypeVar
 
@@ -18,9 +19,11 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "blue": (0.14, 0.32, 0.90),
     "purple": (0.58, 0.22, 0.80),
 }
-MOST_THINGS = 2
-TWO_THINGS_SHARE = 0.45
-TWINS_SHARE = 0.15  # of the scenes with two things: the same colour and shape twice
+MOST_THINGS = 3
+COUNT_SHARES = (0.45, 0.35, 0.20)  # of scenes with one, two and three things
+TWINS_SHARE = 0.15  # of things that look exactly like the one before
+PLAIN_SHARE = 0.6  # of things, and as many that are neither small nor large
+STILL_SHARE = 0.7  # of scenes that the camera does not move in
 HELD_OUT_MODULUS = 7  # one combination in seven is never trained on
 
 
@@ -29,9 +32,25 @@ class Shape(StrEnum):
     CUBE = "cube"
 
 
+class Material(StrEnum):
+    PLAIN = "plain"  # what a thing is that no word says more of
+    METAL = "metal"
+    WOOD = "wooden"
+
+
+class Size(StrEnum):
+    SMALL = "small"
+    MEDIUM = "medium"  # no word
+    LARGE = "large"
+
+
 class Motion(StrEnum):
     BOUNCE = "bounce"
     ROLL = "roll"
+    SLIDE = "slide"
+    SWING = "swing"
+    ORBIT = "orbit"
+    COLLIDE = "collide"
 
 
 class Ground(StrEnum):
@@ -45,12 +64,22 @@ class Time(StrEnum):
     NIGHT = "night"
 
 
+class Camera(StrEnum):
+    STILL = "still"  # no word
+    LEFT = "left"  # the camera pans to the left
+    RIGHT = "right"
+    IN = "in"  # it zooms in
+    OUT = "out"
+
+
 @dataclass(frozen=True, order=True)
 class Thing:
     """One object; fields in the order by which the things of a scene are sorted."""
 
     colour: str
     shape: Shape
+    material: Material = Material.PLAIN
+    size: Size = Size.MEDIUM
 
 
 @dataclass(frozen=True)
@@ -61,22 +90,24 @@ class Scene:
     motion: Motion
     ground: Ground
     time: Time
-
-    @property
-    def key(self) -> str:
-        """One text per combination, the input of the held-out split."""
-        things = "+".join(f"{thing.colour} {thing.shape}" for thing in self.things)
-        return f"{things}|{self.motion}|{self.ground}|{self.time}"
+    camera: Camera = Camera.STILL
 
     @property
     def held_out(self) -> bool:
-        """Whether training must never see this combination."""
-        return zlib.crc32(self.key.encode()) % HELD_OUT_MODULUS == 0
+        """Whether training must never see this scene: one of its combinations is held out."""
+        return any(is_held_out(thing, self.motion) for thing in self.things)
 
 
-def sort_things(things: list[Thing]) -> tuple[Thing, ...]:
+def is_held_out(thing: Thing, motion: Motion) -> bool:
+    """Whether this colour, shape and material never moves like this in training."""
+    key = f"{thing.colour} {thing.shape} {thing.material}|{motion}"
+    return zlib.crc32(key.encode()) % HELD_OUT_MODULUS == 0
+
+
+def sort_things(things: Sequence[Thing]) -> tuple[Thing, ...]:
+    """By colour as COLOURS has them, then shape, material and size."""
     order = list(COLOURS)
-    return tuple(sorted(things, key=lambda thing: (order.index(thing.colour), thing.shape)))
+    return tuple(sorted(things, key=lambda t: (order.index(t.colour), t.shape, t.material, t.size)))
 
 
 def draw_scene(
@@ -84,23 +115,45 @@ def draw_scene(
 ) -> Scene:
     """A random scene; `held_out` None draws from all combinations, `things` fixes their number."""
     while True:
-        count = things or (2 if rng.random() < TWO_THINGS_SHARE else 1)
-        chosen = [_draw_thing(rng)]
-        if count == MOST_THINGS:
-            chosen.append(chosen[0] if rng.random() < TWINS_SHARE else _draw_thing(rng))
+        motion = pick(rng, list(Motion))
+        count = things or 1 + int(rng.choice(MOST_THINGS, p=COUNT_SHARES))
+        if motion == Motion.COLLIDE and count == 1:
+            if things == 1:
+                continue
+            count = 2
+        chosen = [draw_thing(rng)]
+        while len(chosen) < count:
+            chosen.append(chosen[-1] if rng.random() < TWINS_SHARE else draw_thing(rng))
+        moving = rng.random() >= STILL_SHARE
         scene = Scene(
             things=sort_things(chosen),
-            motion=_pick(rng, list(Motion)),
-            ground=_pick(rng, list(Ground)),
-            time=_pick(rng, list(Time)),
+            motion=motion,
+            ground=pick(rng, list(Ground)),
+            time=pick(rng, list(Time)),
+            camera=pick(rng, list(Camera)[1:]) if moving else Camera.STILL,
         )
         if held_out is None or scene.held_out == held_out:
             return scene
 
 
-def _draw_thing(rng: np.random.Generator) -> Thing:
-    return Thing(colour=_pick(rng, list(COLOURS)), shape=_pick(rng, list(Shape)))
+def draw_thing(rng: np.random.Generator) -> Thing:
+    """A random thing, plain and of medium size more often than not."""
+    plain, medium = rng.random(2) < PLAIN_SHARE
+    return Thing(
+        colour=pick(rng, list(COLOURS)),
+        shape=pick(rng, list(Shape)),
+        material=Material.PLAIN if plain else pick(rng, [Material.METAL, Material.WOOD]),
+        size=Size.MEDIUM if medium else pick(rng, [Size.SMALL, Size.LARGE]),
+    )
 
 
-def _pick(rng: np.random.Generator, choices: list[Choice]) -> Choice:
+def replace_thing(scene: Scene, which: int, **changes: object) -> Scene:
+    """The scene with one thing changed, its things sorted anew."""
+    things = list(scene.things)
+    things[which] = replace(things[which], **changes)  # type: ignore[arg-type]
+    return replace(scene, things=sort_things(things))
+
+
+def pick(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
+    """One of the choices, all alike."""
     return choices[int(rng.integers(len(choices)))]

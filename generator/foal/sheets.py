@@ -1,10 +1,23 @@
 """Sample sheets: a row a clip, its sound below, as PNG."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from generator.foal import states
+from generator.foal.codec import FoalCodec, denormalize
+from generator.foal.sound import BANDS
+from generator.foal.world import FRAME_RATE, FRAMES, held_out_captions, make_clip
+
+if TYPE_CHECKING:
+    from generator.foal.pipeline import FoalPipeline
+
+SEED = 90_001
+CLIPS = 8
+PIXELS = 128
 SHOWN_FRAMES = 9
 SOUND_HEIGHT = 3  # pixels a band
 
@@ -25,3 +38,48 @@ def save_sheet(path: Path, rows: list[np.ndarray]) -> None:
     temporary = path.with_name(path.name + ".part")
     Image.fromarray(np.concatenate(rows)).save(temporary, format="PNG")
     temporary.replace(path)
+
+
+def decoder_rows(codec: FoalCodec) -> list[np.ndarray]:
+    """Held-out clips and, below each, what the decoder draws of their true states."""
+    return _side_by_side(codec, read=False)
+
+
+def codec_rows(codec: FoalCodec) -> list[np.ndarray]:
+    """Held-out clips and, below each, what the codec reads and draws again."""
+    return _side_by_side(codec, read=True)
+
+
+def _side_by_side(codec: FoalCodec, *, read: bool) -> list[np.ndarray]:
+    rows = []
+    for i in range(CLIPS):
+        clip = make_clip(SEED + i, held_out=True)
+        film = clip.frames(height=PIXELS, width=PIXELS)
+        true = states.encode_states(clip.scene, clip.motions)
+        codes = torch.from_numpy(true.content)[None], torch.from_numpy(true.motion)[None]
+        content, motion = codec.encode(film) if read else codes
+        drawn = codec.decode(content, motion, height=PIXELS, width=PIXELS)[0]
+        rows += [clip_row(film), clip_row(drawn.float().numpy())]
+    return rows
+
+
+def model_rows(pipeline: "FoalPipeline", steps: int) -> list[np.ndarray]:
+    """Held-out captions as a model shows them, a row each with its sound below."""
+    rows = []
+    for i, text in enumerate(held_out_captions(SEED, CLIPS)):
+        generator = torch.Generator().manual_seed(SEED + i)
+        latent: Any = pipeline(
+            text,
+            generator=generator,
+            output_type="latent",
+            num_inference_steps=steps,
+            height=PIXELS,
+            width=PIXELS,
+            return_dict=False,
+        )[0]
+        film, _ = pipeline.decode_latents(
+            latent, height=PIXELS, width=PIXELS, num_frames=FRAMES, frame_rate=FRAME_RATE
+        )
+        heard = denormalize(pipeline.unpack(latent))[2]
+        rows.append(clip_row(film[0].numpy(), heard[0].reshape(-1, BANDS).clamp(min=0).numpy()))
+    return rows

@@ -9,8 +9,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from generator.foal.physics import Motions
-from generator.foal.scenes import Ground, Scene, Shape
+from generator.foal.physics import Contact, Motions
+from generator.foal.scenes import Ground, Material, Motion, Scene, Shape, Size, Time
 
 BANDS = 24
 HOPS_PER_SECOND = 48  # two a frame at 24 frames/s: a hit is placed within 10 ms
@@ -18,20 +18,39 @@ LOWEST_HZ, HIGHEST_HZ = 150.0, 3_200.0
 SAMPLE_RATE = 48_000
 ATTACK_SECONDS = 0.004  # short enough to be heard as a hit, long enough not to click
 FULL_SPEED = 1.4  # picture heights / s: a fall from half the picture is as loud as it gets
+FULL_ALONG = 0.6  # the same for speed along the ground or through the air
 QUIETEST = 0.12  # of a hit that can be heard at all
 DECAY_SECONDS = {Ground.GRASS: 0.075, Ground.SAND: 0.04, Ground.ICE: 0.20}
-PARTIALS = {Shape.BALL: ((5, 1.0), (10, 0.45)), Shape.CUBE: ((12, 0.9), (16, 0.6))}
+DECAY_SHARE = {Material.PLAIN: 1.0, Material.METAL: 2.2, Material.WOOD: 0.55}
+# Bands and levels of what a thing rings with; small things ring two bands higher.
+PARTIALS = {
+    (Shape.BALL, Material.PLAIN): ((5, 1.0), (10, 0.45)),
+    (Shape.CUBE, Material.PLAIN): ((12, 0.9), (16, 0.6)),
+    (Shape.BALL, Material.METAL): ((9, 0.8), (18, 0.6)),
+    (Shape.CUBE, Material.METAL): ((14, 0.8), (20, 0.6)),
+    (Shape.BALL, Material.WOOD): ((6, 1.0), (8, 0.5)),
+    (Shape.CUBE, Material.WOOD): ((11, 1.0), (13, 0.5)),
+}
+SIZE_BANDS = {Size.SMALL: 2, Size.MEDIUM: 0, Size.LARGE: -2}
 # What the ground adds to a hit, gone after two hops: a thud, a hiss, a ting.
 GROUND_NOISE = {
     Ground.GRASS: {0: 0.6, 1: 0.5, 2: 0.3},
     Ground.SAND: {17: 0.25, 18: 0.3, 19: 0.3, 20: 0.25, 21: 0.2},
     Ground.ICE: {21: 0.5, 23: 0.3},
 }
+# What goes on as long as a thing moves, at full speed.
 ROLLING_BANDS = {
     Ground.GRASS: {1: 0.16, 2: 0.12},
     Ground.SAND: {1: 0.08, 17: 0.07, 18: 0.08, 19: 0.07},
     Ground.ICE: {7: 0.12, 8: 0.06},
 }
+SCRAPING_BANDS = {
+    Ground.GRASS: {3: 0.10, 4: 0.12, 5: 0.10},
+    Ground.SAND: {15: 0.10, 16: 0.12, 17: 0.12},
+    Ground.ICE: {19: 0.08, 20: 0.10},
+}
+AIR_BANDS = {Motion.SWING: {2: 0.10, 3: 0.14, 4: 0.08}, Motion.ORBIT: {8: 0.10, 9: 0.14}}
+AMBIENCE = {Time.DAY: {0: 0.012, 4: 0.008}, Time.NIGHT: {22: 0.014}}  # wind, crickets
 PEAK = 0.8  # of full scale, for the loudest single hit
 
 
@@ -44,24 +63,38 @@ def envelope(scene: Scene, motions: Motions, *, seconds: float) -> np.ndarray:
     """Amplitude of every band at every hop, shape (hops, BANDS), 0 to about 1."""
     hops = round(seconds * HOPS_PER_SECOND)
     bands = np.zeros((hops, BANDS), dtype=np.float32)
-    hop_seconds = 1 / HOPS_PER_SECOND
     for contact in motions.contacts:
-        first = int(contact.seconds * HOPS_PER_SECOND)
-        loudness = max(QUIETEST, min(1.0, contact.speed / FULL_SPEED))
-        tail = np.exp(-np.arange(hops - first) * hop_seconds / DECAY_SECONDS[scene.ground])
-        for band, level in PARTIALS[scene.things[contact.thing].shape]:
-            bands[first:, band] = np.maximum(bands[first:, band], loudness * level * tail)
-        for band, level in GROUND_NOISE[scene.ground].items():
-            for late, share in enumerate((1.0, 0.4)):
-                if first + late < hops:
-                    value = loudness * level * share
-                    bands[first + late, band] = max(bands[first + late, band], value)
-    per_hop = len(motions.rolling) / hops
-    moments = np.minimum((np.arange(hops) * per_hop).astype(int), len(motions.rolling) - 1)
-    for band, level in ROLLING_BANDS[scene.ground].items():
-        rolling = motions.rolling[moments].max(axis=1) / 0.6
-        bands[:, band] = np.maximum(bands[:, band], level * np.sqrt(np.maximum(rolling, 0)))
+        _strike(bands, scene, contact)
+    per_hop = len(motions.speed) / hops
+    moments = np.minimum((np.arange(hops) * per_hop).astype(int), len(motions.speed) - 1)
+    speed = np.maximum(motions.speed[moments].max(axis=1), 0) / FULL_ALONG
+    for band, level in _lasting(scene).items():
+        bands[:, band] = np.maximum(bands[:, band], level * np.sqrt(speed))
+    for band, level in AMBIENCE[scene.time].items():
+        bands[:, band] = np.maximum(bands[:, band], level)
     return bands
+
+
+def _strike(bands: np.ndarray, scene: Scene, contact: Contact) -> None:
+    """Lay one hit's ringing and the ground's noise over what sounds already."""
+    first, thing = int(contact.seconds * HOPS_PER_SECOND), scene.things[contact.thing]
+    loudness = max(QUIETEST, min(1.0, contact.speed / FULL_SPEED))
+    decay = DECAY_SECONDS[scene.ground] * DECAY_SHARE[thing.material]
+    tail = np.exp(-np.arange(len(bands) - first) / (HOPS_PER_SECOND * decay))
+    for band, level in PARTIALS[thing.shape, thing.material]:
+        rung = bands[first:, band + SIZE_BANDS[thing.size]]
+        np.maximum(rung, loudness * level * tail, out=rung, casting="same_kind")
+    for band, level in GROUND_NOISE[scene.ground].items():
+        for late, share in enumerate((1.0, 0.4)):
+            if first + late < len(bands):
+                value = loudness * level * share
+                bands[first + late, band] = max(bands[first + late, band], value)
+
+
+def _lasting(scene: Scene) -> dict[int, float]:
+    if scene.motion == Motion.SLIDE:
+        return SCRAPING_BANDS[scene.ground]
+    return AIR_BANDS.get(scene.motion) or ROLLING_BANDS[scene.ground]
 
 
 def play(bands: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Find a clip's things in its pixels: by colour against the known empty scene, frame by frame."""
+"""Tell a clip's things from the empty scene, and their colours apart, frame by frame."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -6,58 +6,20 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image
 from scipy import ndimage
+from scipy.spatial import ConvexHull
 
-from generator.foal.physics import BALL_RADIUS
-from generator.foal.render import HORIZON, NIGHT_THING, background
-from generator.foal.scenes import COLOURS, Ground, Time
+from generator.foal.camera import Backdrop
+from generator.foal.render import NIGHT_THING
+from generator.foal.scenes import COLOURS, Time
 
-WORKING_PIXELS = 128  # a thing is then 24 pixels wide: enough for its outline, quick to search
-NOMINAL_AREA = np.pi * BALL_RADIUS**2  # of the picture
-CHROMA_REACH = 0.13  # farther from all colours' chromaticities, a pixel is no thing
-STAND_OUT = 0.045  # least difference from any darkening of the background
-LEAST_AREA = 0.40  # of the nominal: less of a thing is not present
-WHOLE_AREA = 0.80  # of its usual area: less of it is hidden, its centre and outline unknown
-SQUARE_HARMONIC = 0.20  # fourth harmonic of an outline: 0 for a disc, .43 for a square
-
-
-@dataclass(frozen=True)
-class Track:
-    """One thing over T frames; places in picture heights, NaN where it was not whole."""
-
-    centre: np.ndarray  # (T, 2)
-    area: np.ndarray  # (T,), share of the picture
-    harmonic: float  # of its outline, NaN where it was never whole
-
-    @property
-    def looks_square(self) -> bool:
-        return bool(self.harmonic > SQUARE_HARMONIC)
-
-
-def shrink(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, H, W, 3) uint8 -> (T, 128, w, 3) float32 in [0, 1]."""
-    height, width = frames.shape[1:3]
-    size = (round(width * WORKING_PIXELS / height), WORKING_PIXELS)
-    if (height, width) == (2 * size[1], 2 * size[0]):
-        halves = frames.reshape(len(frames), size[1], 2, size[0], 2, 3)
-        return np.asarray(halves.mean(axis=(2, 4), dtype=np.float32) / 255)
-    small = [Image.fromarray(frame).resize(size, Image.Resampling.BOX) for frame in frames]
-    return np.stack([np.asarray(picture, dtype=np.float32) for picture in small]) / 255
-
-
-def find_scene(frames: np.ndarray) -> tuple[Ground, Time]:
-    """The empty scene nearest to a clip's still part; frames as `shrink` gives them."""
-    still = np.median(frames[::4], axis=0)
-    height, width = still.shape[:2]
-    horizon = int(HORIZON * height)
-    best: tuple[float, Ground, Time] | None = None
-    for time in Time:
-        for ground in Ground:
-            off = np.abs(still - background(ground, time, height, width)).mean(axis=(1, 2))
-            distance = float(off[:horizon].mean() + off[horizon:].mean())
-            if best is None or distance < best[0]:
-                best = (distance, ground, time)
-    assert best is not None  # noqa: S101 - there are six scenes
-    return best[1], best[2]
+WORKING_PIXELS = 128  # a thing is 12 to 30 pixels wide: enough for its outline, quick to search
+CHROMA_REACH = 0.13  # farther from all colours' chromaticities, a pixel has none of them
+STAND_OUT = 0.045  # least difference from any darkening of the empty scene
+GROW = 3  # pixels by which colours spread over what stands out beside them: shine, soft edges
+LEAST_AREA = 0.0045  # of the picture: half the smallest thing, a small cube at the back
+SOLID = 0.93  # of its convex hull: less of a thing is two that hide or touch each other
+TOUCH_PIXELS = 4  # of another colour along an outline, more than soft edges leave
+SEEN_SHARE = 0.25  # of the frames: fewer with so many pieces are things cut in two by others
 
 
 @dataclass(frozen=True)
@@ -68,20 +30,111 @@ class Labels:
     strength: np.ndarray  # (T, H, W), difference from the empty scene, shadows left out
 
 
-def label_colours(frames: np.ndarray, ground: Ground, time: Time) -> Labels:
-    """Tell things from the empty scene, and their colours apart; frames from `shrink`."""
-    empty = background(ground, time, *frames.shape[1:3])
-    # A shadow darkens all channels alike: what is left after the best darkening is a thing's.
+@dataclass(frozen=True)
+class Piece:
+    """A connected region of one colour in one frame; lengths in picture heights."""
+
+    centre: tuple[float, float]
+    area: float
+    harmonic: float  # fourth harmonic of its outline: 0 for a disc, .43 for a square
+    rows: slice  # of the box around it, one pixel wider than it
+    columns: slice
+    mask: np.ndarray  # in that box, bool
+
+    def holds(self, point: np.ndarray, height: int, width: int) -> bool:
+        """Whether a point lies in the box around the piece."""
+        row, column = point[1] * height, (point[0] - 0.5) * height + width / 2
+        return bool(
+            self.rows.start <= row <= self.rows.stop
+            and self.columns.start <= column <= self.columns.stop
+        )
+
+
+def shrink(frames: np.ndarray) -> np.ndarray:
+    """Frames (T, H, W, 3) uint8 -> (T, 128, w, 3) float32 in [0, 1]."""
+    height, width = frames.shape[1:3]
+    size = (round(width * WORKING_PIXELS / height), WORKING_PIXELS)
+    if (height, width) == (2 * size[1], 2 * size[0]):
+        # Four quarters in whole numbers: a third of the time of a mean over axes.
+        total = np.add(frames[:, ::2, ::2], frames[:, 1::2, ::2], dtype=np.uint16)
+        total += frames[:, ::2, 1::2]
+        total += frames[:, 1::2, 1::2]
+        return np.asarray(total * np.float32(1 / 1020))
+    small = [Image.fromarray(frame).resize(size, Image.Resampling.BOX) for frame in frames]
+    return np.stack([np.asarray(picture, dtype=np.float32) for picture in small]) / 255
+
+
+def label_colours(frames: np.ndarray, backdrop: Backdrop) -> Labels:
+    """Things and their colours; frames as `shrink` gives them."""
+    height, width = frames.shape[1:3]
+    empty = backdrop.empty(height, width, np.arange(len(frames)))
+    left = stand_out(frames, empty)
+    standing = left > STAND_OUT
+    pixels = frames[standing]
+    chroma = pixels / (pixels.sum(axis=-1, keepdims=True) + 0.02)
+    palette = _palette(backdrop.time)
+    # |c - p|^2 without a temporary of pixels x colours x channels.
+    distance = (chroma**2).sum(axis=-1)[:, None] - 2 * chroma @ palette.T + (palette**2).sum(1)
+    nearest = distance.argmin(axis=-1).astype(np.int8)
+    near = np.take_along_axis(distance, nearest[:, None].astype(int), axis=-1)[:, 0]
+    nearest[near > CHROMA_REACH**2] = -1
+    colour = np.full(frames.shape[:3], -1, dtype=np.int8)
+    colour[standing] = nearest
+    return Labels(_spread(_without_seams(colour), standing), left)
+
+
+def stand_out(frames: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """How far pixels (..., 3) are from any darkening of the empty scene's.
+
+    A shadow darkens all channels alike: what the best darkening leaves is a thing's.
+    """
     power = (empty**2).sum(axis=-1)
     dimming = np.minimum((frames * empty).sum(axis=-1) / power, 1.0)
-    left = np.abs(frames - dimming[..., None] * empty).max(axis=-1)
-    chroma = frames / (frames.sum(axis=-1, keepdims=True) + 0.02)
-    palette = _palette(time)
-    # |c - p|^2 without a (T, H, W, colours, 3) temporary.
-    distance = (chroma**2).sum(axis=-1)[..., None] - 2 * chroma @ palette.T + (palette**2).sum(1)
-    nearest = distance.argmin(axis=-1)
-    close = np.take_along_axis(distance, nearest[..., None], axis=-1)[..., 0] < CHROMA_REACH**2
-    return Labels(np.where(close & (left > STAND_OUT), nearest, -1).astype(np.int8), left)
+    return np.asarray(np.abs(frames - dimming[..., None] * empty).max(axis=-1))
+
+
+def _without_seams(colour: np.ndarray) -> np.ndarray:
+    """Colours without what is thinner than three pixels: mixtures along edges, ropes."""
+    kept = np.full_like(colour, -1)
+    for index in range(len(COLOURS)):
+        mask = colour == index
+        if mask.any():
+            kept[_dilate(_erode(mask)) & mask] = index
+    return kept
+
+
+def _spread(colour: np.ndarray, standing: np.ndarray) -> np.ndarray:
+    """Let colours grow over neighbours that stand out but have none."""
+    for _ in range(GROW):
+        around = colour.copy()
+        for here, there in _NEIGHBOURS:
+            np.maximum(around[here], colour[there], out=around[here])
+        colour = np.where((colour < 0) & standing, around, colour)
+    return colour
+
+
+_ALL, _ON, _BACK = slice(None), slice(1, None), slice(None, -1)
+_NEIGHBOURS = (
+    ((_ALL, _ON), (_ALL, _BACK)),
+    ((_ALL, _BACK), (_ALL, _ON)),
+    ((_ALL, _ALL, _ON), (_ALL, _ALL, _BACK)),
+    ((_ALL, _ALL, _BACK), (_ALL, _ALL, _ON)),
+)
+
+
+def _erode(mask: np.ndarray) -> np.ndarray:
+    # Shifts of the whole film: twenty times as fast as ndimage on a stack of pictures.
+    small = mask.copy()
+    for here, there in _NEIGHBOURS:
+        small[here] &= mask[there]
+    return small
+
+
+def _dilate(mask: np.ndarray) -> np.ndarray:
+    large = mask.copy()
+    for here, there in _NEIGHBOURS:
+        large[here] |= mask[there]
+    return large
 
 
 @lru_cache(maxsize=2)
@@ -91,97 +144,96 @@ def _palette(time: Time) -> np.ndarray:
     return np.asarray(colours / (colours.sum(axis=1, keepdims=True) + 0.02), dtype=np.float32)
 
 
-def visible_colours(labels: Labels) -> list[str]:
-    """Colours of things seen in at least half of the frames, the largest first."""
-    names = list(COLOURS)
-    areas = np.stack([(labels.colour == i).mean(axis=(1, 2)) for i in range(len(names))])
-    seen = (areas > LEAST_AREA * NOMINAL_AREA).mean(axis=1) >= 0.5
-    order = np.argsort(-areas.mean(axis=1))
-    return [names[i] for i in order if seen[i]]
-
-
-def follow(labels: Labels, colour: str, count: int) -> list[Track]:
-    """Tracks of the `count` largest pieces of a colour, each going on with its nearest piece."""
-    index = list(COLOURS).index(colour)
-    found = [
-        _pieces(frame == index, strength, count)
-        for frame, strength in zip(labels.colour, labels.strength, strict=True)
-    ]
-    lanes = _link(found, count)
-    tracks = []
-    for lane in lanes:
-        area = np.array([piece.area if piece else 0.0 for piece in lane])
-        usual = float(np.median(area[area > 0])) if (area > 0).any() else 0.0
-        whole = area > max(WHOLE_AREA * usual, LEAST_AREA * NOMINAL_AREA)
-        whole &= area < usual / WHOLE_AREA  # two things of one colour that touch are one piece
-        centre = np.full((len(lane), 2), np.nan)
-        harmonics = []
-        for i, piece in enumerate(lane):
-            if piece and whole[i]:
-                centre[i] = piece.centre
-                harmonics.append(piece.harmonic)
-        harmonic = float(np.median(harmonics)) if harmonics else float("nan")
-        tracks.append(Track(centre=centre, area=area, harmonic=harmonic))
-    return tracks
-
-
-@dataclass(frozen=True)
-class _Piece:
-    centre: tuple[float, float]
-    area: float
-    harmonic: float
-
-
-def _link(found: list[list[_Piece]], count: int) -> list[list[_Piece | None]]:
-    """Lanes of pieces over time: every piece goes to the lane that was last seen nearest to it."""
-    lanes: list[list[_Piece | None]] = [[] for _ in range(count)]
-    last: list[_Piece | None] = [None] * count
-    for pieces in found:
-        free = list(range(count))
-        chosen: dict[int, _Piece] = {}
-        for piece in sorted(pieces, key=lambda one: -one.area):
-            lane = min(free, key=lambda i: _distance(last[i], piece))
-            free.remove(lane)
-            chosen[lane] = piece
-        for i in range(count):
-            lanes[i].append(chosen.get(i))
-            last[i] = chosen.get(i, last[i])
-    return lanes
-
-
-def _distance(one: _Piece | None, other: _Piece) -> float:
-    # A lane that nothing was seen in yet takes what no other lane is near to.
-    if one is None:
-        return BALL_RADIUS
-    return float(np.hypot(one.centre[0] - other.centre[0], one.centre[1] - other.centre[1]))
-
-
-def _pieces(mask: np.ndarray, strength: np.ndarray, count: int) -> list[_Piece]:
-    height, width = mask.shape
-    numbered, found = ndimage.label(mask)
-    if not found:
-        return []
-    areas = np.bincount(numbered.ravel())[1:]
-    boxes = ndimage.find_objects(numbered)
-    pieces = []
-    for which in np.argsort(-areas)[:count]:
-        if areas[which] < LEAST_AREA * NOMINAL_AREA * height * width / 2:
+def find_pieces(labels: Labels) -> dict[str, list[list[Piece]]]:
+    """For each colour that is seen at all, its pieces in each frame, the largest first."""
+    found = {}
+    least = LEAST_AREA * labels.colour[0].size
+    for index, name in enumerate(COLOURS):
+        masks = labels.colour == index
+        areas = masks.sum(axis=(1, 2))
+        if (areas > least).mean() < 0.1:
             continue
-        rows, columns = (slice(max(0, part.start - 1), part.stop + 1) for part in boxes[which])
-        # A highlight is a hole of another colour.
-        piece = ndimage.binary_fill_holes(numbered[rows, columns] == which + 1)
-        y, x = np.nonzero(piece)
-        turn = (x - x.mean() + 1j * (y - y.mean())) ** 4
-        harmonic = abs(turn.sum()) / max(float(np.abs(turn).sum()), 1e-9)
-        # Edge pixels count by how far they are covered: a centre finer than a pixel.
-        edge = ndimage.binary_dilation(piece)
-        part = strength[rows, columns]
-        weight = np.clip(part / np.median(part[piece]), 0, 1) * edge
-        y, x = np.nonzero(edge)
-        cx, cy = (float(np.average(at, weights=weight[edge])) for at in (x, y))
-        centre = (
-            (columns.start + cx + 0.5 - width / 2) / height + 0.5,
-            (rows.start + cy + 0.5) / height,
-        )
-        pieces.append(_Piece(centre, int(piece.sum()) / (height * width), float(harmonic)))
-    return pieces
+        closed = _erode(_dilate(masks)) | masks  # dark bands and shine cut things in two
+        found[name] = [
+            _pieces(mask, labels, frame, index) if area > least / 2 else []
+            for frame, (mask, area) in enumerate(zip(closed, areas, strict=True))
+        ]
+    return found
+
+
+def count_things(pieces: list[list[Piece]]) -> int:
+    """How many things of one colour there are: the most pieces at once, if often enough."""
+    counts = np.array([len(frame) for frame in pieces])
+    most = 0
+    while (counts > most).mean() >= SEEN_SHARE:
+        most += 1
+    return most
+
+
+def find_joined(pieces: list[list[Piece]], labels: Labels, colour: str) -> list[list[bool]]:
+    """Of each piece, whether it must be two things: a hollow outline that nothing else explains."""
+    index = list(COLOURS).index(colour)
+    return [
+        [_is_joined(piece, labels.colour[frame], index) for piece in found]
+        for frame, found in enumerate(pieces)
+    ]
+
+
+def _is_joined(piece: Piece, colour: np.ndarray, index: int) -> bool:
+    around = colour[piece.rows, piece.columns][ndimage.binary_dilation(piece.mask, iterations=2)]
+    if np.count_nonzero((around >= 0) & (around != index)) > TOUCH_PIXELS:
+        return False  # another thing may have cut it out
+    rim = np.argwhere(piece.mask & ~ndimage.binary_erosion(piece.mask))
+    corners = (rim[:, None] + _CORNERS).reshape(-1, 2)
+    return bool(piece.mask.sum() < SOLID * ConvexHull(corners).volume)
+
+
+_CORNERS = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]])
+
+
+def _pieces(mask: np.ndarray, labels: Labels, frame: int, index: int) -> list[Piece]:
+    numbered, _ = ndimage.label(mask)
+    pieces = []
+    for number, box in enumerate(ndimage.find_objects(numbered), start=1):
+        rows, columns = (slice(max(0, part.start - 1), part.stop + 1) for part in box)
+        filled = ndimage.binary_fill_holes(numbered[rows, columns] == number)
+        if filled.sum() < LEAST_AREA * mask.size:
+            continue
+        other = labels.colour[frame, rows, columns]
+        free = (other < 0) | (other == index)
+        strength = labels.strength[frame, rows, columns]
+        pieces.append(describe_piece(filled, strength, free, (rows, columns), mask.shape))
+    return sorted(pieces, key=lambda piece: -piece.area)
+
+
+def describe_piece(
+    mask: np.ndarray,
+    strength: np.ndarray,
+    free: np.ndarray,
+    box: tuple[slice, slice],
+    shape: tuple[int, ...],
+) -> Piece:
+    """A piece's figures.
+
+    Args:
+        mask: its pixels in its box, holes filled.
+        strength: difference from the empty scene in the box.
+        free: pixels of the box that are no other thing's.
+        box: rows and columns of the picture.
+        shape: height and width of the picture.
+    """
+    y, x = np.nonzero(mask)
+    turn = (x - x.mean() + 1j * (y - y.mean())) ** 4
+    harmonic = abs(turn.sum()) / max(float(np.abs(turn).sum()), 1e-9)
+    # Edge pixels count by how far they are covered: a centre finer than a pixel.
+    core = ndimage.binary_erosion(mask)
+    usual = max(float(np.median(strength[core])) if core.any() else 0.0, 1e-3)
+    weight = np.clip(strength / usual, 0, 1) * (ndimage.binary_dilation(mask) & free)
+    weight[core] = 1.0
+    height, width = shape
+    total = float(weight.sum())
+    row = float((weight.sum(axis=1) * np.arange(len(weight))).sum()) / total + box[0].start + 0.5
+    column = float((weight.sum(axis=0) * np.arange(weight.shape[1])).sum()) / total
+    column += box[1].start + 0.5
+    centre = ((column - width / 2) / height + 0.5, row / height)
+    return Piece(centre, total / height**2, float(harmonic), *box, mask)

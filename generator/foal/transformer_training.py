@@ -1,128 +1,174 @@
-"""Training of the transformer: flow matching on the codes of the world's clips."""
+"""Training of the transformer: flow matching on states of the world's clips, made as it goes."""
 
-import logging
 from dataclasses import dataclass
-from pathlib import Path
+from enum import StrEnum
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import track
 from torch import Tensor
 
+from generator.foal import sound
 from generator.foal.captions import describe
-from generator.foal.checkpoints import load_checkpoint, save_checkpoint
-from generator.foal.codec import ENCODER_PIXELS, FoalCodec
+from generator.foal.edits import draw_edit
 from generator.foal.loop import Figures
-from generator.foal.model import UNKNOWN, FoalTransformer
-from generator.foal.pipeline import SOUND_SIZE
-from generator.foal.world import FRAMES, make_clip
-
-logger = logging.getLogger(__name__)
+from generator.foal.model import UNKNOWN, Codes, FoalTransformer, Source
+from generator.foal.physics import Motions, simulate
+from generator.foal.scenes import Scene, draw_scene
+from generator.foal.states import (
+    CONTENT_DEVIATION,
+    MOTION_DEVIATION,
+    SOUND_DEVIATION,
+    SOUND_SIZE,
+    encode_content,
+    encode_motion,
+)
+from generator.foal.world import FRAME_RATE, FRAMES
 
 SHIFT = 2.0  # of the noise levels towards noise, as the scheduler's
-LEAST_LEVEL = 0.25  # the loss is divided by the squared level, at least this
 CONTENT_WEIGHT = 0.5
 SMOOTH_WEIGHT = 1.0  # of errors in second differences of motion: what an eye sees as shaking
 FORGET_SHARE = 0.03  # of words replaced by the unknown one, so that a strange word does no harm
-WORDINGS = 8  # captions kept a clip
-SHARD_CLIPS = 512  # clips whose codes are made and saved at once
+GIVEN_NOISE = 0.03  # in what a clip starts from: an encoder reads it with errors
+
+
+class Task(StrEnum):
+    """What a batch is to learn, with its share of the batches."""
+
+    TEXT = "text to video"
+    IMAGE = "image to video"
+    EDIT = "video edit"
+
+
+TASK_SHARES = {Task.TEXT: 0.70, Task.IMAGE: 0.15, Task.EDIT: 0.15}
 
 
 @dataclass(frozen=True)
-class CodeBook:
-    """Codes of N clips with captions: normalised, ready for the transformer."""
+class NoisePlan:
+    """Which noise levels a training sees, and how much an error at each of them counts.
 
-    content: Tensor  # (N, C)
-    motion: Tensor  # (N, F, 8)
-    sound: Tensor  # (N, F, S)
-    words: Tensor  # (N, WORDINGS, words)
-
-    def __len__(self) -> int:
-        return len(self.content)
-
-
-def make_codes(
-    codec: FoalCodec, transformer: FoalTransformer, folder: Path, *, clips: int, seed: int
-) -> CodeBook:
-    """Codes of `clips` training clips, made in shards that a killed run does not make again.
-
-    Sets the codec's statistics from them.
+    Attributes:
+        shift: of the levels towards noise; below 1 towards clean codes.
+        least: the loss is divided by the squared level, or by this one's where it is higher.
     """
-    shards = []
-    numbers = range(0, clips, SHARD_CLIPS)
-    for first in track(numbers, "codes of clips", console=Console(stderr=True)):
-        path = folder / f"codes-{first:06d}.pt"
-        count = min(SHARD_CLIPS, clips - first)
-        shard = load_checkpoint(path)
-        if shard is None:
-            shard = _encode(codec, transformer, range(first, first + count), seed)
-            save_checkpoint(path, shard)
-        shards.append(shard)
-    raw = {name: torch.cat([shard[name] for shard in shards]) for name in shards[0]}
-    codec.set_statistics(raw["content"], raw["motion"], raw["sound"])
-    codes = codec.normalize(raw["content"], raw["motion"], raw["sound"])
-    return CodeBook(*codes, words=raw["words"])
+
+    shift: float
+    least: float
 
 
-@torch.no_grad()
-def _encode(
-    codec: FoalCodec, transformer: FoalTransformer, numbers: range, seed: int
-) -> dict[str, Tensor]:
-    rows: dict[str, list[Tensor]] = {name: [] for name in ("content", "motion", "sound", "words")}
-    for number in numbers:
-        rng = np.random.default_rng((seed, 2, number))
-        clip = make_clip(rng)
-        frames = clip.frames(height=ENCODER_PIXELS, width=ENCODER_PIXELS)
-        codes = codec.encode(torch.from_numpy(frames).permute(0, 3, 1, 2)[None])
-        rows["content"].append(codes.content.float())
-        rows["motion"].append(codes.motion.float())
-        rows["sound"].append(torch.from_numpy(clip.bands).sqrt().reshape(1, FRAMES, SOUND_SIZE))
-        texts = [describe(clip.scene, rng) for _ in range(WORDINGS)]
-        rows["words"].append(transformer.tokenize(texts)[0][None])
-    return {name: torch.cat(parts) for name, parts in rows.items()}
+LEARNING = NoisePlan(SHIFT, 0.25)
+# Of a clip nearly clean, errors are small and drown among those at high noise: a last part of the
+# training is theirs, since an eye sees a path that shakes by half a pixel.
+POLISHING = NoisePlan(0.6, 0.05)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B training clips of one task, normalised."""
+
+    task: Task
+    texts: list[str]
+    clean: Codes
+    source: Source | None
+
+
+def draw_batch(rng: np.random.Generator, size: int) -> Batch:
+    """Fresh clips of training combinations for a random task."""
+    task = list(TASK_SHARES)[int(rng.choice(len(TASK_SHARES), p=list(TASK_SHARES.values())))]
+    rows = [_draw_clip(rng, task) for _ in range(size)]
+    content, motion, heard, given, first = (
+        torch.from_numpy(np.stack([row[i] for row in rows])) for i in range(5)
+    )
+    clean = Codes(content / CONTENT_DEVIATION, motion / MOTION_DEVIATION, heard / SOUND_DEVIATION)
+    source = None
+    if task != Task.TEXT:
+        source = Source(given / CONTENT_DEVIATION, first / MOTION_DEVIATION)
+    return Batch(task, [str(row[5]) for row in rows], clean, source)
+
+
+def _draw_clip(rng: np.random.Generator, task: Task) -> tuple[np.ndarray | str, ...]:
+    """Content, motion and sound of a clip, source content and first places, and its text."""
+    seconds = FRAMES / FRAME_RATE
+    while True:
+        scene = draw_scene(rng)
+        motions = simulate(scene, rng, seconds=seconds, rate=FRAME_RATE)
+        content, motion = encode_content(scene, motions), encode_motion(motions)
+        if task != Task.EDIT:
+            text = describe(scene, rng)
+            return content, motion, _roots(scene, motions, seconds), content, motion[0], text
+        edit = draw_edit(scene, rng)
+        if edit.target.held_out:
+            continue
+        kept = motions.of(edit.kept)
+        target = encode_content(edit.target, kept, edit.kept)
+        nothing = np.zeros_like(motion[0])
+        return target, motion, _roots(edit.target, kept, seconds), content, nothing, edit.text
+
+
+def _roots(scene: Scene, motions: Motions, seconds: float) -> np.ndarray:
+    bands = sound.envelope(scene, motions, seconds=seconds)
+    return np.asarray(np.sqrt(bands).reshape(FRAMES, SOUND_SIZE))
 
 
 def flow_loss(
-    model: FoalTransformer, book: CodeBook, rng: np.random.Generator, batch: int
+    model: FoalTransformer, batch: Batch, rng: np.random.Generator, *, plan: NoisePlan = LEARNING
 ) -> tuple[Tensor, Figures]:
-    """Loss of one batch drawn with `rng`: squared error of the clean codes, by noise level."""
-    chosen = torch.from_numpy(rng.integers(len(book), size=batch))
-    words = book.words[chosen, torch.from_numpy(rng.integers(WORDINGS, size=batch))]
+    """Loss of one batch: squared error of the clean codes, by noise level."""
+    size = len(batch.texts)
+    words = model.tokenize(batch.texts)[0]
     forgotten = torch.from_numpy(rng.random(words.shape) < FORGET_SHARE) & (words > UNKNOWN)
     words = words.masked_fill(forgotten, UNKNOWN)
-    # One level from each of `batch` equal parts: the batch always sees all levels.
-    even = torch.from_numpy((rng.permutation(batch) + rng.random(batch)) / batch).float()
-    level = SHIFT * even / (1 + (SHIFT - 1) * even)
-    noise = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    clean = (book.content[chosen], book.motion[chosen], book.sound[chosen])
-    noisy = []
-    for part in clean:
-        share = level.reshape(-1, *[1] * (part.dim() - 1))
-        noisy.append((1 - share) * part + share * torch.randn(part.shape, generator=noise))
-    guesses = model(words, *noisy, level)
-    weight = 1 / level.clamp(min=LEAST_LEVEL) ** 2
-    losses = [
-        ((guess.float() - part).square().flatten(1).mean(dim=1) * weight).mean()
-        for guess, part in zip(guesses, clean, strict=True)
-    ]
-    content, motion, sound = losses
-    shake = torch.diff(guesses[1].float() - clean[1], n=2, dim=1).square().flatten(1).mean(dim=1)
-    shake = (shake * weight).mean()
+    # One level from each of `size` equal parts: the batch always sees all levels.
+    even = torch.from_numpy((rng.permutation(size) + rng.random(size)) / size).float()
+    level = plan.shift * even / (1 + (plan.shift - 1) * even)
+    draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    levels = level[:, None].repeat(1, 3)
+    noisy = [add_noise(part, level, draw) for part in batch.clean]
+    source = batch.source
+    if source is not None:
+        source = Source(*(blur(part, draw) for part in source))
+    if batch.task == Task.EDIT:
+        levels[:, 1] = 0
+        noisy[1] = blur(batch.clean.motion, draw)
+    guess = model(words, Codes(*noisy), levels, source)
+    weight = 1 / level.clamp(min=plan.least) ** 2
+    content, motion, heard = (
+        (per_clip(one - part) * weight).mean() for one, part in zip(guess, batch.clean, strict=True)
+    )
+    off = torch.diff(guess.motion - batch.clean.motion, n=2, dim=1)
+    shake = (per_clip(off) * weight).mean()
     figures = {
         "content": float(content.detach()),
         "motion": float(motion.detach()),
-        "sound": float(sound.detach()),
+        "sound": float(heard.detach()),
         "shake": float(shake.detach()),
     }
-    return CONTENT_WEIGHT * content + motion + sound + SMOOTH_WEIGHT * shake, figures
+    if batch.task == Task.EDIT:  # its motion is given
+        figures = {"edit": figures["content"]}
+        return CONTENT_WEIGHT * content + heard, figures
+    return CONTENT_WEIGHT * content + motion + heard + SMOOTH_WEIGHT * shake, figures
+
+
+def add_noise(part: Tensor, level: Tensor, draw: torch.Generator) -> Tensor:
+    """(1 - t) x + t noise for every clip's level t, shapes (B, ...) and (B,)."""
+    share = level.reshape(-1, *[1] * (part.dim() - 1))
+    return (1 - share) * part + share * torch.randn(part.shape, generator=draw)
+
+
+def blur(part: Tensor, draw: torch.Generator) -> Tensor:
+    """Codes as an encoder would have read them."""
+    return part + GIVEN_NOISE * torch.randn(part.shape, generator=draw)
+
+
+def per_clip(error: Tensor) -> Tensor:
+    """Mean squared error of each clip, (B, ...) -> (B,)."""
+    return error.float().square().flatten(1).mean(dim=1)
 
 
 def make_optimizers(
     model: FoalTransformer, *, muon_rate: float, adam_rate: float
 ) -> tuple[torch.optim.Optimizer, ...]:
     """Muon for the matrices of the blocks, AdamW for all the rest."""
-    matrices = [p for p in model.blocks.parameters() if p.dim() == 2 and min(p.shape) > 4]
+    matrices = [p for p in model.stream.parameters() if p.dim() == 2 and min(p.shape) > 4]
     ids = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in ids]
     return (

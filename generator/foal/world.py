@@ -12,7 +12,7 @@ from generator.foal import sound
 from generator.foal.captions import Description, describe, parse_prompt, plain_caption
 from generator.foal.physics import Motions, simulate
 from generator.foal.render import render
-from generator.foal.scenes import Scene, draw_scene
+from generator.foal.scenes import Motion, Scene, Thing, draw_scene, sort_things
 
 __all__ = [
     "FRAMES",
@@ -26,6 +26,7 @@ __all__ = [
     "make_clip",
     "parse_prompt",
     "plain_caption",
+    "scene_for",
 ]
 
 FRAME_RATE = 24
@@ -64,6 +65,32 @@ def make_clip(
     motions = simulate(chosen, rng, seconds=seconds, rate=FRAME_RATE)
     bands = sound.envelope(chosen, motions, seconds=seconds)
     return Clip(scene=chosen, caption=describe(chosen, rng), motions=motions, bands=bands)
+
+
+def scene_for(text: str, rng: np.random.Generator) -> Scene:
+    """A scene that is as a text asks, and random where it does not say.
+
+    Raises:
+        ValueError: the text asks for no thing of this world.
+    """
+    wish = parse_prompt(text)
+    if not wish.in_world:
+        raise ValueError(f"the world has nothing that {text!r} asks for: name a ball or a cube.")
+    rest = draw_scene(rng, held_out=None, things=len(wish.things))
+    motion = wish.motion or rest.motion
+    if motion == Motion.COLLIDE and len(wish.things) == 1:
+        raise ValueError("one thing alone cannot collide: name two or three.")
+    things = [
+        Thing(one.colour or other.colour, one.shape, one.material, one.size)
+        for one, other in zip(wish.things, rest.things, strict=True)
+    ]
+    return Scene(
+        things=sort_things(things),
+        motion=motion,
+        ground=wish.ground or rest.ground,
+        time=wish.time or rest.time,
+        camera=wish.camera,
+    )
 
 
 def held_out_scenes(seed: int, *, things: int | None = None) -> Iterator[Scene]:

@@ -1,6 +1,6 @@
 """The built-in entrants on combinations they were never trained on: each measure with its interval.
 
-Run: python tests/benchmarks/bench_entrants.py [CLIPS]
+Run: python tests/benchmarks/bench_entrants.py [CLIPS] [ENTRANT ...]
 """
 
 import sys
@@ -13,18 +13,21 @@ from rich.table import Table
 
 import generator.foal
 from generator.engine import generate
+from generator.foal.measure import WEIGHTS
 from generator.foal.world import held_out_captions
 from generator.spec import ClipRequest, GeneratedClip, TrackSettings, read_entrant
 
 SEED = 11
 Z = 1.96  # 95%
 TRACK = "text-to-video-audio"
-MEASURES = ("present", "colour", "shape", "scene", "moves", "motion", "sync", "quality")
+MEASURES = (*WEIGHTS, "quality")
 
 
 def main() -> None:
     clips = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     specs = sorted((Path(generator.foal.__file__).parent / "entrants").glob("*.toml"))
+    if sys.argv[2:]:
+        specs = [spec for spec in specs if spec.stem in sys.argv[2:]]
     captions = held_out_captions(SEED, clips)
     track = TrackSettings.named(TRACK)
     requests = [
@@ -42,12 +45,15 @@ def main() -> None:
                 values[name][measure].append(value)
     table = Table("model", "clips", "seconds a clip", *MEASURES)
     for name, measured in values.items():
-        cells = [
-            f"{fmean(measured[m]):.2f} ± {Z * stdev(measured[m]) / len(measured[m]) ** 0.5:.2f}"
-            for m in MEASURES
-        ]
+        cells = [_cell(measured[m]) for m in MEASURES]
         table.add_row(name, str(len(seconds[name])), f"{fmean(seconds[name]):.2f}", *cells)
-    Console(width=160).print(table)
+    Console(width=220).print(table)
+
+
+def _cell(values: list[float]) -> str:
+    if len(values) < 2:
+        return ""
+    return f"{fmean(values):.3f} ± {Z * stdev(values) / len(values) ** 0.5:.3f}"
 
 
 if __name__ == "__main__":

@@ -127,6 +127,16 @@ def test_the_built_in_model_runs_through_the_same_backend(tiny_foal: Path) -> No
     assert (told.call["frame_rate"], told.call["num_frames"]) == (24, 24)
     assert told.dropped == {}
     assert told.model == "tiny"
+    assert told.warnings == ()
+
+
+def test_words_that_the_built_in_model_does_not_know_are_recorded(tiny_foal: Path) -> None:
+    request = ClipRequest(
+        read_entrant(tiny_foal), small_track(audio=False, frames=5), "p1", "a red dragon", 0
+    )
+    (clip,) = generate([request], workers=1)
+    assert isinstance(clip, GeneratedClip)
+    assert clip.provenance.warnings == ("unknown words: dragon",)
 
 
 def test_a_sounding_track_needs_a_sounding_model(tiny_wan: Path) -> None:

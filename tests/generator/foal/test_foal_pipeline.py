@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from generator.foal import FoalPipeline
-from generator.foal.build import build_tiny_pipeline, save_pipeline
-from generator.foal.codec import ENCODER_PIXELS, FoalCodec
+from generator.foal import FoalPipeline, states
+from generator.foal.build import build_tiny_pipeline, build_transformer, save_pipeline
+from generator.foal.codec import denormalize, normalize
 from generator.foal.fields import pixel_grid
 from generator.foal.model import UNKNOWN
+from generator.foal.world import make_clip
 
 PROMPT = "a red ball bounces on grass"
 SMALL = {"height": 48, "width": 48, "num_frames": 12, "num_inference_steps": 2}
@@ -79,18 +80,18 @@ def test_unknown_words_are_reported_and_do_no_harm(pipe: FoalPipeline) -> None:
 
 
 def test_too_long_a_prompt_loses_its_unknown_words_first(pipe: FoalPipeline) -> None:
-    ids, lost = pipe.transformer.tokenize(["wow " * 20 + PROMPT])
+    ids, lost = pipe.transformer.tokenize(["wow " * 40 + PROMPT])
     assert UNKNOWN not in ids
-    assert lost[0] == ("wow",) * 20
-    ids, lost = pipe.transformer.tokenize(["red " * 20])
+    assert lost[0] == ("wow",) * 40
+    ids, lost = pipe.transformer.tokenize(["red " * 40])
     assert ids.shape == (1, pipe.transformer.config.words)
-    assert len(lost[0]) == 20 - pipe.transformer.config.words
+    assert len(lost[0]) == 40 - pipe.transformer.config.words
 
 
 def test_other_frame_rates_read_the_same_paths_at_other_moments(pipe: FoalPipeline) -> None:
     at_24 = pipe(PROMPT, generator=_seed(5), **{**SMALL, "num_frames": 24})
     at_12 = pipe(PROMPT, generator=_seed(5), **{**SMALL, "num_frames": 12}, frame_rate=12)
-    assert np.allclose(at_24.frames[0][::2], at_12.frames[0], atol=1e-5)
+    assert np.allclose(at_24.frames[0][::2], at_12.frames[0], atol=5e-3)
     assert at_24.audio.shape == at_12.audio.shape
 
 
@@ -155,28 +156,67 @@ def test_importing_the_package_imports_no_torch() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_a_film_is_what_the_fields_say_at_its_pixels() -> None:
-    torch.manual_seed(0)
-    codec = FoalCodec(scene_size=4, look_size=4, width=16, summary_size=16, plane_grid=16).eval()
-    content = torch.rand(1, codec.content_size)
-    content[0, -3:-1] = 1  # both things are there
-    content[0, -1] = 5  # and surely in this order
-    motion = torch.tensor([[[0.3, 0.5, 0.2, 0.0, 0.6, 0.75, 0.0, 0.2]]])
-    film = codec.decode(content, motion, height=40, width=40)[0, 0]
-    points = pixel_grid(40, 40, content).reshape(1, -1, 2)
-    colours = codec.decode_points(points, content, motion[:, 0])[0].reshape(40, 40, 3)
-    assert torch.allclose(film, colours, atol=1e-4)
+@pytest.mark.parametrize("seed", [1, 5, 7])
+def test_a_film_is_what_the_fields_say_at_its_pixels(pipe: FoalPipeline, seed: int) -> None:
+    clip = make_clip(seed, held_out=None)
+    true = states.encode_states(clip.scene, clip.motions)
+    content = torch.from_numpy(true.content)[None]
+    motion = torch.from_numpy(true.motion)[None, ::30]
+    motion[..., -2:] = 0  # a camera that moves reads the empty scene between its pixels
+    film = pipe.codec.decode(content, motion, height=40, width=56)[0]
+    points = pixel_grid(40, 56, content).reshape(1, -1, 2).expand(len(film), -1, -1)
+    with torch.no_grad():
+        colours = pipe.codec.decoder(points, content.expand(len(film), -1, -1), motion[0], 1 / 40)
+    assert torch.allclose(film.flatten(1, 2), colours, atol=1e-4)
+
+
+def test_a_moving_camera_sees_the_scene_from_elsewhere(pipe: FoalPipeline) -> None:
+    content = torch.zeros(1, states.CONTENT_PARTS, states.PART_CODE)
+    motion = torch.zeros(1, 2, states.MOTION_SIZE)
+    motion[0, 1, -2] = 1  # as far to the right as it goes
+    left, right = pipe.codec.decode(content, motion, height=40, width=40)[0]
+    assert not torch.allclose(left, right, atol=1e-3)
+    alone = pipe.codec.decode(content, motion[:, 1:], height=40, width=40)[0, 0]
+    assert torch.allclose(right, alone, atol=0.02)
 
 
 def test_codes_survive_normalisation() -> None:
-    codec = FoalCodec(scene_size=4, look_size=4, width=16, summary_size=16, plane_grid=16).eval()
-    with torch.no_grad():
-        codes = codec.encode(torch.rand(3, 5, 3, ENCODER_PIXELS, ENCODER_PIXELS))
-    sound = torch.rand(3, 5, 48)
-    codec.set_statistics(codes.content, codes.motion, sound)
-    normal = codec.normalize(codes.content, codes.motion, sound)
-    assert float(normal[1].square().mean()) == pytest.approx(1, abs=1e-3)
-    back = codec.denormalize(*normal)
-    assert torch.allclose(back[0], codes.content, atol=1e-5)
-    assert torch.allclose(back[1], codes.motion, atol=1e-5)
-    assert torch.allclose(back[2], sound, atol=1e-5)
+    codes = (torch.rand(2, 4, 14), torch.rand(2, 6, 14), torch.rand(2, 6, 48))
+    back = denormalize(normalize(*codes))
+    assert all(torch.allclose(one, other) for one, other in zip(codes, back, strict=True))
+
+
+def test_an_image_is_what_a_clip_begins_with(pipe: FoalPipeline) -> None:
+    image = Image.fromarray((make_clip(3).frames(height=64, width=64)[0] * 255).astype(np.uint8))
+    clip = pipe(PROMPT, image=image, generator=_seed(1), **SMALL)
+    assert clip.frames.shape == (1, 12, 48, 48, 3)
+    other = pipe(PROMPT, generator=_seed(1), **SMALL)
+    assert not np.allclose(clip.frames, other.frames)
+
+
+def test_an_edit_keeps_the_motion_of_its_video(pipe: FoalPipeline) -> None:
+    film = (make_clip(3).frames(height=64, width=64)[:12] * 255).astype(np.uint8)
+    video = [Image.fromarray(frame) for frame in film]
+    latents = pipe(
+        "make it blue", video=video, generator=_seed(1), **SMALL, output_type="latent"
+    ).frames
+    _, motion = pipe.codec.encode(film)
+    kept = denormalize(pipe.unpack(latents))[1]
+    assert torch.allclose(kept, motion, atol=1e-5)
+
+
+def test_an_image_or_a_video_not_both(pipe: FoalPipeline) -> None:
+    image = np.zeros((64, 64, 3), dtype=np.uint8)
+    with pytest.raises(ValueError, match="not both"):
+        pipe(PROMPT, image=image, video=[image], **SMALL)
+    with pytest.raises(ValueError, match="an image is"):
+        pipe(PROMPT, image=np.zeros((64, 64)), **SMALL)
+    with pytest.raises(ValueError, match="32 pixels"):
+        pipe(PROMPT, image=np.zeros((8, 8, 3)), **SMALL)
+
+
+def test_codec_and_transformer_of_other_codes_do_not_go_together(pipe: FoalPipeline) -> None:
+    stranger = build_transformer(width=32, layers=1, heads=2, kv_heads=1, hidden=16, outer=0)
+    stranger.register_to_config(form="states-0")
+    with pytest.raises(ValueError, match="do not belong together"):
+        FoalPipeline(codec=pipe.codec, transformer=stranger, scheduler=pipe.scheduler)

@@ -1,0 +1,101 @@
+"""Few-step distillation: a student learns to go in one step where its teacher needs several.
+
+Progressive distillation (Salimans and Ho 2022, section 3) on the noise levels that the few-step
+schedule visits: from a clip with that much noise the teacher takes `SUBSTEPS` steps to the next
+level, and the student is taught the clean codes that lead there in one.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from generator.foal.loop import Figures
+from generator.foal.model import Codes, FoalTransformer, Source, velocity
+from generator.foal.transformer_training import (
+    CONTENT_WEIGHT,
+    SHIFT,
+    SMOOTH_WEIGHT,
+    Batch,
+    Task,
+    add_noise,
+    blur,
+    per_clip,
+)
+
+SUBSTEPS = 3
+
+
+def noise_levels(steps: int) -> list[float]:
+    """Levels of a schedule of so many steps, from 1 down to 0, as the scheduler shifts them."""
+    even = [1 - i / steps for i in range(steps + 1)]
+    return [SHIFT * level / (1 + (SHIFT - 1) * level) for level in even]
+
+
+def distillation_loss(
+    student: FoalTransformer,
+    teacher: FoalTransformer,
+    batch: Batch,
+    rng: np.random.Generator,
+    *,
+    steps: int,
+) -> tuple[Tensor, Figures]:
+    """Error of the student's clean codes against where the teacher's steps lead."""
+    size = len(batch.texts)
+    words = student.tokenize(batch.texts)[0]
+    draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    which = rng.integers(steps, size=size)
+    levels = np.array(noise_levels(steps), dtype=np.float32)
+    high, low = (torch.from_numpy(levels[which + late]) for late in (0, 1))
+    noisy = Codes(*(add_noise(part, high, draw) for part in batch.clean))
+    source = None if batch.source is None else Source(*(blur(p, draw) for p in batch.source))
+    kept = blur(batch.clean.motion, draw) if batch.task == Task.EDIT else None
+    with torch.no_grad():
+        reached = noisy
+        for i in range(SUBSTEPS):
+            at = high + (low - high) * i / SUBSTEPS
+            to = high + (low - high) * (i + 1) / SUBSTEPS
+            clean = guess(teacher, words, reached, at, source, kept)
+            reached = Codes(
+                *(
+                    part + _like(to - at, part) * velocity(part, one.float(), at)
+                    for part, one in zip(reached, clean, strict=True)
+                )
+            )
+        # The clean codes from which one step from `high` ends where the teacher's ended.
+        share = high / (high - low)
+        target = Codes(
+            *(
+                part - _like(share, part) * (part - end)
+                for part, end in zip(noisy, reached, strict=True)
+            )
+        )
+    found = guess(student, words, noisy, high, source, kept)
+    content, motion, heard = (
+        per_clip(one - part).mean() for one, part in zip(found, target, strict=True)
+    )
+    shake = per_clip(torch.diff(found.motion - target.motion, n=2, dim=1)).mean()
+    figures = {"content": float(content.detach()), "sound": float(heard.detach())}
+    if kept is not None:
+        return CONTENT_WEIGHT * content + heard, figures
+    figures |= {"motion": float(motion.detach()), "shake": float(shake.detach())}
+    return CONTENT_WEIGHT * content + motion + heard + SMOOTH_WEIGHT * shake, figures
+
+
+def guess(
+    model: FoalTransformer,
+    words: Tensor,
+    noisy: Codes,
+    level: Tensor,
+    source: Source | None,
+    kept: Tensor | None,
+) -> Codes:
+    """The model's clean codes at one level for all; an edit's motion is known and clean."""
+    levels = level[:, None].repeat(1, 3)
+    if kept is not None:
+        noisy, levels[:, 1] = noisy._replace(motion=kept), 0
+    clean: Codes = model(words, noisy, levels, source)
+    return clean
+
+
+def _like(level: Tensor, part: Tensor) -> Tensor:
+    return level.reshape(-1, *[1] * (part.dim() - 1))

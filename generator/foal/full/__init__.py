@@ -1,0 +1,4 @@
+"""The miniature's full-size sibling: the same blocks at 15.3 billion parameters, timed.
+
+Weights are random: what is shown here is how fast the design runs, not what it draws.
+"""

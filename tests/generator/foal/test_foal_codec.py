@@ -1,0 +1,83 @@
+"""The codec: its states, its reader, and edits of what it read."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import linear_sum_assignment
+
+import generator.foal
+from generator.foal import FoalPipeline, states
+from generator.foal.captions import VOCABULARY, split_words
+from generator.foal.codec import FoalCodec
+from generator.foal.edits import draw_edit
+from generator.foal.physics import simulate
+from generator.foal.render import to_picture
+from generator.foal.scenes import Motion, draw_scene
+from generator.foal.world import make_clip
+
+LARGE = Path(generator.foal.__file__).parent / "weights" / "large"
+
+
+@pytest.fixture(scope="module")
+def codec() -> FoalCodec:
+    return FoalPipeline.from_pretrained(LARGE, local_files_only=True).codec
+
+
+def test_a_place_in_a_picture_is_found_in_the_world_again() -> None:
+    rng = np.random.default_rng(1)
+    places, view = rng.random((9, 2)), rng.uniform(-1, 1, (9, 2))
+    real = np.stack([view[:, 0] * 0.09, view[:, 1] * np.log(1.2)], axis=1)
+    found = states.from_picture(to_picture(places, real), view)
+    assert np.allclose(found * states.PLACE_SCALE + states.PLACE_CENTRE, places)
+
+
+@pytest.mark.parametrize("seed", range(60, 66))
+def test_the_reader_finds_every_thing_and_its_place(codec: FoalCodec, seed: int) -> None:
+    clip = make_clip(seed, held_out=True)
+    true = states.encode_states(clip.scene, clip.motions)
+    content, motion = (part[0].numpy() for part in codec.encode(clip.frames(height=128, width=128)))
+    count = len(clip.scene.things)
+    assert content[1:, states.THERE].sum() == count
+    assert np.array_equal(content[0], true.content[0])
+    read, real = (_places(part)[:, :count] for part in (motion, true.motion))
+    apart = np.abs(read[:, :, None] - real[:, None]).mean(axis=(0, 3))
+    looks = np.abs(
+        content[1 : 1 + count, None, states.COLOUR]
+        - true.content[None, 1 : 1 + count, states.COLOUR]
+    ).sum(axis=2)
+    rows, columns = linear_sum_assignment(apart + looks)
+    assert looks[rows, columns].max() == 0
+    assert apart[rows, columns].max() < 2 / 256  # picture heights
+
+
+def _places(motion: np.ndarray) -> np.ndarray:
+    slots = motion[:, : states.SLOTS * states.SLOT_MOTION].reshape(len(motion), states.SLOTS, -1)
+    return slots[..., :2] * states.PLACE_SCALE
+
+
+def test_an_edit_changes_one_thing_and_says_so_in_known_words() -> None:
+    rng = np.random.default_rng(2)
+    for _ in range(200):
+        scene = draw_scene(rng, held_out=None)
+        edit = draw_edit(scene, rng)
+        assert set(split_words(edit.text)) <= set(VOCABULARY)
+        assert edit.target != scene
+        kept = [scene.things[i] for i in edit.kept]
+        changed = sum(a != b for a, b in zip(kept, edit.target.things, strict=True))
+        removed = len(scene.things) - len(kept)
+        other_time = edit.target.time != scene.time
+        assert changed + removed + other_time == 1
+
+
+def test_what_is_removed_takes_its_hits_along() -> None:
+    rng = np.random.default_rng(3)
+    while True:
+        scene = draw_scene(rng, things=3)
+        if scene.motion == Motion.BOUNCE:
+            break
+    motions = simulate(scene, rng, seconds=3, rate=24)
+    left = motions.of([0, 2])
+    assert {contact.thing for contact in left.contacts} <= {0, 1}
+    assert len(left.contacts) == sum(contact.thing != 1 for contact in motions.contacts)
+    assert np.array_equal(left.position[:, 1], motions.position[:, 2])
