@@ -331,7 +331,7 @@ def as_array(picture: Picture) -> np.ndarray:
         )
     if pixels.dtype == np.uint8:
         return pixels
-    return (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
+    return np.asarray(np.clip(pixels, 0, 1) * 255 + 0.5, dtype=np.uint8)
 
 
 def read_at(motion: Tensor, at: Tensor) -> Tensor:
