@@ -53,7 +53,7 @@ def test_the_best_entrant_shows_what_was_asked_for(prompt: str) -> None:
         prompt=prompt,
     )
     assert figures is not None
-    for name in ("present", "colour", "shape", "scene", "moves"):
+    for name in ("present", "count", "colour", "shape", "scene"):
         assert figures[name] > 0.9, name
 
 
@@ -76,5 +76,5 @@ def test_the_best_entrant_goes_on_from_an_image_and_edits() -> None:
         prompt="a blue ball bounces on sand by day",
     )
     assert figures is not None
-    for name in ("present", "colour", "shape", "scene", "moves", "sync"):
+    for name in ("present", "count", "colour", "shape", "scene", "moves"):
         assert figures[name] > 0.9, name
