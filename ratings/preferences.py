@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ratings.agreement import Answers
 from ratings.battles import Battles
-from ratings.cluster_columns import PROMPT, find_cluster_column, find_column
+from ratings.cluster_columns import NO_VOTERS, PROMPT, find_cluster_column, find_column
 from ratings.columns import Outcome, counted_rows, factorize, is_repeat
 from ratings.shares import NOTHING, Estimate, estimate_share, wilson_interval
 
@@ -122,7 +122,7 @@ class Preferences:
     def why_no_repeats(self) -> str:
         """What the votes lack for a retest, to be said where there is none."""
         if self.column is None:
-            return "no column tells voters"
+            return NO_VOTERS
         if len(self.rows) > self.votes and _BATTLE not in self.battles.frame:
             return "repeat_of names battles, but there is no column battle_id"
         if len(self.units()) < 2:

@@ -9,10 +9,8 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 
 from generator.foal import states
 from generator.foal.codec import FoalCodec
-from generator.foal.model import FoalTransformer
+from generator.foal.model import NOISE_SHIFT, FoalTransformer
 from generator.foal.pipeline import FoalPipeline
-
-NOISE_SHIFT = 2.0  # more of the steps at high noise, as in the training
 
 
 def build_pipeline(codec: FoalCodec, transformer: FoalTransformer) -> FoalPipeline:

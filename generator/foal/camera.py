@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from generator.foal.background import HORIZON, background, background_at, pixel_centres
 from generator.foal.physics import PAN, VIEW_CENTRE, ZOOM
-from generator.foal.render import to_world
+from generator.foal.render import look_at_empty, to_world
 from generator.foal.scenes import Camera, Ground, Time
 
 KNOTS = 13  # frames whose view is fitted; between them it is interpolated
@@ -54,9 +54,8 @@ class Backdrop:
         """The scene without things, (1 or len(frames), height, width, 3)."""
         if self.still:
             return background(self.ground, self.time, height, width)[None]
-        points = pixel_centres(height, width)[None]
-        views = (to_world(points, self.view[i : i + 1]) for i in frames)
-        return np.concatenate([background_at(at, self.ground, self.time) for at in views])
+        view = self.view[frames]
+        return look_at_empty(self.ground, self.time, view, height=height, width=width)
 
 
 def find_backdrop(frames: np.ndarray) -> Backdrop:

@@ -94,3 +94,11 @@ def denormalize(codes: Codes) -> tuple[Tensor, Tensor, Tensor]:
         codes.motion * states.MOTION_DEVIATION,
         codes.sound * states.SOUND_DEVIATION,
     )
+
+
+def read_at(motion: Tensor, at: Tensor) -> Tensor:
+    """Motion codes (B, F, n) at moments `at`, in frames, between whose neighbours they lie."""
+    low = at.floor().long().clamp(max=motion.shape[1] - 1)
+    high = (low + 1).clamp(max=motion.shape[1] - 1)
+    share = (at - low)[None, :, None]
+    return motion[:, low] * (1 - share) + motion[:, high] * share

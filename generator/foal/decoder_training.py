@@ -9,9 +9,9 @@ from torch import Tensor
 from generator.foal import render, states
 from generator.foal.background import background_at
 from generator.foal.fields import PLANE_LEFT, PLANE_RIGHT, SceneDecoder
-from generator.foal.physics import ROPE_TOP, VIEW_CENTRE, Motions, simulate
+from generator.foal.physics import ROPE_TOP, Motions
 from generator.foal.scenes import Ground, Scene, Time, draw_scene
-from generator.foal.world import FRAME_RATE, FRAMES
+from generator.foal.world import FRAMES, move
 
 PIXEL = 1 / 256
 FAR_AWAY = 5.0  # where a thing that is not there stands: no point sees it
@@ -36,7 +36,7 @@ def draw_points(rng: np.random.Generator, *, clips: int, frames: int, points: in
     drawn = []
     for _ in range(clips):
         scene = draw_scene(rng)
-        motions = simulate(scene, rng, seconds=FRAMES / FRAME_RATE, rate=FRAME_RATE)
+        motions = move(scene, rng)
         drawn.append((scene, motions, rng.choice(FRAMES, frames, replace=False)))
     where = np.concatenate([_points(rng, *one, points) for one in drawn]).astype(np.float32)
     view = np.concatenate([motions.view[chosen] for _, motions, chosen in drawn])
@@ -95,11 +95,7 @@ def _points(
         some = round(share * points)
         which = rng.integers(len(scene.things), size=some)
         world = draw(rng, motions, frames, which)
-        zoom = np.exp(motions.view[frames, 1])[:, None]
-        centre = VIEW_CENTRE
-        x = (world[..., 0] - centre[0] - motions.view[frames, 0][:, None]) * zoom + centre[0]
-        y = (world[..., 1] - centre[1]) * zoom + centre[1]
-        where[:, first : first + some] = np.stack([x, y], axis=-1)
+        where[:, first : first + some] = render.to_picture(world, motions.view[frames])
         first += some
     return np.clip(where, 0, 1 - 1e-6)
 

@@ -10,10 +10,18 @@ import torch
 from torch import Tensor
 
 from generator.foal.loop import Figures
-from generator.foal.model import Codes, FoalTransformer, Source, velocity
+from generator.foal.model import (
+    NOISE_SHIFT,
+    Codes,
+    FoalTransformer,
+    Source,
+    like,
+    predict,
+    shift_noise,
+    velocity,
+)
 from generator.foal.transformer_training import (
     CONTENT_WEIGHT,
-    SHIFT,
     SMOOTH_WEIGHT,
     Batch,
     Task,
@@ -27,8 +35,7 @@ SUBSTEPS = 3
 
 def noise_levels(steps: int) -> list[float]:
     """Levels of a schedule of so many steps, from 1 down to 0, as the scheduler shifts them."""
-    even = [1 - i / steps for i in range(steps + 1)]
-    return [SHIFT * level / (1 + (SHIFT - 1) * level) for level in even]
+    return [shift_noise(1 - i / steps, NOISE_SHIFT) for i in range(steps + 1)]
 
 
 def distillation_loss(
@@ -54,10 +61,10 @@ def distillation_loss(
         for i in range(SUBSTEPS):
             at = high + (low - high) * i / SUBSTEPS
             to = high + (low - high) * (i + 1) / SUBSTEPS
-            clean = guess(teacher, words, reached, at, source, kept)
+            clean = predict(teacher, words, reached, at, source, kept)
             reached = Codes(
                 *(
-                    part + _like(to - at, part) * velocity(part, one.float(), at)
+                    part + like(to - at, part) * velocity(part, one.float(), at)
                     for part, one in zip(reached, clean, strict=True)
                 )
             )
@@ -65,11 +72,11 @@ def distillation_loss(
         share = high / (high - low)
         target = Codes(
             *(
-                part - _like(share, part) * (part - end)
+                part - like(share, part) * (part - end)
                 for part, end in zip(noisy, reached, strict=True)
             )
         )
-    found = guess(student, words, noisy, high, source, kept)
+    found = predict(student, words, noisy, high, source, kept)
     content, motion, heard = (
         per_clip(one - part).mean() for one, part in zip(found, target, strict=True)
     )
@@ -79,23 +86,3 @@ def distillation_loss(
         return CONTENT_WEIGHT * content + heard, figures
     figures |= {"motion": float(motion.detach()), "shake": float(shake.detach())}
     return CONTENT_WEIGHT * content + motion + heard + SMOOTH_WEIGHT * shake, figures
-
-
-def guess(
-    model: FoalTransformer,
-    words: Tensor,
-    noisy: Codes,
-    level: Tensor,
-    source: Source | None,
-    kept: Tensor | None,
-) -> Codes:
-    """The model's clean codes at one level for all; an edit's motion is known and clean."""
-    levels = level[:, None].repeat(1, 3)
-    if kept is not None:
-        noisy, levels[:, 1] = noisy._replace(motion=kept), 0
-    clean: Codes = model(words, noisy, levels, source)
-    return clean
-
-
-def _like(level: Tensor, part: Tensor) -> Tensor:
-    return level.reshape(-1, *[1] * (part.dim() - 1))

@@ -14,12 +14,16 @@ from torch.nn import functional
 
 from generator.foal import states
 from generator.foal.physics import PAN, ROPE_TOP, VIEW_CENTRE, ZOOM
+from generator.foal.render import (
+    ROPE_HALF_WIDTH,
+    SHADOW_FLATNESS,
+    SHADOW_SIZES,
+    SPRITE_SIZES,
+)
 
 PLANE_LEFT, PLANE_RIGHT = -0.45, 1.45  # what of the world the background knows
 LEAST_SIZE = 0.02  # picture heights: a smaller thing is drawn at this size
 EDGE_GAIN = 4.0  # of a cover's logit a pixel: an edge as soft as the renderer's
-SPRITE_SIZES, SHADOW_SIZES, SHADOW_FLATNESS = 1.5, 2.9, 0.24  # as far as fields are asked
-ROPE_WIDTH = 0.004
 THING_CODE = states.SIZE + 1  # a slot's code up to its size
 SHIFT_IN, SHIFT_OUT = 1.0, 2.0  # first distances: a disc; first shadows: none
 
@@ -95,6 +99,14 @@ def to_world(points: Tensor, view: tuple[Tensor, Tensor]) -> Tensor:
     return torch.stack([x, y], dim=-1)
 
 
+def to_picture(points: Tensor, view: tuple[Tensor, Tensor]) -> Tensor:
+    """Where in its picture a point of the world lies, one a picture, (N, 2)."""
+    pan, zoom = view
+    x = (points[:, 0] - VIEW_CENTRE[0] - pan) * zoom + VIEW_CENTRE[0]
+    y = (points[:, 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
+    return torch.stack([x, y], dim=-1)
+
+
 class BackgroundField(nn.Module):
     """Colour of the empty scene: a learned plane of features, read and mixed by the scene code."""
 
@@ -162,8 +174,8 @@ class ThingFields(nn.Module):
         way = points - tied[:, None]
         off = (way[..., 0] * unit[..., 1] - way[..., 1] * unit[..., 0]).abs()
         far = (way * unit).sum(dim=-1)
-        out = self.strand((off / ROPE_WIDTH).clamp(max=4.0)[..., None], thing.code[:, -1:])
-        beyond = (out[..., 0] * ROPE_WIDTH + off - ROPE_WIDTH) / pixel[:, None]
+        out = self.strand((off / ROPE_HALF_WIDTH).clamp(max=4.0)[..., None], thing.code[:, -1:])
+        beyond = (out[..., 0] * ROPE_HALF_WIDTH + off - ROPE_HALF_WIDTH) / pixel[:, None]
         cover = torch.sigmoid(-EDGE_GAIN * beyond) * (far < length) * (thing.hung > 0.5)[:, None]
         return torch.sigmoid(out[..., 1:]), cover[..., None]
 

@@ -8,17 +8,16 @@ from generator.foal import states
 from generator.foal.fields import (
     PLANE_LEFT,
     PLANE_RIGHT,
-    SHADOW_FLATNESS,
-    SHADOW_SIZES,
-    SPRITE_SIZES,
     SceneDecoder,
     Thing,
     pixel_grid,
     read_thing,
     read_view,
+    to_picture,
     to_world,
 )
-from generator.foal.physics import ROPE_TOP, VIEW_CENTRE
+from generator.foal.physics import ROPE_TOP
+from generator.foal.render import SHADOW_FLATNESS, SHADOW_SIZES, SPRITE_SIZES
 
 LEAST_THERE = 0.5  # a slot that is less there is not drawn
 STILL = 0.004  # a camera that moves less over the clip is at rest: pan, or share of zoom
@@ -121,9 +120,7 @@ class _Painter:
         self, centre: Tensor, across: Tensor, down: Tensor
     ) -> tuple[tuple[Tensor, Tensor, Tensor], Tensor]:
         """Index of boxes around points of the world (F, 2), and their pixels' places there."""
-        pan, zoom = self.view
-        x = (centre[:, 0] - VIEW_CENTRE[0] - pan) * zoom + VIEW_CENTRE[0]
-        y = (centre[:, 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
+        x, y = to_picture(centre, self.view).unbind(-1)
         columns = min(self.width, int(2 * float(across.max()) * self.height) + 2)
         rows = min(self.height, int(2 * float(down.max()) * self.height) + 2)
         left = ((x - 0.5) * self.height + (self.width - columns) / 2).floor().long()

@@ -12,6 +12,8 @@ import torch
 from generator.foal.captions import plain_caption
 from generator.foal.codec import FoalCodec
 from generator.foal.measure_folder import FolderMeasures, RawFilm, measure_films
+from generator.foal.pictures import as_bytes
+from generator.foal.reader import PIXELS
 from generator.foal.scenes import draw_scene
 from generator.foal.world import FRAME_RATE, make_clip
 
@@ -19,7 +21,6 @@ logger = logging.getLogger(__name__)
 
 GATE_SEED = 70_001
 GATE_PIXELS = 256
-READ_PIXELS = 128
 
 
 class GateError(RuntimeError):
@@ -71,10 +72,10 @@ def measure_reconstructions(codec: FoalCodec, count: int, *, things: int) -> Fol
             rng = np.random.default_rng((GATE_SEED, things, i))
             scene = draw_scene(rng, held_out=True, things=things)
             clip = make_clip(rng, scene=scene)
-            content, motion = codec.encode(clip.frames(height=READ_PIXELS, width=READ_PIXELS))
+            content, motion = codec.encode(clip.frames(height=PIXELS, width=PIXELS))
             size = GATE_PIXELS
             film = codec.decode(content, motion, height=size, width=size)[0]
-            frames = (film.float().numpy() * 255 + 0.5).astype(np.uint8)
+            frames = as_bytes(film.float().numpy())
             audio = clip.audio()[None]
             yield str(i), plain_caption(scene), RawFilm(frames, FRAME_RATE, audio, 48_000)
 

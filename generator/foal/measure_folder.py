@@ -11,6 +11,7 @@ from rich.table import Table
 
 from generator.foal.captions import Description, parse_prompt, plain_caption
 from generator.foal.measure import WEIGHTS, gravity, score, sync
+from generator.foal.pictures import as_bytes
 from generator.foal.sighting import Sighting, look
 from generator.foal.sound import SAMPLE_RATE
 from generator.foal.spread import diversity, novelty, outline
@@ -158,7 +159,7 @@ def measure_oracle(count: int, *, things: int | None = None) -> FolderMeasures:
             number = things or 1 + scene_seed % 3
             scene = next(held_out_scenes(scene_seed, things=number))
             clip = make_clip(np.random.default_rng((ORACLE_SEED, i)), scene=scene)
-            frames = (clip.frames() * 255 + 0.5).astype(np.uint8)
+            frames = as_bytes(clip.frames())
             film = RawFilm(frames, FRAME_RATE, clip.audio()[None], SAMPLE_RATE)
             yield f"oracle-{i}", plain_caption(scene), film
 

@@ -23,6 +23,7 @@ FRAMES_PER_TOKEN = 2
 PAD, UNKNOWN = 0, 1  # ids before the vocabulary's own
 LEAST_NOISE = 0.04  # the velocity divides by the noise level, which must not reach zero
 NOISE_FREQUENCIES = 32
+NOISE_SHIFT = 2.0  # more of the steps at high noise, in the training as when a clip is made
 ROPE_BASE = 100.0  # places run to a few dozen tokens only
 
 
@@ -179,5 +180,33 @@ def wave_features(noise: Tensor) -> Tensor:
 
 def velocity(noisy: Tensor, clean: Tensor, noise: Tensor) -> Tensor:
     """Flow matching's direction from clean to noise: (x_t - x_0) / t, shapes (B, ...) and (B,)."""
-    level = noise.clamp(min=LEAST_NOISE).reshape(-1, *[1] * (noisy.dim() - 1))
-    return (noisy - clean) / level
+    return (noisy - clean) / like(noise.clamp(min=LEAST_NOISE), noisy)
+
+
+def like(level: Tensor, part: Tensor) -> Tensor:
+    """A level a clip, (B,), in the shape that a part of codes (B, ...) is multiplied by."""
+    return level.reshape(-1, *[1] * (part.dim() - 1))
+
+
+def shift_noise(level: Any, shift: float) -> Any:
+    """Noise levels, evenly spread, moved towards noise; a shift below 1 moves to clean codes."""
+    return shift * level / (1 + (shift - 1) * level)
+
+
+def predict(
+    model: FoalTransformer,
+    words: Tensor,
+    noisy: Codes,
+    level: Tensor,
+    source: Source | None,
+    kept: Tensor | None,
+) -> Codes:
+    """Clean codes from codes of one noise level a clip, (B,).
+
+    Of an edit the motion is known, `kept` (B, F, motion_size): it is clean, not to be found.
+    """
+    levels = level[:, None].repeat(1, 3)
+    if kept is not None:
+        noisy, levels[:, 1] = noisy._replace(motion=kept), 0
+    clean: Codes = model(words, noisy, levels, source)
+    return clean

@@ -11,23 +11,27 @@ from diffusers.pipelines.pipeline_utils import DiffusionPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
-from PIL import Image
 from torch import Tensor
 
 from generator.foal import sound, states
-from generator.foal.codec import FoalCodec, denormalize, normalize
-from generator.foal.model import FRAMES_PER_TOKEN, Codes, FoalTransformer, Source, velocity
-from generator.foal.pipeline_output import FoalPipelineOutput, as_output
+from generator.foal.codec import FoalCodec, denormalize, normalize, read_at
+from generator.foal.model import (
+    FRAMES_PER_TOKEN,
+    Codes,
+    FoalTransformer,
+    Source,
+    predict,
+    velocity,
+)
+from generator.foal.pictures import SMALLEST_PIXELS, Picture, as_array, as_output
+from generator.foal.pipeline_output import FoalPipelineOutput
 from generator.foal.world import FRAME_RATE
 
 logger = logging.getLogger(__name__)
 
 FAINTEST = 0.035  # root amplitude below which a band is silent: no hum under the clip
-SMALLEST_PIXELS = 32  # height and width below which there is no room for a thing
 OUTPUT_TYPES = ("np", "pt", "pil", "latent")
-CONTENT_NUMBERS = states.CONTENT_PARTS * states.PART_CODE
 FRAME_NUMBERS = states.MOTION_SIZE + states.SOUND_SIZE
-Picture = Image.Image | np.ndarray
 StepCallback = Callable[["FoalPipeline", int, int, dict[str, Any]], dict[str, Any]]
 
 
@@ -106,7 +110,7 @@ class FoalPipeline(DiffusionPipeline):
         gives every clip its own. Shape (batch, content + frames * (motion + sound)).
         """
         frames = moments * FRAMES_PER_TOKEN
-        size = CONTENT_NUMBERS + frames * FRAME_NUMBERS
+        size = states.CONTENT_SIZE + frames * FRAME_NUMBERS
         if latents is None:
             generators = generator if isinstance(generator, list) else [generator] * batch
             if len(generators) != batch:
@@ -121,8 +125,8 @@ class FoalPipeline(DiffusionPipeline):
 
     def unpack(self, latents: Tensor) -> Codes:
         """(B, numbers) -> codes as the transformer sees them."""
-        frames = (latents.shape[1] - CONTENT_NUMBERS) // FRAME_NUMBERS
-        sizes = [CONTENT_NUMBERS, frames * states.MOTION_SIZE, frames * states.SOUND_SIZE]
+        frames = (latents.shape[1] - states.CONTENT_SIZE) // FRAME_NUMBERS
+        sizes = [states.CONTENT_SIZE, frames * states.MOTION_SIZE, frames * states.SOUND_SIZE]
         content, motion, heard = torch.split(latents, sizes, dim=1)
         return Codes(
             torch.unflatten(content, 1, (states.CONTENT_PARTS, -1)),
@@ -286,13 +290,11 @@ class FoalPipeline(DiffusionPipeline):
     ) -> Tensor:
         """One step of the scheduler towards the clean codes that the transformer sees."""
         level = (timestep / self.scheduler.config.num_train_timesteps).expand(len(words))
-        levels = level[:, None].repeat(1, 3)
-        noisy = self.unpack(latents)
-        if kept is not None:  # an edit's motion is known: clean, and not to be found
-            noisy, levels[:, 1] = noisy._replace(motion=kept), 0
         kind = self.transformer.dtype
+        noisy = Codes(*(part.to(kind) for part in self.unpack(latents)))
         given = None if source is None else Source(*(part.to(kind) for part in source))
-        clean = self.transformer(words, Codes(*(part.to(kind) for part in noisy)), levels, given)
+        motion = None if kept is None else kept.to(kind)
+        clean = predict(self.transformer, words, noisy, level, given, motion)
         direction = velocity(latents, _pack(clean).float(), level)
         moved: Tensor = self.scheduler.step(direction, timestep, latents, return_dict=False)[0]
         return moved
@@ -315,28 +317,3 @@ def _refuse_mismatch(codec: FoalCodec, transformer: FoalTransformer) -> None:
 def _pack(codes: Codes) -> Tensor:
     """Codes laid end to end, (B, numbers)."""
     return torch.cat([part.flatten(1) for part in codes], dim=1)
-
-
-def as_array(picture: Picture) -> np.ndarray:
-    """A picture as (H, W, 3) uint8.
-
-    Raises:
-        ValueError: it is no picture.
-    """
-    pixels = np.asarray(picture.convert("RGB") if isinstance(picture, Image.Image) else picture)
-    if pixels.ndim != 3 or pixels.shape[2] != 3 or min(pixels.shape[:2]) < SMALLEST_PIXELS:
-        raise ValueError(
-            f"an image is (height, width, 3) and at least {SMALLEST_PIXELS} pixels a side, "
-            f"not {pixels.shape}."
-        )
-    if pixels.dtype == np.uint8:
-        return pixels
-    return np.asarray(np.clip(pixels, 0, 1) * 255 + 0.5, dtype=np.uint8)
-
-
-def read_at(motion: Tensor, at: Tensor) -> Tensor:
-    """Motion codes (B, F, n) at moments `at`, in frames, between whose neighbours they lie."""
-    low = at.floor().long().clamp(max=motion.shape[1] - 1)
-    high = (low + 1).clamp(max=motion.shape[1] - 1)
-    share = (at - low)[None, :, None]
-    return motion[:, low] * (1 - share) + motion[:, high] * share

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.foal import render, states
-from generator.foal.physics import Motions, simulate
+from generator.foal.physics import Motions
 from generator.foal.reader import CELLS, CODE, HEAT, OFFSET, OUTPUTS, PIXELS, TURN, Reader
 from generator.foal.scenes import Material, Scene, Shape, draw_scene
-from generator.foal.world import FRAME_RATE, FRAMES
+from generator.foal.world import FRAMES, move
 
 HIDDEN = 0.7  # sizes of a nearer thing: a centre so near to its centre cannot be seen
 PIXEL_NOISE = 0.02  # decoded films are not exact
@@ -42,7 +42,7 @@ def draw_pictures(rng: np.random.Generator, count: int) -> ReaderBatch:
     views = np.empty((count, 2), dtype=np.float32)
     for i in range(count):
         scene = draw_scene(rng)
-        motions = simulate(scene, rng, seconds=FRAMES / FRAME_RATE, rate=FRAME_RATE)
+        motions = move(scene, rng)
         frame = int(rng.integers(FRAMES))
         pictures[i] = render.render(
             scene, motions, height=PIXELS, width=PIXELS, frames=np.array([frame])

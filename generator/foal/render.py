@@ -10,7 +10,7 @@ import numpy as np
 
 from generator.foal.background import background, background_at, pixel_centres, rgb
 from generator.foal.physics import ROPE_TOP, VIEW_CENTRE, Motions
-from generator.foal.scenes import COLOURS, Camera, Material, Scene, Shape, Time
+from generator.foal.scenes import COLOURS, Camera, Ground, Material, Scene, Shape, Time
 from generator.foal.surfaces import surface
 
 NIGHT_THING = (0.84, 0.84, 0.92)
@@ -63,19 +63,33 @@ def looks(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Look]:
 
 def to_world(points: np.ndarray, view: np.ndarray) -> np.ndarray:
     """Where in the world pictures' points lie: (N, ..., 2) or (1, ..., 2), view (N, 2)."""
-    shape = (len(view), *[1] * (points.ndim - 2))
-    pan, zoom = view[:, 0].reshape(shape), np.exp(view[:, 1]).reshape(shape)
+    pan, zoom = _camera(points, view)
     x = (points[..., 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
     y = (points[..., 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
 def to_picture(points: np.ndarray, view: np.ndarray) -> np.ndarray:
-    """The inverse of `to_world` for one point a picture: (N, 2), view (N, 2) -> (N, 2)."""
-    zoom = np.exp(view[:, 1])
-    x = (points[:, 0] - VIEW_CENTRE[0] - view[:, 0]) * zoom + VIEW_CENTRE[0]
-    y = (points[:, 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
+    """Where in pictures the world's points lie: (N, ..., 2), view (N, 2)."""
+    pan, zoom = _camera(points, view)
+    x = (points[..., 0] - VIEW_CENTRE[0] - pan) * zoom + VIEW_CENTRE[0]
+    y = (points[..., 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
     return np.stack([x, y], axis=-1)
+
+
+def _camera(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pan and zoom of every picture, in the shape that points (N, ..., 2) are taken by."""
+    shape = (len(view), *[1] * (points.ndim - 2))
+    return view[:, 0].reshape(shape), np.exp(view[:, 1]).reshape(shape)
+
+
+def look_at_empty(
+    ground: Ground, time: Time, view: np.ndarray, *, height: int, width: int
+) -> np.ndarray:
+    """The scene without things as a moving camera sees it, view (N, 2): (N, height, width, 3)."""
+    centres = pixel_centres(height, width)[None]
+    seen = (to_world(centres, one[None]) for one in view)  # one by one: a film's would be large
+    return np.concatenate([background_at(world, ground, time) for world in seen])
 
 
 def paint(
@@ -168,12 +182,11 @@ def render(
     """
     frames = np.arange(len(motions.position)) if frames is None else frames
     count = len(frames)
-    centres = pixel_centres(height, width)
     if scene.camera == Camera.STILL:
         film = np.tile(background(scene.ground, scene.time, height, width), (count, 1, 1, 1))
     else:
-        views = (to_world(centres[None], motions.view[i][None]) for i in frames)
-        film = np.concatenate([background_at(view, scene.ground, scene.time) for view in views])
+        view = motions.view[frames]
+        film = look_at_empty(scene.ground, scene.time, view, height=height, width=width)
     at_once = max(1, CHUNK_PIXELS // (height * height))
     for first in range(0, count, at_once):
         part = frames[first : first + at_once]

@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
@@ -145,13 +145,6 @@ def draw_thing(rng: np.random.Generator) -> Thing:
         material=Material.PLAIN if plain else pick(rng, [Material.METAL, Material.WOOD]),
         size=Size.MEDIUM if medium else pick(rng, [Size.SMALL, Size.LARGE]),
     )
-
-
-def replace_thing(scene: Scene, which: int, **changes: object) -> Scene:
-    """The scene with one thing changed, its things sorted anew."""
-    things = list(scene.things)
-    things[which] = replace(things[which], **changes)  # type: ignore[arg-type]
-    return replace(scene, things=sort_things(things))
 
 
 def pick(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:

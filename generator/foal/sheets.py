@@ -9,6 +9,7 @@ from PIL import Image
 
 from generator.foal import states
 from generator.foal.codec import FoalCodec, denormalize
+from generator.foal.pictures import as_bytes
 from generator.foal.sound import BANDS
 from generator.foal.world import FRAME_RATE, FRAMES, held_out_captions, make_clip
 
@@ -30,7 +31,7 @@ def clip_row(frames: np.ndarray, bands: np.ndarray | None = None) -> np.ndarray:
         columns = np.linspace(0, len(bands) - 1, row.shape[1]).astype(int)
         stripe = np.clip(bands[columns].T[::-1], 0, 1).repeat(SOUND_HEIGHT, axis=0)
         row = np.concatenate([row, np.repeat(stripe[..., None], 3, axis=2)])
-    return np.asarray(np.clip(row, 0, 1) * 255 + 0.5, dtype=np.uint8)
+    return as_bytes(np.clip(row, 0, 1))
 
 
 def save_sheet(path: Path, rows: list[np.ndarray]) -> None:

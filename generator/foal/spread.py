@@ -10,9 +10,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from generator.foal.physics import Motions, simulate
+from generator.foal.physics import Motions
 from generator.foal.sighting import Sighting
-from generator.foal.world import FRAME_RATE, scene_for
+from generator.foal.world import move, scene_for
 
 MOMENTS = 12
 OWN_CLIPS = 48  # of the world for a caption, whose spread is the truth
@@ -84,7 +84,7 @@ def own_outlines(text: str, count: int, seed: int) -> tuple[np.ndarray, ...]:
     found = []
     for i in range(count):
         rng = np.random.default_rng((seed, i))
-        motions = simulate(scene_for(text, rng), rng, seconds=3.0, rate=FRAME_RATE)
+        motions = move(scene_for(text, rng), rng)
         found.append(true_outline(motions))
     return tuple(found)
 

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from generator.foal import sound
-from generator.foal.physics import BALL_RADIUS, PAN, VIEW_CENTRE, ZOOM, Motions
+from generator.foal.physics import BALL_RADIUS, PAN, ZOOM, Motions
+from generator.foal.render import to_world
 from generator.foal.scenes import (
     COLOURS,
     MOST_THINGS,
@@ -22,6 +23,7 @@ from generator.foal.scenes import (
     Shape,
     Time,
 )
+from generator.foal.world import FRAME_RATE
 
 FORM = "states-1"  # changed whenever the meaning of any number of the codes is
 SLOTS = MOST_THINGS
@@ -36,10 +38,11 @@ SLOT_MOTION = 4  # x, y, cosine and sine of the angle
 MOTION_SIZE = SLOTS * SLOT_MOTION + 2  # and the camera's pan and zoom
 # One deviation a stream, of 4,000 training clips: the transformer works on codes of deviation 1.
 CONTENT_DEVIATION, MOTION_DEVIATION, SOUND_DEVIATION = 0.43, 0.53, 0.10
-SOUND_SIZE = sound.BANDS * sound.HOPS_PER_SECOND // 24  # numbers a frame
+SOUND_SIZE = sound.BANDS * sound.HOPS_PER_SECOND // FRAME_RATE  # numbers a frame
 PLACE_SCALE, PLACE_CENTRE = 0.25, (0.5, 0.6)
 SIZE_CENTRE, SIZE_SCALE = BALL_RADIUS, 0.02
 GROUND_CENTRE, GROUND_SCALE = 0.84, 0.06
+VIEW_SCALES = (PAN, math.log(ZOOM))
 
 # Where the parts of a slot's code lie.
 THERE = 0
@@ -91,7 +94,7 @@ def encode_motion(motions: Motions) -> np.ndarray:
     code[:, :count, :2] = (motions.position - PLACE_CENTRE) / PLACE_SCALE
     code[:, :count, 2] = np.cos(motions.angle)
     code[:, :count, 3] = np.sin(motions.angle)
-    view = motions.view / (PAN, math.log(ZOOM))
+    view = motions.view / VIEW_SCALES
     return np.concatenate([code.reshape(frames, -1), view.astype(np.float32)], axis=1)
 
 
@@ -102,10 +105,8 @@ def encode_states(scene: Scene, motions: Motions) -> States:
 
 def from_picture(places: np.ndarray, view: np.ndarray) -> np.ndarray:
     """Places in pictures (F, 2), seen by cameras (F, 2) as codes, as a motion code has them."""
-    pan, zoom = view[:, 0] * PAN, np.exp(view[:, 1] * math.log(ZOOM))
-    x = (places[:, 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
-    y = (places[:, 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
-    return np.asarray((np.stack([x, y], axis=1) - PLACE_CENTRE) / PLACE_SCALE)
+    world = to_world(places[:, None], view * VIEW_SCALES)[:, 0]
+    return np.asarray((world - PLACE_CENTRE) / PLACE_SCALE)
 
 
 def tidy(part: np.ndarray) -> np.ndarray:

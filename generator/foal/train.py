@@ -147,16 +147,12 @@ class _Trainer:
         model = build_transformer(**self.config.transformer)
         self._compile(model)
 
-        def draw(step: int) -> Any:
-            rng = self._rng(TRANSFORMER, step)
-            return draw_batch(rng, plan.batch), rng
-
         weights = self._stage(
             Stage(
                 TRANSFORMER,
                 model,
                 make_optimizers(model, muon_rate=plan.muon_rate, adam_rate=plan.adam_rate),
-                draw,
+                self._clips(TRANSFORMER, plan.batch),
                 self._half(lambda given: flow_loss(model, *given)),
                 self._show(codec),
                 plan.steps,
@@ -173,22 +169,17 @@ class _Trainer:
                 early = self._pipeline(codec, kept["mean"])
                 save_pipeline(early, self.run / f"model-{step:06d}")
         if self.config.distillation.steps:
-            model.load_state_dict(weights)
             self._distil(codec, model)
 
     def _polish(self, codec: FoalCodec, model: FoalTransformer) -> dict[str, Tensor]:
         plan = self.config.polish
-
-        def draw(step: int) -> Any:
-            rng = self._rng(POLISH, step)
-            return draw_batch(rng, plan.batch), rng
 
         return self._stage(
             Stage(
                 POLISH,
                 model,
                 (_adam(model, plan.learning_rate),),
-                draw,
+                self._clips(POLISH, plan.batch),
                 self._half(lambda given: flow_loss(model, *given, plan=POLISHING)),
                 self._show(codec),
                 plan.steps,
@@ -203,16 +194,12 @@ class _Trainer:
         self._compile(student)
         teacher.requires_grad_(False).eval()
 
-        def draw(step: int) -> Any:
-            rng = self._rng(DISTILLATION, step)
-            return draw_batch(rng, plan.batch), rng
-
         weights = self._stage(
             Stage(
                 DISTILLATION,
                 student,
                 (_adam(student, plan.learning_rate),),
-                draw,
+                self._clips(DISTILLATION, plan.batch),
                 self._half(
                     lambda given: distillation_loss(
                         student, teacher, *given, steps=plan.student_steps
@@ -238,6 +225,15 @@ class _Trainer:
 
     def _rng(self, part: str, step: int) -> np.random.Generator:
         return np.random.default_rng((self.config.seed, STREAMS[part], step))
+
+    def _clips(self, part: str, size: int) -> Callable[[int], Any]:
+        """What makes a step's clips for a transformer; the loss draws on from where they end."""
+
+        def draw(step: int) -> Any:
+            rng = self._rng(part, step)
+            return draw_batch(rng, size), rng
+
+        return draw
 
     def _half(self, loss: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The loss in the precision of the configuration."""

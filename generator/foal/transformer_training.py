@@ -9,22 +9,23 @@ from torch import Tensor
 
 from generator.foal import sound
 from generator.foal.captions import describe
+from generator.foal.codec import normalize
 from generator.foal.edits import draw_edit
 from generator.foal.loop import Figures
-from generator.foal.model import UNKNOWN, Codes, FoalTransformer, Source
-from generator.foal.physics import Motions, simulate
-from generator.foal.scenes import Scene, draw_scene
-from generator.foal.states import (
-    CONTENT_DEVIATION,
-    MOTION_DEVIATION,
-    SOUND_DEVIATION,
-    SOUND_SIZE,
-    encode_content,
-    encode_motion,
+from generator.foal.model import (
+    NOISE_SHIFT,
+    UNKNOWN,
+    Codes,
+    FoalTransformer,
+    Source,
+    like,
+    shift_noise,
 )
-from generator.foal.world import FRAME_RATE, FRAMES
+from generator.foal.physics import Motions
+from generator.foal.scenes import Scene, draw_scene
+from generator.foal.states import SOUND_SIZE, encode_content, encode_motion
+from generator.foal.world import FRAMES, SECONDS, move
 
-SHIFT = 2.0  # of the noise levels towards noise, as the scheduler's
 CONTENT_WEIGHT = 0.5
 SMOOTH_WEIGHT = 1.0  # of errors in second differences of motion: what an eye sees as shaking
 FORGET_SHARE = 0.03  # of words replaced by the unknown one, so that a strange word does no harm
@@ -55,7 +56,7 @@ class NoisePlan:
     least: float
 
 
-LEARNING = NoisePlan(SHIFT, 0.25)
+LEARNING = NoisePlan(NOISE_SHIFT, 0.25)
 # Of a clip nearly clean, errors are small and drown among those at high noise: a last part of the
 # training is theirs, since an eye sees a path that shakes by half a pixel.
 POLISHING = NoisePlan(0.6, 0.05)
@@ -78,34 +79,31 @@ def draw_batch(rng: np.random.Generator, size: int) -> Batch:
     content, motion, heard, given, first = (
         torch.from_numpy(np.stack([row[i] for row in rows])) for i in range(5)
     )
-    clean = Codes(content / CONTENT_DEVIATION, motion / MOTION_DEVIATION, heard / SOUND_DEVIATION)
-    source = None
-    if task != Task.TEXT:
-        source = Source(given / CONTENT_DEVIATION, first / MOTION_DEVIATION)
+    clean = normalize(content, motion, heard)
+    source = None if task == Task.TEXT else Source(*normalize(given, first, heard)[:2])
     return Batch(task, [str(row[5]) for row in rows], clean, source)
 
 
 def _draw_clip(rng: np.random.Generator, task: Task) -> tuple[np.ndarray | str, ...]:
     """Content, motion and sound of a clip, source content and first places, and its text."""
-    seconds = FRAMES / FRAME_RATE
     while True:
         scene = draw_scene(rng)
-        motions = simulate(scene, rng, seconds=seconds, rate=FRAME_RATE)
+        motions = move(scene, rng)
         content, motion = encode_content(scene, motions), encode_motion(motions)
         if task != Task.EDIT:
             text = describe(scene, rng)
-            return content, motion, _roots(scene, motions, seconds), content, motion[0], text
+            return content, motion, _roots(scene, motions), content, motion[0], text
         edit = draw_edit(scene, rng)
         if edit.target.held_out:
             continue
         kept = motions.of(edit.kept)
         target = encode_content(edit.target, kept, edit.kept)
         nothing = np.zeros_like(motion[0])
-        return target, motion, _roots(edit.target, kept, seconds), content, nothing, edit.text
+        return target, motion, _roots(edit.target, kept), content, nothing, edit.text
 
 
-def _roots(scene: Scene, motions: Motions, seconds: float) -> np.ndarray:
-    bands = sound.envelope(scene, motions, seconds=seconds)
+def _roots(scene: Scene, motions: Motions) -> np.ndarray:
+    bands = sound.envelope(scene, motions, seconds=SECONDS)
     return np.asarray(np.sqrt(bands).reshape(FRAMES, SOUND_SIZE))
 
 
@@ -119,7 +117,7 @@ def flow_loss(
     words = words.masked_fill(forgotten, UNKNOWN)
     # One level from each of `size` equal parts: the batch always sees all levels.
     even = torch.from_numpy((rng.permutation(size) + rng.random(size)) / size).float()
-    level = plan.shift * even / (1 + (plan.shift - 1) * even)
+    level = shift_noise(even, plan.shift)
     draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
     levels = level[:, None].repeat(1, 3)
     noisy = [add_noise(part, level, draw) for part in batch.clean]
@@ -150,7 +148,7 @@ def flow_loss(
 
 def add_noise(part: Tensor, level: Tensor, draw: torch.Generator) -> Tensor:
     """(1 - t) x + t noise for every clip's level t, shapes (B, ...) and (B,)."""
-    share = level.reshape(-1, *[1] * (part.dim() - 1))
+    share = like(level, part)
     return (1 - share) * part + share * torch.randn(part.shape, generator=draw)
 
 

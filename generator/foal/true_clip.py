@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from generator.foal.pictures import as_bytes
 from generator.foal.sound import SAMPLE_RATE
 from generator.foal.world import FRAME_RATE, make_clip, scene_for
 from generator.media import encode_rendition
@@ -27,10 +28,9 @@ def write_true_clip(caption: str, output: Path, *, seed: int) -> None:
     rng = np.random.default_rng(seed)
     clip = make_clip(rng, scene=scene_for(caption, rng))
     if output.suffix == PICTURE:
-        first = clip.frames()[0]
-        Image.fromarray((first * 255 + 0.5).astype(np.uint8)).save(output, optimize=True)
+        Image.fromarray(as_bytes(clip.frames()[0])).save(output, optimize=True)
         return
-    frames = (clip.frames() * 255 + 0.5).astype(np.uint8)
+    frames = as_bytes(clip.frames())
     sound = np.repeat(clip.audio()[None], 2, axis=0)
     raw = RawClip(frames, Fraction(FRAME_RATE), sound, SAMPLE_RATE)
     terms = {"video_kbps": SOURCE_KBPS, "bytes": SOURCE_BYTES}

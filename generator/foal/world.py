@@ -17,6 +17,7 @@ from generator.foal.scenes import Motion, Scene, Thing, draw_scene, sort_things
 __all__ = [
     "FRAMES",
     "FRAME_RATE",
+    "SECONDS",
     "Clip",
     "Description",
     "Scene",
@@ -24,6 +25,7 @@ __all__ = [
     "held_out_captions",
     "held_out_scenes",
     "make_clip",
+    "move",
     "parse_prompt",
     "plain_caption",
     "scene_for",
@@ -31,6 +33,7 @@ __all__ = [
 
 FRAME_RATE = 24
 FRAMES = 72
+SECONDS = FRAMES / FRAME_RATE
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,11 @@ def make_clip(
     motions = simulate(chosen, rng, seconds=seconds, rate=FRAME_RATE)
     bands = sound.envelope(chosen, motions, seconds=seconds)
     return Clip(scene=chosen, caption=describe(chosen, rng), motions=motions, bands=bands)
+
+
+def move(scene: Scene, rng: np.random.Generator) -> Motions:
+    """The scene's things moved from random starts for a clip's usual length."""
+    return simulate(scene, rng, seconds=SECONDS, rate=FRAME_RATE)
 
 
 def scene_for(text: str, rng: np.random.Generator) -> Scene:

@@ -1,6 +1,7 @@
 """The shipped entrants: their weights load, and the best of them follows its prompt."""
 
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 import generator.foal
 from generator.foal import FoalPipeline
 from generator.foal.measure import measure_clip
+from generator.foal.pictures import as_bytes
 from generator.foal.world import make_clip, scene_for
 
 ENTRANTS = Path(generator.foal.__file__).parent / "entrants"
@@ -31,45 +33,68 @@ def test_at_least_six_entrants_ship_with_small_safe_weights_and_a_card_each() ->
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
 
 
-@pytest.mark.parametrize(
-    "prompt",
-    [
-        "a blue cube bounces on grass",
-        "a yellow ball rolls on ice",
-        "two small green metal balls and a red cube swing over sand at night",
-    ],
-)
-def test_the_best_entrant_shows_what_was_asked_for(prompt: str) -> None:
-    backend = _specs()["foal-l"]["backend"]
-    pipe = FoalPipeline.from_pretrained(ENTRANTS / backend["model"], local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
-    clip = pipe(prompt, generator=torch.Generator().manual_seed(1), **backend["call"])
-    frames = (clip.frames[0] * 255 + 0.5).astype(np.uint8)
+def _measure_best(prompt: str) -> dict[str, float]:
+    pipe, call = _best()
+    clip = pipe(prompt, generator=torch.Generator().manual_seed(1), **call)
     figures = measure_clip(
-        frames,
+        as_bytes(clip.frames[0]),
         fps=24,
         audio=clip.audio[0].numpy(),
         sample_rate=pipe.audio_sample_rate,
         prompt=prompt,
     )
     assert figures is not None
+    return figures
+
+
+@cache
+def _best() -> tuple[FoalPipeline, dict]:
+    backend = _specs()["foal-l"]["backend"]
+    pipe = FoalPipeline.from_pretrained(ENTRANTS / backend["model"], local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    return pipe, backend["call"]
+
+
+BOUNCING, ROLLING = "a blue cube bounces on grass", "a yellow ball rolls on ice"
+SWINGING = "two small green metal balls and a red cube swing over sand at night"
+
+
+@pytest.mark.parametrize("prompt", [BOUNCING, ROLLING, SWINGING])
+def test_the_best_entrant_shows_what_was_asked_for(prompt: str) -> None:
+    figures = _measure_best(prompt)
     for name in ("present", "count", "colour", "shape", "scene"):
         assert figures[name] > 0.9, name
 
 
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        BOUNCING,
+        pytest.param(
+            ROLLING,
+            marks=pytest.mark.xfail(strict=True, reason="it slows down as if it slid on ice"),
+        ),
+        pytest.param(
+            SWINGING,
+            marks=pytest.mark.xfail(strict=True, reason="paths on ropes leave their circles"),
+        ),
+    ],
+)
+def test_the_best_entrant_moves_things_as_asked(prompt: str) -> None:
+    assert _measure_best(prompt)["moves"] > 0.9
+
+
 def test_the_best_entrant_goes_on_from_an_image_and_edits() -> None:
-    backend = _specs()["foal-l"]["backend"]
-    pipe = FoalPipeline.from_pretrained(ENTRANTS / backend["model"], local_files_only=True)
-    pipe.set_progress_bar_config(disable=True)
+    pipe, _ = _best()
     rng = np.random.default_rng(3)
     film = make_clip(rng, scene=scene_for("a red ball bounces on sand by day", rng)).frames()
-    whole = (film * 255 + 0.5).astype(np.uint8)
+    whole = as_bytes(film)
     seed = torch.Generator().manual_seed(1)
     clip = pipe("a red ball bounces", image=whole[0], generator=seed, num_inference_steps=4)
     assert np.abs(clip.frames[0][0] - film[0]).mean() < 0.02
     edited = pipe("make the ball blue", video=list(whole), generator=seed, num_inference_steps=4)
     figures = measure_clip(
-        (edited.frames[0] * 255 + 0.5).astype(np.uint8),
+        as_bytes(edited.frames[0]),
         fps=24,
         audio=edited.audio[0].numpy(),
         sample_rate=pipe.audio_sample_rate,

@@ -104,87 +104,65 @@ def test_sounds_that_go_on_are_no_hits() -> None:
     assert "sync" not in _measure_scene(swing.scene)
 
 
-def _wrong_colour(film: Film) -> tuple[Film, str]:
-    return film, "a blue ball bounces on grass by day"
+# A clip of a red ball that bounces on grass by day is none of these.
+WRONG_PROMPTS = {
+    "colour": "a blue ball bounces on grass by day",
+    "shape": "a red cube bounces on grass by day",
+    "scene": "a red ball bounces on sand by night",
+    "moves": "a red ball rolls on grass by day",
+    "count": "two red balls bounce on grass by day",
+    "material": "a red wooden ball bounces on grass by day",
+    "size": "a small red ball bounces on grass by day",
+    "camera": PROMPT + " the camera pans left",
+}
 
 
-def _wrong_shape(film: Film) -> tuple[Film, str]:
-    return film, "a red cube bounces on grass by day"
+@pytest.mark.parametrize("figure", WRONG_PROMPTS)
+def test_a_clip_of_another_prompt_lowers_its_figure(bounce: Film, figure: str) -> None:
+    _expect_worse(bounce, _measure(bounce, WRONG_PROMPTS[figure]), figure)
 
 
-def _wrong_scene(film: Film) -> tuple[Film, str]:
-    return film, "a red ball bounces on sand by night"
-
-
-def _wrong_motion(film: Film) -> tuple[Film, str]:
-    return film, "a red ball rolls on grass by day"
-
-
-def _wrong_count(film: Film) -> tuple[Film, str]:
-    return film, "two red balls bounce on grass by day"
-
-
-def _wrong_material(film: Film) -> tuple[Film, str]:
-    return film, "a red wooden ball bounces on grass by day"
-
-
-def _wrong_size(film: Film) -> tuple[Film, str]:
-    return film, "a small red ball bounces on grass by day"
-
-
-def _wrong_camera(film: Film) -> tuple[Film, str]:
-    return film, PROMPT + " the camera pans left"
-
-
-def _gone(film: Film) -> tuple[Film, str]:
+def _gone(film: Film) -> Film:
     empty = np.median(film[0], axis=0).astype(np.uint8)
     frames = film[0].copy()
     frames[20:] = empty
-    return (frames, film[1]), PROMPT
+    return frames, film[1]
 
 
-def _shaking(film: Film) -> tuple[Film, str]:
+def _shaking(film: Film) -> Film:
     empty = np.median(film[0], axis=0).astype(np.uint8)
     shifts = np.random.default_rng(0).integers(-3, 4, len(film[0]))
     frames = [
         np.where(np.abs(np.roll(f, s, axis=1) - 1.0 * empty) > 25, np.roll(f, s, axis=1), empty)
         for f, s in zip(film[0], shifts, strict=True)
     ]
-    return (np.stack(frames).astype(np.uint8), film[1]), PROMPT
+    return np.stack(frames).astype(np.uint8), film[1]
 
 
-def _frozen(film: Film) -> tuple[Film, str]:
-    return (np.repeat(film[0][:1], len(film[0]), axis=0), film[1]), PROMPT
+def _frozen(film: Film) -> Film:
+    return np.repeat(film[0][:1], len(film[0]), axis=0), film[1]
 
 
-def _blurred(film: Film) -> tuple[Film, str]:
-    return (gaussian_filter(film[0], (0, 3, 3, 0)), film[1]), PROMPT
+def _blurred(film: Film) -> Film:
+    return gaussian_filter(film[0], (0, 3, 3, 0)), film[1]
 
 
-def _late_sound(film: Film) -> tuple[Film, str]:
-    return (film[0], np.roll(film[1], 48_000 * 2 // 5, axis=1)), PROMPT
+def _late_sound(film: Film) -> Film:
+    return film[0], np.roll(film[1], 48_000 * 2 // 5, axis=1)
 
 
-def _strange_sound(film: Film) -> tuple[Film, str]:
+def _strange_sound(film: Film) -> Film:
     other = make_clip(12, scene=BOUNCE).audio()
-    return (film[0], np.stack([other] * 2)), PROMPT
+    return film[0], np.stack([other] * 2)
 
 
-def _no_sound(film: Film) -> tuple[Film, str]:
-    return (film[0], film[1] * 0), PROMPT
+def _no_sound(film: Film) -> Film:
+    return film[0], film[1] * 0
 
 
 @pytest.mark.parametrize(
     ("fault", "figure"),
     [
-        (_wrong_colour, "colour"),
-        (_wrong_shape, "shape"),
-        (_wrong_scene, "scene"),
-        (_wrong_motion, "moves"),
-        (_wrong_count, "count"),
-        (_wrong_material, "material"),
-        (_wrong_size, "size"),
-        (_wrong_camera, "camera"),
         (_gone, "present"),
         (_shaking, "motion"),
         (_frozen, "moves"),
@@ -196,11 +174,14 @@ def _no_sound(film: Film) -> tuple[Film, str]:
     ],
 )
 def test_a_fault_lowers_its_figure_and_the_quality(
-    bounce: Film, fault: Callable[[Film], tuple[Film, str]], figure: str
+    bounce: Film, fault: Callable[[Film], Film], figure: str
 ) -> None:
+    _expect_worse(bounce, _measure(fault(bounce), PROMPT), figure)
+
+
+def _expect_worse(bounce: Film, wrong: dict[str, float], figure: str) -> None:
     right = _measure(bounce, PROMPT)
     assert right[figure] > 0.95
-    wrong = _measure(*fault(bounce))
     assert wrong[figure] < right[figure] - 0.3
     assert wrong["quality"] < right["quality"]
     assert all(0 <= value <= 1 for value in wrong.values())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.foal import physics, render, sound
+from generator.foal import collisions, physics, render, sound
 from generator.foal.background import background_at, pixel_centres
 from generator.foal.captions import (
     VOCABULARY,
@@ -155,7 +155,7 @@ def test_momentum_is_kept_where_things_collide(seed: int) -> None:
         before, after = (x[at - 3] - x[at - 7], x[at + 7] - x[at + 3])
         assert before @ mass[pair] == pytest.approx(after @ mass[pair], abs=1e-7)
         assert after[0] - after[1] == pytest.approx(
-            -physics.COLLISION_RESTITUTION * (before[0] - before[1]), abs=1e-7
+            -collisions.RESTITUTION * (before[0] - before[1]), abs=1e-7
         )
         met += 1
     assert met
