@@ -32,16 +32,8 @@ class TransformerTraining:
     muon_rate: float = 0.015
     adam_rate: float = 3e-3
     mean_decay: float = 0.999
+    decay_from: float = 0.5  # share of the steps after which the learning rates fall to zero
     milestones: tuple[int, ...] = ()  # steps whose weights are kept beside
-
-
-@dataclass(frozen=True)
-class Polish:
-    """A last part of the transformer's training on low noise; 0 `steps` is none."""
-
-    steps: int = 0
-    batch: int = 64
-    learning_rate: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -59,7 +51,8 @@ class TrainConfig:
     """A training.
 
     `codec_run` names another training's folder, relative to this one's, whose codec is used:
-    several transformers can share a codec. `workers` processes make batches ahead; their number
+    several transformers can share a codec. `transformer_run` names one whose transformer goes
+    on; weights that it lacks begin at zero. `workers` processes make batches ahead; their number
     changes no bit. `compile` makes a transformer's step half again as fast where there is a C++
     compiler.
     """
@@ -71,13 +64,13 @@ class TrainConfig:
     compile: bool = False
     checkpoint_seconds: float = 120.0
     codec_run: str = ""
+    transformer_run: str = ""
     codec: dict[str, int] = field(default_factory=dict)
     decoder_training: DecoderTraining = field(default_factory=DecoderTraining)
     reader_training: ReaderTraining = field(default_factory=ReaderTraining)
     gate: Gate = field(default_factory=Gate)
     transformer: dict[str, int] = field(default_factory=dict)
     transformer_training: TransformerTraining = field(default_factory=TransformerTraining)
-    polish: Polish = field(default_factory=Polish)
     distillation: Distillation = field(default_factory=Distillation)
 
 
@@ -86,7 +79,6 @@ SECTIONS = {
     "reader_training": ReaderTraining,
     "gate": Gate,
     "transformer_training": TransformerTraining,
-    "polish": Polish,
     "distillation": Distillation,
 }
 

@@ -5,6 +5,8 @@ schedule visits: from a clip with that much noise the teacher takes `SUBSTEPS` s
 level, and the student is taught the clean codes that lead there in one.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -22,6 +24,7 @@ from generator.foal.model import (
 )
 from generator.foal.transformer_training import (
     CONTENT_WEIGHT,
+    GUESS_SHARE,
     SMOOTH_WEIGHT,
     Batch,
     Task,
@@ -47,6 +50,8 @@ def distillation_loss(
     steps: int,
 ) -> tuple[Tensor, Figures]:
     """Error of the student's clean codes against where the teacher's steps lead."""
+    config: Any = student.config
+    refining = bool(config.refining)
     size = len(batch.texts)
     words = student.tokenize(batch.texts)[0]
     draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
@@ -57,17 +62,18 @@ def distillation_loss(
     source = None if batch.source is None else Source(*(blur(p, draw) for p in batch.source))
     kept = blur(batch.clean.motion, draw) if batch.task == Task.EDIT else None
     with torch.no_grad():
-        reached = noisy
+        reached, guess = noisy, None
         for i in range(SUBSTEPS):
             at = high + (low - high) * i / SUBSTEPS
             to = high + (low - high) * (i + 1) / SUBSTEPS
-            clean = predict(teacher, words, reached, at, source, kept)
+            clean = predict(teacher, words, reached, at, source, kept, guess)
             reached = Codes(
                 *(
                     part + like(to - at, part) * velocity(part, one.float(), at)
                     for part, one in zip(reached, clean, strict=True)
                 )
             )
+            guess = clean if refining else None
         # The clean codes from which one step from `high` ends where the teacher's ended.
         share = high / (high - low)
         target = Codes(
@@ -76,7 +82,11 @@ def distillation_loss(
                 for part, end in zip(noisy, reached, strict=True)
             )
         )
-    found = predict(student, words, noisy, high, source, kept)
+    guess = None
+    if refining and rng.random() < GUESS_SHARE:
+        with torch.no_grad():
+            guess = predict(student, words, noisy, high, source, kept)
+    found = predict(student, words, noisy, high, source, kept, guess)
     content, motion, heard = (
         per_clip(one - part).mean() for one, part in zip(found, target, strict=True)
     )

@@ -21,7 +21,7 @@ from generator.foal.states import FORM
 
 FRAMES_PER_TOKEN = 2
 PAD, UNKNOWN = 0, 1  # ids before the vocabulary's own
-LEAST_NOISE = 0.04  # the velocity divides by the noise level, which must not reach zero
+LEAST_NOISE = 1e-3  # the velocity divides by the noise level, which must not reach zero
 NOISE_FREQUENCIES = 32
 NOISE_SHIFT = 2.0  # more of the steps at high noise, in the training as when a clip is made
 ROPE_BASE = 100.0  # places run to a few dozen tokens only
@@ -63,6 +63,7 @@ class FoalTransformer(ModelMixin, ConfigMixin):
         words: int = 32,
         moments: int = 36,
         vocabulary: tuple[str, ...] = VOCABULARY,
+        refining: bool = True,
         form: str = FORM,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -76,6 +77,10 @@ class FoalTransformer(ModelMixin, ConfigMixin):
         self.enter_content = nn.Linear(part_size, width)
         self.enter_motion = nn.Linear(pair * motion_size, width)
         self.enter_sound = nn.Linear(pair * sound_size, width)
+        if refining:
+            self.guess_content = _silent(part_size, width)
+            self.guess_motion = _silent(pair * motion_size, width)
+            self.guess_sound = _silent(pair * sound_size, width)
         self.enter_place = nn.Linear(motion_size, width)  # of an image's things
         self.leave_content = nn.Linear(width, part_size)
         self.leave_motion = nn.Linear(width, pair * motion_size)
@@ -104,22 +109,31 @@ class FoalTransformer(ModelMixin, ConfigMixin):
         return torch.tensor(rows), lost
 
     def forward(
-        self, words: Tensor, noisy: Codes, noise: Tensor, source: Source | None = None
+        self,
+        words: Tensor,
+        noisy: Codes,
+        noise: Tensor,
+        source: Source | None = None,
+        guess: Codes | None = None,
     ) -> Codes:
         """Clean codes from noisy ones.
+
+        A refining model takes its own last guess of the clean codes as well (self-conditioning:
+        Chen, Zhang and Hinton 2022, section 3.2), so that every step goes on from the one before.
 
         Args:
             words: ids, (B, words).
             noisy: the codes with noise in them.
             noise: share of noise in content, motion and sound, (B, 3), 0 clean to 1 all noise.
             source: what the clips start from, if anything.
+            guess: what was found at a higher noise level, if anything.
 
         Returns:
             Clean content, motion and sound, shapes as given.
         """
         moments = noisy.motion.shape[1] // FRAMES_PER_TOKEN
         steps = torch.arange(moments, device=words.device)
-        video, sound = self._enter(noisy, noise, source, steps)
+        video, sound = self._enter(noisy, noise, source, guess, steps)
         text = self.word(words) + self.word_place
         still = video.shape[1] - moments
         lead = torch.zeros(words.shape[1] + still, device=words.device)
@@ -129,7 +143,12 @@ class FoalTransformer(ModelMixin, ConfigMixin):
         return self._leave(x[:, lengths[0] :], noisy, still, moments)
 
     def _enter(
-        self, noisy: Codes, noise: Tensor, source: Source | None, steps: Tensor
+        self,
+        noisy: Codes,
+        noise: Tensor,
+        source: Source | None,
+        guess: Codes | None,
+        steps: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Tokens of video and sound. Codes enter and leave in their own precision, also in
         training: half precision would shake a place by a fifth of a pixel.
@@ -141,6 +160,10 @@ class FoalTransformer(ModelMixin, ConfigMixin):
             content = self.enter_content(noisy.content) + self.part + level[:, :1]
             motion = self.enter_motion(_fold(noisy.motion, count)) + level[:, 1:2]
             sound = self.enter_sound(_fold(noisy.sound, count)) + level[:, 2:]
+            if guess is not None:
+                content = content + self.guess_content(guess.content)
+                motion = motion + self.guess_motion(_fold(guess.motion, count))
+                sound = sound + self.guess_sound(_fold(guess.sound, count))
             given = []
             if source is not None:
                 place = self.enter_place(source.motion)[:, None]
@@ -165,6 +188,13 @@ class FoalTransformer(ModelMixin, ConfigMixin):
         rates = ROPE_BASE ** -(torch.arange(pairs, device=times.device) / pairs)
         turns = times[:, None] * rates
         return turns.cos(), turns.sin()
+
+
+def _silent(inputs: int, outputs: int) -> nn.Linear:
+    """A linear map that gives zero before it is trained: it can be added to a trained model."""
+    made = nn.Linear(inputs, outputs, bias=False)
+    nn.init.zeros_(made.weight)
+    return made
 
 
 def _fold(part: Tensor, tokens: int) -> Tensor:
@@ -200,6 +230,7 @@ def predict(
     level: Tensor,
     source: Source | None,
     kept: Tensor | None,
+    guess: Codes | None = None,
 ) -> Codes:
     """Clean codes from codes of one noise level a clip, (B,).
 
@@ -208,5 +239,5 @@ def predict(
     levels = level[:, None].repeat(1, 3)
     if kept is not None:
         noisy, levels[:, 1] = noisy._replace(motion=kept), 0
-    clean: Codes = model(words, noisy, levels, source)
+    clean: Codes = model(words, noisy, levels, source, guess)
     return clean

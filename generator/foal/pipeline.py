@@ -15,6 +15,7 @@ from torch import Tensor
 
 from generator.foal import sound, states
 from generator.foal.codec import FoalCodec, denormalize, normalize, read_at
+from generator.foal.latents import Generators, count_numbers, draw_noise, pack, renew_noise, unpack
 from generator.foal.model import (
     FRAMES_PER_TOKEN,
     Codes,
@@ -31,7 +32,6 @@ logger = logging.getLogger(__name__)
 
 FAINTEST = 0.035  # root amplitude below which a band is silent: no hum under the clip
 OUTPUT_TYPES = ("np", "pt", "pil", "latent")
-FRAME_NUMBERS = states.MOTION_SIZE + states.SOUND_SIZE
 StepCallback = Callable[["FoalPipeline", int, int, dict[str, Any]], dict[str, Any]]
 
 
@@ -78,6 +78,7 @@ class FoalPipeline(DiffusionPipeline):
         num_frames: int,
         frame_rate: float,
         num_inference_steps: int,
+        eta: float,
         output_type: str,
     ) -> None:
         """Refuse what cannot be made.
@@ -94,6 +95,8 @@ class FoalPipeline(DiffusionPipeline):
             )
         if num_frames < 1 or frame_rate <= 0 or num_inference_steps < 1:
             raise ValueError("num_frames, frame_rate and num_inference_steps must be above zero.")
+        if not 0 <= eta <= 1:
+            raise ValueError(f"eta must be between 0 and 1, not {eta}.")
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type must be one of {', '.join(OUTPUT_TYPES)}.")
 
@@ -101,7 +104,7 @@ class FoalPipeline(DiffusionPipeline):
         self,
         batch: int,
         moments: int,
-        generator: torch.Generator | list[torch.Generator] | None,
+        generator: Generators,
         latents: Tensor | None = None,
     ) -> Tensor:
         """Noise for content, motion and sound of `moments` pairs of frames, laid end to end.
@@ -110,35 +113,20 @@ class FoalPipeline(DiffusionPipeline):
         gives every clip its own. Shape (batch, content + frames * (motion + sound)).
         """
         frames = moments * FRAMES_PER_TOKEN
-        size = states.CONTENT_SIZE + frames * FRAME_NUMBERS
+        size = count_numbers(frames)
         if latents is None:
-            generators = generator if isinstance(generator, list) else [generator] * batch
-            if len(generators) != batch:
-                raise ValueError(f"{batch} prompts need {batch} generators, not {len(generators)}.")
-            rows = [torch.randn(size, generator=own) for own in generators]
-            latents = torch.stack(rows)
+            latents = draw_noise(batch, size, generator)
         if latents.shape != (batch, size):
             raise ValueError(
                 f"latents must have shape {(batch, size)}, not {tuple(latents.shape)}."
             )
         return latents.to(self.transformer.device, torch.float32)
 
-    def unpack(self, latents: Tensor) -> Codes:
-        """(B, numbers) -> codes as the transformer sees them."""
-        frames = (latents.shape[1] - states.CONTENT_SIZE) // FRAME_NUMBERS
-        sizes = [states.CONTENT_SIZE, frames * states.MOTION_SIZE, frames * states.SOUND_SIZE]
-        content, motion, heard = torch.split(latents, sizes, dim=1)
-        return Codes(
-            torch.unflatten(content, 1, (states.CONTENT_PARTS, -1)),
-            torch.unflatten(motion, 1, (frames, -1)),
-            torch.unflatten(heard, 1, (frames, -1)),
-        )
-
     def decode_latents(
         self, latents: Tensor, *, height: int, width: int, num_frames: int, frame_rate: float
     ) -> tuple[Tensor, Tensor]:
         """Films (B, num_frames, height, width, 3) and audio (B, 2, samples) of clean latents."""
-        codes = Codes(*(part.float().to(self.codec.device) for part in self.unpack(latents)))
+        codes = Codes(*(part.float().to(self.codec.device) for part in unpack(latents)))
         content, motion, heard = denormalize(codes)
         at = torch.arange(num_frames, device=motion.device) * (FRAME_RATE / frame_rate)
         motion = read_at(motion, at)
@@ -179,7 +167,8 @@ class FoalPipeline(DiffusionPipeline):
         num_frames: int = 72,
         frame_rate: float = FRAME_RATE,
         num_inference_steps: int = 8,
-        generator: torch.Generator | list[torch.Generator] | None = None,
+        eta: float = 0.0,
+        generator: Generators = None,
         latents: Tensor | None = None,
         output_type: str = "np",
         return_dict: bool = True,
@@ -196,6 +185,8 @@ class FoalPipeline(DiffusionPipeline):
             num_frames: of the clip. The model was trained on clips of 3 s.
             frame_rate: frames a second, of `video` as well.
             num_inference_steps: of denoising.
+            eta: how much of the noise in a clip is drawn anew after a step, 0 none to 1 as in the
+                diffusion's own reverse (Song, Meng and Ermon 2021, equation 16).
             generator: on the CPU, one, or one a prompt.
             latents: noise to start from, instead of the generator's.
             output_type: "np", "pt", "pil" or "latent".
@@ -213,7 +204,7 @@ class FoalPipeline(DiffusionPipeline):
         """
         # 1. Check, and read the prompt
         self.check_inputs(
-            prompt, height, width, num_frames, frame_rate, num_inference_steps, output_type
+            prompt, height, width, num_frames, frame_rate, num_inference_steps, eta, output_type
         )
         if image is not None and video is not None:
             raise ValueError("a clip begins with an image or is made of a video, not both.")
@@ -230,11 +221,14 @@ class FoalPipeline(DiffusionPipeline):
         self.scheduler.set_timesteps(num_inference_steps, device=latents.device)
         timesteps = self.scheduler.timesteps
         self._num_timesteps = len(timesteps)
+        guess: Codes | None = None
         with self.progress_bar(total=len(timesteps)) as bar:
             for i, timestep in enumerate(timesteps):
                 if self._interrupt:
                     continue
-                latents = self._step(words, latents, timestep, source, kept)
+                latents, guess = self._step(words, latents, timestep, source, kept, guess)
+                before, reached = (float(self.scheduler.sigmas[at]) for at in (i, i + 1))
+                latents = renew_noise(latents, guess, before, reached, eta, generator)
                 if callback_on_step_end is not None:
                     given = {"latents": latents}
                     latents = callback_on_step_end(self, i, int(timestep), given).pop(
@@ -242,7 +236,7 @@ class FoalPipeline(DiffusionPipeline):
                     )
                 bar.update()
         if kept is not None:
-            latents = _pack(self.unpack(latents)._replace(motion=kept))
+            latents = pack(unpack(latents)._replace(motion=kept))
 
         # 4. Decode
         films, audio = self.decode_latents(
@@ -287,17 +281,23 @@ class FoalPipeline(DiffusionPipeline):
         timestep: Tensor,
         source: Source | None,
         kept: Tensor | None,
-    ) -> Tensor:
-        """One step of the scheduler towards the clean codes that the transformer sees."""
+        guess: Codes | None,
+    ) -> tuple[Tensor, Codes]:
+        """One step of the scheduler towards the clean codes that the transformer sees.
+
+        Also returns these codes, from which a refining transformer goes on.
+        """
         level = (timestep / self.scheduler.config.num_train_timesteps).expand(len(words))
         kind = self.transformer.dtype
-        noisy = Codes(*(part.to(kind) for part in self.unpack(latents)))
+        noisy = Codes(*(part.to(kind) for part in unpack(latents)))
         given = None if source is None else Source(*(part.to(kind) for part in source))
         motion = None if kept is None else kept.to(kind)
-        clean = predict(self.transformer, words, noisy, level, given, motion)
-        direction = velocity(latents, _pack(clean).float(), level)
+        refining: Any = self.transformer.config
+        seen = guess if refining.refining else None
+        clean = predict(self.transformer, words, noisy, level, given, motion, seen)
+        direction = velocity(latents, pack(clean).float(), level)
         moved: Tensor = self.scheduler.step(direction, timestep, latents, return_dict=False)[0]
-        return moved
+        return moved, clean
 
 
 def _refuse_mismatch(codec: FoalCodec, transformer: FoalTransformer) -> None:
@@ -312,8 +312,3 @@ def _refuse_mismatch(codec: FoalCodec, transformer: FoalTransformer) -> None:
             f"the codec's codes are {forms[0]!r} and the transformer's {forms[1]!r}: "
             "they do not belong together; take both from one training."
         )
-
-
-def _pack(codes: Codes) -> Tensor:
-    """Codes laid end to end, (B, numbers)."""
-    return torch.cat([part.flatten(1) for part in codes], dim=1)

@@ -9,6 +9,7 @@ from PIL import Image
 
 from generator.foal import states
 from generator.foal.codec import FoalCodec, denormalize
+from generator.foal.latents import unpack
 from generator.foal.pictures import as_bytes
 from generator.foal.sound import BANDS
 from generator.foal.world import FRAME_RATE, FRAMES, held_out_captions, make_clip
@@ -81,6 +82,6 @@ def model_rows(pipeline: "FoalPipeline", steps: int) -> list[np.ndarray]:
         film, _ = pipeline.decode_latents(
             latent, height=PIXELS, width=PIXELS, num_frames=FRAMES, frame_rate=FRAME_RATE
         )
-        heard = denormalize(pipeline.unpack(latent))[2]
+        heard = denormalize(unpack(latent))[2]
         rows.append(clip_row(film[0].numpy(), heard[0].reshape(-1, BANDS).clamp(min=0).numpy()))
     return rows

@@ -25,15 +25,15 @@ from generator.foal.loop import Stage, milestone_path, train_stage
 from generator.foal.model import FoalTransformer
 from generator.foal.pipeline import FoalPipeline
 from generator.foal.reader_training import draw_pictures, reader_loss
-from generator.foal.transformer_training import POLISHING, draw_batch, flow_loss, make_optimizers
+from generator.foal.transformer_training import draw_batch, flow_loss, make_optimizers
 from generator.memory import reuse_freed_memory
 
 logger = logging.getLogger(__name__)
 
 DECODER, READER = "decoder", "reader"
-TRANSFORMER, POLISH, DISTILLATION = "transformer", "polished", "distilled"
+TRANSFORMER, DISTILLATION = "transformer", "distilled"
 # The second number of a step's seed: what one part draws, no other does.
-STREAMS = {DECODER: 1, READER: 2, TRANSFORMER: 3, DISTILLATION: 4, POLISH: 5}
+STREAMS = {DECODER: 1, READER: 2, TRANSFORMER: 3, DISTILLATION: 4}
 
 
 def train(config: TrainConfig, run: Path, resume: bool = True) -> None:
@@ -67,14 +67,31 @@ def read_codec(config: TrainConfig, run: Path) -> FoalCodec:
     """
     codec: FoalCodec = FoalCodec(**config.codec)
     for name in (DECODER, READER):
-        state = load_checkpoint(run / f"{name}.pt")
-        if state is None:
-            raise ValueError(
-                f"{run} has no {name} yet: train the configuration it belongs to first."
-            )
-        getattr(codec, name).load_state_dict(state["mean"])
+        getattr(codec, name).load_state_dict(_trained(run, name))
     codec.requires_grad_(False).eval()
     return codec
+
+
+def go_on_from(run: Path, model: FoalTransformer) -> None:
+    """Give a new transformer the weights that another training made; what it lacks stays as it is.
+
+    Raises:
+        ValueError: it has not been made yet, or has other sizes.
+    """
+    try:
+        strange = model.load_state_dict(_trained(run, TRANSFORMER), strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise ValueError(f"{run}: its transformer has other sizes ({error}).") from error
+    if strange:
+        raise ValueError(f"{run}: its transformer has parts that this one lacks: {strange}.")
+
+
+def _trained(run: Path, name: str) -> dict[str, Tensor]:
+    state = load_checkpoint(run / f"{name}.pt")
+    if state is None:
+        raise ValueError(f"{run} has no {name} yet: train the configuration it belongs to first.")
+    weights: dict[str, Tensor] = state["mean"]
+    return weights
 
 
 class _Trainer:
@@ -145,6 +162,8 @@ class _Trainer:
         plan = self.config.transformer_training
         torch.manual_seed(self.config.seed)
         model = build_transformer(**self.config.transformer)
+        if self.config.transformer_run:
+            go_on_from(self.run / self.config.transformer_run, model)
         self._compile(model)
 
         weights = self._stage(
@@ -156,12 +175,11 @@ class _Trainer:
                 self._half(lambda given: flow_loss(model, *given)),
                 self._show(codec),
                 plan.steps,
+                decay_from=plan.decay_from,
                 milestones=tuple(plan.milestones),
                 mean_decay=plan.mean_decay,
             )
         )
-        if self.config.polish.steps:
-            weights = self._polish(codec, model)
         save_pipeline(self._pipeline(codec, weights), self.run / "model")
         for step in plan.milestones:
             kept = load_checkpoint(milestone_path(self.run, TRANSFORMER, step))
@@ -170,22 +188,6 @@ class _Trainer:
                 save_pipeline(early, self.run / f"model-{step:06d}")
         if self.config.distillation.steps:
             self._distil(codec, model)
-
-    def _polish(self, codec: FoalCodec, model: FoalTransformer) -> dict[str, Tensor]:
-        plan = self.config.polish
-
-        return self._stage(
-            Stage(
-                POLISH,
-                model,
-                (_adam(model, plan.learning_rate),),
-                self._clips(POLISH, plan.batch),
-                self._half(lambda given: flow_loss(model, *given, plan=POLISHING)),
-                self._show(codec),
-                plan.steps,
-                decay_from=0.2,
-            )
-        )
 
     def _distil(self, codec: FoalCodec, teacher: FoalTransformer) -> None:
         plan = self.config.distillation
@@ -240,7 +242,8 @@ class _Trainer:
 
         def run(given: Any) -> Any:
             enabled = self.config.precision == "bfloat16"
-            with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            # No cache: weights cast for a guess without gradients would serve the loss as well.
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled, cache_enabled=False):
                 return loss(given)
 
         return run

@@ -13,6 +13,7 @@ from generator.foal import FoalPipeline, states
 from generator.foal.build import build_tiny_pipeline, build_transformer, save_pipeline
 from generator.foal.codec import denormalize, normalize
 from generator.foal.fields import pixel_grid
+from generator.foal.latents import count_numbers, draw_noise, pack, renew_noise, unpack
 from generator.foal.model import UNKNOWN
 from generator.foal.world import make_clip
 
@@ -134,6 +135,7 @@ def test_the_callback_sees_every_step_and_can_stop(pipe: FoalPipeline) -> None:
         ({"height": 8}, "32 pixels"),
         ({"num_frames": 0}, "above zero"),
         ({"frame_rate": 0}, "above zero"),
+        ({"eta": 2}, "eta must be between"),
         ({"output_type": "gif"}, "output_type"),
         ({"prompt": 3}, "prompt"),
         ({"prompt": []}, "prompt"),
@@ -201,7 +203,7 @@ def test_an_edit_keeps_the_motion_of_its_video(pipe: FoalPipeline) -> None:
         "make it blue", video=video, generator=_seed(1), **SMALL, output_type="latent"
     ).frames
     _, motion = pipe.codec.encode(film)
-    kept = denormalize(pipe.unpack(latents))[1]
+    kept = denormalize(unpack(latents))[1]
     assert torch.allclose(kept, motion, atol=1e-5)
 
 
@@ -220,3 +222,50 @@ def test_codec_and_transformer_of_other_codes_do_not_go_together(pipe: FoalPipel
     stranger.register_to_config(form="states-0")
     with pytest.raises(ValueError, match="do not belong together"):
         FoalPipeline(codec=pipe.codec, transformer=stranger, scheduler=pipe.scheduler)
+
+
+def test_latents_are_codes_end_to_end() -> None:
+    latents = draw_noise(2, count_numbers(6), [_seed(1), _seed(2)])
+    assert torch.equal(pack(unpack(latents)), latents)
+
+
+@pytest.mark.parametrize("eta", [0.3, 1.0])
+def test_renewed_noise_is_as_strong_as_what_it_replaces(eta: float) -> None:
+    clean, noise = (draw_noise(1, count_numbers(2000), _seed(seed)) for seed in (1, 2))
+    level = 0.5
+    latents = (1 - level) * clean + level * noise
+    renewed = renew_noise(latents, unpack(clean), 0.6, level, eta, _seed(3))
+    left = (renewed - (1 - level) * clean) / level
+    assert left.std() == pytest.approx(1.0, abs=0.02)
+    likeness = float((left * noise).mean())
+    assert likeness < 0.98 if eta < 1 else likeness < 0.8
+    assert likeness > 0.3
+
+
+def test_no_noise_is_renewed_where_little_is_left() -> None:
+    clean, noise = (draw_noise(1, count_numbers(6), _seed(seed)) for seed in (1, 2))
+    latents = 0.8 * clean + 0.2 * noise
+    assert torch.equal(renew_noise(latents, unpack(clean), 0.3, 0.2, 1.0, _seed(3)), latents)
+
+
+def test_renewed_noise_comes_from_the_clips_own_seed(pipe: FoalPipeline) -> None:
+    asked = {**SMALL, "num_inference_steps": 3, "eta": 1.0}
+    alone = pipe(PROMPT, generator=_seed(2), **asked)
+    batch = pipe([PROMPT, PROMPT], generator=[_seed(3), _seed(2)], **asked)
+    assert np.allclose(batch.frames[1], alone.frames[0], atol=1e-4)
+    calm = pipe(PROMPT, generator=_seed(2), **{**asked, "eta": 0.0})
+    assert not np.allclose(calm.frames, alone.frames, atol=1e-4)
+
+
+def test_a_refining_transformer_goes_on_from_its_last_guess() -> None:
+    torch.manual_seed(0)
+    sizes = {"width": 32, "layers": 3, "heads": 2, "kv_heads": 1, "hidden": 48, "outer": 1}
+    refining, plain = build_transformer(**sizes), build_transformer(**sizes, refining=False)
+    plain.load_state_dict(refining.state_dict(), strict=False)
+    noisy = unpack(draw_noise(1, count_numbers(6), _seed(1)))
+    words, level = torch.zeros(1, 32, dtype=torch.long), torch.full((1, 3), 0.5)
+    guess = plain(words, noisy, level)
+    # Untrained, a guess says nothing: a plain transformer can be trained on as a refining one.
+    assert torch.equal(refining(words, noisy, level, None, guess).motion, guess.motion)
+    torch.nn.init.ones_(refining.guess_motion.weight)
+    assert not torch.allclose(refining(words, noisy, level, None, guess).motion, guess.motion)

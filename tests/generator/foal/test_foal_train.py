@@ -40,15 +40,13 @@ outer = 1
 steps = 4
 batch = 2
 milestones = [2]
-[polish]
-steps = 4
-batch = 2
 [distillation]
 steps = 4
 batch = 2
 student_steps = 2
 """
-STAGES = ("decoder", "reader", "transformer", "polished", "distilled")
+ONE_STEP = "[transformer_training]\nmuon_rate = 1e-4\nadam_rate = 1e-4\nsteps = 1"
+STAGES = ("decoder", "reader", "transformer", "distilled")
 LOSSES = ("decoder_loss", "reader_loss", "flow_loss", "distillation_loss")
 
 
@@ -119,6 +117,26 @@ def test_a_second_model_needs_the_codec_of_the_first(config: Path, tmp_path: Pat
     config.write_text('codec_run = "../first"\n' + TINY)
     with pytest.raises(ValueError, match="no decoder yet"):
         train_from_file(config, tmp_path / "run")
+
+
+def test_a_transformer_goes_on_from_another_training(config: Path, tmp_path: Path) -> None:
+    config.write_text(TINY.replace("outer = 1", "outer = 1\nrefining = false"))
+    train_from_file(config, tmp_path / "plain")
+    further = 'codec_run = "../plain"\ntransformer_run = "../plain"\n' + TINY
+    config.write_text(further.replace("[transformer_training]\nsteps = 4", ONE_STEP))
+    train_from_file(config, tmp_path / "large")
+    plain, large = (
+        load_checkpoint(tmp_path / run / "transformer.pt") for run in ("plain", "large")
+    )
+    assert plain is not None
+    assert large is not None
+    assert {"guess_motion.weight"} <= large["mean"].keys() - plain["mean"].keys()
+    moved = [float((large["mean"][k] - plain["mean"][k]).abs().max()) for k in plain["mean"]]
+    assert max(moved) < 0.1
+
+    config.write_text(further.replace("width = 32", "width = 64"))
+    with pytest.raises(ValueError, match="other sizes"):
+        train_from_file(config, tmp_path / "wide")
 
 
 @pytest.mark.parametrize(
