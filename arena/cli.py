@@ -31,6 +31,7 @@ for name, group in GROUPS.items():
     group.info.no_args_is_help = True
     app.add_typer(group, name=name)
 app.command()(clips.generate)
+app.command()(clips.failures)
 app.command("import")(clips.import_clips)
 app.command()(results.leaderboard)
 app.command()(results.simulate)
@@ -59,7 +60,7 @@ def demo(
     from arena import demo as steps
 
     arena = steps.prepare(load_settings())
-    clips.generate_missing(arena, track=None, entrant=None, limit=None, workers=workers)
+    clips.generate_missing(arena, workers=workers)
     if missing := steps.simulated_votes_missing(arena):
         results.simulate_votes(
             arena, votes=missing, track=None, voters=steps.SIMULATED_VOTERS, seed=0

@@ -57,7 +57,7 @@ def sample(
     request = ClipRequest(
         spec, settings, prompt_id="sample", prompt=prompt, seed=seed, source=image
     )
-    clip = next(generate([request], workers=1))
+    clip = next(generate([request], workers=0))
     if isinstance(clip, FailedClip):
         raise GeneratorError(clip.reason)
     output.write_bytes(clip.rendition)

@@ -1,32 +1,24 @@
-"""Many clips: grouped by entrant, so that each worker loads an entrant's weights once.
+"""Many clips: each worker serves one entrant, so that weights are loaded once.
 
-A clip that fails is reported and the run goes on; a worker that dies takes one clip with it. The
-same request gives the same rendition on one machine, however many workers there are.
+A clip that fails is reported and the run goes on; a worker that dies takes no clip with it that
+another cannot make. The same request gives the same rendition on one machine, however many workers
+there are.
 """
 
 import os
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
 
 from generator.backends import find_backend
 from generator.errors import GeneratorError
 from generator.pool import work_in_processes
 from generator.render import adopt, render
-from generator.spec import ClipRequest, Entrant, FailedClip, TrackSettings
-from generator.worker import Clips, Worker
+from generator.schedule import Schedule, entrant_key
+from generator.spec import ClipRequest, Entrant, TrackSettings
+from generator.worker import MOST_UNFINISHED, Clips, Outcome, Worker
 
-__all__ = ["Progress", "adopt", "check", "generate", "render"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is, told after every clip."""
-
-    done: int  # clips that were asked for and are finished, failed ones included
-    failed: int
-    total: int
-    entrant: str  # whose clip it was
+__all__ = ["adopt", "check", "generate", "render"]
 
 
 def check(entrant: Entrant, track: TrackSettings) -> None:
@@ -39,40 +31,38 @@ def check(entrant: Entrant, track: TrackSettings) -> None:
 
 
 def generate(
-    requests: Sequence[ClipRequest],
-    *,
-    workers: int | None = None,
-    on_progress: Callable[[Progress], None] | None = None,
+    requests: Sequence[ClipRequest], *, workers: int | None = None, ray: str | None = None
 ) -> Clips:
-    """Make the clips, and give each as soon as it is there.
+    """Make the clips, and give each as soon as it is there. Closing the iterator stops the work.
 
-    `workers` is the number of processes: without one, as many as there are cores, or one where an
-    entrant runs on a GPU. One worker is this process itself. Closing the iterator stops them all.
+    Args:
+        requests: what to make, in any order.
+        workers: number of processes; without one, as many as there are cores, or as there are
+            accelerators where an entrant runs on one. 0 is this process itself, for clips that are
+            worth no other.
+        ray: address of a Ray cluster that makes them instead, "local" for one on this machine;
+            `workers` is then the number of actors.
+
+    Raises:
+        SpecError: There is no such cluster.
     """
-    ordered = _by_entrant(requests)
-    count = min(len(ordered), _fitting_workers(ordered) if workers is None else max(1, workers))
-    done = failed = 0
-    with closing(work_in_processes(ordered, count) if count > 1 else _work_here(ordered)) as clips:
-        for clip in clips:
-            done += 1
-            failed += isinstance(clip, FailedClip)
-            if on_progress is not None:
-                on_progress(Progress(done, failed, len(ordered), clip.request.entrant.name))
-            yield clip
+    if not requests:
+        return
+    if ray is not None:
+        from generator.cluster import work_on_ray
 
-
-def _by_entrant(requests: Sequence[ClipRequest]) -> list[ClipRequest]:
-    """One entrant after the other, each in the order of its first request."""
-    groups: dict[str, list[ClipRequest]] = {}
-    for request in requests:
-        groups.setdefault(request.entrant.model_dump_json(), []).append(request)
-    return [request for group in groups.values() for request in group]
+        yield from work_on_ray(requests, ray, actors=workers)
+    elif workers == 0:
+        yield from _work_here(requests)
+    else:
+        count = _fitting_workers(requests) if workers is None else workers
+        yield from work_in_processes(requests, min(count, len(requests)))
 
 
 def _fitting_workers(requests: Sequence[ClipRequest]) -> int:
     fitting = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     fitting = fitting or 1
-    entrants = {request.entrant.model_dump_json(): request.entrant for request in requests}
+    entrants = {entrant_key(request): request.entrant for request in requests}
     for entrant in entrants.values():
         try:
             most = find_backend(entrant).workers
@@ -82,9 +72,15 @@ def _fitting_workers(requests: Sequence[ClipRequest]) -> int:
     return max(1, fitting)
 
 
-def _work_here(
-    requests: Sequence[ClipRequest],
-) -> Clips:
+def _work_here(requests: Sequence[ClipRequest]) -> Clips:
+    schedule = Schedule(requests)
+    unfinished: deque[Future[Outcome]] = deque()
     with Worker() as worker:
-        for request in requests:
-            yield worker.make(request)
+        task = schedule.take_any()
+        while task is not None:
+            unfinished.append(worker.begin(task.request))
+            if len(unfinished) == MOST_UNFINISHED:
+                yield unfinished.popleft().result()
+            task = schedule.take_same(entrant_key(task.request)) or schedule.take_any()
+        while unfinished:
+            yield unfinished.popleft().result()

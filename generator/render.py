@@ -3,31 +3,38 @@
 from pathlib import Path
 
 from generator.backends.folder import MARGIN_S, file_provenance
+from generator.checks import check_rendition, check_samples
 from generator.measure import measure_clip
 from generator.media import decode, encode_master, fit_to_track
 from generator.media.encode import MASTER_SUFFIX, make_rendition
-from generator.spec import ClipRequest, GeneratedClip, Provenance, RawClip
+from generator.spec import ClipRequest, GeneratedClip, Master, Provenance, RawClip
 
 
 def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:
     """The clip that goes into battles, measured as voters will see and hear it.
 
-    The master is the file as it came, or the samples without loss.
-
     Raises:
-        ClipError: The clip does not fit the request's track.
+        ClipError: The clip does not fit the request's track, or cannot be shown.
     """
     fitted, fitting = fit_to_track(raw, request.track)
+    check_samples(raw, request.track)
     rendition = make_rendition(fitted, request.track)
+    check_rendition(rendition.data, request.track)
     adapted = (*provenance.adapted, *fitting, *rendition.adapted)
     return GeneratedClip(
         request=request,
-        master=encode_master(raw) if raw.original is None else raw.original,
-        master_suffix=raw.original_suffix or MASTER_SUFFIX,
+        master=make_master(raw),
         rendition=rendition.data,
         provenance=provenance.model_copy(update={"adapted": adapted}),
         measures=measure_clip(fitted, prompt=request.prompt),
     )
+
+
+def make_master(raw: RawClip) -> Master:
+    """The file as it came, or the samples without loss."""
+    if raw.original is not None:
+        return Master(raw.original, raw.original_suffix or MASTER_SUFFIX)
+    return Master(encode_master(raw), MASTER_SUFFIX)
 
 
 def adopt(path: Path, request: ClipRequest) -> GeneratedClip:

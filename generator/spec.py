@@ -184,13 +184,20 @@ class Provenance(BaseModel):
     created_at: datetime
 
 
+@dataclass(frozen=True)
+class Master:
+    """A clip as it was generated, as a file."""
+
+    data: bytes = field(repr=False)
+    suffix: str
+
+
 @dataclass(frozen=True, eq=False)
 class GeneratedClip:
     """A finished clip: the master as generated and the rendition that voters get."""
 
     request: ClipRequest
-    master: bytes = field(repr=False)
-    master_suffix: str
+    master: Master
     rendition: bytes = field(repr=False)
     provenance: Provenance
     measures: dict[str, float] | None = None
@@ -198,10 +205,14 @@ class GeneratedClip:
 
 @dataclass(frozen=True)
 class FailedClip:
-    """A request that no clip came of, with the reason in one sentence."""
+    """A request that no clip came of, with the reason in one sentence.
+
+    What the model made is kept where it made something that cannot be shown.
+    """
 
     request: ClipRequest
     reason: str
+    master: Master | None = None
 
 
 def read_entrant(path: Path) -> Entrant:

@@ -1,17 +1,30 @@
-"""One worker makes one clip after the other, with one entrant's weights resident."""
+"""A worker holds one entrant's weights and makes clip after clip.
+
+A clip is made in two parts: the model's own, which needs the weights, and the rest, which needs a
+processor only: fitting, encoding, measuring. The second part of one clip runs beside the first of
+the next.
+"""
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import replace
+from threading import BoundedSemaphore, Lock
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 from generator.backends import Backend, find_backend
 from generator.errors import GeneratorError
-from generator.render import render
-from generator.spec import ClipRequest, FailedClip, GeneratedClip
+from generator.render import make_master, render
+from generator.spec import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
 
-Clips = Generator[GeneratedClip | FailedClip, None, None]
+T = TypeVar("T")
+Outcome = GeneratedClip | FailedClip
+Clips = Generator[Outcome, None, None]
+
+# Clips that wait for their second part or are in it. Five seconds of 1080p are 750 MB of samples.
+MOST_UNFINISHED = 2
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +38,9 @@ class Worker(AbstractContextManager["Worker"]):
         self._backend: Backend | None = None
         self._refusal: str | None = None  # why the resident entrant cannot run at all
         self._checked: set[str] = set()
+        self._finishers = ThreadPoolExecutor(MOST_UNFINISHED, thread_name_prefix="finish")
+        self._room = BoundedSemaphore(MOST_UNFINISHED)
+        self._turn = Lock()  # a model makes one clip at a time, whoever asks
 
     def __enter__(self) -> Self:
         return self
@@ -35,18 +51,37 @@ class Worker(AbstractContextManager["Worker"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._finishers.shutdown(cancel_futures=error is not None)
         self._open.close()
 
-    def make(self, request: ClipRequest) -> GeneratedClip | FailedClip:
-        """The clip, or why there is none."""
+    def begin(self, request: ClipRequest) -> "Future[Outcome]":
+        """Have the model make its part; the clip, or why there is none, comes later.
+
+        Waits as long as too many clips are unfinished, so that memory stays bounded.
+
+        Raises:
+            DeviceLost: the device can do no more work for this process.
+        """
+        self._room.acquire()
         try:
-            raw, provenance = self._ready_backend(request).generate(request)
-            return render(raw, request, provenance)
-        except GeneratorError as error:
-            return FailedClip(request, str(error))
-        except Exception as error:  # whatever a model's own code raises: the run goes on
-            logger.debug("%s failed", request.prompt_id, exc_info=True)
-            return FailedClip(request, _in_one_sentence(request, error))
+            with self._turn:
+                draft = self._draft(request)
+        except BaseException:
+            self._room.release()
+            raise
+        finished = self._finishers.submit(_finish, request, draft)
+        finished.add_done_callback(lambda _: self._room.release())
+        return finished
+
+    def make(self, request: ClipRequest) -> Outcome:
+        """The clip, or why there is none."""
+        return self.begin(request).result()
+
+    def _draft(self, request: ClipRequest) -> tuple[RawClip, Provenance] | FailedClip:
+        def generate() -> tuple[RawClip, Provenance]:
+            return self._ready_backend(request).generate(request)
+
+        return _or_failed(request, generate)
 
     def _ready_backend(self, request: ClipRequest) -> Backend:
         entrant = request.entrant.model_dump_json()
@@ -70,6 +105,39 @@ class Worker(AbstractContextManager["Worker"]):
                 self._refusal = str(error) if refused else _in_one_sentence(request, error)
                 raise
         return self._backend
+
+
+class DeviceLost(Exception):
+    """An accelerator is in a state that only a new process leaves."""
+
+
+def _finish(request: ClipRequest, draft: tuple[RawClip, Provenance] | FailedClip) -> Outcome:
+    if isinstance(draft, FailedClip):
+        return draft
+    raw, provenance = draft
+    clip = _or_failed(request, lambda: render(raw, request, provenance))
+    if isinstance(clip, FailedClip):
+        master = _or_failed(request, lambda: make_master(raw))
+        return clip if isinstance(master, FailedClip) else replace(clip, master=master)
+    return clip
+
+
+def _or_failed(request: ClipRequest, make: Callable[[], T]) -> T | FailedClip:
+    """What `make` gives, or why it does not: the run goes on."""
+    try:
+        return make()
+    except GeneratorError as error:
+        return FailedClip(request, str(error))
+    except Exception as error:  # whatever a model's own code raises
+        if _lost_device(error):
+            raise DeviceLost(_in_one_sentence(request, error)) from error
+        logger.debug("%s failed", request.prompt_id, exc_info=True)
+        return FailedClip(request, _in_one_sentence(request, error))
+
+
+def _lost_device(error: Exception) -> bool:
+    """Whether CUDA refuses all further work: every call of this process would fail as well."""
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
 
 
 def _in_one_sentence(request: ClipRequest, error: Exception) -> str:

@@ -1,16 +1,33 @@
 """`arena generate` and `arena import`. The generator is loaded when there is work for it."""
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypedDict
 
 import typer
+from sqlalchemy.orm import Session
 
 from arena import catalog
-from arena.commands.options import EntrantOption, TrackOption, WorkersOption, open_here
-from arena.console import out, progress
+from arena.commands.options import (
+    EntrantOption,
+    RayOption,
+    TrackOption,
+    WorkersOption,
+    open_here,
+)
+from arena.console import out, progress, show_table
 from arena.errors import ProductionError
+from arena.failures import failures_page, list_failures
 from arena.home import Arena, utc_now
 from arena.manifest import read_manifest
+from arena.models import Entrant, Track
+
+
+class Chosen(TypedDict):
+    """What a command is limited to."""
+
+    track: Track | None
+    entrant: Entrant | None
 
 
 def generate(
@@ -18,36 +35,113 @@ def generate(
     entrant: EntrantOption = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
     workers: WorkersOption = None,
+    ray: RayOption = None,
+    recheck: Annotated[
+        int | None,
+        typer.Option("--recheck", min=1, help="Make so many random clips again, and compare."),
+    ] = None,
 ) -> None:
     """Generate every clip that is missing; stopped or killed, run it again."""
-    generate_missing(open_here(), track=track, entrant=entrant, limit=limit, workers=workers)
+    arena = open_here()
+    if recheck is None:
+        generate_missing(arena, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray)
+    else:
+        recheck_clips(arena, recheck, track=track, entrant=entrant, workers=workers, ray=ray)
 
 
 def generate_missing(
-    arena: Arena, *, track: str | None, entrant: str | None, limit: int | None, workers: int | None
+    arena: Arena,
+    *,
+    workers: int | None,
+    track: str | None = None,
+    entrant: str | None = None,
+    limit: int | None = None,
+    ray: str | None = None,
 ) -> None:
+    """Make what is missing, with a line of progress for each entrant.
+
+    Raises:
+        ProductionError: clips failed: how many, and where to see why.
+    """
     from arena import production
 
     with arena.database.reading() as session:
-        missing = production.find_missing(
-            session,
-            track=catalog.find_track(session, track) if track else None,
-            entrant=catalog.find_entrant(session, entrant) if entrant else None,
-        )[:limit]
+        missing = production.find_missing(session, **_chosen(session, track, entrant))[:limit]
     if not missing:
         out.print("No clip is missing.")
         return
     reasons: list[str] = []
-    with progress("Generating clips", len(missing)) as advance:
+    totals = Counter(item.request.entrant.name for item in missing)
+    with progress("Generating clips", len(missing), totals) as advance:
         for result in production.produce(
-            arena.database, arena.store, missing, workers=workers, clock=utc_now
+            arena.database, arena.store, missing, workers=workers, ray=ray, clock=utc_now
         ):
             if reason := production.failure_of(result):
                 reasons.append(reason)
             advance(note=result.request.entrant.name)
     out.print(f"{len(missing) - len(reasons)} clips are new.")
     if reasons:
-        raise ProductionError(f"{len(reasons)} clips failed; the first: {reasons[0]}")
+        raise ProductionError(
+            f"{len(reasons)} clips failed (arena failures lists them); the first: {reasons[0]}"
+        )
+
+
+def recheck_clips(
+    arena: Arena,
+    count: int,
+    *,
+    track: str | None,
+    entrant: str | None,
+    workers: int | None,
+    ray: str | None,
+) -> None:
+    """Make random clips again and say how far they are from those that are there.
+
+    Raises:
+        ProductionError: some could not be made again, or to other bits on the same hardware.
+    """
+    from arena import production
+
+    with arena.database.reading() as session:
+        drawn = production.draw_ready(session, count, **_chosen(session, track, entrant))
+    rows, bad = [], 0
+    with progress("Making clips again", len(drawn)) as advance:
+        for found in production.recheck(arena.store, drawn, workers=workers, ray=ray):
+            request, bad = found.ready.request, bad + (not found.good)
+            clip = (request.entrant.name, request.track.name, request.prompt_id, request.seed)
+            rows.append((*clip, "yes" if found.same_hardware else "no", found.words()))
+            advance(note=request.entrant.name)
+    columns = ("entrant", "track", "prompt", "seed", "same hardware", "against the first")
+    show_table("Clips made again", columns, rows)
+    if bad:
+        raise ProductionError(f"{bad} of {len(rows)} clips could not be made again as they are.")
+
+
+def _chosen(session: Session, track: str | None, entrant: str | None) -> Chosen:
+    return {
+        "track": catalog.find_track(session, track) if track else None,
+        "entrant": catalog.find_entrant(session, entrant) if entrant else None,
+    }
+
+
+def failures(
+    track: TrackOption = None,
+    entrant: EntrantOption = None,
+    page: Annotated[
+        Path | None, typer.Option("--page", help="Write a page with thumbnails (.html).")
+    ] = None,
+) -> None:
+    """List clips that failed, with their reasons; generate tries them again."""
+    arena = open_here()
+    with arena.database.reading() as session:
+        failed = list_failures(session, **_chosen(session, track, entrant))
+    if page is not None:
+        page.write_text(failures_page(failed, arena.store), encoding="utf-8")
+        out.print(f"{page}: {len(failed)} clips.")
+        return
+    columns = ("entrant", "track", "prompt", "seed", "reason")
+    rows = [(each.entrant, each.track, each.prompt_id, each.seed, each.reason) for each in failed]
+    show_table("Clips that failed", columns, rows)
 
 
 def import_clips(

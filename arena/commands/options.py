@@ -14,6 +14,10 @@ EntrantOption = Annotated[
 WorkersOption = Annotated[
     int | None, typer.Option("--workers", min=1, help="Processes; default: one a core or GPU.")
 ]
+RayOption = Annotated[
+    str | None,
+    typer.Option("--ray", help="A Ray cluster's address that makes them, as host:port or auto."),
+]
 PortOption = Annotated[
     int, typer.Option("--port", envvar="PORT", min=0, max=65535, help="Where to listen.")
 ]

@@ -13,6 +13,9 @@ from generator.foal.model import NOISE_SHIFT, FoalTransformer
 from generator.foal.pipeline import FoalPipeline
 
 
+LIVELY = 2.0  # times what random weights are: else they draw a grey that nothing moves in
+
+
 def build_pipeline(codec: FoalCodec, transformer: FoalTransformer) -> FoalPipeline:
     """A pipeline of trained parts."""
     scheduler = FlowMatchEulerDiscreteScheduler(shift=NOISE_SHIFT)
@@ -38,6 +41,9 @@ def build_tiny_pipeline(seed: int = 0) -> FoalPipeline:
         codec = FoalCodec(reader_width=8, field_hidden=16, shadow_hidden=8, plane_grid=16)
         sizes = {"width": 32, "layers": 3, "heads": 2, "kv_heads": 1, "hidden": 48, "outer": 1}
         transformer = build_transformer(**sizes)
+    with torch.no_grad():
+        for weights in codec.decoder.parameters():
+            weights *= LIVELY
     return build_pipeline(codec, transformer)
 
 

@@ -1,26 +1,21 @@
 """Runs of many clips: grouped, repeatable, and not stopped by one that fails."""
 
-import hashlib
 import multiprocessing
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from small_clips import ball_clip, entrant_of, small_track
+from small_clips import ball_clip, entrant_of
 
-from generator.engine import Progress, generate
+from engine_runs import PROMPTS, TRACK, outcome, requests_for
+from generator.engine import generate
 from generator.media import encode_rendition
 from generator.spec import (
     BackendSpec,
-    ClipRequest,
     Entrant,
-    FailedClip,
     GeneratedClip,
     read_entrant,
 )
 
-TRACK = small_track(audio=True)
-PROMPTS = ("a red ball bounces on grass", "a blue cube rolls on ice at night", "green", "yellow")
 # Importable where a worker's process is started: ends that process on one prompt.
 DEADLY = """
 import os
@@ -31,30 +26,20 @@ class DeadlyPipeline(FoalPipeline):
                  num_inference_steps=1, output_type="np"):
         if prompt == "die":
             os._exit(9)
+        word, _, path = prompt.partition(" once ")
+        if path and not os.path.exists(path):
+            open(path, "w").close()
+            if word == "lose":
+                raise RuntimeError("CUDA error: an illegal memory access was encountered")
+            os._exit(9)
+        if prompt == "tell":
+            prompt = f"process {os.getpid()}"
         if prompt == "raise":
             raise ZeroDivisionError("first line\\nsecond line")
         return super().__call__(prompt, height=height, width=width, num_frames=num_frames,
                                 frame_rate=frame_rate, generator=generator,
                                 num_inference_steps=num_inference_steps)
 """
-
-
-def requests_for(entrant: Entrant, prompts: tuple[str, ...] = PROMPTS) -> list[ClipRequest]:
-    return [
-        ClipRequest(entrant, TRACK, f"p{number}", prompt, seed=number)
-        for number, prompt in enumerate(prompts)
-    ]
-
-
-def outcome(clips: Iterator[GeneratedClip | FailedClip]) -> dict[tuple[str, str], str]:
-    return {
-        (clip.request.entrant.name, clip.request.prompt_id): (
-            clip.reason
-            if isinstance(clip, FailedClip)
-            else hashlib.sha256(clip.rendition).hexdigest()
-        )
-        for clip in clips
-    }
 
 
 def renamed(entrant: Entrant, name: str, **options: object) -> Entrant:
@@ -78,7 +63,7 @@ def test_clips_are_the_same_however_many_workers_make_them(tiny_foal: Path) -> N
     assert multiprocessing.active_children() == []
 
 
-def test_requests_are_grouped_by_entrant_and_progress_is_told(tiny_foal: Path) -> None:
+def test_requests_are_grouped_by_entrant(tiny_foal: Path) -> None:
     first = read_entrant(tiny_foal)
     second = renamed(first, "Second")
     mixed = [
@@ -86,42 +71,61 @@ def test_requests_are_grouped_by_entrant_and_progress_is_told(tiny_foal: Path) -
         for pair in zip(requests_for(first), requests_for(second), strict=True)
         for request in pair
     ]
-    told: list[Progress] = []
-    clips = list(generate(mixed, workers=1, on_progress=told.append))
+    clips = list(generate(mixed, workers=0))
     names = [clip.request.entrant.name for clip in clips]
     assert names == ["Tiny Foal"] * 4 + ["Second"] * 4
-    assert [progress.done for progress in told] == list(range(1, 9))
-    assert {(progress.total, progress.failed) for progress in told} == {(8, 0)}
 
 
 def test_an_entrant_that_cannot_run_does_not_stop_the_others(tiny_foal: Path) -> None:
     good = read_entrant(tiny_foal)
     bad = renamed(good, "Bad", model="/nowhere/at/all")
-    told: list[Progress] = []
-    run = generate(
-        requests_for(bad, PROMPTS[:2]) + requests_for(good, PROMPTS[:1]),
-        workers=1,
-        on_progress=told.append,
-    )
+    run = generate(requests_for(bad, PROMPTS[:2]) + requests_for(good, PROMPTS[:1]), workers=0)
     results = outcome(run)
     assert "does not exist" in results["Bad", "p0"]
     assert results["Bad", "p0"] == results["Bad", "p1"]
     assert len(results["Tiny Foal", "p0"]) == 64
-    assert told[-1].failed == 2
 
 
 def test_what_a_model_raises_becomes_one_sentence(deadly: Entrant) -> None:
-    results = outcome(generate(requests_for(deadly, ("raise", "a ball")), workers=1))
+    results = outcome(generate(requests_for(deadly, ("raise", "a ball")), workers=0))
     assert results["Deadly", "p0"] == (
         "Deadly failed on prompt p0 (ZeroDivisionError: first line)."
     )
     assert len(results["Deadly", "p1"]) == 64
 
 
-def test_a_process_that_dies_costs_one_clip(deadly: Entrant) -> None:
+def test_a_process_that_dies_costs_the_clip_that_it_dies_of(deadly: Entrant) -> None:
     results = outcome(generate(requests_for(deadly, ("die", "a ball", "a cube")), workers=2))
     assert "ended its process on prompt p0 (exit code 9)" in results["Deadly", "p0"]
     assert [len(results["Deadly", key]) for key in ("p1", "p2")] == [64, 64]
+
+
+def test_what_dies_once_is_made_by_another_process(deadly: Entrant, tmp_path: Path) -> None:
+    once = f"die once {tmp_path / 'died'}"
+    results = outcome(generate(requests_for(deadly, ("a ball", once, "a cube")), workers=1))
+    assert (tmp_path / "died").exists()
+    assert [len(results["Deadly", key]) for key in ("p0", "p1", "p2")] == [64, 64, 64]
+
+
+def test_a_lost_device_is_left_with_its_process(deadly: Entrant, tmp_path: Path) -> None:
+    once = f"lose once {tmp_path / 'lost'}"
+    results = outcome(generate(requests_for(deadly, (once, "a cube")), workers=1))
+    assert [len(results["Deadly", key]) for key in ("p0", "p1")] == [64, 64]
+
+
+def test_each_entrant_has_a_process_of_its_own(deadly: Entrant) -> None:
+    entrants = [renamed(deadly, name) for name in ("One", "Two")]
+    requests = [each for entrant in entrants for each in requests_for(entrant, ("tell", "tell"))]
+    told = {
+        name: {
+            clip.provenance.warnings
+            for clip in generate(requests, workers=2)
+            if isinstance(clip, GeneratedClip) and clip.request.entrant.name == name
+        }
+        for name in ("One", "Two")
+    }
+    assert [len(processes) for processes in told.values()] == [1, 1]
+    assert told["One"] != told["Two"]
 
 
 def test_closing_a_run_ends_its_processes(tmp_path: Path) -> None:

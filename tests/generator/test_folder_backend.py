@@ -43,10 +43,10 @@ def reason(clip: GeneratedClip | FailedClip) -> str:
 def test_a_file_becomes_a_clip_and_is_its_master(folder: Path) -> None:
     clip = ask(folder, "fits")
     assert isinstance(clip, GeneratedClip)
-    assert clip.master == (folder / "fits.mp4").read_bytes()
-    assert clip.master_suffix == ".mp4"
+    assert clip.master.data == (folder / "fits.mp4").read_bytes()
+    assert clip.master.suffix == ".mp4"
     assert len(clip.rendition) == TRACK.bytes
-    assert clip.rendition != clip.master
+    assert clip.rendition != clip.master.data
     assert (clip.provenance.backend, clip.provenance.model) == ("folder", "fits.mp4")
 
 

@@ -1,0 +1,83 @@
+"""Clips made elsewhere: all of a manifest's or none."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from arena.catalog import find_entrant
+from arena.database import Database
+from arena.errors import NotFound, ProductionError
+from arena.manifest import ImportRow
+from arena.media import MediaStore
+from arena.models import Clip, Prompt, Track
+from arena.production.entrants import entrant_spec, track_settings
+from arena.production.making import discard, enter, files_of, put_files
+from arena.production.missing import Missing
+from generator.engine import adopt
+from generator.errors import GeneratorError
+from generator.spec import ClipRequest
+
+
+def import_clips(
+    database: Database,
+    store: MediaStore,
+    rows: list[ImportRow],
+    *,
+    clock: Callable[[], datetime],
+    on_clip: Callable[[ImportRow], None],
+) -> None:
+    """Take in clips made elsewhere, all of them in one transaction or none.
+
+    Raises:
+        ProductionError: naming the row that cannot be taken; then nothing was stored.
+    """
+    with database.reading() as session:
+        items = [_resolve(session, row) for row in rows]
+    clips: list[Clip] = []
+    try:
+        for row, item in zip(rows, items, strict=True):
+            try:
+                clips.append(put_files(store, item, adopt(row.path, item.request), now=clock()))
+            except GeneratorError as error:
+                raise ProductionError(f"Row {row.number}: {error}") from error
+            on_clip(row)
+        with database.writing() as session:
+            gone = [path for clip in clips for path in enter(session, clip)]
+    except BaseException:
+        # Ctrl-C too: what was stored for this import is named by no row and goes.
+        for clip in clips:
+            discard(store, files_of(clip))
+        raise
+    discard(store, gone)
+
+
+def _resolve(session: Session, row: ImportRow) -> Missing:
+    try:
+        entrant = find_entrant(session, row.entrant)
+    except NotFound as error:
+        raise ProductionError(f"Row {row.number}: {error}") from error
+    track = session.scalar(select(Track).where(Track.name == row.track))
+    if track is None or track not in entrant.tracks:
+        raise ProductionError(
+            f"Row {row.number}: {entrant.name} does not compete in the track '{row.track}'."
+        )
+    prompt = session.get(Prompt, row.prompt_id)
+    if prompt is None or track not in prompt.tracks:
+        raise ProductionError(
+            f"Row {row.number}: the track {track.name} has no prompt '{row.prompt_id}'."
+        )
+    if row.seed >= track.seeds:
+        raise ProductionError(
+            f"Row {row.number}: the track {track.name} has seeds 0 to {track.seeds - 1}, "
+            f"not {row.seed}."
+        )
+    request = ClipRequest(
+        entrant=entrant_spec(entrant),
+        track=track_settings(track),
+        prompt_id=prompt.id,
+        prompt=prompt.text,
+        seed=row.seed,
+    )
+    return Missing(entrant.id, track.id, prompt.id, row.seed, request=request)

@@ -1,0 +1,107 @@
+"""Has clips generated and writes them: files first, then the row that names them."""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from arena.database import Database
+from arena.media import MediaStore
+from arena.models import Clip, ClipStatus
+from arena.production.missing import Missing, request_key
+from generator.engine import generate
+from generator.spec import FailedClip, GeneratedClip
+
+
+def produce(
+    database: Database,
+    store: MediaStore,
+    missing: list[Missing],
+    *,
+    workers: int | None,
+    ray: str | None = None,
+    clock: Callable[[], datetime],
+) -> Iterator[GeneratedClip | FailedClip]:
+    """Have the missing clips generated, store each as it comes, and hand it on for the report.
+
+    `workers` and `ray` are `generator.engine.generate`'s.
+
+    Raises:
+        ProductionError: no clip can be generated at all, and why.
+    """
+    owed = {request_key(item.request): item for item in missing}
+    requests = [item.request for item in missing]
+    for result in generate(requests, workers=workers, ray=ray):
+        clip = put_files(store, owed[request_key(result.request)], result, now=clock())
+        with database.writing() as session:
+            gone = enter(session, clip)
+        discard(store, gone)
+        yield result
+
+
+def failure_of(result: GeneratedClip | FailedClip) -> str | None:
+    """Why no clip came of it; None where one did."""
+    return result.reason if isinstance(result, FailedClip) else None
+
+
+def put_files(
+    store: MediaStore, item: Missing, result: GeneratedClip | FailedClip, *, now: datetime
+) -> Clip:
+    """Files first, then the row: a kill between leaves files that no row names, no half clip."""
+    clip = Clip(
+        entrant_id=item.entrant_id,
+        track_id=item.track_id,
+        prompt_id=item.prompt_id,
+        seed=item.seed,
+        status=ClipStatus.FAILED,
+        created_at=now,
+    )
+    if result.master is not None:
+        master = result.master
+        clip.master_path = store.put(master.data, folder="masters", suffix=master.suffix)
+        clip.master_sha256 = hashlib.sha256(master.data).hexdigest()
+    if isinstance(result, FailedClip):
+        clip.failure = result.reason
+        return clip
+    clip.status = ClipStatus.READY
+    clip.rendition_path = store.put(result.rendition, folder="renditions", suffix=".mp4")
+    clip.sha256 = hashlib.sha256(result.rendition).hexdigest()
+    clip.provenance = result.provenance.model_dump(mode="json")
+    clip.measures = result.measures
+    return clip
+
+
+def enter(session: Session, clip: Clip) -> list[str]:
+    """Write the clip's row; a failed one gives way, and a ready one of another run stands.
+
+    Returns the files that no row names any more, to be deleted once this is committed.
+    """
+    before = session.scalar(
+        select(Clip).where(
+            Clip.entrant_id == clip.entrant_id,
+            Clip.track_id == clip.track_id,
+            Clip.prompt_id == clip.prompt_id,
+            Clip.seed == clip.seed,
+        )
+    )
+    if before is not None and before.status is ClipStatus.READY:
+        return files_of(clip)
+    gone = [] if before is None else files_of(before)
+    if before is not None:
+        session.delete(before)
+        session.flush()
+    session.add(clip)
+    return gone
+
+
+def files_of(clip: Clip) -> list[str]:
+    """What the store holds of a clip."""
+    return [path for path in (clip.master_path, clip.rendition_path) if path is not None]
+
+
+def discard(store: MediaStore, paths: list[str]) -> None:
+    """Delete files that no row names."""
+    for path in paths:
+        store.delete(path)

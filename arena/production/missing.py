@@ -1,0 +1,69 @@
+"""Which clips are missing: a question to the database, so that a killed run just goes on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
+from arena.production.entrants import entrant_spec, track_settings
+from generator.spec import ClipRequest
+from generator.spec import Entrant as EntrantSpec
+
+
+@dataclass(frozen=True)
+class Missing:
+    """One clip that is not there: the rows it belongs to, and what to ask of the generator."""
+
+    entrant_id: int
+    track_id: int
+    prompt_id: str
+    seed: int
+    request: ClipRequest
+
+
+def find_missing(
+    session: Session, *, track: Track | None = None, entrant: Entrant | None = None
+) -> list[Missing]:
+    """Every clip that active entrants owe to active prompts, by track, entrant, prompt, seed."""
+    pairs = (
+        select(Track, Entrant, Prompt)
+        .join(EntrantTrack, EntrantTrack.track_id == Track.id)
+        .join(Entrant, Entrant.id == EntrantTrack.entrant_id)
+        .join(PromptTrack, PromptTrack.track_id == Track.id)
+        .join(Prompt, Prompt.id == PromptTrack.prompt_id)
+        .where(Track.closed_at.is_(None), Entrant.retired_at.is_(None), Prompt.retired_at.is_(None))
+        .order_by(Entrant.id, Track.id, Prompt.id)
+    )
+    ready = select(Clip.entrant_id, Clip.track_id, Clip.prompt_id, Clip.seed).where(
+        Clip.status == ClipStatus.READY
+    )
+    if track is not None:
+        pairs = pairs.where(Track.id == track.id)
+    if entrant is not None:
+        pairs = pairs.where(Entrant.id == entrant.id)
+    there = {tuple(row) for row in session.execute(ready)}
+    specs: dict[int, EntrantSpec] = {}
+    missing = []
+    for row_track, row_entrant, prompt in session.execute(pairs):
+        spec = specs.setdefault(row_entrant.id, entrant_spec(row_entrant))
+        for seed in range(row_track.seeds):
+            key = (row_entrant.id, row_track.id, prompt.id, seed)
+            if key in there:
+                continue
+            request = ClipRequest(
+                entrant=spec,
+                track=track_settings(row_track),
+                prompt_id=prompt.id,
+                prompt=prompt.text,
+                seed=seed,
+                source=Path(prompt.source) if prompt.source else None,
+            )
+            missing.append(Missing(*key, request=request))
+    return missing
+
+
+def request_key(request: ClipRequest) -> tuple[str, str, str, int]:
+    """What tells a request from all others of a run."""
+    return request.entrant.name, request.track.name, request.prompt_id, request.seed

@@ -1,0 +1,104 @@
+"""Clips are made, made again, and listed with their reasons where they cannot be."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from arena import catalog, production
+from arena.cli import app
+from arena.entries import EntrantEntry, PromptEntry
+from arena.home import Arena, make_arena, utc_now
+from arena.models import Clip, ClipStatus
+from arena.shipped import Collection
+from generator.foal.build import build_tiny_pipeline, save_pipeline
+from generator.media import encode_master
+from playable import film, settings_for
+from small_arena import START, track_entry
+
+TRACK = "small-audio"
+
+
+@pytest.fixture
+def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
+    """A tiny model and a folder of films, asked for two prompts."""
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    made = make_arena(settings_for(tmp_path), Collection.STANDARD)
+    save_pipeline(build_tiny_pipeline(), tmp_path / "tiny")
+    (tmp_path / "films").mkdir()
+    black = film(1)
+    black.frames[:] = 0
+    (tmp_path / "films" / "p1.mp4").write_bytes(encode_master(black))
+    (tmp_path / "films" / "p2.mp4").write_bytes(encode_master(film(2)))
+    backends = {
+        "Tiny": {
+            "kind": "diffusers",
+            "pipeline": "generator.foal:FoalPipeline",
+            "model": str(tmp_path / "tiny"),
+            "call": {"num_inference_steps": 2},
+        },
+        "Films": {"kind": "folder", "path": str(tmp_path / "films")},
+    }
+    with made.database.writing() as session:
+        catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
+        prompts = [PromptEntry(id=key, text="a red ball", tracks=(TRACK,)) for key in ("p1", "p2")]
+        catalog.import_prompts(session, prompts, now=START)
+        for name, backend in backends.items():
+            entry = EntrantEntry(
+                slug=name.lower(),
+                name=name,
+                creator="Nobody",
+                licence="MIT",
+                tracks=(TRACK,),
+                backend=backend,
+            )
+            catalog.add_entrant(session, entry, now=START)
+    return made
+
+
+def produce(arena: Arena) -> None:
+    with arena.database.reading() as session:
+        missing = production.find_missing(session)
+    for _ in production.produce(arena.database, arena.store, missing, workers=0, clock=utc_now):
+        pass
+
+
+def test_failures_are_listed_with_pictures_and_tried_again(arena: Arena, tmp_path: Path) -> None:
+    produce(arena)
+    told = CliRunner().invoke(app, ["failures"], env={"COLUMNS": "200"})
+    assert told.exit_code == 0
+    assert "Films" in told.output
+    assert "black" in told.output
+    assert "Tiny" not in told.output
+
+    page = tmp_path / "failures.html"
+    CliRunner().invoke(app, ["failures", "--page", str(page)])
+    shown = page.read_text()
+    assert "1 clips failed" in shown
+    assert shown.count("data:image/jpeg") == 3
+
+    kept = [path for path in (tmp_path / "media" / "masters").rglob("*") if path.is_file()]
+    (tmp_path / "films" / "p1.mp4").write_bytes(encode_master(film(3)))
+    produce(arena)
+    with arena.database.reading() as session:
+        clips = session.scalars(select(Clip)).all()
+        assert {clip.status for clip in clips} == {ClipStatus.READY}
+    now = [path for path in (tmp_path / "media" / "masters").rglob("*") if path.is_file()]
+    assert len(now) == len(kept) == 4
+
+
+def test_clips_can_be_made_again_and_compared(arena: Arena) -> None:
+    produce(arena)
+    with arena.database.reading() as session:
+        drawn = production.draw_ready(session, 10, track=None, entrant=None)
+        paths = {clip.prompt_id: clip.master_path for clip in session.scalars(select(Clip))}
+    assert {ready.request.entrant.name for ready in drawn} == {"Tiny"}  # a folder only copies
+    found = list(production.recheck(arena.store, drawn, workers=0))
+    assert [(each.good, each.words()) for each in found] == [(True, "the same bytes")] * 2
+
+    other = arena.store.read(str(paths["p2"]))
+    arena.store.filesystem.pipe_file(arena.store._full(drawn[0].master_path), other)
+    found = list(production.recheck(arena.store, drawn[:1], workers=0))
+    assert not found[0].good
+    assert "dB" in found[0].words()
