@@ -55,7 +55,7 @@ class CreateVideo(_Checked):
     seconds: Annotated[Decimal, Field(gt=0, decimal_places=9)] | None = None
     size: str | None = None
     seed: Annotated[int, Field(ge=0, le=MOST_SEED)] | None = None
-    fps: Annotated[Fraction, Field(gt=0, le=120)] | None = None
+    fps: Annotated[Fraction, Field(ge=1, le=60)] | None = None
     audio: bool | None = None
 
 

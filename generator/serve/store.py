@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +110,9 @@ class VideoStore:
             if video is None:
                 return
             self._videos[video_id] = video = video.model_copy(update=changes)
-            self._write(video)
+            # A full disk loses what only the next run would read.
+            with suppress(OSError):
+                self._write(video)
             if video.finished:
                 self.image(video_id).unlink(missing_ok=True)
                 self._sweep()

@@ -123,18 +123,22 @@ class WorkQueue:
         """The life of a thread: one video after the other, its process kept between them."""
         worker: WorkerProcess | None = None
         while (job := self._next()) is not None:
-            if worker is None or worker.ended:
-                worker = WorkerProcess()
             started = time.monotonic()
-            clip = self._make(job, worker)
+            try:
+                if worker is None or worker.ended:
+                    worker = WorkerProcess()
+                clip = self._make(job, worker)
+                if not job.cancelled:
+                    self._keep(job, clip)
+            except OSError as error:  # no process, or no room on the disk
+                told = f"The server could not make the video ({error.strerror or error})."
+                self._store.fail(job.video_id, VideoError(code="server_error", message=told))
             with self._changed:
                 del self._in_work[job.video_id]
-                # Its process is told to stop, or will be in a moment.
-                stopped = job.cancelled or self._closing
-            if clip is not None and not job.cancelled:
-                self._keep(job, clip)
                 self._took.append(time.monotonic() - started)
-            if stopped:
+                # Its process was told to stop, and would take the next video with it.
+                stopped = job.cancelled or self._closing
+            if stopped and worker is not None:
                 _leave(worker)
                 worker = None
         if worker is not None:
@@ -158,14 +162,10 @@ class WorkQueue:
             worker.give(job.request)
         return worker.take()
 
-    def _keep(self, job: _Job, clip: GeneratedClip | FailedClip) -> None:
+    def _keep(self, job: _Job, clip: GeneratedClip | FailedClip | None) -> None:
         if isinstance(clip, GeneratedClip):
-            try:
-                self._store.complete(job.video_id, clip.rendition)
-            except OSError as error:
-                told = f"The video could not be stored ({error.strerror}); make room on the disk."
-                self._store.fail(job.video_id, VideoError(code="storage_failed", message=told))
-        elif self._closing:
+            self._store.complete(job.video_id, clip.rendition)
+        elif clip is None or self._closing:
             self._store.fail(job.video_id, STOPPED)
         else:
             failed = VideoError(code="generation_failed", message=clip.reason)
