@@ -18,11 +18,12 @@ Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
 RESERVED = ("prompt", "model", "input_reference")
 MODALITIES = ("text-to-video", "image-to-video")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-# How keys of services begin, and long runs of letters and digits without a word in them.
+# How keys of services begin (OpenAI, xAI, Groq, Hugging Face, Replicate, Google, Amazon).
 KEY = re.compile(
-    r"\b(sk|pk|rk|xai|gsk|hf|r8|key|fal)[-_][A-Za-z0-9_-]{12,}|\bAIza\w{20,}|\bAKIA\w{12,}"
+    r"\b(sk[-_]|xai-|gsk_|hf_|r8_)(?=[\w-]*[0-9])[\w-]{12,}|\bAIza[\w-]{20,}|\bAKIA[0-9A-Z]{12,}"
 )
-LONG_RUN = re.compile(r"(?=\w*[0-9])(?=\w*[A-Za-z])[A-Za-z0-9]{24,}")
+# Many letters and digits without a word's end: no name that a person gives a variable.
+LONG_RUN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{24,}")
 
 
 class OpenaiOptions(BaseModel):
@@ -73,7 +74,7 @@ def read_options(entrant: Entrant) -> OpenaiOptions:
     if "api_key" in given or "api_key" in entrant.backend.call:
         raise _key_in_spec(entrant, "api_key")
     for place, value in (*given.items(), *entrant.backend.call.items()):
-        if isinstance(value, str) and (KEY.search(value) or _is_key(place, value)):
+        if isinstance(value, str) and _is_key(place, value):
             raise _key_in_spec(entrant, place)
     refuse_unknown_options(entrant, frozenset(OpenaiOptions.model_fields))
     try:
@@ -188,16 +189,15 @@ def _sides(entrant: Entrant, size: Any) -> tuple[int, int]:
 
 
 def _is_key(place: str, value: str) -> bool:
-    """Whether the value stands where a variable's name or a short word belongs, and is neither."""
-    if place == "api_key_env":
-        return VARIABLE.fullmatch(value) is None or LONG_RUN.search(value) is not None
-    return False
+    """Whether a value looks like a key, or stands where a variable's name belongs and is none."""
+    if place != "api_key_env":
+        return KEY.search(value) is not None
+    return VARIABLE.fullmatch(value) is None or LONG_RUN.search(value) is not None
 
 
 def _key_in_spec(entrant: Entrant, place: str) -> SpecError:
     # The value stays out of the message: messages end in logs.
     return SpecError(
-        f"{entrant.name}: {place} in [backend] is no name of an environment variable but looks like "
-        "a key, and a key never stands in a spec; put it in the environment and name the variable "
-        "in api_key_env."
+        f"{entrant.name}: {place} looks like a key, and a key never stands in a spec; put it in "
+        "the environment and give the variable's name as backend.api_key_env."
     )
