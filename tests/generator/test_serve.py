@@ -16,6 +16,8 @@ from generator.serve.shapes import Video, VideoError
 from generator.serve.store import VideoStore
 from video_servers import Served, serving, wait_for
 
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+
 SMALL = {"size": "64x48", "seconds": "0.5"}
 
 
@@ -77,13 +79,11 @@ def test_size_and_length_have_defaults_and_sound_can_be_left_out(served: Served)
 
 
 def test_still_pictures_of_a_video(served: Served, made: Video) -> None:
-    for variant, form, size in (
-        ("thumbnail", "WEBP", (64, 48)),
-        ("spritesheet", "JPEG", (256, 144)),
-    ):
+    expected = {"thumbnail": ("WEBP", (64, 48)), "spritesheet": ("JPEG", (256, 144))}
+    for variant, told in expected.items():
         data = served.client.videos.download_content(made.id, variant=variant).read()  # type: ignore[arg-type]
         with Image.open(BytesIO(data)) as image:
-            assert (image.format, image.size) == (form, size)
+            assert (image.format, image.size) == told
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
@@ -147,8 +147,8 @@ def test_what_else_the_client_has_is_refused_clearly(served: Served, made: Video
     videos = served.client.videos
     for ask in (
         lambda: videos.remix(made.id, prompt="x"),
-        lambda: videos.edit(prompt="x", video={"id": made.id}),
-        lambda: videos.extend(prompt="x", seconds="4", video={"id": made.id}),
+        lambda: videos.edit(prompt="x", video=b"x"),
+        lambda: videos.extend(prompt="x", seconds="4", video=b"x"),
         lambda: videos.create_character(name="x", video=b"x"),
         lambda: videos.get_character("x"),
     ):

@@ -25,6 +25,7 @@ from generator.foal.pipeline import FoalPipeline
 class SlowPipeline(FoalPipeline):
     def __call__(self, prompt, **arguments):
         if prompt == "slow":
+            self.scheduler.set_timesteps(arguments["num_inference_steps"])
             arguments["callback_on_step_end"](self, 0, 0, {})
             time.sleep(60)
         return super().__call__(prompt, **arguments)
