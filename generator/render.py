@@ -12,7 +12,8 @@ from generator.spec import ClipRequest, GeneratedClip, Provenance, RawClip
 def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:
     """The clip that goes into battles, measured as voters will see and hear it.
 
-    The master is the file as it came, or the samples without loss.
+    The master is the file as it came, or the samples without loss; it is empty where the request
+    is for the rendition only.
 
     Raises:
         ClipError: The clip does not fit the request's track.
@@ -20,13 +21,14 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
     fitted, fitting = fit_to_track(raw, request.track)
     rendition = make_rendition(fitted, request.track)
     adapted = (*provenance.adapted, *fitting, *rendition.adapted)
+    bare = request.rendition_only
     return GeneratedClip(
         request=request,
-        master=encode_master(raw) if raw.original is None else raw.original,
+        master=b"" if bare else raw.original or encode_master(raw),
         master_suffix=raw.original_suffix or MASTER_SUFFIX,
         rendition=rendition.data,
         provenance=provenance.model_copy(update={"adapted": adapted}),
-        measures=measure_clip(fitted, prompt=request.prompt),
+        measures=None if bare else measure_clip(fitted, prompt=request.prompt),
     )
 
 

@@ -149,6 +149,7 @@ class ClipRequest:
     prompt: str
     seed: int
     source: Path | None = None
+    rendition_only: bool = False  # no master and no measures: for who hands the file on at once
 
 
 @dataclass(frozen=True, eq=False)

@@ -49,7 +49,13 @@ class VideoService:
             source.write_bytes(image)
         self.store.put(video)
         request = ClipRequest(
-            terms.entrant, terms.track, video.id, asked.prompt, seed=seed, source=source
+            terms.entrant,
+            terms.track,
+            prompt_id=video.id,
+            prompt=asked.prompt,
+            seed=seed,
+            source=source,
+            rendition_only=True,
         )
         try:
             self.queue.add(request)
