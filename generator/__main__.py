@@ -1,4 +1,4 @@
-"""`python -m generator`: make a clip, train the built-in model, measure clips, time full size."""
+"""`python -m generator`: make a clip, serve entrants, train and measure the built-in model."""
 
 import logging
 import sys
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 DEBUG = "--debug"
 
 app = typer.Typer(
-    help="Generate clips with an entrant, train the built-in model, measure clips.",
+    help="Generate clips with an entrant, serve entrants, train the built-in model, measure clips.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -64,6 +64,52 @@ def sample(
     seconds = clip.provenance.seconds
     took = "" if seconds is None else f" in {seconds:.1f} s"
     typer.echo(f"{output}: {settings.duration_s:g} s at {settings.width}x{settings.height}{took}.")
+
+
+@app.command()
+def serve(
+    entrants: Annotated[list[Path], typer.Argument(help="The entrants' TOML files.")],
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 is everywhere.")] = (
+        "127.0.0.1"
+    ),
+    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free one.", min=0)] = 8000,
+    folder: Annotated[
+        Path | None, typer.Option(help="Keeps finished videos over restarts; default none.")
+    ] = None,
+    workers: Annotated[int, typer.Option(help="Videos made at once.", min=1)] = 1,
+    queue: Annotated[int, typer.Option(help="Videos that may wait.", min=0)] = 16,
+    keep: Annotated[int, typer.Option(help="Finished videos kept; the oldest go.", min=1)] = 64,
+    keep_hours: Annotated[float, typer.Option(help="How long each is kept.", min=0.01)] = 24.0,
+    max_upload: Annotated[int, typer.Option(help="Most MiB of a request.", min=1)] = 16,
+    max_seconds: Annotated[float, typer.Option(help="Longest video.", min=0.1)] = 20.0,
+    api_key_env: Annotated[
+        str | None,
+        typer.Option(help="Environment variable with the key that clients must send."),
+    ] = None,
+) -> None:
+    """Offer entrants as the OpenAI Videos API, for the official client."""
+    from generator.serve import ServeOptions
+    from generator.serve import serve as serve_entrants
+    from generator.spec import read_entrant
+
+    specs = [read_entrant(path) for path in entrants]
+
+    def tell(address: str) -> None:
+        typer.echo(f"{', '.join(spec.slug for spec in specs)} at {address}; Ctrl-C stops.")
+
+    options = ServeOptions(
+        host=host,
+        port=port,
+        folder=folder,
+        workers=workers,
+        queue=queue,
+        keep=keep,
+        keep_hours=keep_hours,
+        upload_mib=max_upload,
+        most_seconds=max_seconds,
+        api_key_env=api_key_env,
+    )
+    serve_entrants(specs, options, on_ready=tell)
 
 
 @app.command()

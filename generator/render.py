@@ -21,12 +21,13 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
     rendition = make_rendition(fitted, request.track)
     check_rendition(rendition.data, request.track)
     adapted = (*provenance.adapted, *fitting, *rendition.adapted)
+    bare = request.rendition_only
     return GeneratedClip(
         request=request,
-        master=make_master(raw),
+        master=None if bare else make_master(raw),
         rendition=rendition.data,
         provenance=provenance.model_copy(update={"adapted": adapted}),
-        measures=measure_clip(fitted, prompt=request.prompt),
+        measures=None if bare else measure_clip(fitted, prompt=request.prompt),
     )
 
 

@@ -21,6 +21,8 @@ AUDIO_SUFFIX = "-audio"
 AUDIO_RATE = 48_000  # Hz, of every rendition with sound
 # A backend option of this name is a place on disk, and relative ones start at the spec's folder.
 PATH_OPTIONS = ("model", "path")
+# Behind an address a model is a name of the server's, whatever lies beside the spec.
+ADDRESS_OPTION = "base_url"
 
 # The size of Foal's world, for a sample outside an arena. At 800 kbit/s the miniature's clips show
 # no coding artefacts; bytes hold three seconds at that rate, its buffer, the sound and the boxes.
@@ -147,6 +149,7 @@ class ClipRequest:
     prompt: str
     seed: int
     source: Path | None = None
+    rendition_only: bool = False  # no master and no measures: for who hands the file on at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,6 +184,8 @@ class Provenance(BaseModel):
     hardware: str | None = None
     seconds: float | None = None
     peak_memory_bytes: int | None = None
+    cost_usd: float | None = None  # by the entrant's price, of the seconds that were made
+    usage: dict[str, Any] | None = None  # what a server says that a clip took
     created_at: datetime
 
 
@@ -197,7 +202,7 @@ class GeneratedClip:
     """A finished clip: the master as generated and the rendition that voters get."""
 
     request: ClipRequest
-    master: Master
+    master: Master | None  # None where only the rendition was asked for
     rendition: bytes = field(repr=False)
     provenance: Provenance
     measures: dict[str, float] | None = None
@@ -223,7 +228,7 @@ def read_entrant(path: Path) -> Entrant:
     """
     document = _read_toml(path, noun="entrant")
     backend = document.get("backend")
-    if isinstance(backend, dict):
+    if isinstance(backend, dict) and ADDRESS_OPTION not in backend:
         for key in PATH_OPTIONS:
             if isinstance(backend.get(key), str):
                 backend[key] = _resolve(backend[key], folder=path.resolve().parent)

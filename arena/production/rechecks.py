@@ -103,8 +103,9 @@ def recheck(
     try:
         for made in generate([ready.request for ready in drawn], workers=workers, ray=ray):
             ready = by_key[request_key(made.request)]
-            if isinstance(made, FailedClip):
-                yield Recheck(ready, same_hardware=False, difference=None, failure=made.reason)
+            if isinstance(made, FailedClip) or made.master is None:
+                reason = made.reason if isinstance(made, FailedClip) else "no master was made"
+                yield Recheck(ready, same_hardware=False, difference=None, failure=reason)
                 continue
             difference = compare(store.read(ready.master_path), made.master.data)
             same_hardware = made.provenance.hardware == ready.hardware

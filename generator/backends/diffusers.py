@@ -12,6 +12,7 @@ from generator.backends.arguments import SOURCE, arrange_call, check_call, size_
 from generator.backends.meter import Meter, installed_versions, plain
 from generator.backends.outputs import crop_surplus, read_output, read_warnings
 from generator.backends.sources import read_source, without_media
+from generator.backends.steps import tell_steps
 from generator.backends.weights import check_folder, hash_folder
 from generator.errors import BackendError, SpecError
 from generator.memory import reuse_freed_memory
@@ -108,8 +109,9 @@ class DiffusersBackend:
         )
         meter = Meter(on_gpu=self._device().startswith("cuda"))
         seeded = torch.Generator("cpu").manual_seed(request.seed)
+        watched = tell_steps(pipeline, call=pipeline.__call__)
         with meter, torch.inference_mode():
-            output = pipeline(**arguments.passed, generator=seeded)
+            output = pipeline(**arguments.passed, **watched, generator=seeded)
         raw = read_output(output, name=name, pipeline=pipeline, fps=fps)
         raw, adapted = crop_surplus(raw, track, multiple=size_multiple(pipeline))
         scheduler = getattr(getattr(pipeline, "scheduler", None), "config", {})

@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from generator.backends.arguments import IMAGE, VIDEO
 from generator.errors import ClipError
 from generator.media import decode, fit_to_track
-from generator.spec import ClipRequest, TrackSettings
+from generator.spec import ClipRequest
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 
@@ -32,7 +32,8 @@ def read_source(
         )
     name = next(name for name in names if name in inspect.signature(call).parameters)
     if names == IMAGE:
-        return {name: _first_image(request.source, request.track)}
+        size = request.track.width, request.track.height
+        return {name: first_image(request.source, size)}
     silent = request.track.model_copy(update={"audio": False})
     fitted, _ = fit_to_track(decode(request.source), silent)
     return {name: [Image.fromarray(frame) for frame in fitted.frames]}
@@ -43,12 +44,15 @@ def without_media(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in arguments.items() if key not in (*IMAGE, *VIDEO)}
 
 
-def _first_image(path: Path, track: TrackSettings) -> Image.Image:
-    """The image turned upright and cropped to the track's shape."""
+def first_image(path: Path, size: tuple[int, int]) -> Image.Image:
+    """The image turned upright and cropped to the shape of a size, (width, height).
+
+    Raises:
+        ClipError: It is missing or does not open.
+    """
     try:
         with Image.open(path, formats=FORMATS) as image:
-            upright = ImageOps.exif_transpose(image.convert("RGB"))
-            return ImageOps.fit(upright, (track.width, track.height))
+            return ImageOps.fit(ImageOps.exif_transpose(image.convert("RGB")), size)
     except FileNotFoundError:
         raise ClipError(f"There is no image {path}; give the path of one.") from None
     except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:

@@ -12,7 +12,6 @@ from generator.foal.codec import FoalCodec
 from generator.foal.model import NOISE_SHIFT, FoalTransformer
 from generator.foal.pipeline import FoalPipeline
 
-
 LIVELY = 2.0  # times what random weights are: else they draw a grey that nothing moves in
 
 

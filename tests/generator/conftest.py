@@ -1,8 +1,11 @@
 """A tiny real model for the tests of the generator."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from video_servers import KEY_VARIABLE, SLOW, Served, serving
 
 ENTRANT_TOML = """
 name = "Tiny Foal"
@@ -29,3 +32,21 @@ def tiny_foal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = folder / "tiny.toml"
     spec.write_text(ENTRANT_TOML, encoding="utf-8")
     return spec
+
+
+@pytest.fixture(scope="session")
+def served(tiny_foal: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A server of the tiny Foal, of one of texts alone, and of one that is slow when told so."""
+    folder = tmp_path_factory.mktemp("served")
+    (folder / "slow_pipeline.py").write_text(SLOW, encoding="utf-8")
+    text = tiny_foal.read_text(encoding="utf-8").replace('"tiny"', f'"{tiny_foal.parent / "tiny"}"')
+    every = text.replace("tracks = [", 'tracks = ["image-to-video", ')
+    slow = text.replace("Tiny Foal", "Slow Foal").replace(
+        "generator.foal:FoalPipeline", "slow_pipeline:SlowPipeline"
+    )
+    for name, spec in (("every", every), ("slow", slow)):
+        (folder / f"{name}.toml").write_text(spec, encoding="utf-8")
+    options = ("--queue", "2", "--keep", "8", "--api-key-env", KEY_VARIABLE, "--max-upload", "1")
+    specs = (folder / "every.toml", folder / "slow.toml")
+    with serving(*specs, *options, "--folder", folder / "videos", modules=folder) as server:
+        yield server

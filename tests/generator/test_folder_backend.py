@@ -43,6 +43,7 @@ def reason(clip: GeneratedClip | FailedClip) -> str:
 def test_a_file_becomes_a_clip_and_is_its_master(folder: Path) -> None:
     clip = ask(folder, "fits")
     assert isinstance(clip, GeneratedClip)
+    assert clip.master is not None
     assert clip.master.data == (folder / "fits.mp4").read_bytes()
     assert clip.master.suffix == ".mp4"
     assert len(clip.rendition) == TRACK.bytes

@@ -1,0 +1,179 @@
+"""A worker in a process of its own: what a model does there ends no other."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager, suppress
+from ctypes import c_double
+from functools import partial
+from multiprocessing import sharedctypes
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext, SpawnContext
+from typing import NamedTuple
+
+from generator.progress import listening
+from generator.spec import ClipRequest, FailedClip
+from generator.worker import DeviceLost, Outcome, Worker
+
+STOPPING_S = 5.0  # a process that has not ended by then is killed
+# Loaded once, before any worker: the seconds that importing a model's libraries takes are not paid
+# for every entrant. Nothing in them touches a GPU when it is imported.
+PRELOADED = ("generator.worker", "generator.measure", "torch", "diffusers", "transformers")
+
+
+class Free(NamedTuple):
+    """From a worker: the model's part of a clip is done, the next can come."""
+
+
+class Done(NamedTuple):
+    """From a worker: the clip of the request of this number."""
+
+    number: int
+    clip: Outcome
+
+
+class WorkerProcess:
+    """A worker's process, the way to it, and the requests it is at, by number.
+
+    Args:
+        device: the card that it works on, as CUDA_VISIBLE_DEVICES names it; all without one.
+    """
+
+    def __init__(self, device: str | None = None) -> None:
+        context = _context()
+        self.connection, theirs = context.Pipe()
+        # Memory that both see, and no lock: a process killed while it held one would stop us too.
+        self._share = sharedctypes.RawValue(c_double, 0.0)
+        self.process = context.Process(
+            target=_serve, args=(theirs, self._share, device), daemon=True
+        )
+        self.requests: dict[int, ClipRequest] = {}
+        self._given = 0
+        with _interrupts_stay_here():
+            self.process.start()
+        theirs.close()  # else a dead process would not show as the end of the connection
+
+    @property
+    def share(self) -> float:
+        """Which share of its clip is done, 0 to 1, as far as the entrant's backend tells."""
+        return float(self._share.value)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the process is there no more."""
+        return self.process.exitcode is not None
+
+    def give(self, request: ClipRequest) -> int:
+        """Have it make a clip; the number by which the clip will come."""
+        number, self._given = self._given, self._given + 1
+        self.requests[number], self._share.value = request, 0.0
+        # A process that died already shows as the end of its connection.
+        with suppress(BrokenPipeError):
+            self.connection.send((number, request))
+        return number
+
+    def finish(self) -> None:
+        """No more will come: it ends once all its clips are sent."""
+        with suppress(BrokenPipeError):
+            self.connection.send(None)
+
+    def receive(self) -> Free | Done:
+        """What it says next, awaited.
+
+        Raises:
+            EOFError: the process has ended.
+        """
+        try:
+            message: Free | Done = self.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self.process.join()
+            raise EOFError from None
+        if isinstance(message, Done):
+            del self.requests[message.number]
+        return message
+
+    def take(self) -> Outcome:
+        """The clip of its only request, awaited; a failed one where the process ended on it."""
+        (request,) = self.requests.values()
+        try:
+            while not isinstance(message := self.receive(), Done):
+                pass
+        except EOFError:
+            self.requests.clear()
+            return FailedClip(request, self.why(request))
+        return message.clip
+
+    def why(self, request: ClipRequest) -> str:
+        """Why no clip came of a request that the process ended on."""
+        return (
+            f"{request.entrant.name} ended its process on prompt {request.prompt_id} "
+            f"(exit code {self.process.exitcode}); give it more memory or fewer workers."
+        )
+
+    def end(self) -> None:
+        """Ask the process to end: at once where it is idle, else by the way that cleans up."""
+        self.connection.close()
+        if self.requests:
+            self.process.terminate()
+
+    def join(self) -> None:
+        """Wait until the process has ended, and kill it where it does not."""
+        self.process.join(STOPPING_S)
+        if not self.ended:
+            self.process.kill()
+            self.process.join()
+
+
+def _context() -> ForkServerContext | SpawnContext:
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(PRELOADED))
+    return context
+
+
+def _serve(connection: Connection, share: c_double, device: str | None) -> None:
+    """The life of a process: make what comes, until no more comes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # leave by the way that cleans up
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    sending = threading.Lock()
+
+    def send(message: Free | Done) -> None:
+        with sending, suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(message)
+
+    def tell(done: float) -> None:
+        share.value = done
+
+    with suppress(EOFError, ConnectionResetError), Worker() as worker, listening(tell):
+        while (given := connection.recv()) is not None:
+            number, request = given
+            try:
+                finished = worker.begin(request)
+            except DeviceLost:
+                os._exit(1)  # cleaning up would only hang on the lost device
+            finished.add_done_callback(partial(_tell, send, number))
+            send(Free())
+
+
+def _tell(send: Callable[[Done], None], number: int, finished: Future[Outcome]) -> None:
+    send(Done(number, finished.result()))
+
+
+@contextmanager
+def _interrupts_stay_here() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C from their first moment; who started them stops them.
+
+    They inherit the mask of the thread that starts them, whichever it is.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,134 @@
+"""The routes: each reads a request, has the service do it, and writes the answer."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from generator.serve import previews
+from generator.serve.errors import (
+    ApiError,
+    BadRequest,
+    NotFound,
+    on_api_error,
+    on_crash,
+    on_http_error,
+)
+from generator.serve.forms import read_create
+from generator.serve.guards import LimitBody, RequireKey
+from generator.serve.service import VideoService
+from generator.serve.shapes import Download, ListVideos, Video, page_of
+from generator.spec import Entrant
+
+# The client's poll asks again after so long where it was given no interval of its own.
+POLL_AFTER = {"openai-poll-after-ms": "500"}
+
+
+def make_app(
+    service: VideoService, *, most_bytes: int, key: str | None, on_stop: Callable[[], None]
+) -> Starlette:
+    """The API of a service; `on_stop` runs when the server stops."""
+    started = service.store.now()
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(on_stop)
+
+    async def create(request: Request) -> Response:
+        asked, image = await read_create(request, most_bytes=most_bytes)
+        return _answer(await run_in_threadpool(service.create, asked, image))
+
+    def retrieve(request: Request) -> Response:
+        return _answer(service.retrieve(request.path_params["video_id"]))
+
+    def list_videos(request: Request) -> Response:
+        videos, has_more = service.page(ListVideos.read(dict(request.query_params)))
+        return JSONResponse(page_of(videos, has_more=has_more))
+
+    def delete(request: Request) -> Response:
+        video_id = request.path_params["video_id"]
+        service.delete(video_id)
+        return JSONResponse({"id": video_id, "deleted": True, "object": "video.deleted"})
+
+    def content(request: Request) -> Response:
+        asked = Download.read(dict(request.query_params))
+        file = service.file(request.path_params["video_id"])
+        match asked.variant:
+            case "thumbnail":
+                return Response(previews.thumbnail(file), media_type="image/webp")
+            case "spritesheet":
+                return Response(previews.spritesheet(file), media_type="image/jpeg")
+        return FileResponse(file, media_type="video/mp4", filename=file.name)
+
+    def list_models(_: Request) -> Response:
+        entrants = service.catalogue.entrants.values()
+        data = [_model(entrant, created=started) for entrant in entrants]
+        return JSONResponse({"object": "list", "data": data})
+
+    def retrieve_model(request: Request) -> Response:
+        try:
+            entrant = service.catalogue.find(request.path_params["model"])
+        except BadRequest as error:
+            raise NotFound(str(error), param=error.param, code=error.code) from error
+        return JSONResponse(_model(entrant, created=started))
+
+    videos = [
+        Route("/videos", create, methods=["POST"]),
+        Route("/videos", list_videos, methods=["GET"]),
+        # Before the routes of an id, which would take these words for one.
+        Route("/videos/characters", _unsupported, methods=["POST"]),
+        Route("/videos/characters/{character_id}", _unsupported, methods=["GET"]),
+        Route("/videos/edits", _unsupported, methods=["POST"]),
+        Route("/videos/extensions", _unsupported, methods=["POST"]),
+        Route("/videos/{video_id}/remix", _unsupported, methods=["POST"]),
+        Route("/videos/{video_id}/content", content, methods=["GET"]),
+        Route("/videos/{video_id}", retrieve, methods=["GET"]),
+        Route("/videos/{video_id}", delete, methods=["DELETE"]),
+        Route("/models", list_models, methods=["GET"]),
+        Route("/models/{model}", retrieve_model, methods=["GET"]),
+    ]
+    guards = [Middleware(LimitBody, most_bytes=most_bytes)]
+    if key is not None:
+        guards.insert(0, Middleware(RequireKey, key=key))
+    return Starlette(
+        routes=[Route("/healthz", _health, methods=["GET"]), Mount("/v1", routes=videos)],
+        middleware=guards,
+        exception_handlers={
+            ApiError: on_api_error,
+            HTTPException: on_http_error,
+            Exception: on_crash,
+        },
+        lifespan=lifespan,
+    )
+
+
+def _answer(video: Video) -> Response:
+    return JSONResponse(video.model_dump(mode="json"), headers=POLL_AFTER)
+
+
+def _model(entrant: Entrant, *, created: int) -> dict[str, object]:
+    return {
+        "id": entrant.slug,
+        "object": "model",
+        "created": created,
+        "owned_by": entrant.creator,
+    }
+
+
+def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+def _unsupported(request: Request) -> Response:
+    raise BadRequest(
+        f"{request.url.path} is not supported here: videos are made of a prompt and a first image, "
+        "not of other videos; use POST /v1/videos.",
+        code="unsupported",
+    )

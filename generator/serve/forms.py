@@ -1,0 +1,60 @@
+"""The body of a request for a video: the client sends a form, others JSON."""
+
+import json
+from typing import Any
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from generator.serve.errors import BadRequest
+from generator.serve.images import PARAM, from_reference
+from generator.serve.shapes import CreateVideo
+
+MOST_FIELDS = 64
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+# How a form writes an object's only key.
+NESTED_URL = f"{PARAM}[image_url]"
+
+
+async def read_create(request: Request, *, most_bytes: int) -> tuple[CreateVideo, bytes | None]:
+    """The parameters of a new video, and its first image's bytes.
+
+    Raises:
+        BadRequest: The body is no form and no JSON object, or a parameter is wrong.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind in FORMS:
+        values, image = await _read_form(request, most_bytes=most_bytes)
+    elif kind == "application/json" or not kind:
+        values, image = _read_json(await request.body())
+    else:
+        raise BadRequest(f"The body is {kind[:60]}; send {FORMS[0]} or application/json.")
+    return CreateVideo.read(values), image
+
+
+async def _read_form(request: Request, *, most_bytes: int) -> tuple[dict[str, Any], bytes | None]:
+    values: dict[str, Any] = {}
+    image: bytes | None = None
+    limits = {"max_files": 1, "max_fields": MOST_FIELDS, "max_part_size": most_bytes}
+    async with request.form(**limits) as form:
+        for key, value in form.multi_items():
+            if key == PARAM and isinstance(value, UploadFile):
+                image = await value.read()
+            elif key in (PARAM, NESTED_URL):
+                image = from_reference(value)
+            elif isinstance(value, UploadFile):
+                raise BadRequest(f"{key} is a file; only {PARAM} may be one.", param=key)
+            else:
+                values[key] = value
+    return values, image
+
+
+def _read_json(body: bytes) -> tuple[dict[str, Any], bytes | None]:
+    try:
+        values = json.loads(body)
+    except (ValueError, RecursionError):
+        raise BadRequest("The body is no JSON; send an object with model and prompt.") from None
+    if not isinstance(values, dict):
+        raise BadRequest("The body is no JSON object; send one with model and prompt.")
+    reference = values.pop(PARAM, None)
+    return values, None if reference is None else from_reference(reference)

@@ -1,0 +1,80 @@
+"""What stands before every route: the key, and the most bytes of a body."""
+
+import hmac
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from generator.serve.errors import ApiError, TooLarge, Unauthorized
+
+OPEN_PATHS = ("/healthz",)
+MEBIBYTE = 2**20
+# So much of a body that is too large is read and thrown away: a client that is still sending when
+# its connection is closed does not see why.
+DRAINED = 4
+
+
+class RequireKey:
+    """Refuses requests without the server's key, but for its health."""
+
+    def __init__(self, app: ASGIApp, *, key: str) -> None:
+        self.app, self.key = app, key.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer 401."""
+        if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
+            scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+            matches = hmac.compare_digest(given.strip().encode(), self.key)
+            if scheme.lower() != "bearer" or not matches:
+                error = Unauthorized(
+                    "The API key is missing or wrong; send it as a bearer token.",
+                    code="invalid_api_key",
+                    headers={"WWW-Authenticate": "Bearer"},
+                )
+                await error.as_response()(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
+
+
+class LimitBody:
+    """Refuses bodies of more than `most_bytes`, whatever they say of their length."""
+
+    def __init__(self, app: ASGIApp, *, most_bytes: int) -> None:
+        self.app, self.most_bytes = app, most_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through while its body is small enough, or answer 413."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        declared = Headers(scope=scope).get("content-length", "")
+        if declared.isdecimal() and int(declared) > self.most_bytes:
+            await _drain(receive, self.most_bytes * DRAINED)
+            await self._refusal().as_response()(scope, receive, send)
+            return
+        seen = 0
+
+        async def counted() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self.most_bytes:
+                raise self._refusal()
+            return message
+
+        await self.app(scope, counted, send)
+
+    def _refusal(self) -> ApiError:
+        return TooLarge(
+            f"The request has more than {self.most_bytes // MEBIBYTE} MiB; send a smaller image.",
+            param="input_reference",
+        )
+
+
+async def _drain(receive: Receive, most_bytes: int) -> None:
+    seen = 0
+    while seen <= most_bytes:
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if not message.get("more_body", False):
+            return

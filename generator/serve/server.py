@@ -1,0 +1,116 @@
+"""One server: its options, its folder, its socket, from start to Ctrl-C."""
+
+import os
+import socket
+import tempfile
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from generator.errors import GeneratorError
+from generator.serve.app import make_app
+from generator.serve.guards import MEBIBYTE
+from generator.serve.service import VideoService
+from generator.serve.store import VideoStore
+from generator.serve.terms import Catalogue
+from generator.serve.work import WorkQueue
+from generator.spec import Entrant
+
+HOUR_S = 3600
+SHUTDOWN_S = 3  # downloads that are under way when the server is stopped may take so long
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """How a server is run."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    folder: Path | None = None  # of finished videos; without one a folder that goes with the server
+    workers: int = 1  # videos made at once
+    queue: int = 16  # videos that may wait
+    keep: int = 64  # finished videos
+    keep_hours: float = 24.0
+    upload_mib: int = 16
+    most_seconds: float = 20.0  # of a video
+    api_key_env: str | None = None  # the environment variable with the key that clients must send
+
+
+def serve(
+    entrants: Sequence[Entrant], options: ServeOptions, *, on_ready: Callable[[str], None]
+) -> None:
+    """Serve until Ctrl-C; `on_ready` gets the API's address once it answers.
+
+    Raises:
+        GeneratorError: An entrant cannot be served, the port, the folder or the key is not there.
+    """
+    key = _read_key(options.api_key_env)
+    catalogue = Catalogue(entrants, most_seconds=options.most_seconds)
+    catalogue.check()
+    with ExitStack() as stack:
+        listening = stack.enter_context(_listen(options.host, options.port))
+        store = VideoStore(
+            _open_folder(options.folder, stack),
+            keep=options.keep,
+            keep_s=options.keep_hours * HOUR_S,
+        )
+        queue = WorkQueue(store, most_waiting=options.queue, workers=options.workers)
+        service = VideoService(catalogue, store, queue)
+
+        def stop() -> None:
+            queue.close()
+            stack.close()
+
+        app = make_app(service, most_bytes=options.upload_mib * MEBIBYTE, key=key, on_stop=stop)
+        config = uvicorn.Config(
+            app,
+            access_log=False,
+            log_level="warning",
+            server_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_S,
+        )
+        shown = f"[{options.host}]" if ":" in options.host else options.host
+        on_ready(f"http://{shown}:{listening.getsockname()[1]}/v1")
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(config).run(sockets=[listening])
+
+
+def _read_key(name: str | None) -> str | None:
+    if name is None:
+        return None
+    key = os.environ.get(name, "").strip()
+    if not key:
+        raise GeneratorError(
+            f"The environment variable {name} is not set; put the key that clients must send in it."
+        )
+    return key
+
+
+def _open_folder(folder: Path | None, stack: ExitStack) -> Path:
+    if folder is None:
+        return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="videos-")))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise GeneratorError(
+            f"The folder {folder} cannot be made ({error.strerror}); choose another with --folder."
+        ) from error
+    return folder.resolve()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise GeneratorError(
+            f"Port {port} on {host} cannot be used ({reason.lower()}): "
+            "stop what is using it, or choose another with --port."
+        ) from error
+    # An answer in two parts would wait for the other side's delayed acknowledgement.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening

@@ -1,0 +1,117 @@
+"""What the API takes and gives, field by field as the official client has it."""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from generator.serve.errors import BadRequest
+
+MOST_PROMPT = 32_000  # characters, as the OpenAI API has it
+MOST_SEED = 2**63 - 1  # what a generator of torch takes
+MOST_PAGE = 100
+Status = Literal["queued", "in_progress", "completed", "failed"]
+Variant = Literal["video", "thumbnail", "spritesheet"]
+
+
+class _Checked(BaseModel):
+    """Values from outside: the first that is wrong is told, and names its parameter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @classmethod
+    def read(cls, values: object) -> Self:
+        """The checked values.
+
+        Raises:
+            BadRequest: A parameter is missing, wrong or unknown.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            param = ".".join(str(part) for part in first["loc"][:1]) or None
+            match first["type"]:
+                case "missing":
+                    raise BadRequest(f"{param} is missing; give it.", param=param) from None
+                case "extra_forbidden":
+                    known = ", ".join(cls.model_fields)
+                    raise BadRequest(
+                        f"{param} is no parameter here; leave it out or use one of {known}.",
+                        param=param,
+                        code="unknown_parameter",
+                    ) from None
+            reason = first["msg"].removeprefix("Value error, ")
+            reason = reason[:1].lower() + reason[1:]
+            raise BadRequest(f"{param} is wrong: {reason}.", param=param) from None
+
+
+class CreateVideo(_Checked):
+    """The parameters of a new video, beside its image; from `seed` on those of `extra_body`."""
+
+    prompt: str = Field(min_length=1, max_length=MOST_PROMPT, pattern=r"\S")
+    model: str | None = None
+    seconds: Annotated[Decimal, Field(gt=0, decimal_places=9)] | None = None
+    size: str | None = None
+    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] | None = None
+    fps: Annotated[Fraction, Field(ge=1, le=60)] | None = None
+    audio: bool | None = None
+
+
+class ListVideos(_Checked):
+    """Which page of the videos."""
+
+    after: str | None = None
+    limit: int = Field(default=20, ge=1, le=MOST_PAGE)
+    order: Literal["asc", "desc"] = "desc"
+
+
+class Download(_Checked):
+    """Which file of a video."""
+
+    variant: Variant = "video"
+
+
+class VideoError(BaseModel):
+    """Why there is no video."""
+
+    code: str
+    message: str
+
+
+class Video(BaseModel):
+    """One video, from its order to its file; `seed` is ours, the client hands it on."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    object: Literal["video"] = "video"
+    model: str
+    status: Status = "queued"
+    progress: int = 0
+    created_at: int
+    completed_at: int | None = None
+    expires_at: int | None = None
+    prompt: str
+    seconds: str
+    size: str
+    seed: int
+    remixed_from_video_id: str | None = None
+    error: VideoError | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in ("completed", "failed")
+
+
+def page_of(videos: list[Video], *, has_more: bool) -> dict[str, Any]:
+    """A page as the client's cursor reads it."""
+    return {
+        "object": "list",
+        "data": [video.model_dump(mode="json") for video in videos],
+        "first_id": videos[0].id if videos else None,
+        "last_id": videos[-1].id if videos else None,
+        "has_more": has_more,
+    }

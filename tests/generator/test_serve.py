@@ -1,0 +1,313 @@
+"""Entrants as an OpenAI Videos API: the official client against a real server."""
+
+import base64
+import signal
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import openai
+import pytest
+from PIL import Image
+
+from generator.media import decode, probe
+from generator.serve.shapes import Video, VideoError
+from generator.serve.store import VideoStore
+from video_servers import Served, serving, wait_for
+
+pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
+
+SMALL = {"size": "64x48", "seconds": "0.5"}
+
+
+def picture(form: str = "PNG") -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (80, 60), (200, 40, 40)).save(buffer, form)
+    return buffer.getvalue()
+
+
+def make(served: Served, prompt: str = "a red ball bounces", **changes: object) -> Video:
+    asked = SMALL | {"model": "tiny-foal"} | changes
+    video = served.client.videos.create_and_poll(prompt=prompt, poll_interval_ms=100, **asked)  # type: ignore[arg-type]
+    assert video.status == "completed", video
+    return video  # type: ignore[return-value]
+
+
+@pytest.fixture(scope="module")
+def made(served: Served) -> Video:
+    return make(served, extra_body={"seed": 7})
+
+
+def refused(served: Served, **asked: object) -> openai.APIStatusError:
+    with pytest.raises(openai.APIStatusError) as caught:
+        served.client.videos.create(**({"prompt": "a ball", "model": "tiny-foal"} | asked))  # type: ignore[arg-type]
+    assert 400 <= caught.value.status_code < 500
+    assert isinstance(caught.value.body, dict)
+    assert {"message", "type", "param", "code"} <= set(caught.value.body)
+    return caught.value
+
+
+def test_a_video_is_ordered_awaited_and_downloaded(served: Served, made: Video) -> None:
+    assert (made.size, made.seconds, made.model) == ("64x48", "0.5", "tiny-foal")
+    assert made.progress == 100
+    assert made.expires_at is not None
+    assert made.completed_at is not None
+    assert made.expires_at > made.completed_at
+    clip = decode(served.client.videos.download_content(made.id).read())
+    assert clip.frames.shape == (12, 48, 64, 3)
+    assert clip.audio is not None  # it competes in a track with sound
+
+
+def test_a_seed_decides_the_video_and_without_one_it_is_drawn(served: Served, made: Video) -> None:
+    again = make(served, model="Tiny Foal", extra_body={"seed": 7})
+    other = make(served)
+    files = [served.client.videos.download_content(v.id).read() for v in (made, again, other)]
+    assert files[0] == files[1]
+    assert files[0] != files[2]
+    assert again.seed == 7
+
+
+def test_size_and_length_have_defaults_and_sound_can_be_left_out(served: Served) -> None:
+    asked = served.client.videos.create(
+        prompt="a ball", model="tiny-foal", extra_body={"audio": False, "fps": 12}
+    )
+    assert (asked.size, asked.seconds, asked.status) == ("256x256", "3", "queued")
+    done = served.client.videos.poll(asked.id, poll_interval_ms=100)
+    told = probe(served.client.videos.download_content(done.id).read())
+    assert (told.width, told.frames, told.fps, told.audio_codec) == (256, 36, 12, None)
+
+
+def test_still_pictures_of_a_video(served: Served, made: Video) -> None:
+    expected = {"thumbnail": ("WEBP", (64, 48)), "spritesheet": ("JPEG", (256, 144))}
+    for variant, told in expected.items():
+        data = served.client.videos.download_content(made.id, variant=variant).read()  # type: ignore[arg-type]
+        with Image.open(BytesIO(data)) as image:
+            assert (image.format, image.size) == told
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_an_uploaded_image_begins_the_video(served: Served, form: str) -> None:
+    video = make(served, input_reference=(f"first.{form.lower()}", picture(form)))
+    assert probe(served.client.videos.download_content(video.id).read()).frames == 12
+
+
+def test_json_is_taken_as_well_with_its_image_in_it(served: Served) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+    body = SMALL | {"model": "tiny-foal", "prompt": "a ball", "input_reference": {"image_url": url}}
+    video = served.client.post("/videos", body=body, cast_to=openai.types.Video)
+    assert served.client.videos.poll(video.id, poll_interval_ms=100).status == "completed"
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"model": "sora-9"}, "model"),
+        ({"model": openai.omit}, "model"),
+        ({"prompt": " "}, "prompt"),
+        ({"prompt": "x" * 32_001}, "prompt"),
+        ({"size": "big"}, "size"),
+        ({"size": "63x64"}, "size"),
+        ({"size": "9000x9000"}, "size"),
+        ({"seconds": "soon"}, "seconds"),
+        ({"seconds": "-1"}, "seconds"),
+        ({"seconds": "21"}, "seconds"),
+        ({"extra_body": {"seed": -1}}, "seed"),
+        ({"extra_body": {"colour": "red"}}, "colour"),
+        ({"input_reference": b"no picture"}, "input_reference"),
+        ({"input_reference": picture()[:90]}, "input_reference"),
+        ({"input_reference": picture(), "model": "slow-foal"}, "input_reference"),
+        ({"extra_body": {"input_reference": "http://127.0.0.1/"}}, "input_reference"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_by_name(
+    served: Served, asked: dict[str, object], param: str
+) -> None:
+    error = refused(served, **asked)
+    assert error.param == param
+    assert param in error.message
+    assert error.message.count("\n") == 0
+
+
+def test_an_upload_that_is_too_large_is_refused(served: Served) -> None:
+    error = refused(served, input_reference=bytes(2**20 + 1))
+    assert (error.status_code, error.param) == (413, "input_reference")
+
+
+def test_an_unknown_id_is_404(served: Served) -> None:
+    videos = served.client.videos
+    for ask in (videos.retrieve, videos.delete, videos.download_content):
+        with pytest.raises(openai.NotFoundError, match="no video 'video_0'"):
+            ask("video_0")
+    with pytest.raises(openai.NotFoundError):
+        videos.list(after="video_0")
+
+
+def test_what_else_the_client_has_is_refused_clearly(served: Served, made: Video) -> None:
+    videos = served.client.videos
+    for ask in (
+        lambda: videos.remix(made.id, prompt="x"),
+        lambda: videos.edit(prompt="x", video=b"x"),
+        lambda: videos.extend(prompt="x", seconds="4", video=b"x"),
+        lambda: videos.create_character(name="x", video=b"x"),
+        lambda: videos.get_character("x"),
+    ):
+        with pytest.raises(openai.BadRequestError, match="not supported"):
+            ask()
+
+
+def test_videos_are_listed_in_pages(served: Served, made: Video) -> None:
+    make(served)
+    newest = [video.id for video in served.client.videos.list(limit=1)]
+    oldest = [video.id for video in served.client.videos.list(limit=2, order="asc")]
+    assert newest == oldest[::-1]
+    assert len(newest) == len(set(newest)) >= 2
+    page = served.client.videos.list(limit=1)
+    assert (len(page.data), page.has_more, page.last_id) == (1, True, newest[0])
+    with pytest.raises(openai.BadRequestError, match="limit"):
+        served.client.videos.list(limit=0)
+
+
+def test_a_deleted_video_is_gone(served: Served) -> None:
+    video = make(served)
+    assert served.client.videos.delete(video.id).deleted
+    with pytest.raises(openai.NotFoundError):
+        served.client.videos.download_content(video.id)
+
+
+def test_models_are_the_entrants(served: Served) -> None:
+    models = served.client.models.list().data
+    assert [(model.id, model.owned_by) for model in models] == [
+        ("tiny-foal", "Nobody"),
+        ("slow-foal", "Nobody"),
+    ]
+    with pytest.raises(openai.NotFoundError):
+        served.client.models.retrieve("sora-9")
+
+
+def test_without_the_key_only_health_is_told(served: Served) -> None:
+    stranger = served.client.with_options(api_key="wrong")
+    with pytest.raises(openai.AuthenticationError):
+        stranger.videos.list()
+    with pytest.raises(openai.AuthenticationError):
+        stranger.videos.create(prompt="a ball")
+    health = served.client.with_options(base_url=served.base_url.removesuffix("/v1"))
+    assert health.get("/healthz", cast_to=object) == {"status": "ok"}
+
+
+def slow(served: Served) -> str:
+    """The id of a video that is being made and will not be done for long."""
+    video = served.client.videos.create(prompt="slow", model="slow-foal", **SMALL)  # type: ignore[arg-type]
+    wait_for(lambda: served.client.videos.retrieve(video.id).progress > 0)
+    return video.id
+
+
+def test_a_killed_worker_fails_one_video_and_the_server_goes_on(served: Served) -> None:
+    video = slow(served)
+    told = served.client.videos.retrieve(video)
+    assert (told.status, told.progress) == ("in_progress", 45)  # one of two steps
+    served.worker().kill()
+    failed = served.client.videos.poll(video, poll_interval_ms=50)
+    assert failed.status == "failed"
+    assert failed.error is not None
+    assert "exit code -9" in failed.error.message
+    with pytest.raises(openai.BadRequestError, match="exit code -9"):
+        served.client.videos.download_content(video)
+    make(served)
+
+
+def test_a_full_queue_says_when_to_come_again_and_cancelling_makes_room(served: Served) -> None:
+    running = slow(served)
+    waiting = [
+        served.client.videos.create(prompt="a ball", model="tiny-foal", **SMALL).id  # type: ignore[arg-type]
+        for _ in range(2)
+    ]
+    error = refused(served, **SMALL)
+    assert error.status_code == 429
+    assert int(error.response.headers["retry-after"]) >= 1
+    with pytest.raises(openai.BadRequestError, match="queued"):
+        served.client.videos.download_content(waiting[0])
+    worker = served.worker()
+    served.client.videos.delete(waiting[1])
+    served.client.videos.delete(running)
+    assert served.client.videos.poll(waiting[0], poll_interval_ms=50).status == "completed"
+    assert not worker.is_running()
+    for gone in (waiting[1], running):
+        with pytest.raises(openai.NotFoundError):
+            served.client.videos.retrieve(gone)
+
+
+def test_ctrl_c_stops_the_server_its_work_and_its_folder(tiny_foal: Path, tmp_path: Path) -> None:
+    (tmp_path / "temporary").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", str(tmp_path / "temporary"))
+        with serving(tiny_foal) as server:
+            video = server.client.videos.create(prompt="a ball", size="512x512", seconds="8")  # type: ignore[arg-type]
+            wait_for(lambda: server.client.videos.retrieve(video.id).status == "in_progress")
+            worker = server.worker()
+            server.process.send_signal(signal.SIGINT)
+            assert server.process.wait(timeout=20) == 0
+            assert server.process.stderr is not None
+            assert server.process.stderr.read() == ""
+    assert not worker.is_running()
+    assert list((tmp_path / "temporary").glob("videos-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["none.toml"], "no entrant file none.toml"),
+        (["SPEC", "SPEC"], "Two entrants are called tiny-foal"),
+        (["SPEC", "--api-key-env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"),
+    ],
+)
+def test_what_cannot_be_served_is_one_line(tiny_foal: Path, words: list[str], message: str) -> None:
+    given = [str(tiny_foal) if word == "SPEC" else word for word in words]
+    done = subprocess.run(
+        [sys.executable, "-m", "generator", "serve", *given],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def record(name: str, **changes: object) -> Video:
+    told = {"id": f"video_{name}", "model": "m", "created_at": 0, "prompt": "p"}
+    return Video.model_validate(told | {"seconds": "1", "size": "64x48", "seed": 0} | changes)
+
+
+def test_the_oldest_results_make_room_and_all_expire(tmp_path: Path) -> None:
+    now = [0.0]
+    store = VideoStore(tmp_path, keep=2, keep_s=100, clock=lambda: now[0])
+    for second, name in enumerate("abc"):
+        now[0] = second
+        store.put(record(name))
+        store.complete(f"video_{name}", b"film")
+    assert [video.id for video in store.all()] == ["video_b", "video_c"]
+    assert not store.file("video_a").exists()
+    now[0] = 101
+    assert [video.id for video in store.all()] == ["video_c"]
+    now[0] = 200
+    assert store.all() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_keeps_its_videos_over_a_restart(tmp_path: Path) -> None:
+    first = VideoStore(tmp_path, keep=9, keep_s=100)
+    for name in ("done", "failed", "waiting"):
+        first.put(record(name))
+    first.complete("video_done", b"film")
+    first.fail("video_failed", VideoError(code="x", message="No."))
+    (tmp_path / "video_other.json").write_text("{}", encoding="utf-8")
+    again = VideoStore(tmp_path, keep=9, keep_s=100)
+    states = {video.id: video.error and video.error.code for video in again.all()}
+    assert states == {
+        "video_done": None,
+        "video_failed": "x",
+        "video_waiting": "server_stopped",
+    }
+    assert again.file("video_done").read_bytes() == b"film"

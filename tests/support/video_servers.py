@@ -1,0 +1,159 @@
+"""Servers of videos for the tests: our own as a real process, and one that answers by a script."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import openai
+import psutil
+
+KEY = "secret-of-the-tests"
+KEY_VARIABLE = "HIPPODROME_TEST_KEY"
+# Importable where a worker's process is started: takes its time over one prompt.
+SLOW = """
+import time
+from generator.foal.pipeline import FoalPipeline
+
+class SlowPipeline(FoalPipeline):
+    def __call__(self, prompt, **arguments):
+        if prompt == "slow":
+            self.scheduler.set_timesteps(arguments["num_inference_steps"])
+            arguments["callback_on_step_end"](self, 0, 0, {})
+            time.sleep(60)
+        return super().__call__(prompt, **arguments)
+
+SlowPipeline.__call__.__signature__ = __import__("inspect").signature(FoalPipeline.__call__)
+"""
+
+
+@dataclass
+class Served:
+    """Our server, running."""
+
+    process: subprocess.Popen[str]
+    base_url: str
+
+    @property
+    def client(self) -> openai.OpenAI:
+        return openai.OpenAI(base_url=self.base_url, api_key=KEY, max_retries=0)
+
+    def worker(self) -> psutil.Process:
+        """The process that makes the clips."""
+        for child in psutil.Process(self.process.pid).children():
+            if "spawn_main" in " ".join(child.cmdline()):
+                return child
+        raise AssertionError("no process makes clips")
+
+
+@contextmanager
+def serving(*words: str | Path, modules: Path | None = None) -> Iterator[Served]:
+    """`python -m generator serve` on a free port."""
+    path = os.pathsep.join(filter(None, [str(modules or ""), os.environ.get("PYTHONPATH", "")]))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "generator", "serve", *map(str, words), "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {KEY_VARIABLE: KEY, "PYTHONPATH": path},
+    )
+    assert process.stdout is not None
+    try:
+        told = process.stdout.readline()
+        assert " at http" in told, f"{told}{process.communicate()[1]}"
+        yield Served(process, told.partition(" at ")[2].partition(";")[0])
+    finally:
+        process.terminate()
+        process.communicate(timeout=20)
+
+
+def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+@dataclass
+class Reply:
+    """One answer of the scripted server; a body that never ends where `endless`."""
+
+    status: int = 200
+    body: object = None
+    headers: dict[str, str] = field(default_factory=dict)
+    endless: bool = False
+
+
+@dataclass
+class Scripted:
+    """A server that gives its replies in order, and remembers what it was asked."""
+
+    base_url: str
+    asked: list[tuple[str, str, bytes]]
+
+    def times(self, method: str, path: str) -> int:
+        return sum(seen[:2] == (method, f"/v1{path}") for seen in self.asked)
+
+
+def video(**changes: object) -> dict[str, object]:
+    """A video as an API describes it."""
+    told = {
+        "id": "video_1",
+        "object": "video",
+        "model": "m",
+        "status": "completed",
+        "progress": 100,
+        "created_at": 1,
+        "seconds": "1",
+        "size": "96x64",
+    }
+    return told | changes
+
+
+@contextmanager
+def scripted(replies: Sequence[Reply]) -> Iterator[Scripted]:
+    left = list(replies)
+    asked: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            asked.append((self.command, self.path, body))
+            reply = left.pop(0) if left else Reply(404, {"error": {"message": "No more."}})
+            data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
+            kind = "video/mp4" if isinstance(reply.body, bytes) else "application/json"
+            self.send_response(reply.status)
+            self.send_header("content-type", kind)
+            self.send_header("content-length", str(2**40 if reply.endless else len(data)))
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            try:
+                self.wfile.write(data)
+                while reply.endless:
+                    self.wfile.write(bytes(2**16))
+            except OSError:
+                self.close_connection = True
+
+        do_GET = do_POST = do_DELETE = answer
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield Scripted(f"http://127.0.0.1:{server.server_port}/v1", asked)
+    finally:
+        server.shutdown()
+        server.server_close()
