@@ -3,6 +3,7 @@
 Coordinates are picture heights, x to the right from the left edge of the central square, y down.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -30,6 +31,8 @@ SUPERSAMPLE = 3
 STARS = 46
 FINE = 400  # points a picture height of the plane that other views are read from
 BESIDE = 0.15  # picture heights of it beyond the central square, either way
+WIDER = 0.25  # picture heights, in steps of which wider planes grow
+FAINT = 4.0  # sizes from a star: its light is a millionth there
 
 
 def rgb(value: float | tuple[float, float, float]) -> np.ndarray:
@@ -68,8 +71,8 @@ def _plane(ground: Ground, time: Time, beside: float) -> np.ndarray:
 def background_at(points: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
     """Colours of the empty scene at points (..., 2), between those of a fine plane: (..., 3)."""
     far = float(np.abs(points[..., 0] - 0.5).max()) - 0.5
-    beside = BESIDE if far < BESIDE else far + 0.01
-    plane = _plane(ground, time, round(beside, 2))
+    # Few widths, so that few planes are made for all the ways a camera looks.
+    plane = _plane(ground, time, max(BESIDE, math.ceil(far / WIDER) * WIDER))
     rows, columns = plane.shape[:2]
     x = np.clip((points[..., 0] - 0.5) * FINE + columns / 2 - 0.5, 0, columns - 1.001)
     y = np.clip(points[..., 1] * FINE - 0.5, 0, rows - 1.001)
@@ -97,8 +100,11 @@ def _sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
         return np.where((away < radius)[..., None], disc, picture)
     stars = np.random.default_rng(7).uniform((0.02, 0.02), (0.98, 0.52), (STARS, 2))
     for i, (star_x, star_y) in enumerate(stars):
-        glint = np.exp(-((x - star_x) ** 2 + (y - star_y) ** 2) / (0.0022 + 0.0008 * (i % 3)) ** 2)
-        picture = picture + (0.55 + 0.1 * (i % 4)) * glint[..., None]
+        size = 0.0022 + 0.0008 * (i % 3)
+        rows = slice(*np.searchsorted(y[:, 0], (star_y - FAINT * size, star_y + FAINT * size)))
+        columns = slice(*np.searchsorted(x[0], (star_x - FAINT * size, star_x + FAINT * size)))
+        away2 = (x[rows, columns] - star_x) ** 2 + (y[rows, columns] - star_y) ** 2
+        picture[rows, columns] += (0.55 + 0.1 * (i % 4)) * np.exp(-away2 / size**2)[..., None]
     glow, disc = rgb((0.55, 0.62, 0.85)), rgb((0.95, 0.95, 0.86))
     picture = picture + (glow - picture) * (0.4 * np.exp(-away / 0.06))[..., None]
     bite = np.hypot(x - sun_x + 0.028, y - sun_y + 0.014) < radius * 0.92

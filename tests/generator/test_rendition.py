@@ -92,6 +92,14 @@ def test_the_same_clip_gives_the_same_bytes(renditions: dict[str, bytes]) -> Non
     assert encode_rendition(clip, SOUNDING) == renditions["ball"]
 
 
+def test_hard_pictures_of_any_width_give_the_same_bytes() -> None:
+    track = small_track(audio=False, width=160, height=96)
+    frames = ball_frames(width=160, height=96).astype(np.int16)
+    noisy = frames + NOISE.normal(0, 30, frames.shape).astype(np.int16)
+    clip = ball_clip(frames=noisy.clip(0, 255).astype(np.uint8))
+    assert len({encode_rendition(clip, track) for _ in range(6)}) == 1
+
+
 def test_streams_are_what_the_track_promises(renditions: dict[str, bytes]) -> None:
     for data in renditions.values():
         with av.open(BytesIO(data)) as container:
