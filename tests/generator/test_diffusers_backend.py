@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_pipelines
 from small_clips import ball_clip, ball_frames, entrant_of, small_track
 
 from generator.backends.arguments import arrange_call
@@ -22,57 +23,7 @@ TRACK = small_track(audio=False)
 
 @pytest.fixture(scope="module")
 def tiny_wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wan's own classes with a handful of random weights."""
-    import torch
-    from diffusers import (
-        AutoencoderKLWan,
-        FlowMatchEulerDiscreteScheduler,
-        WanPipeline,
-        WanTransformer3DModel,
-    )
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
-
-    words = {"<pad>": 0, "</s>": 1, "<unk>": 2, "ball": 3}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))  # noqa: S106
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    torch.manual_seed(0)
-    encoder = UMT5Config(
-        vocab_size=8, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, dropout_rate=0.0
-    )
-    pipeline = WanPipeline(
-        tokenizer=PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer,
-            pad_token="<pad>",  # noqa: S106
-            eos_token="</s>",  # noqa: S106
-            unk_token="<unk>",  # noqa: S106
-            model_max_length=16,
-        ),
-        text_encoder=UMT5EncoderModel(encoder).eval(),
-        vae=AutoencoderKLWan(
-            base_dim=3,
-            z_dim=16,
-            dim_mult=[1, 1, 1, 1],
-            num_res_blocks=1,
-            temperal_downsample=[False, True, True],
-        ),
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        transformer=WanTransformer3DModel(
-            patch_size=(1, 2, 2),
-            num_attention_heads=2,
-            attention_head_dim=12,
-            in_channels=16,
-            out_channels=16,
-            text_dim=16,
-            freq_dim=16,
-            ffn_dim=16,
-            num_layers=1,
-            rope_max_seq_len=32,
-        ),
-    )
-    folder = tmp_path_factory.mktemp("wan")
-    pipeline.save_pretrained(folder)
-    return folder
+    return tiny_pipelines.save(tiny_pipelines.wan, tmp_path_factory.mktemp("wan"))
 
 
 def wan(folder: Path, call: dict[str, object] | None = None, **options: object) -> Entrant:
