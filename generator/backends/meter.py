@@ -4,6 +4,7 @@ import platform
 import resource
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
@@ -100,13 +101,17 @@ def processor_name() -> str:
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
     """The versions of those packages that are installed."""
-    found = {"python": platform.python_version()}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    versions = {package: _installed_version(package) for package in packages}
+    found = {package: told for package, told in versions.items() if told is not None}
+    return {"python": platform.python_version()} | found
+
+
+@cache  # a version is read off a file, which takes as long as a small model's step
+def _installed_version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def plain(values: Any) -> Any:

@@ -107,9 +107,15 @@ def _pixels(frames: Any, *, name: str) -> NDArray[np.uint8]:
         array = array.transpose(0, 2, 3, 1)
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
-    if not np.isfinite(array).all():
-        raise BackendError(f"{name}: the frames are not finite numbers; try dtype float32.")
-    return np.ascontiguousarray((array.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+    pixels = np.empty(array.shape, np.uint8)
+    for frame, rounded in zip(array, pixels, strict=True):  # one at a time stays in the cache
+        if not np.isfinite(frame).all():
+            raise BackendError(f"{name}: the frames are not finite numbers; try dtype float32.")
+        scaled = frame.clip(0, 1)
+        scaled *= 255
+        scaled += 0.5
+        rounded[...] = scaled
+    return pixels
 
 
 def _sound(audio: Any, *, name: str) -> NDArray[np.float32]:
