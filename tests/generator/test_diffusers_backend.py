@@ -210,6 +210,38 @@ def test_outputs_of_every_form_become_one_kind_of_clip() -> None:
         assert (clip.audio.shape, clip.sample_rate) == ((1, 9), 24_000)
 
 
+def test_a_pixel_is_the_nearest_whole_number() -> None:
+    shades = np.array([-1, 0.4, 0.6, 100.6, 254.4, 300], np.float32) / 255
+    frames = np.broadcast_to(shades[:, None, None, None], (6, 2, 2, 3))[None]
+    clip = read_output({"frames": frames}, name="X", pipeline=Other(), fps=Fraction(24))
+    assert clip.frames[:, 0, 0, 0].tolist() == [0, 0, 1, 101, 254, 255]
+
+
+class PlainOutput:
+    """An output that is no mapping."""
+
+    def __init__(self, videos: object, audios: object) -> None:
+        self.videos = videos
+        self.audios = audios
+
+
+def test_outputs_of_every_class_are_read() -> None:
+    frames = ball_frames(3)[None]
+    sound = np.full((1, 2, 9), 0.5, np.float32)
+    for output in ((frames, sound), PlainOutput(frames, sound)):
+        clip = read_output(
+            output, name="X", pipeline=object(), fps=Fraction(24), sample_rate=16_000
+        )
+        assert np.array_equal(clip.frames, frames[0])
+        assert clip.sample_rate == 16_000
+
+
+def test_a_sound_without_a_rate_is_refused() -> None:
+    output = {"frames": ball_frames(3)[None], "audio": np.zeros((1, 2, 9), np.float32)}
+    with pytest.raises(BackendError, match=r"set backend\.sample_rate"):
+        read_output(output, name="X", pipeline=object(), fps=Fraction(24))
+
+
 def test_outputs_that_are_no_clip_are_refused() -> None:
     broken = np.full((1, 2, 4, 4, 3), np.nan, np.float32)
     for output, message in (({"images": 1}, "returned images"), ({"frames": broken}, "finite")):

@@ -141,7 +141,10 @@ def test_what_is_cut_off_again_was_never_stretched(
 ) -> None:
     pipeline, backend = recorder
     raw, _ = backend.generate(request_of(backend, picture, "image-to-video"))
-    assert pipeline.given[0].size == (96, 48)
+    given = np.asarray(pipeline.given[0])
+    assert given.shape == (48, 96, 3)
+    assert (given[:4] == given[4]).all()
+    assert (given[-4:] == given[-5]).all()
     assert np.array_equal(raw.frames[0], ball_frames(1, width=WIDTH, height=HEIGHT)[0])
 
 

@@ -204,6 +204,31 @@ def test_a_variant_is_loaded_where_it_is_there(tmp_path: Path) -> None:
     assert clip.provenance.options == {"variant": "fp16"}
 
 
+def test_a_hub_id_is_fetched_as_the_spec_says_and_checked_before_it_is_loaded(
+    tiny_wan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def fetch(model: str, **given: Any) -> str:
+        asked.update(given, model=model)
+        return str(tiny_wan)
+
+    monkeypatch.setattr("diffusers.DiffusionPipeline.download", fetch)
+    monkeypatch.setattr("generator.backends.diffusers.load", None)
+    entrant = entrant_of(
+        "diffusers", call={"steps": 1}, model="owner/name", revision="v1", variant="fp16"
+    )
+    check(entrant, TRACK)  # what the model is like is not known yet
+    with pytest.raises(SpecError, match=r"backend\.call\.steps is no argument of the pipeline"):
+        DiffusersBackend(entrant).__enter__()
+    assert asked == {
+        "model": "owner/name",
+        "revision": "v1",
+        "variant": "fp16",
+        "use_safetensors": True,
+    }
+
+
 def test_another_dtype_is_told(tiny_wan: Path) -> None:
     entrant = entrant_of(
         "diffusers", call={"num_inference_steps": 1}, model=str(tiny_wan), dtype="bfloat16"
