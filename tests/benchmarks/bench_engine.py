@@ -3,12 +3,12 @@
 Run: python tests/benchmarks/bench_engine.py [CLIPS] [ENTRANT.toml]
 
 Each request is made three times, in an order that turns: by the bare call of the pipeline; by the
-same call and the same rendering (fitting, measuring, encoding); and by `generate` with one
-worker. What the engine adds is the third less the second, as a share of the first: rendering is
-counted apart, and nothing overlaps. So is loading. Where rendering takes longer than the model, that
-difference drowns in its noise, so the engine is also watched from inside: all of its time that is
-neither the pipeline's call nor rendering. Seconds of the CPU stand beside those of the
-clock, which hear the machine's other work.
+same call and the same rendering (pixels as bytes, fitting, measuring, encoding); and by `generate`
+with one worker. What the engine adds is the third less the second, as a share of the first:
+rendering is counted apart, and nothing overlaps. So is loading. Where rendering takes longer than
+the model, that difference drowns in its noise, so the engine is also watched from inside: all of
+its time that is neither the pipeline's call nor rendering. Seconds of the CPU stand beside those of
+the clock, which hear the machine's other work.
 """
 
 import functools
@@ -27,6 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from generator import worker
+from generator.backends import diffusers
 from generator.backends.arguments import arrange_call
 from generator.backends.outputs import read_output
 from generator.engine import generate, render
@@ -107,6 +108,7 @@ def measure(entrant: Entrant, count: int) -> np.ndarray:
     pipeline = load_bare(entrant)
     spent = np.zeros(2)
     watch(type(pipeline), "__call__", spent)
+    watch(diffusers, "read_output", spent)  # pixels as bytes, which is rendering's first step
     watch(worker, "render", spent)
     requests = requests_for(entrant, WARM_UP + count)
     run = generate(requests, workers=1)
