@@ -1,6 +1,9 @@
 """From samples to a finished clip: fitted, measured, encoded, with its provenance."""
 
+import hashlib
 from pathlib import Path
+
+import numpy as np
 
 from generator.backends.folder import MARGIN_S, file_provenance
 from generator.checks import check_rendition, check_samples
@@ -8,6 +11,8 @@ from generator.measure import measure_clip
 from generator.media import decode, encode_master, fit_to_track
 from generator.media.encode import MASTER_SUFFIX, make_rendition
 from generator.spec import ClipRequest, GeneratedClip, Master, Provenance, RawClip
+
+SECONDS_A_MINUTE = 60
 
 
 def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:
@@ -20,15 +25,25 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
     check_samples(raw, request.track)
     rendition = make_rendition(fitted, request.track)
     check_rendition(rendition.data, request.track)
-    adapted = (*provenance.adapted, *fitting, *rendition.adapted)
     bare = request.rendition_only
+    known = {
+        "adapted": (*provenance.adapted, *fitting, *rendition.adapted),
+        "cost_usd": _cost(request) if provenance.cost_usd is None else provenance.cost_usd,
+        "frames_sha256": hashlib.sha256(np.ascontiguousarray(raw.frames).data).hexdigest(),
+    }
     return GeneratedClip(
         request=request,
         master=None if bare else make_master(raw),
         rendition=rendition.data,
-        provenance=provenance.model_copy(update={"adapted": adapted}),
+        provenance=provenance.model_copy(update=known),
         measures=None if bare else measure_clip(fitted, prompt=request.prompt),
     )
+
+
+def _cost(request: ClipRequest) -> float | None:
+    """Dollars of the track's seconds at the entrant's price."""
+    price = request.entrant.price_usd_per_minute
+    return None if price is None else price * request.track.duration_s / SECONDS_A_MINUTE
 
 
 def make_master(raw: RawClip) -> Master:

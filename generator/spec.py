@@ -182,10 +182,18 @@ class Provenance(BaseModel):
     warnings: tuple[str, ...] = ()  # of the model on the prompt: words it does not know
     versions: dict[str, str] = Field(default_factory=dict)
     hardware: str | None = None
+    device: str | None = None
+    dtype: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)  # of the backend, beside those named here
+    steps: int | None = None  # of denoising, as they ran
+    guidance: float | None = None
     seconds: float | None = None
+    gpu_seconds: float | None = None  # seconds times GPUs
+    energy_joules: float | None = None  # of these GPUs, or of the whole processor
     peak_memory_bytes: int | None = None
-    cost_usd: float | None = None  # by the entrant's price, of the seconds that were made
+    cost_usd: float | None = None  # at the entrant's price a minute, of what was made
     usage: dict[str, Any] | None = None  # what a server says that a clip took
+    frames_sha256: str | None = None  # of the raw frames: two runs made the same pixels or not
     created_at: datetime
 
 

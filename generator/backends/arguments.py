@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -30,6 +30,8 @@ RESERVED = frozenset(
         *VIDEO,
     }
 )
+# What every request gives, in tracks of all kinds.
+GIVEN = ("prompt", "generator", "output_type", "height", "width", *FRAME_COUNT, *FRAME_RATE)
 
 
 @dataclass
@@ -40,29 +42,50 @@ class CallArguments:
     dropped: dict[str, Any] = field(default_factory=dict)
 
 
-def check_call(entrant: Entrant, call: Callable[..., Any], modality: Modality) -> None:
-    """Refuse arguments in the spec, and modalities, that a pipeline's call does not have.
+def check_call(entrant: Entrant, call: Callable[..., Any]) -> None:
+    """Refuse arguments in the spec that a pipeline's call does not have.
 
     Raises:
         SpecError: naming the argument.
     """
     known = inspect.signature(call).parameters
-    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in known.values())
     for key in entrant.backend.call:
         if key in RESERVED:
             raise SpecError(f"{entrant.name}: backend.call.{key} is set by the request; remove it.")
-        if key not in known and not takes_any:
+        if key not in known and not _takes_any(known):
             open_to = ", ".join(sorted(set(known) - RESERVED - {"self"}))
             raise SpecError(
                 f"{entrant.name}: backend.call.{key} is no argument of the pipeline; "
                 f"remove it or use one of {open_to}."
             )
-    for names in (("prompt",), SOURCE.get(modality, ())):
-        if names and not takes_any and not any(name in known for name in names):
+
+
+def check_modality(entrant: Entrant, call: Callable[..., Any], modality: Modality) -> None:
+    """Refuse a track whose prompts a pipeline has no argument for, or too few.
+
+    Raises:
+        SpecError: naming the argument.
+    """
+    known = inspect.signature(call).parameters
+    source = SOURCE.get(modality, ())
+    for names in (("prompt",), source):
+        if names and not _takes_any(known) and not any(name in known for name in names):
             raise SpecError(
                 f"{entrant.name}: the pipeline takes no {names[0]}, which {modality} tracks give; "
                 "name another pipeline class in backend.pipeline or remove the track."
             )
+    given = {*GIVEN, *source, *entrant.backend.call, "self"}
+    for name, parameter in known.items():
+        variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if parameter.default is parameter.empty and not variadic and name not in given:
+            raise SpecError(
+                f"{entrant.name}: the pipeline needs {name}, which {modality} tracks do not give; "
+                f"set backend.call.{name}, name another pipeline class or remove the track."
+            )
+
+
+def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
 def arrange_call(
@@ -112,9 +135,20 @@ def size_multiple(pipeline: Any) -> int:
     return pixels * (patch if isinstance(patch, int) and patch > 0 else 1)
 
 
+def is_rounded_up(width: int, height: int, track: TrackSettings, *, multiple: int) -> bool:
+    """Whether a size is the track's but for what the model's multiples add."""
+    right, below = width - track.width, height - track.height
+    return 0 <= right < multiple and 0 <= below < multiple and right + below > 0
+
+
 def _round_up_frames(pipeline: Any, frames: int) -> int:
     # Video autoencoders keep the first frame apart and compress the others in groups.
-    group = _first_whole(pipeline, "vae_scale_factor_temporal", "vae_temporal_compression_ratio")
+    group = _first_whole(
+        pipeline,
+        "vae_scale_factor_temporal",
+        "vae_temporal_compression_ratio",
+        "vae_temporal_scale_factor",
+    )
     return math.ceil((frames - 1) / group) * group + 1
 
 

@@ -1,28 +1,37 @@
 """The diffusers backend: any pipeline that makes video, with or without sound."""
 
-import importlib
+import inspect
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from generator.backends import refuse_unknown_options
-from generator.backends.arguments import SOURCE, arrange_call, check_call, size_multiple
+from generator.backends import room
+from generator.backends.arguments import (
+    FRAME_COUNT,
+    SOURCE,
+    CallArguments,
+    arrange_call,
+    check_call,
+    check_modality,
+    size_multiple,
+)
+from generator.backends.embeddings import remember_prompts
+from generator.backends.ladder import Ladder, empty_cache
+from generator.backends.loading import check_parts, download, load, pipeline_class
 from generator.backends.meter import Meter, installed_versions, plain
+from generator.backends.options import Options, read_options
 from generator.backends.outputs import crop_surplus, read_output, read_warnings
-from generator.backends.sources import read_source, without_media
+from generator.backends.sources import Canvas, read_source, without_media
 from generator.backends.steps import tell_steps
 from generator.backends.weights import check_folder, hash_folder
-from generator.errors import BackendError, SpecError
+from generator.errors import BackendError, GeneratorError
 from generator.memory import reuse_freed_memory
 from generator.spec import ClipRequest, Entrant, Provenance, RawClip, TrackSettings
 
-OPTIONS = frozenset({"model", "pipeline", "revision", "dtype", "device", "fps"})
-DTYPES = ("float32", "bfloat16", "float16")
-DEVICES = ("auto", "cpu", "cuda", "mps")
-MOST_FPS = 240
-PACKAGES = ("diffusers", "transformers", "torch", "safetensors", "av", "numpy")
+PACKAGES = ("diffusers", "transformers", "accelerate", "torch", "safetensors", "av", "numpy")
 # Sums come out in another order, and so in other bits, on another number of threads: one for each
 # worker, and as many workers as cores, keeps clips the same however many workers there are.
 THREADS_ON_CPU = 1
@@ -33,26 +42,41 @@ class DiffusersBackend:
 
     def __init__(self, entrant: Entrant) -> None:
         self.entrant = entrant
-        self.options = entrant.backend.options
         self._pipeline: Any = None
+        self._ladder: Ladder | None = None
         self._weights_sha256: str | None = None
         self._threads_before: int | None = None
 
+    @cached_property
+    def options(self) -> Options:
+        """What the spec says, checked when it is first asked for."""
+        return read_options(self.entrant)
+
     @property
     def workers(self) -> int | None:
-        """One on a GPU, which one pipeline fills; else as many as there are cores."""
-        return None if self._device() == "cpu" else 1
+        """One on a GPU, which one pipeline fills; else as many as memory and cores are there."""
+        if self.options.device != "cpu":
+            return 1
+        if self.options.is_hub_id:
+            return None
+        folder = Path(self.options.model)
+        try:
+            index = check_folder(self.entrant.name, folder)
+        except GeneratorError:
+            return None  # its clips fail with that reason when their turn comes
+        return room.fitting_processes(folder, index, self.options)
 
     def check(self, track: TrackSettings) -> None:
         """Refuse wrong options, folders and weights, and arguments the pipeline does not have."""
-        refuse_unknown_options(self.entrant, OPTIONS)
-        self._choice("dtype", DTYPES)
-        self._choice("device", DEVICES)
-        self._fps(track)
-        index = None if self._is_hub_id() else check_folder(self.entrant.name, Path(self._model()))
-        if index is None and "pipeline" not in self.options:
+        name, options = self.entrant.name, self.options
+        index = None if options.is_hub_id else check_folder(name, Path(options.model))
+        if index is not None:
+            check_parts(name, options, index)
+        elif options.pipeline is None:
             return  # the class is known when the hub's folder is here
-        check_call(self.entrant, self._pipeline_class(index).__call__, track.modality)
+        call = pipeline_class(name, options, index).__call__
+        check_call(self.entrant, call)
+        check_modality(self.entrant, call, track.modality)
 
     def __enter__(self) -> Self:
         import torch
@@ -61,19 +85,26 @@ class DiffusersBackend:
 
         logging.disable_progress_bar()  # a run has a bar of its own
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-        model = self._download(self._model()) if self._is_hub_id() else self._model()
-        index = check_folder(self.entrant.name, Path(model))
-        pipeline = self._pipeline_class(index).from_pretrained(
-            model,
-            dtype=getattr(torch, self._choice("dtype", DTYPES)),
-            use_safetensors=True,
-            local_files_only=True,
+        name, options = self.entrant.name, self.options
+        folder = download(name, options) if options.is_hub_id else Path(options.model)
+        index = check_folder(name, folder)
+        check_parts(name, options, index)
+        kind = pipeline_class(name, options, index)
+        check_call(self.entrant, kind.__call__)
+        room.check_room(name, folder, index, options)
+        self._pipeline = load(name, folder, kind, options)
+        prompts = remember_prompts(self._pipeline)
+        self._ladder = Ladder(
+            self._pipeline,
+            name=name,
+            device=options.device,
+            offload=options.offload,
+            tiled=options.vae_tiling,
+            movable=options.device_map is None,
+            forget=None if prompts is None else prompts.forget,
         )
-        device = self._device()
-        self._pipeline = pipeline.to(device)
-        self._pipeline.set_progress_bar_config(disable=True)
-        self._weights_sha256 = hash_folder(Path(model))
-        if device == "cpu":
+        self._weights_sha256 = hash_folder(folder)
+        if options.device == "cpu":
             self._threads_before = torch.get_num_threads()
             torch.set_num_threads(THREADS_ON_CPU)
             reuse_freed_memory()
@@ -87,125 +118,110 @@ class DiffusersBackend:
     ) -> None:
         import torch
 
-        self._pipeline = None
+        self._pipeline = self._ladder = None
         if self._threads_before is not None:
             torch.set_num_threads(self._threads_before)
             self._threads_before = None
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        empty_cache(self.options.device)
 
     def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
         """One clip of one seed, on a generator of its own, which is the same on every device."""
         import torch
 
-        pipeline, track, name = self._pipeline, request.track, self.entrant.name
-        if pipeline is None:
+        pipeline, ladder, track = self._pipeline, self._ladder, request.track
+        name, options = self.entrant.name, self.options
+        if pipeline is None or ladder is None:
             raise BackendError(f"{name} is not loaded; enter its backend first.")
-        fps = self._fps(track)
-        given: dict[str, Any] = {"prompt": request.prompt, "output_type": "np"}
-        given |= read_source(request, names=SOURCE.get(track.modality, ()), call=pipeline.__call__)
-        arguments = arrange_call(
-            pipeline, track, fps=fps, call=dict(self.entrant.backend.call), given=given
-        )
-        meter = Meter(on_gpu=self._device().startswith("cuda"))
-        seeded = torch.Generator("cpu").manual_seed(request.seed)
+        check_modality(self.entrant, pipeline.__call__, track.modality)
+        fps = track.fps if options.fps is None else options.fps
+        arguments = self._arguments(request, fps)
+
         watched = tell_steps(pipeline, call=pipeline.__call__)
-        with meter, torch.inference_mode():
-            output = pipeline(**arguments.passed, **watched, generator=seeded)
-        raw = read_output(output, name=name, pipeline=pipeline, fps=fps)
-        raw, adapted = crop_surplus(raw, track, multiple=size_multiple(pipeline))
+
+        def call() -> Any:
+            seeded = torch.Generator("cpu").manual_seed(request.seed)
+            with torch.inference_mode():
+                return pipeline(**arguments.passed, **watched, generator=seeded)
+
+        meter = Meter(on_gpu=options.on_gpu, gpus=self._gpus())
+        with meter:
+            output, steps_down = ladder.run(call)
+        raw = read_output(
+            output, name=name, pipeline=pipeline, fps=fps, sample_rate=options.sample_rate
+        )
+        raw, cropped = crop_surplus(raw, track, multiple=size_multiple(pipeline))
         scheduler = getattr(getattr(pipeline, "scheduler", None), "config", {})
         return raw, Provenance(
             backend="diffusers",
             pipeline_class=f"{type(pipeline).__module__}.{type(pipeline).__qualname__}",
-            model=self._model() if self._is_hub_id() else Path(self._model()).name,
-            revision=self.options.get("revision"),
+            model=options.model if options.is_hub_id else Path(options.model).name,
+            revision=options.revision,
             weights_sha256=self._weights_sha256,
             scheduler=plain(dict(scheduler)),
             seed=request.seed,
             call=plain(without_media(arguments.passed)),
             dropped=plain(without_media(arguments.dropped)),
-            adapted=adapted,
+            adapted=(*steps_down, *cropped),
             warnings=read_warnings(output),
             versions=installed_versions(PACKAGES),
             hardware=meter.hardware,
+            device=options.device,
+            dtype=options.dtype,
+            options=plain(options.told()),
+            steps=_steps(pipeline, arguments),
+            guidance=_number(pipeline, arguments, "guidance_scale"),
             seconds=meter.seconds,
+            gpu_seconds=meter.gpu_seconds,
+            energy_joules=meter.energy_joules,
             peak_memory_bytes=meter.peak_memory_bytes,
             created_at=datetime.now(UTC),
         )
 
-    def _model(self) -> str:
-        model = self.options.get("model")
-        if not isinstance(model, str) or not model:
-            raise SpecError(
-                f"{self.entrant.name}: backend.model is missing; "
-                "give the folder of a saved pipeline, or a hub id."
-            )
-        return model
+    def _arguments(self, request: ClipRequest, fps: Fraction) -> CallArguments:
+        """The call's, with the source made as large and as long as the clip will be."""
+        pipeline, track = self._pipeline, request.track
+        arguments = arrange_call(
+            pipeline,
+            track,
+            fps=fps,
+            call=dict(self.entrant.backend.call),
+            given={"prompt": request.prompt, "output_type": "np"},
+        )
+        passed = arguments.passed
+        canvas = Canvas(
+            width=passed.get("width", track.width),
+            height=passed.get("height", track.height),
+            frames=next((passed[name] for name in FRAME_COUNT if name in passed), 1),
+            fps=fps,
+            multiple=size_multiple(pipeline),
+        )
+        names = SOURCE.get(track.modality, ())
+        passed |= read_source(request, names=names, call=pipeline.__call__, canvas=canvas)
+        return arguments
 
-    def _is_hub_id(self) -> bool:
-        """An id is "owner/name"; paths were made absolute when the spec was read."""
-        model = self._model()
-        return model.count("/") == 1 and not model.startswith(("/", ".", "~"))
-
-    def _download(self, model: str) -> str:
-        import diffusers
-
-        try:
-            folder: str = diffusers.DiffusionPipeline.download(
-                model, revision=self.options.get("revision"), use_safetensors=True
-            )
-        except OSError as error:
-            raise BackendError(
-                f"{self.entrant.name}: the model {model} is no folder here and the hub does not "
-                f"give it ({type(error).__name__}); check backend.model and the connection."
-            ) from error
-        return folder
-
-    def _choice(self, key: str, choices: tuple[str, ...]) -> str:
-        value = self.options.get(key, choices[0])
-        if value not in choices:
-            raise SpecError(
-                f"{self.entrant.name}: backend.{key} is {value!r}; use one of {', '.join(choices)}."
-            )
-        return str(value)
-
-    def _device(self) -> str:
-        device = self._choice("device", DEVICES)
-        if device != "auto":
-            return device
+    def _gpus(self) -> tuple[int, ...]:
+        """Numbers of the GPUs that the pipeline is on."""
+        if not self.options.on_gpu:
+            return ()
         import torch
 
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        placed = getattr(self._pipeline, "hf_device_map", None)
+        devices = placed.values() if isinstance(placed, dict) else (self.options.device,)
+        found = {torch.device(device) for device in devices if device not in ("cpu", "disk")}
+        return tuple(sorted({device.index or 0 for device in found}))
 
-    def _fps(self, track: TrackSettings) -> Fraction:
-        """The rate of the model's own frames, which no model's files say: the spec or the track."""
-        written = self.options.get("fps")
-        if written is None:
-            return track.fps
-        try:
-            fps = Fraction(str(written))
-        except ValueError:
-            fps = Fraction(0)
-        if not 0 < fps <= MOST_FPS:
-            raise SpecError(
-                f"{self.entrant.name}: backend.fps is {written!r}; "
-                "give the frames a second that the model makes, such as 16."
-            )
-        return fps
 
-    def _pipeline_class(self, index: dict[str, Any] | None) -> Any:
-        named = self.options.get("pipeline")
-        if named is None:
-            named = f"diffusers:{(index or {}).get('_class_name')}"
-        module, _, name = str(named).partition(":")
-        try:
-            found = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError):
-            raise SpecError(
-                f"{self.entrant.name}: there is no pipeline {named} here; install its package or "
-                'set backend.pipeline to "package.module:Class".'
-            ) from None
-        if not (isinstance(found, type) and hasattr(found, "from_pretrained") and callable(found)):
-            raise SpecError(f"{self.entrant.name}: {named} is no pipeline; name a pipeline class.")
-        return found
+def _steps(pipeline: Any, arguments: CallArguments) -> int | None:
+    """Steps as they ran, which a list of timesteps or a scheduler of higher order decides too."""
+    ran = getattr(pipeline, "num_timesteps", None)
+    if isinstance(ran, int) and ran > 0:
+        return ran
+    asked = _number(pipeline, arguments, "num_inference_steps")
+    return None if asked is None else int(asked)
+
+
+def _number(pipeline: Any, arguments: CallArguments, key: str) -> float | None:
+    """A number as passed, or as the pipeline's call has it by default."""
+    parameter = inspect.signature(pipeline.__call__).parameters.get(key)
+    value = arguments.passed.get(key, None if parameter is None else parameter.default)
+    return float(value) if isinstance(value, int | float) else None

@@ -1,5 +1,6 @@
 """What a pipeline returned, as a raw clip."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -7,32 +8,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.backends.arguments import is_rounded_up
 from generator.errors import BackendError
 from generator.spec import RawClip, TrackSettings
 
+# What output classes call them, the usual name first.
+FRAMES = ("frames", "video", "videos")
+SOUND = ("audio", "sound", "audios")
 
-def read_output(output: Any, *, name: str, pipeline: Any, fps: Fraction) -> RawClip:
+
+def read_output(
+    output: Any, *, name: str, pipeline: Any, fps: Fraction, sample_rate: int | None = None
+) -> RawClip:
     """The first clip of a pipeline's output, of whatever class it is.
+
+    `sample_rate` is of its sound, in Hz; without one its parts are asked.
 
     Raises:
         BackendError: The output has no frames, or frames or sound that are not finite.
     """
-    fields = dict(output)
-    frames = fields.get("frames", fields.get("video"))
+    fields = _fields(output)
+    frames = _first_of(fields, FRAMES)
     if frames is None:
         raise BackendError(
             f"{name}: the pipeline returned {', '.join(fields) or 'nothing'} and no frames; "
             "use a video pipeline."
         )
-    audio = fields.get("audio", fields.get("sound"))
+    audio = _first_of(fields, SOUND)
     sound = None if audio is None else _sound(audio, name=name)
-    rate = None if sound is None else audio_rate(pipeline, name=name)
+    rate = None if sound is None else sample_rate or audio_rate(pipeline, name=name)
     return RawClip(_pixels(frames, name=name), fps, sound, rate)
 
 
 def read_warnings(output: Any) -> tuple[str, ...]:
     """What the model says of the first prompt: the words that it does not know."""
-    unknown = dict(output).get("unknown_words")
+    unknown = _fields(output).get("unknown_words")
     words = unknown[0] if unknown else ()
     return (f"unknown words: {', '.join(words)}",) if words else ()
 
@@ -42,9 +52,9 @@ def crop_surplus(
 ) -> tuple[RawClip, tuple[str, ...]]:
     """The middle of frames that are larger only because sizes were rounded up for the model."""
     height, width = raw.frames.shape[1:3]
-    top, left = height - track.height, width - track.width
-    if not (0 <= top < multiple and 0 <= left < multiple and top + left > 0):
+    if not is_rounded_up(width, height, track, multiple=multiple):
         return raw, ()
+    top, left = height - track.height, width - track.width
     rows = slice(top // 2, top // 2 + track.height)
     columns = slice(left // 2, left // 2 + track.width)
     cropped = np.ascontiguousarray(raw.frames[:, rows, columns])
@@ -69,7 +79,22 @@ def audio_rate(pipeline: Any, *, name: str) -> int:
         rate = getattr(holder, key, None)
         if isinstance(rate, int) and rate > 0:
             return rate
-    raise BackendError(f"{name}: no part of the pipeline says its sound's rate; report this model.")
+    raise BackendError(
+        f"{name}: no part of the pipeline says its sound's rate; set backend.sample_rate."
+    )
+
+
+def _fields(output: Any) -> dict[str, Any]:
+    """An output by its names: of a mapping, a plain class, or a tuple of frames and sound."""
+    if isinstance(output, Mapping):
+        return dict(output)
+    if isinstance(output, tuple):
+        return dict(zip((FRAMES[0], SOUND[0]), output, strict=False))
+    return dict(getattr(output, "__dict__", {}))
+
+
+def _first_of(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
 
 
 def _pixels(frames: Any, *, name: str) -> NDArray[np.uint8]:
@@ -82,9 +107,15 @@ def _pixels(frames: Any, *, name: str) -> NDArray[np.uint8]:
         array = array.transpose(0, 2, 3, 1)
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
-    if not np.isfinite(array).all():
-        raise BackendError(f"{name}: the frames are not finite numbers; try dtype float32.")
-    return np.ascontiguousarray((array.clip(0, 1) * 255 + 0.5).astype(np.uint8))
+    pixels = np.empty(array.shape, np.uint8)
+    for frame, rounded in zip(array, pixels, strict=True):  # one at a time stays in the cache
+        if not np.isfinite(frame).all():
+            raise BackendError(f"{name}: the frames are not finite numbers; try dtype float32.")
+        scaled = frame.clip(0, 1)
+        scaled *= 255
+        scaled += 0.5
+        rounded[...] = scaled
+    return pixels
 
 
 def _sound(audio: Any, *, name: str) -> NDArray[np.float32]:

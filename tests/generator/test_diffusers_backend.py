@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tiny_pipelines
 from small_clips import ball_clip, ball_frames, entrant_of, small_track
 
 from generator.backends.arguments import arrange_call
@@ -22,57 +23,7 @@ TRACK = small_track(audio=False)
 
 @pytest.fixture(scope="module")
 def tiny_wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Wan's own classes with a handful of random weights."""
-    import torch
-    from diffusers import (
-        AutoencoderKLWan,
-        FlowMatchEulerDiscreteScheduler,
-        WanPipeline,
-        WanTransformer3DModel,
-    )
-    from tokenizers import Tokenizer, models, pre_tokenizers
-    from transformers import PreTrainedTokenizerFast, UMT5Config, UMT5EncoderModel
-
-    words = {"<pad>": 0, "</s>": 1, "<unk>": 2, "ball": 3}
-    tokenizer = Tokenizer(models.WordLevel(words, unk_token="<unk>"))  # noqa: S106
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    torch.manual_seed(0)
-    encoder = UMT5Config(
-        vocab_size=8, d_model=16, d_kv=8, d_ff=16, num_layers=1, num_heads=2, dropout_rate=0.0
-    )
-    pipeline = WanPipeline(
-        tokenizer=PreTrainedTokenizerFast(
-            tokenizer_object=tokenizer,
-            pad_token="<pad>",  # noqa: S106
-            eos_token="</s>",  # noqa: S106
-            unk_token="<unk>",  # noqa: S106
-            model_max_length=16,
-        ),
-        text_encoder=UMT5EncoderModel(encoder).eval(),
-        vae=AutoencoderKLWan(
-            base_dim=3,
-            z_dim=16,
-            dim_mult=[1, 1, 1, 1],
-            num_res_blocks=1,
-            temperal_downsample=[False, True, True],
-        ),
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=3.0),
-        transformer=WanTransformer3DModel(
-            patch_size=(1, 2, 2),
-            num_attention_heads=2,
-            attention_head_dim=12,
-            in_channels=16,
-            out_channels=16,
-            text_dim=16,
-            freq_dim=16,
-            ffn_dim=16,
-            num_layers=1,
-            rope_max_seq_len=32,
-        ),
-    )
-    folder = tmp_path_factory.mktemp("wan")
-    pipeline.save_pretrained(folder)
-    return folder
+    return tiny_pipelines.save(tiny_pipelines.wan, tmp_path_factory.mktemp("wan"))
 
 
 def wan(folder: Path, call: dict[str, object] | None = None, **options: object) -> Entrant:
@@ -257,6 +208,38 @@ def test_outputs_of_every_form_become_one_kind_of_clip() -> None:
         assert np.array_equal(clip.frames, frames)
         assert clip.audio is not None
         assert (clip.audio.shape, clip.sample_rate) == ((1, 9), 24_000)
+
+
+def test_a_pixel_is_the_nearest_whole_number() -> None:
+    shades = np.array([-1, 0.4, 0.6, 100.6, 254.4, 300], np.float32) / 255
+    frames = np.broadcast_to(shades[:, None, None, None], (6, 2, 2, 3))[None]
+    clip = read_output({"frames": frames}, name="X", pipeline=Other(), fps=Fraction(24))
+    assert clip.frames[:, 0, 0, 0].tolist() == [0, 0, 1, 101, 254, 255]
+
+
+class PlainOutput:
+    """An output that is no mapping."""
+
+    def __init__(self, videos: object, audios: object) -> None:
+        self.videos = videos
+        self.audios = audios
+
+
+def test_outputs_of_every_class_are_read() -> None:
+    frames = ball_frames(3)[None]
+    sound = np.full((1, 2, 9), 0.5, np.float32)
+    for output in ((frames, sound), PlainOutput(frames, sound)):
+        clip = read_output(
+            output, name="X", pipeline=object(), fps=Fraction(24), sample_rate=16_000
+        )
+        assert np.array_equal(clip.frames, frames[0])
+        assert clip.sample_rate == 16_000
+
+
+def test_a_sound_without_a_rate_is_refused() -> None:
+    output = {"frames": ball_frames(3)[None], "audio": np.zeros((1, 2, 9), np.float32)}
+    with pytest.raises(BackendError, match=r"set backend\.sample_rate"):
+        read_output(output, name="X", pipeline=object(), fps=Fraction(24))
 
 
 def test_outputs_that_are_no_clip_are_refused() -> None:

@@ -8,12 +8,13 @@ from PIL import Image
 from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_track
 
 from generator.backends.arguments import IMAGE, VIDEO
-from generator.backends.sources import read_source
+from generator.backends.sources import Canvas, read_source
 from generator.errors import ClipError
 from generator.media import encode_rendition
 from generator.spec import ClipRequest
 
 TRACK = small_track(audio=True)
+SAME = Canvas(WIDTH, HEIGHT, FRAMES, TRACK.fps, multiple=1)
 
 
 def from_image(prompt: str, input_image: object) -> None: ...
@@ -31,7 +32,7 @@ def test_an_image_is_cropped_to_the_tracks_shape(tmp_path: Path) -> None:
     wide = np.zeros((100, 400, 3), np.uint8)
     wide[:, 150:250] = 255
     Image.fromarray(wide).save(path)
-    given = read_source(request(path), names=IMAGE, call=from_image)
+    given = read_source(request(path), names=IMAGE, call=from_image, canvas=SAME)
     image = given["input_image"]
     assert image.size == (WIDTH, HEIGHT)
     assert np.asarray(image)[:, WIDTH // 2].min() > 250
@@ -41,20 +42,20 @@ def test_an_image_is_cropped_to_the_tracks_shape(tmp_path: Path) -> None:
 def test_a_video_is_fitted_to_the_track(tmp_path: Path) -> None:
     path = tmp_path / "source.mp4"
     path.write_bytes(encode_rendition(ball_clip(), TRACK))
-    given = read_source(request(path), names=VIDEO, call=from_video)
+    given = read_source(request(path), names=VIDEO, call=from_video, canvas=SAME)
     assert [frame.size for frame in given["video"]] == [(WIDTH, HEIGHT)] * FRAMES
 
 
 def test_a_source_that_is_missing_or_no_picture_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="p1 has no source"):
-        read_source(request(None), names=IMAGE, call=from_image)
+        read_source(request(None), names=IMAGE, call=from_image, canvas=SAME)
     with pytest.raises(ClipError, match="no image"):
-        read_source(request(tmp_path / "none.png"), names=IMAGE, call=from_image)
+        read_source(request(tmp_path / "none.png"), names=IMAGE, call=from_image, canvas=SAME)
     text = tmp_path / "text.png"
     text.write_text("no picture", encoding="utf-8")
     with pytest.raises(ClipError, match=r"text\.png does not open"):
-        read_source(request(text), names=IMAGE, call=from_image)
+        read_source(request(text), names=IMAGE, call=from_image, canvas=SAME)
 
 
 def test_a_track_of_texts_needs_no_source() -> None:
-    assert read_source(request(None), names=(), call=from_image) == {}
+    assert read_source(request(None), names=(), call=from_image, canvas=SAME) == {}

@@ -1,0 +1,66 @@
+"""docs/entrants.md says what the backends take, and its example of a plug-in runs."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+from small_clips import entrant_of, small_track
+
+from generator.backends.ladder import MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED, TILED
+from generator.backends.options import OPTIONS
+from generator.engine import check, generate
+from generator.errors import SpecError
+from generator.spec import ClipRequest, GeneratedClip, read_entrant
+
+PAGE = (Path(__file__).parents[2] / "docs" / "entrants.md").read_text(encoding="utf-8")
+DIFFUSERS = PAGE.split('## `kind = "diffusers"`')[1].split("\n## ")[0]
+
+
+def blocks(language: str) -> list[str]:
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
+
+
+def test_every_option_of_the_diffusers_backend_has_its_row() -> None:
+    assert set(re.findall(r"^\| `(\w+)` \|", DIFFUSERS, flags=re.MULTILINE)) == OPTIONS
+
+
+def test_a_step_down_is_named_as_clips_name_it() -> None:
+    assert TILED in DIFFUSERS
+    for step in (MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED):
+        kind = step.rpartition(": ")[2].removesuffix(" offload")
+        assert f'on a GPU, `offload = "{kind}"`' in DIFFUSERS
+
+
+@pytest.mark.parametrize("text", [text for text in blocks("toml") if "[backend]" in text])
+def test_specs_are_specs(text: str, tmp_path: Path) -> None:
+    if "name =" not in text:
+        pytest.skip("a part of one")
+    (tmp_path / "entrant.toml").write_text(text, encoding="utf-8")
+    assert read_entrant(tmp_path / "entrant.toml").backend.options
+
+
+def test_the_plug_in_makes_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (code,) = blocks("python")
+    (tmp_path / "stripes.py").write_text(code, encoding="utf-8")
+    (project,) = (text for text in blocks("toml") if "[project]" in text)
+    points = tomllib.loads(project)["project"]["entry-points"]
+    installed = tmp_path / "stripes-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: stripes\nVersion: 1.0\n", encoding="utf-8")
+    lines = [
+        f"[{group}]\n{key} = {value}\n" for group in points for key, value in points[group].items()
+    ]
+    (installed / "entry_points.txt").write_text("".join(lines), encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    track, entrant = small_track(audio=False), entrant_of("stripes", width=8)
+    (clip,) = generate([ClipRequest(entrant, track, "p1", "stripes", 1)], workers=1)
+    assert isinstance(clip, GeneratedClip), clip
+    assert clip.provenance.backend == "stripes"
+    assert clip.provenance.adapted == ()
+    with pytest.raises(SpecError, match=r"backend\.width is 'wide'; give pixels"):
+        check(entrant_of("stripes", width="wide"), track)
+    with pytest.raises(SpecError, match=r"backend\.colour is not an option"):
+        check(entrant_of("stripes", colour="red"), track)
