@@ -42,7 +42,7 @@ def test_specs_are_specs(text: str, tmp_path: Path) -> None:
 
 
 def test_the_plug_in_makes_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = blocks("python")
+    (code,) = (text for text in blocks("python") if "class Stripes" in text)
     (tmp_path / "stripes.py").write_text(code, encoding="utf-8")
     (project,) = (text for text in blocks("toml") if "[project]" in text)
     points = tomllib.loads(project)["project"]["entry-points"]

@@ -70,14 +70,8 @@ def test_the_best_entrant_shows_what_was_asked_for(prompt: str) -> None:
     "prompt",
     [
         BOUNCING,
-        pytest.param(
-            ROLLING,
-            marks=pytest.mark.xfail(strict=True, reason="it slows down as if it slid on ice"),
-        ),
-        pytest.param(
-            SWINGING,
-            marks=pytest.mark.xfail(strict=True, reason="paths on ropes leave their circles"),
-        ),
+        ROLLING,
+        SWINGING,
     ],
 )
 def test_the_best_entrant_moves_things_as_asked(prompt: str) -> None:
