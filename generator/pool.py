@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 
-from generator.process import Done, WorkerProcess
+from generator.process import Done, WorkerProcess, preload
 from generator.schedule import Schedule, Task, entrant_key
 from generator.spec import ClipRequest
 from generator.worker import Clips, Outcome
@@ -37,6 +37,7 @@ class _Hand:
 def work_in_processes(requests: Sequence[ClipRequest], count: int) -> Clips:
     """The clips of all requests in the order in which they are finished, by `count` processes."""
     schedule = Schedule(requests)
+    preload({entrant_key(request): request.entrant for request in requests}.values())
     devices: list[str | None] = [*find_cards()] or [None]
     hands: list[_Hand] = []
     try:

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from ctypes import c_double
@@ -15,14 +15,13 @@ from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from typing import NamedTuple
 
+from generator.backends import libraries_of
 from generator.progress import listening
-from generator.spec import ClipRequest, FailedClip
+from generator.spec import ClipRequest, Entrant, FailedClip
 from generator.worker import DeviceLost, Outcome, Worker
 
 STOPPING_S = 5.0  # a process that has not ended by then is killed
-# Loaded once, before any worker: the seconds that importing a model's libraries takes are not paid
-# for every entrant. Nothing in them touches a GPU when it is imported.
-PRELOADED = ("generator.worker", "generator.measure", "torch", "diffusers", "transformers")
+PRELOADED = ("generator.worker", "generator.measure")
 
 
 class Free(NamedTuple):
@@ -128,12 +127,20 @@ class WorkerProcess:
             self.process.join()
 
 
+def preload(entrants: Iterable[Entrant]) -> None:
+    """Have what these entrants' models are made of imported once, and not by every process.
+
+    Works before the first process is started. Nothing that is imported may touch a GPU.
+    """
+    context = _context()
+    if isinstance(context, ForkServerContext):
+        context.set_forkserver_preload([*PRELOADED, *libraries_of(entrants)])
+
+
 def _context() -> ForkServerContext | SpawnContext:
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(PRELOADED))
-    return context
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("forkserver")
+    return multiprocessing.get_context("spawn")
 
 
 def _serve(connection: Connection, share: c_double, device: str | None) -> None:

@@ -1,10 +1,11 @@
 """Backends: what makes clips of requests, each kind found by its entry point."""
 
+from collections.abc import Iterable
 from importlib.metadata import entry_points
 from types import TracebackType
 from typing import Protocol, Self
 
-from generator.errors import SpecError
+from generator.errors import GeneratorError, SpecError
 from generator.spec import ClipRequest, Entrant, Provenance, RawClip, TrackSettings
 
 GROUP = "hippodrome.backends"
@@ -50,6 +51,18 @@ def find_backend(entrant: Entrant) -> Backend:
         )
     backend: Backend = kinds[kind].load()(entrant)
     return backend
+
+
+def libraries_of(entrants: Iterable[Entrant]) -> list[str]:
+    """The modules that these entrants' backends name as `libraries`: they take long to import."""
+    found: dict[str, None] = {}
+    for entrant in entrants:
+        try:
+            backend = find_backend(entrant)
+        except GeneratorError:
+            continue  # its clips fail with that reason
+        found |= dict.fromkeys(getattr(backend, "libraries", ()))
+    return list(found)
 
 
 def refuse_unknown_options(entrant: Entrant, known: frozenset[str]) -> None:

@@ -40,6 +40,8 @@ THREADS_ON_CPU = 1
 class DiffusersBackend:
     """Loads a pipeline from a local folder or a hub id, safetensors only, and calls it."""
 
+    libraries = ("torch", "diffusers", "transformers")
+
     def __init__(self, entrant: Entrant) -> None:
         self.entrant = entrant
         self._pipeline: Any = None

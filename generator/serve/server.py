@@ -11,6 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from generator.errors import GeneratorError
+from generator.process import preload
 from generator.serve.app import make_app
 from generator.serve.guards import MEBIBYTE
 from generator.serve.service import VideoService
@@ -57,6 +58,7 @@ def serve(
             keep=options.keep,
             keep_s=options.keep_hours * HOUR_S,
         )
+        preload(entrants)
         queue = WorkQueue(store, most_waiting=options.queue, workers=options.workers)
         service = VideoService(catalogue, store, queue)
 

@@ -1,5 +1,6 @@
 """Clips are made, made again, and listed with their reasons where they cannot be."""
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from arena.models import Clip, ClipStatus
 from arena.shipped import Collection
 from generator.foal.build import build_tiny_pipeline, save_pipeline
 from generator.media import encode_master
+from killed import generate_and_kill, make_arena_of_films
 from playable import film, settings_for
 from small_arena import START, track_entry
 
@@ -102,3 +104,14 @@ def test_clips_can_be_made_again_and_compared(arena: Arena) -> None:
     found = list(production.recheck(arena.store, drawn[:1], workers=0))
     assert not found[0].good
     assert "dB" in found[0].words()
+
+
+def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
+    arena = make_arena_of_films(tmp_path, entrants=3, prompts=8)
+    there = list(generate_and_kill(arena, kills=3, seed=1))
+    assert there == sorted(there)
+    assert there[-1] == 24
+    with arena.database.reading() as session:
+        for clip in session.scalars(select(Clip)):
+            stored = arena.store.read(str(clip.rendition_path))
+            assert hashlib.sha256(stored).hexdigest() == clip.sha256
