@@ -118,6 +118,15 @@ def _work(ray: Any, kind: Any, schedule: Schedule, count: int) -> Clips:
             hand = by_answer[answer]
             try:
                 clip = ray.get(answer)
+            except ray.exceptions.ObjectLostError:
+                # Made, and lost with the machine that it was on.
+                _end(ray, hand)
+                hands.remove(hand)
+                schedule.leave(hand.entrant)
+                for task in hand.tasks.values():
+                    schedule.put_back(task)
+                _start(kind, schedule, hands)
+                continue
             except ray.exceptions.RayActorError as error:
                 hands.remove(hand)
                 schedule.leave(hand.entrant)

@@ -44,11 +44,15 @@ class WorkerProcess:
 
     def __init__(self, device: str | None = None) -> None:
         context = _context()
+        # Of this moment: a fork server's processes would have that of its own start.
+        environment = dict(os.environ)
+        if device is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = device
         self.connection, theirs = context.Pipe()
         # Memory that both see, and no lock: a process killed while it held one would stop us too.
         self._share = sharedctypes.RawValue(c_double, 0.0)
         self.process = context.Process(
-            target=_serve, args=(theirs, self._share, device), daemon=True
+            target=_serve, args=(theirs, self._share, environment), daemon=True
         )
         self.requests: dict[int, ClipRequest] = {}
         self._given = 0
@@ -143,12 +147,12 @@ def _context() -> ForkServerContext | SpawnContext:
     return multiprocessing.get_context("spawn")
 
 
-def _serve(connection: Connection, share: c_double, device: str | None) -> None:
+def _serve(connection: Connection, share: c_double, environment: dict[str, str]) -> None:
     """The life of a process: make what comes, until no more comes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # leave by the way that cleans up
-    if device is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    os.environ.clear()
+    os.environ.update(environment)
     sending = threading.Lock()
 
     def send(message: Free | Done) -> None:

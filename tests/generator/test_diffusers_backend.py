@@ -34,7 +34,7 @@ def wan(folder: Path, call: dict[str, object] | None = None, **options: object) 
 def make(entrant: Entrant, seed: int = 0, **changes: Any) -> GeneratedClip:
     audio = changes.pop("audio", False)
     track = small_track(audio=audio, **changes)
-    (clip,) = generate([ClipRequest(entrant, track, "p1", "a ball", seed)], workers=1)
+    (clip,) = generate([ClipRequest(entrant, track, "p1", "a ball", seed)], workers=0)
     assert isinstance(clip, GeneratedClip), clip
     return clip
 
@@ -85,14 +85,14 @@ def test_words_that_the_built_in_model_does_not_know_are_recorded(tiny_foal: Pat
     request = ClipRequest(
         read_entrant(tiny_foal), small_track(audio=False, frames=5), "p1", "a red dragon", 0
     )
-    (clip,) = generate([request], workers=1)
+    (clip,) = generate([request], workers=0)
     assert isinstance(clip, GeneratedClip)
     assert clip.provenance.warnings == ("unknown words: dragon",)
 
 
 def test_a_sounding_track_needs_a_sounding_model(tiny_wan: Path) -> None:
     track = small_track(audio=True, frames=5)
-    (clip,) = generate([ClipRequest(wan(tiny_wan), track, "p1", "a ball", 0)], workers=1)
+    (clip,) = generate([ClipRequest(wan(tiny_wan), track, "p1", "a ball", 0)], workers=0)
     assert "no sound" in getattr(clip, "reason", "")
 
 

@@ -48,7 +48,7 @@ def entrant(folder: Path, **options: object) -> Entrant:
 def make(entrant: Entrant, *, source: Path | None = None, **track: Any) -> GeneratedClip:
     settings = {"audio": False, "height": HEIGHT, "frames": FRAMES} | track
     request = ClipRequest(entrant, small_track(**settings), "p1", "a ball", 1, source)
-    (clip,) = generate([request], workers=1)
+    (clip,) = generate([request], workers=0)
     assert isinstance(clip, GeneratedClip), clip
     return clip
 

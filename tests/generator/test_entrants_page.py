@@ -56,7 +56,7 @@ def test_the_plug_in_makes_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.syspath_prepend(tmp_path)
 
     track, entrant = small_track(audio=False), entrant_of("stripes", width=8)
-    (clip,) = generate([ClipRequest(entrant, track, "p1", "stripes", 1)], workers=1)
+    (clip,) = generate([ClipRequest(entrant, track, "p1", "stripes", 1)], workers=0)
     assert isinstance(clip, GeneratedClip), clip
     assert clip.provenance.backend == "stripes"
     assert clip.provenance.adapted == ()

@@ -31,7 +31,7 @@ def ask(folder: Path, prompt_id: str, **changes: object) -> GeneratedClip | Fail
         "a red ball",
         seed=0,
     )
-    (clip,) = generate([request], workers=1)
+    (clip,) = generate([request], workers=0)
     return clip
 
 

@@ -48,8 +48,9 @@ class Served:
     def worker(self) -> psutil.Process:
         """The process that makes the clips."""
         for child in psutil.Process(self.process.pid).children():
-            if "spawn_main" in " ".join(child.cmdline()):
-                return child
+            if "multiprocessing.forkserver" in " ".join(child.cmdline()):
+                for worker in child.children():
+                    return worker
         raise AssertionError("no process makes clips")
 
 

@@ -92,7 +92,7 @@ def test_too_long_a_prompt_loses_its_unknown_words_first(pipe: FoalPipeline) -> 
 def test_other_frame_rates_read_the_same_paths_at_other_moments(pipe: FoalPipeline) -> None:
     at_24 = pipe(PROMPT, generator=_seed(5), **{**SMALL, "num_frames": 24})
     at_12 = pipe(PROMPT, generator=_seed(5), **{**SMALL, "num_frames": 12}, frame_rate=12)
-    assert np.allclose(at_24.frames[0][::2], at_12.frames[0], atol=1e-2)
+    assert np.allclose(at_24.frames[0][::2], at_12.frames[0], atol=3e-2)
     assert at_24.audio.shape == at_12.audio.shape
 
 
