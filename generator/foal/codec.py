@@ -51,7 +51,7 @@ class FoalCodec(ModelMixin, ConfigMixin):
         Returns:
             Content (1, parts, part_size) and motion (1, F, motion_size), as states.
         """
-        pictures = torch.from_numpy(film).permute(0, 3, 1, 2).to(self.device)
+        pictures = torch.from_numpy(np.array(film)).permute(0, 3, 1, 2).to(self.device)
         scale = 255 if film.dtype == np.uint8 else 1
         pictures = to_square(pictures.float() / scale)
         read = read_clip(self.reader, pictures.to(self.dtype))
