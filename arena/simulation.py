@@ -116,7 +116,7 @@ def simulate(
     Args:
         database: at this code's head.
         votes: how many; with no track named, spread evenly over the active ones.
-        track: its name, or None for every active track.
+        track: its name, or None for every active track whose clips can all be judged.
         voters: how many take turns.
         seed: of the voters and of what they are shown.
         now: when all of it happens; aware.
@@ -125,10 +125,10 @@ def simulate(
     Raises:
         NotFound: no such track.
         NoPair: the track has no two clips to compare, or no track has.
-        BallotError: a clip of the track was not measured; then nothing was cast.
+        BallotError: a clip of the track, or of each track, was not measured; then nothing was cast.
     """
     with database.reading() as session:
-        clips = {name: _measured_clips(session, name) for name in _tracks(session, track)}
+        clips = _judgeable_clips(session, track)
     share, rest = divmod(votes, len(clips))
     for place, (name, measured) in enumerate(clips.items()):
         run = _Run(track=name, clips=measured, voters=voters, seed=seed, now=now)
@@ -159,6 +159,20 @@ def _tracks(session: Session, name: str | None) -> list[str]:
             "run `arena generate` first, or name another track."
         )
     return [name]
+
+
+def _judgeable_clips(session: Session, track: str | None) -> dict[str, dict[int, Clip]]:
+    """Measured clips by track; of several tracks those are left out that cannot be judged."""
+    clips: dict[str, dict[int, Clip]] = {}
+    refused: BallotError | None = None
+    for name in _tracks(session, track):
+        try:
+            clips[name] = _measured_clips(session, name)
+        except BallotError as error:
+            refused = refused or error
+    if not clips and refused is not None:
+        raise refused
+    return clips
 
 
 def _measured_clips(session: Session, track_name: str) -> dict[int, Clip]:
