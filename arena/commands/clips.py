@@ -104,6 +104,9 @@ def recheck_clips(
 
     with arena.database.reading() as session:
         drawn = production.draw_ready(session, count, **_chosen(session, track, entrant))
+    if not drawn:
+        out.print("No clip that was generated here is there to be made again.")
+        return
     rows, bad = [], 0
     with progress("Making clips again", len(drawn)) as advance:
         for found in production.recheck(arena.store, drawn, workers=workers, ray=ray):

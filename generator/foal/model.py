@@ -92,7 +92,8 @@ class FoalTransformer(ModelMixin, ConfigMixin):
         self.stream = Stream(shape)
 
     def tokenize(self, texts: list[str]) -> tuple[Tensor, list[tuple[str, ...]]]:
-        """Word ids (B, words), and for each text the words that had no id or no room.
+        """Word ids (B, words), and for each text what is not read of it: words without an id, each
+        once, how many found no room, and whether there is nothing at all to go by.
 
         Where a text is too long, unknown words make room before known ones do.
         """
@@ -103,7 +104,12 @@ class FoalTransformer(ModelMixin, ConfigMixin):
             unknown = [word for word in spoken if word not in self.word_ids]
             if len(spoken) > config.words:
                 spoken = [word for word in spoken if word in self.word_ids]
-            lost.append(tuple(unknown + spoken[config.words :]))
+            told = list(dict.fromkeys(unknown))
+            if len(spoken) > config.words:
+                told.append(f"({len(spoken) - config.words} words beyond the first {config.words})")
+            if not any(word in self.word_ids for word in spoken):
+                told.append("(no word that it knows)")
+            lost.append(tuple(told))
             ids = [self.word_ids.get(word, UNKNOWN) for word in spoken[: config.words]]
             rows.append(ids + [PAD] * (config.words - len(ids)))
         return torch.tensor(rows), lost

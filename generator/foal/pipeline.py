@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,18 @@ class FoalPipeline(DiffusionPipeline):
         texts = prompt if isinstance(prompt, list) else [prompt]
         if not texts or not all(isinstance(text, str) for text in texts):
             raise ValueError("prompt must be a text or a list of texts.")
+        whole = {
+            "height": height,
+            "width": width,
+            "num_frames": num_frames,
+            "num_inference_steps": num_inference_steps,
+        }
+        for name, value in whole.items():
+            if not isinstance(value, int):
+                raise ValueError(f"{name} must be a whole number, not {value!r}.")
+        for name, number in (("frame_rate", frame_rate), ("eta", eta)):
+            if not isinstance(number, Real) or not math.isfinite(number):
+                raise ValueError(f"{name} must be a number, not {number!r}.")
         if min(height, width) < SMALLEST_PIXELS:
             raise ValueError(
                 f"a picture has at least {SMALLEST_PIXELS} pixels a side, not {height} x {width}."

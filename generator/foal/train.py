@@ -89,7 +89,10 @@ def go_on_from(run: Path, model: FoalTransformer) -> None:
 def _trained(run: Path, name: str) -> dict[str, Tensor]:
     state = load_checkpoint(run / f"{name}.pt")
     if state is None:
-        raise ValueError(f"{run} has no {name} yet: train the configuration it belongs to first.")
+        raise ValueError(
+            f"{run.resolve()} (codec_run or transformer_run) has no {name} yet: "
+            "train the configuration it belongs to first."
+        )
     weights: dict[str, Tensor] = state["mean"]
     return weights
 
