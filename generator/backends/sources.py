@@ -79,7 +79,9 @@ def first_image(path: Path, size: tuple[int, int]) -> Image.Image:
             return ImageOps.fit(ImageOps.exif_transpose(image.convert("RGB")), size)
     except FileNotFoundError:
         raise ClipError(f"There is no image {path}; give the path of one.") from None
-    except (UnidentifiedImageError, OSError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError:
+        raise ClipError(f"The image {path} has too many pixels; scale it down.") from None
+    except (UnidentifiedImageError, OSError) as error:
         raise ClipError(
             f"The image {path} does not open ({type(error).__name__}); "
             f"give one of {', '.join(FORMATS)}."

@@ -8,7 +8,7 @@ from PIL import Image
 from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_track
 
 from generator.backends.arguments import IMAGE, VIDEO
-from generator.backends.sources import Canvas, read_source
+from generator.backends.sources import Canvas, first_image, read_source
 from generator.errors import ClipError
 from generator.media import encode_rendition
 from generator.spec import ClipRequest
@@ -55,6 +55,15 @@ def test_a_source_that_is_missing_or_no_picture_is_named(tmp_path: Path) -> None
     text.write_text("no picture", encoding="utf-8")
     with pytest.raises(ClipError, match=r"text\.png does not open"):
         read_source(request(text), names=IMAGE, call=from_image, canvas=SAME)
+
+
+def test_a_picture_of_too_many_pixels_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "huge.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ClipError, match="too many pixels"):
+        first_image(tmp_path / "huge.png", (16, 16))
 
 
 def test_a_track_of_texts_needs_no_source() -> None:
