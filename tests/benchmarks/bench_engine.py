@@ -1,164 +1,80 @@
-"""What the engine adds to a pipeline's own time, clip by clip, in one process on one thread.
+"""What the engine adds to a pipeline's own time, rendering included, which runs beside the model.
 
-Run: python tests/benchmarks/bench_engine.py [CLIPS] [ENTRANT.toml]
+Turn by turn the same requests are made by bare calls of the pipeline, whose frames are dropped, and
+by `generate` in one process, which fits, checks, measures and encodes each clip besides. The first
+clip of each, with its loading, is left out. Where a second processor is free, what the engine adds
+is what it does between two calls of the model.
 
-Each request is made three times, in an order that turns: by the bare call of the pipeline; by the
-same call and the same rendering (pixels as bytes, fitting, measuring, encoding); and by `generate`
-with one worker. What the engine adds is the third less the second, as a share of the first:
-rendering is counted apart, and nothing overlaps. So is loading. Where rendering takes longer than
-the model, that difference drowns in its noise, so the engine is also watched from inside: all of
-its time that is neither the pipeline's call nor rendering. Seconds of the CPU stand beside those of
-the clock, which hear the machine's other work.
+Run: python tests/benchmarks/bench_engine.py [CLIPS] [TURNS] [ENTRANT.toml]
 """
 
-import functools
-import importlib
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime
-from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from statistics import fmean
 
-import numpy as np
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from generator import worker
-from generator.backends import diffusers
-from generator.backends.arguments import arrange_call
-from generator.backends.outputs import read_output
-from generator.engine import generate, render
-from generator.spec import (
-    ClipRequest,
-    Entrant,
-    GeneratedClip,
-    Provenance,
-    TrackSettings,
-    read_entrant,
-)
+import generator.foal
+from generator.engine import generate
+from generator.foal import FoalPipeline
+from generator.foal.world import held_out_captions
+from generator.memory import reuse_freed_memory
+from generator.spec import ClipRequest, FailedClip, TrackSettings, read_entrant
 
-SHIPPED = Path(__file__).parents[2] / "generator" / "foal" / "entrants" / "foal-s.toml"
-CLIPS = 100
-WARM_UP = 2  # clips before the clock starts: the first one loads the engine's weights
-TRACK = TrackSettings.named("text-to-video-audio")
-COLOURS = ("red", "green", "blue", "yellow")
-PLACES = ("grass", "sand", "ice")
-WAYS = ("bounces on", "rolls over")
-CONTESTANTS = ("bare call", "bare call and rendering", "engine")
-
-
-def requests_for(entrant: Entrant, count: int) -> list[ClipRequest]:
-    """Every prompt with one seed before any with another: what is encoded once helps least."""
-    texts = product(range(count), COLOURS, WAYS, PLACES)
-    return [
-        ClipRequest(entrant, TRACK, f"p{number}", f"a {colour} ball {way} {place}", seed)
-        for number, (seed, colour, way, place) in enumerate(islice(texts, count))
-    ]
-
-
-def load_bare(entrant: Entrant) -> Any:
-    module, _, name = entrant.backend.options["pipeline"].partition(":")
-    kind = getattr(importlib.import_module(module), name)
-    dtype = getattr(torch, entrant.backend.options["dtype"])
-    pipeline = kind.from_pretrained(entrant.backend.options["model"], dtype=dtype)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
-
-
-def call_bare(pipeline: Any, request: ClipRequest) -> Any:
-    given = {"prompt": request.prompt, "output_type": "np"}
-    call = dict(request.entrant.backend.call)
-    arguments = arrange_call(pipeline, TRACK, fps=TRACK.fps, call=call, given=given)
-    with torch.inference_mode():
-        return pipeline(**arguments.passed, generator=torch.Generator().manual_seed(request.seed))
-
-
-def render_bare(pipeline: Any, request: ClipRequest) -> GeneratedClip:
-    output = call_bare(pipeline, request)
-    raw = read_output(output, name=request.entrant.name, pipeline=pipeline, fps=TRACK.fps)
-    told = Provenance(backend="bare", seed=request.seed, created_at=datetime.now(UTC))
-    return render(raw, request, told)
-
-
-def now() -> np.ndarray:
-    """Seconds of the clock and of the CPU."""
-    return np.array([time.perf_counter(), time.process_time()])
-
-
-def watch(holder: Any, name: str, spent: np.ndarray) -> None:
-    """Add to `spent` what each call of the holder's function takes."""
-    inner = getattr(holder, name)
-
-    @functools.wraps(inner)
-    def timed(*args: Any, **kwargs: Any) -> Any:
-        before = now()
-        try:
-            return inner(*args, **kwargs)
-        finally:
-            spent[:] += now() - before
-
-    setattr(holder, name, timed)
-
-
-def measure(entrant: Entrant, count: int) -> np.ndarray:
-    """(clips, contestants and the engine's own, 2) seconds of the clock and of the CPU."""
-    pipeline = load_bare(entrant)
-    spent = np.zeros(2)
-    watch(type(pipeline), "__call__", spent)
-    watch(diffusers, "read_output", spent)  # pixels as bytes, which is rendering's first step
-    watch(worker, "render", spent)
-    requests = requests_for(entrant, WARM_UP + count)
-    run = generate(requests, workers=1)
-    taken = np.zeros((len(requests), len(CONTESTANTS) + 1, 2))
-    for number, request in enumerate(requests):
-        made: dict[int, Any] = {}
-        makers: tuple[Callable[[], Any], ...] = (
-            lambda request=request: call_bare(pipeline, request),
-            lambda request=request: render_bare(pipeline, request),
-            lambda: next(run),
-        )
-        for turn in range(len(makers)):
-            contestant = (number + turn) % len(makers)
-            spent[:] = 0
-            before = now()
-            made[contestant] = makers[contestant]()
-            taken[number, contestant] = now() - before
-            if contestant == len(makers) - 1:
-                taken[number, -1] = taken[number, contestant] - spent
-        if not isinstance(made[2], GeneratedClip) or made[2].rendition != made[1].rendition:
-            raise SystemExit(f"The engine's clip of {request.prompt!r} is not the bare pipeline's.")
-    return taken[WARM_UP:]
+SEED = 5
+TRACK = "text-to-video-audio"
 
 
 def main() -> None:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else CLIPS
-    entrant = read_entrant(Path(sys.argv[2]) if len(sys.argv) > 2 else SHIPPED)
-    taken = measure(entrant, count)
-    table = Table(title=f"{entrant.name}, {count} clips of {TRACK.frames} frames with sound")
-    for column in ("", "clock, s a clip", "median", "CPU, s a clip", "median"):
-        table.add_column(column, justify="left" if not column else "right")
-    for contestant, name in enumerate(CONTESTANTS):
-        clock, processor = taken[:, contestant].T
-        figures = clock.mean(), np.median(clock), processor.mean(), np.median(processor)
-        table.add_row(name, *(f"{figure:.3f}" for figure in figures))
-    console = Console()
-    console.print(table)
-    bare = taken[:, 0].sum(axis=0)
-    for title, difference in (
-        ("the engine adds", taken[:, 2] - taken[:, 1]),
-        ("watched from inside, the engine adds", taken[:, 3]),
-        ("rendering adds", taken[:, 1] - taken[:, 0]),
-    ):
-        share = 100 * difference.sum(axis=0) / bare
-        # The error of a mean of differences: what the machine's other work leaves uncertain.
-        error = 100 * difference.std(axis=0, ddof=1) * np.sqrt(count) / bare
-        console.print(
-            f"{title} {share[0]:+.1f}% ± {error[0]:.1f} by the clock, "
-            f"{share[1]:+.1f}% ± {error[1]:.1f} of the CPU, to the bare call"
-        )
+    clips, turns = (int(word) for word in (*sys.argv[1:3], "20", "3")[:2])
+    shipped = Path(generator.foal.__file__).parent / "entrants" / "foal-l.toml"
+    spec = Path(sys.argv[3]) if len(sys.argv) > 3 else shipped
+    entrant, track = read_entrant(spec), TrackSettings.named(TRACK)
+    requests = [
+        ClipRequest(entrant, track, prompt_id=str(number), prompt=text, seed=number)
+        for number, text in enumerate(held_out_captions(SEED, clips + 1))
+    ]
+    torch.set_num_threads(1)
+    reuse_freed_memory()
+    pipe = FoalPipeline.from_pretrained(entrant.backend.options["model"], local_files_only=True)
+    pipe.set_progress_bar_config(disable=True)
+    times: dict[str, list[float]] = {"bare calls": [], "engine": []}
+    for _ in range(turns):
+        times["bare calls"].append(_bare(pipe, requests))
+        times["engine"].append(_engine(requests))
+    table = Table("", "seconds a clip, each turn", "mean", title=f"{entrant.name}, {clips} clips")
+    for name, found in times.items():
+        each = ", ".join(f"{value / clips:.3f}" for value in found)
+        table.add_row(name, each, f"{fmean(found) / clips:.3f}")
+    out = Console()
+    out.print(table)
+    shares = [e / b - 1 for b, e in zip(times["bare calls"], times["engine"], strict=True)]
+    out.print(f"the engine adds {', '.join(f'{share:+.1%}' for share in shares)}")
+
+
+def _bare(pipe: FoalPipeline, requests: list[ClipRequest]) -> float:
+    started = 0.0
+    for number, request in enumerate(requests):
+        if number == 1:
+            started = time.perf_counter()
+        seeded = torch.Generator("cpu").manual_seed(request.seed)
+        with torch.inference_mode():
+            pipe(request.prompt, generator=seeded, **request.entrant.backend.call)
+    return time.perf_counter() - started
+
+
+def _engine(requests: list[ClipRequest]) -> float:
+    """From the end of the first clip to the end of the last: as many clips as the bare calls."""
+    started = 0.0
+    for number, clip in enumerate(generate(requests, workers=0)):
+        if isinstance(clip, FailedClip):
+            raise SystemExit(clip.reason)
+        if number == 0:
+            started = time.perf_counter()
+    return time.perf_counter() - started
 
 
 if __name__ == "__main__":
