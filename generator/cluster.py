@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from generator.errors import BackendError, SpecError
+from generator.errors import BackendError, SpecError, first_line
 from generator.schedule import Schedule, Task, entrant_key
 from generator.spec import ClipRequest
 from generator.worker import MOST_UNFINISHED, Clips, Worker
@@ -184,8 +184,8 @@ def _end(ray: Any, hand: _Hand) -> None:
 
 
 def _reason(task: Task, error: Exception) -> str:
-    told = next(iter(str(error).splitlines()), "").strip().rstrip(".")
+    told = first_line(error) or type(error).__name__
     return (
         f"{task.request.entrant.name} ended its actor on prompt {task.request.prompt_id} "
-        f"({told or type(error).__name__}); give it more memory or fewer actors."
+        f"({told}); give it more memory or fewer actors."
     )

@@ -21,3 +21,8 @@ class ClipError(GeneratorError):
 
 class BackendError(GeneratorError):
     """A model could not be loaded, or failed while it generated."""
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, as part of a sentence: its first line without the full stop."""
+    return next(iter(str(error).splitlines()), "").strip().rstrip(".")

@@ -12,8 +12,6 @@ from generator.media import decode, encode_master, fit_to_track
 from generator.media.encode import MASTER_SUFFIX, make_rendition
 from generator.spec import ClipRequest, GeneratedClip, Master, Provenance, RawClip
 
-SECONDS_A_MINUTE = 60
-
 
 def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:
     """The clip that goes into battles, measured as voters will see and hear it.
@@ -26,9 +24,12 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
     rendition = make_rendition(fitted, request.track)
     check_rendition(rendition.data, request.track)
     bare = request.rendition_only
+    cost = provenance.cost_usd
+    if cost is None:
+        cost = request.entrant.cost_usd(request.track.duration_s)
     known = {
         "adapted": (*provenance.adapted, *fitting, *rendition.adapted),
-        "cost_usd": _cost(request) if provenance.cost_usd is None else provenance.cost_usd,
+        "cost_usd": cost,
         "frames_sha256": hashlib.sha256(np.ascontiguousarray(raw.frames).data).hexdigest(),
     }
     return GeneratedClip(
@@ -38,12 +39,6 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
         provenance=provenance.model_copy(update=known),
         measures=None if bare else measure_clip(fitted, prompt=request.prompt),
     )
-
-
-def _cost(request: ClipRequest) -> float | None:
-    """Dollars of the track's seconds at the entrant's price."""
-    price = request.entrant.price_usd_per_minute
-    return None if price is None else price * request.track.duration_s / SECONDS_A_MINUTE
 
 
 def make_master(raw: RawClip) -> Master:

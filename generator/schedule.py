@@ -35,9 +35,6 @@ class Schedule:
         for request in requests:
             self._waiting.setdefault(entrant_key(request), deque()).append(Task(request))
 
-    def __len__(self) -> int:
-        return sum(map(len, self._waiting.values()))
-
     def take_any(self) -> Task | None:
         """The first task of a new worker, which then serves its entrant."""
         queues = {key: queue for key, queue in self._waiting.items() if queue}

@@ -18,6 +18,7 @@ Modality = Literal["text-to-video", "image-to-video", "video-edit"]
 MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video", "video-edit")
 AUDIO_SUFFIX = "-audio"
 
+SECONDS_A_MINUTE = 60
 AUDIO_RATE = 48_000  # Hz, of every rendition with sound
 # A backend option of this name is a place on disk, and relative ones start at the spec's folder.
 PATH_OPTIONS = ("model", "path")
@@ -127,6 +128,11 @@ class Entrant(BaseModel):
         if len(set(tracks)) != len(tracks):
             raise ValueError("must name each track once")
         return tracks
+
+    def cost_usd(self, seconds: float) -> float | None:
+        """Dollars of so many seconds at its price; None without one."""
+        price = self.price_usd_per_minute
+        return None if price is None else price * seconds / SECONDS_A_MINUTE
 
     @property
     def slug(self) -> str:

@@ -15,8 +15,9 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from generator.backends import Backend, find_backend
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, first_line
 from generator.render import make_master, render
+from generator.schedule import entrant_key
 from generator.spec import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
 
 T = TypeVar("T")
@@ -84,7 +85,7 @@ class Worker(AbstractContextManager["Worker"]):
         return _or_failed(request, generate)
 
     def _ready_backend(self, request: ClipRequest) -> Backend:
-        entrant = request.entrant.model_dump_json()
+        entrant = entrant_key(request)
         if entrant != self._resident:
             self._open.close()
             self._resident, self._backend, self._refusal = entrant, None, None
@@ -141,6 +142,6 @@ def _lost_device(error: Exception) -> bool:
 
 
 def _in_one_sentence(request: ClipRequest, error: Exception) -> str:
-    first_line = next(iter(str(error).splitlines()), "").strip().rstrip(".")
-    detail = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
+    told = first_line(error)
+    detail = f"{type(error).__name__}: {told}" if told else type(error).__name__
     return f"{request.entrant.name} failed on prompt {request.prompt_id} ({detail})."

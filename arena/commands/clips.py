@@ -1,4 +1,4 @@
-"""`arena generate` and `arena import`. The generator is loaded when there is work for it."""
+"""Commands that make and take in clips. The generator is loaded when there is work for it."""
 
 from collections import Counter
 from pathlib import Path

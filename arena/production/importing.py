@@ -12,12 +12,11 @@ from arena.errors import NotFound, ProductionError
 from arena.manifest import ImportRow
 from arena.media import MediaStore
 from arena.models import Clip, Prompt, Track
-from arena.production.entrants import entrant_spec, track_settings
+from arena.production.entrants import entrant_spec
 from arena.production.making import discard, enter, files_of, put_files
-from arena.production.missing import Missing
+from arena.production.missing import Missing, make_request
 from generator.engine import adopt
 from generator.errors import GeneratorError
-from generator.spec import ClipRequest
 
 
 def import_clips(
@@ -73,11 +72,5 @@ def _resolve(session: Session, row: ImportRow) -> Missing:
             f"Row {row.number}: the track {track.name} has seeds 0 to {track.seeds - 1}, "
             f"not {row.seed}."
         )
-    request = ClipRequest(
-        entrant=entrant_spec(entrant),
-        track=track_settings(track),
-        prompt_id=prompt.id,
-        prompt=prompt.text,
-        seed=row.seed,
-    )
+    request = make_request(entrant_spec(entrant), track, prompt, row.seed)
     return Missing(entrant.id, track.id, prompt.id, row.seed, request=request)

@@ -52,16 +52,21 @@ def find_missing(
             key = (row_entrant.id, row_track.id, prompt.id, seed)
             if key in there:
                 continue
-            request = ClipRequest(
-                entrant=spec,
-                track=track_settings(row_track),
-                prompt_id=prompt.id,
-                prompt=prompt.text,
-                seed=seed,
-                source=Path(prompt.source) if prompt.source else None,
-            )
+            request = make_request(spec, row_track, prompt, seed)
             missing.append(Missing(*key, request=request))
     return missing
+
+
+def make_request(entrant: EntrantSpec, track: Track, prompt: Prompt, seed: int) -> ClipRequest:
+    """What to ask of the generator for one clip."""
+    return ClipRequest(
+        entrant=entrant,
+        track=track_settings(track),
+        prompt_id=prompt.id,
+        prompt=prompt.text,
+        seed=seed,
+        source=Path(prompt.source) if prompt.source else None,
+    )
 
 
 def request_key(request: ClipRequest) -> tuple[str, str, str, int]:

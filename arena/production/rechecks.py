@@ -3,7 +3,6 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -11,8 +10,8 @@ from sqlalchemy.orm import Session
 from arena.errors import ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, Track
-from arena.production.entrants import entrant_spec, track_settings
-from arena.production.missing import request_key
+from arena.production.entrants import entrant_spec
+from arena.production.missing import make_request, request_key
 from generator.compare import Difference, compare
 from generator.engine import generate
 from generator.errors import GeneratorError
@@ -23,9 +22,8 @@ MADE_ELSEWHERE = frozenset({"import", "folder"})  # backends that would only cop
 
 @dataclass(frozen=True)
 class Ready:
-    """A clip that is there: its row's number, what was asked, its master, what it ran on."""
+    """A clip that is there: what was asked, its master, what it ran on."""
 
-    clip_id: int
     request: ClipRequest
     master_path: str
     hardware: str | None
@@ -75,15 +73,7 @@ def draw_ready(
     drawn = random.sample(clips, min(count, len(clips)))
     return [
         Ready(
-            clip.id,
-            ClipRequest(
-                entrant=entrant_spec(clip.entrant),
-                track=track_settings(clip.track),
-                prompt_id=clip.prompt.id,
-                prompt=clip.prompt.text,
-                seed=clip.seed,
-                source=Path(clip.prompt.source) if clip.prompt.source else None,
-            ),
+            make_request(entrant_spec(clip.entrant), clip.track, clip.prompt, clip.seed),
             str(clip.master_path),
             (clip.provenance or {}).get("hardware"),
         )

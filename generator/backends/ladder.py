@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from generator.errors import BackendError
+from generator.errors import BackendError, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class Ladder:
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
-                reason = next(iter(str(error).splitlines()), "").strip().rstrip(".")
+                reason = first_line(error)
             # Only here, after the handler, are the failed call's frames gone, and their tensors.
             self._empty()
             if emptied:

@@ -113,14 +113,11 @@ class OpenaiBackend:
         )
 
     def _cost(self, video: "Video", asked_s: float) -> float | None:
-        price = self.entrant.price_usd_per_minute
-        if price is None:
-            return None
         try:
             made_s = float(video.seconds)
         except (AttributeError, TypeError, ValueError):
             made_s = asked_s  # the server does not say
-        return price * made_s / 60
+        return self.entrant.cost_usd(made_s)
 
 
 def _first_image(request: ClipRequest, size: tuple[int, int]) -> dict[str, Any]:
