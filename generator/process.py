@@ -13,12 +13,22 @@ from functools import partial
 from multiprocessing import sharedctypes
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
+from socket import SHUT_RDWR, socket
 from typing import NamedTuple
 
 from generator.backends import libraries_of
 from generator.progress import listening
 from generator.spec import ClipRequest, Entrant, FailedClip
-from generator.worker import DeviceLost, Outcome, Worker
+from generator.worker import (
+    MOST_UNFINISHED,
+    DeviceLost,
+    Draft,
+    Outcome,
+    Worker,
+    finish_clip,
+)
 
 STOPPING_S = 5.0  # a process that has not ended by then is killed
 PRELOADED = ("generator.worker", "generator.measure")
@@ -38,6 +48,9 @@ class Done(NamedTuple):
 class WorkerProcess:
     """A worker's process, the way to it, and the requests it is at, by number.
 
+    Clips are finished in processes beside it: their Python would take turns with the model's own,
+    and a model of many small steps would wait for them.
+
     Args:
         device: the card that it works on, as CUDA_VISIBLE_DEVICES names it; all without one.
     """
@@ -51,14 +64,23 @@ class WorkerProcess:
         self.connection, theirs = context.Pipe()
         # Memory that both see, and no lock: a process killed while it held one would stop us too.
         self._share = sharedctypes.RawValue(c_double, 0.0)
+        links = [context.Pipe() for _ in range(MOST_UNFINISHED)]
+        near, far = zip(*links, strict=True)
         self.process = context.Process(
-            target=_serve, args=(theirs, self._share, environment), daemon=True
+            target=_serve, args=(theirs, near, self._share, environment), daemon=True
         )
+        self._finishers = [
+            context.Process(target=_finish_clips, args=(link, environment), daemon=True)
+            for link in far
+        ]
         self.requests: dict[int, ClipRequest] = {}
         self._given = 0
         with _interrupts_stay_here():
-            self.process.start()
-        theirs.close()  # else a dead process would not show as the end of the connection
+            for process in (self.process, *self._finishers):
+                process.start()
+        # Else a dead process would not show as the end of its connection.
+        for link in (theirs, *near, *far):
+            link.close()
 
     @property
     def share(self) -> float:
@@ -93,7 +115,7 @@ class WorkerProcess:
         try:
             message: Free | Done = self.connection.recv()
         except (EOFError, ConnectionResetError):
-            self.process.join()
+            self.join()
             raise EOFError from None
         if isinstance(message, Done):
             del self.requests[message.number]
@@ -125,10 +147,10 @@ class WorkerProcess:
 
     def join(self) -> None:
         """Wait until the process has ended, and kill it where it does not."""
-        self.process.join(STOPPING_S)
-        if not self.ended:
-            self.process.kill()
-            self.process.join()
+        _end(self.process)
+        for process in self._finishers:  # at clips that nobody waits for any more
+            process.terminate()
+            _end(process)
 
 
 def preload(entrants: Iterable[Entrant]) -> None:
@@ -147,12 +169,14 @@ def _context() -> ForkServerContext | SpawnContext:
     return multiprocessing.get_context("spawn")
 
 
-def _serve(connection: Connection, share: c_double, environment: dict[str, str]) -> None:
+def _serve(
+    connection: Connection,
+    finishers: tuple[Connection, ...],
+    share: c_double,
+    environment: dict[str, str],
+) -> None:
     """The life of a process: make what comes, until no more comes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # leave by the way that cleans up
-    os.environ.clear()
-    os.environ.update(environment)
+    _settle(connection, environment)
     sending = threading.Lock()
 
     def send(message: Free | Done) -> None:
@@ -162,7 +186,8 @@ def _serve(connection: Connection, share: c_double, environment: dict[str, str])
     def tell(done: float) -> None:
         share.value = done
 
-    with suppress(EOFError, ConnectionResetError), Worker() as worker, listening(tell):
+    there = _finishing_there(finishers)
+    with suppress(EOFError, ConnectionResetError), Worker(there) as worker, listening(tell):
         while (given := connection.recv()) is not None:
             number, request = given
             try:
@@ -175,6 +200,60 @@ def _serve(connection: Connection, share: c_double, environment: dict[str, str])
 
 def _tell(send: Callable[[Done], None], number: int, finished: Future[Outcome]) -> None:
     send(Done(number, finished.result()))
+
+
+def _finishing_there(
+    finishers: tuple[Connection, ...],
+) -> Callable[[ClipRequest, Draft], Outcome]:
+    """What has clips finished by the processes at the other ends, each by the first idle one."""
+    idle: SimpleQueue[Connection] = SimpleQueue()
+    for link in finishers:
+        idle.put(link)
+
+    def finish(request: ClipRequest, draft: Draft) -> Outcome:
+        if isinstance(draft, FailedClip):
+            return draft
+        link = idle.get()
+        try:
+            link.send((request, draft))
+            outcome: Outcome = link.recv()
+        except (EOFError, OSError):
+            os._exit(1)  # without a finisher: another worker, with new ones, tries these clips
+        idle.put(link)
+        return outcome
+
+    return finish
+
+
+def _finish_clips(connection: Connection, environment: dict[str, str]) -> None:
+    """The life of a finisher: as long as its worker's."""
+    _settle(connection, environment)
+    with suppress(EOFError, OSError):
+        while True:
+            connection.send(finish_clip(*connection.recv()))
+
+
+def _settle(connection: Connection, environment: dict[str, str]) -> None:
+    """Begin a process: who started it decides when it stops, and on what it works."""
+
+    def stop(*_: object) -> None:
+        # A thread may be sending to somebody who reads no more: it would wait for ever.
+        with socket(fileno=os.dup(connection.fileno())) as line, suppress(OSError):
+            line.shutdown(SHUT_RDWR)
+        sys.exit()  # by the way that cleans up
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, stop)
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _end(process: BaseProcess) -> None:
+    """Wait until a process has ended, and kill it where it does not."""
+    process.join(STOPPING_S)
+    if process.exitcode is None:
+        process.kill()
+        process.join()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from generator.spec import ClipRequest, FailedClip, GeneratedClip, Provenance, R
 T = TypeVar("T")
 Outcome = GeneratedClip | FailedClip
 Clips = Generator[Outcome, None, None]
+Draft = tuple[RawClip, Provenance] | FailedClip  # the model's part, or why there is none
 
 # Clips that wait for their second part or are in it. Five seconds of 1080p are 750 MB of samples.
 MOST_UNFINISHED = 2
@@ -30,10 +31,27 @@ MOST_UNFINISHED = 2
 logger = logging.getLogger(__name__)
 
 
-class Worker(AbstractContextManager["Worker"]):
-    """Makes clips; keeps the entrant's backend open until another entrant's turn."""
+def finish_clip(request: ClipRequest, draft: Draft) -> Outcome:
+    """The second part: what the model made, as a clip for battles."""
+    if isinstance(draft, FailedClip):
+        return draft
+    raw, provenance = draft
+    clip = _or_failed(request, lambda: render(raw, request, provenance))
+    if isinstance(clip, FailedClip):
+        master = _or_failed(request, lambda: make_master(raw))
+        return clip if isinstance(master, FailedClip) else replace(clip, master=master)
+    return clip
 
-    def __init__(self) -> None:
+
+class Worker(AbstractContextManager["Worker"]):
+    """Makes clips; keeps the entrant's backend open until another entrant's turn.
+
+    Args:
+        finish: what makes the second part, called by `MOST_UNFINISHED` threads.
+    """
+
+    def __init__(self, finish: Callable[[ClipRequest, Draft], Outcome] = finish_clip) -> None:
+        self._finish = finish
         self._open = ExitStack()
         self._resident: str | None = None
         self._backend: Backend | None = None
@@ -70,7 +88,7 @@ class Worker(AbstractContextManager["Worker"]):
         except BaseException:
             self._room.release()
             raise
-        finished = self._finishers.submit(_finish, request, draft)
+        finished = self._finishers.submit(self._finish, request, draft)
         finished.add_done_callback(lambda _: self._room.release())
         return finished
 
@@ -78,7 +96,7 @@ class Worker(AbstractContextManager["Worker"]):
         """The clip, or why there is none."""
         return self.begin(request).result()
 
-    def _draft(self, request: ClipRequest) -> tuple[RawClip, Provenance] | FailedClip:
+    def _draft(self, request: ClipRequest) -> Draft:
         def generate() -> tuple[RawClip, Provenance]:
             return self._ready_backend(request).generate(request)
 
@@ -110,17 +128,6 @@ class Worker(AbstractContextManager["Worker"]):
 
 class DeviceLost(Exception):
     """An accelerator is in a state that only a new process leaves."""
-
-
-def _finish(request: ClipRequest, draft: tuple[RawClip, Provenance] | FailedClip) -> Outcome:
-    if isinstance(draft, FailedClip):
-        return draft
-    raw, provenance = draft
-    clip = _or_failed(request, lambda: render(raw, request, provenance))
-    if isinstance(clip, FailedClip):
-        master = _or_failed(request, lambda: make_master(raw))
-        return clip if isinstance(master, FailedClip) else replace(clip, master=master)
-    return clip
 
 
 def _or_failed(request: ClipRequest, make: Callable[[], T]) -> T | FailedClip:

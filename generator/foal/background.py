@@ -52,15 +52,21 @@ def background(ground: Ground, time: Time, height: int, width: int) -> np.ndarra
     """The scene without things, shape (height, width, 3), float32 in [0, 1]."""
     fine = pixel_centres(height * SUPERSAMPLE, width * SUPERSAMPLE)
     x, y = fine[..., 0], fine[..., 1]
-    picture = _sky(x, y, time)
-    ridge = HORIZON - 0.045 - 0.022 * np.sin(5.1 * x + 0.8) - 0.012 * np.sin(11.3 * x + 2.0)
-    hills = rgb(HILLS[ground]) * (rgb(NIGHT_SOIL) if time == Time.NIGHT else 1.0)
-    picture = np.where((y > ridge)[..., None], hills, picture)
-    picture = np.where((y > HORIZON)[..., None], _soil(x, y, ground, time), picture)
+    above = int((y[:, 0] <= HORIZON).sum())  # rows
+    picture = np.empty((*x.shape, 3), dtype=np.float32)
+    picture[:above] = _air(x[:above], y[:above], ground, time)
+    picture[above:] = _soil(x[above:], y[above:], ground, time)
     shape = (height, SUPERSAMPLE, width, SUPERSAMPLE, 3)
     small: np.ndarray = np.clip(picture, 0, 1).reshape(shape).mean(axis=(1, 3)).astype(np.float32)
     small.setflags(write=False)
     return small
+
+
+def _air(x: np.ndarray, y: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
+    """Sky and hills."""
+    ridge = HORIZON - 0.045 - 0.022 * np.sin(5.1 * x + 0.8) - 0.012 * np.sin(11.3 * x + 2.0)
+    hills = rgb(HILLS[ground]) * (rgb(NIGHT_SOIL) if time == Time.NIGHT else 1.0)
+    return np.where((y > ridge)[..., None], hills, _sky(x, y, time))
 
 
 @lru_cache(maxsize=12)
@@ -92,23 +98,35 @@ def _sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
     if time == Time.DAY:
         for cloud_x, cloud_y, size in ((0.18, 0.17, 1.0), (0.50, 0.28, 0.75), (0.98, 0.36, 0.8)):
             for dx, dy, r in ((-0.07, 0.012, 0.035), (0.0, -0.006, 0.05), (0.075, 0.01, 0.04)):
-                flat = np.hypot((x - cloud_x - size * dx) / 1.25, y - cloud_y - size * dy)
+                at_x, at_y, reach = cloud_x + size * dx, cloud_y + size * dy, 1.5 * size * r
+                near = _near(x, y, at_x, at_y, 1.25 * reach, reach)
+                flat = np.hypot(
+                    (x[near] - cloud_x - size * dx) / 1.25, y[near] - cloud_y - size * dy
+                )
                 cover = 0.75 * np.clip(1.4 - flat / (size * r), 0, 1)[..., None]
-                picture = picture + (rgb((1, 1, 1)) - picture) * cover
+                picture[near] += (rgb((1, 1, 1)) - picture[near]) * cover
         glow, disc = rgb((1.0, 0.96, 0.78)), rgb((1.0, 0.93, 0.55))
         picture = picture + (glow - picture) * (0.6 * np.exp(-away / 0.07))[..., None]
         return np.where((away < radius)[..., None], disc, picture)
     stars = np.random.default_rng(7).uniform((0.02, 0.02), (0.98, 0.52), (STARS, 2))
     for i, (star_x, star_y) in enumerate(stars):
         size = 0.0022 + 0.0008 * (i % 3)
-        rows = slice(*np.searchsorted(y[:, 0], (star_y - FAINT * size, star_y + FAINT * size)))
-        columns = slice(*np.searchsorted(x[0], (star_x - FAINT * size, star_x + FAINT * size)))
-        away2 = (x[rows, columns] - star_x) ** 2 + (y[rows, columns] - star_y) ** 2
-        picture[rows, columns] += (0.55 + 0.1 * (i % 4)) * np.exp(-away2 / size**2)[..., None]
+        near = _near(x, y, star_x, star_y, FAINT * size, FAINT * size)
+        away2 = (x[near] - star_x) ** 2 + (y[near] - star_y) ** 2
+        picture[near] += (0.55 + 0.1 * (i % 4)) * np.exp(-away2 / size**2)[..., None]
     glow, disc = rgb((0.55, 0.62, 0.85)), rgb((0.95, 0.95, 0.86))
     picture = picture + (glow - picture) * (0.4 * np.exp(-away / 0.06))[..., None]
     bite = np.hypot(x - sun_x + 0.028, y - sun_y + 0.014) < radius * 0.92
     return np.where(((away < radius) & ~bite)[..., None], disc, picture)
+
+
+def _near(
+    x: np.ndarray, y: np.ndarray, at_x: float, at_y: float, across: float, down: float
+) -> tuple[slice, slice]:
+    """Rows and columns of the grid within a distance, either way."""
+    rows = np.searchsorted(y[:, 0], (at_y - down, at_y + down))
+    columns = np.searchsorted(x[0], (at_x - across, at_x + across))
+    return slice(*rows), slice(*columns)
 
 
 def _soil(x: np.ndarray, y: np.ndarray, ground: Ground, time: Time) -> np.ndarray:

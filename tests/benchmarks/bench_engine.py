@@ -1,7 +1,7 @@
 """What the engine adds to a pipeline's own time, rendering included, which runs beside the model.
 
 Turn by turn the same requests are made by bare calls of the pipeline, whose frames are dropped, and
-by `generate` in one process, which fits, checks, measures and encodes each clip besides. The first
+by `generate` with one worker, which fits, checks, measures and encodes each clip besides. The first
 clip of each, with its loading, is left out. Where a second processor is free, what the engine adds
 is what it does between two calls of the model.
 
@@ -69,7 +69,7 @@ def _bare(pipe: FoalPipeline, requests: list[ClipRequest]) -> float:
 def _engine(requests: list[ClipRequest]) -> float:
     """From the end of the first clip to the end of the last: as many clips as the bare calls."""
     started = 0.0
-    for number, clip in enumerate(generate(requests, workers=0)):
+    for number, clip in enumerate(generate(requests, workers=1)):
         if isinstance(clip, FailedClip):
             raise SystemExit(clip.reason)
         if number == 0:

@@ -1,6 +1,9 @@
 """Runs of many clips: grouped, repeatable, and not stopped by one that fails."""
 
 import multiprocessing
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,15 +131,38 @@ def test_each_entrant_has_a_process_of_its_own(deadly: Entrant) -> None:
     assert told["One"] != told["Two"]
 
 
+LEFT_BEHIND = """
+import sys, time
+from engine_runs import requests_for
+from generator.engine import generate
+from small_clips import entrant_of
+
+if __name__ == "__main__":
+    run = generate(requests_for(entrant_of("folder", path=sys.argv[1])), workers=1)
+    next(run)
+    time.sleep(3)  # the others are finished, and wait to be read
+"""
+
+
 def test_closing_a_run_ends_its_processes(tmp_path: Path) -> None:
     film = encode_rendition(ball_clip(), TRACK)
     for number in range(len(PROMPTS)):
         (tmp_path / f"p{number}.mp4").write_bytes(film)
     run = generate(requests_for(entrant_of("folder", path=str(tmp_path))), workers=2)
     assert isinstance(next(run), GeneratedClip)
-    assert len(multiprocessing.active_children()) == 2
+    assert multiprocessing.active_children() != []
     run.close()
     assert multiprocessing.active_children() == []
+
+
+def test_a_run_that_nobody_reads_to_its_end_does_not_keep_the_interpreter(tmp_path: Path) -> None:
+    film = encode_rendition(ball_clip(), TRACK)
+    for number in range(len(PROMPTS)):
+        (tmp_path / f"p{number}.mp4").write_bytes(film)
+    script = tmp_path / "script.py"
+    script.write_text(LEFT_BEHIND)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    subprocess.run([sys.executable, script, tmp_path], check=True, timeout=120, env=environment)
 
 
 def test_nothing_to_do_is_done_at_once() -> None:

@@ -238,7 +238,7 @@ def test_renewed_noise_is_as_strong_as_what_it_replaces(eta: float) -> None:
     clean, noise = (draw_noise(1, count_numbers(2000), _seed(seed)) for seed in (1, 2))
     level = 0.5
     latents = (1 - level) * clean + level * noise
-    renewed = renew_noise(latents, unpack(clean), 0.6, level, eta, _seed(3))
+    renewed = renew_noise(latents, unpack(clean), [0.6] * 3, [level] * 3, eta, _seed(3))
     left = (renewed - (1 - level) * clean) / level
     assert left.std() == pytest.approx(1.0, abs=0.02)
     likeness = float((left * noise).mean())
@@ -249,7 +249,17 @@ def test_renewed_noise_is_as_strong_as_what_it_replaces(eta: float) -> None:
 def test_no_noise_is_renewed_where_little_is_left() -> None:
     clean, noise = (draw_noise(1, count_numbers(6), _seed(seed)) for seed in (1, 2))
     latents = 0.8 * clean + 0.2 * noise
-    assert torch.equal(renew_noise(latents, unpack(clean), 0.3, 0.2, 1.0, _seed(3)), latents)
+    args = unpack(clean), [0.3] * 3, [0.2] * 3, 1.0, _seed(3)
+    assert torch.equal(renew_noise(latents, *args), latents)
+
+
+def test_noise_is_renewed_in_the_sound_that_lags_behind() -> None:
+    clean, noise = (draw_noise(1, count_numbers(6), _seed(seed)) for seed in (1, 2))
+    latents = 0.8 * clean + 0.2 * noise
+    renewed = renew_noise(latents, unpack(clean), [0.3, 0.3, 0.8], [0.2, 0.2, 0.7], 1.0, _seed(3))
+    before, after = unpack(latents), unpack(renewed)
+    assert torch.equal(after.motion, before.motion)
+    assert not torch.equal(after.sound, before.sound)
 
 
 def test_renewed_noise_comes_from_the_clips_own_seed(pipe: FoalPipeline) -> None:
