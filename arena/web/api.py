@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from arena import ballots, catalog, standings
 from arena.boards import VOTERS, Board, board_document, board_frame
+from arena.costs import MakingRecord, making_records
 from arena.errors import MalformedVote
 from arena.forms import VoteForm
 from arena.home import Arena, utc_now
@@ -145,6 +146,12 @@ def make_router(arena: Arena, *, addresses: ClipAddresses, metrics: Metrics) -> 
             now=utc_now(),
         )
         return _csv(board) if format == "csv" else JSONResponse(board_document(board))
+
+    @router.get("/production")
+    def get_production(track: str) -> list[MakingRecord]:
+        """What clips of a track took: measured time, memory, cost, and how often there is none."""
+        with arena.database.reading() as session:
+            return making_records(session, catalog.find_track(session, track))
 
     @router.get("/receipts/{code}")
     def get_receipt(code: str) -> ReceiptShape:

@@ -3,6 +3,7 @@
 from html import escape
 
 from arena.boards import Board, BoardRow
+from arena.costs import Figure, MakingRecord
 
 MINUS = "\N{MINUS SIGN}"
 STATUSES = {
@@ -30,19 +31,65 @@ HEADINGS = (
     ("Both bad", ""),
     ("Status", ""),
 )
+MAKING_HEADINGS = (
+    ("Model", ""),
+    ("Clips", "Asked for: those that are there and those that failed"),
+    ("Failed", "Share of them that failed or were refused, with its 95% interval"),
+    ("Seconds a clip", "Median of what the model took, loading apart, with its 95% interval"),
+    ("GPU-seconds", "Median of seconds times GPUs, with its 95% interval"),
+    ("Peak memory", "The most that a clip took"),
+    ("USD a minute", "Mean price of a minute of what was made, with its 95% interval"),
+    ("Made on", ""),
+)
 
 
 def render_board(board: Board) -> str:
     """The table of a board; every word of an entrant's is escaped."""
-    heads = "".join(
-        f"<th scope='col' title='{escape(tip, quote=True)}'>{name}</th>" for name, tip in HEADINGS
-    )
     rows = "".join(_row(row) for row in board.rows)
+    return _table(f"Leaderboard of the track {board.track}", HEADINGS, rows, kind="board ranked")
+
+
+def render_making(track: str, records: list[MakingRecord]) -> str:
+    """The table of what clips took; every word of an entrant's is escaped."""
+    rows = "".join(_making(record) for record in records)
+    return _table(f"What clips of the track {track} took", MAKING_HEADINGS, rows, kind="board")
+
+
+def _table(caption: str, headings: tuple[tuple[str, str], ...], rows: str, *, kind: str) -> str:
+    heads = "".join(
+        f"<th scope='col' title='{escape(tip, quote=True)}'>{name}</th>" for name, tip in headings
+    )
     return (
-        "<div class='board-scroll'><table class='board'>"
-        f"<caption>Leaderboard of the track {escape(board.track)}</caption>"
+        f"<div class='board-scroll'><table class='{kind}'><caption>{escape(caption)}</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
+
+
+def _making(record: MakingRecord) -> str:
+    memory = record.peak_memory_bytes
+    cells = [
+        f"<th scope='row'><b>{escape(record.model)}</b></th>",
+        f"<td>{record.clips:,}</td>",
+        f"<td>{_figure(record.failure_rate, '.1%')}</td>",
+        f"<td>{_figure(record.seconds, '.2f')}</td>",
+        f"<td>{_figure(record.gpu_seconds, '.2f')}</td>",
+        f"<td>{NONE if memory is None else f'{memory / 2**30:.2f} GiB'}</td>",
+        f"<td>{_figure(record.cost_per_minute_usd, '.3f')}</td>",
+        f"<td class='status'>{escape(', '.join(record.hardware)) or NONE}</td>",
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _figure(figure: Figure | None, form: str) -> str:
+    """A number over its interval; how many clips it is from is told on pointing at it."""
+    if figure is None:
+        return NONE
+    value = format(figure.value, form)
+    if figure.lower is None or figure.upper is None:
+        span = f"of {figure.clips}"
+    else:
+        span = f"{format(figure.lower, form)} – {format(figure.upper, form)}"
+    return f"<span title='from {figure.clips:,} clips'>{value} <small>{span}</small></span>"
 
 
 def _row(row: BoardRow) -> str:

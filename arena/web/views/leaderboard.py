@@ -8,13 +8,14 @@ import streamlit as st
 
 from arena import catalog, standings
 from arena.boards import VOTERS, Board, PairRecord
+from arena.costs import MakingRecord, making_records
 from arena.errors import ArenaError
 from arena.home import utc_now
 from arena.matchmaking import is_active
 from arena.models import OVERALL, VoterKind
 from arena.web.charts import pair_chart, rating_chart
 from arena.web.current import current_arena
-from arena.web.tables import render_board
+from arena.web.tables import render_board, render_making
 from arena.web.theme import PALETTES, Palette
 from arena.web.words import track_label
 
@@ -55,6 +56,12 @@ def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairR
     return standings.pair_records(
         current_arena().database, track_name=track, category=category, voters=KINDS[voters]
     )
+
+
+@st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
+def _making(track: str) -> list[MakingRecord]:
+    with current_arena().database.reading() as session:
+        return making_records(session, catalog.find_track(session, track))
 
 
 def show_leaderboard() -> None:
@@ -104,6 +111,7 @@ def _show(palette: Palette) -> None:
     st.html(_provenance(board))
     if board.votes:
         _show_pairs(board, voters, palette)
+    _show_making(track)
 
 
 def _choose(tracks: list[str]) -> tuple[str, str, str]:
@@ -173,6 +181,20 @@ def _show_pairs(board: Board, voters: str, palette: Palette) -> None:
     if chart:
         st.subheader("How often the row was preferred to the column", anchor=False)
         st.vega_lite_chart(chart, width="content", theme=None, key="pairs")
+
+
+def _show_making(track: str) -> None:
+    records = _making(track)
+    if records:
+        st.subheader("What a clip took", anchor=False)
+        st.html(render_making(track, records))
+        clips = sum(record.clips for record in records)
+        st.html(
+            f"<p class='board-note'>Measured while {clips:,} clips of this track were made, not "
+            "advertised; what a model's server does not tell is left open. Under a codename, price "
+            f"and hardware wait for its maker's claim. "
+            f"<a href='/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
+        )
 
 
 def _no_votes(track: str, voters: str) -> str:

@@ -1,0 +1,94 @@
+"""What clips took: measured figures with their intervals, failures counted, codenames kept."""
+
+from sqlalchemy import select
+
+from arena import catalog
+from arena.costs import MakingRecord, making_records
+from arena.database import Database
+from arena.models import Clip, ClipStatus, Entrant
+from small_arena import NAMES, PROMPTS, START, TRACK
+
+
+def records(database: Database) -> dict[str, MakingRecord]:
+    with database.reading() as session:
+        found = making_records(session, catalog.find_track(session, TRACK))
+    return {record.model: record for record in found}
+
+
+def tell(database: Database, entrant: str, **told: object) -> None:
+    """Write into each clip of an entrant what it took; a list gives each its own."""
+    with database.writing() as session:
+        query = select(Clip).join(Entrant).where(Entrant.name == entrant).order_by(Clip.id)
+        for number, clip in enumerate(session.scalars(query)):
+            clip.provenance = {
+                name: value[number % len(value)] if isinstance(value, list) else value
+                for name, value in told.items()
+            }
+
+
+def test_every_entrant_with_clips_has_a_record_though_it_tells_nothing(
+    arena_database: Database,
+) -> None:
+    found = records(arena_database)
+    assert list(found) == list(NAMES)
+    assert {record.clips for record in found.values()} == {len(PROMPTS)}
+    assert {record.seconds for record in found.values()} == {None}
+    assert {record.failed for record in found.values()} == {0}
+
+
+def test_figures_are_those_of_the_clips(arena_database: Database) -> None:
+    tell(
+        arena_database,
+        "Alder",
+        seconds=[2.0, 4.0, 8.0, 4.0],
+        peak_memory_bytes=[1e9, 3e9, 2e9, 1e9],
+        cost_usd=0.002,
+        hardware="one GPU",
+    )
+    record = records(arena_database)["Alder"]
+    assert record.seconds is not None
+    assert (record.seconds.value, record.seconds.clips) == (4.0, len(PROMPTS))
+    assert record.peak_memory_bytes == 3_000_000_000
+    assert record.cost_per_minute_usd is not None
+    assert abs(record.cost_per_minute_usd.value - 0.12) < 1e-9  # clips of one second
+    assert record.gpu_seconds is None
+    assert record.hardware == ("one GPU",)
+
+
+def test_a_failure_rate_has_an_interval_and_four_times_are_too_few_for_one(
+    arena_database: Database,
+) -> None:
+    with arena_database.writing() as session:
+        track = catalog.find_track(session, TRACK)
+        alder = catalog.find_entrant(session, "Alder")
+        for seed in range(1, 200):
+            session.add(
+                Clip(
+                    entrant_id=alder.id,
+                    track_id=track.id,
+                    prompt_id=PROMPTS[0],
+                    seed=seed,
+                    status=ClipStatus.FAILED,
+                    failure="refused",
+                    created_at=START,
+                )
+            )
+    tell(arena_database, "Alder", seconds=[1.0 + number / 10 for number in range(40)])
+    record = records(arena_database)["Alder"]
+    assert record.failed == 199
+    rate = record.failure_rate
+    assert rate.lower is not None
+    assert rate.upper is not None
+    assert rate.lower < rate.value == 199 / 203 < rate.upper < 1
+    assert record.seconds is not None
+    assert record.seconds.clips == len(PROMPTS)  # what failed took no time that counts
+    assert record.seconds.lower is None  # four clips are too few for an interval
+
+
+def test_a_codename_keeps_price_and_hardware_to_itself(arena_database: Database) -> None:
+    tell(arena_database, "Birch", seconds=1.0, cost_usd=0.1, hardware="a rare card")
+    with arena_database.writing() as session:
+        catalog.find_entrant(session, "Birch").codename = "Lantern"
+    record = records(arena_database)["Lantern"]
+    assert record.seconds is not None
+    assert (record.cost_per_minute_usd, record.hardware) == (None, ())
