@@ -12,13 +12,14 @@ from concurrent.futures import Future
 
 from generator.backends import find_backend
 from generator.errors import GeneratorError
+from generator.media import decode
 from generator.pool import work_in_processes
 from generator.render import adopt, render
 from generator.schedule import Schedule, entrant_key
-from generator.spec import ClipRequest, Entrant, TrackSettings
-from generator.worker import MOST_UNFINISHED, Clips, Outcome, Worker
+from generator.spec import ClipRequest, Entrant, FailedClip, Provenance, TrackSettings
+from generator.worker import MOST_UNFINISHED, Clips, Outcome, Worker, finish_clip
 
-__all__ = ["adopt", "check", "generate", "render"]
+__all__ = ["adopt", "check", "generate", "render", "render_again"]
 
 
 def check(entrant: Entrant, track: TrackSettings) -> None:
@@ -28,6 +29,15 @@ def check(entrant: Entrant, track: TrackSettings) -> None:
         SpecError: The entrant's backend cannot serve the track, and why.
     """
     find_backend(entrant).check(track)
+
+
+def render_again(master: bytes, request: ClipRequest, provenance: Provenance) -> Outcome:
+    """The clip of a track that a master becomes, made for another track, or why it does not."""
+    try:
+        raw = decode(master)
+    except GeneratorError as error:
+        return FailedClip(request, str(error))
+    return finish_clip(request, (raw, provenance))
 
 
 def generate(

@@ -1,8 +1,9 @@
 """Commands that make and take in clips. The generator is loaded when there is work for it."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 from sqlalchemy.orm import Session
@@ -22,6 +23,9 @@ from arena.home import Arena, utc_now
 from arena.manifest import read_manifest
 from arena.models import Entrant, Track
 
+if TYPE_CHECKING:
+    from generator.spec import ClipRequest, FailedClip, GeneratedClip
+
 
 class Chosen(TypedDict):
     """What a command is limited to."""
@@ -40,10 +44,20 @@ def generate(
         int | None,
         typer.Option("--recheck", min=1, help="Make so many random clips again, and compare."),
     ] = None,
+    masters_of: Annotated[
+        str | None,
+        typer.Option(
+            "--masters-of", help="Run no model: render what this other track's masters are of."
+        ),
+    ] = None,
 ) -> None:
     """Generate every clip that is missing; stopped or killed, run it again."""
     arena = open_here()
-    if recheck is None:
+    if masters_of is not None:
+        if track is None or recheck is not None:
+            raise ProductionError("--masters-of needs --track, and goes without --recheck.")
+        rerender_clips(arena, masters_of, track=track, entrant=entrant, limit=limit)
+    elif recheck is None:
         generate_missing(arena, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray)
     else:
         recheck_clips(arena, recheck, track=track, entrant=entrant, workers=workers, ray=ray)
@@ -70,16 +84,53 @@ def generate_missing(
     if not missing:
         out.print("No clip is missing.")
         return
+    made = production.produce(
+        arena.database, arena.store, missing, workers=workers, ray=ray, clock=utc_now
+    )
+    _report("Generating clips", made, [item.request for item in missing])
+
+
+def rerender_clips(
+    arena: Arena, source: str, *, track: str, entrant: str | None, limit: int | None
+) -> None:
+    """Render what a track lacks from another's masters: for terms that have changed.
+
+    Raises:
+        ProductionError: the tracks do not belong together, or clips failed.
+    """
+    from arena import production
+
+    with arena.database.reading() as session:
+        missing = production.find_missing(session, **_chosen(session, track, entrant))
+        source_track = catalog.find_track(session, source)
+        kept = production.find_kept(session, missing, source=source_track)[:limit]
+    if not kept:
+        out.print(f"{source} has no master of a clip that {track} lacks.")
+        return
+    made = production.rerender(arena.database, arena.store, kept, clock=utc_now)
+    _report("Rendering masters", made, [each.item.request for each in kept])
+    if left := len(missing) - len(kept):
+        out.print(f"{left} clips are still missing: arena generate --track {track} makes them.")
+
+
+def _report(
+    title: str, made: Iterator["GeneratedClip | FailedClip"], requests: list["ClipRequest"]
+) -> None:
+    """Follow clips as they are made, and say what came of them.
+
+    Raises:
+        ProductionError: clips failed: how many, and where to see why.
+    """
+    from arena import production
+
     reasons: list[str] = []
-    totals = Counter(item.request.entrant.name for item in missing)
-    with progress("Generating clips", len(missing), totals) as advance:
-        for result in production.produce(
-            arena.database, arena.store, missing, workers=workers, ray=ray, clock=utc_now
-        ):
+    totals = Counter(request.entrant.name for request in requests)
+    with progress(title, len(requests), totals) as advance:
+        for result in made:
             if reason := production.failure_of(result):
                 reasons.append(reason)
             advance(note=result.request.entrant.name)
-    out.print(f"{len(missing) - len(reasons)} clips are new.")
+    out.print(f"{len(requests) - len(reasons)} clips are new.")
     if reasons:
         raise ProductionError(
             f"{len(reasons)} clips failed (arena failures lists them); the first: {reasons[0]}"

@@ -5,6 +5,7 @@ from arena.production.importing import import_clips
 from arena.production.making import failure_of, produce
 from arena.production.missing import Missing, find_missing
 from arena.production.rechecks import Recheck, draw_ready, recheck
+from arena.production.rerendering import find_kept, rerender
 
 __all__ = [
     "Missing",
@@ -13,9 +14,11 @@ __all__ = [
     "check_entrant",
     "draw_ready",
     "failure_of",
+    "find_kept",
     "find_missing",
     "import_clips",
     "produce",
     "read_entrant_file",
     "recheck",
+    "rerender",
 ]

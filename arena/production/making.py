@@ -34,11 +34,23 @@ def produce(
     owed = {request_key(item.request): item for item in missing}
     requests = [item.request for item in missing]
     for result in generate(requests, workers=workers, ray=ray):
-        clip = put_files(store, owed[request_key(result.request)], result, now=clock())
-        with database.writing() as session:
-            gone = enter(session, clip)
-        discard(store, gone)
+        store_clip(database, store, owed[request_key(result.request)], result, now=clock())
         yield result
+
+
+def store_clip(
+    database: Database,
+    store: MediaStore,
+    item: Missing,
+    result: GeneratedClip | FailedClip,
+    *,
+    now: datetime,
+) -> None:
+    """Store what came of a missing clip, and delete what it takes the place of."""
+    clip = put_files(store, item, result, now=now)
+    with database.writing() as session:
+        gone = enter(session, clip)
+    discard(store, gone)
 
 
 def failure_of(result: GeneratedClip | FailedClip) -> str | None:

@@ -1,6 +1,7 @@
 """Clips are made, made again, and listed with their reasons where they cannot be."""
 
 import hashlib
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from arena.home import Arena, make_arena, utc_now
 from arena.models import Clip, ClipStatus
 from arena.shipped import Collection
 from generator.foal.build import build_tiny_pipeline, save_pipeline
-from generator.media import encode_master
+from generator.media import encode_master, probe
 from killed import generate_and_kill, make_arena_of_films
 from playable import film, settings_for
 from small_arena import START, track_entry
@@ -104,6 +105,46 @@ def test_clips_can_be_made_again_and_compared(arena: Arena) -> None:
     found = list(production.recheck(arena.store, drawn[:1], workers=0))
     assert not found[0].good
     assert "dB" in found[0].words()
+
+
+def test_new_terms_are_rendered_from_masters_and_no_model_runs(
+    arena: Arena, tmp_path: Path
+) -> None:
+    produce(arena)
+    with arena.database.writing() as session:
+        small = track_entry(
+            "tinier-audio", modality="text-to-video", width=32, height=32, frames=12
+        )
+        track = catalog.add_track(session, small, now=START)
+        for entrant in catalog.list_entrants(session):
+            entrant.tracks.append(track)
+        for prompt in catalog.list_prompts(session):
+            prompt.tracks.append(track)
+    shutil.rmtree(tmp_path / "tiny")  # the weights are gone: the masters are enough
+    words = ["generate", "--track", "tinier-audio", "--masters-of", TRACK]
+    told = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert "3 clips are new" in told.output, told.output
+    assert "1 clips are still missing" in told.output  # the film that is black
+    with arena.database.reading() as session:
+        clips = session.scalars(select(Clip).where(Clip.track_id == track.id)).all()
+        for clip in clips:
+            seen = probe(arena.store.read(str(clip.rendition_path)))
+            assert (seen.width, seen.height, seen.frames) == (32, 32, 12)
+            first = session.scalars(
+                select(Clip).where(
+                    Clip.entrant_id == clip.entrant_id,
+                    Clip.prompt_id == clip.prompt_id,
+                    Clip.track_id != clip.track_id,
+                )
+            ).one()
+            assert clip.master_sha256 == first.master_sha256
+            assert clip.provenance is not None
+            assert clip.provenance["adapted"][0] == f"rendered from the master of the track {TRACK}"
+    again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert "no master of a clip" in again.output
+    wrong = CliRunner().invoke(app, [*words[:-1], "tinier-audio"], env={"COLUMNS": "200"})
+    assert wrong.exit_code == 1
+    assert "two tracks of one modality" in str(wrong.exception)
 
 
 def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
