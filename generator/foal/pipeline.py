@@ -113,8 +113,8 @@ class FoalPipeline(DiffusionPipeline):
             raise ValueError("num_frames, frame_rate and num_inference_steps must be above zero.")
         if not 0 <= eta <= 1:
             raise ValueError(f"eta must be between 0 and 1, not {eta}.")
-        if sound_lag < 1:
-            raise ValueError(f"sound_lag must be 1 or more, not {sound_lag}.")
+        if sound_lag <= 0:
+            raise ValueError(f"sound_lag must be above zero, not {sound_lag}.")
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type must be one of {', '.join(OUTPUT_TYPES)}.")
 
@@ -206,7 +206,8 @@ class FoalPipeline(DiffusionPipeline):
             num_inference_steps: of denoising.
             eta: how much of the noise in a clip is drawn anew after a step, 0 none to 1 as in the
                 diffusion's own reverse (Song, Meng and Ermon 2021, equation 16).
-            sound_lag: by how much sound stays noisier than motion on the way, 1 not at all.
+            sound_lag: by how much sound stays noisier than motion on the way, 1 not at all; below 1
+                motion stays noisier than sound.
             generator: on the CPU, one, or one a prompt.
             latents: noise to start from, instead of the generator's.
             output_type: "np", "pt", "pil" or "latent".

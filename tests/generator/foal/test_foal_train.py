@@ -40,10 +40,12 @@ outer = 1
 steps = 4
 batch = 2
 milestones = [2]
+most_lag = 4.0
 [distillation]
 steps = 4
 batch = 2
 student_steps = 2
+sound_lag = 2.0
 """
 ONE_STEP = "[transformer_training]\nmuon_rate = 1e-4\nadam_rate = 1e-4\nsteps = 1"
 STAGES = ("decoder", "reader", "transformer", "distilled")
@@ -156,8 +158,8 @@ def test_a_wrong_configuration_is_named(tmp_path: Path, text: str, said: str) ->
 
 def test_shipped_configurations_are_read() -> None:
     folder = Path(train.__file__).parent / "configs"
-    for name in ("large.toml", "small.toml"):
-        read_config(folder / name)
+    for name in ("plain", "refined", "large", "small"):
+        read_config(folder / f"{name}.toml")
 
 
 def test_batches_made_ahead_change_no_bit(config: Path, tmp_path: Path) -> None:
