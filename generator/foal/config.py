@@ -33,7 +33,6 @@ class TransformerTraining:
     adam_rate: float = 3e-3
     mean_decay: float = 0.999
     decay_from: float = 0.5  # share of the steps after which the learning rates fall to zero
-    most_lag: float = 1.0  # of sound behind motion, see `generator.foal.model.noise_levels`
     milestones: tuple[int, ...] = ()  # steps whose weights are kept beside
 
 
@@ -43,7 +42,6 @@ class Distillation:
 
     steps: int = 0
     student_steps: int = 4
-    sound_lag: float = 1.0
     batch: int = 64
     learning_rate: float = 5e-4
 

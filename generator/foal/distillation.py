@@ -18,7 +18,6 @@ from generator.foal.model import (
     FoalTransformer,
     Source,
     like,
-    noise_levels,
     predict,
     shift_noise,
     velocity,
@@ -37,7 +36,7 @@ from generator.foal.transformer_training import (
 SUBSTEPS = 3
 
 
-def schedule(steps: int) -> list[float]:
+def noise_levels(steps: int) -> list[float]:
     """Levels of a schedule of so many steps, from 1 down to 0, as the scheduler shifts them."""
     return [shift_noise(1 - i / steps, NOISE_SHIFT) for i in range(steps + 1)]
 
@@ -49,7 +48,6 @@ def distillation_loss(
     rng: np.random.Generator,
     *,
     steps: int,
-    sound_lag: float = 1.0,
 ) -> tuple[Tensor, Figures]:
     """Error of the student's clean codes against where the teacher's steps lead."""
     config: Any = student.config
@@ -58,43 +56,37 @@ def distillation_loss(
     words = student.tokenize(batch.texts)[0]
     draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
     which = rng.integers(steps, size=size)
-    levels = np.array(schedule(steps), dtype=np.float32)
+    levels = np.array(noise_levels(steps), dtype=np.float32)
     high, low = (torch.from_numpy(levels[which + late]) for late in (0, 1))
-    start, end = noise_levels(high, sound_lag), noise_levels(low, sound_lag)
-    noisy = Codes(
-        *(add_noise(part, at, draw) for part, at in zip(batch.clean, start.unbind(1), strict=True))
-    )
+    noisy = Codes(*(add_noise(part, high, draw) for part in batch.clean))
     source = None if batch.source is None else Source(*(blur(p, draw) for p in batch.source))
     kept = blur(batch.clean.motion, draw) if batch.task == Task.EDIT else None
     with torch.no_grad():
         reached, guess = noisy, None
         for i in range(SUBSTEPS):
-            at, to = (
-                noise_levels(high + (low - high) * (i + late) / SUBSTEPS, sound_lag)
-                for late in (0, 1)
-            )
+            at = high + (low - high) * i / SUBSTEPS
+            to = high + (low - high) * (i + 1) / SUBSTEPS
             clean = predict(teacher, words, reached, at, source, kept, guess)
-            parts = zip(reached, clean, at.unbind(1), to.unbind(1), strict=True)
             reached = Codes(
                 *(
-                    part + like(later - now, part) * velocity(part, one.float(), now)
-                    for part, one, now, later in parts
+                    part + like(to - at, part) * velocity(part, one.float(), at)
+                    for part, one in zip(reached, clean, strict=True)
                 )
             )
             guess = clean if refining else None
         # The clean codes from which one step from `high` ends where the teacher's ended.
-        shares = (start / (start - end)).unbind(1)
+        share = high / (high - low)
         target = Codes(
             *(
-                part - like(share, part) * (part - there)
-                for part, there, share in zip(noisy, reached, shares, strict=True)
+                part - like(share, part) * (part - end)
+                for part, end in zip(noisy, reached, strict=True)
             )
         )
     guess = None
     if refining and rng.random() < GUESS_SHARE:
         with torch.no_grad():
-            guess = predict(student, words, noisy, start, source, kept)
-    found = predict(student, words, noisy, start, source, kept, guess)
+            guess = predict(student, words, noisy, high, source, kept)
+    found = predict(student, words, noisy, high, source, kept, guess)
     content, motion, heard = (
         per_clip(one - part).mean() for one, part in zip(found, target, strict=True)
     )

@@ -1,7 +1,6 @@
 """A clip's codes laid end to end, as diffusers' pipelines carry them, and the noise in them."""
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -51,12 +50,7 @@ def draw_noise(clips: int, numbers: int, generator: Generators) -> Tensor:
 
 
 def renew_noise(
-    latents: Tensor,
-    clean: Codes,
-    before: Sequence[float],
-    reached: Sequence[float],
-    eta: float,
-    generator: Generators,
+    latents: Tensor, clean: Codes, before: float, level: float, eta: float, generator: Generators
 ) -> Tensor:
     """Draw part of the noise in latents anew: what a step did wrong is noise to the next one.
 
@@ -65,28 +59,18 @@ def renew_noise(
     Args:
         latents: after a step, (B, numbers).
         clean: what the step went towards.
-        before: noise levels of content, motion and sound at which it began.
-        reached: noise levels that it reached.
+        before: noise level at which it began.
+        level: noise level that it reached.
         eta: 0 for none to 1 for as much as in the reverse of the diffusion
             (Song, Meng and Ermon 2021, equation 16).
         generator: of the fresh noise.
     """
-    if max(reached) < CALM or not eta:
+    if level < CALM or not eta:
         return latents
-    drawn = unpack(draw_noise(len(latents), latents.shape[1], generator).to(latents.device))
-    parts = []
-    for part, one, fresh, high, low in zip(
-        unpack(latents), clean, drawn, before, reached, strict=True
-    ):
-        parts.append(part if low < CALM else _renew(part, one.float(), fresh, high, low, eta))
-    return pack(Codes(*parts))
-
-
-def _renew(
-    part: Tensor, found: Tensor, fresh: Tensor, before: float, level: float, eta: float
-) -> Tensor:
-    noise = (part - (1 - level) * found) / level
+    found = pack(clean).float()
+    noise = (latents - (1 - level) * found) / level
     kept = (1 - before) * level / ((1 - level) * before)
     share = eta * math.sqrt(1 - kept * kept)
+    fresh = draw_noise(len(latents), latents.shape[1], generator).to(latents.device)
     mixed = math.sqrt(1 - share * share) * noise + share * fresh
     return (1 - level) * found + level * mixed

@@ -224,35 +224,26 @@ def like(level: Tensor, part: Tensor) -> Tensor:
     return level.reshape(-1, *[1] * (part.dim() - 1))
 
 
-def shift_noise(level: Any, shift: Any) -> Any:
+def shift_noise(level: Any, shift: float) -> Any:
     """Noise levels, evenly spread, moved towards noise; a shift below 1 moves to clean codes."""
     return shift * level / (1 + (shift - 1) * level)
-
-
-def noise_levels(level: Tensor, lag: float | Tensor = 1.0) -> Tensor:
-    """Noise levels of content, motion and sound, (B,) -> (B, 3).
-
-    Sound may lag behind in becoming clean: its level is shifted by `lag`, 1 for not at all, so
-    that it is decided what is heard when it is already known what moves.
-    """
-    return torch.stack([level, level, shift_noise(level, lag)], dim=1)
 
 
 def predict(
     model: FoalTransformer,
     words: Tensor,
     noisy: Codes,
-    levels: Tensor,
+    level: Tensor,
     source: Source | None,
     kept: Tensor | None,
     guess: Codes | None = None,
 ) -> Codes:
-    """Clean codes from codes of noise levels (B, 3), as `noise_levels` gives them.
+    """Clean codes from codes of one noise level a clip, (B,).
 
     Of an edit the motion is known, `kept` (B, F, motion_size): it is clean, not to be found.
     """
+    levels = level[:, None].repeat(1, 3)
     if kept is not None:
-        noisy, levels = noisy._replace(motion=kept), levels.clone()
-        levels[:, 1] = 0
+        noisy, levels[:, 1] = noisy._replace(motion=kept), 0
     clean: Codes = model(words, noisy, levels, source, guess)
     return clean

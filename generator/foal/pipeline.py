@@ -22,7 +22,6 @@ from generator.foal.model import (
     Codes,
     FoalTransformer,
     Source,
-    noise_levels,
     predict,
     velocity,
 )
@@ -81,7 +80,6 @@ class FoalPipeline(DiffusionPipeline):
         frame_rate: float,
         num_inference_steps: int,
         eta: float,
-        sound_lag: float,
         output_type: str,
     ) -> None:
         """Refuse what cannot be made.
@@ -101,8 +99,7 @@ class FoalPipeline(DiffusionPipeline):
         for name, value in whole.items():
             if not isinstance(value, int):
                 raise ValueError(f"{name} must be a whole number, not {value!r}.")
-        numbers = {"frame_rate": frame_rate, "eta": eta, "sound_lag": sound_lag}
-        for name, number in numbers.items():
+        for name, number in (("frame_rate", frame_rate), ("eta", eta)):
             if not isinstance(number, Real) or not math.isfinite(number):
                 raise ValueError(f"{name} must be a number, not {number!r}.")
         if min(height, width) < SMALLEST_PIXELS:
@@ -113,8 +110,6 @@ class FoalPipeline(DiffusionPipeline):
             raise ValueError("num_frames, frame_rate and num_inference_steps must be above zero.")
         if not 0 <= eta <= 1:
             raise ValueError(f"eta must be between 0 and 1, not {eta}.")
-        if sound_lag <= 0:
-            raise ValueError(f"sound_lag must be above zero, not {sound_lag}.")
         if output_type not in OUTPUT_TYPES:
             raise ValueError(f"output_type must be one of {', '.join(OUTPUT_TYPES)}.")
 
@@ -186,7 +181,6 @@ class FoalPipeline(DiffusionPipeline):
         frame_rate: float = FRAME_RATE,
         num_inference_steps: int = 8,
         eta: float = 0.0,
-        sound_lag: float = 1.0,
         generator: Generators = None,
         latents: Tensor | None = None,
         output_type: str = "np",
@@ -206,8 +200,6 @@ class FoalPipeline(DiffusionPipeline):
             num_inference_steps: of denoising.
             eta: how much of the noise in a clip is drawn anew after a step, 0 none to 1 as in the
                 diffusion's own reverse (Song, Meng and Ermon 2021, equation 16).
-            sound_lag: by how much sound stays noisier than motion on the way, 1 not at all; below 1
-                motion stays noisier than sound.
             generator: on the CPU, one, or one a prompt.
             latents: noise to start from, instead of the generator's.
             output_type: "np", "pt", "pil" or "latent".
@@ -225,15 +217,7 @@ class FoalPipeline(DiffusionPipeline):
         """
         # 1. Check, and read the prompt
         self.check_inputs(
-            prompt,
-            height,
-            width,
-            num_frames,
-            frame_rate,
-            num_inference_steps,
-            eta,
-            sound_lag,
-            output_type,
+            prompt, height, width, num_frames, frame_rate, num_inference_steps, eta, output_type
         )
         if image is not None and video is not None:
             raise ValueError("a clip begins with an image or is made of a video, not both.")
@@ -255,14 +239,9 @@ class FoalPipeline(DiffusionPipeline):
             for i, timestep in enumerate(timesteps):
                 if self._interrupt:
                     continue
-                before, reached = (
-                    noise_levels(self.scheduler.sigmas[at : at + 1], sound_lag) for at in (i, i + 1)
-                )
-                latents, guess = self._step(
-                    words, latents, timestep, before, reached, source, kept, guess
-                )
-                levels = before[0].tolist(), reached[0].tolist()
-                latents = renew_noise(latents, guess, *levels, eta, generator)
+                latents, guess = self._step(words, latents, timestep, source, kept, guess)
+                before, reached = (float(self.scheduler.sigmas[at]) for at in (i, i + 1))
+                latents = renew_noise(latents, guess, before, reached, eta, generator)
                 if callback_on_step_end is not None:
                     given = {"latents": latents}
                     latents = callback_on_step_end(self, i, int(timestep), given).pop(
@@ -313,31 +292,23 @@ class FoalPipeline(DiffusionPipeline):
         words: Tensor,
         latents: Tensor,
         timestep: Tensor,
-        before: Tensor,
-        reached: Tensor,
         source: Source | None,
         kept: Tensor | None,
         guess: Codes | None,
     ) -> tuple[Tensor, Codes]:
-        """One step of the scheduler towards the clean codes that the transformer sees, from the
-        noise levels `before` to those `reached`, (1, 3).
+        """One step of the scheduler towards the clean codes that the transformer sees.
 
         Also returns these codes, from which a refining transformer goes on.
         """
-        levels = before.to(latents).expand(len(words), -1)
-        # The scheduler goes as far as motion's level falls; what falls otherwise goes its own way.
-        pace = ((reached - before) / (reached - before)[:, 1:2]).to(latents)
+        level = (timestep / self.scheduler.config.num_train_timesteps).expand(len(words))
         kind = self.transformer.dtype
         noisy = Codes(*(part.to(kind) for part in unpack(latents)))
         given = None if source is None else Source(*(part.to(kind) for part in source))
         motion = None if kept is None else kept.to(kind)
         refining: Any = self.transformer.config
         seen = guess if refining.refining else None
-        clean = predict(self.transformer, words, noisy, levels, given, motion, seen)
-        ways = zip(unpack(latents), clean, levels.unbind(1), pace[0], strict=True)
-        direction = pack(
-            Codes(*(velocity(part, one.float(), at) * by for part, one, at, by in ways))
-        )
+        clean = predict(self.transformer, words, noisy, level, given, motion, seen)
+        direction = velocity(latents, pack(clean).float(), level)
         moved: Tensor = self.scheduler.step(direction, timestep, latents, return_dict=False)[0]
         return moved, clean
 

@@ -175,7 +175,7 @@ class _Trainer:
                 model,
                 make_optimizers(model, muon_rate=plan.muon_rate, adam_rate=plan.adam_rate),
                 self._clips(TRANSFORMER, plan.batch),
-                self._half(lambda given: flow_loss(model, *given, most_lag=plan.most_lag)),
+                self._half(lambda given: flow_loss(model, *given)),
                 self._show(codec),
                 plan.steps,
                 decay_from=plan.decay_from,
@@ -207,11 +207,7 @@ class _Trainer:
                 self._clips(DISTILLATION, plan.batch),
                 self._half(
                     lambda given: distillation_loss(
-                        student,
-                        teacher,
-                        *given,
-                        steps=plan.student_steps,
-                        sound_lag=plan.sound_lag,
+                        student, teacher, *given, steps=plan.student_steps
                     )
                 ),
                 self._show(codec, plan.student_steps),

@@ -20,7 +20,6 @@ from generator.foal.model import (
     FoalTransformer,
     Source,
     like,
-    noise_levels,
     shift_noise,
 )
 from generator.foal.physics import Motions
@@ -120,12 +119,9 @@ def _roots(scene: Scene, motions: Motions) -> np.ndarray:
 
 
 def flow_loss(
-    model: FoalTransformer, batch: Batch, rng: np.random.Generator, *, most_lag: float = 1.0
+    model: FoalTransformer, batch: Batch, rng: np.random.Generator
 ) -> tuple[Tensor, Figures]:
-    """Loss of one batch: squared error of the clean codes, by noise level.
-
-    Sound lags behind motion by 1 to `most_lag`, evenly in its logarithm.
-    """
+    """Loss of one batch: squared error of the clean codes, by noise level."""
     config: Any = model.config
     plan = REFINING if config.refining else LEARNING
     size = len(batch.texts)
@@ -136,11 +132,8 @@ def flow_loss(
     even = torch.from_numpy((rng.permutation(size) + rng.random(size)) / size).float()
     level = shift_noise(even, plan.shift)
     draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    lag = torch.from_numpy(most_lag ** rng.random(size)).float() if most_lag > 1 else 1.0
-    levels = noise_levels(level, lag)
-    noisy = [
-        add_noise(part, at, draw) for part, at in zip(batch.clean, levels.unbind(1), strict=True)
-    ]
+    levels = level[:, None].repeat(1, 3)
+    noisy = [add_noise(part, level, draw) for part in batch.clean]
     source = batch.source
     if source is not None:
         source = Source(*(blur(part, draw) for part in source))
@@ -156,10 +149,7 @@ def flow_loss(
     found = model(words, given, levels, source, guess)
     weight = plan.weights(level)
     content, motion, heard = (
-        (per_clip(one - part) * by).mean()
-        for one, part, by in zip(
-            found, batch.clean, (weight, weight, plan.weights(levels[:, 2])), strict=True
-        )
+        (per_clip(one - part) * weight).mean() for one, part in zip(found, batch.clean, strict=True)
     )
     off = torch.diff(found.motion - batch.clean.motion, n=2, dim=1)
     shake = (per_clip(off) * weight).mean()

@@ -14,7 +14,7 @@ from generator.foal.build import build_tiny_pipeline, build_transformer, save_pi
 from generator.foal.codec import denormalize, normalize
 from generator.foal.fields import pixel_grid
 from generator.foal.latents import count_numbers, draw_noise, pack, renew_noise, unpack
-from generator.foal.model import UNKNOWN, noise_levels
+from generator.foal.model import UNKNOWN
 from generator.foal.world import make_clip
 
 PROMPT = "a red ball bounces on grass"
@@ -137,7 +137,6 @@ def test_the_callback_sees_every_step_and_can_stop(pipe: FoalPipeline) -> None:
         ({"frame_rate": 0}, "above zero"),
         ({"eta": 2}, "eta must be between"),
         ({"eta": "1"}, "eta must be a number"),
-        ({"sound_lag": 0}, "sound_lag must be above zero"),
         ({"frame_rate": float("inf")}, "frame_rate must be a number"),
         ({"height": 64.5}, "height must be a whole number"),
         ({"num_inference_steps": "4"}, "num_inference_steps must be a whole number"),
@@ -239,7 +238,7 @@ def test_renewed_noise_is_as_strong_as_what_it_replaces(eta: float) -> None:
     clean, noise = (draw_noise(1, count_numbers(2000), _seed(seed)) for seed in (1, 2))
     level = 0.5
     latents = (1 - level) * clean + level * noise
-    renewed = renew_noise(latents, unpack(clean), [0.6] * 3, [level] * 3, eta, _seed(3))
+    renewed = renew_noise(latents, unpack(clean), 0.6, level, eta, _seed(3))
     left = (renewed - (1 - level) * clean) / level
     assert left.std() == pytest.approx(1.0, abs=0.02)
     likeness = float((left * noise).mean())
@@ -250,17 +249,7 @@ def test_renewed_noise_is_as_strong_as_what_it_replaces(eta: float) -> None:
 def test_no_noise_is_renewed_where_little_is_left() -> None:
     clean, noise = (draw_noise(1, count_numbers(6), _seed(seed)) for seed in (1, 2))
     latents = 0.8 * clean + 0.2 * noise
-    args = unpack(clean), [0.3] * 3, [0.2] * 3, 1.0, _seed(3)
-    assert torch.equal(renew_noise(latents, *args), latents)
-
-
-def test_noise_is_renewed_in_the_sound_that_lags_behind() -> None:
-    clean, noise = (draw_noise(1, count_numbers(6), _seed(seed)) for seed in (1, 2))
-    latents = 0.8 * clean + 0.2 * noise
-    renewed = renew_noise(latents, unpack(clean), [0.3, 0.3, 0.8], [0.2, 0.2, 0.7], 1.0, _seed(3))
-    before, after = unpack(latents), unpack(renewed)
-    assert torch.equal(after.motion, before.motion)
-    assert not torch.equal(after.sound, before.sound)
+    assert torch.equal(renew_noise(latents, unpack(clean), 0.3, 0.2, 1.0, _seed(3)), latents)
 
 
 def test_renewed_noise_comes_from_the_clips_own_seed(pipe: FoalPipeline) -> None:
@@ -270,27 +259,6 @@ def test_renewed_noise_comes_from_the_clips_own_seed(pipe: FoalPipeline) -> None
     assert np.allclose(batch.frames[1], alone.frames[0], atol=1e-4)
     calm = pipe(PROMPT, generator=_seed(2), **{**asked, "eta": 0.0})
     assert not np.allclose(calm.frames, alone.frames, atol=1e-4)
-
-
-def test_sound_that_lags_is_noisier_on_the_way_and_clean_at_the_end() -> None:
-    levels = noise_levels(torch.tensor([0.0, 0.3, 0.7, 1.0]), 4.0)
-    content, motion, heard = levels.unbind(1)
-    assert torch.equal(content, motion)
-    assert torch.equal(heard[[0, 3]], motion[[0, 3]])
-    assert (heard[1:3] > motion[1:3]).all()
-    even = noise_levels(motion)
-    assert torch.allclose(even, motion[:, None].expand(-1, 3))
-
-
-def test_the_lag_of_sound_makes_another_clip_of_the_same_noise(pipe: FoalPipeline) -> None:
-    asked = {**SMALL, "num_inference_steps": 4}
-    even, default, lagging = (
-        pipe(PROMPT, generator=_seed(2), **asked, **lag)
-        for lag in ({"sound_lag": 1.0}, {}, {"sound_lag": 5.0})
-    )
-    assert torch.equal(even.audio, default.audio)
-    assert not torch.allclose(lagging.audio, even.audio)
-    assert torch.isfinite(lagging.audio).all()
 
 
 def test_a_refining_transformer_goes_on_from_its_last_guess() -> None:

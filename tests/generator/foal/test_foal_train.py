@@ -40,12 +40,10 @@ outer = 1
 steps = 4
 batch = 2
 milestones = [2]
-most_lag = 4.0
 [distillation]
 steps = 4
 batch = 2
 student_steps = 2
-sound_lag = 2.0
 """
 ONE_STEP = "[transformer_training]\nmuon_rate = 1e-4\nadam_rate = 1e-4\nsteps = 1"
 STAGES = ("decoder", "reader", "transformer", "distilled")
@@ -158,7 +156,7 @@ def test_a_wrong_configuration_is_named(tmp_path: Path, text: str, said: str) ->
 
 def test_shipped_configurations_are_read() -> None:
     folder = Path(train.__file__).parent / "configs"
-    for name in ("plain", "refined", "large", "small"):
+    for name in ("plain", "large", "small"):
         read_config(folder / f"{name}.toml")
 
 
