@@ -7,6 +7,7 @@ import numpy as np
 
 from generator.backends.folder import MARGIN_S, file_provenance
 from generator.checks import check_rendition, check_samples
+from generator.lettering import check_lettering
 from generator.measure import measure_clip
 from generator.media import decode, encode_master, fit_to_track
 from generator.media.encode import MASTER_SUFFIX, make_rendition
@@ -21,6 +22,7 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
     """
     fitted, fitting = fit_to_track(raw, request.track)
     check_samples(raw, request.track)
+    check_lettering(fitted.frames, request)
     rendition = make_rendition(fitted, request.track)
     check_rendition(rendition.data, request.track)
     bare = request.rendition_only
