@@ -121,15 +121,11 @@ def _work(ray: Any, kind: Any, schedule: Schedule, count: int) -> Clips:
             except ray.exceptions.ObjectLostError:
                 # Made, and lost with the machine that it was on.
                 _end(ray, hand)
-                hands.remove(hand)
-                schedule.leave(hand.entrant)
                 for task in hand.tasks.values():
                     schedule.put_back(task)
-                _start(kind, schedule, hands)
+                _replace(hand, kind, schedule, hands)
                 continue
             except ray.exceptions.RayActorError as error:
-                hands.remove(hand)
-                schedule.leave(hand.entrant)
                 if hand.first is not None:  # no clip is to blame
                     schedule.put_back(hand.first)
                     stillborn += 1
@@ -140,7 +136,7 @@ def _work(ray: Any, kind: Any, schedule: Schedule, count: int) -> Clips:
                     for task in hand.tasks.values():
                         if failed := schedule.try_again(task, _reason(task, error)):
                             yield failed
-                _start(kind, schedule, hands)
+                _replace(hand, kind, schedule, hands)
                 continue
             task = hand.tasks.pop(answer)
             alive, hand.first, stillborn = hand.first is not None, None, 0
@@ -149,14 +145,19 @@ def _work(ray: Any, kind: Any, schedule: Schedule, count: int) -> Clips:
             _fill(hand, schedule)
             if not hand.tasks:
                 _end(ray, hand)
-                hands.remove(hand)
-                schedule.leave(hand.entrant)
-                _start(kind, schedule, hands)
+                _replace(hand, kind, schedule, hands)
             if not alive:
                 yield clip
     finally:
         for hand in hands:
             _end(ray, hand)
+
+
+def _replace(hand: _Hand, kind: Any, schedule: Schedule, hands: list[_Hand]) -> None:
+    """An actor has ended; another begins where a task waits for one."""
+    hands.remove(hand)
+    schedule.leave(hand.entrant)
+    _start(kind, schedule, hands)
 
 
 def _start(kind: Any, schedule: Schedule, hands: list[_Hand]) -> None:
