@@ -1,5 +1,6 @@
 """What clips took: measured time, memory and cost of each entrant, and how often it failed."""
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass
 from statistics import fmean, median
@@ -37,7 +38,8 @@ class MakingRecord:
         seconds: median time that the model took for a clip, without loading; its interval is that
             between order statistics.
         gpu_seconds: the same of seconds times GPUs.
-        peak_memory_bytes: the most that any clip took.
+        peak_memory_bytes: the most that any clip took. None under a codename: to the byte it is
+            the model's fingerprint.
         cost_per_minute_usd: mean price of a minute of what was made, as clips recorded it. None
             under a codename, where a price tells the maker.
         hardware: what clips were made on; empty under a codename.
@@ -56,15 +58,15 @@ class MakingRecord:
 
 def making_records(session: Session, track: Track) -> list[MakingRecord]:
     """One record for each entrant with clips in the track, in the order of their names."""
-    told = [Clip.provenance[name].as_float() for name in READ]
     rows = session.execute(
-        select(Clip.entrant_id, Clip.status, Clip.provenance["hardware"].as_string(), *told)
+        select(Clip.entrant_id, Clip.status, Clip.provenance)
         .where(Clip.track_id == track.id)
         .order_by(Clip.id)
     )
     by_entrant: dict[int, list[Any]] = defaultdict(list)
-    for entrant_id, *row in rows:
-        by_entrant[entrant_id].append(row)
+    for entrant_id, status, provenance in rows:
+        told = provenance or {}
+        by_entrant[entrant_id].append((status, told.get("hardware"), *(told.get(n) for n in READ)))
     entrants = session.scalars(select(Entrant).where(Entrant.id.in_(by_entrant)))
     minutes = track.frames / track.fps / 60
     records = [_record(entrant, by_entrant[entrant.id], minutes) for entrant in entrants]
@@ -84,16 +86,19 @@ def _record(entrant: Entrant, rows: list[Any], minutes: float) -> MakingRecord:
         failure_rate=_rate(failed, len(rows)),
         seconds=_median(seconds),
         gpu_seconds=_median(gpu_seconds),
-        peak_memory_bytes=int(max(memory)) if memory else None,
+        peak_memory_bytes=int(max(memory)) if memory and open_name else None,
         cost_per_minute_usd=_mean([each / minutes for each in cost]) if open_name else None,
         hardware=tuple(sorted(set(filter(None, hardware)))) if open_name else (),
     )
 
 
-def _told(column: tuple[float | None, ...], ready: list[bool]) -> list[float]:
-    """What clips that are there say of one figure."""
-    both = zip(column, ready, strict=True)
-    return [value for value, is_ready in both if is_ready and value is not None]
+def _told(column: tuple[Any, ...], ready: list[bool]) -> list[float]:
+    """What clips that are there say of one figure; what is no measured number is not counted."""
+    return [
+        float(value)
+        for value, is_ready in zip(column, ready, strict=True)
+        if is_ready and isinstance(value, int | float) and 0 <= value < math.inf
+    ]
 
 
 def _rate(count: int, of: int) -> Figure:
@@ -115,7 +120,7 @@ def _mean(values: list[float]) -> Figure | None:
     if not values:
         return None
     mean = fmean(values)
-    if len(values) == 1:
-        return Figure(mean, None, None, 1)
+    if min(values) == max(values):  # a list price has no spread
+        return Figure(mean, None, None, len(values))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
-    return Figure(mean, mean - half, mean + half, len(values))
+    return Figure(mean, max(0.0, mean - half), mean + half, len(values))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from generator.errors import GeneratorError
+from generator.errors import GeneratorError, SpecError
 
 if TYPE_CHECKING:
     from generator.spec import TrackSettings
@@ -53,6 +53,8 @@ def sample(
     spec = read_entrant(entrant)
     settings = _find_track(track or spec.tracks[0])
     _check_place(output)
+    if image is not None and settings.modality == "text-to-video":
+        raise SpecError(f"The track {settings.name} begins with a text alone: leave --image out.")
     check(spec, settings)
     request = ClipRequest(
         spec, settings, prompt_id="sample", prompt=prompt, seed=seed, source=image

@@ -28,6 +28,7 @@ from generator.worker import (
     Outcome,
     Worker,
     finish_clip,
+    in_one_sentence,
 )
 
 STOPPING_S = 5.0  # a process that has not ended by then is killed
@@ -199,7 +200,12 @@ def _serve(
 
 
 def _tell(send: Callable[[Done], None], number: int, finished: Future[Outcome]) -> None:
-    send(Done(number, finished.result()))
+    if finished.cancelled():
+        return  # the process ends
+    try:
+        send(Done(number, finished.result()))
+    except Exception:
+        os._exit(1)  # a clip of which nothing is told would be waited for
 
 
 def _finishing_there(
@@ -216,9 +222,15 @@ def _finishing_there(
         link = idle.get()
         try:
             link.send((request, draft))
-            outcome: Outcome = link.recv()
-        except (EOFError, OSError):
+        except OSError:
             os._exit(1)  # without a finisher: another worker, with new ones, tries these clips
+        except Exception as error:  # nothing was sent: too large, or what cannot be
+            idle.put(link)
+            return FailedClip(request, in_one_sentence(request, error))
+        try:
+            outcome: Outcome = link.recv()
+        except Exception:  # whatever it is, the clip is lost
+            os._exit(1)
         idle.put(link)
         return outcome
 

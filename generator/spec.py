@@ -1,16 +1,17 @@
 """What is asked for and what comes back: entrants, track settings, requests, clips."""
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from generator.errors import SpecError
 
@@ -170,6 +171,14 @@ class RawClip:
     original_suffix: str | None = None
 
 
+def _measurable(value: Any) -> Any:
+    """None for what no clip can have taken: JSON has no NaN, and a sum would be lost in it."""
+    return value if isinstance(value, int | float) and 0 <= value < math.inf else None
+
+
+Measured = Annotated[float | None, BeforeValidator(_measurable)]
+
+
 class Provenance(BaseModel):
     """How a clip came to be: enough to make it again, and to say what it cost."""
 
@@ -193,11 +202,11 @@ class Provenance(BaseModel):
     options: dict[str, Any] = Field(default_factory=dict)  # of the backend, beside those named here
     steps: int | None = None  # of denoising, as they ran
     guidance: float | None = None
-    seconds: float | None = None
-    gpu_seconds: float | None = None  # seconds times GPUs
-    energy_joules: float | None = None  # of these GPUs, or of the whole processor
+    seconds: Measured = None
+    gpu_seconds: Measured = None  # seconds times GPUs
+    energy_joules: Measured = None  # of these GPUs, or of the whole processor
     peak_memory_bytes: int | None = None
-    cost_usd: float | None = None  # at the entrant's price a minute, of what was made
+    cost_usd: Measured = None  # at the entrant's price a minute, of what was made
     usage: dict[str, Any] | None = None  # what a server says that a clip took
     frames_sha256: str | None = None  # of the raw frames: two runs made the same pixels or not
     created_at: datetime

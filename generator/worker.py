@@ -121,7 +121,7 @@ class Worker(AbstractContextManager["Worker"]):
             except Exception as error:
                 # Loading weights anew for every clip would fail as often, and take as long.
                 refused = isinstance(error, GeneratorError)
-                self._refusal = str(error) if refused else _in_one_sentence(request, error)
+                self._refusal = str(error) if refused else in_one_sentence(request, error)
                 raise
         return self._backend
 
@@ -138,9 +138,9 @@ def _or_failed(request: ClipRequest, make: Callable[[], T]) -> T | FailedClip:
         return FailedClip(request, str(error))
     except Exception as error:  # whatever a model's own code raises
         if _lost_device(error):
-            raise DeviceLost(_in_one_sentence(request, error)) from error
+            raise DeviceLost(in_one_sentence(request, error)) from error
         logger.debug("%s failed", request.prompt_id, exc_info=True)
-        return FailedClip(request, _in_one_sentence(request, error))
+        return FailedClip(request, in_one_sentence(request, error))
 
 
 def _lost_device(error: Exception) -> bool:
@@ -148,7 +148,8 @@ def _lost_device(error: Exception) -> bool:
     return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
 
 
-def _in_one_sentence(request: ClipRequest, error: Exception) -> str:
+def in_one_sentence(request: ClipRequest, error: Exception) -> str:
+    """Why no clip came of a request, from an error that is not of our making."""
     told = first_line(error)
     detail = f"{type(error).__name__}: {told}" if told else type(error).__name__
     return f"{request.entrant.name} failed on prompt {request.prompt_id} ({detail})."

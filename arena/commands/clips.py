@@ -54,8 +54,10 @@ def generate(
     """Generate every clip that is missing; stopped or killed, run it again."""
     arena = open_here()
     if masters_of is not None:
-        if track is None or recheck is not None:
-            raise ProductionError("--masters-of needs --track, and goes without --recheck.")
+        if track is None or recheck is not None or workers is not None or ray is not None:
+            raise ProductionError(
+                "--masters-of needs --track, and goes without --recheck, --workers and --ray."
+            )
         rerender_clips(arena, masters_of, track=track, entrant=entrant, limit=limit)
     elif recheck is None:
         generate_missing(arena, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray)
@@ -87,7 +89,8 @@ def generate_missing(
     made = production.produce(
         arena.database, arena.store, missing, workers=workers, ray=ray, clock=utc_now
     )
-    _report("Generating clips", made, [item.request for item in missing])
+    requests = [item.request for item in missing]
+    _report("Generating clips", made, requests, listed="arena failures lists them")
 
 
 def rerender_clips(
@@ -103,18 +106,24 @@ def rerender_clips(
     with arena.database.reading() as session:
         missing = production.find_missing(session, **_chosen(session, track, entrant))
         source_track = catalog.find_track(session, source)
-        kept = production.find_kept(session, missing, source=source_track)[:limit]
+        kept = production.find_kept(session, missing, source=source_track)
+    left, kept = len(missing) - len(kept), kept[:limit]
     if not kept:
         out.print(f"{source} has no master of a clip that {track} lacks.")
         return
     made = production.rerender(arena.database, arena.store, kept, clock=utc_now)
-    _report("Rendering masters", made, [each.item.request for each in kept])
-    if left := len(missing) - len(kept):
-        out.print(f"{left} clips are still missing: arena generate --track {track} makes them.")
+    if left:
+        out.print(f"{left} missing clips have no master there: arena generate makes them.")
+    requests = [each.item.request for each in kept]
+    _report("Rendering masters", made, requests, listed="they are still missing")
 
 
 def _report(
-    title: str, made: Iterator["GeneratedClip | FailedClip"], requests: list["ClipRequest"]
+    title: str,
+    made: Iterator["GeneratedClip | FailedClip"],
+    requests: list["ClipRequest"],
+    *,
+    listed: str,
 ) -> None:
     """Follow clips as they are made, and say what came of them.
 
@@ -132,9 +141,7 @@ def _report(
             advance(note=result.request.entrant.name)
     out.print(f"{len(requests) - len(reasons)} clips are new.")
     if reasons:
-        raise ProductionError(
-            f"{len(reasons)} clips failed (arena failures lists them); the first: {reasons[0]}"
-        )
+        raise ProductionError(f"{len(reasons)} clips failed ({listed}); the first: {reasons[0]}")
 
 
 def recheck_clips(

@@ -37,7 +37,7 @@ MAKING_HEADINGS = (
     ("Failed", "Share of them that failed or were refused, with its 95% interval"),
     ("Seconds a clip", "Median of what the model took, loading apart, with its 95% interval"),
     ("GPU-seconds", "Median of seconds times GPUs, with its 95% interval"),
-    ("Peak memory", "The most that a clip took"),
+    ("Peak memory", "The most that the model's process, or its GPU, held while a clip was made"),
     ("USD a minute", "Mean price of a minute of what was made, with its 95% interval"),
     ("Made on", ""),
 )
@@ -88,7 +88,7 @@ def _figure(figure: Figure | None, form: str) -> str:
     if figure.lower is None or figure.upper is None:
         span = f"of {figure.clips}"
     else:
-        span = f"{format(figure.lower, form)} – {format(figure.upper, form)}"
+        span = f"({format(figure.lower, form)} – {format(figure.upper, form)})"
     return f"<span title='from {figure.clips:,} clips'>{value} <small>{span}</small></span>"
 
 

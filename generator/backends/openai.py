@@ -1,5 +1,6 @@
 """The openai backend: any model that a server offers as the OpenAI Videos API."""
 
+import math
 import time
 from datetime import UTC, datetime
 from io import BytesIO
@@ -116,7 +117,9 @@ class OpenaiBackend:
         try:
             made_s = float(video.seconds)
         except (AttributeError, TypeError, ValueError):
-            made_s = asked_s  # the server does not say
+            made_s = math.nan
+        if not 0 < made_s < math.inf:
+            made_s = asked_s  # the server does not say, or no length
         return self.entrant.cost_usd(made_s)
 
 

@@ -18,6 +18,7 @@ from generator.media.fit import needed_frames
 from generator.spec import ClipRequest, TrackSettings
 
 FORMATS = ("PNG", "JPEG", "WEBP")
+LEAST_PIXELS = 16  # a side
 
 
 @dataclass(frozen=True)
@@ -72,10 +73,15 @@ def first_image(path: Path, size: tuple[int, int]) -> Image.Image:
     """The image turned upright and cropped to the shape of a size, (width, height).
 
     Raises:
-        ClipError: It is missing or does not open.
+        ClipError: It is missing, does not open, or shows nothing for want of pixels.
     """
     try:
         with Image.open(path, formats=FORMATS) as image:
+            if min(image.size) < LEAST_PIXELS:
+                raise ClipError(
+                    f"The image {path} has {image.width} x {image.height} pixels; give one of at "
+                    f"least {LEAST_PIXELS} a side."
+                )
             return ImageOps.fit(ImageOps.exif_transpose(image.convert("RGB")), size)
     except FileNotFoundError:
         raise ClipError(f"There is no image {path}; give the path of one.") from None

@@ -3,7 +3,7 @@
 import csv
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,8 @@ from generator.foal.spread import diversity, novelty, outline
 from generator.foal.world import FRAME_RATE, held_out_scenes, make_clip
 
 PROMPTS_FILE = "prompts.csv"
+NAMED = 5  # prompts without a clip that are named
+UNBOUNDED = ("gravity", "novelty")  # shares of the world's own; all other figures end at 1
 CONFIDENCE_Z = 1.96  # 95%
 ORACLE_SEED = 50_000
 APART = ("colour",)  # also reported for clips with one, two and three things
@@ -58,21 +60,24 @@ class RawFilm:
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean with its 95% interval (normal) over `count` clips."""
+    """A mean with its 95% interval (normal) over `count` clips; one clip has none."""
 
     mean: float
-    lower: float
-    upper: float
+    lower: float | None
+    upper: float | None
     count: int
 
 
 @dataclass(frozen=True)
 class FolderMeasures:
-    """Figures of each clip by prompt id, their summary, and the ids that are not of this world."""
+    """Figures of each clip by prompt id, their summary, the ids that are not of this world, and
+    those that have no file.
+    """
 
     clips: dict[str, dict[str, float]]
     summary: dict[str, Figure]
     skipped: tuple[str, ...]
+    absent: tuple[str, ...] = ()
 
 
 class FolderError(ValueError):
@@ -87,14 +92,18 @@ def measure_folder(folder: Path, read_film: Callable[[Path], RawFilm]) -> Folder
         read_film: decodes one file.
 
     Raises:
-        FolderError: no prompts.csv, a missing column, or no clip.
+        FolderError: no prompts.csv, a missing column, no clip, or none of this world.
     """
     prompts = read_prompts(folder / PROMPTS_FILE)
     films = [(key, folder / f"{key}.mp4") for key in prompts]
     found = [(key, path) for key, path in films if path.exists()]
     if not found:
         raise FolderError(f"{folder} has no clip named after an id of {PROMPTS_FILE} (ID.mp4).")
-    return measure_films(((key, prompts[key], read_film(path)) for key, path in found))
+    measured = measure_films(((key, prompts[key], read_film(path)) for key, path in found))
+    if not measured.clips:
+        raise FolderError(f"{folder} has no clip whose prompt is of Foal's world (docs/foal.md).")
+    absent = tuple(key for key, path in films if not path.exists())
+    return replace(measured, absent=absent)
 
 
 def measure_films(films: Iterable[tuple[str, str, RawFilm]]) -> FolderMeasures:
@@ -132,7 +141,10 @@ def measure_films(films: Iterable[tuple[str, str, RawFilm]]) -> FolderMeasures:
         before = RawFilm(film.frames[:0], film.fps, film.audio, film.sample_rate)
     names = sorted({name for figures in clips.values() for name in figures}, key=_place)
     summary = {
-        name: summarise([figures[name] for figures in clips.values() if name in figures])
+        name: summarise(
+            [figures[name] for figures in clips.values() if name in figures],
+            most=math.inf if name in UNBOUNDED else 1.0,
+        )
         for name in names
     }
     if spreads := list(diversity(outlines).values()):
@@ -172,11 +184,13 @@ def _sync(sighting: Sighting, wish: Description, seen: RawFilm, heard: RawFilm) 
     return sync(sighting, wish, heard.audio, fps=seen.fps, sample_rate=heard.sample_rate)
 
 
-def summarise(values: list[float]) -> Figure:
-    """Mean and 95% interval of independent values."""
+def summarise(values: list[float], *, most: float = math.inf) -> Figure:
+    """Mean and 95% interval of independent values from 0 to `most`."""
     mean = float(np.mean(values))
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
-    return Figure(mean, mean - CONFIDENCE_Z * error, mean + CONFIDENCE_Z * error, len(values))
+    if len(values) == 1:
+        return Figure(mean, None, None, 1)
+    half = CONFIDENCE_Z * float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    return Figure(mean, max(0.0, mean - half), min(most, mean + half), len(values))
 
 
 def read_prompts(path: Path) -> dict[str, str]:
@@ -198,9 +212,15 @@ def as_table(measures: FolderMeasures) -> Table:
     """The summary as a table for the terminal."""
     table = Table("figure", "mean", "95% interval", "clips", "the world's own renders")
     for name, figure in measures.summary.items():
-        interval = f"{figure.lower:.3f} to {figure.upper:.3f}"
+        told = figure.lower is not None and figure.upper is not None
+        interval = f"{figure.lower:.3f} to {figure.upper:.3f}" if told else "of one clip"
         oracle = f"{ORACLE[name]:.3f}" if name in ORACLE else ""
         table.add_row(name, f"{figure.mean:.3f}", interval, str(figure.count), oracle)
+    notes = []
     if measures.skipped:
-        table.caption = f"{len(measures.skipped)} clips are not of this world and left out."
+        notes.append(f"{len(measures.skipped)} clips are not of this world and left out.")
+    if measures.absent:
+        named = ", ".join(measures.absent[:NAMED]) + ", …" * (len(measures.absent) > NAMED)
+        notes.append(f"{len(measures.absent)} prompts have no clip ({named}).")
+    table.caption = " ".join(notes) or None
     return table

@@ -86,9 +86,19 @@ def test_a_failure_rate_has_an_interval_and_four_times_are_too_few_for_one(
 
 
 def test_a_codename_keeps_price_and_hardware_to_itself(arena_database: Database) -> None:
-    tell(arena_database, "Birch", seconds=1.0, cost_usd=0.1, hardware="a rare card")
+    told = {"seconds": 1.0, "cost_usd": 0.1, "hardware": "a rare card", "peak_memory_bytes": 7e9}
+    tell(arena_database, "Birch", **told)
     with arena_database.writing() as session:
         catalog.find_entrant(session, "Birch").codename = "Lantern"
     record = records(arena_database)["Lantern"]
     assert record.seconds is not None
     assert (record.cost_per_minute_usd, record.hardware) == (None, ())
+    assert record.peak_memory_bytes is None
+
+
+def test_what_is_no_measured_number_is_not_counted(arena_database: Database) -> None:
+    odd = [float("nan"), "abc", 3.0, [1]]
+    tell(arena_database, "Alder", seconds=odd, gpu_seconds=[float("inf"), -1.0, None])
+    record = records(arena_database)["Alder"]
+    assert record.seconds is not None
+    assert (record.seconds.value, record.seconds.clips) == (3.0, 1)

@@ -121,10 +121,19 @@ def test_new_terms_are_rendered_from_masters_and_no_model_runs(
         for prompt in catalog.list_prompts(session):
             prompt.tracks.append(track)
     shutil.rmtree(tmp_path / "tiny")  # the weights are gone: the masters are enough
+    with arena.database.reading() as session:
+        tiny = session.scalars(select(Clip).where(Clip.prompt_id == "p1")).first()
+        assert tiny is not None
+        path, master = str(tiny.master_path), arena.store.read(str(tiny.master_path))
     words = ["generate", "--track", "tinier-audio", "--masters-of", TRACK]
+    arena.store.filesystem.pipe_file(arena.store._full(path), master + b"changed")
+    told = CliRunner().invoke(app, [*words, "--limit", "1"], env={"COLUMNS": "200"})
+    assert told.exit_code == 1
+    assert "is not the file that was stored" in str(told.exception)
+    arena.store.filesystem.pipe_file(arena.store._full(path), master)
     told = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     assert "3 clips are new" in told.output, told.output
-    assert "1 clips are still missing" in told.output  # the film that is black
+    assert "1 missing clips have no master there" in told.output  # the film that is black
     with arena.database.reading() as session:
         clips = session.scalars(select(Clip).where(Clip.track_id == track.id)).all()
         for clip in clips:

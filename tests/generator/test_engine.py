@@ -4,6 +4,9 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,10 +15,13 @@ from small_clips import ball_clip, entrant_of
 from engine_runs import PROMPTS, TRACK, outcome, requests_for
 from generator.engine import generate
 from generator.media import encode_rendition
+from generator.process import _finishing_there
 from generator.spec import (
     BackendSpec,
     Entrant,
+    FailedClip,
     GeneratedClip,
+    Provenance,
     read_entrant,
 )
 
@@ -129,6 +135,19 @@ def test_each_entrant_has_a_process_of_its_own(deadly: Entrant) -> None:
     }
     assert [len(processes) for processes in told.values()] == [1, 1]
     assert told["One"] != told["Two"]
+
+
+def test_what_cannot_be_handed_on_is_a_failed_clip_and_the_next_one_is_made() -> None:
+    near, far = multiprocessing.Pipe()
+    finish = _finishing_there((near,))
+    (request,) = requests_for(entrant_of("folder", path="/clips"), PROMPTS[:1])
+    stuck = replace(ball_clip(), original=lambda: b"")  # type: ignore[arg-type]
+    told = Provenance(backend="folder", seed=1, created_at=datetime.now(UTC))
+    failed = finish(request, (stuck, told))
+    assert isinstance(failed, FailedClip)
+    assert "pickle" in failed.reason
+    threading.Thread(target=lambda: (far.recv(), far.send("the clip")), daemon=True).start()
+    assert finish(request, (ball_clip(), told)) == "the clip"
 
 
 LEFT_BEHIND = """

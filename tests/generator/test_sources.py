@@ -68,3 +68,10 @@ def test_a_picture_of_too_many_pixels_is_told_so(
 
 def test_a_track_of_texts_needs_no_source() -> None:
     assert read_source(request(None), names=(), call=from_image, canvas=SAME) == {}
+
+
+def test_an_image_of_a_few_pixels_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1), "red").save(path)
+    with pytest.raises(ClipError, match=r"dot\.png has 1 x 1 pixels"):
+        first_image(path, (WIDTH, HEIGHT))

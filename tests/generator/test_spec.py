@@ -1,12 +1,13 @@
 """Entrant and track files, and the one sentence for each mistake in them."""
 
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from generator.errors import SpecError
-from generator.spec import TrackSettings, read_entrant, read_track, slug
+from generator.spec import Provenance, TrackSettings, read_entrant, read_track, slug
 
 GOOD = """
 name = "Foal L"
@@ -125,3 +126,11 @@ def test_a_shipped_track_has_the_size_of_foals_world() -> None:
 )
 def test_slug(name: str, expected: str) -> None:
     assert slug(name) == expected
+
+
+@pytest.mark.parametrize("told", [float("nan"), float("inf"), -1.0])
+def test_what_no_clip_can_have_taken_is_not_kept(told: float) -> None:
+    provenance = Provenance(
+        backend="folder", seed=1, seconds=told, cost_usd=told, created_at=datetime.now(UTC)
+    )
+    assert (provenance.seconds, provenance.cost_usd) == (None, None)

@@ -190,9 +190,10 @@ def _show_making(track: str) -> None:
         st.html(render_making(track, records))
         clips = sum(record.clips for record in records)
         st.html(
-            f"<p class='board-note'>Measured while {clips:,} clips of this track were made, not "
-            "advertised; what a model's server does not tell is left open. Under a codename, price "
-            f"and hardware wait for its maker's claim. "
+            f"<p class='board-note'>Measured while {clips:,} clips of this track were made, with "
+            "whatever else ran beside them; not advertised. Medians and shares with their 95% "
+            "intervals. What a model's server does not tell is left open. Under a codename, price, "
+            "memory and hardware wait for its maker's claim. "
             f"<a href='/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
         )
 

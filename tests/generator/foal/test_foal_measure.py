@@ -21,6 +21,7 @@ from generator.foal.measure_folder import (
     measure_films,
     measure_folder,
     measure_oracle,
+    summarise,
 )
 from generator.foal.scenes import Camera, Ground, Material, Motion, Scene, Shape, Size, Thing, Time
 from generator.foal.world import Clip, make_clip
@@ -267,3 +268,27 @@ def test_a_folder_that_cannot_be_measured_says_why(
         (tmp_path / "prompts.csv").write_text(content)
     with pytest.raises(FolderError, match=said):
         measure_folder(tmp_path, lambda path: pytest.fail("nothing to read"))
+
+
+def test_prompts_without_a_clip_are_told_and_one_clip_has_no_interval(
+    bounce: Film, tmp_path: Path
+) -> None:
+    (tmp_path / "prompts.csv").write_text(
+        f"id,text\nthere,{plain_caption(BOUNCE)}\ngone,a red ball rolls\n", encoding="utf-8"
+    )
+    (tmp_path / "there.mp4").touch()
+    found = measure_folder(tmp_path, lambda path: RawFilm(bounce[0], 24, bounce[1], 48_000))
+    assert found.absent == ("gone",)
+    assert (found.summary["quality"].lower, found.summary["quality"].count) == (None, 1)
+    told = as_table(found)
+    assert "1 prompts have no clip (gone)" in str(told.caption)
+    (tmp_path / "prompts.csv").write_text("id,text\nthere,ein Pferd\n", encoding="utf-8")
+    with pytest.raises(FolderError, match="no clip whose prompt is of Foal's world"):
+        measure_folder(tmp_path, lambda path: RawFilm(bounce[0], 24, bounce[1], 48_000))
+
+
+def test_the_interval_of_a_share_ends_where_shares_end() -> None:
+    found = summarise([1.0, 1.0, 0.8, 1.0], most=1.0)
+    assert found.upper == 1.0
+    assert found.lower is not None
+    assert 0 < found.lower < found.mean
