@@ -12,8 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.models import Clip, ClipStatus, Entrant, Track
+from arena.standings import CONFIDENCE
 
-CONFIDENCE = 0.95
 READ = ("seconds", "gpu_seconds", "peak_memory_bytes", "cost_usd")
 
 

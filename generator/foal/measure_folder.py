@@ -95,15 +95,14 @@ def measure_folder(folder: Path, read_film: Callable[[Path], RawFilm]) -> Folder
         FolderError: no prompts.csv, a missing column, no clip, or none of this world.
     """
     prompts = read_prompts(folder / PROMPTS_FILE)
-    films = [(key, folder / f"{key}.mp4") for key in prompts]
-    found = [(key, path) for key, path in films if path.exists()]
+    films = {key: folder / f"{key}.mp4" for key in prompts}
+    found = {key: path for key, path in films.items() if path.exists()}
     if not found:
         raise FolderError(f"{folder} has no clip named after an id of {PROMPTS_FILE} (ID.mp4).")
-    measured = measure_films(((key, prompts[key], read_film(path)) for key, path in found))
+    measured = measure_films(((key, prompts[key], read_film(path)) for key, path in found.items()))
     if not measured.clips:
         raise FolderError(f"{folder} has no clip whose prompt is of Foal's world (docs/foal.md).")
-    absent = tuple(key for key, path in films if not path.exists())
-    return replace(measured, absent=absent)
+    return replace(measured, absent=tuple(key for key in films if key not in found))
 
 
 def measure_films(films: Iterable[tuple[str, str, RawFilm]]) -> FolderMeasures:

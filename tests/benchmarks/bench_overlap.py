@@ -13,11 +13,14 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
 from rich.console import Console
+from small_clips import entrant_of
 
 from generator.engine import generate
 from generator.foal.build import build_tiny_pipeline, save_pipeline
-from generator.spec import BackendSpec, ClipRequest, Entrant, FailedClip, TrackSettings
+from generator.spec import ClipRequest, FailedClip, TrackSettings
 
 SECONDS = 38.0  # the published time of the full size's clip on one GPU
 WAITING = """
@@ -64,16 +67,10 @@ def main() -> None:
         os.environ["PYTHONPATH"] = folder
         sys.path.insert(0, folder)
         save_pipeline(build_tiny_pipeline(), Path(folder) / "model")
-        entrant = Entrant(
-            name="Waiting",
-            creator="Nobody",
-            licence="MIT",
-            tracks=(track.name,),
-            backend=BackendSpec(
-                kind="diffusers",
-                pipeline="waiting_pipeline:WaitingPipeline",
-                model=str(Path(folder) / "model"),
-            ),
+        entrant = entrant_of(
+            "diffusers",
+            pipeline="waiting_pipeline:WaitingPipeline",
+            model=str(Path(folder) / "model"),
         )
         requests = [
             ClipRequest(entrant, track, prompt_id=str(number), prompt="noise", seed=number)
