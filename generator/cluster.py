@@ -13,7 +13,7 @@ from typing import Any
 from generator.errors import BackendError, SpecError, first_line
 from generator.schedule import Schedule, Task, entrant_key
 from generator.spec import ClipRequest
-from generator.worker import MOST_UNFINISHED, Clips, Worker
+from generator.worker import FINISHERS, Clips, Worker
 
 MOST_STILLBORN = 20  # actors in a row that die before they do anything
 PAUSE_S = 1.0
@@ -63,7 +63,7 @@ def work_on_ray(requests: Sequence[ClipRequest], address: str, *, actors: int | 
         count = min(actors or gpus or processors, len(requests))
         kind = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0)(_Maker)
         # Two calls at once: the encoding of one clip runs beside the model's part of the next.
-        kind = kind.options(max_concurrency=MOST_UNFINISHED)
+        kind = kind.options(max_concurrency=FINISHERS)
         yield from _work(ray, kind, Schedule(requests), count)
     finally:
         if started:
@@ -171,7 +171,7 @@ def _start(kind: Any, schedule: Schedule, hands: list[_Hand]) -> None:
 
 def _fill(hand: _Hand, schedule: Schedule) -> None:
     """Keep the next task at hand, so that an actor never waits for the way back and forth."""
-    while len(hand.tasks) < MOST_UNFINISHED:
+    while len(hand.tasks) < FINISHERS:
         if any(task.suspect for task in hand.tasks.values()):
             return
         task = schedule.take_same(hand.entrant)

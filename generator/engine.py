@@ -17,7 +17,7 @@ from generator.pool import work_in_processes
 from generator.render import adopt, render
 from generator.schedule import Schedule, entrant_key
 from generator.spec import ClipRequest, Entrant, FailedClip, Provenance, TrackSettings
-from generator.worker import MOST_UNFINISHED, Clips, Outcome, Worker, finish_clip
+from generator.worker import FINISHERS, Clips, Outcome, Worker, finish_clip
 
 __all__ = ["adopt", "check", "generate", "render", "render_again"]
 
@@ -89,7 +89,7 @@ def _work_here(requests: Sequence[ClipRequest]) -> Clips:
         task = schedule.take_any()
         while task is not None:
             unfinished.append(worker.begin(task.request))
-            if len(unfinished) == MOST_UNFINISHED:
+            if len(unfinished) == FINISHERS:
                 yield unfinished.popleft().result()
             task = schedule.take_same(entrant_key(task.request)) or schedule.take_any()
         while unfinished:

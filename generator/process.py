@@ -14,15 +14,19 @@ from multiprocessing import sharedctypes
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from queue import SimpleQueue
+from queue import LifoQueue
 from socket import SHUT_RDWR, socket
 from typing import NamedTuple
 
+from threadpoolctl import threadpool_limits
+
 from generator.backends import libraries_of
+from generator.measure import find_measures
+from generator.memory import reuse_freed_memory
 from generator.progress import listening
 from generator.spec import ClipRequest, Entrant, FailedClip
 from generator.worker import (
-    MOST_UNFINISHED,
+    FINISHERS,
     DeviceLost,
     Draft,
     Outcome,
@@ -32,7 +36,7 @@ from generator.worker import (
 )
 
 STOPPING_S = 5.0  # a process that has not ended by then is killed
-PRELOADED = ("generator.worker", "generator.measure")
+NICENESS = 10  # of finishers: their work is seldom what a run waits for
 
 
 class Free(NamedTuple):
@@ -65,7 +69,7 @@ class WorkerProcess:
         self.connection, theirs = context.Pipe()
         # Memory that both see, and no lock: a process killed while it held one would stop us too.
         self._share = sharedctypes.RawValue(c_double, 0.0)
-        links = [context.Pipe() for _ in range(MOST_UNFINISHED)]
+        links = [context.Pipe() for _ in range(FINISHERS)]
         near, far = zip(*links, strict=True)
         self.process = context.Process(
             target=_serve, args=(theirs, near, self._share, environment), daemon=True
@@ -161,7 +165,7 @@ def preload(entrants: Iterable[Entrant]) -> None:
     """
     context = _context()
     if isinstance(context, ForkServerContext):
-        context.set_forkserver_preload([*PRELOADED, *libraries_of(entrants)])
+        context.set_forkserver_preload(["generator.preloaded", *libraries_of(entrants)])
 
 
 def _context() -> ForkServerContext | SpawnContext:
@@ -211,8 +215,11 @@ def _tell(send: Callable[[Done], None], number: int, finished: Future[Outcome]) 
 def _finishing_there(
     finishers: tuple[Connection, ...],
 ) -> Callable[[ClipRequest, Draft], Outcome]:
-    """What has clips finished by the processes at the other ends, each by the first idle one."""
-    idle: SimpleQueue[Connection] = SimpleQueue()
+    """What has clips finished by the processes at the other ends: by the idle one used last.
+
+    What a measure has drawn or loaded for one clip serves it for the next.
+    """
+    idle: LifoQueue[Connection] = LifoQueue()
     for link in finishers:
         idle.put(link)
 
@@ -240,6 +247,7 @@ def _finishing_there(
 def _finish_clips(connection: Connection, environment: dict[str, str]) -> None:
     """The life of a finisher: as long as its worker's."""
     _settle(connection, environment)
+    _give_way()
     with suppress(EOFError, OSError):
         while True:
             connection.send(finish_clip(*connection.recv()))
@@ -258,6 +266,18 @@ def _settle(connection: Connection, environment: dict[str, str]) -> None:
     signal.signal(signal.SIGTERM, stop)
     os.environ.clear()
     os.environ.update(environment)
+
+
+def _give_way() -> None:
+    """Leave the processors to the models, as far as they need them.
+
+    numpy's second thread, for one, waits busily between its pieces of work.
+    """
+    find_measures()  # loads the libraries that have threads
+    threadpool_limits(1)
+    reuse_freed_memory()
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
 
 
 def _end(process: BaseProcess) -> None:

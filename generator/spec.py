@@ -170,6 +170,11 @@ class RawClip:
     original: bytes | None = field(default=None, repr=False)  # the file as it came
     original_suffix: str | None = None
 
+    @property
+    def size_bytes(self) -> int:
+        """What its samples take in memory."""
+        return self.frames.nbytes + (0 if self.audio is None else self.audio.nbytes)
+
 
 def _measurable(value: Any) -> Any:
     """None for what no clip can have taken: JSON has no NaN, and a sum would be lost in it."""

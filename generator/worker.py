@@ -10,11 +10,12 @@ from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
-from threading import BoundedSemaphore, Lock
+from threading import Lock
 from types import TracebackType
 from typing import Self, TypeVar
 
 from generator.backends import Backend, find_backend
+from generator.backlog import Backlog
 from generator.errors import GeneratorError, first_line
 from generator.render import make_master, render
 from generator.schedule import entrant_key
@@ -25,8 +26,7 @@ Outcome = GeneratedClip | FailedClip
 Clips = Generator[Outcome, None, None]
 Draft = tuple[RawClip, Provenance] | FailedClip  # the model's part, or why there is none
 
-# Clips that wait for their second part or are in it. Five seconds of 1080p are 750 MB of samples.
-MOST_UNFINISHED = 2
+FINISHERS = 2  # clips of one worker that are in their second part at once
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Worker(AbstractContextManager["Worker"]):
     """Makes clips; keeps the entrant's backend open until another entrant's turn.
 
     Args:
-        finish: what makes the second part, called by `MOST_UNFINISHED` threads.
+        finish: what makes the second part, called by `FINISHERS` threads.
     """
 
     def __init__(self, finish: Callable[[ClipRequest, Draft], Outcome] = finish_clip) -> None:
@@ -57,8 +57,8 @@ class Worker(AbstractContextManager["Worker"]):
         self._backend: Backend | None = None
         self._refusal: str | None = None  # why the resident entrant cannot run at all
         self._checked: set[str] = set()
-        self._finishers = ThreadPoolExecutor(MOST_UNFINISHED, thread_name_prefix="finish")
-        self._room = BoundedSemaphore(MOST_UNFINISHED)
+        self._finishers = ThreadPoolExecutor(FINISHERS, thread_name_prefix="finish")
+        self._backlog = Backlog()
         self._turn = Lock()  # a model makes one clip at a time, whoever asks
 
     def __enter__(self) -> Self:
@@ -81,15 +81,17 @@ class Worker(AbstractContextManager["Worker"]):
         Raises:
             DeviceLost: the device can do no more work for this process.
         """
-        self._room.acquire()
+        self._backlog.enter()
         try:
             with self._turn:
                 draft = self._draft(request)
         except BaseException:
-            self._room.release()
+            self._backlog.leave(0)
             raise
+        size = 0 if isinstance(draft, FailedClip) else draft[0].size_bytes
+        self._backlog.weigh(size)
         finished = self._finishers.submit(self._finish, request, draft)
-        finished.add_done_callback(lambda _: self._room.release())
+        finished.add_done_callback(lambda _: self._backlog.leave(size))
         return finished
 
     def make(self, request: ClipRequest) -> Outcome:

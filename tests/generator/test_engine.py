@@ -15,7 +15,7 @@ from small_clips import ball_clip, entrant_of
 from engine_runs import PROMPTS, TRACK, outcome, requests_for
 from generator.engine import generate
 from generator.media import encode_rendition
-from generator.process import _finishing_there
+from generator.process import WorkerProcess, _finishing_there
 from generator.spec import (
     BackendSpec,
     Entrant,
@@ -182,6 +182,22 @@ def test_a_run_that_nobody_reads_to_its_end_does_not_keep_the_interpreter(tmp_pa
     script.write_text(LEFT_BEHIND)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, script, tmp_path], check=True, timeout=120, env=environment)
+
+
+@pytest.mark.skipif(not hasattr(os, "getpriority"), reason="this system has no priorities")
+def test_a_model_goes_before_what_finishes_its_clips(tiny_foal: Path) -> None:
+    worker = WorkerProcess()
+    try:
+        worker.give(requests_for(read_entrant(tiny_foal))[0])
+        assert isinstance(worker.take(), GeneratedClip)
+        model = os.getpriority(os.PRIO_PROCESS, worker.process.pid or 0)
+        finishers = [
+            os.getpriority(os.PRIO_PROCESS, process.pid or 0) for process in worker._finishers
+        ]
+        assert max(finishers) > model
+    finally:
+        worker.end()
+        worker.join()
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
