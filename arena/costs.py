@@ -33,8 +33,10 @@ class MakingRecord:
 
     Attributes:
         clips: asked for and made, or failed or refused at the last try.
-        failed: how many of them there are not.
-        failure_rate: share of them; Wilson's interval (1927).
+        failed: how many of them could not be made, or not be shown.
+        refused: how many of them the model would not make, by its rules of content.
+        failure_rate: share that failed; Wilson's interval (1927).
+        refusal_rate: share that was refused, likewise.
         seconds: median time that the model took for a clip, without loading; its interval is that
             between order statistics.
         gpu_seconds: the same of seconds times GPUs.
@@ -48,7 +50,9 @@ class MakingRecord:
     model: str
     clips: int
     failed: int
+    refused: int
     failure_rate: Figure
+    refusal_rate: Figure
     seconds: Figure | None
     gpu_seconds: Figure | None
     peak_memory_bytes: int | None
@@ -59,14 +63,15 @@ class MakingRecord:
 def making_records(session: Session, track: Track) -> list[MakingRecord]:
     """One record for each entrant with clips in the track, in the order of their names."""
     rows = session.execute(
-        select(Clip.entrant_id, Clip.status, Clip.provenance)
+        select(Clip.entrant_id, Clip.status, Clip.refused, Clip.provenance)
         .where(Clip.track_id == track.id)
         .order_by(Clip.id)
     )
     by_entrant: dict[int, list[Any]] = defaultdict(list)
-    for entrant_id, status, provenance in rows:
+    for entrant_id, status, refused, provenance in rows:
         told = provenance or {}
-        by_entrant[entrant_id].append((status, told.get("hardware"), *(told.get(n) for n in READ)))
+        figures = (told.get("hardware"), *(told.get(name) for name in READ))
+        by_entrant[entrant_id].append((status, refused, *figures))
     entrants = session.scalars(select(Entrant).where(Entrant.id.in_(by_entrant)))
     minutes = track.frames / track.fps / 60
     records = [_record(entrant, by_entrant[entrant.id], minutes) for entrant in entrants]
@@ -74,16 +79,19 @@ def making_records(session: Session, track: Track) -> list[MakingRecord]:
 
 
 def _record(entrant: Entrant, rows: list[Any], minutes: float) -> MakingRecord:
-    statuses, hardware, *columns = zip(*rows, strict=True)
+    statuses, refusals, hardware, *columns = zip(*rows, strict=True)
     ready = [status is ClipStatus.READY for status in statuses]
     seconds, gpu_seconds, memory, cost = (_told(column, ready) for column in columns)
-    failed = ready.count(False)
+    refused = refusals.count(True)
+    failed = ready.count(False) - refused
     open_name = not entrant.stealth
     return MakingRecord(
         model=entrant.shown_name,
         clips=len(rows),
         failed=failed,
+        refused=refused,
         failure_rate=_rate(failed, len(rows)),
+        refusal_rate=_rate(refused, len(rows)),
         seconds=_median(seconds),
         gpu_seconds=_median(gpu_seconds),
         peak_memory_bytes=int(max(memory)) if memory and open_name else None,

@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
@@ -259,6 +260,8 @@ class Clip(Base):
     provenance: Mapped[dict[str, Any] | None]
     measures: Mapped[dict[str, Any] | None]
     failure: Mapped[str | None]
+    # By the model's rules of content; what else failed is False.
+    refused: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
 
     entrant: Mapped[Entrant] = relationship()

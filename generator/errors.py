@@ -4,6 +4,7 @@ GeneratorError
 ├── SpecError     an entrant or track file, or what it names, cannot be used
 ├── ClipError     a media file or a generated clip cannot become a rendition
 └── BackendError  a model failed while it was loading or running
+    └── RefusalError  a model would not make a clip, by its rules of content
 """
 
 
@@ -21,6 +22,10 @@ class ClipError(GeneratorError):
 
 class BackendError(GeneratorError):
     """A model could not be loaded, or failed while it generated."""
+
+
+class RefusalError(BackendError):
+    """A model would not make a clip, or not show it, by its rules of content."""
 
 
 def first_line(error: BaseException) -> str:

@@ -246,6 +246,7 @@ class FailedClip:
     request: ClipRequest
     reason: str
     master: Master | None = None
+    refused: bool = False  # by the model's rules of content, and not for want of anything
 
 
 def read_entrant(path: Path) -> Entrant:

@@ -16,7 +16,7 @@ from typing import Self, TypeVar
 
 from generator.backends import Backend, find_backend
 from generator.backlog import Backlog
-from generator.errors import GeneratorError, first_line
+from generator.errors import GeneratorError, RefusalError, first_line
 from generator.render import make_master, render
 from generator.schedule import entrant_key
 from generator.spec import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
@@ -137,7 +137,7 @@ def _or_failed(request: ClipRequest, make: Callable[[], T]) -> T | FailedClip:
     try:
         return make()
     except GeneratorError as error:
-        return FailedClip(request, str(error))
+        return FailedClip(request, str(error), refused=isinstance(error, RefusalError))
     except Exception as error:  # whatever a model's own code raises
         if _lost_device(error):
             raise DeviceLost(in_one_sentence(request, error)) from error

@@ -57,4 +57,4 @@ def test_an_installed_arena_makes_its_database(site: Path, tmp_path: Path) -> No
         )
         assert done.returncode == 0, done.stderr
         assert str(site) in done.stdout
-    assert "0001" in done.stdout
+    assert "0002" in done.stdout

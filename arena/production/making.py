@@ -75,7 +75,7 @@ def put_files(
         clip.master_path = store.put(master.data, folder="masters", suffix=master.suffix)
         clip.master_sha256 = hashlib.sha256(master.data).hexdigest()
     if isinstance(result, FailedClip):
-        clip.failure = result.reason
+        clip.failure, clip.refused = result.reason, result.refused
         return clip
     clip.status = ClipStatus.READY
     clip.rendition_path = store.put(result.rendition, folder="renditions", suffix=".mp4")

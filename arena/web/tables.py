@@ -33,8 +33,9 @@ HEADINGS = (
 )
 MAKING_HEADINGS = (
     ("Model", ""),
-    ("Clips", "Asked for: those that are there and those that failed"),
-    ("Failed", "Share of them that failed or were refused, with its 95% interval"),
+    ("Clips", "Asked for: those that are there, those that failed and those that were refused"),
+    ("Failed", "Share of them that could not be made or shown, with its 95% interval"),
+    ("Refused", "Share of them that the model would not make, by its rules of content"),
     ("Seconds a clip", "Median of what the model took, loading apart, with its 95% interval"),
     ("GPU-seconds", "Median of seconds times GPUs, with its 95% interval"),
     ("Peak memory", "The most that the model's process, or its GPU, held while a clip was made"),
@@ -71,6 +72,7 @@ def _making(record: MakingRecord) -> str:
         f"<th scope='row'><b>{escape(record.model)}</b></th>",
         f"<td>{record.clips:,}</td>",
         f"<td>{_figure(record.failure_rate, '.1%')}</td>",
+        f"<td>{_figure(record.refusal_rate, '.1%')}</td>",
         f"<td>{_figure(record.seconds, '.2f')}</td>",
         f"<td>{_figure(record.gpu_seconds, '.2f')}</td>",
         f"<td>{NONE if memory is None else f'{memory / 2**30:.2f} GiB'}</td>",

@@ -11,13 +11,15 @@ import openai
 from openai.types import Video
 
 from generator.backends.openai_options import OpenaiOptions
-from generator.errors import BackendError
+from generator.errors import BackendError, RefusalError
 from generator.progress import tell_progress
 
 REQUEST_S = 120.0  # for one answer to begin; a video's file may take longer
 DELETE_S = 3.0  # an interrupted run does not wait longer for its unfinished video to be deleted
 NO_KEY = "no-key"  # the client insists on one, and would take OPENAI_API_KEY for any server
 PENDING = ("queued", "in_progress")
+# Codes of OpenAI's own, before, while and after a video is made.
+REFUSALS = frozenset({"content_policy_violation", "moderation_blocked", "sentinel_block"})
 MOST_WORDS = 300  # characters of what a server says
 RETRY_S, MOST_RETRY_S = 0.5, 8.0  # the client's own
 
@@ -49,6 +51,7 @@ class VideosApi:
         """Order a video and wait until it is completed; an unfinished one is deleted.
 
         Raises:
+            RefusalError: The server's rules of content do not allow the video.
             BackendError: The server refuses, fails, or needs longer than the deadline.
         """
         with self._in_our_words():
@@ -67,7 +70,8 @@ class VideosApi:
         if video.status != "completed":
             error = video.error
             told = "no reason" if error is None else f"{error.message} ({error.code})"
-            raise BackendError(f"{self.name}: {self.options.host} made no video: {self._say(told)}")
+            kind = _kind_of(None if error is None else error.code)
+            raise kind(f"{self.name}: {self.options.host} made no video: {self._say(told)}")
         return video
 
     def download(self, video_id: str, *, deadline: float) -> bytes:
@@ -137,9 +141,8 @@ class VideosApi:
             message = body.get("message") if isinstance(body, dict) else None
             told = self._say(str(message or f"status {error.status_code}"))
             does = "fails" if error.status_code >= 500 else "refuses"
-            raise BackendError(
-                f"{self.name}: {host} {does} ({error.status_code}): {told}"
-            ) from None
+            kind = _kind_of(error.code)
+            raise kind(f"{self.name}: {host} {does} ({error.status_code}): {told}") from None
         except openai.APITimeoutError:
             raise BackendError(f"{self.name}: {host} does not answer; try again later.") from None
         except (openai.APIConnectionError, httpx2.TransportError) as error:
@@ -155,6 +158,11 @@ class VideosApi:
         words = " ".join(told.split())
         short = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
         return short if short.endswith((".", "!", "?", "…")) else f"{short}."
+
+
+def _kind_of(code: str | None) -> type[BackendError]:
+    """Whether a model would not make a video, or only did not."""
+    return RefusalError if code in REFUSALS else BackendError
 
 
 def _stay_on(base: httpx2.URL) -> Any:

@@ -69,7 +69,7 @@ def test_a_failure_rate_has_an_interval_and_four_times_are_too_few_for_one(
                     prompt_id=PROMPTS[0],
                     seed=seed,
                     status=ClipStatus.FAILED,
-                    failure="refused",
+                    failure="broke",
                     created_at=START,
                 )
             )
@@ -83,6 +83,19 @@ def test_a_failure_rate_has_an_interval_and_four_times_are_too_few_for_one(
     assert record.seconds is not None
     assert record.seconds.clips == len(PROMPTS)  # what failed took no time that counts
     assert record.seconds.lower is None  # four clips are too few for an interval
+
+
+def test_what_a_model_would_not_make_is_counted_apart_from_what_failed(
+    arena_database: Database,
+) -> None:
+    with arena_database.writing() as session:
+        query = select(Clip).join(Entrant).where(Entrant.name == "Alder").order_by(Clip.id)
+        for number, clip in enumerate(session.scalars(query).all()[:3]):
+            clip.status, clip.rendition_path, clip.sha256 = ClipStatus.FAILED, None, None
+            clip.failure, clip.refused = "not allowed", number > 0
+    record = records(arena_database)["Alder"]
+    assert (record.failed, record.refused, record.clips) == (1, 2, len(PROMPTS))
+    assert record.refusal_rate.value == 2 * record.failure_rate.value == 2 / len(PROMPTS)
 
 
 def test_a_codename_keeps_price_and_hardware_to_itself(arena_database: Database) -> None:

@@ -25,6 +25,17 @@ def test_up_down_and_up_again_with_data(booth: Booth) -> None:
     database.check(booth.database)
 
 
+def test_each_step_up_keeps_the_votes_of_the_step_before(booth: Booth) -> None:
+    booth.vote("a")
+    database.downgrade(booth.database, "0001")
+    with pytest.raises(DatabaseOutdated, match="arena db upgrade"):
+        database.check(booth.database)
+    database.upgrade(booth.database)
+    with booth.database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM vote")).scalar() == 1
+        assert session.execute(text("SELECT count(*) FROM clip WHERE refused")).scalar() == 0
+
+
 def test_a_database_without_tables_is_told_to_init(tmp_path: Path) -> None:
     with pytest.raises(DatabaseOutdated, match="arena init"):
         database.check(Database(f"sqlite:///{tmp_path / 'new.sqlite'}"))

@@ -13,9 +13,11 @@ from arena.cli import app
 from arena.entries import EntrantEntry, PromptEntry
 from arena.home import Arena, make_arena, utc_now
 from arena.models import Clip, ClipStatus
+from arena.production.making import store_clip
 from arena.shipped import Collection
 from generator.foal.build import build_tiny_pipeline, save_pipeline
 from generator.media import encode_master, probe
+from generator.spec import FailedClip
 from killed import generate_and_kill, make_arena_of_films
 from playable import film, settings_for
 from small_arena import START, track_entry
@@ -65,6 +67,16 @@ def produce(arena: Arena) -> None:
         missing = production.find_missing(session)
     for _ in production.produce(arena.database, arena.store, missing, workers=0, clock=utc_now):
         pass
+
+
+def test_a_refusal_is_stored_as_one(arena: Arena) -> None:
+    with arena.database.reading() as session:
+        item, other = production.find_missing(session)[:2]
+    for each, refused in ((item, True), (other, False)):
+        failed = FailedClip(each.request, "Not allowed.", refused=refused)
+        store_clip(arena.database, arena.store, each, failed, now=START)
+    with arena.database.reading() as session:
+        assert [clip.refused for clip in session.scalars(select(Clip))] == [True, False]
 
 
 def test_failures_are_listed_with_pictures_and_tried_again(arena: Arena, tmp_path: Path) -> None:
