@@ -12,14 +12,13 @@ from concurrent.futures import Future
 
 from generator.backends import find_backend
 from generator.errors import GeneratorError
-from generator.media import decode
 from generator.pool import work_in_processes
 from generator.render import adopt, render
-from generator.schedule import Schedule, entrant_key
-from generator.spec import ClipRequest, Entrant, FailedClip, Provenance, TrackSettings
-from generator.worker import FINISHERS, Clips, Outcome, Worker, finish_clip
+from generator.schedule import Schedule, entrant_key, models_of
+from generator.spec import ClipRequest, Entrant, TrackSettings
+from generator.worker import FINISHERS, Clips, Outcome, Worker
 
-__all__ = ["adopt", "check", "generate", "render", "render_again"]
+__all__ = ["adopt", "check", "generate", "render"]
 
 
 def check(entrant: Entrant, track: TrackSettings) -> None:
@@ -29,15 +28,6 @@ def check(entrant: Entrant, track: TrackSettings) -> None:
         SpecError: The entrant's backend cannot serve the track, and why.
     """
     find_backend(entrant).check(track)
-
-
-def render_again(master: bytes, request: ClipRequest, provenance: Provenance) -> Outcome:
-    """The clip of a track that a master becomes, made for another track, or why it does not."""
-    try:
-        raw = decode(master)
-    except GeneratorError as error:
-        return FailedClip(request, str(error))
-    return finish_clip(request, (raw, provenance))
 
 
 def generate(
@@ -72,8 +62,7 @@ def generate(
 def _fitting_workers(requests: Sequence[ClipRequest]) -> int:
     fitting = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     fitting = fitting or 1
-    entrants = {entrant_key(request): request.entrant for request in requests}
-    for entrant in entrants.values():
+    for entrant in models_of(requests):
         try:
             most = find_backend(entrant).workers
         except GeneratorError:

@@ -10,7 +10,7 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from generator.process import Done, WorkerProcess, preload
-from generator.schedule import Schedule, Task, entrant_key
+from generator.schedule import Schedule, Task, entrant_key, models_of
 from generator.spec import ClipRequest
 from generator.worker import Clips, Outcome
 
@@ -37,7 +37,7 @@ class _Hand:
 def work_in_processes(requests: Sequence[ClipRequest], count: int) -> Clips:
     """The clips of all requests in the order in which they are finished, by `count` processes."""
     schedule = Schedule(requests)
-    preload({entrant_key(request): request.entrant for request in requests}.values())
+    preload(models_of(requests))
     devices: list[str | None] = [*find_cards()] or [None]
     hands: list[_Hand] = []
     try:

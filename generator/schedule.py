@@ -8,7 +8,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generator.spec import ClipRequest, FailedClip
+from generator.spec import ClipRequest, Entrant, FailedClip
 
 MOST_ATTEMPTS = 2  # at a clip whose worker died: the second shows whether the clip was to blame
 
@@ -66,6 +66,12 @@ class Schedule:
     def put_back(self, task: Task) -> None:
         """A task that its worker did not come to."""
         self._waiting[entrant_key(task.request)].appendleft(task)
+
+
+def models_of(requests: Sequence[ClipRequest]) -> list[Entrant]:
+    """Each entrant whose model runs for some of the requests, once."""
+    asked = {entrant_key(request): request.entrant for request in requests if request.kept is None}
+    return list(asked.values())
 
 
 def entrant_key(request: ClipRequest) -> str:

@@ -3,6 +3,7 @@
 import math
 import re
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from fractions import Fraction
@@ -157,6 +158,7 @@ class ClipRequest:
     seed: int
     source: Path | None = None
     rendition_only: bool = False  # no master and no measures: for who hands the file on at once
+    kept: "KeptMaster | None" = None  # what to render, without the model
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,6 +217,17 @@ class Provenance(BaseModel):
     usage: dict[str, Any] | None = None  # what a server says that a clip took
     frames_sha256: str | None = None  # of the raw frames: two runs made the same pixels or not
     created_at: datetime
+
+
+@dataclass(frozen=True)
+class KeptMaster:
+    """A clip that was generated before, for another track.
+
+    `read` gives its file, in whichever process; a `GeneratorError` says why it does not.
+    """
+
+    read: Callable[[], bytes]
+    provenance: Provenance
 
 
 @dataclass(frozen=True)

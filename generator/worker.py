@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 from generator.backends import Backend, find_backend
 from generator.backlog import Backlog
 from generator.errors import GeneratorError, RefusalError, first_line
+from generator.media import decode
 from generator.render import make_master, render
 from generator.schedule import entrant_key
 from generator.spec import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
@@ -100,6 +101,8 @@ class Worker(AbstractContextManager["Worker"]):
 
     def _draft(self, request: ClipRequest) -> Draft:
         def generate() -> tuple[RawClip, Provenance]:
+            if request.kept is not None:
+                return decode(request.kept.read()), request.kept.provenance
             return self._ready_backend(request).generate(request)
 
         return _or_failed(request, generate)

@@ -54,11 +54,11 @@ def generate(
     """Generate every clip that is missing; stopped or killed, run it again."""
     arena = open_here()
     if masters_of is not None:
-        if track is None or recheck is not None or workers is not None or ray is not None:
-            raise ProductionError(
-                "--masters-of needs --track, and goes without --recheck, --workers and --ray."
-            )
-        rerender_clips(arena, masters_of, track=track, entrant=entrant, limit=limit)
+        if track is None or recheck is not None:
+            raise ProductionError("--masters-of needs --track, and goes without --recheck.")
+        rerender_clips(
+            arena, masters_of, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray
+        )
     elif recheck is None:
         generate_missing(arena, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray)
     else:
@@ -94,7 +94,14 @@ def generate_missing(
 
 
 def rerender_clips(
-    arena: Arena, source: str, *, track: str, entrant: str | None, limit: int | None
+    arena: Arena,
+    source: str,
+    *,
+    track: str,
+    entrant: str | None,
+    limit: int | None,
+    workers: int | None,
+    ray: str | None,
 ) -> None:
     """Render what a track lacks from another's masters: for terms that have changed.
 
@@ -105,16 +112,18 @@ def rerender_clips(
 
     with arena.database.reading() as session:
         missing = production.find_missing(session, **_chosen(session, track, entrant))
-        source_track = catalog.find_track(session, source)
-        kept = production.find_kept(session, missing, source=source_track)
+        target, masters = (catalog.find_track(session, name) for name in (track, source))
+        kept = production.find_kept(session, arena.store, missing, target=target, source=masters)
     left, kept = len(missing) - len(kept), kept[:limit]
     if not kept:
         out.print(f"{source} has no master of a clip that {track} lacks.")
         return
-    made = production.rerender(arena.database, arena.store, kept, clock=utc_now)
+    made = production.produce(
+        arena.database, arena.store, kept, workers=workers, ray=ray, clock=utc_now
+    )
     if left:
         out.print(f"{left} missing clips have no master there: arena generate makes them.")
-    requests = [each.item.request for each in kept]
+    requests = [item.request for item in kept]
     _report("Rendering masters", made, requests, listed="they are still missing")
 
 

@@ -5,7 +5,7 @@ from arena.production.importing import import_clips
 from arena.production.making import failure_of, produce
 from arena.production.missing import Missing, find_missing
 from arena.production.rechecks import Recheck, draw_ready, recheck
-from arena.production.rerendering import find_kept, rerender
+from arena.production.rerendering import find_kept
 
 __all__ = [
     "Missing",
@@ -20,5 +20,4 @@ __all__ = [
     "produce",
     "read_entrant_file",
     "recheck",
-    "rerender",
 ]

@@ -26,7 +26,8 @@ def produce(
 ) -> Iterator[GeneratedClip | FailedClip]:
     """Have the missing clips generated, store each as it comes, and hand it on for the report.
 
-    `workers` and `ray` are `generator.engine.generate`'s.
+    Of a master that is not there, or not whole, nothing is stored: no model failed, and the clip
+    can still be generated. `workers` and `ray` are `generator.engine.generate`'s.
 
     Raises:
         ProductionError: no clip can be generated at all, and why.
@@ -34,7 +35,8 @@ def produce(
     owed = {request_key(item.request): item for item in missing}
     requests = [item.request for item in missing]
     for result in generate(requests, workers=workers, ray=ray):
-        store_clip(database, store, owed[request_key(result.request)], result, now=clock())
+        if isinstance(result, GeneratedClip) or result.request.kept is None:
+            store_clip(database, store, owed[request_key(result.request)], result, now=clock())
         yield result
 
 

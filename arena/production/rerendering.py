@@ -2,38 +2,33 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.database import Database
 from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Track
-from arena.production.making import store_clip
 from arena.production.missing import Missing
-from generator.engine import render_again
-from generator.spec import FailedClip, GeneratedClip, Provenance
+from generator.errors import ClipError
+from generator.spec import KeptMaster, Provenance
 
 
-@dataclass(frozen=True)
-class Kept:
-    """A clip that a track lacks, and the master of the same that another track has."""
-
-    item: Missing
-    master_path: str
-    master_sha256: str | None
-    provenance: Provenance
-
-
-def find_kept(session: Session, missing: list[Missing], *, source: Track) -> list[Kept]:
-    """Those of the missing clips whose entrant made the same prompt and seed for another track.
+def find_kept(
+    session: Session, store: MediaStore, missing: list[Missing], *, target: Track, source: Track
+) -> list[Missing]:
+    """Those of a track's missing clips that the same entrant made for another track, to be
+    rendered from its masters.
 
     Raises:
         ProductionError: the tracks begin with other things, or are the same.
     """
+    if target.id == source.id or target.modality != source.modality:
+        raise ProductionError(
+            f"The track {target.name} cannot take masters of {source.name}: they must be two "
+            "tracks of one modality."
+        )
     query = select(Clip).where(
         Clip.track_id == source.id,
         Clip.status == ClipStatus.READY,
@@ -41,45 +36,41 @@ def find_kept(session: Session, missing: list[Missing], *, source: Track) -> lis
         Clip.provenance.is_not(None),
     )
     there = {(clip.entrant_id, clip.prompt_id, clip.seed): clip for clip in session.scalars(query)}
-    kept = []
+    return list(_rendered(store, missing, there, note=f"the master of the track {source.name}"))
+
+
+def _rendered(
+    store: MediaStore, missing: list[Missing], there: dict[tuple[int, str, int], Clip], *, note: str
+) -> Iterator[Missing]:
     for item in missing:
-        track = item.request.track
-        if item.track_id == source.id or track.modality != source.modality:
-            raise ProductionError(
-                f"The track {track.name} cannot take masters of {source.name}: they must be two "
-                "tracks of one modality."
-            )
         clip = there.get((item.entrant_id, item.prompt_id, item.seed))
-        if clip is not None and clip.master_path is not None:
-            told = Provenance.model_validate(clip.provenance)
-            note = f"rendered from the master of the track {source.name}"
-            # The price is that of a minute of what is shown: it is worked out anew.
-            told = told.model_copy(update={"adapted": (note,), "cost_usd": None})
-            kept.append(Kept(item, clip.master_path, clip.master_sha256, told))
-    return kept
+        if clip is None or clip.master_path is None:
+            continue
+        request = item.request
+        which = (
+            f"The master of {request.entrant.name}, prompt {request.prompt_id}, seed {request.seed}"
+        )
+        # The price is that of a minute of what is shown: it is worked out anew.
+        changed = {"adapted": (f"rendered from {note}",), "cost_usd": None}
+        told = Provenance.model_validate(clip.provenance).model_copy(update=changed)
+        read: Callable[[], bytes] = _Reading(store, clip.master_path, clip.master_sha256, which)
+        yield replace(item, request=replace(request, kept=KeptMaster(read, told)))
 
 
-def rerender(
-    database: Database, store: MediaStore, kept: list[Kept], *, clock: Callable[[], datetime]
-) -> Iterator[GeneratedClip | FailedClip]:
-    """Render each master in its new track's terms, store the clip, and hand it on.
+@dataclass(frozen=True)
+class _Reading:
+    """Reads a master, if it is the file that was stored."""
 
-    What fails is handed on and not stored: no model failed, and it can still be generated.
-    """
-    for each in kept:
-        result = _render(store, each)
-        if isinstance(result, GeneratedClip):
-            store_clip(database, store, each.item, result, now=clock())
-        yield result
+    store: MediaStore
+    path: str
+    sha256: str | None
+    which: str
 
-
-def _render(store: MediaStore, kept: Kept) -> GeneratedClip | FailedClip:
-    request = kept.item.request
-    which = f"The master of {request.entrant.name}, prompt {request.prompt_id}, seed {request.seed}"
-    try:
-        master = store.read(kept.master_path)
-    except NotFound:
-        return FailedClip(request, f"{which} is gone from the store.")
-    if hashlib.sha256(master).hexdigest() != kept.master_sha256:
-        return FailedClip(request, f"{which} is not the file that was stored.")
-    return render_again(master, request, kept.provenance)
+    def __call__(self) -> bytes:
+        try:
+            master = self.store.read(self.path)
+        except NotFound:
+            raise ClipError(f"{self.which} is gone from the store.") from None
+        if hashlib.sha256(master).hexdigest() != self.sha256:
+            raise ClipError(f"{self.which} is not the file that was stored.")
+        return master
