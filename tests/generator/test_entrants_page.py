@@ -1,6 +1,7 @@
 """docs/entrants.md says what the backends take, and its example of a plug-in runs."""
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from generator.backends.ladder import MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED, T
 from generator.backends.options import OPTIONS
 from generator.engine import check, generate
 from generator.errors import SpecError
+from generator.media import probe
 from generator.spec import ClipRequest, GeneratedClip, read_entrant
+from video_servers import KEY, Served
 
 PAGE = (Path(__file__).parents[2] / "docs" / "entrants.md").read_text(encoding="utf-8")
 DIFFUSERS = PAGE.split('## `kind = "diffusers"`')[1].split("\n## ")[0]
@@ -64,3 +67,22 @@ def test_the_plug_in_makes_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         check(entrant_of("stripes", width="wide"), track)
     with pytest.raises(SpecError, match=r"backend\.colour is not an option"):
         check(entrant_of("stripes", colour="red"), track)
+
+
+def test_the_client_of_the_page_makes_a_clip(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (code,) = (text for text in blocks("python") if "create_and_poll" in text)
+    here = {
+        "http://127.0.0.1:8000/v1": served.base_url,
+        'api_key="none"': f'api_key="{KEY}"',
+        "my-model": "tiny-foal",
+    }
+    for word, other in here.items():
+        assert word in code
+        code = code.replace(word, other)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "client.py").write_text(code, encoding="utf-8")
+    runpy.run_path(str(tmp_path / "client.py"))
+    clip = probe(tmp_path / "clip.mp4")
+    assert (clip.width, clip.height, clip.frames) == (256, 256, 72)
