@@ -160,9 +160,9 @@ class VideosApi:
         return short if short.endswith((".", "!", "?", "…")) else f"{short}."
 
 
-def _kind_of(code: str | None) -> type[BackendError]:
-    """Whether a model would not make a video, or only did not."""
-    return RefusalError if code in REFUSALS else BackendError
+def _kind_of(code: object) -> type[BackendError]:
+    """Whether a model would not make a video, or only did not; servers give codes of any type."""
+    return RefusalError if isinstance(code, str) and code in REFUSALS else BackendError
 
 
 def _stay_on(base: httpx2.URL) -> Any:

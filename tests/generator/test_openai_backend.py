@@ -182,9 +182,14 @@ def test_a_refusal_is_the_reason_and_the_key_is_not_repeated() -> None:
 
 @pytest.mark.parametrize(
     ("code", "refused"),
-    [("moderation_blocked", True), ("sentinel_block", True), ("invalid_request", False)],
+    [
+        ("moderation_blocked", True),
+        ("sentinel_block", True),
+        ("invalid_request", False),
+        ([1], False),
+    ],
 )
-def test_what_a_model_would_not_make_is_told_from_what_failed(code: str, refused: bool) -> None:
+def test_what_a_model_would_not_make_is_told_from_what_failed(code: object, refused: bool) -> None:
     error = {"code": code, "message": "No."}
     for reply in (Reply(body=video(status="failed", error=error)), Reply(400, {"error": error})):
         with scripted([reply]) as server:
