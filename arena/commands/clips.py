@@ -22,6 +22,7 @@ from arena.failures import failures_page, list_failures
 from arena.home import Arena, utc_now
 from arena.manifest import read_manifest
 from arena.models import Entrant, Track
+from arena.words import counted
 
 if TYPE_CHECKING:
     from generator.spec import ClipRequest, FailedClip, GeneratedClip
@@ -122,7 +123,9 @@ def rerender_clips(
         arena.database, arena.store, kept, workers=workers, ray=ray, clock=utc_now
     )
     if left:
-        out.print(f"{left} missing clips have no master there: arena generate makes them.")
+        out.print(
+            f"No master there of {counted(left, 'missing clip')}: arena generate makes the rest."
+        )
     requests = [item.request for item in kept]
     _report("Rendering masters", made, requests, listed="they are still missing")
 
@@ -148,9 +151,11 @@ def _report(
             if reason := production.failure_of(result):
                 reasons.append(reason)
             advance(note=result.request.entrant.name)
-    out.print(f"{len(requests) - len(reasons)} clips are new.")
+    out.print(f"New: {counted(len(requests) - len(reasons), 'clip')}.")
     if reasons:
-        raise ProductionError(f"{len(reasons)} clips failed ({listed}); the first: {reasons[0]}")
+        raise ProductionError(
+            f"{counted(len(reasons), 'clip')} failed ({listed}); the first: {reasons[0]}"
+        )
 
 
 def recheck_clips(
@@ -184,7 +189,9 @@ def recheck_clips(
     columns = ("entrant", "track", "prompt", "seed", "same hardware", "against the first")
     show_table("Clips made again", columns, rows)
     if bad:
-        raise ProductionError(f"{bad} of {len(rows)} clips could not be made again as they are.")
+        raise ProductionError(
+            f"{bad} of {counted(len(rows), 'clip')} could not be made again as they are."
+        )
 
 
 def _chosen(session: Session, track: str | None, entrant: str | None) -> Chosen:
@@ -207,7 +214,7 @@ def failures(
         failed = list_failures(session, **_chosen(session, track, entrant))
     if page is not None:
         page.write_text(failures_page(failed, arena.store), encoding="utf-8")
-        out.print(f"{page}: {len(failed)} clips.")
+        out.print(f"{page}: {counted(len(failed), 'clip')}.")
         return
     columns = ("entrant", "track", "prompt", "seed", "reason")
     rows = [(each.entrant, each.track, each.prompt_id, each.seed, each.reason) for each in failed]
@@ -230,4 +237,4 @@ def import_clips(
             clock=utc_now,
             on_clip=lambda row: advance(note=row.entrant),
         )
-    out.print(f"{len(rows)} clips are in.")
+    out.print(f"Taken in: {counted(len(rows), 'clip')}.")

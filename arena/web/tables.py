@@ -4,6 +4,7 @@ from html import escape
 
 from arena.boards import Board, BoardRow
 from arena.costs import Figure, MakingRecord
+from arena.words import counted
 
 MINUS = "\N{MINUS SIGN}"
 STATUSES = {
@@ -91,7 +92,9 @@ def _figure(figure: Figure | None, form: str) -> str:
         span = f"of {figure.clips}"
     else:
         span = f"({format(figure.lower, form)} – {format(figure.upper, form)})"
-    return f"<span title='from {figure.clips:,} clips'>{value} <small>{span}</small></span>"
+    return (
+        f"<span title='from {counted(figure.clips, 'clip')}'>{value} <small>{span}</small></span>"
+    )
 
 
 def _row(row: BoardRow) -> str:

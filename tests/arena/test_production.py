@@ -90,7 +90,7 @@ def test_failures_are_listed_with_pictures_and_tried_again(arena: Arena, tmp_pat
     page = tmp_path / "failures.html"
     CliRunner().invoke(app, ["failures", "--page", str(page)])
     shown = page.read_text()
-    assert "1 clips failed" in shown
+    assert "1 clip failed" in shown
     assert shown.count("data:image/jpeg") == 3
 
     kept = [path for path in (tmp_path / "media" / "masters").rglob("*") if path.is_file()]
@@ -144,8 +144,8 @@ def test_new_terms_are_rendered_from_masters_and_no_model_runs(
     assert "is not the file that was stored" in str(told.exception)
     arena.store.filesystem.pipe_file(arena.store._full(path), master)
     told = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
-    assert "3 clips are new" in told.output, told.output
-    assert "1 missing clips have no master there" in told.output  # the film that is black
+    assert "New: 3 clips." in told.output, told.output
+    assert "No master there of 61 missing clips" in told.output  # shipped prompts, the black film
     with arena.database.reading() as session:
         clips = session.scalars(select(Clip).where(Clip.track_id == track.id)).all()
         for clip in clips:

@@ -18,6 +18,7 @@ from arena.web.current import current_arena
 from arena.web.tables import render_board, render_making
 from arena.web.theme import PALETTES, Palette
 from arena.web.words import track_label
+from arena.words import counted
 
 KINDS = {word: kind for kind, word in VOTERS.items()}
 VOTER_LABELS = {"people": "People", "simulated": "Simulated"}
@@ -144,7 +145,8 @@ def _choose(tracks: list[str]) -> tuple[str, str, str]:
 
 
 def _heading(board: Board) -> str:
-    whose = "votes of people" if board.voters is VoterKind.PERSON else "simulated votes"
+    votes = "vote" if board.votes == 1 else "votes"
+    whose = f"{votes} of people" if board.voters is VoterKind.PERSON else f"simulated {votes}"
     return (
         "<h1 class='board-title'>Leaderboard</h1>"
         f"<p class='board-lead'>{escape(track_label(board.track))}. Elo from "
@@ -167,7 +169,7 @@ def _provenance(board: Board) -> str:
     )
     moment = f"{board.computed_at:%Y-%m-%d %H:%M:%S} UTC"
     return (
-        f"<p class='board-note'>Computed from {board.votes:,} votes up to vote "
+        f"<p class='board-note'>Computed from {counted(board.votes, 'vote')} up to vote "
         f"#{board.watermark:,} at {moment}. Bradley-Terry, {ties}, mean 1000; "
         f"{board.parameters['confidence']:.0%} {escape(board.parameters['intervals'])} intervals. "
         f"<a href='{escape(csv, quote=True)}' download>CSV</a> · "
@@ -190,8 +192,8 @@ def _show_making(track: str) -> None:
         st.html(render_making(track, records))
         clips = sum(record.clips for record in records)
         st.html(
-            f"<p class='board-note'>Measured while {clips:,} clips of this track were made, with "
-            "whatever else ran beside them; not advertised. Medians and shares with their 95% "
+            f"<p class='board-note'>Measured while {counted(clips, 'clip')} of this track came to "
+            "be, with whatever else ran beside them; not advertised. Medians and shares with their 95% "
             "intervals. What a model's server does not tell is left open. Under a codename, price, "
             "memory and hardware wait for its maker's claim. "
             f"<a href='/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
