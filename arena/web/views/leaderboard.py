@@ -194,8 +194,8 @@ def _show_making(track: str) -> None:
         st.html(
             f"<p class='board-note'>Measured while {counted(clips, 'clip')} of this track came to "
             "be, with whatever else ran beside them; not advertised. Medians and shares with their "
-            "95% intervals. What a model's server does not tell is left open. Under a codename, price, "
-            "memory and hardware wait for its maker's claim. "
+            "95% intervals. What a model's server does not tell is left open. Under a codename, "
+            "price, memory and hardware wait for its maker's claim. "
             f"<a href='/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
         )
 
