@@ -30,11 +30,10 @@ def compare(before: bytes, after: bytes) -> Difference:
         ClipError: one of them does not decode.
     """
     one, other = decode(before), decode(after)
-    sounds = [clip.audio for clip in (one, other)]
-    if sounds[0] is None or sounds[1] is None:
-        sound = None if sounds == [None, None] else 0.0
+    if one.audio is None or other.audio is None:
+        sound = None if one.audio is other.audio else 0.0
     else:
-        sound = _ratio_db(sounds[0], sounds[1], peak=1.0)
+        sound = _ratio_db(one.audio, other.audio, peak=1.0)
     picture = _ratio_db(one.frames, other.frames, peak=255.0)
     return Difference(before == after, picture, sound)
 

@@ -30,4 +30,8 @@ class RefusalError(BackendError):
 
 def first_line(error: BaseException) -> str:
     """What an error says, as part of a sentence: its first line without the full stop."""
-    return next(iter(str(error).splitlines()), "").strip().rstrip(".")
+    try:
+        told = str(error)
+    except Exception:  # an error of a model's own code may have any method
+        return ""
+    return next(iter(told.splitlines()), "").strip().rstrip(".")

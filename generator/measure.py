@@ -54,8 +54,8 @@ def measure_clip(raw: RawClip, *, prompt: str) -> dict[str, float] | None:
                 sample_rate=raw.sample_rate,
                 prompt=prompt,
             )
-        except ValueError as error:  # a clip that cannot be judged is a clip nonetheless
-            logger.warning("The measure %s does not judge a clip: %s", name, error)
+        except Exception as error:  # a clip that cannot be judged is a clip nonetheless
+            logger.warning("The measure %s does not judge a clip: %s", name, first_line(error))
             continue
         if figures is not None:
             return figures

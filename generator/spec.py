@@ -201,6 +201,7 @@ class Provenance(BaseModel):
     call: dict[str, Any] = Field(default_factory=dict)  # arguments as they were passed
     dropped: dict[str, Any] = Field(default_factory=dict)  # asked for, but the model has no place
     adapted: tuple[str, ...] = ()  # what was changed to fit the track, in order
+    rendered_from: str | None = None  # the track that its master was generated for, if another
     warnings: tuple[str, ...] = ()  # of the model on the prompt: words it does not know
     versions: dict[str, str] = Field(default_factory=dict)
     hardware: str | None = None

@@ -150,7 +150,7 @@ def _or_failed(request: ClipRequest, make: Callable[[], T]) -> T | FailedClip:
 
 def _lost_device(error: Exception) -> bool:
     """Whether CUDA refuses all further work: every call of this process would fail as well."""
-    return type(error).__name__ == "AcceleratorError" or "CUDA error" in str(error)
+    return type(error).__name__ == "AcceleratorError" or "CUDA error" in first_line(error)
 
 
 def in_one_sentence(request: ClipRequest, error: Exception) -> str:

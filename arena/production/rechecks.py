@@ -59,7 +59,7 @@ class Recheck:
 def draw_ready(
     session: Session, count: int, *, track: Track | None, entrant: Entrant | None
 ) -> list[Ready]:
-    """So many random clips that were generated here."""
+    """So many random clips that were generated here, and for their own track."""
     query = select(Clip).where(Clip.status == ClipStatus.READY, Clip.master_path.is_not(None))
     if track is not None:
         query = query.where(Clip.track_id == track.id)
@@ -68,7 +68,9 @@ def draw_ready(
     clips = [
         clip
         for clip in session.scalars(query.order_by(Clip.id))
-        if clip.provenance and clip.provenance["backend"] not in MADE_ELSEWHERE
+        if clip.provenance
+        and clip.provenance["backend"] not in MADE_ELSEWHERE
+        and not clip.provenance.get("rendered_from")
     ]
     drawn = random.sample(clips, min(count, len(clips)))
     return [

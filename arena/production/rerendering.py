@@ -36,11 +36,15 @@ def find_kept(
         Clip.provenance.is_not(None),
     )
     there = {(clip.entrant_id, clip.prompt_id, clip.seed): clip for clip in session.scalars(query)}
-    return list(_rendered(store, missing, there, note=f"the master of the track {source.name}"))
+    return list(_rendered(store, missing, there, source=source.name))
 
 
 def _rendered(
-    store: MediaStore, missing: list[Missing], there: dict[tuple[int, str, int], Clip], *, note: str
+    store: MediaStore,
+    missing: list[Missing],
+    there: dict[tuple[int, str, int], Clip],
+    *,
+    source: str,
 ) -> Iterator[Missing]:
     for item in missing:
         clip = there.get((item.entrant_id, item.prompt_id, item.seed))
@@ -50,8 +54,11 @@ def _rendered(
         which = (
             f"The master of {request.entrant.name}, prompt {request.prompt_id}, seed {request.seed}"
         )
-        # The price is that of a minute of what is shown: it is worked out anew.
-        changed = {"adapted": (f"rendered from {note}",), "cost_usd": None}
+        changed = {
+            "adapted": (f"rendered from the master of the track {source}",),
+            "rendered_from": source,
+            "cost_usd": None,  # the price of a minute of what is shown: it is worked out anew
+        }
         told = Provenance.model_validate(clip.provenance).model_copy(update=changed)
         read: Callable[[], bytes] = _Reading(store, clip.master_path, clip.master_sha256, which)
         yield replace(item, request=replace(request, kept=KeptMaster(read, told)))

@@ -161,6 +161,8 @@ def test_new_terms_are_rendered_from_masters_and_no_model_runs(
             assert clip.master_sha256 == first.master_sha256
             assert clip.provenance is not None
             assert clip.provenance["adapted"][0] == f"rendered from the master of the track {TRACK}"
+        # They were never generated in these terms: nothing to generate again.
+        assert production.draw_ready(session, 9, track=track, entrant=None) == []
     again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     assert "no master of a clip" in again.output
     wrong = CliRunner().invoke(app, [*words[:-1], "tinier-audio"], env={"COLUMNS": "200"})

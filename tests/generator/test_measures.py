@@ -1,0 +1,48 @@
+"""Measures of other people's packages: a clip can do without their figures."""
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small_clips import ball_clip
+
+from generator.measure import find_measures, measure_clip
+
+MEASURES = """
+def good(frames, **kwargs):
+    return {"good": 0.5}
+
+def bad(frames, **kwargs):
+    raise RuntimeError("CUDA error: no card\\nat line 7")
+"""
+POINTS = """
+[hippodrome.measures]
+a_missing = not_there:measure
+b_bad = other_measures:bad
+c_good = other_measures:good
+"""
+
+
+@pytest.fixture
+def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    (tmp_path / "other_measures.py").write_text(MEASURES, encoding="utf-8")
+    installed = tmp_path / "other-1.0.dist-info"
+    installed.mkdir()
+    (installed / "METADATA").write_text("Name: other\nVersion: 1.0\n", encoding="utf-8")
+    (installed / "entry_points.txt").write_text(POINTS, encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    find_measures.cache_clear()
+    yield
+    find_measures.cache_clear()
+
+
+def test_a_measure_that_fails_leaves_the_clip_to_the_next(
+    others: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert measure_clip(ball_clip(), prompt="not of this world") == {"good": 0.5}
+    told = caplog.text
+    assert "a_missing cannot be loaded: No module named 'not_there'" in told
+    assert "b_bad does not judge a clip: CUDA error: no card" in told
+    assert "at line 7" not in told
