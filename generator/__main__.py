@@ -47,8 +47,9 @@ def sample(
     ] = None,
 ) -> None:
     """Make one clip with an entrant, as voters would get it."""
+    from generator.clips import ClipRequest, FailedClip
     from generator.engine import check, generate
-    from generator.spec import ClipRequest, FailedClip, read_entrant
+    from generator.spec import read_entrant
 
     spec = read_entrant(entrant)
     settings = _find_track(track or spec.tracks[0])

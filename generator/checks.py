@@ -3,9 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.clips import RawClip
 from generator.errors import ClipError
 from generator.media import decode
-from generator.spec import AUDIO_RATE, RawClip, TrackSettings
+from generator.spec import AUDIO_RATE, TrackSettings
 
 # In levels of 255. A coded flat picture stays under the first, a still one under the second.
 ONE_COLOUR = 2.0

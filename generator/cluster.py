@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from generator.clips import ClipRequest
 from generator.errors import BackendError, SpecError, first_line
 from generator.schedule import Schedule, Task, entrant_key
-from generator.spec import ClipRequest
 from generator.worker import FINISHERS, Clips, Worker
 
 MOST_STILLBORN = 20  # actors in a row that die before they do anything

@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 
 from generator.backends import find_backend
+from generator.clips import ClipRequest
 from generator.errors import GeneratorError
 from generator.pool import work_in_processes
 from generator.render import adopt, render
 from generator.schedule import Schedule, entrant_key, models_of
-from generator.spec import ClipRequest, Entrant, TrackSettings
+from generator.spec import Entrant, TrackSettings
 from generator.worker import FINISHERS, Clips, Outcome, Worker
 
 __all__ = ["adopt", "check", "generate", "render"]

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from generator.clips import ClipRequest
 from generator.errors import ClipError
-from generator.spec import ClipRequest, Entrant
+from generator.spec import Entrant
 
 PICTURES = 3  # of a clip are read: its first, its middle, its last
 LEAST_HEIGHT = 720  # pixels; smaller pictures are enlarged, or small letters are not found

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from generator.clips import RawClip
 from generator.errors import first_line
-from generator.spec import RawClip
 
 logger = logging.getLogger(__name__)
 

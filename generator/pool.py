@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from generator.clips import ClipRequest
 from generator.process import Done, WorkerProcess, preload
 from generator.schedule import Schedule, Task, entrant_key, models_of
-from generator.spec import ClipRequest
 from generator.worker import Clips, Outcome
 
 

@@ -21,10 +21,11 @@ from typing import NamedTuple
 from threadpoolctl import threadpool_limits
 
 from generator.backends import libraries_of
+from generator.clips import ClipRequest, FailedClip
 from generator.measure import find_measures
 from generator.memory import reuse_freed_memory
 from generator.progress import listening
-from generator.spec import ClipRequest, Entrant, FailedClip
+from generator.spec import Entrant
 from generator.worker import (
     FINISHERS,
     DeviceLost,

@@ -7,11 +7,11 @@ import numpy as np
 
 from generator.backends.folder import MARGIN_S, file_provenance
 from generator.checks import check_rendition, check_samples
+from generator.clips import ClipRequest, GeneratedClip, Master, Provenance, RawClip
 from generator.lettering import check_lettering
 from generator.measure import measure_clip
 from generator.media import decode, encode_master, fit_to_track
 from generator.media.encode import MASTER_SUFFIX, make_rendition
-from generator.spec import ClipRequest, GeneratedClip, Master, Provenance, RawClip
 
 
 def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:

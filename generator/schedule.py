@@ -8,7 +8,8 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from generator.spec import ClipRequest, Entrant, FailedClip
+from generator.clips import ClipRequest, FailedClip
+from generator.spec import Entrant
 
 MOST_ATTEMPTS = 2  # at a clip whose worker died: the second shows whether the clip was to blame
 

@@ -16,11 +16,11 @@ from typing import Self, TypeVar
 
 from generator.backends import Backend, find_backend
 from generator.backlog import Backlog
+from generator.clips import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
 from generator.errors import GeneratorError, RefusalError, first_line
 from generator.media import decode
 from generator.render import make_master, render
 from generator.schedule import entrant_key
-from generator.spec import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
 
 T = TypeVar("T")
 Outcome = GeneratedClip | FailedClip

@@ -25,7 +25,7 @@ from arena.models import Entrant, Track
 from arena.words import counted
 
 if TYPE_CHECKING:
-    from generator.spec import ClipRequest, FailedClip, GeneratedClip
+    from generator.clips import ClipRequest, FailedClip, GeneratedClip
 
 
 class Chosen(TypedDict):

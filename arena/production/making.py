@@ -11,8 +11,8 @@ from arena.database import Database
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus
 from arena.production.missing import Missing, request_key
+from generator.clips import FailedClip, GeneratedClip
 from generator.engine import generate
-from generator.spec import FailedClip, GeneratedClip
 
 
 def produce(

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
 from arena.production.entrants import entrant_spec, track_settings
-from generator.spec import ClipRequest
+from generator.clips import ClipRequest
 from generator.spec import Entrant as EntrantSpec
 
 

@@ -12,10 +12,10 @@ from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.production.entrants import entrant_spec
 from arena.production.missing import make_request, request_key
+from generator.clips import ClipRequest, FailedClip
 from generator.compare import Difference, compare
 from generator.engine import generate
 from generator.errors import GeneratorError
-from generator.spec import ClipRequest, FailedClip
 
 MADE_ELSEWHERE = frozenset({"import", "folder"})  # backends that would only copy the file again
 

@@ -11,8 +11,8 @@ from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Track
 from arena.production.missing import Missing
+from generator.clips import KeptMaster, Provenance
 from generator.errors import ClipError
-from generator.spec import KeptMaster, Provenance
 
 
 def find_kept(

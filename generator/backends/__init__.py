@@ -5,8 +5,9 @@ from importlib.metadata import entry_points
 from types import TracebackType
 from typing import Protocol, Self
 
+from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import GeneratorError, SpecError
-from generator.spec import ClipRequest, Entrant, Provenance, RawClip, TrackSettings
+from generator.spec import Entrant, TrackSettings
 
 GROUP = "hippodrome.backends"
 

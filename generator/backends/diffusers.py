@@ -27,9 +27,10 @@ from generator.backends.outputs import crop_surplus, read_output, read_warnings
 from generator.backends.sources import Canvas, read_source, without_media
 from generator.backends.steps import tell_steps
 from generator.backends.weights import check_folder, hash_folder
+from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, GeneratorError
 from generator.memory import reuse_freed_memory
-from generator.spec import ClipRequest, Entrant, Provenance, RawClip, TrackSettings
+from generator.spec import Entrant, TrackSettings
 
 PACKAGES = ("diffusers", "transformers", "accelerate", "torch", "safetensors", "av", "numpy")
 # Sums come out in another order, and so in other bits, on another number of threads: one for each

@@ -7,9 +7,10 @@ from types import TracebackType
 from typing import Self
 
 from generator.backends import refuse_unknown_options
+from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import ClipError, SpecError
 from generator.media import decode
-from generator.spec import ClipRequest, Entrant, Provenance, RawClip, TrackSettings
+from generator.spec import Entrant, TrackSettings
 
 OPTIONS = frozenset({"path"})
 SUFFIX = ".mp4"

@@ -18,9 +18,10 @@ from generator.backends.openai_options import (
 )
 from generator.backends.rate import SharedRate
 from generator.backends.sources import first_image
+from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, ClipError
 from generator.media import Limits, decode
-from generator.spec import ClipRequest, Entrant, Provenance, RawClip, TrackSettings
+from generator.spec import Entrant, TrackSettings
 
 if TYPE_CHECKING:
     from openai.types import Video

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from generator.backends.arguments import is_rounded_up
+from generator.clips import RawClip
 from generator.errors import BackendError
-from generator.spec import RawClip, TrackSettings
+from generator.spec import TrackSettings
 
 # What output classes call them, the usual name first.
 FRAMES = ("frames", "video", "videos")

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from generator.backends.arguments import IMAGE, VIDEO, is_rounded_up
+from generator.clips import ClipRequest
 from generator.errors import ClipError
 from generator.media import decode, fit_to_track
 from generator.media.fit import needed_frames
-from generator.spec import ClipRequest, TrackSettings
+from generator.spec import TrackSettings
 
 FORMATS = ("PNG", "JPEG", "WEBP")
 LEAST_PIXELS = 16  # a side

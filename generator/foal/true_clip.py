@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from generator.clips import RawClip
 from generator.foal.pictures import as_bytes
 from generator.foal.sound import SAMPLE_RATE
 from generator.foal.world import FRAME_RATE, make_clip, scene_for
 from generator.media import encode_rendition
-from generator.spec import RawClip, TrackSettings
+from generator.spec import TrackSettings
 
 PICTURE, VIDEO = ".png", ".mp4"
 TRACK = "text-to-video-audio"

@@ -9,6 +9,7 @@ from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from generator.clips import RawClip
 from generator.errors import ClipError
 from generator.media.probe import (
     DEFAULT_LIMITS,
@@ -20,7 +21,6 @@ from generator.media.probe import (
     undecodable,
 )
 from generator.media.sound import LAYOUTS
-from generator.spec import RawClip
 
 
 def decode(

@@ -19,11 +19,12 @@ from av.packet import Packet
 from av.video.reformatter import ColorPrimaries, ColorRange, Colorspace, ColorTrc
 from av.video.stream import VideoStream
 
+from generator.clips import RawClip
 from generator.errors import ClipError
 from generator.media.boxes import even_out
 from generator.media.fit import fit_to_track
 from generator.media.sound import LAYOUTS, Sound, normalise_loudness, sound_frame
-from generator.spec import AUDIO_RATE, RawClip, TrackSettings
+from generator.spec import AUDIO_RATE, TrackSettings
 
 AUDIO_BPS = 128_000  # AAC-LC stereo is transparent for most sounds from about this rate
 # x264 may run this far from its rate; a shorter buffer spends less on the pictures that need it.

@@ -9,9 +9,10 @@ import numpy as np
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
+from generator.clips import RawClip
 from generator.errors import ClipError
 from generator.media.sound import to_stereo_48k
-from generator.spec import AUDIO_RATE, RawClip, TrackSettings
+from generator.spec import AUDIO_RATE, TrackSettings
 
 
 def fit_to_track(raw: RawClip, track: TrackSettings) -> tuple[RawClip, tuple[str, ...]]:

@@ -3,13 +3,13 @@
 import secrets
 from pathlib import Path
 
+from generator.clips import ClipRequest
 from generator.serve.errors import BadRequest
 from generator.serve.images import check_image
 from generator.serve.shapes import CreateVideo, ListVideos, Video
 from generator.serve.store import VideoStore
 from generator.serve.terms import Catalogue
 from generator.serve.work import WorkQueue
-from generator.spec import ClipRequest
 
 SEEDS = 2**32
 

@@ -9,11 +9,11 @@ import time
 from collections import deque
 from dataclasses import dataclass
 
+from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.process import STOPPING_S, WorkerProcess
 from generator.serve.errors import QueueFull
 from generator.serve.shapes import VideoError
 from generator.serve.store import STOPPED, VideoStore
-from generator.spec import ClipRequest, FailedClip, GeneratedClip
 
 # How long a client that found no place should wait: about one video's time, within these.
 LEAST_WAIT_S, MOST_WAIT_S = 1, 60

@@ -15,9 +15,9 @@ from arena.home import Arena, make_arena, utc_now
 from arena.models import Clip, ClipStatus
 from arena.production.making import store_clip
 from arena.shipped import Collection
+from generator.clips import FailedClip
 from generator.foal.build import build_tiny_pipeline, save_pipeline
 from generator.media import encode_master, probe
-from generator.spec import FailedClip
 from killed import generate_and_kill, make_arena_of_films
 from playable import film, settings_for
 from small_arena import START, track_entry

@@ -18,11 +18,12 @@ from rich.console import Console
 from rich.table import Table
 
 import generator.foal
+from generator.clips import ClipRequest, FailedClip
 from generator.engine import generate
 from generator.foal import FoalPipeline
 from generator.foal.world import held_out_captions
 from generator.memory import reuse_freed_memory
-from generator.spec import ClipRequest, FailedClip, TrackSettings, read_entrant
+from generator.spec import TrackSettings, read_entrant
 
 SEED = 5
 TRACK = "text-to-video-audio"

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 import generator.foal
+from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import generate
 from generator.foal.measure import WEIGHTS
 from generator.foal.world import held_out_captions
-from generator.spec import ClipRequest, GeneratedClip, TrackSettings, read_entrant
+from generator.spec import TrackSettings, read_entrant
 
 SEED = 11
 Z = 1.96  # 95%

@@ -7,10 +7,10 @@ import pytest
 from small_clips import HEIGHT, WIDTH, ball_clip, ball_frames, entrant_of, small_track, tone
 
 from generator.checks import check_rendition, check_samples
+from generator.clips import ClipRequest, FailedClip
 from generator.engine import generate
 from generator.errors import ClipError
 from generator.media import encode_master, encode_rendition
-from generator.spec import ClipRequest, FailedClip
 
 SILENT, HEARD = small_track(audio=False), small_track(audio=True)
 

@@ -14,9 +14,10 @@ from small_clips import ball_clip, ball_frames, entrant_of, small_track
 from generator.backends.arguments import arrange_call
 from generator.backends.outputs import crop_surplus, read_output
 from generator.backends.weights import hash_folder
+from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import BackendError, SpecError
-from generator.spec import ClipRequest, Entrant, GeneratedClip, read_entrant
+from generator.spec import Entrant, read_entrant
 
 TRACK = small_track(audio=False)
 

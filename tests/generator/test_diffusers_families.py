@@ -12,10 +12,11 @@ from PIL import Image
 from small_clips import ball_clip, ball_frames, entrant_of, small_track
 
 from generator.backends.diffusers import DiffusersBackend
+from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import SpecError
 from generator.media import encode_rendition, probe
-from generator.spec import ClipRequest, Entrant, GeneratedClip
+from generator.spec import Entrant
 
 WIDTH, HEIGHT, FRAMES = 96, 40, 7  # neither a multiple of 16 or 32, nor 4k + 1 or 8k + 1
 

@@ -12,9 +12,9 @@ from small_clips import entrant_of, small_track
 from generator.backends.diffusers import DiffusersBackend
 from generator.backends.loading import load
 from generator.backends.options import Options, read_options
+from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import BackendError, SpecError
-from generator.spec import ClipRequest, GeneratedClip
 
 TRACK = small_track(audio=False, frames=5)
 

@@ -10,7 +10,7 @@ from small_clips import entrant_of, small_track
 
 from generator.backends.diffusers import DiffusersBackend
 from generator.backends.embeddings import PromptCache
-from generator.spec import ClipRequest
+from generator.clips import ClipRequest
 
 SEEDS = (1, 2)
 

@@ -13,17 +13,11 @@ import pytest
 from small_clips import ball_clip, entrant_of
 
 from engine_runs import PROMPTS, TRACK, outcome, requests_for
+from generator.clips import FailedClip, GeneratedClip, Provenance
 from generator.engine import generate
 from generator.media import encode_rendition
 from generator.process import WorkerProcess, _finishing_there
-from generator.spec import (
-    BackendSpec,
-    Entrant,
-    FailedClip,
-    GeneratedClip,
-    Provenance,
-    read_entrant,
-)
+from generator.spec import BackendSpec, Entrant, read_entrant
 
 # Importable where a worker's process is started: ends that process on one prompt.
 DEADLY = """

@@ -10,10 +10,11 @@ from small_clips import entrant_of, small_track
 
 from generator.backends.ladder import MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED, TILED
 from generator.backends.options import OPTIONS
+from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import SpecError
 from generator.media import probe
-from generator.spec import ClipRequest, GeneratedClip, read_entrant
+from generator.spec import read_entrant
 from video_servers import KEY, Served
 
 PAGE = (Path(__file__).parents[2] / "docs" / "entrants.md").read_text(encoding="utf-8")

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from small_clips import FRAMES, ball_clip, ball_frames, entrant_of, small_track, tone
 
+from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import adopt, check, generate
 from generator.errors import ClipError, SpecError
 from generator.media import decode, encode_rendition
-from generator.spec import ClipRequest, FailedClip, GeneratedClip
 
 TRACK = small_track(audio=True)
 LONGER = small_track(audio=True, frames=36)

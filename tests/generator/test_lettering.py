@@ -5,9 +5,9 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 from small_clips import ball_frames, entrant_of, small_track
 
+from generator.clips import ClipRequest
 from generator.errors import ClipError
 from generator.lettering import can_read, check_lettering, telling_words
-from generator.spec import ClipRequest
 
 ENTRANT = entrant_of("folder", path="/clips").model_copy(
     update={"name": "Veo 3", "creator": "Google Video Labs"}

@@ -12,8 +12,8 @@ from small_clips import ball_clip, ball_frames, entrant_of, small_track
 
 from generator.backends import energy
 from generator.backends.meter import Meter
+from generator.clips import ClipRequest, Provenance
 from generator.render import render
-from generator.spec import ClipRequest, Provenance
 
 OLD = {"backend": "diffusers", "seed": 1, "created_at": "2026-01-01T00:00:00Z"}
 

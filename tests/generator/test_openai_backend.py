@@ -9,11 +9,12 @@ from PIL import Image
 from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_track
 
 from generator.backends.rate import SharedRate
+from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import SpecError
 from generator.media import decode, encode_rendition
 from generator.progress import listening
-from generator.spec import ClipRequest, Entrant, FailedClip, GeneratedClip, read_entrant
+from generator.spec import Entrant, read_entrant
 from video_servers import (
     KEY,
     KEY_VARIABLE,

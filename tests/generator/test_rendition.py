@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, ball_frames, small_track, tone
 
+from generator.clips import RawClip
 from generator.errors import ClipError
 from generator.media import decode, encode_master, encode_rendition
 from generator.media.boxes import walk
 from generator.media.encode import make_rendition
 from generator.media.fit import fit_to_track
 from generator.media.sound import measure_loudness
-from generator.spec import AUDIO_RATE, RawClip
+from generator.spec import AUDIO_RATE
 
 SILENT, SOUNDING = small_track(audio=False), small_track(audio=True)
 NOISE = np.random.default_rng(0)

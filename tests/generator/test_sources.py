@@ -9,9 +9,9 @@ from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_trac
 
 from generator.backends.arguments import IMAGE, VIDEO
 from generator.backends.sources import Canvas, first_image, read_source
+from generator.clips import ClipRequest
 from generator.errors import ClipError
 from generator.media import encode_rendition
-from generator.spec import ClipRequest
 
 TRACK = small_track(audio=True)
 SAME = Canvas(WIDTH, HEIGHT, FRAMES, TRACK.fps, multiple=1)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from generator.clips import Provenance
 from generator.errors import SpecError
-from generator.spec import Provenance, TrackSettings, read_entrant, read_track, slug
+from generator.spec import TrackSettings, read_entrant, read_track, slug
 
 GOOD = """
 name = "Foal L"

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from small_clips import small_track
 
-from generator.spec import ClipRequest, Entrant, FailedClip, GeneratedClip
+from generator.clips import ClipRequest, FailedClip, GeneratedClip
+from generator.spec import Entrant
 
 TRACK = small_track(audio=True)
 PROMPTS = ("a red ball bounces on grass", "a blue cube rolls on ice at night", "green", "yellow")

@@ -16,8 +16,8 @@ from arena.home import Arena, make_arena, utc_now
 from arena.manifest import ImportRow
 from arena.settings import Settings
 from arena.shipped import Collection
+from generator.clips import RawClip
 from generator.media import encode_master
-from generator.spec import RawClip
 from small_arena import NAMES, PROMPTS, START, entrant_entry, track_entry
 
 TRACK = "bars-audio"

@@ -4,7 +4,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from generator.spec import AUDIO_RATE, BackendSpec, Entrant, RawClip, TrackSettings
+from generator.clips import RawClip
+from generator.spec import AUDIO_RATE, BackendSpec, Entrant, TrackSettings
 
 WIDTH, HEIGHT, FRAMES = 96, 64, 24
 
