@@ -10,7 +10,8 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from generator.clips import ClipRequest
-from generator.process import Done, WorkerProcess, preload
+from generator.inside import Done
+from generator.process import WorkerProcess, preload
 from generator.schedule import Schedule, Task, entrant_key, models_of
 from generator.worker import Clips, Outcome
 

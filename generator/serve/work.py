@@ -126,7 +126,7 @@ class WorkQueue:
             started = time.monotonic()
             try:
                 if worker is None or worker.ended:
-                    worker = WorkerProcess()
+                    worker = WorkerProcess(finishers=1)  # one video at a time
                 clip = self._make(job, worker)
                 if not job.cancelled:
                     self._keep(job, clip)

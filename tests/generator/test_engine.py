@@ -15,8 +15,9 @@ from small_clips import ball_clip, entrant_of
 from engine_runs import PROMPTS, TRACK, outcome, requests_for
 from generator.clips import FailedClip, GeneratedClip, Provenance
 from generator.engine import generate
+from generator.inside import finishing_there
 from generator.media import encode_rendition
-from generator.process import WorkerProcess, _finishing_there
+from generator.process import WorkerProcess
 from generator.spec import BackendSpec, Entrant, read_entrant
 
 # Importable where a worker's process is started: ends that process on one prompt.
@@ -133,7 +134,7 @@ def test_each_entrant_has_a_process_of_its_own(deadly: Entrant) -> None:
 
 def test_what_cannot_be_handed_on_is_a_failed_clip_and_the_next_one_is_made() -> None:
     near, far = multiprocessing.Pipe()
-    finish = _finishing_there((near,))
+    finish = finishing_there((near,))
     (request,) = requests_for(entrant_of("folder", path="/clips"), PROMPTS[:1])
     stuck = replace(ball_clip(), original=lambda: b"")  # type: ignore[arg-type]
     told = Provenance(backend="folder", seed=1, created_at=datetime.now(UTC))
