@@ -53,7 +53,7 @@ def sample(
 
     spec = read_entrant(entrant)
     settings = _find_track(track or spec.tracks[0])
-    _check_place(output)
+    _check_place(output, suffix=".mp4")
     if image is not None and settings.modality == "text-to-video":
         raise SpecError(f"The track {settings.name} begins with a text alone: leave --image out.")
     check(spec, settings)
@@ -212,12 +212,14 @@ def _find_track(name: str) -> "TrackSettings":
     return read_track(Path(name)) if name.endswith(".toml") else TrackSettings.named(name)
 
 
-def _check_place(output: Path) -> None:
+def _check_place(output: Path, suffix: str | None = None) -> None:
     """A minute of generation is not to end at a folder that is not there."""
     if not output.parent.is_dir():
         raise GeneratorError(f"The folder {output.parent} does not exist; make it first.")
     if output.is_dir():
         raise GeneratorError(f"{output} is a folder; give the name of a file.")
+    if suffix is not None and output.suffix.lower() != suffix:
+        raise GeneratorError(f"{output} must end in {suffix}: that is what is written.")
 
 
 def main() -> None:

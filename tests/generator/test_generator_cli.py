@@ -83,6 +83,7 @@ def test_a_mistake_is_one_line_and_status_1(
     [
         (("--track", "text-to-smell"), "no track 'text-to-smell'"),
         (("-o", "nowhere/at/all/x.mp4"), "nowhere/at/all does not exist"),
+        (("-o", "x.avi"), "x.avi must end in .mp4"),
     ],
 )
 def test_sample_refuses_before_it_generates(
