@@ -117,12 +117,14 @@ def _show(palette: Palette) -> None:
 
 def _choose(tracks: list[str]) -> tuple[str, str, str]:
     """The three choices, kept in the page's address."""
+    # Addresses of the page have the track's label; its name, as the API has it, does as well.
+    named = st.query_params.get("track", "")
+    st.session_state.setdefault("track", named if named in tracks else tracks[0])
     columns = st.columns([3, 2, 2], vertical_alignment="bottom")
     with columns[0]:
         track = st.segmented_control(
             "Track",
             tracks,
-            default=tracks[0],
             required=True,
             format_func=track_label,
             key="track",
@@ -130,7 +132,13 @@ def _choose(tracks: list[str]) -> tuple[str, str, str]:
         )
     categories = _categories(track or tracks[0])
     with columns[1]:
-        category = st.selectbox("Category", categories, format_func=str.capitalize)
+        category = st.selectbox(
+            "Category",
+            categories,
+            format_func=str.capitalize,
+            key="category",
+            bind="query-params",
+        )
     with columns[2]:
         voters = st.segmented_control(
             "Voters",
