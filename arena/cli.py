@@ -114,5 +114,5 @@ def main() -> None:
             if isinstance(error, ArenaError)
             else f"unexpected {error!r}; --debug shows where"
         )
-        err.print(f"arena: {message}", style="red", markup=False)
+        err.print(f"arena: {message}", style="red")
         sys.exit(error.exit_status if isinstance(error, ArenaError) else 1)

@@ -16,12 +16,13 @@ from arena.commands.options import (
     WorkersOption,
     open_here,
 )
-from arena.console import out, progress, show_table
+from arena.console import out, show_table
 from arena.errors import ProductionError
 from arena.failures import failures_page, list_failures
 from arena.home import Arena, utc_now
 from arena.manifest import read_manifest
 from arena.models import Entrant, Track
+from arena.progress import progress
 from arena.words import counted
 
 if TYPE_CHECKING:

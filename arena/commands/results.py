@@ -10,9 +10,10 @@ import typer
 
 from arena import boards, standings
 from arena.commands.options import TrackOption, open_here
-from arena.console import out, progress, show_table
+from arena.console import out, show_table
 from arena.home import Arena, utc_now
 from arena.models import OVERALL, VoterKind
+from arena.progress import progress
 
 
 class Voters(StrEnum):
