@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from arena.entries import AUDIO_SUFFIX, EntrantEntry, PromptEntry, TrackEntry
 from arena.errors import CatalogError, NotFound
-from arena.models import Entrant, Modality, Prompt, PromptCategory, Track
+from arena.models import Clip, ClipStatus, Entrant, Modality, Prompt, PromptCategory, Track
 
 
 def list_tracks(session: Session) -> list[Track]:
@@ -84,8 +85,17 @@ def add_track(session: Session, entry: TrackEntry, *, now: datetime) -> Track:
     return track
 
 
-def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Entrant:
-    """Enter a model version; the same again changes nothing.
+class Entered(NamedTuple):
+    """An entrant that is in, and what became of it, as the end of a sentence about it."""
+
+    entrant: Entrant
+    outcome: str
+
+
+def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Entered:
+    """Enter a model version, or have one that is here compete in further tracks.
+
+    Other settings take the place of those that are here as long as no clip was made with them.
 
     Raises:
         CatalogError: an unknown track, or a name that another entrant has.
@@ -95,22 +105,50 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Entr
     entrant = session.scalar(
         select(Entrant).where(or_(Entrant.slug == entry.slug, Entrant.name == entry.name))
     )
-    if entrant is not None:
-        same = all(getattr(entrant, key) == value for key, value in values.items())
-        if not same:
-            raise CatalogError(
-                f"An entrant named {entrant.name} is here already with other settings: "
-                "another version needs another name."
-            )
-        entrant.tracks = sorted({*entrant.tracks, *tracks}, key=lambda track: track.id)
-        return entrant
-    _refuse_taken_name(session, entry.name)
-    if entry.codename is not None:
-        _refuse_taken_name(session, entry.codename)
-    entrant = Entrant(**values, created_at=now, tracks=tracks)
-    session.add(entrant)
+    if entrant is None:
+        for name in filter(None, (entry.name, entry.codename)):
+            _refuse_taken_name(session, name)
+        entrant = Entrant(**values, created_at=now, tracks=tracks)
+        session.add(entrant)
+        session.flush()
+        return Entered(entrant, "is in")
+    if entrant.retired_at is not None:
+        raise CatalogError(f"{entrant.name} is retired: another version needs another name.")
+    outcomes = []
+    if any(getattr(entrant, key) != value for key, value in values.items()):
+        _correct(session, entrant, values)
+        outcomes.append("has other settings now")
+    if further := [track for track in tracks if track not in entrant.tracks]:
+        entrant.tracks = sorted([*entrant.tracks, *further], key=lambda track: track.id)
+        outcomes.append(f"competes in {', '.join(track.name for track in further)} too")
+    return Entered(entrant, " and ".join(outcomes) or "was here already")
+
+
+def _correct(session: Session, entrant: Entrant, values: dict[str, Any]) -> None:
+    made = select(Clip.id).where(Clip.entrant_id == entrant.id, Clip.status == ClipStatus.READY)
+    if session.scalar(made.limit(1)) is not None:
+        raise CatalogError(
+            f"An entrant named {entrant.name} is here already with other settings, and with clips "
+            "made with them: another version needs another name."
+        )
+    for name in (values["name"], values["codename"]):
+        if name is not None and name not in (entrant.name, entrant.codename):
+            _refuse_taken_name(session, name)
+    for key, value in values.items():
+        setattr(entrant, key, value)
     session.flush()
-    return entrant
+
+
+def retire(session: Session, what: Entrant | Prompt, *, now: datetime) -> bool:
+    """Have no more clips made and no more battles drawn of it; what there is stays, and counts.
+
+    Returns whether it was active until now.
+    """
+    active = what.retired_at is None
+    if active:
+        what.retired_at = now
+        session.flush()
+    return active
 
 
 def _refuse_taken_name(session: Session, name: str) -> None:
@@ -126,15 +164,33 @@ def _refuse_taken_name(session: Session, name: str) -> None:
         raise CatalogError(f"The name {name} is taken by another entrant: choose another.")
 
 
-def import_prompts(
-    session: Session, entries: Sequence[PromptEntry], *, now: datetime
-) -> tuple[int, int]:
-    """Enter prompts; returns how many are new and how many were here already.
+def find_prompt(session: Session, prompt_id: str) -> Prompt:
+    """The prompt of this id.
+
+    Raises:
+        NotFound: there is none.
+    """
+    prompt = session.get(Prompt, prompt_id)
+    if prompt is None:
+        raise NotFound(f"There is no prompt '{prompt_id}': `arena prompts list` shows them.")
+    return prompt
+
+
+class Imported(NamedTuple):
+    """Prompts of a file: how many are new, were here already, and of these are in more tracks."""
+
+    added: int
+    known: int
+    widened: int
+
+
+def import_prompts(session: Session, entries: Sequence[PromptEntry], *, now: datetime) -> Imported:
+    """Enter prompts, or have those that are here asked in further tracks.
 
     Raises:
         CatalogError: an unknown track, a source that is missing, or another text under this id.
     """
-    added = 0
+    added = widened = 0
     for entry in entries:
         prompt = session.get(Prompt, entry.id)
         if prompt is not None and prompt.text != entry.text:
@@ -157,10 +213,11 @@ def import_prompts(
                 ],
             )
             session.add(prompt)
-        else:
-            prompt.tracks = sorted({*prompt.tracks, *tracks}, key=lambda track: track.id)
+        elif further := [track for track in tracks if track not in prompt.tracks]:
+            widened += 1
+            prompt.tracks = sorted([*prompt.tracks, *further], key=lambda track: track.id)
     session.flush()
-    return added, len(entries) - added
+    return Imported(added, len(entries) - added, widened)
 
 
 def _tracks_for(session: Session, entry: PromptEntry) -> list[Track]:

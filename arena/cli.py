@@ -13,8 +13,6 @@ from arena.home import Arena, make_arena
 from arena.settings import load_settings
 from arena.shipped import Collection
 
-STOPPED = 130  # what a shell makes of Ctrl-C
-
 app = typer.Typer(
     help="Hippodrome: find out by blind votes which video model is best, and prove it.",
     no_args_is_help=True,
@@ -45,7 +43,7 @@ def _options(
         bool, typer.Option("--debug", help="Show a traceback where something fails.")
     ] = False,
 ) -> None:
-    """Read by `main`, which stands around every command."""
+    """Read by `run`, which stands around every command."""
 
 
 @app.command()
@@ -96,15 +94,11 @@ def _serve(arena: Arena, *, host: str, port: int) -> None:
     )
 
 
-def main() -> None:
+def run() -> None:
     """Run a command: exit status 0 done, 1 failed with one clear line, 2 usage."""
     debug = "--debug" in sys.argv
     try:
         app(args=["--debug"] * debug + [word for word in sys.argv[1:] if word != "--debug"])
-    except SystemExit as stopped:
-        if stopped.code == STOPPED:
-            err.print("Stopped: the same command goes on from here.")
-        raise
     except Exception as error:
         if debug:
             raise

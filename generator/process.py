@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from ctypes import c_double
-from multiprocessing import sharedctypes
+from multiprocessing import resource_tracker, sharedctypes
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
@@ -158,6 +158,7 @@ def _interrupts_stay_here() -> Iterator[None]:
 
     They inherit the mask of the thread that starts them, whichever it is.
     """
+    resource_tracker.ensure_running()  # which would let them through again where it is started
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

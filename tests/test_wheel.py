@@ -46,7 +46,7 @@ def test_a_wheel_has_every_file_of_the_packages(site: Path) -> None:
 
 def test_an_installed_arena_makes_its_database(site: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(site), "ARENA_HOME": str(tmp_path / "home")}
-    program = "import arena.cli; print(arena.__file__); arena.cli.main()"
+    program = "import arena, arena.__main__ as command; print(arena.__file__); command.main()"
     for command in ("init", "db current"):
         done = subprocess.run(
             [sys.executable, "-c", program, *command.split()],

@@ -10,6 +10,7 @@ from arena.commands.options import open_here
 from arena.console import out, show_table
 from arena.entries import read_prompts, read_track
 from arena.home import utc_now
+from arena.words import counted
 
 tracks_app = typer.Typer(help="Tracks: pools of comparison with identical settings.")
 entrants_app = typer.Typer(help="Entrants: model versions as they compete.")
@@ -66,10 +67,21 @@ def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML fi
     arena = open_here()
     entry = production.read_entrant_file(file)
     with arena.database.writing() as session:
-        entrant = catalog.add_entrant(session, entry, now=utc_now())
+        entrant, outcome = catalog.add_entrant(session, entry, now=utc_now())
         production.check_entrant(entry, entrant.tracks)
         shown = entrant.shown_name
-    out.print(f"{shown} is in; `arena generate` makes its clips.")
+    out.print(f"{shown} {outcome}; `arena generate` makes its clips.")
+
+
+@entrants_app.command("retire")
+def retire_entrant(
+    entrant: Annotated[str, typer.Argument(help="Its slug, name or codename.")],
+) -> None:
+    """Have an entrant compete no more; its clips and votes stay, and it stays listed."""
+    with open_here().database.writing() as session:
+        found = catalog.find_entrant(session, entrant)
+        active, shown = catalog.retire(session, found, now=utc_now()), found.shown_name
+    out.print(f"{shown} {'is retired' if active else 'was retired already'}.")
 
 
 @prompts_app.command("list")
@@ -77,10 +89,13 @@ def list_prompts() -> None:
     """List the prompts."""
     with open_here().database.reading() as session:
         rows = [
-            (prompt.id, prompt.text, ", ".join(prompt.categories), len(prompt.tracks))
+            (
+                *(prompt.id, prompt.text, ", ".join(prompt.categories), len(prompt.tracks)),
+                "yes" if prompt.retired_at else None,
+            )
             for prompt in catalog.list_prompts(session)
         ]
-    show_table("Prompts", ("id", "text", "categories", "tracks"), rows)
+    show_table("Prompts", ("id", "text", "categories", "tracks", "retired"), rows)
 
 
 @prompts_app.command("import")
@@ -90,5 +105,14 @@ def import_prompts(
     """Enter the prompts of a file, all of them or none."""
     entries = read_prompts(file)
     with open_here().database.writing() as session:
-        added, known = catalog.import_prompts(session, entries, now=utc_now())
-    out.print(f"{added} prompts are new, {known} were here already.")
+        came = catalog.import_prompts(session, entries, now=utc_now())
+    told = f"{counted(came.added, 'prompt')} new, {came.known:,} here already"
+    out.print(f"{told}{f', {came.widened:,} of them in more tracks now' * bool(came.widened)}.")
+
+
+@prompts_app.command("retire")
+def retire_prompt(prompt_id: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+    """Have a prompt asked no more; its clips and votes stay."""
+    with open_here().database.writing() as session:
+        active = catalog.retire(session, catalog.find_prompt(session, prompt_id), now=utc_now())
+    out.print(f"The prompt {prompt_id} {'is retired' if active else 'was retired already'}.")

@@ -85,8 +85,10 @@ def generate_missing(
 
     with arena.database.reading() as session:
         missing = production.find_missing(session, **_chosen(session, track, entrant))[:limit]
+        entered = bool(catalog.list_entrants(session))
     if not missing:
-        out.print("No clip is missing.")
+        none_yet = "There are no entrants yet: `arena entrants add` enters them."
+        out.print("No clip is missing." if entered else none_yet)
         return
     made = production.produce(
         arena.database, arena.store, missing, workers=workers, ray=ray, clock=utc_now
@@ -231,11 +233,13 @@ def import_clips(
     arena = open_here()
     rows = read_manifest(manifest)
     with progress("Taking in clips", len(rows)) as advance:
-        production.import_clips(
+        new = production.import_clips(
             arena.database,
             arena.store,
             rows,
             clock=utc_now,
             on_clip=lambda row: advance(note=row.entrant),
         )
-    out.print(f"Taken in: {counted(len(rows), 'clip')}.")
+    known = len(rows) - new
+    told = f"; {counted(known, 'clip')} of the list there already, left as before" if known else ""
+    out.print(f"New: {counted(new, 'clip')}{told}.")

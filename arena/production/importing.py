@@ -26,8 +26,10 @@ def import_clips(
     *,
     clock: Callable[[], datetime],
     on_clip: Callable[[ImportRow], None],
-) -> None:
+) -> int:
     """Take in clips made elsewhere, all of them in one transaction or none.
+
+    Returns how many are new; a clip that is there already stays as it is.
 
     Raises:
         ProductionError: naming the row that cannot be taken; then nothing was stored.
@@ -44,12 +46,14 @@ def import_clips(
             on_clip(row)
         with database.writing() as session:
             gone = [path for clip in clips for path in enter(session, clip)]
+            new = sum(clip in session for clip in clips)
     except BaseException:
         # Ctrl-C too: what was stored for this import is named by no row and goes.
         for clip in clips:
             discard(store, files_of(clip))
         raise
     discard(store, gone)
+    return new
 
 
 def _resolve(session: Session, row: ImportRow) -> Missing:

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy.orm import Session
 
 from arena import catalog
 from arena.database import Database
 from arena.entries import PromptEntry, read_prompts, read_track
 from arena.errors import CatalogError, NotFound
-from arena.models import Modality
+from arena.models import Clip, ClipStatus, Modality
+from arena.production import find_missing
 from arena.shipped import Collection, prompt_file, track_files
 from small_arena import NAMES, START, TRACK, entrant_entry, track_entry
 
@@ -86,6 +88,51 @@ def test_another_version_needs_another_name(arena_database: Database) -> None:
         catalog.add_entrant(session, entry, now=START)
 
 
+def test_a_mistake_can_be_mended_while_no_clip_was_made_with_it(arena_database: Database) -> None:
+    wrong = entrant_entry("Dogwood", codename="Grey Mare")
+    with arena_database.writing() as session:
+        assert catalog.add_entrant(session, wrong, now=START).outcome == "is in"
+        session.add(failed_clip(session, "dogwood"))
+    right = entrant_entry("Dogwood", codename="Grey Colt", licence="GPL-3.0")
+    with arena_database.writing() as session:
+        assert catalog.add_entrant(session, right, now=START).outcome == "has other settings now"
+        assert catalog.add_entrant(session, right, now=START).outcome == "was here already"
+        assert catalog.find_entrant(session, "Grey Colt").licence == "GPL-3.0"
+    taken = entrant_entry("Dogwood", codename="Alder")
+    with pytest.raises(CatalogError, match="taken"), arena_database.writing() as session:
+        catalog.add_entrant(session, taken, now=START)
+
+
+def failed_clip(session: Session, slug: str) -> Clip:
+    entrant = catalog.find_entrant(session, slug)
+    return Clip(
+        entrant_id=entrant.id,
+        track_id=entrant.tracks[0].id,
+        prompt_id="p-1",
+        seed=0,
+        status=ClipStatus.FAILED,
+        failure="It failed.",
+        created_at=START,
+    )
+
+
+def test_what_is_retired_stays_and_is_owed_no_more(arena_database: Database) -> None:
+    entry = entrant_entry("Dogwood")
+    with arena_database.writing() as session:
+        entrant = catalog.add_entrant(session, entry, now=START).entrant
+        owed = len(find_missing(session))
+        assert catalog.retire(session, catalog.find_prompt(session, "p-1"), now=START)
+        assert len(find_missing(session)) == owed - 2  # in two tracks
+        assert catalog.retire(session, entrant, now=START)
+        assert not catalog.retire(session, entrant, now=START)
+        assert find_missing(session) == []
+        assert entrant in catalog.list_entrants(session)
+        with pytest.raises(NotFound, match="prompts list"):
+            catalog.find_prompt(session, "p-none")
+    with pytest.raises(CatalogError, match="is retired"), arena_database.writing() as session:
+        catalog.add_entrant(session, entry, now=START)
+
+
 def test_a_name_cannot_be_anothers_codename(arena_database: Database) -> None:
     with arena_database.writing() as session:
         catalog.add_entrant(session, entrant_entry("Grey Mare", codename="Grey Colt"), now=START)
@@ -103,7 +150,7 @@ def test_a_category_is_a_plain_word(category: str) -> None:
 def test_an_entrant_is_found_by_slug_name_or_codename(arena_database: Database, name: str) -> None:
     entry = entrant_entry("Grey Mare", slug="grey-colt", codename="Grey Colt")
     with arena_database.writing() as session:
-        added = catalog.add_entrant(session, entry, now=START)
+        added = catalog.add_entrant(session, entry, now=START).entrant
         assert catalog.find_entrant(session, name).id == added.id
         assert (added.shown_name, added.shown_creator) == ("Grey Colt", None)
 
@@ -155,5 +202,5 @@ def test_importing_prompts_is_all_or_nothing(arena_database: Database) -> None:
         catalog.import_prompts(session, entries, now=START)
     with arena_database.writing() as session:
         assert "new" not in {prompt.id for prompt in catalog.list_prompts(session)}
-        assert catalog.import_prompts(session, entries[:1], now=START) == (1, 0)
-        assert catalog.import_prompts(session, entries[:1], now=START) == (0, 1)
+        assert catalog.import_prompts(session, entries[:1], now=START) == (1, 0, 0)
+        assert catalog.import_prompts(session, entries[:1], now=START) == (0, 1, 0)

@@ -1,14 +1,19 @@
 """The command line: one clear line and status 1 where it fails, 2 for usage, help for all."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+import generator.foal
+
 COMMANDS = (
-    "demo|init|tracks list|tracks add|entrants list|entrants add|prompts list|prompts import|"
+    "demo|init|tracks list|tracks add|entrants list|entrants add|entrants retire|"
+    "prompts list|prompts import|prompts retire|"
     "generate|import|serve|leaderboard|simulate|export|verify|db upgrade|db downgrade|db current"
 ).split("|")
 
@@ -64,9 +69,37 @@ def test_wrong_usage_is_status_2(home: Path) -> None:
 
 def test_nothing_missing_is_no_failure(home: Path) -> None:
     done = arena(home, "generate")
-    assert (done.returncode, done.stdout.strip()) == (0, "No clip is missing.")
+    assert done.returncode == 0
+    assert "There are no entrants yet" in done.stdout
     assert arena(home, "init").returncode == 0
     assert arena(home, "db", "upgrade").returncode == 0
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("after_s", [0.3, 1.0, None])
+def test_a_command_that_is_stopped_says_so_in_one_line(
+    tmp_path: Path, sent: signal.Signals, after_s: float | None
+) -> None:
+    home = tmp_path / "home"
+    assert arena(home, "init").returncode == 0
+    entrants = Path(generator.foal.__file__).parent / "entrants"
+    assert arena(home, "entrants", "add", str(entrants / "foal-xxs.toml")).returncode == 0
+    with subprocess.Popen(
+        [sys.executable, "-m", "arena", "generate"],
+        env=os.environ | {"ARENA_HOME": str(home)},
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as run:
+        assert run.stderr is not None
+        if after_s is None:
+            assert run.stderr.readline().startswith("Generating clips: 0 of")
+        time.sleep(after_s or 0.5)
+        os.killpg(run.pid, sent)  # as a terminal does: its processes get it too
+        _, told = run.communicate(timeout=60)
+    assert run.returncode == 128 + sent
+    assert told.splitlines()[-1] == "Stopped: the same command goes on from here."
+    assert "Traceback" not in told
 
 
 def test_a_leaderboard_of_nothing_says_what_is_missing(home: Path) -> None:
