@@ -27,6 +27,7 @@ class ClipRequest:
     source: Path | None = None
     rendition_only: bool = False  # no master and no measures: for who hands the file on at once
     kept: "KeptMaster | None" = None  # what to render, without the model
+    weights_sha256: str | None = None  # those it has to be made with, where that is known
 
 
 @dataclass(frozen=True, eq=False)

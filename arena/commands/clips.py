@@ -63,6 +63,8 @@ def generate(
         )
     elif recheck is None:
         generate_missing(arena, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray)
+    elif limit is not None:
+        raise ProductionError("--recheck says how many clips itself: leave --limit out.")
     else:
         recheck_clips(arena, recheck, track=track, entrant=entrant, workers=workers, ray=ray)
 
@@ -193,7 +195,8 @@ def recheck_clips(
     show_table("Clips made again", columns, rows)
     if bad:
         raise ProductionError(
-            f"{bad} of {counted(len(rows), 'clip')} could not be made again as they are."
+            f"{bad} of {counted(len(rows), 'clip')} came out otherwise on the same hardware, or "
+            "not at all."
         )
 
 

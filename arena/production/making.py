@@ -8,11 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.database import Database
+from arena.errors import ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus
 from arena.production.missing import Missing, request_key
 from generator.clips import FailedClip, GeneratedClip
 from generator.engine import generate
+from generator.errors import GeneratorError
 
 
 def produce(
@@ -34,10 +36,13 @@ def produce(
     """
     owed = {request_key(item.request): item for item in missing}
     requests = [item.request for item in missing]
-    for result in generate(requests, workers=workers, ray=ray):
-        if isinstance(result, GeneratedClip) or result.request.kept is None:
-            store_clip(database, store, owed[request_key(result.request)], result, now=clock())
-        yield result
+    try:
+        for result in generate(requests, workers=workers, ray=ray):
+            if isinstance(result, GeneratedClip) or result.request.kept is None:
+                store_clip(database, store, owed[request_key(result.request)], result, now=clock())
+            yield result
+    except GeneratorError as error:
+        raise ProductionError(str(error)) from error
 
 
 def store_clip(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
@@ -44,6 +44,7 @@ def find_missing(
     if entrant is not None:
         pairs = pairs.where(Entrant.id == entrant.id)
     there = {tuple(row) for row in session.execute(ready)}
+    weights = _weights(session)
     specs: dict[int, EntrantSpec] = {}
     missing = []
     for row_track, row_entrant, prompt in session.execute(pairs):
@@ -52,12 +53,32 @@ def find_missing(
             key = (row_entrant.id, row_track.id, prompt.id, seed)
             if key in there:
                 continue
-            request = make_request(spec, row_track, prompt, seed)
+            known = weights.get(row_entrant.id)
+            request = make_request(spec, row_track, prompt, seed, weights_sha256=known)
             missing.append(Missing(*key, request=request))
     return missing
 
 
-def make_request(entrant: EntrantSpec, track: Track, prompt: Prompt, seed: int) -> ClipRequest:
+def _weights(session: Session) -> dict[int, str]:
+    """The weights that each entrant's clips were made with, the first ones', by entrant."""
+    told = Clip.provenance["weights_sha256"].as_string()
+    query = (
+        select(Clip.entrant_id, told)
+        .where(Clip.status == ClipStatus.READY, told.is_not(None))
+        .group_by(Clip.entrant_id, told)
+        .order_by(func.min(Clip.id).desc())
+    )
+    return {entrant_id: str(sha256) for entrant_id, sha256 in session.execute(query)}
+
+
+def make_request(
+    entrant: EntrantSpec,
+    track: Track,
+    prompt: Prompt,
+    seed: int,
+    *,
+    weights_sha256: str | None = None,
+) -> ClipRequest:
     """What to ask of the generator for one clip."""
     return ClipRequest(
         entrant=entrant,
@@ -66,6 +87,7 @@ def make_request(entrant: EntrantSpec, track: Track, prompt: Prompt, seed: int) 
         prompt=prompt.text,
         seed=seed,
         source=Path(prompt.source) if prompt.source else None,
+        weights_sha256=weights_sha256,
     )
 
 

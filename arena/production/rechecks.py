@@ -3,30 +3,33 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.errors import ProductionError
+from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.production.entrants import entrant_spec
 from arena.production.missing import make_request, request_key
-from generator.clips import ClipRequest, FailedClip
+from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.compare import Difference, compare
 from generator.engine import generate
-from generator.errors import GeneratorError
+from generator.errors import ClipError, GeneratorError
 
 MADE_ELSEWHERE = frozenset({"import", "folder"})  # backends that would only copy the file again
+PAID = "openai"  # a server's clips may cost: they are made again where their entrant is named
 
 
 @dataclass(frozen=True)
 class Ready:
-    """A clip that is there: what was asked, its master, what it ran on."""
+    """A clip that is there: what was asked, its master, what it was made on and with."""
 
     request: ClipRequest
     master_path: str
     hardware: str | None
+    versions: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Recheck:
     same_hardware: bool
     difference: Difference | None
     failure: str | None
+    other_versions: tuple[str, ...] = ()  # of libraries, as "torch 2.12, now 2.13"
 
     @property
     def good(self) -> bool:
@@ -53,7 +57,8 @@ class Recheck:
             return "the same bytes"
         sound = self.difference.sound_db
         heard = "" if sound is None else f", sound {sound:.1f} dB"
-        return f"pictures {self.difference.picture_db:.1f} dB{heard}"
+        told = f"pictures {self.difference.picture_db:.1f} dB{heard}"
+        return "; ".join((told, *self.other_versions))
 
 
 def draw_ready(
@@ -71,16 +76,21 @@ def draw_ready(
         if clip.provenance
         and clip.provenance["backend"] not in MADE_ELSEWHERE
         and not clip.provenance.get("rendered_from")
+        and (entrant is not None or clip.provenance["backend"] != PAID)
     ]
     drawn = random.sample(clips, min(count, len(clips)))
-    return [
-        Ready(
-            make_request(entrant_spec(clip.entrant), clip.track, clip.prompt, clip.seed),
-            str(clip.master_path),
-            (clip.provenance or {}).get("hardware"),
-        )
-        for clip in drawn
-    ]
+    return [_ready(clip, clip.provenance or {}) for clip in drawn]
+
+
+def _ready(clip: Clip, told: dict[str, Any]) -> Ready:
+    request = make_request(
+        entrant_spec(clip.entrant),
+        clip.track,
+        clip.prompt,
+        clip.seed,
+        weights_sha256=told.get("weights_sha256"),
+    )
+    return Ready(request, str(clip.master_path), told.get("hardware"), told.get("versions", {}))
 
 
 def recheck(
@@ -94,13 +104,29 @@ def recheck(
     by_key = {request_key(ready.request): ready for ready in drawn}
     try:
         for made in generate([ready.request for ready in drawn], workers=workers, ray=ray):
-            ready = by_key[request_key(made.request)]
-            if isinstance(made, FailedClip) or made.master is None:
-                reason = made.reason if isinstance(made, FailedClip) else "no master was made"
-                yield Recheck(ready, same_hardware=False, difference=None, failure=reason)
-                continue
-            difference = compare(store.read(ready.master_path), made.master.data)
-            same_hardware = made.provenance.hardware == ready.hardware
-            yield Recheck(ready, same_hardware, difference, failure=None)
+            yield _against_the_first(store, by_key[request_key(made.request)], made)
     except GeneratorError as error:
         raise ProductionError(str(error)) from error
+
+
+def _against_the_first(
+    store: MediaStore, ready: Ready, made: GeneratedClip | FailedClip
+) -> Recheck:
+    failure = "no master was made"
+    if isinstance(made, FailedClip):
+        failure = made.reason
+    elif made.master is not None:
+        try:
+            difference = compare(store.read(ready.master_path), made.master.data)
+        except (NotFound, ClipError) as error:
+            failure = f"its master {ready.master_path} cannot be compared: {error}"
+        else:
+            now = made.provenance.versions
+            other = tuple(
+                f"{name} {before}, now {now.get(name, 'none')}"
+                for name, before in ready.versions.items()
+                if now.get(name) != before
+            )
+            same_hardware = made.provenance.hardware == ready.hardware
+            return Recheck(ready, same_hardware, difference, None, other)
+    return Recheck(ready, same_hardware=False, difference=None, failure=failure)

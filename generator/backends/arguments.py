@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
+from generator.backends.values import check_values
 from generator.errors import SpecError
 from generator.spec import Entrant, Modality, TrackSettings
 
@@ -43,7 +44,7 @@ class CallArguments:
 
 
 def check_call(entrant: Entrant, call: Callable[..., Any]) -> None:
-    """Refuse arguments in the spec that a pipeline's call does not have.
+    """Refuse arguments in the spec that a pipeline's call does not have, or not as such.
 
     Raises:
         SpecError: naming the argument.
@@ -58,6 +59,7 @@ def check_call(entrant: Entrant, call: Callable[..., Any]) -> None:
                 f"{entrant.name}: backend.call.{key} is no argument of the pipeline; "
                 f"remove it or use one of {open_to}."
             )
+    check_values(entrant, call)
 
 
 def check_modality(entrant: Entrant, call: Callable[..., Any], modality: Modality) -> None:

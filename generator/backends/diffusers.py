@@ -23,12 +23,12 @@ from generator.backends.ladder import Ladder, empty_cache
 from generator.backends.loading import check_parts, download, load, pipeline_class
 from generator.backends.meter import Meter, installed_versions, plain
 from generator.backends.options import Options, read_options
-from generator.backends.outputs import crop_surplus, read_output, read_warnings
+from generator.backends.outputs import can_be_heard, crop_surplus, read_output, read_warnings
 from generator.backends.sources import Canvas, read_source, without_media
 from generator.backends.steps import tell_steps
 from generator.backends.weights import check_folder, hash_folder
 from generator.clips import ClipRequest, Provenance, RawClip
-from generator.errors import BackendError, GeneratorError
+from generator.errors import BackendError, GeneratorError, SpecError
 from generator.memory import reuse_freed_memory
 from generator.spec import Entrant, TrackSettings
 
@@ -77,9 +77,14 @@ class DiffusersBackend:
             check_parts(name, options, index)
         elif options.pipeline is None:
             return  # the class is known when the hub's folder is here
-        call = pipeline_class(name, options, index).__call__
-        check_call(self.entrant, call)
-        check_modality(self.entrant, call, track.modality)
+        kind = pipeline_class(name, options, index)
+        check_call(self.entrant, kind.__call__)
+        check_modality(self.entrant, kind.__call__, track.modality)
+        if track.audio and options.sample_rate is None and not can_be_heard(kind):
+            raise SpecError(
+                f"{name}: {kind.__name__} makes no sound, and clips of the track {track.name} "
+                "are heard; remove the track, or set backend.sample_rate if it does make some."
+            )
 
     def __enter__(self) -> Self:
         import torch
@@ -135,6 +140,12 @@ class DiffusersBackend:
         name, options = self.entrant.name, self.options
         if pipeline is None or ladder is None:
             raise BackendError(f"{name} is not loaded; enter its backend first.")
+        if request.weights_sha256 not in (None, self._weights_sha256):
+            raise BackendError(
+                f"{name}: its weights are not those that its other clips were made with (SHA-256 "
+                f"{str(self._weights_sha256)[:12]}, not {str(request.weights_sha256)[:12]}); put "
+                "these back, or enter the new ones under another name."
+            )
         check_modality(self.entrant, pipeline.__call__, track.modality)
         fps = track.fps if options.fps is None else options.fps
         arguments = self._arguments(request, fps)

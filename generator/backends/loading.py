@@ -1,6 +1,7 @@
 """A pipeline brought into memory: found, refused or loaded, placed, and set as its spec says."""
 
 import importlib
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,25 @@ def pipeline_class(name: str, options: Options, index: dict[str, Any] | None) ->
         ) from None
     if not (isinstance(found, type) and hasattr(found, "from_pretrained") and callable(found)):
         raise SpecError(f"{name}: {named} is no pipeline; name a pipeline class.")
+    if index is not None:
+        _check_complete(name, named, found, index)
     return found
+
+
+def _check_complete(name: str, named: str, kind: Any, index: dict[str, Any]) -> None:
+    optional = getattr(kind, "_optional_components", [])
+    needed = {
+        key: parameter
+        for key, parameter in inspect.signature(kind.__init__).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+        and key not in ("self", *optional)
+    }
+    if lacking := [key for key in needed if key not in index]:
+        raise SpecError(
+            f"{name}: {named} is made of a {lacking[0]} too, which the folder does not have; name "
+            "the class that it was saved from, or give the whole folder."
+        )
 
 
 def check_parts(name: str, options: Options, index: dict[str, Any]) -> None:

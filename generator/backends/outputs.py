@@ -1,5 +1,6 @@
 """What a pipeline returned, as a raw clip."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
@@ -46,6 +47,20 @@ def read_warnings(output: Any) -> tuple[str, ...]:
     unknown = _fields(output).get("unknown_words")
     words = unknown[0] if unknown else ()
     return (f"unknown words: {', '.join(words)}",) if words else ()
+
+
+def can_be_heard(kind: type) -> bool:
+    """Whether a pipeline's output may have sound: where its module has output classes, they say."""
+    from diffusers.utils.outputs import BaseOutput
+
+    module = sys.modules.get(kind.__call__.__module__)
+    outputs = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, BaseOutput) and each is not BaseOutput
+    ]
+    names = {name for each in outputs for name in getattr(each, "__dataclass_fields__", ())}
+    return not names or not names.isdisjoint(SOUND)
 
 
 def crop_surplus(

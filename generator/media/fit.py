@@ -104,7 +104,7 @@ def _fit_sound(
     if raw.audio is None or raw.sample_rate is None or not has_sound:
         raise ClipError(
             f"The clip has no sound and the track {track.name} has; enter the model "
-            "in the track without -audio, or give its clips sound."
+            "in a track without sound, or give its clips sound."
         )
     audio = to_stereo_48k(raw.audio, sample_rate=raw.sample_rate)
     changes: list[str] = []

@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from sqlalchemy import select
 from typer.testing import CliRunner
 
 from arena import catalog, production
 from arena.cli import app
 from arena.entries import EntrantEntry, PromptEntry
+from arena.errors import ProductionError
 from arena.home import Arena, make_arena, utc_now
 from arena.models import Clip, ClipStatus
 from arena.production.making import store_clip
@@ -117,6 +119,46 @@ def test_clips_can_be_made_again_and_compared(arena: Arena) -> None:
     found = list(production.recheck(arena.store, drawn[:1], workers=0))
     assert not found[0].good
     assert "dB" in found[0].words()
+
+
+def test_weights_that_changed_make_no_more_clips_of_an_entrant(
+    arena: Arena, tmp_path: Path
+) -> None:
+    with arena.database.reading() as session:
+        tiny = catalog.find_entrant(session, "tiny")
+        first, second = production.find_missing(session, entrant=tiny)
+    assert first.request.weights_sha256 is None
+    list(production.produce(arena.database, arena.store, [first], workers=0, clock=utc_now))
+    weights = tmp_path / "tiny" / "codec" / "diffusion_pytorch_model.safetensors"
+    tensors = {name: -tensor for name, tensor in load_file(weights).items()}
+    save_file(tensors, weights)
+    with arena.database.reading() as session:
+        (second,) = production.find_missing(session, entrant=tiny)
+        drawn = production.draw_ready(session, 1, track=None, entrant=None)
+    made = production.produce(arena.database, arena.store, [second], workers=0, clock=utc_now)
+    assert "not those that its other clips were made with" in str(production.failure_of(next(made)))
+    (found,) = production.recheck(arena.store, drawn, workers=0)
+    assert not found.good
+    assert "not those that its other clips were made with" in found.words()
+
+
+def test_a_recheck_says_what_is_gone_and_which_versions_are_others(arena: Arena) -> None:
+    produce(arena)
+    with arena.database.reading() as session:
+        drawn = production.draw_ready(session, 2, track=None, entrant=None)
+    arena.store.delete(drawn[0].master_path)
+    other = arena.store.read(drawn[1].master_path)[:-1]  # decodes to the same, in other bytes
+    arena.store.filesystem.pipe_file(arena.store._full(drawn[1].master_path), other)
+    drawn[1].versions["torch"] = "1.0"
+    gone, changed = production.recheck(arena.store, drawn, workers=0)
+    assert "cannot be compared" in gone.words()
+    assert "torch 1.0, now" in changed.words()
+
+
+def test_a_cluster_that_does_not_answer_is_one_sentence(arena: Arena) -> None:
+    told = CliRunner().invoke(app, ["generate", "--ray", "127.0.0.1:1"])
+    assert isinstance(told.exception, ProductionError)
+    assert "No Ray cluster answers at 127.0.0.1:1" in str(told.exception)
 
 
 def test_new_terms_are_rendered_from_masters_and_no_model_runs(

@@ -15,6 +15,7 @@ from generator.backends.options import Options, read_options
 from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import BackendError, SpecError
+from generator.spec import read_entrant
 
 TRACK = small_track(audio=False, frames=5)
 
@@ -69,6 +70,47 @@ def test_a_wrong_option_is_refused(
     tiny_wan: Path, options: dict[str, object], message: str
 ) -> None:
     assert message in refusal(tiny_wan, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"num_inference_steps": "three"}, "is 'three'; the pipeline takes int."),
+        ({"num_inference_steps": -3}, "is -3; give a whole number from 1 to"),
+        ({"num_frames": 9.5}, "is 9.5; the pipeline takes int."),
+        ({"num_frames": 0}, "is 0; give a whole number from 1 to"),
+        ({"width": True}, "is True; the pipeline takes int."),
+        ({"height": 1_000_000}, "is 1000000; give a whole number from 1 to 8192."),
+        ({"guidance_scale": "5"}, "is '5'; the pipeline takes float."),
+        ({"negative_prompt": 5}, "is 5; the pipeline takes str | list[str]."),
+    ],
+)
+def test_a_value_that_the_call_cannot_take_is_refused(
+    tiny_wan: Path, call: dict[str, object], message: str
+) -> None:
+    (name,) = call
+    assert f"backend.call.{name} {message}" in refusal(tiny_wan, call=call)
+
+
+def test_values_of_the_right_kinds_are_taken(tiny_wan: Path) -> None:
+    call = {"num_inference_steps": 2, "guidance_scale": 5, "negative_prompt": ["none"]}
+    check(entrant_of("diffusers", model=str(tiny_wan), call=call), TRACK)
+
+
+def test_a_class_that_the_folder_has_not_all_parts_of_is_refused(tiny_wan: Path) -> None:
+    told = refusal(tiny_wan, pipeline="diffusers:StableDiffusionPipeline")
+    assert "is made of a unet too, which the folder does not have" in told
+
+
+def test_a_pipeline_without_sound_is_refused_where_clips_are_heard(
+    tiny_wan: Path, tiny_foal: Path
+) -> None:
+    heard = small_track(audio=True, frames=5)
+    silent = entrant_of("diffusers", model=str(tiny_wan))
+    with pytest.raises(SpecError, match="WanPipeline makes no sound"):
+        check(silent, heard)
+    check(entrant_of("diffusers", model=str(tiny_wan), sample_rate=48000), heard)
+    check(read_entrant(tiny_foal), heard)
 
 
 @pytest.mark.usefixtures("gpu")
