@@ -122,12 +122,17 @@ def read_track(path: Path) -> TrackEntry:
 
 def explain(error: ValidationError) -> str:
     """The first thing that is wrong, as part of a sentence."""
-    first = error.errors()[0]
+    # A misspelt key before the one that is missing for it.
+    first = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")[0]
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "missing":
         return f"the key '{key}' is missing"
     if first["type"] == "extra_forbidden":
         return f"the key '{key}' is not known"
+    if first["type"] == "string_pattern_mismatch":
+        return (
+            f"{key} = {first['input']!r}: letters and digits, joined by hyphens, are what it may be"
+        )
     return f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
 
 

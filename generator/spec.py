@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from generator.errors import SpecError
+from generator.mistakes import first_mistake
 
 Modality = Literal["text-to-video", "image-to-video", "video-edit"]
 MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video", "video-edit")
@@ -157,7 +158,8 @@ def read_entrant(path: Path) -> Entrant:
     try:
         return Entrant.model_validate(document)
     except ValidationError as error:
-        raise SpecError(_explain(error, path=path, noun="entrant")) from None
+        problem = first_mistake(error, Entrant)
+        raise SpecError(f"The entrant file {path} cannot be used: {problem}.") from None
 
 
 def read_track(path: Path) -> TrackSettings:
@@ -169,7 +171,8 @@ def read_track(path: Path) -> TrackSettings:
     try:
         return TrackSettings.model_validate(_read_toml(path, noun="track"))
     except ValidationError as error:
-        raise SpecError(_explain(error, path=path, noun="track")) from None
+        problem = first_mistake(error, TrackSettings)
+        raise SpecError(f"The track file {path} cannot be used: {problem}.") from None
 
 
 def _read_toml(path: Path, *, noun: str) -> dict[str, Any]:
@@ -192,17 +195,3 @@ def _resolve(value: str, *, folder: Path) -> str:
     if place.exists() or written.is_absolute() or value.startswith((".", "~")):
         return str(place.resolve())
     return value
-
-
-def _explain(error: ValidationError, *, path: Path, noun: str) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"]) or "the file"
-    match first["type"]:
-        case "missing":
-            problem = f"{key} is missing; add it"
-        case "extra_forbidden":
-            problem = f"{key} is not a key it may have; remove it or correct its spelling"
-        case _:
-            reason = first["msg"].removeprefix("Value error, ")
-            problem = f"{key} is wrong ({reason[:1].lower()}{reason[1:]}); correct it"
-    return f"The {noun} file {path} cannot be used: {problem}."

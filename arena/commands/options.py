@@ -16,7 +16,7 @@ WorkersOption = Annotated[
 ]
 RayOption = Annotated[
     str | None,
-    typer.Option("--ray", help="A Ray cluster's address that makes them, as host:port or auto."),
+    typer.Option("--ray", help="A Ray cluster that makes them: host:port, auto or local."),
 ]
 PortOption = Annotated[
     int, typer.Option("--port", envvar="PORT", min=0, max=65535, help="Where to listen.")

@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from generator.backends import refuse_unknown_options
 from generator.errors import SpecError
+from generator.mistakes import first_mistake
 from generator.spec import Entrant, TrackSettings
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
-Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,4}x[1-9][0-9]{0,4}$")]
+SIZE = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
 # The request decides these, so that every entrant is asked for the same.
 RESERVED = ("prompt", "model", "input_reference")
 MODALITIES = ("text-to-video", "image-to-video")
@@ -40,7 +41,7 @@ class OpenaiOptions(BaseModel):
     requests_per_minute: float | None = Field(default=None, gt=0)  # videos asked for
     concurrency: int = Field(default=4, ge=1, le=64)
     seconds: tuple[Seconds, ...] = ()  # lengths that the API takes; none for any
-    sizes: tuple[Size, ...] = ()
+    sizes: tuple[str, ...] = ()
     send_seed: bool = False  # as a field `seed`, which not every API has
     max_download_mib: int = Field(default=512, ge=1, le=512)
 
@@ -57,6 +58,14 @@ class OpenaiOptions(BaseModel):
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError("must hold no user, password, query or fragment")
         return text
+
+    @field_validator("sizes")
+    @classmethod
+    def _are_sizes(cls, sizes: tuple[str, ...]) -> tuple[str, ...]:
+        for size in sizes:
+            if not SIZE.fullmatch(size):
+                raise ValueError(f"{size!r} should be a size such as 1280x720")
+        return sizes
 
     @property
     def host(self) -> str:
@@ -80,14 +89,8 @@ def read_options(entrant: Entrant) -> OpenaiOptions:
     try:
         return OpenaiOptions.model_validate(given)
     except ValidationError as error:
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in ("backend", *first["loc"]))
-        if first["type"] == "missing":
-            raise SpecError(f"{entrant.name}: {place} is missing; give it.") from None
-        reason = first["msg"].removeprefix("Value error, ")
-        raise SpecError(
-            f"{entrant.name}: {place} is wrong ({reason[:1].lower()}{reason[1:]}); correct it."
-        ) from None
+        problem = first_mistake(error, OpenaiOptions, prefix="backend.")
+        raise SpecError(f"{entrant.name}: {problem}.") from None
 
 
 def read_key(entrant: Entrant, options: OpenaiOptions) -> str | None:

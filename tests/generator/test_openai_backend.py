@@ -271,7 +271,11 @@ def test_turns_are_kept_over_several_backends(
         ({"api_key": "x"}, {}, "api_key looks like a key"),
         ({}, {"token": "sk-proj-abcdef0123456789"}, "token looks like a key"),
         ({"speed": 3}, {}, r"backend\.speed is not an option"),
-        ({"sizes": ["big"]}, {}, r"backend\.sizes\.0 is wrong"),
+        (
+            {"sizes": ["big"]},
+            {},
+            r"backend\.sizes is wrong \('big' should be a size",
+        ),
         ({"seconds": [0.5]}, {}, "at most 0.5 s and the track text-to-video has 1 s"),
         ({}, {"seconds": "soon"}, r"backend\.call\.seconds is 'soon'"),
         ({}, {"size": "big"}, r"backend\.call\.size is 'big'"),

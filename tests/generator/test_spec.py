@@ -72,7 +72,16 @@ def test_a_hub_id_stays_as_written(tmp_path: Path) -> None:
     ("old", "new", "key"),
     [
         ('creator = "Hippodrome"', "", "creator"),
-        ('licence = "Apache-2.0"', 'license = "Apache-2.0"', "licen"),
+        (
+            'licence = "Apache-2.0"',
+            'license = "Apache-2.0"',
+            "license is not a key it may have; correct it to licence.",
+        ),
+        (
+            'tracks = ["text-to-video"]',
+            'tracks = "text-to-video"',
+            "it is 'text-to-video' and should be a list",
+        ),
         ('licence = "Apache-2.0"', 'licence = "Apache-2.0"\nspeed = 3', "speed"),
         ('tracks = ["text-to-video"]', "tracks = []", "tracks"),
         ('tracks = ["text-to-video"]', 'tracks = ["a", "a"]', "tracks"),
