@@ -89,7 +89,7 @@ def _figure(figure: Figure | None, form: str) -> str:
         return NONE
     value = format(figure.value, form)
     if figure.lower is None or figure.upper is None:
-        span = f"of {figure.clips}"
+        span = f"from {counted(figure.clips, 'clip')}"
     else:
         span = f"({format(figure.lower, form)} – {format(figure.upper, form)})"
     return (

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import httpx2
@@ -140,6 +141,8 @@ class VideosApi:
             body = error.body
             message = body.get("message") if isinstance(body, dict) else None
             told = self._say(str(message or f"status {error.status_code}"))
+            if error.status_code == HTTPStatus.NOT_FOUND:
+                told += " Check backend.base_url, which often ends in /v1, and backend.model."
             does = "fails" if error.status_code >= 500 else "refuses"
             kind = _kind_of(error.code)
             raise kind(f"{self.name}: {host} {does} ({error.status_code}): {told}") from None

@@ -23,7 +23,7 @@ from generator.spec import (
 )
 
 OFFERED: tuple[Modality, ...] = ("text-to-video", "image-to-video")
-SIZE = re.compile(r"([0-9]{1,5})x([0-9]{1,5})")
+SIZE = re.compile(r"([0-9]{1,9})x([0-9]{1,9})")
 LEAST_SIDE = 16
 MOST_PIXELS = 1920 * 1088  # one picture; more than a clip's frames would fit into most memories
 # Between 256x256 at 800 kbit/s and 1280x720 at 8000, the rates of the tracks that are shipped, a
