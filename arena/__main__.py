@@ -1,5 +1,6 @@
 """`arena` and `python -m arena`: a command that Ctrl-C or SIGTERM stops in order, at any moment."""
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -17,6 +18,10 @@ def main() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
+    # `python -m` has modules of the current folder imported, and a spec that lies there could name
+    # one: what runs here is what is installed.
+    if sys.path[0] == os.getcwd():
+        del sys.path[0]
     try:
         from arena.cli import run  # takes a second, in which one may change one's mind
 

@@ -1,6 +1,7 @@
 """Where masters and renditions live, and how they are read: a folder, or S3 through fsspec."""
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,13 +35,15 @@ class MediaStore:
         """
         name = secrets.token_hex(NAME_BYTES)
         path = f"{folder}/{name[:2]}/{name}{suffix}"
+        draft = self._full(f"{folder}/{name[:2]}/.{name}.draft")
         try:
             self.filesystem.makedirs(self._full(f"{folder}/{name[:2]}"), exist_ok=True)
             # Aside and moved: a kill leaves a draft that no row names, never half a clip.
-            draft = self._full(f"{folder}/{name[:2]}/.{name}.draft")
             self.filesystem.pipe_file(draft, data)
             self.filesystem.mv(draft, self._full(path))
         except OSError as error:
+            with suppress(OSError):  # on a full disk, room for the next try
+                self.filesystem.rm_file(draft)
             raise ProductionError(
                 f"The clip could not be stored in {self.root} ({error}): "
                 "make room or make the folder writable, and run the same command again."

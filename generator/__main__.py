@@ -1,6 +1,7 @@
 """`python -m generator`: make a clip, serve entrants, train and measure the built-in model."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -225,6 +226,10 @@ def _check_place(output: Path, suffix: str | None = None) -> None:
 def main() -> None:
     """Run a command; what went wrong is one line, with a traceback only on `--debug`."""
     debug = DEBUG in sys.argv
+    # `python -m` has modules of the current folder imported, and a spec that lies there could name
+    # one: what runs here is what is installed.
+    if sys.path[0] == os.getcwd():
+        del sys.path[0]
     try:
         app(args=[DEBUG] * debug + [word for word in sys.argv[1:] if word != DEBUG])
     except Exception as error:

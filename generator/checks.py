@@ -15,8 +15,10 @@ SILENCE = 1e-4  # root mean square, 80 dB under full scale
 EVERY = 4  # pixels, either way, are looked at
 
 
-def check_samples(raw: RawClip, track: TrackSettings) -> None:
+def check_samples(raw: RawClip, shown: NDArray[np.uint8], track: TrackSettings) -> None:
     """Refuse what no voter should be shown, from the samples as the model made them.
+
+    `shown` are the frames that the clip is left with (T, H, W, 3): of a slow or long one only some.
 
     Raises:
         ClipError: The pictures are of one colour each, never change, or the sound is silent.
@@ -25,7 +27,9 @@ def check_samples(raw: RawClip, track: TrackSettings) -> None:
     if max(float(frame.std(axis=(0, 1)).max()) for frame in frames) < ONE_COLOUR:
         level = "black" if float(frames.mean()) < 16 else "of one colour"
         raise ClipError(f"Every picture of the clip is {level}; see whether the model runs.")
-    if len(frames) > 1 and max(_change(frames[0], frame) for frame in frames[1:]) < NO_CHANGE:
+    still = len(frames) > 1 and max(_change(frames[0], frame) for frame in frames[1:]) < NO_CHANGE
+    repeated = len(shown) > 1 and all(np.array_equal(shown[0], frame) for frame in shown[1:])
+    if still or repeated:
         raise ClipError("The clip is frozen: its pictures are all the same.")
     if track.audio and raw.audio is not None and _rms(raw.audio) < SILENCE:
         raise ClipError(f"The clip is silent, and the track {track.name} is heard.")

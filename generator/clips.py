@@ -10,8 +10,9 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from generator.plain import plain, storable
 from generator.spec import Entrant, TrackSettings
 
 
@@ -52,6 +53,7 @@ def _measurable(value: Any) -> Any:
     return value if isinstance(value, int | float) and 0 <= value < math.inf else None
 
 
+MEASURED = ("seconds", "gpu_seconds", "energy_joules", "cost_usd")
 Measured = Annotated[float | None, BeforeValidator(_measurable)]
 
 
@@ -87,6 +89,13 @@ class Provenance(BaseModel):
     usage: dict[str, Any] | None = None  # what a server says that a clip took
     frames_sha256: str | None = None  # of the raw frames: two runs made the same pixels or not
     created_at: datetime
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_stored(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Texts and values of models and servers become such as JSON and databases hold."""
+        kept = {key: values[key] for key in ("created_at", *MEASURED) if key in values}
+        return {**plain(values), **kept}
 
 
 @dataclass(frozen=True)
@@ -130,3 +139,6 @@ class FailedClip:
     reason: str
     master: Master | None = None
     refused: bool = False  # by the model's rules of content, and not for want of anything
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", storable(self.reason))

@@ -5,6 +5,7 @@ another cannot make. The same request gives the same rendition on one machine, h
 there are.
 """
 
+import logging
 import os
 from collections import deque
 from collections.abc import Sequence
@@ -12,12 +13,13 @@ from concurrent.futures import Future
 
 from generator.backends import find_backend
 from generator.clips import ClipRequest
-from generator.errors import GeneratorError
 from generator.pool import work_in_processes
 from generator.render import adopt, render
 from generator.schedule import Schedule, entrant_key, models_of
 from generator.spec import Entrant, TrackSettings
 from generator.worker import FINISHERS, Clips, Outcome, Worker
+
+logger = logging.getLogger(__name__)
 
 __all__ = ["adopt", "check", "generate", "render"]
 
@@ -66,8 +68,9 @@ def _fitting_workers(requests: Sequence[ClipRequest]) -> int:
     for entrant in models_of(requests):
         try:
             most = find_backend(entrant).workers
-        except GeneratorError:
-            continue  # its clips fail with that reason when their turn comes
+        except Exception as error:  # its clips fail with that reason when their turn comes
+            logger.debug("%s is not counted: %s", entrant.name, error)
+            continue
         fitting = fitting if most is None else min(fitting, most)
     return max(1, fitting)
 

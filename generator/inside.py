@@ -1,9 +1,11 @@
 """Inside the processes of a worker: the model in one, the finishing of its clips beside it."""
 
 import os
+import select
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -22,6 +24,7 @@ from generator.memory import reuse_freed_memory
 from generator.progress import listening
 from generator.worker import DeviceLost, Draft, Outcome, Worker, finish_clip, in_one_sentence
 
+LEAVING_S = 8.0  # to clean up in, once nobody waits for a process; longer than its stopper waits
 NICENESS = 10  # of finishers: their work is seldom what a run waits for
 
 
@@ -124,10 +127,22 @@ def _settle(connection: Connection, environment: dict[str, str]) -> None:
             line.shutdown(SHUT_RDWR)
         sys.exit()  # by the way that cleans up
 
+    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop)
     os.environ.clear()
     os.environ.update(environment)
+
+
+def _end_with(connection: Connection) -> None:
+    """End this process some time after the other end is gone, even if a model never returns."""
+    if not hasattr(select, "poll"):
+        return
+    waiting = select.poll()
+    waiting.register(connection.fileno(), 0)  # whatever is asked for, a hang-up is told
+    waiting.poll()
+    time.sleep(LEAVING_S)
+    os._exit(1)
 
 
 def _give_way() -> None:

@@ -21,7 +21,7 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
         ClipError: The clip does not fit the request's track, or cannot be shown.
     """
     fitted, fitting = fit_to_track(raw, request.track)
-    check_samples(raw, request.track)
+    check_samples(raw, fitted.frames, request.track)
     check_lettering(fitted.frames, request)
     rendition = make_rendition(fitted, request.track)
     check_rendition(rendition.data, request.track)

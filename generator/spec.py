@@ -7,10 +7,18 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from generator.errors import SpecError
 from generator.mistakes import first_mistake
+from generator.plain import plain
 
 Modality = Literal["text-to-video", "image-to-video", "video-edit"]
 MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video", "video-edit")
@@ -85,6 +93,13 @@ class BackendSpec(BaseModel):
 
     kind: str = Field(min_length=1)
     call: dict[str, Any] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _is_plain(self) -> Self:
+        for key, value in (*self.call.items(), *self.options.items()):
+            if plain(value) != value:
+                raise ValueError(f"{key} should be texts, numbers, true or false, or lists of them")
+        return self
 
     @property
     def options(self) -> dict[str, Any]:
@@ -184,7 +199,7 @@ def _read_toml(path: Path, *, noun: str) -> dict[str, Any]:
         raise SpecError(f"{path} is a folder; give the path of one {noun} TOML file.") from None
     except OSError as error:
         raise SpecError(f"The {noun} file {path} cannot be read: {error.strerror}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers and nests without end
         raise SpecError(f"The {noun} file {path} is not valid TOML: {error}.") from None
 
 

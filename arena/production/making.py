@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.database import Database
-from arena.errors import ProductionError
+from arena.errors import ArenaError, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus
 from arena.production.missing import Missing, request_key
@@ -55,9 +55,24 @@ def store_clip(
 ) -> None:
     """Store what came of a missing clip, and delete what it takes the place of."""
     clip = put_files(store, item, result, now=now)
-    with database.writing() as session:
-        gone = enter(session, clip)
+    try:
+        with database.writing() as session:
+            gone = enter(session, clip)
+    except Exception:
+        if not _is_named(database, clip):
+            discard(store, files_of(clip))
+        raise
     discard(store, gone)
+
+
+def _is_named(database: Database, clip: Clip) -> bool:
+    """Whether a row names the clip's files after all: a commit may succeed and not be told."""
+    try:
+        with database.reading() as session:
+            names = Clip.master_path.in_(files_of(clip)) | Clip.rendition_path.in_(files_of(clip))
+            return session.scalar(select(Clip.id).where(names).limit(1)) is not None
+    except ArenaError:
+        return True  # nobody can tell: the files stay
 
 
 def failure_of(result: GeneratedClip | FailedClip) -> str | None:
@@ -77,6 +92,8 @@ def put_files(
         status=ClipStatus.FAILED,
         created_at=now,
     )
+    provenance = None if isinstance(result, FailedClip) else result.provenance
+    told = None if provenance is None else provenance.model_dump(mode="json")
     if result.master is not None:
         master = result.master
         clip.master_path = store.put(master.data, folder="masters", suffix=master.suffix)
@@ -85,9 +102,13 @@ def put_files(
         clip.failure, clip.refused = result.reason, result.refused
         return clip
     clip.status = ClipStatus.READY
-    clip.rendition_path = store.put(result.rendition, folder="renditions", suffix=".mp4")
+    try:
+        clip.rendition_path = store.put(result.rendition, folder="renditions", suffix=".mp4")
+    except ProductionError:
+        discard(store, files_of(clip))  # a master without its rendition
+        raise
     clip.sha256 = hashlib.sha256(result.rendition).hexdigest()
-    clip.provenance = result.provenance.model_dump(mode="json")
+    clip.provenance = told
     clip.measures = result.measures
     return clip
 

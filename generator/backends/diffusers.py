@@ -21,15 +21,16 @@ from generator.backends.arguments import (
 from generator.backends.embeddings import remember_prompts
 from generator.backends.ladder import Ladder, empty_cache
 from generator.backends.loading import check_parts, download, load, pipeline_class
-from generator.backends.meter import Meter, installed_versions, plain
+from generator.backends.meter import Meter, installed_versions
 from generator.backends.options import Options, read_options
 from generator.backends.outputs import can_be_heard, crop_surplus, read_output, read_warnings
 from generator.backends.sources import Canvas, read_source, without_media
 from generator.backends.steps import tell_steps
 from generator.backends.weights import check_folder, hash_folder
 from generator.clips import ClipRequest, Provenance, RawClip
-from generator.errors import BackendError, GeneratorError, SpecError
+from generator.errors import BackendError, SpecError
 from generator.memory import reuse_freed_memory
+from generator.plain import plain
 from generator.spec import Entrant, TrackSettings
 
 PACKAGES = ("diffusers", "transformers", "accelerate", "torch", "safetensors", "av", "numpy")
@@ -63,10 +64,7 @@ class DiffusersBackend:
         if self.options.is_hub_id:
             return None
         folder = Path(self.options.model)
-        try:
-            index = check_folder(self.entrant.name, folder)
-        except GeneratorError:
-            return None  # its clips fail with that reason when their turn comes
+        index = check_folder(self.entrant.name, folder)
         return room.fitting_processes(folder, index, self.options)
 
     def check(self, track: TrackSettings) -> None:

@@ -46,7 +46,7 @@ def pipeline_class(name: str, options: Options, index: dict[str, Any] | None) ->
     module, _, class_name = named.partition(":")
     try:
         found = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError, ValueError):
+    except (ImportError, AttributeError, ValueError, TypeError):
         raise SpecError(
             f"{name}: there is no pipeline {named} here; install its package or "
             'set backend.pipeline to "package.module:Class".'

@@ -3,12 +3,12 @@
 import platform
 import resource
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from generator.backends.energy import EnergyCounter, energy_counter
 
@@ -112,14 +112,3 @@ def _installed_version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def plain(values: Any) -> Any:
-    """The same in what JSON can hold: what it cannot hold is written as text."""
-    if values is None or isinstance(values, bool | int | float | str):
-        return values
-    if isinstance(values, Mapping):
-        return {str(key): plain(value) for key, value in values.items()}
-    if isinstance(values, list | tuple):
-        return [plain(value) for value in values]
-    return str(values)

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from generator.backends.folder import MARGIN_S
-from generator.backends.meter import installed_versions, plain
+from generator.backends.meter import installed_versions
 from generator.backends.openai_options import (
     check_call,
     choose_seconds,
@@ -21,6 +21,7 @@ from generator.backends.sources import first_image
 from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, ClipError
 from generator.media import Limits, decode
+from generator.plain import plain
 from generator.spec import Entrant, TrackSettings
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from generator.backends.openai_client import VideosApi
 
 PACKAGES = ("openai", "av")
+MOST_TIMES = 10  # what was asked for: a length beyond it is a mistake of the server's
 IMAGE_NAME, IMAGE_TYPE = "first.png", "image/png"
 
 
@@ -119,8 +121,8 @@ class OpenaiBackend:
             made_s = float(video.seconds)
         except (AttributeError, TypeError, ValueError):
             made_s = math.nan
-        if not 0 < made_s < math.inf:
-            made_s = asked_s  # the server does not say, or no length
+        if not 0 < made_s <= MOST_TIMES * asked_s:
+            made_s = asked_s  # the server does not say, or no length that it can have
         return self.entrant.cost_usd(made_s)
 
 

@@ -11,8 +11,9 @@ import httpx2
 import openai
 from openai.types import Video
 
+from generator.backends.openai_limits import NO_PACKING, bound, stay_on
 from generator.backends.openai_options import OpenaiOptions
-from generator.errors import BackendError, RefusalError
+from generator.errors import BackendError, GeneratorError, RefusalError
 from generator.progress import tell_progress
 
 REQUEST_S = 120.0  # for one answer to begin; a video's file may take longer
@@ -42,8 +43,14 @@ class VideosApi:
             api_key=key or NO_KEY,
             max_retries=options.max_retries,
             timeout=REQUEST_S,
+            default_headers=NO_PACKING,
             http_client=openai.DefaultHttpxClient(
-                event_hooks={"response": [_stay_on(httpx2.URL(options.base_url))]}
+                event_hooks={
+                    "response": [
+                        stay_on(httpx2.URL(options.base_url)),
+                        bound(options.host, seconds=min(REQUEST_S, options.timeout_s)),
+                    ]
+                }
             ),
         )
         return cls(name, options, key, client)
@@ -149,9 +156,19 @@ class VideosApi:
         except openai.APITimeoutError:
             raise BackendError(f"{self.name}: {host} does not answer; try again later.") from None
         except (openai.APIConnectionError, httpx2.TransportError) as error:
+            if isinstance(error.__cause__, BackendError):
+                raise BackendError(f"{self.name}: {error.__cause__}") from None
             reason = type(error.__cause__ or error).__name__
             raise BackendError(
                 f"{self.name}: {host} cannot be reached ({reason}); check base_url and the network."
+            ) from None
+
+        except GeneratorError:
+            raise
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise BackendError(
+                f"{self.name}: {host} gave an answer that cannot be read "
+                f"({type(error).__name__}); check backend.base_url."
             ) from None
 
     def _say(self, told: str) -> str:
@@ -166,15 +183,3 @@ class VideosApi:
 def _kind_of(code: object) -> type[BackendError]:
     """Whether a model would not make a video, or only did not; servers give codes of any type."""
     return RefusalError if isinstance(code, str) and code in REFUSALS else BackendError
-
-
-def _stay_on(base: httpx2.URL) -> Any:
-    """A hook that keeps a server from sending us on to places that only we can reach."""
-
-    def forget_other_hosts(response: httpx2.Response) -> None:
-        if response.has_redirect_location:
-            target = response.request.url.join(response.headers["location"])
-            if (target.scheme, target.netloc) != (base.scheme, base.netloc):
-                del response.headers["location"]
-
-    return forget_other_hosts

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.backends.options import Options
-from generator.backends.weights import SAFETENSORS, read_header
+from generator.backends.weights import METADATA, SAFETENSORS, read_header
 from generator.errors import BackendError
 
 GIBIBYTE = 2**30
@@ -100,7 +100,7 @@ def _loaded_bytes(file: Path, *, dtype: str) -> int:
     """From the header alone, which a safetensors file begins with."""
     total = 0
     for key, tensor in read_header(file).items():
-        if key == "__metadata__":
+        if key == METADATA:
             continue
         begin, end = tensor["data_offsets"]
         stored = end - begin

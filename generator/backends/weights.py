@@ -20,6 +20,7 @@ CODE = frozenset({".py", ".pyc", ".so"})
 CODE_KEY = "auto_map"
 # The hub's cache links from snapshots/COMMIT to blobs/ beside it.
 SNAPSHOTS, BLOBS = "snapshots", "blobs"
+METADATA = "__metadata__"  # the one key of a header that is no tensor
 _LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
 
 
@@ -51,6 +52,8 @@ def check_folder(name: str, folder: Path) -> dict[str, Any]:
             weights += 1
             if not _is_safetensors(file):
                 raise SpecError(f"{name}: {file} is no safetensors file; save the model again.")
+            if any(part.startswith(".") for part in file.relative_to(folder).parts):
+                raise SpecError(f"{name}: {file} is hidden; take the dot from its name.")
     if not weights:
         raise SpecError(f"{name}: {folder} holds no safetensors; save the model with its weights.")
     content = _read_json(index)
@@ -61,7 +64,14 @@ def check_folder(name: str, folder: Path) -> dict[str, Any]:
             f"{name}: {index} names no class of diffusers; install the class as a package and name "
             "it in backend.pipeline."
         )
+    for part, kind in content.items():
+        if isinstance(kind, list) and not (len(kind) == 2 and _are_names(kind)):
+            raise SpecError(f"{name}: {index} names no class for {part}; save the model again.")
     return content
+
+
+def _are_names(kind: list[Any]) -> bool:
+    return all(each is None or isinstance(each, str) for each in kind)
 
 
 def hash_folder(folder: Path) -> str:
@@ -115,7 +125,7 @@ def _check_code(name: str, file: Path) -> None:
 def _read_json(file: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, OSError):
+    except (ValueError, OSError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 
@@ -126,4 +136,18 @@ def _is_safetensors(file: Path) -> bool:
     if len(head) < 9 or head[8:] != b"{":
         return False
     length = int.from_bytes(head[:8], "little")
-    return 0 < length <= min(_LONGEST_HEADER, file.stat().st_size - 8)
+    size = file.stat().st_size - 8 - length
+    if length > _LONGEST_HEADER or size < 0:
+        return False
+    try:
+        tensors = [tensor for key, tensor in read_header(file).items() if key != METADATA]
+        return all(_lies_within(tensor, size) for tensor in tensors)
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
+def _lies_within(tensor: dict[str, Any], size: int) -> bool:
+    begin, end = tensor["data_offsets"]
+    numbers = [begin, end, *tensor["shape"]]
+    whole = all(type(number) is int and number >= 0 for number in numbers)
+    return whole and begin <= end <= size and isinstance(tensor["dtype"], str)

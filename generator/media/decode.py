@@ -114,7 +114,13 @@ class _Pictures:
             raise ClipError(f"{self.name} has no frame that decodes; encode it again as MP4.")
         times = np.array(self.times) - self.times[0]
         period = 1 / float(self.info.fps)
-        grid = np.arange(round(times[-1] / period) + 1) * period
+        count = round(times[-1] / period) + 1
+        if count > self.most:
+            raise ClipError(
+                f"{self.name} has {float(self.info.fps):g} frames a second, more than {self.most} "
+                "in all; encode it again at a lower rate."
+            )
+        grid = np.arange(count) * period
         if len(grid) == len(times) and np.abs(times - grid).max() <= period / 2:
             return np.stack(self.frames), self.times[0]
         later = np.clip(np.searchsorted(times, grid), 1, max(1, len(times) - 1))
@@ -151,6 +157,8 @@ class _Heard:
         if self.resampler is None or self.sample_rate is None:
             return None, None
         self._take(self.resampler.resample(None))
+        if not self.parts:
+            return None, None
         audio = np.concatenate(self.parts, axis=1)
         late = round((self.start_s - start_s) * self.sample_rate)
         if late > self.most_samples:

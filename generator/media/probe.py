@@ -5,6 +5,7 @@ checked before anything is decoded: a playlist named .mp4 opens no other file, a
 declares hours or huge pictures is refused. Not covered: a fault in the decoder itself.
 """
 
+import stat
 from dataclasses import dataclass
 from fractions import Fraction
 from io import BytesIO
@@ -75,9 +76,12 @@ def read_source(source: Path | bytes, limits: Limits) -> tuple[str, bytes]:
     else:
         name = str(source)
         try:
-            size = source.stat().st_size
+            told = source.stat()
         except OSError as error:
             raise ClipError(f"{name} cannot be read: {error.strerror}.") from None
+        if not stat.S_ISREG(told.st_mode):
+            raise ClipError(f"{name} is no file; give a video file.")
+        size = told.st_size
     if size > limits.file_bytes:
         raise ClipError(
             f"{name} has {size // MEBIBYTE} MiB; make it {limits.file_bytes // MEBIBYTE} or less."
@@ -133,6 +137,8 @@ def inspect(
         raise ClipError(f"{name} has no picture; give a video file.")
     video = container.streams.video[0]
     audio = container.streams.audio[0] if container.streams.audio else None
+    if any(stream is not None and stream.codec_context is None for stream in (video, audio)):
+        raise ClipError(f"{name} is coded in a way that is not known here; encode it again as MP4.")
     width, height = video.codec_context.width, video.codec_context.height
     if width < 1 or height < 1:
         raise ClipError(f"{name} does not say how large its picture is; encode it again.")

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
+from generator.errors import ClipError
 from generator.serve import previews
 from generator.serve.errors import (
     ApiError,
@@ -60,11 +61,14 @@ def make_app(
     def content(request: Request) -> Response:
         asked = Download.read(dict(request.query_params))
         file = service.file(request.path_params["video_id"])
-        match asked.variant:
-            case "thumbnail":
-                return Response(previews.thumbnail(file), media_type="image/webp")
-            case "spritesheet":
-                return Response(previews.spritesheet(file), media_type="image/jpeg")
+        try:
+            match asked.variant:
+                case "thumbnail":
+                    return Response(previews.thumbnail(file), media_type="image/webp")
+                case "spritesheet":
+                    return Response(previews.spritesheet(file), media_type="image/jpeg")
+        except ClipError as error:  # deleted meanwhile, or damaged
+            raise NotFound(str(error), param="video_id", code="video_not_found") from error
         return FileResponse(file, media_type="video/mp4", filename=file.name)
 
     def list_models(_: Request) -> Response:

@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 
 from generator.clips import ClipRequest
-from generator.serve.errors import BadRequest
+from generator.serve.errors import BadRequest, NotFound
 from generator.serve.images import check_image
 from generator.serve.shapes import CreateVideo, ListVideos, Video
 from generator.serve.store import VideoStore
@@ -43,11 +43,7 @@ class VideoService:
             size=terms.size,
             seed=seed,
         )
-        source = None
-        if image is not None:
-            source = self.store.image(video.id)
-            source.write_bytes(image)
-        self.store.put(video)
+        source = None if image is None else self.store.image(video.id)
         request = ClipRequest(
             terms.entrant,
             terms.track,
@@ -58,6 +54,9 @@ class VideoService:
             rendition_only=True,
         )
         try:
+            if source is not None and image is not None:
+                source.write_bytes(image)
+            self.store.put(video)
             self.queue.add(request)
         except Exception:
             self.store.remove(video.id)
@@ -118,7 +117,14 @@ class VideoService:
                 param="video_id",
                 code="video_not_ready",
             )
-        return self.store.file(video_id)
+        file = self.store.file(video_id)
+        if not file.is_file():
+            raise NotFound(
+                f"The file of {video_id} is gone; ask for the video again.",
+                param="video_id",
+                code="video_not_found",
+            )
+        return file
 
     def _with_progress(self, video: Video) -> Video:
         if video.status != "in_progress":

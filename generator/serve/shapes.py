@@ -4,13 +4,16 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from generator.plain import storable
 from generator.serve.errors import BadRequest
 
 MOST_PROMPT = 32_000  # characters, as the OpenAI API has it
 MOST_SEED = 2**63 - 1  # what a generator of torch takes
 MOST_PAGE = 100
+MOST_SECONDS = 24 * 3600  # no server makes as much; a number of a million digits takes for ever
+MOST_RATE = 20  # characters, as in 24000/1001
 Status = Literal["queued", "in_progress", "completed", "failed"]
 Variant = Literal["video", "thumbnail", "spritesheet"]
 
@@ -31,7 +34,7 @@ class _Checked(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            param = ".".join(str(part) for part in first["loc"][:1]) or None
+            param = storable(".".join(str(part) for part in first["loc"][:1]))[:100] or None
             match first["type"]:
                 case "missing":
                     raise BadRequest(f"{param} is missing; give it.", param=param) from None
@@ -47,15 +50,21 @@ class _Checked(BaseModel):
             raise BadRequest(f"{param} is wrong: {reason}.", param=param) from None
 
 
+def _short(rate: object) -> object:
+    if isinstance(rate, str) and (len(rate) > MOST_RATE or "e" in rate.lower()):
+        raise ValueError("write frames a second such as 24, 23.976 or 24000/1001")
+    return rate
+
+
 class CreateVideo(_Checked):
     """The parameters of a new video, beside its image; from `seed` on those of `extra_body`."""
 
     prompt: str = Field(min_length=1, max_length=MOST_PROMPT, pattern=r"\S")
     model: str | None = None
-    seconds: Annotated[Decimal, Field(gt=0, decimal_places=9)] | None = None
+    seconds: Annotated[Decimal, Field(gt=0, le=MOST_SECONDS, decimal_places=9)] | None = None
     size: str | None = None
     seed: Annotated[int, Field(ge=0, le=MOST_SEED)] | None = None
-    fps: Annotated[Fraction, Field(ge=1, le=60)] | None = None
+    fps: Annotated[Fraction, BeforeValidator(_short), Field(ge=1, le=60)] | None = None
     audio: bool | None = None
 
 

@@ -45,8 +45,8 @@ class VideoStore:
     def put(self, video: Video) -> None:
         """Take a new video in."""
         with self._lock:
+            self._write(video)  # a video that cannot be noted is none
             self._videos[video.id] = video
-            self._write(video)
 
     def get(self, video_id: str) -> Video:
         """What is known of a video.

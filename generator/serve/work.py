@@ -3,6 +3,7 @@
 A model that crashes takes its process with it and one video; the next video starts another.
 """
 
+import logging
 import math
 import threading
 import time
@@ -10,6 +11,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
+from generator.errors import first_line
+from generator.plain import storable
 from generator.process import STOPPING_S, WorkerProcess
 from generator.serve.errors import QueueFull
 from generator.serve.shapes import VideoError
@@ -19,6 +22,9 @@ from generator.serve.store import STOPPED, VideoStore
 LEAST_WAIT_S, MOST_WAIT_S = 1, 60
 REMEMBERED = 8  # the last videos whose times say how long one takes
 MOST_PROGRESS = 99  # percent, until the file is there
+
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -130,8 +136,10 @@ class WorkQueue:
                 clip = self._make(job, worker)
                 if not job.cancelled:
                     self._keep(job, clip)
-            except OSError as error:  # no process, or no room on the disk
-                told = f"The server could not make the video ({error.strerror or error})."
+            except Exception as error:  # no process, no room on the disk; the next video comes
+                logger.exception("no video of %s", job.video_id)
+                reason = getattr(error, "strerror", None) or first_line(error)
+                told = storable(f"The server could not make the video ({reason}).")
                 self._store.fail(job.video_id, VideoError(code="server_error", message=told))
             with self._changed:
                 del self._in_work[job.video_id]

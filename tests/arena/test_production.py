@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from arena import catalog, production
 from arena.cli import app
 from arena.entries import EntrantEntry, PromptEntry
-from arena.errors import ProductionError
+from arena.errors import ArenaError, ProductionError, StoreUnavailable
 from arena.home import Arena, make_arena, utc_now
 from arena.models import Clip, ClipStatus
 from arena.production.making import store_clip
@@ -153,6 +153,30 @@ def test_a_recheck_says_what_is_gone_and_which_versions_are_others(arena: Arena)
     gone, changed = production.recheck(arena.store, drawn, workers=0)
     assert "cannot be compared" in gone.words()
     assert "torch 1.0, now" in changed.words()
+
+
+@pytest.mark.parametrize("broken", ["store", "database"])
+def test_a_clip_that_cannot_be_stored_leaves_no_file(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    if broken == "store":
+        whole = arena.store.filesystem.pipe_file
+
+        def full(path: str, data: bytes) -> None:
+            whole(path, data[:10])
+            if "/renditions/" in path:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(arena.store.filesystem, "pipe_file", full)
+    else:
+
+        def locked(*_: object) -> None:
+            raise StoreUnavailable("The database is locked.")
+
+        monkeypatch.setattr("arena.production.making.enter", locked)
+    with pytest.raises(ArenaError):
+        produce(arena)
+    assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
 
 
 def test_a_cluster_that_does_not_answer_is_one_sentence(arena: Arena) -> None:

@@ -1,22 +1,30 @@
 """What cannot be shown is refused with its reason, and kept for the operator to look at."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from small_clips import HEIGHT, WIDTH, ball_clip, ball_frames, entrant_of, small_track, tone
 
-from generator.checks import check_rendition, check_samples
-from generator.clips import ClipRequest, FailedClip
+from generator.checks import check_rendition
+from generator.checks import check_samples as check_all
+from generator.clips import ClipRequest, FailedClip, RawClip
 from generator.engine import generate
 from generator.errors import ClipError
 from generator.media import encode_master, encode_rendition
+from generator.media.fit import fit_to_track
+from generator.spec import TrackSettings
 
 SILENT, HEARD = small_track(audio=False), small_track(audio=True)
 
 
 def level(value: int) -> np.ndarray:
     return np.full((24, HEIGHT, WIDTH, 3), value, np.uint8)
+
+
+def check_samples(raw: RawClip, track: TrackSettings) -> None:
+    check_all(raw, raw.frames, track)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +53,14 @@ def test_a_dark_clip_in_which_little_moves_is_shown() -> None:
     for index, frame in enumerate(frames):
         frame[20:30, 2 * index : 2 * index + 10] = 60
     check_samples(ball_clip(frames=frames), SILENT)
+
+
+@pytest.mark.parametrize("fps", [Fraction(1, 10), Fraction(1, 2)])
+def test_a_clip_so_slow_that_one_picture_is_left_of_it_is_frozen(fps: Fraction) -> None:
+    slow = ball_clip(frames=ball_frames()[::12], fps=fps, audio=None)
+    fitted, _ = fit_to_track(slow, SILENT)
+    with pytest.raises(ClipError, match="frozen"):
+        check_all(slow, fitted.frames, SILENT)
 
 
 def test_a_finished_file_is_played_to_its_end() -> None:

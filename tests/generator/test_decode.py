@@ -1,6 +1,9 @@
 """Files are judged by what they hold, within limits, before anything is decoded."""
 
+import os
 import struct
+import sys
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -12,6 +15,7 @@ from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, ball_frames, small_tra
 
 from generator.errors import ClipError
 from generator.media import Limits, decode, encode_master, encode_rendition, probe
+from generator.media.probe import MediaInfo
 
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nneighbour.ts\n#EXT-X-ENDLIST\n"
 
@@ -137,6 +141,25 @@ def test_a_varying_frame_rate_becomes_regular() -> None:
     assert np.array_equal(raw.frames[7], frames[5])
     assert np.array_equal(raw.frames[11], frames[6])
     assert np.array_equal(raw.frames[12:], frames[6:])
+
+
+def test_a_rate_that_no_limit_holds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = sys.modules["generator.media.decode"]  # the package has a function of this name
+    told = module.inspect
+
+    def lie(*words: object, **more: object) -> MediaInfo:
+        return replace(told(*words, **more), fps=Fraction(30_000))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "inspect", lie)
+    with pytest.raises(ClipError, match="30000 frames a second, more than"):
+        decode(film(ball_frames(12), list(range(12))), until_s=5)
+
+
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "pipe.mp4", Path("/dev/zero"), tmp_path):
+        with pytest.raises(ClipError, match="is no file"):
+            decode(path)
 
 
 def test_a_file_with_sound_alone_is_refused() -> None:

@@ -1,5 +1,6 @@
 """`python -m generator`: what works, and one line for what does not."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,31 @@ def test_sample_refuses_before_it_generates(
     assert done.returncode == 1
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize("module", ["generator", "arena"])
+def test_code_beside_a_spec_never_runs(tiny_foal: Path, tmp_path: Path, module: str) -> None:
+    (tmp_path / "evil.py").write_text("open('canary', 'w')\nclass Evil: ...\n", encoding="utf-8")
+    spec = tiny_foal.read_text(encoding="utf-8").replace("generator.foal:FoalPipeline", "evil:Evil")
+    spec = spec.replace('"tiny"', f'"{tiny_foal.parent / "tiny"}"')
+    (tmp_path / "evil.toml").write_text(spec, encoding="utf-8")
+    words = {
+        "generator": ["sample", "evil.toml", "a ball", "-o", "x.mp4"],
+        "arena": ["entrants", "add", "evil.toml"],
+    }
+    environment = os.environ | {"ARENA_HOME": str(tmp_path / "home")}
+    for each in (["init"], words[module]) if module == "arena" else (words[module],):
+        done = subprocess.run(
+            [sys.executable, "-m", module, *each],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "there is no pipeline evil:Evil here" in done.stderr
+    assert not (tmp_path / "canary").exists()
 
 
 def test_debug_shows_where() -> None:

@@ -1,5 +1,6 @@
 """Models behind an OpenAI Videos API: our own server, and one that misbehaves by a script."""
 
+import gzip
 import time
 from contextlib import closing
 from pathlib import Path
@@ -206,6 +207,11 @@ def test_what_a_model_would_not_make_is_told_from_what_failed(code: object, refu
         ([Reply(body=video()), Reply(body=b"", endless=True)], "more than 1 MiB"),
         ([Reply(body={"hello": "world"})], "no video of the OpenAI Videos API"),
         ([Reply(body=b"<html>")], "no video of the OpenAI Videos API"),
+        ([Reply(body=b" " * (5 * 2**20))], "more than 4 MiB where a video is described"),
+        (
+            [Reply(body=gzip.compress(b" " * 2**20), headers={"content-encoding": "gzip"})],
+            "packs its answers",
+        ),
         (
             [Reply(body=video()), Reply(302, {}, {"location": "http://localhost:9/secret"})],
             "to another host",
@@ -215,6 +221,19 @@ def test_what_a_model_would_not_make_is_told_from_what_failed(code: object, refu
 def test_what_is_no_video_is_refused(replies: list[Reply], message: str) -> None:
     with scripted(replies) as server:
         assert message in reason(ask(behind(server.base_url, max_download_mib=1)))
+
+
+def test_what_a_server_says_can_be_stored_and_is_no_price(film: bytes) -> None:
+    odd = video() | {"seconds": "1.5e307", "usage": {"note": "\ud83d \0", "of": float("nan")}}
+    with scripted([Reply(body=odd), Reply(body=film)]) as server:
+        entrant = behind(server.base_url).model_copy(update={"price_usd_per_minute": 6.0})
+        clip = ask(entrant)
+    assert isinstance(clip, GeneratedClip)
+    assert clip.provenance.cost_usd == pytest.approx(0.1)
+    assert clip.provenance.usage == {"note": "? \N{REPLACEMENT CHARACTER}", "of": "nan"}
+    error = {"code": "server_error", "message": "\ud83d broke"}
+    with scripted([Reply(body=video(status="failed", error=error))]) as server:
+        reason(ask(behind(server.base_url))).encode()
 
 
 def test_a_redirect_on_the_same_host_is_followed(film: bytes) -> None:

@@ -12,6 +12,8 @@ import pytest
 from PIL import Image
 
 from generator.media import decode, probe
+from generator.serve.errors import NotFound
+from generator.serve.service import VideoService
 from generator.serve.shapes import Video, VideoError
 from generator.serve.store import VideoStore
 from video_servers import Served, serving, wait_for
@@ -112,6 +114,9 @@ def test_json_is_taken_as_well_with_its_image_in_it(served: Served) -> None:
         ({"seconds": "soon"}, "seconds"),
         ({"seconds": "-1"}, "seconds"),
         ({"seconds": "21"}, "seconds"),
+        ({"seconds": "1e400"}, "seconds"),
+        ({"seconds": "1e30000000"}, "seconds"),  # a number that takes minutes to write out
+        ({"extra_body": {"fps": "1e30000000"}}, "fps"),
         ({"extra_body": {"seed": -1}}, "seed"),
         ({"extra_body": {"colour": "red"}}, "colour"),
         ({"input_reference": b"no picture"}, "input_reference"),
@@ -166,6 +171,23 @@ def test_videos_are_listed_in_pages(served: Served, made: Video) -> None:
     assert (len(page.data), page.has_more, page.last_id) == (1, True, newest[0])
     with pytest.raises(openai.BadRequestError, match="limit"):
         served.client.videos.list(limit=0)
+
+
+def test_a_file_that_is_gone_is_404(tmp_path: Path) -> None:
+    store = VideoStore(tmp_path, keep=9, keep_s=9)
+    service = VideoService(None, store, None)  # type: ignore[arg-type]
+    terms = {"model": "m", "created_at": 0, "prompt": "p", "seconds": "1", "size": "2x2", "seed": 0}
+    store.put(Video(id="video_1", status="completed", completed_at=store.now(), **terms))
+    with pytest.raises(NotFound, match="is gone"):
+        service.file("video_1")
+
+
+def test_a_video_that_cannot_be_noted_is_none(tmp_path: Path) -> None:
+    store = VideoStore(tmp_path / "gone", keep=9, keep_s=9)
+    terms = {"model": "m", "created_at": 0, "prompt": "p", "seconds": "1", "size": "2x2", "seed": 0}
+    with pytest.raises(OSError, match="gone"):
+        store.put(Video(id="video_1", **terms))
+    assert store.all() == []
 
 
 def test_a_deleted_video_is_gone(served: Served) -> None:

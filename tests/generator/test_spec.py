@@ -52,6 +52,12 @@ def test_an_entrant_file_is_read_with_all_its_keys(tmp_path: Path) -> None:
     assert entrant.backend.options == {"model": "weights", "revision": "main"}
 
 
+@pytest.mark.parametrize("value", ["2026-11-26", "nan", "[" * 3000 + "]" * 3000, "9" * 5000])
+def test_values_that_no_call_has_are_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(SpecError, match=r"cannot be used|not valid TOML"):
+        read_entrant(write(tmp_path, f"{GOOD}seen = {value}\n"))
+
+
 def test_a_model_folder_is_found_from_the_spec(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     options = read_entrant(write(tmp_path, GOOD)).backend.options

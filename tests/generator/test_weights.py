@@ -66,6 +66,35 @@ def test_a_pickle_in_a_subfolder_is_refused(model: Path) -> None:
     refused(model, "is pickled")
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"a": nonsense',
+        b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": "none"}}',
+        b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 99]}}',
+        b'{"a": []}',
+        b"{" * 9000,
+    ],
+)
+def test_a_header_that_lies_is_refused(model: Path, header: bytes) -> None:
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    refused(model, "is no safetensors file")
+
+
+def test_weights_that_the_hash_leaves_out_are_refused(model: Path) -> None:
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_name(".hidden.safetensors"))
+    refused(model, "is hidden")
+
+
+def test_an_index_that_names_no_class_for_a_part_is_refused(model: Path) -> None:
+    file = model / "model_index.json"
+    index = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(index | {"more": []}), encoding="utf-8")
+    refused(model, "names no class for more")
+
+
 def test_links_out_of_the_folder_are_refused(model: Path, tmp_path: Path) -> None:
     outside = tmp_path / "secret.safetensors"
     weights = model / "vae" / "diffusion_pytorch_model.safetensors"
