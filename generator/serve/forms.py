@@ -24,7 +24,10 @@ async def read_create(request: Request, *, most_bytes: int) -> tuple[CreateVideo
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in FORMS:
-        values, image = await _read_form(request, most_bytes=most_bytes)
+        try:
+            values, image = await _read_form(request, most_bytes=most_bytes)
+        except (LookupError, UnicodeError):
+            raise BadRequest("The form's charset is not known here; send it as UTF-8.") from None
     elif kind == "application/json" or not kind:
         values, image = _read_json(await request.body())
     else:

@@ -24,7 +24,8 @@ class RequireKey:
         """Let a request through, or answer 401."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
             scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-            matches = hmac.compare_digest(given.strip().encode(), self.key)
+            # Headers come as latin-1, whatever the bytes are: the key's own are compared.
+            matches = hmac.compare_digest(given.strip().encode("latin-1"), self.key)
             if scheme.lower() != "bearer" or not matches:
                 error = Unauthorized(
                     "The API key is missing or wrong; send it as a bearer token.",

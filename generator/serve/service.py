@@ -1,6 +1,7 @@
 """What the API does: orders, looks up, lists, hands out and deletes videos."""
 
 import secrets
+import threading
 from pathlib import Path
 
 from generator.clips import ClipRequest
@@ -12,6 +13,7 @@ from generator.serve.terms import Catalogue
 from generator.serve.work import WorkQueue
 
 SEEDS = 2**32
+IMAGES_AT_ONCE = 2  # an opened picture takes up to a thousand times its file's bytes
 
 
 class VideoService:
@@ -21,6 +23,7 @@ class VideoService:
         self.catalogue = catalogue
         self.store = store
         self.queue = queue
+        self._opening = threading.Semaphore(IMAGES_AT_ONCE)
 
     def create(self, asked: CreateVideo, image: bytes | None) -> Video:
         """Order a video.
@@ -32,7 +35,8 @@ class VideoService:
         terms = self.catalogue.agree(asked, with_image=image is not None)
         self.queue.refuse_if_full()  # before an image is opened and stored
         if image is not None:
-            check_image(image)
+            with self._opening:
+                check_image(image)
         seed = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
         video = Video(
             id=f"video_{secrets.token_hex(16)}",

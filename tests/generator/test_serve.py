@@ -7,6 +7,7 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 from PIL import Image
@@ -16,7 +17,7 @@ from generator.serve.errors import NotFound
 from generator.serve.service import VideoService
 from generator.serve.shapes import Video, VideoError
 from generator.serve.store import VideoStore
-from video_servers import Served, serving, wait_for
+from video_servers import KEY, Served, serving, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 
@@ -132,6 +133,15 @@ def test_what_cannot_be_made_is_refused_by_name(
     assert error.param == param
     assert param in error.message
     assert error.message.count("\n") == 0
+
+
+def test_a_form_of_an_unknown_charset_is_refused(served: Served) -> None:
+    kind = "multipart/form-data; boundary=x; charset=undefined"
+    body = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na\r\n--x--\r\n'
+    headers = {"content-type": kind, "authorization": f"Bearer {KEY}"}
+    answer = httpx.post(f"{served.base_url}/videos", content=body, headers=headers)
+    assert answer.status_code == 400
+    assert "charset" in answer.json()["error"]["message"]
 
 
 def test_an_upload_that_is_too_large_is_refused(served: Served) -> None:
