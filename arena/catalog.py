@@ -118,8 +118,7 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Ente
     if any(getattr(entrant, key) != value for key, value in values.items()):
         _correct(session, entrant, values)
         outcomes.append("has other settings now")
-    if further := [track for track in tracks if track not in entrant.tracks]:
-        entrant.tracks = sorted([*entrant.tracks, *further], key=lambda track: track.id)
+    if further := _widen(entrant, tracks):
         outcomes.append(f"competes in {', '.join(track.name for track in further)} too")
     return Entered(entrant, " and ".join(outcomes) or "was here already")
 
@@ -137,6 +136,14 @@ def _correct(session: Session, entrant: Entrant, values: dict[str, Any]) -> None
     for key, value in values.items():
         setattr(entrant, key, value)
     session.flush()
+
+
+def _widen(what: Entrant | Prompt, tracks: list[Track]) -> list[Track]:
+    """Add those of the tracks that it is not in; which they are."""
+    further = [track for track in tracks if track not in what.tracks]
+    if further:
+        what.tracks = sorted([*what.tracks, *further], key=lambda track: track.id)
+    return further
 
 
 def retire(session: Session, what: Entrant | Prompt, *, now: datetime) -> bool:
@@ -213,9 +220,8 @@ def import_prompts(session: Session, entries: Sequence[PromptEntry], *, now: dat
                 ],
             )
             session.add(prompt)
-        elif further := [track for track in tracks if track not in prompt.tracks]:
+        elif _widen(prompt, tracks):
             widened += 1
-            prompt.tracks = sorted([*prompt.tracks, *further], key=lambda track: track.id)
     session.flush()
     return Imported(added, len(entries) - added, widened)
 

@@ -123,7 +123,7 @@ def read_track(path: Path) -> TrackEntry:
 def explain(error: ValidationError) -> str:
     """The first thing that is wrong, as part of a sentence."""
     # A misspelt key before the one that is missing for it.
-    first = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")[0]
+    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     key = ".".join(str(part) for part in first["loc"]) or "the file"
     if first["type"] == "missing":
         return f"the key '{key}' is missing"

@@ -53,7 +53,6 @@ def _measurable(value: Any) -> Any:
     return value if isinstance(value, int | float) and 0 <= value < math.inf else None
 
 
-MEASURED = ("seconds", "gpu_seconds", "energy_joules", "cost_usd")
 Measured = Annotated[float | None, BeforeValidator(_measurable)]
 
 
@@ -92,10 +91,9 @@ class Provenance(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _can_be_stored(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _can_be_stored(cls, values: dict[str, Any]) -> Any:
         """Texts and values of models and servers become such as JSON and databases hold."""
-        kept = {key: values[key] for key in ("created_at", *MEASURED) if key in values}
-        return {**plain(values), **kept}
+        return plain(values)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ def first_mistake(error: ValidationError, model: type[BaseModel], *, prefix: str
 
     A key that is misspelt comes before the one that is missing for it.
     """
-    found = sorted(error.errors(), key=lambda each: each["type"] != "extra_forbidden")[0]
+    found = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
     key = prefix + ".".join(str(part) for part in found["loc"]) or "the file"
     match found["type"]:
         case "missing":

@@ -87,10 +87,10 @@ def generate_missing(
 
     with arena.database.reading() as session:
         missing = production.find_missing(session, **_chosen(session, track, entrant))[:limit]
-        entered = bool(catalog.list_entrants(session))
+        none_entered = not missing and not catalog.list_entrants(session)
     if not missing:
         none_yet = "There are no entrants yet: `arena entrants add` enters them."
-        out.print("No clip is missing." if entered else none_yet)
+        out.print(none_yet if none_entered else "No clip is missing.")
         return
     made = production.produce(
         arena.database, arena.store, missing, workers=workers, ray=ray, clock=utc_now

@@ -92,8 +92,7 @@ def put_files(
         status=ClipStatus.FAILED,
         created_at=now,
     )
-    provenance = None if isinstance(result, FailedClip) else result.provenance
-    told = None if provenance is None else provenance.model_dump(mode="json")
+    told = result.provenance.model_dump(mode="json") if isinstance(result, GeneratedClip) else None
     if result.master is not None:
         master = result.master
         clip.master_path = store.put(master.data, folder="masters", suffix=master.suffix)

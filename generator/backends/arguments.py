@@ -7,13 +7,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from generator.backends.values import check_values
+from generator.backends.values import FRAME_COUNT, FRAME_RATE, check_values
 from generator.errors import SpecError
 from generator.spec import Entrant, Modality, TrackSettings
 
 # What pipelines call one thing, the usual name first.
-FRAME_COUNT = ("num_frames", "video_length")
-FRAME_RATE = ("frame_rate", "fps")
 IMAGE = ("image", "input_image")
 VIDEO = ("video", "input_video")
 SOURCE: dict[Modality, tuple[str, ...]] = {"image-to-video": IMAGE, "video-edit": VIDEO}

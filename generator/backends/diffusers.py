@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from generator.backends import room
 from generator.backends.arguments import (
-    FRAME_COUNT,
     SOURCE,
     CallArguments,
     arrange_call,
@@ -26,11 +25,11 @@ from generator.backends.options import Options, read_options
 from generator.backends.outputs import can_be_heard, crop_surplus, read_output, read_warnings
 from generator.backends.sources import Canvas, read_source, without_media
 from generator.backends.steps import tell_steps
+from generator.backends.values import FRAME_COUNT
 from generator.backends.weights import check_folder, hash_folder
 from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, SpecError
 from generator.memory import reuse_freed_memory
-from generator.plain import plain
 from generator.spec import Entrant, TrackSettings
 
 PACKAGES = ("diffusers", "transformers", "accelerate", "torch", "safetensors", "av", "numpy")
@@ -169,17 +168,17 @@ class DiffusersBackend:
             model=options.model if options.is_hub_id else Path(options.model).name,
             revision=options.revision,
             weights_sha256=self._weights_sha256,
-            scheduler=plain(dict(scheduler)),
+            scheduler=dict(scheduler),
             seed=request.seed,
-            call=plain(without_media(arguments.passed)),
-            dropped=plain(without_media(arguments.dropped)),
+            call=without_media(arguments.passed),
+            dropped=without_media(arguments.dropped),
             adapted=(*steps_down, *cropped),
             warnings=read_warnings(output),
             versions=installed_versions(PACKAGES),
             hardware=meter.hardware,
             device=options.device,
             dtype=options.dtype,
-            options=plain(options.told()),
+            options=options.told(),
             steps=_steps(pipeline, arguments),
             guidance=_number(pipeline, arguments, "guidance_scale"),
             seconds=meter.seconds,

@@ -60,14 +60,14 @@ def pipeline_class(name: str, options: Options, index: dict[str, Any] | None) ->
 
 def _check_complete(name: str, named: str, kind: Any, index: dict[str, Any]) -> None:
     optional = getattr(kind, "_optional_components", [])
-    needed = {
-        key: parameter
+    lacking = [
+        key
         for key, parameter in inspect.signature(kind.__init__).parameters.items()
         if parameter.default is parameter.empty
         and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
-        and key not in ("self", *optional)
-    }
-    if lacking := [key for key in needed if key not in index]:
+        and key not in ("self", *optional, *index)
+    ]
+    if lacking:
         raise SpecError(
             f"{name}: {named} is made of a {lacking[0]} too, which the folder does not have; name "
             "the class that it was saved from, or give the whole folder."

@@ -21,7 +21,6 @@ from generator.backends.sources import first_image
 from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, ClipError
 from generator.media import Limits, decode
-from generator.plain import plain
 from generator.spec import Entrant, TrackSettings
 
 if TYPE_CHECKING:
@@ -106,7 +105,7 @@ class OpenaiBackend:
             backend="openai",
             model=options.model,
             seed=request.seed,
-            call=plain(asked | extra),
+            call=asked | extra,
             dropped={} if options.send_seed else seed,
             adapted=_adapted(seconds, size, track),
             versions=installed_versions(PACKAGES),
@@ -152,4 +151,4 @@ def _adapted(seconds: float, size: tuple[int, int], track: TrackSettings) -> tup
 
 def _usage(video: "Video") -> dict[str, Any] | None:
     usage = (video.model_extra or {}).get("usage")
-    return plain(usage) if isinstance(usage, dict) else None
+    return usage if isinstance(usage, dict) else None

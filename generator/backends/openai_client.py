@@ -13,7 +13,7 @@ from openai.types import Video
 
 from generator.backends.openai_limits import NO_PACKING, bound, stay_on
 from generator.backends.openai_options import OpenaiOptions
-from generator.errors import BackendError, GeneratorError, RefusalError
+from generator.errors import BackendError, RefusalError
 from generator.progress import tell_progress
 
 REQUEST_S = 120.0  # for one answer to begin; a video's file may take longer
@@ -162,9 +162,6 @@ class VideosApi:
             raise BackendError(
                 f"{self.name}: {host} cannot be reached ({reason}); check base_url and the network."
             ) from None
-
-        except GeneratorError:
-            raise
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BackendError(
                 f"{self.name}: {host} gave an answer that cannot be read "

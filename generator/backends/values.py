@@ -11,8 +11,10 @@ from generator.errors import SpecError
 from generator.spec import Entrant
 
 SIDES = ("height", "width")
-COUNTS = ("num_frames", "video_length", "num_inference_steps")
-RATES = ("frame_rate", "fps")
+# What pipelines call one thing, the usual name first.
+FRAME_COUNT = ("num_frames", "video_length")
+FRAME_RATE = ("frame_rate", "fps")
+COUNTS = (*FRAME_COUNT, "num_inference_steps")
 MOST_PIXELS_A_SIDE = 8192  # beyond what any of these models was trained on, and a rendition holds
 MOST = 100_000  # frames or steps
 
@@ -35,7 +37,7 @@ def check_values(entrant: Entrant, call: Callable[..., Any]) -> None:
             most = MOST_PIXELS_A_SIDE if key in SIDES else MOST
             if type(value) is not int or not 1 <= value <= most:
                 raise SpecError(f"{where}; give a whole number from 1 to {most}.")
-        if key in RATES and (type(value) not in (int, float) or not 0 < value <= MOST):
+        if key in FRAME_RATE and (type(value) not in (int, float) or not 0 < value <= MOST):
             raise SpecError(f"{where}; give frames a second.")
 
 
