@@ -23,7 +23,7 @@ def main() -> None:
     if sys.path[0] == os.getcwd():
         del sys.path[0]
     try:
-        from arena.cli import run  # takes a second, in which one may change one's mind
+        from arena.commands.cli import run  # takes a second, in which one may change one's mind
 
         run()
         return

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 
 from sqlalchemy.orm import Session
 
-from arena import catalog, database
+from arena import database
+from arena.catalog import catalog
+from arena.catalog.entries import read_prompts, read_track
 from arena.database import Database
-from arena.entries import read_prompts, read_track
 from arena.errors import CatalogError
 from arena.media import MediaStore, open_store
 from arena.settings import Settings, make_home

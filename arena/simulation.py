@@ -25,13 +25,9 @@ from itertools import count, islice
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 
-from arena.ballots import admit_voter, cast_vote, issue_battle
-from arena.catalog import find_track, list_tracks
+from arena.catalog.catalog import find_track, list_tracks
 from arena.database import Database
 from arena.errors import BallotError, NoPair
-from arena.forms import IssuedBattle, VoteForm
-from arena.limits import Rules
-from arena.matchmaking import is_active
 from arena.models import (
     Battle,
     Choice,
@@ -44,6 +40,10 @@ from arena.models import (
     Voter,
     VoterKind,
 )
+from arena.voting.ballots import admit_voter, cast_vote, issue_battle
+from arena.voting.forms import IssuedBattle, VoteForm
+from arena.voting.limits import Rules
+from arena.voting.matchmaking import is_active
 
 QUALITY = "quality"  # the measure that says all in one number
 # In parts of a measure's range: one voter often parts from the measured order, a hundred rarely.

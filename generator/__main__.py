@@ -125,7 +125,7 @@ def world(
     seed: Annotated[int, typer.Option(help="Another seed gives another clip.", min=0)] = 0,
 ) -> None:
     """Render a true clip of the built-in model's world: a source for prompts, no entrant."""
-    from generator.foal.true_clip import write_true_clip
+    from generator.foal.world.true_clip import write_true_clip
 
     _check_place(output)
     write_true_clip(caption, output, seed=seed)
@@ -140,7 +140,7 @@ def train(
     ] = None,
 ) -> None:
     """Train the built-in model, or go on with a training that was stopped."""
-    from generator.foal.train import train_from_file
+    from generator.foal.training.train import train_from_file
 
     train_from_file(config, run or Path("runs") / config.stem)
 
@@ -160,7 +160,12 @@ def measure(
     """Measure clips of the built-in world: prompt following, motion, sound on the hits."""
     from rich.console import Console
 
-    from generator.foal.measure_folder import RawFilm, as_table, measure_folder, measure_oracle
+    from generator.foal.measures.measure_folder import (
+        RawFilm,
+        as_table,
+        measure_folder,
+        measure_oracle,
+    )
     from generator.media import decode
 
     if oracle:
@@ -196,8 +201,8 @@ def bench(
     """Time the full-size model with random weights, stage by stage."""
     from rich.console import Console
 
-    from generator.foal.full.bench import Request
-    from generator.foal.full.bench import bench as time_model
+    from generator.fullsize.bench import Request
+    from generator.fullsize.bench import bench as time_model
 
     if json is not None:
         _check_place(json)

@@ -3,25 +3,29 @@
 Knows tables of votes and nothing else; needs numpy, scipy and pandas.
 """
 
-from ratings.agreement import krippendorff_alpha
-from ratings.anomalies import Screening, screen_voters
-from ratings.battles import Battles
-from ratings.bradley_terry import BradleyTerry, bradley_terry
-from ratings.elo import elo
+from ratings.diagnostics.agreement import krippendorff_alpha
+from ratings.diagnostics.fragility import Fragility, influence, votes_to_flip
+from ratings.diagnostics.goodness import GoodnessOfFit, goodness_of_fit
+from ratings.diagnostics.held_out import HeldOut, held_out
+from ratings.diagnostics.reliability import Reliability, reliability
+from ratings.dynamic.over_time import OverTime, over_time
 from ratings.errors import OptionError, RatingsError, VotesError
-from ratings.fragility import Fragility, influence, votes_to_flip
-from ratings.goodness import GoodnessOfFit, goodness_of_fit
-from ratings.held_out import HeldOut, held_out
+from ratings.inference.ranks import probability_above
+from ratings.inference.shares import Estimate
+from ratings.inference.uncertainty import Intervals, intervals
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
-from ratings.over_time import OverTime, over_time
-from ratings.planning import Plan, plan
-from ratings.ranks import probability_above
-from ratings.reading import read_votes
-from ratings.reliability import Reliability, reliability
-from ratings.sampling import PairProbabilities, inverse_probability_weights, pair_probabilities
-from ratings.shares import Estimate
-from ratings.simulation import simulate_power
-from ratings.uncertainty import Intervals, intervals
+from ratings.model.bradley_terry import BradleyTerry, bradley_terry
+from ratings.model.elo import elo
+from ratings.planning.planning import Plan, plan
+from ratings.planning.sampling import (
+    PairProbabilities,
+    inverse_probability_weights,
+    pair_probabilities,
+)
+from ratings.planning.simulation import simulate_power
+from ratings.screening.anomalies import Screening, screen_voters
+from ratings.votes.battles import Battles
+from ratings.votes.reading import read_votes
 
 __all__ = [
     "COLUMNS",

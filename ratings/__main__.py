@@ -8,15 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from ratings.battles import Battles
-from ratings.cluster_columns import AUTOMATIC, STAND_INS, Cluster
+from ratings.cli.reports import REPORTS, VOTERS
+from ratings.cli.tables import FORMATS, show_leaderboard, show_report
 from ratings.errors import OptionError, RatingsError, VotesError
 from ratings.leaderboard import METHODS, leaderboard, leaderboard_by
-from ratings.outcomes import BOTH_BAD_RULES, TIE_RULES
-from ratings.periods import AUTOMATIC as EVEN_PERIODS
-from ratings.reading import Progress, read_columns
-from ratings.reports import REPORTS, VOTERS
-from ratings.tables import FORMATS, show_leaderboard, show_report
+from ratings.model.outcomes import BOTH_BAD_RULES, TIE_RULES
+from ratings.votes.battles import Battles
+from ratings.votes.cluster_columns import AUTOMATIC, STAND_INS, Cluster
+from ratings.votes.periods import AUTOMATIC as EVEN_PERIODS
+from ratings.votes.reading import Progress, read_columns
 
 _OF_ELO = ("method", "ties", "both_bad", "anchor", "by")
 _OF_BRADLEY_TERRY = ("ci", "cluster", "bootstrap", "side", "covariate", "prior_sd")

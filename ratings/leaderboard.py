@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratings.battles import Battles
-from ratings.bradley_terry import bradley_terry, place_on_scale, why_nobody
-from ratings.cluster_columns import Cluster
-from ratings.columns import Outcome
-from ratings.connectivity import largest_part
-from ratings.elo import INITIAL, K, elo
 from ratings.errors import OptionError
-from ratings.outcomes import Rules, points_taken
-from ratings.ranks import interval_ranks, rank_sets
-from ratings.uncertainty import DEFAULT_ROUNDS, intervals
+from ratings.inference.ranks import interval_ranks, rank_sets
+from ratings.inference.uncertainty import DEFAULT_ROUNDS, intervals
+from ratings.model.bradley_terry import bradley_terry, place_on_scale, why_nobody
+from ratings.model.connectivity import largest_part
+from ratings.model.elo import INITIAL, K, elo
+from ratings.model.outcomes import Rules, points_taken
+from ratings.votes.battles import Battles
+from ratings.votes.cluster_columns import Cluster
+from ratings.votes.columns import Outcome
 
 COLUMNS = (
     "rank",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from arena.cli import app
+from arena.commands.cli import app
 from arena.settings import Settings
 
 DOCS = Path(__file__).parent.parent / "docs"

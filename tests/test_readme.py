@@ -7,9 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from arena import catalog, database
+from arena import database
+from arena.catalog import catalog
+from arena.catalog.entries import PromptEntry
 from arena.database import Database
-from arena.entries import PromptEntry
 from arena.settings import Settings, make_home
 from generator.media import encode_master
 from playable import film

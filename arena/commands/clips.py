@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 from sqlalchemy.orm import Session
 
-from arena import catalog
+from arena.catalog import catalog
+from arena.catalog.manifest import read_manifest
+from arena.commands.console import out, show_table
 from arena.commands.options import (
     EntrantOption,
     RayOption,
@@ -16,14 +18,12 @@ from arena.commands.options import (
     WorkersOption,
     open_here,
 )
-from arena.console import out, show_table
+from arena.commands.progress import progress
+from arena.commands.words import counted
 from arena.errors import ProductionError
-from arena.failures import failures_page, list_failures
 from arena.home import Arena, utc_now
-from arena.manifest import read_manifest
 from arena.models import Entrant, Track
-from arena.progress import progress
-from arena.words import counted
+from arena.production.failures import failures_page, list_failures
 
 if TYPE_CHECKING:
     from generator.clips import ClipRequest, FailedClip, GeneratedClip

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from arena import boards, standings
+from arena.commands.console import out, show_table
 from arena.commands.options import TrackOption, open_here
-from arena.console import out, show_table
+from arena.commands.progress import progress
 from arena.home import Arena, utc_now
 from arena.models import OVERALL, VoterKind
-from arena.progress import progress
+from arena.standings import boards, standings
 
 
 class Voters(StrEnum):
@@ -121,6 +121,6 @@ def export(
 
 def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A release.")]) -> None:
     """Check a release's sums and compute its leaderboards again; needs only the folder."""
-    from arena.verify import verify_release
+    from arena.release.verify import verify_release
 
     out.print(str(verify_release(folder)))

@@ -6,10 +6,10 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.catalog import find_entrant
+from arena.catalog.catalog import find_entrant
+from arena.catalog.manifest import ImportRow
 from arena.database import Database
 from arena.errors import NotFound, ProductionError
-from arena.manifest import ImportRow
 from arena.media import MediaStore
 from arena.models import Clip, Prompt, Track
 from arena.production.entrants import entrant_spec

@@ -14,9 +14,9 @@ from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.production.entrants import entrant_spec
 from arena.production.missing import make_request, request_key
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
-from generator.compare import Difference, compare
 from generator.engine import generate
 from generator.errors import ClipError, GeneratorError
+from generator.media.compare import Difference, compare
 
 MADE_ELSEWHERE = frozenset({"import", "folder"})  # backends that would only copy the file again
 PAID = "openai"  # a server's clips may cost: they are made again where their entrant is named

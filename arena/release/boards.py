@@ -7,10 +7,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from arena.boards import VOTERS
 from arena.models import Snapshot, Standing, Track, Vote, VoterKind
 from arena.release.collect import instant
-from arena.standings import known_categories, rated_votes, take_snapshot
+from arena.standings.boards import VOTERS
+from arena.standings.standings import known_categories, rated_votes, take_snapshot
 
 _OF_STANDING = (
     *("rating", "rating_lower", "rating_upper", "variance", "vote_count", "rank"),

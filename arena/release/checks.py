@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from arena.boards import VOTERS
 from arena.errors import ReleaseError
 from arena.models import OVERALL, VoterKind
 from arena.release.collect import JOIN
 from arena.release.columns import SIMULATED, SKIPS, VOTES
-from arena.standings import WINNERS
+from arena.standings.boards import VOTERS
+from arena.standings.standings import WINNERS
 
 KIND_OF = {VOTES.name: VoterKind.PERSON, SIMULATED.name: VoterKind.SIMULATED}
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased, selectinload
 
-from arena.catalog import list_entrants, list_prompts
+from arena.catalog.catalog import list_entrants, list_prompts
 from arena.errors import ReleaseError
 from arena.models import (
     Battle,
@@ -28,7 +28,7 @@ from arena.models import (
 )
 from arena.release import columns
 from arena.release.tables import make_table
-from arena.standings import WINNERS
+from arena.standings.standings import WINNERS
 
 LANGUAGE = "en"  # of the pages; there are no others yet
 PSEUDONYM_DIGITS = 32  # 128 bits: no two voters of a release share one

@@ -8,7 +8,7 @@ from typing import Any
 from arena.release.collect import instant
 from arena.release.columns import FORMS, Form, Kind
 from arena.release.tables import FORMATS
-from arena.standings import CONFIDENCE
+from arena.standings.standings import CONFIDENCE
 
 LICENCE = "CC-BY-4.0"  # of votes, prompts and leaderboards, as in the sets this one can join
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from arena.catalog import find_track, list_tracks
+from arena.catalog.catalog import find_track, list_tracks
 from arena.database import Database
 from arena.errors import ReleaseError
 from arena.media import MediaStore

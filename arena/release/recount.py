@@ -6,12 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from arena.boards import BOARD_COLUMNS, VOTERS
 from arena.errors import ReleaseError
 from arena.models import OVERALL, VoterKind
 from arena.release.collect import JOIN
 from arena.release.columns import SIMULATED, VOTES
-from arena.standings import rate
+from arena.standings.boards import BOARD_COLUMNS, VOTERS
+from arena.standings.standings import rate
 from ratings import RatingsError
 
 TABLE_OF = {VOTERS[VoterKind.PERSON]: VOTES.name, VOTERS[VoterKind.SIMULATED]: SIMULATED.name}

@@ -7,15 +7,17 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from arena import ballots, catalog, standings
-from arena.boards import VOTERS, Board, board_document, board_frame
-from arena.costs import MakingRecord, making_records
+from arena.catalog import catalog
 from arena.errors import MalformedVote
-from arena.forms import VoteForm
 from arena.home import Arena, utc_now
-from arena.limits import Rules
-from arena.matchmaking import is_active
 from arena.models import OVERALL, Choice
+from arena.standings import standings
+from arena.standings.boards import VOTERS, Board, board_document, board_frame
+from arena.standings.costs import MakingRecord, making_records
+from arena.voting import ballots
+from arena.voting.forms import VoteForm
+from arena.voting.limits import Rules
+from arena.voting.matchmaking import is_active
 from arena.web.addresses import ClipAddresses
 from arena.web.metrics import Metrics
 from arena.web.problems import first_complaint

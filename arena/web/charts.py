@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from arena.boards import Board, PairRecord
+from arena.standings.boards import Board, PairRecord
 from arena.web.theme import Palette
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name, never fetched

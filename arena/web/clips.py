@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from arena.ballots import clip_of
 from arena.errors import NotFound
 from arena.home import Arena, utc_now
 from arena.media import MediaStore
+from arena.voting.ballots import clip_of
 from arena.web.addresses import ClipAddresses
 from arena.web.problems import problem
 

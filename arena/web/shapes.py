@@ -4,8 +4,8 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from arena.forms import CastVote, IssuedBattle, RevealedSide
 from arena.models import Choice, Side, Track, Vote
+from arena.voting.forms import CastVote, IssuedBattle, RevealedSide
 from arena.web.addresses import ClipAddresses
 from arena.web.words import track_label
 

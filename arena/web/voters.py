@@ -13,7 +13,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from arena.ballots import new_voter_key
+from arena.voting.ballots import new_voter_key
 
 COOKIE = "arena_voter"
 COOKIE_HTTPS = f"__Host-{COOKIE}"

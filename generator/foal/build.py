@@ -7,9 +7,9 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
     FlowMatchEulerDiscreteScheduler,
 )
 
-from generator.foal import states
-from generator.foal.codec import FoalCodec
-from generator.foal.model import NOISE_SHIFT, FoalTransformer
+from generator.foal.model import states
+from generator.foal.model.codec import FoalCodec
+from generator.foal.model.transformer import NOISE_SHIFT, FoalTransformer
 from generator.foal.pipeline import FoalPipeline
 
 LIVELY = 2.0  # times what random weights are: else they draw a grey that nothing moves in

@@ -14,10 +14,17 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 )
 from torch import Tensor
 
-from generator.foal import sound, states
-from generator.foal.codec import FoalCodec, denormalize, normalize, read_at
-from generator.foal.latents import Generators, count_numbers, draw_noise, pack, renew_noise, unpack
-from generator.foal.model import (
+from generator.foal.model import states
+from generator.foal.model.codec import FoalCodec, denormalize, normalize, read_at
+from generator.foal.model.latents import (
+    Generators,
+    count_numbers,
+    draw_noise,
+    pack,
+    renew_noise,
+    unpack,
+)
+from generator.foal.model.transformer import (
     FRAMES_PER_TOKEN,
     Codes,
     FoalTransformer,
@@ -25,9 +32,10 @@ from generator.foal.model import (
     predict,
     velocity,
 )
-from generator.foal.pictures import SMALLEST_PIXELS, Picture, as_array, as_output
 from generator.foal.pipeline_output import FoalPipelineOutput
-from generator.foal.world import FRAME_RATE
+from generator.foal.world import sound
+from generator.foal.world.clip import FRAME_RATE
+from generator.foal.world.pictures import SMALLEST_PIXELS, Picture, as_array, as_output
 
 logger = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
-from generator.backends.sources import FORMATS
+from generator.backends.diffusers.sources import FORMATS
 from generator.serve.errors import BadRequest
 
 PARAM = "input_reference"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import uvicorn
 
+from generator.engine.process import preload
 from generator.errors import GeneratorError
-from generator.process import preload
 from generator.serve.app import make_app
 from generator.serve.guards import MEBIBYTE
 from generator.serve.service import VideoService

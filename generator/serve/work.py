@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
+from generator.engine.process import STOPPING_S, WorkerProcess
 from generator.errors import first_line
 from generator.plain import storable
-from generator.process import STOPPING_S, WorkerProcess
 from generator.serve.errors import QueueFull
 from generator.serve.shapes import VideoError
 from generator.serve.store import STOPPED, VideoStore

@@ -8,7 +8,7 @@ from statistics import stdev
 import pytest
 from sqlalchemy import func, select
 
-from arena import catalog, standings
+from arena.catalog import catalog
 from arena.database import Database
 from arena.errors import BallotError, NoPair, NotFound
 from arena.models import (
@@ -24,6 +24,7 @@ from arena.models import (
     VoterKind,
 )
 from arena.simulation import CHANCE, CLOSE, POOR, TASTE, Judge, simulate
+from arena.standings import standings
 from small_arena import START, TRACK, TRACK_WITH_SOUND, new_database
 from small_arena import fill_small_arena as fill
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 import ratings
-from ratings.bradley_terry import ELO_PER_STRENGTH
+from ratings.model.bradley_terry import ELO_PER_STRENGTH
 
 MODELS, TASTE = 20, 60
 KINDS = ("random", "reversed", "fan", "picker", "left", "tie", "fast", "same pair")

@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 import ratings
-from ratings.bradley_terry import ELO_PER_STRENGTH
-from ratings.design import Design, fold_cells
-from ratings.newton import maximise
-from ratings.outcomes import Rules
+from ratings.model.bradley_terry import ELO_PER_STRENGTH
+from ratings.model.design import Design, fold_cells
+from ratings.model.newton import maximise
+from ratings.model.outcomes import Rules
 
 MODELS, VOTES, VOTERS = 20, 20_000, 2_000
 SCENARIOS = [(0, 1.0), (60, 0.0), (60, 0.5), (60, 1.0), (120, 1.0)]  # taste in points, exponent

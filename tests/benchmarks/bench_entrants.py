@@ -14,8 +14,8 @@ from rich.table import Table
 import generator.foal
 from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import generate
-from generator.foal.measure import WEIGHTS
-from generator.foal.world import held_out_captions
+from generator.foal.measures.measure import WEIGHTS
+from generator.foal.world.clip import held_out_captions
 from generator.spec import TrackSettings, read_entrant
 
 SEED = 11

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import ratings
-from ratings.bradley_terry import ELO_PER_STRENGTH
+from ratings.model.bradley_terry import ELO_PER_STRENGTH
 
 START = pd.Timestamp("2026-01-01", tz="UTC")
 

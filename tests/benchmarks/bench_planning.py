@@ -28,8 +28,8 @@ import pandas as pd
 from scipy.special import stdtrit
 
 import ratings
-from ratings.bradley_terry import ELO_PER_STRENGTH
-from ratings.shares import wilson_interval
+from ratings.inference.shares import wilson_interval
+from ratings.model.bradley_terry import ELO_PER_STRENGTH
 
 NU = 0.36
 TASTE = 60 / ELO_PER_STRENGTH

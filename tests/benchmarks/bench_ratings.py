@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 
 import ratings
-from ratings.reading import read_columns
+from ratings.votes.reading import read_columns
 
 MODELS, VOTERS, TIES, ROUNDS = 50, 100_000, 0.15, 1000
 LEAST_SECONDS = 1.0  # work of milliseconds is repeated until the caches are warm
@@ -230,7 +230,7 @@ def main() -> None:
         per_round = (resampled / 100) / (drawn / ROUNDS)
         sys.stdout.write(f"    a round of FastChat's takes {per_round:.0f} times as long\n")
 
-    module = sys.modules["ratings.elo"]
+    module = sys.modules["ratings.model.elo"]
     compiled = module._compiled
     module._compiled = lambda: None
     plain = time_of(lambda: ratings.elo(ratings.Battles.from_frame(frame)), options.repeats)

@@ -22,8 +22,8 @@ import numpy as np
 from scipy.stats import kendalltau, norm
 
 import ratings
-from ratings.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
-from ratings.refit import prior_of
+from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.model.refit import prior_of
 
 MODELS, NU, BATCH = 30, 0.36, 100
 RULES = ("uniform", "adaptive")

@@ -10,9 +10,9 @@ import pytest
 
 import ratings
 from ratings.__main__ import _parser
-from ratings.columns import READ_TOO, USED
+from ratings.cli.reports import REPORTS
 from ratings.leaderboard import COLUMNS
-from ratings.reports import REPORTS
+from ratings.votes.columns import READ_TOO, USED
 
 PAGE = (Path(__file__).parents[2] / "docs" / "ratings.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.S)

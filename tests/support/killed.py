@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from arena import catalog
-from arena.entries import EntrantEntry, PromptEntry
+from arena.catalog import catalog
+from arena.catalog.entries import EntrantEntry, PromptEntry
 from arena.home import Arena, make_arena
 from arena.models import Clip, ClipStatus
 from arena.shipped import Collection

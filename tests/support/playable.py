@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from arena import catalog, production
-from arena.entries import PromptEntry
+from arena import production
+from arena.catalog import catalog
+from arena.catalog.entries import PromptEntry
+from arena.catalog.manifest import ImportRow
 from arena.home import Arena, make_arena, utc_now
-from arena.manifest import ImportRow
 from arena.settings import Settings
 from arena.shipped import Collection
 from generator.clips import RawClip

@@ -11,12 +11,12 @@ from typing import Any
 import pyarrow as pa
 
 from arena.database import Database
-from arena.limits import Rules
 from arena.models import Choice
 from arena.release import export_release
 from arena.release.columns import FORMS
 from arena.release.tables import FORMATS, read_table, write_table
 from arena.simulation import simulate
+from arena.voting.limits import Rules
 from small_arena import START, TRACK, TRACK_WITH_SOUND, Booth
 
 NOW = START + timedelta(hours=1)

@@ -6,12 +6,14 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from arena import ballots, catalog, database
+from arena import database
+from arena.catalog import catalog
+from arena.catalog.entries import EntrantEntry, PromptEntry, TrackEntry
 from arena.database import Database
-from arena.entries import EntrantEntry, PromptEntry, TrackEntry
-from arena.forms import CastVote, IssuedBattle, VoteForm
-from arena.limits import Rules
 from arena.models import Battle, Choice, Clip, ClipStatus, Track
+from arena.voting import ballots
+from arena.voting.forms import CastVote, IssuedBattle, VoteForm
+from arena.voting.limits import Rules
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TRACK = "text-to-video"

@@ -6,19 +6,20 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from arena import catalog, standings
-from arena.boards import VOTERS, Board, PairRecord
-from arena.costs import MakingRecord, making_records
+from arena.catalog import catalog
+from arena.commands.words import counted
 from arena.errors import ArenaError
 from arena.home import utc_now
-from arena.matchmaking import is_active
 from arena.models import OVERALL, VoterKind
+from arena.standings import standings
+from arena.standings.boards import VOTERS, Board, PairRecord
+from arena.standings.costs import MakingRecord, making_records
+from arena.voting.matchmaking import is_active
 from arena.web.charts import pair_chart, rating_chart
 from arena.web.current import current_arena
 from arena.web.tables import render_board, render_making
 from arena.web.theme import PALETTES, Palette
 from arena.web.words import track_label
-from arena.words import counted
 
 KINDS = {word: kind for kind, word in VOTERS.items()}
 VOTER_LABELS = {"people": "People", "simulated": "Simulated"}

@@ -7,14 +7,15 @@ import pytest
 from scipy.optimize import linear_sum_assignment
 
 import generator.foal
-from generator.foal import FoalPipeline, states
-from generator.foal.captions import VOCABULARY, split_words
-from generator.foal.codec import FoalCodec
-from generator.foal.edits import draw_edit
-from generator.foal.physics import simulate
-from generator.foal.render import to_picture
-from generator.foal.scenes import Motion, draw_scene
-from generator.foal.world import make_clip
+from generator.foal import FoalPipeline
+from generator.foal.model import states
+from generator.foal.model.codec import FoalCodec
+from generator.foal.world.captions import VOCABULARY, split_words
+from generator.foal.world.clip import make_clip
+from generator.foal.world.edits import draw_edit
+from generator.foal.world.physics import simulate
+from generator.foal.world.render import to_picture
+from generator.foal.world.scenes import Motion, draw_scene
 
 LARGE = Path(generator.foal.__file__).parent / "weights" / "large"
 

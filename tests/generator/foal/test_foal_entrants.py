@@ -10,9 +10,9 @@ import torch
 
 import generator.foal
 from generator.foal import FoalPipeline
-from generator.foal.measure import measure_clip
-from generator.foal.pictures import as_bytes
-from generator.foal.world import make_clip, scene_for
+from generator.foal.measures.measure import measure_clip
+from generator.foal.world.clip import make_clip, scene_for
+from generator.foal.world.pictures import as_bytes
 
 ENTRANTS = Path(generator.foal.__file__).parent / "entrants"
 MOST_BYTES = 60 * 10**6  # of all weights together

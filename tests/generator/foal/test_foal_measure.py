@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from generator.foal import spread
-from generator.foal.captions import plain_caption
-from generator.foal.hearing import find_onsets
-from generator.foal.measure import WEIGHTS, measure_clip
-from generator.foal.measure_folder import (
+from generator.foal.measures import spread
+from generator.foal.measures.hearing import find_onsets
+from generator.foal.measures.measure import WEIGHTS, measure_clip
+from generator.foal.measures.measure_folder import (
     ORACLE,
     FolderError,
     RawFilm,
@@ -23,8 +22,19 @@ from generator.foal.measure_folder import (
     measure_oracle,
     summarise,
 )
-from generator.foal.scenes import Camera, Ground, Material, Motion, Scene, Shape, Size, Thing, Time
-from generator.foal.world import Clip, make_clip
+from generator.foal.world.captions import plain_caption
+from generator.foal.world.clip import Clip, make_clip
+from generator.foal.world.scenes import (
+    Camera,
+    Ground,
+    Material,
+    Motion,
+    Scene,
+    Shape,
+    Size,
+    Thing,
+    Time,
+)
 
 Film = tuple[np.ndarray, np.ndarray]
 

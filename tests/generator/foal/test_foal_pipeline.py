@@ -9,13 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from generator.foal import FoalPipeline, states
+from generator.foal import FoalPipeline
 from generator.foal.build import build_tiny_pipeline, build_transformer, save_pipeline
-from generator.foal.codec import denormalize, normalize
-from generator.foal.fields import pixel_grid
-from generator.foal.latents import count_numbers, draw_noise, pack, renew_noise, unpack
-from generator.foal.model import UNKNOWN
-from generator.foal.world import make_clip
+from generator.foal.model import states
+from generator.foal.model.codec import denormalize, normalize
+from generator.foal.model.fields import pixel_grid
+from generator.foal.model.latents import count_numbers, draw_noise, pack, renew_noise, unpack
+from generator.foal.model.transformer import UNKNOWN
+from generator.foal.world.clip import make_clip
 
 PROMPT = "a red ball bounces on grass"
 SMALL = {"height": 48, "width": 48, "num_frames": 12, "num_inference_steps": 2}

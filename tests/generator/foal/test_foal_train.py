@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from generator.foal import FoalPipeline, sheets, train
-from generator.foal.checkpoints import load_checkpoint, save_checkpoint
-from generator.foal.gate import GateError
-from generator.foal.train import read_config, train_from_file
+from generator.foal import FoalPipeline
+from generator.foal.training import sheets, train
+from generator.foal.training.checkpoints import load_checkpoint, save_checkpoint
+from generator.foal.training.gate import GateError
+from generator.foal.training.train import read_config, train_from_file
 
 TINY = """
 seed = 3
@@ -155,7 +156,7 @@ def test_a_wrong_configuration_is_named(tmp_path: Path, text: str, said: str) ->
 
 
 def test_shipped_configurations_are_read() -> None:
-    folder = Path(train.__file__).parent / "configs"
+    folder = Path(train.__file__).parents[1] / "configs"
     for name in ("plain", "large", "small"):
         read_config(folder / f"{name}.toml")
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from generator.foal import collisions, physics, render, sound
-from generator.foal.background import background_at, pixel_centres
-from generator.foal.captions import (
+from generator.foal.world import collisions, physics, render, sound
+from generator.foal.world.background import background_at, pixel_centres
+from generator.foal.world.captions import (
     VOCABULARY,
     ThingWish,
     describe,
@@ -17,8 +17,9 @@ from generator.foal.captions import (
     plain_caption,
     split_words,
 )
-from generator.foal.flights import GRAVITY, RESTITUTION
-from generator.foal.scenes import (
+from generator.foal.world.clip import captions, held_out_captions, held_out_scenes, make_clip
+from generator.foal.world.flights import GRAVITY, RESTITUTION
+from generator.foal.world.scenes import (
     COLOURS,
     Camera,
     Ground,
@@ -29,7 +30,6 @@ from generator.foal.scenes import (
     Time,
     draw_scene,
 )
-from generator.foal.world import captions, held_out_captions, held_out_scenes, make_clip
 
 FINE = 480  # moments a second: sixteen between two frames' worth of hops
 

@@ -1,0 +1,102 @@
+"""Clips that failed: data, not gaps. Their reasons, and pictures of what cannot be shown."""
+
+import base64
+from dataclasses import dataclass
+from html import escape
+from io import BytesIO
+
+import av
+from PIL import Image
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from arena.commands.words import counted
+from arena.errors import ArenaError
+from arena.media import MediaStore
+from arena.models import Clip, ClipStatus, Entrant, Track
+
+THUMBNAILS = 3  # of a clip: its first picture, its middle, its last
+THUMBNAIL_WIDTH = 192
+STYLE = (
+    "body{font:15px system-ui;margin:2rem}td{padding:.4rem .8rem;vertical-align:top}"
+    "img{width:192px;margin-right:4px}th{text-align:left;padding:.4rem .8rem}"
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One clip that there is not, why, and what was made instead of it, if anything."""
+
+    entrant: str
+    track: str
+    prompt_id: str
+    prompt: str
+    seed: int
+    reason: str
+    master_path: str | None
+
+
+def list_failures(
+    session: Session, *, track: Track | None = None, entrant: Entrant | None = None
+) -> list[Failure]:
+    """All that failed at their last try, by entrant, track and prompt."""
+    query = select(Clip).where(Clip.status == ClipStatus.FAILED)
+    if track is not None:
+        query = query.where(Clip.track_id == track.id)
+    if entrant is not None:
+        query = query.where(Clip.entrant_id == entrant.id)
+    order = (Clip.entrant_id, Clip.track_id, Clip.prompt_id, Clip.seed)
+    return [
+        Failure(
+            entrant=clip.entrant.name,
+            track=clip.track.name,
+            prompt_id=clip.prompt_id,
+            prompt=clip.prompt.text,
+            seed=clip.seed,
+            reason=clip.failure or "",
+            master_path=clip.master_path,
+        )
+        for clip in session.scalars(query.order_by(*order))
+    ]
+
+
+def failures_page(failed: list[Failure], store: MediaStore) -> str:
+    """A page for the operator, whole in one file: it names entrants."""
+    rows = "".join(
+        f"<tr><td>{escape(each.entrant)}<td>{escape(each.track)}"
+        f"<td>{escape(each.prompt)} ({escape(each.prompt_id)}, seed {each.seed})"
+        f"<td>{escape(each.reason)}<td>{_pictures(each, store)}"
+        for each in failed
+    )
+    return (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Clips that failed</title>'
+        f"<style>{STYLE}</style><h1>{counted(len(failed), 'clip')} failed</h1><table>"
+        f"<tr><th>entrant<th>track<th>prompt<th>reason<th>pictures{rows}</table></html>\n"
+    )
+
+
+def _pictures(failure: Failure, store: MediaStore) -> str:
+    if failure.master_path is None:
+        return ""
+    try:
+        jpegs = _thumbnails(store.read(failure.master_path))
+    except (ArenaError, av.FFmpegError):
+        return "not readable"
+    return "".join(
+        f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
+        for jpeg in jpegs
+    )
+
+
+def _thumbnails(master: bytes) -> list[bytes]:
+    """Pictures of a clip as JPEG, evenly over its length."""
+    with av.open(BytesIO(master), mode="r") as container:
+        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    jpegs = []
+    for place in range(THUMBNAILS):
+        image = Image.fromarray(frames[place * (len(frames) - 1) // (THUMBNAILS - 1)])
+        image.thumbnail((THUMBNAIL_WIDTH, THUMBNAIL_WIDTH))
+        buffer = BytesIO()
+        image.save(buffer, "JPEG", quality=80)
+        jpegs.append(buffer.getvalue())
+    return jpegs

@@ -1,0 +1,318 @@
+"""Writes voters, battles and votes: a battle is issued, takes one vote, and gives a receipt.
+
+One battle is open for a voter and track; one more is issued ahead so that its clips can load. All
+times come in as arguments; the caller opens the session (`Database.writing`), and its commit is
+the acknowledgement.
+"""
+
+import random
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from arena.catalog.catalog import find_track
+from arena.errors import (
+    AlreadyVoted,
+    BattleExpired,
+    MalformedVote,
+    NoPair,
+    NotFound,
+)
+from arena.models import (
+    Battle,
+    BattleState,
+    Choice,
+    Clip,
+    Side,
+    Track,
+    Vote,
+    Voter,
+    VoterKind,
+)
+from arena.voting.forms import CastVote, IssuedBattle, VoteForm
+from arena.voting.limits import Rules, check_limits, check_watch_time
+from arena.voting.matchmaking import draw_pair
+from arena.voting.reveals import last_ratings, reveal, reveals
+
+BATTLE_LIFETIME = timedelta(minutes=30)
+KEY_BYTES = 16  # 128 bits: a voter's key and a battle's token cannot be guessed
+RECEIPT_BYTES = 9
+
+
+def new_voter_key() -> str:
+    """A fresh pseudonym: 128 random bits."""
+    return secrets.token_hex(KEY_BYTES)
+
+
+def admit_voter(
+    session: Session, key: str, *, now: datetime, kind: VoterKind = VoterKind.PERSON
+) -> Voter:
+    """The voter of this key, entered if new."""
+    voter = _find_voter(session, key)
+    if voter is None:
+        voter = Voter(key=key, kind=kind, created_at=now)
+        session.add(voter)
+        session.flush()
+    return voter
+
+
+def _find_voter(session: Session, key: str) -> Voter | None:
+    # The row is locked (where the database locks rows): one voter's requests come one by one.
+    return session.scalar(select(Voter).where(Voter.key == key).with_for_update())
+
+
+def issue_battle(
+    session: Session,
+    *,
+    voter_key: str,
+    track_name: str,
+    category: str | None = None,
+    rules: Rules,
+    now: datetime,
+    rng: random.Random | None = None,
+) -> IssuedBattle:
+    """The voter's open battle of a track; a new one where none is open.
+
+    Raises:
+        NotFound: unknown track.
+        NoPair: the track is inactive, or this voter has seen every pair.
+    """
+    track = find_track(session, track_name)
+    voter = admit_voter(session, voter_key, now=now)
+    battle = _open_next(
+        session, voter=voter, track=track, category=category, now=now, rng=rng or _system_rng()
+    )
+    if battle is None:
+        raise NoPair(
+            f"There is no pair left for you in the track {track_name}: come back when it has new "
+            "clips, or vote in another track."
+        )
+    return _describe(session, battle, rules)
+
+
+def _system_rng() -> random.Random:
+    return random.SystemRandom()
+
+
+def _in_state(session: Session, *, voter: Voter, track: Track, state: BattleState) -> Battle | None:
+    return session.scalar(
+        select(Battle).where(
+            Battle.voter_id == voter.id, Battle.track_id == track.id, Battle.state == state
+        )
+    )
+
+
+def _open_next(
+    session: Session,
+    *,
+    voter: Voter,
+    track: Track,
+    category: str | None,
+    now: datetime,
+    rng: random.Random,
+) -> Battle | None:
+    """The open battle, else the one ahead (opened now), else a new one; with one more ahead."""
+    battle = _in_state(session, voter=voter, track=track, state=BattleState.OPEN)
+    if battle is not None and _is_over(battle, now):
+        battle.state = BattleState.EXPIRED
+        session.flush()
+        battle = None
+    if battle is None:
+        battle = _in_state(session, voter=voter, track=track, state=BattleState.AHEAD)
+        if battle is not None and battle.category != category:
+            battle.state = BattleState.EXPIRED
+            session.flush()
+            battle = None
+        battle = battle or _toss(
+            session, voter=voter, track=track, category=category, now=now, rng=rng
+        )
+        if battle is None:
+            return None
+        battle.state = BattleState.OPEN
+        battle.opened_at = now
+        battle.expires_at = now + BATTLE_LIFETIME
+        session.flush()
+    if _in_state(session, voter=voter, track=track, state=BattleState.AHEAD) is None:
+        _toss(session, voter=voter, track=track, category=battle.category, now=now, rng=rng)
+        session.flush()
+    return battle
+
+
+def _is_over(battle: Battle, now: datetime) -> bool:
+    return battle.expires_at is not None and battle.expires_at <= now
+
+
+def _toss(
+    session: Session,
+    *,
+    voter: Voter,
+    track: Track,
+    category: str | None,
+    now: datetime,
+    rng: random.Random,
+) -> Battle | None:
+    """Draw a pair and toss its sides, once; the battle is stored as issued ahead."""
+    pair = draw_pair(session, track=track, voter_id=voter.id, category=category, rng=rng)
+    if pair is None:
+        return None
+    clip_a_id, clip_b_id = rng.sample(pair.clips, 2)
+    battle = Battle(
+        token=secrets.token_urlsafe(KEY_BYTES),
+        track_id=track.id,
+        prompt_id=pair.prompt_id,
+        voter_id=voter.id,
+        clip_a_id=clip_a_id,
+        clip_b_id=clip_b_id,
+        category=category,
+        sampler=pair.sampler,
+        probability=pair.probability,
+        state=BattleState.AHEAD,
+        issued_at=now,
+    )
+    session.add(battle)
+    return battle
+
+
+def _describe(session: Session, battle: Battle, rules: Rules) -> IssuedBattle:
+    ahead = None
+    if battle.state is BattleState.OPEN:
+        ahead = _in_state(session, voter=battle.voter, track=battle.track, state=BattleState.AHEAD)
+    prompt = battle.prompt
+    return IssuedBattle(
+        id=battle.id,
+        token=battle.token,
+        track=battle.track.name,
+        prompt_id=prompt.id,
+        prompt_text=prompt.text,
+        categories=prompt.categories,
+        has_source=prompt.source is not None,
+        min_watch_ms=battle.track.min_watch_ms if rules.watch_time else 0,
+        expires_at=battle.expires_at,
+        next=_describe(session, ahead, rules) if ahead else None,
+    )
+
+
+def cast_vote(
+    session: Session,
+    *,
+    voter_key: str,
+    token: str,
+    form: VoteForm | MalformedVote,
+    rules: Rules,
+    now: datetime,
+    rng: random.Random | None = None,
+) -> CastVote:
+    """Store the one vote of a battle and open the next battle, in the caller's transaction.
+
+    Checked in the order of the errors below; the same vote again gives the same answer.
+
+    Raises:
+        NotFound: no such token, or another voter's.
+        AlreadyVoted: voted already, with another choice.
+        BattleExpired: the battle's time is over.
+        TooEarly: sooner than the track's watch time after the battle opened (not for a skip).
+        TooMany: beyond the voter's limits.
+        MalformedVote: `form`, where it could not be read.
+    """
+    battle = session.scalar(
+        select(Battle)
+        .join(Voter)
+        .where(Battle.token == token, Voter.key == voter_key)
+        .with_for_update(of=Battle)
+    )
+    if battle is None:
+        raise NotFound("There is no battle of this token for you.")
+    vote = session.scalar(select(Vote).where(Vote.battle_id == battle.id))
+    if vote is not None:
+        if isinstance(form, MalformedVote):
+            raise form
+        if vote.choice is not form.choice:
+            raise AlreadyVoted(f"This battle has your vote '{vote.choice}'; it cannot change.")
+    else:
+        if battle.state is BattleState.EXPIRED or _is_over(battle, now):
+            raise BattleExpired("This battle has expired: ask for a new one.")
+        check_watch_time(battle, form=form, rules=rules, now=now)
+        check_limits(session, battle.voter, form=form, rules=rules, now=now)
+        if isinstance(form, MalformedVote):
+            raise form
+        vote = _store(session, battle, form, now=now)
+    upcoming = _open_next(
+        session,
+        voter=battle.voter,
+        track=battle.track,
+        category=battle.category,
+        now=now,
+        rng=rng or _system_rng(),
+    )
+    return CastVote(
+        choice=vote.choice,
+        receipt=vote.receipt,
+        status="skipped" if vote.choice is Choice.SKIP else "counted",
+        reveal=reveal(battle, vote),
+        next=_describe(session, upcoming, rules) if upcoming else None,
+    )
+
+
+def _store(session: Session, battle: Battle, form: VoteForm, *, now: datetime) -> Vote:
+    opened_at = battle.opened_at or now
+    watched, heard = form.watched_ms, form.heard_ms
+    shown = last_ratings(session, battle) if reveals(battle, form.choice) else (None, None)
+    vote = Vote(
+        battle_id=battle.id,
+        voter_id=battle.voter_id,
+        choice=form.choice,
+        cast_at=now,
+        receipt=secrets.token_urlsafe(RECEIPT_BYTES),
+        watched_a_ms=watched and watched.a,
+        watched_b_ms=watched and watched.b,
+        heard_a_ms=heard and heard.a,
+        heard_b_ms=heard and heard.b,
+        first=form.first,
+        decided_ms=max(0, int((now - opened_at).total_seconds() * 1000)),
+        reasons=form.reasons,
+        shown_rating_a=shown[0],
+        shown_rating_b=shown[1],
+    )
+    battle.state = BattleState.ANSWERED
+    session.add(vote)
+    session.flush()
+    return vote
+
+
+def clip_of(session: Session, *, battle_id: int, side: Side, voter_key: str, now: datetime) -> Clip:
+    """The clip on one side of a voter's own battle, for as long as the battle may be watched.
+
+    Raises:
+        NotFound: no such battle of this voter, or its time is over.
+    """
+    battle = session.scalar(
+        select(Battle).join(Voter).where(Battle.id == battle_id, Voter.key == voter_key)
+    )
+    if battle is None or battle.state is BattleState.EXPIRED or _is_over(battle, now):
+        raise NotFound("There is no clip at this address for you.")
+    return battle.clip_a if side is Side.A else battle.clip_b
+
+
+def find_receipt(session: Session, code: str) -> Vote:
+    """The vote of a receipt.
+
+    Raises:
+        NotFound: no vote gave this receipt.
+    """
+    vote = session.scalar(select(Vote).where(Vote.receipt == code))
+    if vote is None:
+        raise NotFound("No vote gave this receipt: check the code.")
+    return vote
+
+
+def count_votes(session: Session, *, voter_key: str) -> dict[Choice, int]:
+    """How often this voter chose what."""
+    query = (
+        select(Vote.choice, func.count())
+        .join(Voter, Voter.id == Vote.voter_id)
+        .where(Voter.key == voter_key)
+        .group_by(Vote.choice)
+    )
+    return dict(session.execute(query).all())

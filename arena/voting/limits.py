@@ -1,0 +1,86 @@
+"""The rules a vote must keep: watch time, rates and skips. Reads; writes nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from arena.errors import MalformedVote, TooEarly, TooMany
+from arena.models import Battle, Choice, Vote, Voter, VoterKind
+from arena.settings import RateLimit
+from arena.voting.forms import VoteForm
+
+# Free skipping makes rigging ten times stronger: a few are free, then three in ten of the votes.
+FREE_SKIPS = 5
+SKIP_SHARE = 0.3
+SKIP_WINDOW = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What limits a voter: rates, and whether the watch time is asked for."""
+
+    limits: tuple[RateLimit, ...] = ()
+    watch_time: bool = True
+
+
+def check_watch_time(
+    battle: Battle, *, form: VoteForm | MalformedVote, rules: Rules, now: datetime
+) -> None:
+    """Refuse what comes before both clips can have been watched, by the server's clock."""
+    if battle.opened_at is None:
+        raise TooEarly("This battle opens when the one before it is answered.")
+    skipped = isinstance(form, VoteForm) and form.choice is Choice.SKIP
+    if skipped or not rules.watch_time:
+        return
+    watched = now - battle.opened_at
+    required = timedelta(milliseconds=battle.track.min_watch_ms)
+    if watched < required:
+        missing = (required - watched).total_seconds()
+        raise TooEarly(f"Watch both clips first: you can vote in {missing:.1f} s.")
+
+
+def check_limits(
+    session: Session,
+    voter: Voter,
+    *,
+    form: VoteForm | MalformedVote,
+    rules: Rules,
+    now: datetime,
+) -> None:
+    if not rules.limits or voter.kind is VoterKind.SIMULATED:
+        return
+    if isinstance(form, VoteForm) and form.choice is Choice.SKIP:
+        recent = _recent(session, voter, since=now - SKIP_WINDOW)
+        skips = [cast_at for cast_at, choice in recent if choice is Choice.SKIP]
+        if len(skips) >= FREE_SKIPS + SKIP_SHARE * (len(recent) - len(skips)):
+            raise TooMany(
+                "That is too many skips for now: vote on some pairs, or come back later.",
+                retry_after_s=_wait_s(skips[0], SKIP_WINDOW, now),
+            )
+        return
+    for limit in rules.limits:
+        window = timedelta(seconds=limit.period_s)
+        recent = _recent(session, voter, since=now - window)
+        votes = [cast_at for cast_at, choice in recent if choice is not Choice.SKIP]
+        if len(votes) >= limit.votes:
+            wait_s = _wait_s(votes[-limit.votes], window, now)
+            raise TooMany(
+                f"That is more than {limit.votes} votes in {limit.period_s} s: "
+                f"go on in {wait_s} s.",
+                retry_after_s=wait_s,
+            )
+
+
+def _recent(session: Session, voter: Voter, *, since: datetime) -> list[tuple[datetime, Choice]]:
+    query = (
+        select(Vote.cast_at, Vote.choice)
+        .where(Vote.voter_id == voter.id, Vote.cast_at > since)
+        .order_by(Vote.cast_at)
+    )
+    return [(cast_at, choice) for cast_at, choice in session.execute(query)]
+
+
+def _wait_s(oldest: datetime, window: timedelta, now: datetime) -> int:
+    return max(1, int((oldest + window - now).total_seconds()) + 1)

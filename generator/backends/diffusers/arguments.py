@@ -1,0 +1,160 @@
+"""A request as the arguments of a pipeline's call, whatever the pipeline calls them."""
+
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from generator.backends.diffusers.values import FRAME_COUNT, FRAME_RATE, check_values
+from generator.errors import SpecError
+from generator.spec import Entrant, Modality, TrackSettings
+
+# What pipelines call one thing, the usual name first.
+IMAGE = ("image", "input_image")
+VIDEO = ("video", "input_video")
+SOURCE: dict[Modality, tuple[str, ...]] = {"image-to-video": IMAGE, "video-edit": VIDEO}
+# The request decides these, so that every entrant is asked for the same.
+RESERVED = frozenset(
+    {
+        "prompt",
+        "generator",
+        "latents",
+        "output_type",
+        "return_dict",
+        "callback_on_step_end",
+        "num_videos_per_prompt",
+        *IMAGE,
+        *VIDEO,
+    }
+)
+# What every request gives, in tracks of all kinds.
+GIVEN = ("prompt", "generator", "output_type", "height", "width", *FRAME_COUNT, *FRAME_RATE)
+
+
+@dataclass
+class CallArguments:
+    """The arguments of one call, what the pipeline has no place for."""
+
+    passed: dict[str, Any]
+    dropped: dict[str, Any] = field(default_factory=dict)
+
+
+def check_call(entrant: Entrant, call: Callable[..., Any]) -> None:
+    """Refuse arguments in the spec that a pipeline's call does not have, or not as such.
+
+    Raises:
+        SpecError: naming the argument.
+    """
+    known = inspect.signature(call).parameters
+    for key in entrant.backend.call:
+        if key in RESERVED:
+            raise SpecError(f"{entrant.name}: backend.call.{key} is set by the request; remove it.")
+        if key not in known and not _takes_any(known):
+            open_to = ", ".join(sorted(set(known) - RESERVED - {"self"}))
+            raise SpecError(
+                f"{entrant.name}: backend.call.{key} is no argument of the pipeline; "
+                f"remove it or use one of {open_to}."
+            )
+    check_values(entrant, call)
+
+
+def check_modality(entrant: Entrant, call: Callable[..., Any], modality: Modality) -> None:
+    """Refuse a track whose prompts a pipeline has no argument for, or too few.
+
+    Raises:
+        SpecError: naming the argument.
+    """
+    known = inspect.signature(call).parameters
+    source = SOURCE.get(modality, ())
+    for names in (("prompt",), source):
+        if names and not _takes_any(known) and not any(name in known for name in names):
+            raise SpecError(
+                f"{entrant.name}: the pipeline takes no {names[0]}, which {modality} tracks give; "
+                "name another pipeline class in backend.pipeline or remove the track."
+            )
+    given = {*GIVEN, *source, *entrant.backend.call, "self"}
+    for name, parameter in known.items():
+        variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        if parameter.default is parameter.empty and not variadic and name not in given:
+            raise SpecError(
+                f"{entrant.name}: the pipeline needs {name}, which {modality} tracks do not give; "
+                f"set backend.call.{name}, name another pipeline class or remove the track."
+            )
+
+
+def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def arrange_call(
+    pipeline: Any,
+    track: TrackSettings,
+    *,
+    fps: Fraction,
+    call: dict[str, Any],
+    given: dict[str, Any],
+) -> CallArguments:
+    """What to call the pipeline with: `given` and the track's size, over which `call` goes.
+
+    Frame counts and sizes are rounded up to what the model's autoencoder can make. What the
+    signature has no place for is dropped and recorded.
+    """
+    known = inspect.signature(pipeline.__call__).parameters
+    arguments = CallArguments(passed={})
+    frames = _round_up_frames(pipeline, math.ceil(track.frames / track.fps * fps))
+    multiple = size_multiple(pipeline)
+    rate = int(fps) if fps.denominator == 1 else float(fps)
+    wanted: list[tuple[Iterable[str], Any]] = [
+        (("height",), math.ceil(track.height / multiple) * multiple),
+        (("width",), math.ceil(track.width / multiple) * multiple),
+        (FRAME_COUNT, frames),
+        (FRAME_RATE, rate),
+        *(((key,), value) for key, value in given.items()),
+    ]
+    for names, value in wanted:
+        name = next((name for name in names if name in known), None)
+        if name is None:
+            arguments.dropped[next(iter(names))] = value
+        elif name not in call:
+            arguments.passed[name] = value
+    arguments.passed |= call
+    return arguments
+
+
+def size_multiple(pipeline: Any) -> int:
+    """What height and width must be a multiple of: pixels a latent times latents a patch."""
+    pixels = _first_whole(
+        pipeline, "vae_scale_factor_spatial", "vae_spatial_compression_ratio", "vae_scale_factor"
+    )
+    config = getattr(getattr(pipeline, "transformer", None), "config", None)
+    patch = getattr(config, "patch_size", 1)
+    if isinstance(patch, list | tuple):
+        patch = patch[-1] if patch else 1
+    return pixels * (patch if isinstance(patch, int) and patch > 0 else 1)
+
+
+def is_rounded_up(width: int, height: int, track: TrackSettings, *, multiple: int) -> bool:
+    """Whether a size is the track's but for what the model's multiples add."""
+    right, below = width - track.width, height - track.height
+    return 0 <= right < multiple and 0 <= below < multiple and right + below > 0
+
+
+def _round_up_frames(pipeline: Any, frames: int) -> int:
+    # Video autoencoders keep the first frame apart and compress the others in groups.
+    group = _first_whole(
+        pipeline,
+        "vae_scale_factor_temporal",
+        "vae_temporal_compression_ratio",
+        "vae_temporal_scale_factor",
+    )
+    return math.ceil((frames - 1) / group) * group + 1
+
+
+def _first_whole(pipeline: Any, *names: str) -> int:
+    for name in names:
+        value = getattr(pipeline, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return 1

@@ -1,0 +1,82 @@
+"""The codec's gate: no transformer is trained on codes that already lose what it has to show."""
+
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from generator.foal.measures.measure_folder import FolderMeasures, RawFilm, measure_films
+from generator.foal.model.codec import FoalCodec
+from generator.foal.model.reader import PIXELS
+from generator.foal.world.captions import plain_caption
+from generator.foal.world.clip import FRAME_RATE, make_clip
+from generator.foal.world.pictures import as_bytes
+from generator.foal.world.scenes import draw_scene
+
+logger = logging.getLogger(__name__)
+
+GATE_SEED = 70_001
+GATE_PIXELS = 256
+
+
+class GateError(RuntimeError):
+    """The codec's reconstructions are not good enough; the message has the figures."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Least means over reconstructions of held-out clips, with one thing and with two."""
+
+    clips: int = 40
+    colour: float = 0.95
+    shape: float = 0.80
+    two_colour: float = 0.95
+    two_shape: float = 0.80
+
+
+def pass_gate(codec: FoalCodec, gate: Gate, record: Path) -> None:
+    """Measure reconstructions once, write the figures to `record`, and refuse a weak codec.
+
+    Raises:
+        GateError: a figure is below the gate.
+    """
+    if gate.clips == 0:
+        return
+    if record.exists():
+        found: dict[str, float] = json.loads(record.read_text())
+    else:
+        found = {}
+        for things, prefix in ((1, ""), (2, "two_")):
+            summary = measure_reconstructions(codec, gate.clips, things=things).summary
+            found |= {prefix + name: figure.mean for name, figure in summary.items()}
+        record.write_text(json.dumps(found, indent=1) + "\n")
+    for name, least in asdict(gate).items():
+        if name != "clips" and found[name] < least:
+            raise GateError(
+                f"The codec's reconstructions have {name} {found[name]:.2f}, below the gate's "
+                f"{least:.2f}: train it longer, or lower the gate in the configuration."
+            )
+    logger.info("gate passed: %s", " ".join(f"{k} {v:.3f}" for k, v in found.items()))
+
+
+@torch.no_grad()
+def measure_reconstructions(codec: FoalCodec, count: int, *, things: int) -> FolderMeasures:
+    """Measure held-out clips after encoding and decoding; their sound stays the true one."""
+
+    def films() -> Iterator[tuple[str, str, RawFilm]]:
+        for i in range(count):
+            rng = np.random.default_rng((GATE_SEED, things, i))
+            scene = draw_scene(rng, held_out=True, things=things)
+            clip = make_clip(rng, scene=scene)
+            content, motion = codec.encode(clip.frames(height=PIXELS, width=PIXELS))
+            size = GATE_PIXELS
+            film = codec.decode(content, motion, height=size, width=size)[0]
+            frames = as_bytes(film.float().numpy())
+            audio = clip.audio()[None]
+            yield str(i), plain_caption(scene), RawFilm(frames, FRAME_RATE, audio, 48_000)
+
+    return measure_films(films())

@@ -1,0 +1,171 @@
+"""One resumable training loop for all of Foal's parts.
+
+Every random number of a step comes from (seed, step) alone, and the state is saved whole, so that
+a run that was killed ends with the same bits as one that was not (on one device). Batches can be
+made ahead by other processes, which changes no bit.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from generator.foal.training.checkpoints import RunningMean, load_checkpoint, save_checkpoint
+
+logger = logging.getLogger(__name__)
+
+GRADIENT_LIMIT = 1.0
+FIGURE_MEMORY = 0.98  # shown figures are running means over about 50 steps
+PLAIN_LINE_SECONDS = 30.0
+WARM_UP_STEPS = 200
+
+Figures = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What the loop needs to know of one training.
+
+    Attributes:
+        draw: makes a step's batch; must draw all its randomness from the step's number.
+        loss: loss and figures of a batch.
+        show: writes a sample sheet of the mean weights, called now and then and at the end.
+        milestones: steps whose mean weights are kept as files of their own.
+        decay_from: share of the steps after which the learning rate falls to zero in a line.
+    """
+
+    name: str
+    module: nn.Module
+    optimizers: tuple[torch.optim.Optimizer, ...]
+    draw: Callable[[int], Any]
+    loss: Callable[[Any], tuple[Tensor, Figures]]
+    show: Callable[[dict[str, Tensor], Path], None]
+    steps: int
+    milestones: tuple[int, ...] = ()
+    decay_from: float = 0.5
+    mean_decay: float = 0.998
+    workers: int = 0
+
+
+class _Batches(Dataset[Any]):
+    """The batches of steps from `first` on."""
+
+    def __init__(self, stage: Stage, first: int) -> None:
+        self.stage, self.first = stage, first
+
+    def __len__(self) -> int:
+        return self.stage.steps - self.first
+
+    def __getitem__(self, place: int) -> Any:
+        if place >= len(self):
+            raise IndexError(place)
+        return self.stage.draw(self.first + place)
+
+
+def milestone_path(run: Path, stage: str, step: int) -> Path:
+    return run / f"{stage}-{step:06d}.pt"
+
+
+def train_stage(
+    stage: Stage, run: Path, *, resume: bool, checkpoint_seconds: float
+) -> dict[str, Tensor]:
+    """Train to the last step, from the last checkpoint if there is one; returns mean weights."""
+    path = run / f"{stage.name}.pt"
+    mean = RunningMean(stage.module, decay=stage.mean_decay)
+    base_rates = [[group["lr"] for group in o.param_groups] for o in stage.optimizers]
+    first = 0
+    state = load_checkpoint(path) if resume else None
+    if state:
+        stage.module.load_state_dict(state["module"])
+        for optimizer, saved in zip(stage.optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(saved)
+        mean.weights, first = state["mean"], int(state["step"])
+        logger.info("%s: going on from step %d", stage.name, first)
+
+    def save(step: int) -> None:
+        save_checkpoint(
+            path,
+            {
+                "step": step,
+                "module": stage.module.state_dict(),
+                "optimizers": [optimizer.state_dict() for optimizer in stage.optimizers],
+                "mean": mean.weights,
+            },
+        )
+
+    saved_at = time.monotonic()
+    shown: Figures = {}
+    batches = iter(DataLoader(_Batches(stage, first), batch_size=None, num_workers=stage.workers))
+    for step in _progress(stage.name, first, stage.steps, shown):
+        rate = _rate(step, stage)
+        for optimizer, rates in zip(stage.optimizers, base_rates, strict=True):
+            for group, base in zip(optimizer.param_groups, rates, strict=True):
+                group["lr"] = base * rate
+            optimizer.zero_grad(set_to_none=True)
+        loss, figures = stage.loss(next(batches))
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(stage.module.parameters(), GRADIENT_LIMIT)
+        for optimizer in stage.optimizers:
+            optimizer.step()
+        mean.update(stage.module, step)
+        for name, value in {"loss": float(loss.detach()), **figures}.items():
+            shown[name] = value + FIGURE_MEMORY * (shown.get(name, value) - value)
+        done = step + 1
+        if done in stage.milestones:
+            save_checkpoint(milestone_path(run, stage.name, done), {"mean": mean.weights})
+        if time.monotonic() - saved_at > checkpoint_seconds:
+            save(done)
+            stage.show(mean.weights, run / f"{stage.name}.png")
+            saved_at = time.monotonic()
+    if first < stage.steps:
+        save(stage.steps)
+        stage.show(mean.weights, run / f"{stage.name}.png")
+    return mean.weights
+
+
+def _rate(step: int, stage: Stage) -> float:
+    """Share of the full learning rate: a short rise, then full, then a line down to zero."""
+    rise = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, stage.steps // 10)))
+    fall = (stage.steps - step) / max(1.0, stage.steps * (1 - stage.decay_from))
+    return min(rise, fall, 1.0)
+
+
+def _progress(name: str, first: int, steps: int, shown: Figures) -> Iterator[int]:
+    """Steps with a bar on a terminal and a plain line every half minute elsewhere."""
+    console = Console(stderr=True)
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[figures]}"),
+        )
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(name, total=steps, completed=first, figures="")
+            for step in range(first, steps):
+                yield step
+                bar.update(task, completed=step + 1, figures=_line(shown))
+        return
+    started = said = time.monotonic()
+    for step in range(first, steps):
+        yield step
+        now = time.monotonic()
+        if now - said > PLAIN_LINE_SECONDS or step + 1 == steps:
+            left = (now - started) / (step + 1 - first) * (steps - step - 1)
+            done = f"{name} {step + 1}/{steps}, {left / 60:.1f} min left"
+            console.print(f"{done}: {_line(shown)}", soft_wrap=True, highlight=False)
+            said = now
+
+
+def _line(figures: Figures) -> str:
+    return " ".join(f"{name} {value:.4g}" for name, value in figures.items())

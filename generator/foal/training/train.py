@@ -1,0 +1,284 @@
+"""Foal's training: decoder, reader, their gate, transformer, distillation, and the model's folder.
+
+One command makes the whole from nothing, data included; killed anywhere, it goes on where it was.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from generator.engine.memory import reuse_freed_memory
+from generator.foal.build import build_pipeline, build_transformer, save_pipeline
+from generator.foal.model.codec import FoalCodec
+from generator.foal.model.transformer import FoalTransformer
+from generator.foal.pipeline import FoalPipeline
+from generator.foal.training import sheets
+from generator.foal.training.checkpoints import load_checkpoint
+from generator.foal.training.config import TrainConfig, read_config
+from generator.foal.training.decoder_training import decoder_loss, draw_backgrounds, draw_points
+from generator.foal.training.distillation import distillation_loss
+from generator.foal.training.gate import pass_gate
+from generator.foal.training.loop import Stage, milestone_path, train_stage
+from generator.foal.training.reader_training import draw_pictures, reader_loss
+from generator.foal.training.transformer_training import draw_batch, flow_loss, make_optimizers
+
+logger = logging.getLogger(__name__)
+
+DECODER, READER = "decoder", "reader"
+TRANSFORMER, DISTILLATION = "transformer", "distilled"
+# The second number of a step's seed: what one part draws, no other does.
+STREAMS = {DECODER: 1, READER: 2, TRANSFORMER: 3, DISTILLATION: 4}
+
+
+def train(config: TrainConfig, run: Path, resume: bool = True) -> None:
+    """Train everything that is not there yet; the finished model is `run`/model.
+
+    Raises:
+        GateError: the codec is not good enough for a transformer to be worth its time.
+    """
+    torch.set_num_threads(config.threads)
+    reuse_freed_memory()
+    run.mkdir(parents=True, exist_ok=True)
+    trainer = _Trainer(config, run, resume)
+    if config.codec_run:
+        codec = read_codec(config, run / config.codec_run)
+    else:
+        codec = trainer.train_codec()
+        pass_gate(codec, config.gate, run / "gate.json")
+    trainer.train_transformer(codec)
+
+
+def train_from_file(config: Path, run: Path) -> None:
+    """What `python -m generator train CONFIG.toml --run DIR` calls."""
+    train(read_config(config), run)
+
+
+def read_codec(config: TrainConfig, run: Path) -> FoalCodec:
+    """The codec that another training made.
+
+    Raises:
+        ValueError: it has not been made yet.
+    """
+    codec: FoalCodec = FoalCodec(**config.codec)
+    for name in (DECODER, READER):
+        getattr(codec, name).load_state_dict(_trained(run, name))
+    codec.requires_grad_(False).eval()
+    return codec
+
+
+def go_on_from(run: Path, model: FoalTransformer) -> None:
+    """Give a new transformer the weights that another training made; what it lacks stays as it is.
+
+    Raises:
+        ValueError: it has not been made yet, or has other sizes.
+    """
+    try:
+        strange = model.load_state_dict(_trained(run, TRANSFORMER), strict=False).unexpected_keys
+    except RuntimeError as error:
+        raise ValueError(f"{run}: its transformer has other sizes ({error}).") from error
+    if strange:
+        raise ValueError(f"{run}: its transformer has parts that this one lacks: {strange}.")
+
+
+def _trained(run: Path, name: str) -> dict[str, Tensor]:
+    state = load_checkpoint(run / f"{name}.pt")
+    if state is None:
+        raise ValueError(
+            f"{run.resolve()} (codec_run or transformer_run) has no {name} yet: "
+            "train the configuration it belongs to first."
+        )
+    weights: dict[str, Tensor] = state["mean"]
+    return weights
+
+
+class _Trainer:
+    """One training: its configuration, its folder, and what all its parts have in common."""
+
+    def __init__(self, config: TrainConfig, run: Path, resume: bool) -> None:
+        self.config, self.run, self.resume = config, run, resume
+
+    def train_codec(self) -> FoalCodec:
+        """Train decoder and reader, or read them if they are done; mean weights, no gradients."""
+        torch.manual_seed(self.config.seed)
+        codec: FoalCodec = FoalCodec(**self.config.codec)
+        codec.reader.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._train_decoder(codec)
+        self._train_reader(codec)
+        codec.requires_grad_(False).eval()
+        return codec
+
+    def _train_decoder(self, codec: FoalCodec) -> None:
+        plan, decoder = self.config.decoder_training, codec.decoder
+
+        def draw(step: int) -> Any:
+            rng = self._rng(DECODER, step)
+            batch = draw_points(rng, clips=plan.clips, frames=plan.frames, points=plan.points)
+            return batch, draw_backgrounds(rng, points=plan.empty_points), _noise(rng)
+
+        def show(weights: dict[str, Tensor], path: Path) -> None:
+            shown = FoalCodec(**self.config.codec)
+            shown.decoder.load_state_dict(weights)
+            sheets.save_sheet(path, sheets.decoder_rows(shown.eval()))
+
+        optimizer = _adam(decoder, plan.learning_rate)
+        self._stage(
+            Stage(
+                DECODER,
+                decoder,
+                (optimizer,),
+                draw,
+                self._half(lambda given: decoder_loss(decoder, *given)),
+                show,
+                plan.steps,
+            )
+        )
+
+    def _train_reader(self, codec: FoalCodec) -> None:
+        plan, reader = self.config.reader_training, codec.reader
+
+        def show(weights: dict[str, Tensor], path: Path) -> None:
+            shown = FoalCodec(**self.config.codec)
+            shown.load_state_dict({**codec.state_dict(), **_prefixed(READER, weights)})
+            sheets.save_sheet(path, sheets.codec_rows(shown.eval()))
+
+        optimizer = _adam(reader, plan.learning_rate)
+        self._stage(
+            Stage(
+                READER,
+                reader,
+                (optimizer,),
+                lambda step: draw_pictures(self._rng(READER, step), plan.batch),
+                self._half(lambda batch: reader_loss(reader, batch)),
+                show,
+                plan.steps,
+            )
+        )
+
+    def train_transformer(self, codec: FoalCodec) -> None:
+        """Train the transformer, distil it, and save the pipelines of both and of milestones."""
+        plan = self.config.transformer_training
+        torch.manual_seed(self.config.seed)
+        model = build_transformer(**self.config.transformer)
+        if self.config.transformer_run:
+            go_on_from(self.run / self.config.transformer_run, model)
+        self._compile(model)
+
+        weights = self._stage(
+            Stage(
+                TRANSFORMER,
+                model,
+                make_optimizers(model, muon_rate=plan.muon_rate, adam_rate=plan.adam_rate),
+                self._clips(TRANSFORMER, plan.batch),
+                self._half(lambda given: flow_loss(model, *given)),
+                self._show(codec),
+                plan.steps,
+                decay_from=plan.decay_from,
+                milestones=tuple(plan.milestones),
+                mean_decay=plan.mean_decay,
+            )
+        )
+        save_pipeline(self._pipeline(codec, weights), self.run / "model")
+        for step in plan.milestones:
+            kept = load_checkpoint(milestone_path(self.run, TRANSFORMER, step))
+            if kept:
+                early = self._pipeline(codec, kept["mean"])
+                save_pipeline(early, self.run / f"model-{step:06d}")
+        if self.config.distillation.steps:
+            self._distil(codec, model)
+
+    def _distil(self, codec: FoalCodec, teacher: FoalTransformer) -> None:
+        plan = self.config.distillation
+        student = build_transformer(**self.config.transformer)
+        student.load_state_dict(teacher.state_dict())
+        self._compile(student)
+        teacher.requires_grad_(False).eval()
+
+        weights = self._stage(
+            Stage(
+                DISTILLATION,
+                student,
+                (_adam(student, plan.learning_rate),),
+                self._clips(DISTILLATION, plan.batch),
+                self._half(
+                    lambda given: distillation_loss(
+                        student, teacher, *given, steps=plan.student_steps
+                    )
+                ),
+                self._show(codec, plan.student_steps),
+                plan.steps,
+                decay_from=0.2,
+            )
+        )
+        save_pipeline(self._pipeline(codec, weights), self.run / "model-distilled")
+
+    def _stage(self, stage: Stage) -> dict[str, Tensor]:
+        """Train a part; its mean weights stay in it and are returned."""
+        weights = train_stage(
+            replace(stage, workers=self.config.workers),
+            self.run,
+            resume=self.resume,
+            checkpoint_seconds=self.config.checkpoint_seconds,
+        )
+        stage.module.load_state_dict(weights)
+        return weights
+
+    def _rng(self, part: str, step: int) -> np.random.Generator:
+        return np.random.default_rng((self.config.seed, STREAMS[part], step))
+
+    def _clips(self, part: str, size: int) -> Callable[[int], Any]:
+        """What makes a step's clips for a transformer; the loss draws on from where they end."""
+
+        def draw(step: int) -> Any:
+            rng = self._rng(part, step)
+            return draw_batch(rng, size), rng
+
+        return draw
+
+    def _half(self, loss: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The loss in the precision of the configuration."""
+
+        def run(given: Any) -> Any:
+            enabled = self.config.precision == "bfloat16"
+            # No cache: weights cast for a guess without gradients would serve the loss as well.
+            with torch.autocast("cpu", torch.bfloat16, enabled=enabled, cache_enabled=False):
+                return loss(given)
+
+        return run
+
+    def _compile(self, model: FoalTransformer) -> None:
+        if self.config.compile:
+            # Every task has a shape of its own: three graphs, each as fast as can be.
+            compiled = torch.compile(model.forward, dynamic=False)
+            model.forward = compiled  # type: ignore[method-assign]
+
+    def _pipeline(self, codec: FoalCodec, weights: dict[str, Tensor]) -> FoalPipeline:
+        made = build_transformer(**self.config.transformer)
+        made.load_state_dict(weights)
+        built = build_pipeline(codec, made)
+        built.set_progress_bar_config(disable=True)  # type: ignore[no-untyped-call]
+        return built
+
+    def _show(self, codec: FoalCodec, steps: int = 8) -> Callable[[dict[str, Tensor], Path], None]:
+        def show(weights: dict[str, Tensor], path: Path) -> None:
+            with torch.random.fork_rng(devices=[]):
+                sheets.save_sheet(path, sheets.model_rows(self._pipeline(codec, weights), steps))
+
+        return show
+
+
+def _adam(module: nn.Module, rate: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(module.parameters(), lr=rate, betas=(0.9, 0.98), weight_decay=1e-4)
+
+
+def _noise(rng: np.random.Generator) -> torch.Generator:
+    return torch.Generator().manual_seed(int(rng.integers(2**62)))
+
+
+def _prefixed(name: str, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {f"{name}.{key}": value for key, value in weights.items()}

@@ -1,0 +1,194 @@
+"""Training of the transformer: flow matching on states of the world's clips, made as it goes."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from generator.foal.model.codec import normalize
+from generator.foal.model.states import SOUND_SIZE, encode_content, encode_motion
+from generator.foal.model.transformer import (
+    NOISE_SHIFT,
+    UNKNOWN,
+    Codes,
+    FoalTransformer,
+    Source,
+    like,
+    shift_noise,
+)
+from generator.foal.training.loop import Figures
+from generator.foal.world import sound
+from generator.foal.world.captions import describe
+from generator.foal.world.clip import FRAMES, SECONDS, move
+from generator.foal.world.edits import draw_edit
+from generator.foal.world.physics import Motions
+from generator.foal.world.scenes import Scene, draw_scene
+
+CONTENT_WEIGHT = 0.5
+SMOOTH_WEIGHT = 1.0  # of errors in second differences of motion: what an eye sees as shaking
+FORGET_SHARE = 0.03  # of words replaced by the unknown one, so that a strange word does no harm
+GIVEN_NOISE = 0.03  # in what a clip starts from: an encoder reads it with errors
+
+
+class Task(StrEnum):
+    """What a batch is to learn, with its share of the batches."""
+
+    TEXT = "text to video"
+    IMAGE = "image to video"
+    EDIT = "video edit"
+
+
+TASK_SHARES = {Task.TEXT: 0.70, Task.IMAGE: 0.15, Task.EDIT: 0.15}
+
+
+@dataclass(frozen=True)
+class NoisePlan:
+    """Which noise levels a training sees, and how much an error at each of them counts.
+
+    Attributes:
+        shift: of the levels towards noise; below 1 towards clean codes.
+        least: the loss is divided by the squared level, or by this one's where it is higher.
+        even: whether high noise counts less, in the measure in which nothing can be known of a
+            clip there: all levels add about equally to the loss of a trained model.
+    """
+
+    shift: float
+    least: float
+    even: bool
+
+    def weights(self, level: Tensor) -> Tensor:
+        """How much an error counts, (B,) -> (B,)."""
+        weight = 1 / level.clamp(min=self.least) ** 2
+        return weight * (1 + HIGHEST_WEIGHT - level) if self.even else weight
+
+
+HIGHEST_WEIGHT = 0.05  # at pure noise, of what it would be without `even`
+LEARNING = NoisePlan(NOISE_SHIFT, 0.25, even=False)
+# Errors of a clip nearly clean are small and drown among those at high noise; yet an eye sees a
+# path that shakes by half a pixel, and speeds that were not found in time stay too low.
+REFINING = NoisePlan(1.5, 0.1, even=True)
+GUESS_SHARE = 0.5  # of the steps in which a refining model is given its own guess
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B training clips of one task, normalised."""
+
+    task: Task
+    texts: list[str]
+    clean: Codes
+    source: Source | None
+
+
+def draw_batch(rng: np.random.Generator, size: int) -> Batch:
+    """Fresh clips of training combinations for a random task."""
+    task = list(TASK_SHARES)[int(rng.choice(len(TASK_SHARES), p=list(TASK_SHARES.values())))]
+    rows = [_draw_clip(rng, task) for _ in range(size)]
+    content, motion, heard, given, first = (
+        torch.from_numpy(np.stack([row[i] for row in rows])) for i in range(5)
+    )
+    clean = normalize(content, motion, heard)
+    source = None if task == Task.TEXT else Source(*normalize(given, first, heard)[:2])
+    return Batch(task, [str(row[5]) for row in rows], clean, source)
+
+
+def _draw_clip(rng: np.random.Generator, task: Task) -> tuple[np.ndarray | str, ...]:
+    """Content, motion and sound of a clip, source content and first places, and its text."""
+    while True:
+        scene = draw_scene(rng)
+        motions = move(scene, rng)
+        content, motion = encode_content(scene, motions), encode_motion(motions)
+        if task != Task.EDIT:
+            text = describe(scene, rng)
+            return content, motion, _roots(scene, motions), content, motion[0], text
+        edit = draw_edit(scene, rng)
+        if edit.target.held_out:
+            continue
+        kept = motions.of(edit.kept)
+        target = encode_content(edit.target, kept, edit.kept)
+        nothing = np.zeros_like(motion[0])
+        return target, motion, _roots(edit.target, kept), content, nothing, edit.text
+
+
+def _roots(scene: Scene, motions: Motions) -> np.ndarray:
+    bands = sound.envelope(scene, motions, seconds=SECONDS)
+    return np.asarray(np.sqrt(bands).reshape(FRAMES, SOUND_SIZE))
+
+
+def flow_loss(
+    model: FoalTransformer, batch: Batch, rng: np.random.Generator
+) -> tuple[Tensor, Figures]:
+    """Loss of one batch: squared error of the clean codes, by noise level."""
+    config: Any = model.config
+    plan = REFINING if config.refining else LEARNING
+    size = len(batch.texts)
+    words = model.tokenize(batch.texts)[0]
+    forgotten = torch.from_numpy(rng.random(words.shape) < FORGET_SHARE) & (words > UNKNOWN)
+    words = words.masked_fill(forgotten, UNKNOWN)
+    # One level from each of `size` equal parts: the batch always sees all levels.
+    even = torch.from_numpy((rng.permutation(size) + rng.random(size)) / size).float()
+    level = shift_noise(even, plan.shift)
+    draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    levels = level[:, None].repeat(1, 3)
+    noisy = [add_noise(part, level, draw) for part in batch.clean]
+    source = batch.source
+    if source is not None:
+        source = Source(*(blur(part, draw) for part in source))
+    if batch.task == Task.EDIT:
+        levels[:, 1] = 0
+        noisy[1] = blur(batch.clean.motion, draw)
+    given, guess = Codes(*noisy), None
+    if config.refining:
+        guess = Codes(*(torch.zeros_like(part) for part in given))
+        if rng.random() < GUESS_SHARE:
+            with torch.no_grad():
+                guess = model(words, given, levels, source, guess)
+    found = model(words, given, levels, source, guess)
+    weight = plan.weights(level)
+    content, motion, heard = (
+        (per_clip(one - part) * weight).mean() for one, part in zip(found, batch.clean, strict=True)
+    )
+    off = torch.diff(found.motion - batch.clean.motion, n=2, dim=1)
+    shake = (per_clip(off) * weight).mean()
+    figures = {
+        "content": float(content.detach()),
+        "motion": float(motion.detach()),
+        "sound": float(heard.detach()),
+        "shake": float(shake.detach()),
+    }
+    if batch.task == Task.EDIT:  # its motion is given
+        figures = {"edit": figures["content"]}
+        return CONTENT_WEIGHT * content + heard, figures
+    return CONTENT_WEIGHT * content + motion + heard + SMOOTH_WEIGHT * shake, figures
+
+
+def add_noise(part: Tensor, level: Tensor, draw: torch.Generator) -> Tensor:
+    """(1 - t) x + t noise for every clip's level t, shapes (B, ...) and (B,)."""
+    share = like(level, part)
+    return (1 - share) * part + share * torch.randn(part.shape, generator=draw)
+
+
+def blur(part: Tensor, draw: torch.Generator) -> Tensor:
+    """Codes as an encoder would have read them."""
+    return part + GIVEN_NOISE * torch.randn(part.shape, generator=draw)
+
+
+def per_clip(error: Tensor) -> Tensor:
+    """Mean squared error of each clip, (B, ...) -> (B,)."""
+    return error.float().square().flatten(1).mean(dim=1)
+
+
+def make_optimizers(
+    model: FoalTransformer, *, muon_rate: float, adam_rate: float
+) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon for the matrices of the blocks, AdamW for all the rest."""
+    matrices = [p for p in model.stream.parameters() if p.dim() == 2 and min(p.shape) > 4]
+    ids = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in ids]
+    return (
+        torch.optim.Muon(matrices, lr=muon_rate, weight_decay=0.0),
+        torch.optim.AdamW(rest, lr=adam_rate, betas=(0.9, 0.98), weight_decay=0.0),
+    )

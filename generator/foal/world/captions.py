@@ -1,0 +1,294 @@
+"""Captions: a scene in many wordings, and back from any text to what it asks for."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from generator.foal.world.scenes import (
+    COLOURS,
+    MOST_THINGS,
+    Camera,
+    Ground,
+    Material,
+    Motion,
+    Scene,
+    Shape,
+    Size,
+    Thing,
+    Time,
+    pick,
+)
+
+SILENT_SHARE = 0.08  # of captions that leave the ground out, and of those that leave the time out
+VERBS = {  # she does, they do, doing
+    Motion.BOUNCE: ("bounces", "bounce", "bouncing"),
+    Motion.ROLL: ("rolls", "roll", "rolling"),
+    Motion.SLIDE: ("slides", "slide", "sliding"),
+    Motion.SWING: ("swings", "swing", "swinging"),
+    Motion.ORBIT: ("orbits", "orbit", "orbiting"),
+    Motion.COLLIDE: ("collides", "collide", "colliding"),
+}
+TIMES = {
+    Time.DAY: ("by day", "in daylight", "during the day", "on a sunny day"),
+    Time.NIGHT: ("at night", "in the dark", "in the moonlight", "on a dark night"),
+}
+WHERE = {
+    Motion.BOUNCE: ("on",),
+    Motion.ROLL: ("on", "over", "across"),
+    Motion.SLIDE: ("on", "over", "across"),
+    Motion.SWING: ("over", "above"),
+    Motion.ORBIT: ("over", "above"),
+    Motion.COLLIDE: ("on",),
+}
+CAMERAS = {
+    Camera.LEFT: ("the camera pans left", "the camera pans to the left", "panning left"),
+    Camera.RIGHT: ("the camera pans right", "the camera pans to the right", "panning right"),
+    Camera.IN: ("the camera zooms in", "zooming in"),
+    Camera.OUT: ("the camera zooms out", "zooming out"),
+}
+SIZE_WORDS = {Size.SMALL: ("small", "little"), Size.LARGE: ("large", "big")}
+MATERIAL_WORDS = {Material.METAL: ("metal", "metallic"), Material.WOOD: ("wooden",)}
+PLURALS = {Shape.BALL: "balls", Shape.CUBE: "cubes"}
+COUNTS = {"two": 2, "three": 3}
+# "orange" is a colour; "in" and "out" are the camera's only beside it.
+_OTHER_WORDS = "a an the and is are on over above across by in out to during at while"
+# A text that begins with one of these tells how to change a clip, not what a clip shows.
+EDITING = ("make", "turn", "change", "remove", "delete", "recolour", "paint")
+_EDIT_WORDS = "into it as"
+
+_Choose = Callable[[tuple[str, ...]], str]
+
+
+def _words(*groups: Mapping[Any, tuple[str, ...]]) -> dict[str, StrEnum]:
+    return {word: key for group in groups for key, words in group.items() for word in words}
+
+
+_MEANING: dict[str, StrEnum] = {
+    **_words(VERBS, SIZE_WORDS, MATERIAL_WORDS),
+    "wood": Material.WOOD,
+    **{str(shape): shape for shape in Shape},
+    **{plural: shape for shape, plural in PLURALS.items()},
+    **{str(ground): ground for ground in Ground},
+    **{"day": Time.DAY, "daylight": Time.DAY, "sunny": Time.DAY},
+    **{"night": Time.NIGHT, "dark": Time.NIGHT, "moonlight": Time.NIGHT},
+}
+_CAMERA_WORDS = {"left": Camera.LEFT, "right": Camera.RIGHT}
+_ZOOMS = {"in": Camera.IN, "out": Camera.OUT}
+_ZOOMING = ("zooms", "zoom", "zooming")
+_PANNING = ("camera", "pans", "pan", "panning")
+VOCABULARY: tuple[str, ...] = tuple(
+    sorted(
+        {
+            *COLOURS,
+            *COUNTS,
+            *_MEANING,
+            *_CAMERA_WORDS,
+            *_ZOOMING,
+            *_PANNING,
+            *_OTHER_WORDS.split(),
+            *EDITING,
+            *_EDIT_WORDS.split(),
+        }
+    )
+)
+
+
+@dataclass(frozen=True)
+class ThingWish:
+    """A thing as a text asks for it; None where the text does not say."""
+
+    shape: Shape
+    colour: str | None
+    material: Material = Material.PLAIN
+    size: Size = Size.MEDIUM
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a text asks for, and the words that this world does not know."""
+
+    things: tuple[ThingWish, ...]
+    motion: Motion | None
+    ground: Ground | None
+    time: Time | None
+    unknown: tuple[str, ...]
+    camera: Camera = Camera.STILL
+
+    @property
+    def in_world(self) -> bool:
+        """Whether the text asks for anything that a clip of this world can be checked for."""
+        return bool(self.things)
+
+
+def split_words(text: str) -> list[str]:
+    """Lower-case words of a text, digits and other alphabets kept as words of their own."""
+    return re.findall(r"\w+", text.lower())
+
+
+def parse_prompt(text: str) -> Description:
+    """Read a text with any wording. Words and things beyond this world land in `unknown`.
+
+    The instruction of an edit asks for no things: what its clip shows, its source says.
+    """
+    reader = _Reader()
+    words = split_words(text)
+    for word in words:
+        reader.read(word)
+    if words and words[0] in EDITING:
+        reader.things.clear()
+    kinds = (reader.found.get(kind) for kind in (Motion, Ground, Time))
+    motion, ground, time = kinds
+    return Description(
+        things=tuple(reader.things[:MOST_THINGS]),
+        motion=Motion(motion) if motion else None,
+        ground=Ground(ground) if ground else None,
+        time=Time(time) if time else None,
+        unknown=tuple(reader.unknown),
+        camera=reader.camera,
+    )
+
+
+class _Reader:
+    """Words in order: adjectives gather until the thing that they belong to comes."""
+
+    def __init__(self) -> None:
+        self.things: list[ThingWish] = []
+        self.found: dict[type, StrEnum] = {}
+        self.unknown: list[str] = []
+        self.camera = Camera.STILL
+        self._before = ""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._colours: list[str] = []
+        self._count = 0
+        self._material, self._size = Material.PLAIN, Size.MEDIUM
+
+    def read(self, word: str) -> None:
+        meaning = _MEANING.get(word)
+        if word in COLOURS:
+            self._colours.append(word)
+        elif word in COUNTS:
+            self._count = COUNTS[word]
+        elif isinstance(meaning, Shape):
+            self._add(word, meaning)
+        elif isinstance(meaning, Material):
+            self._material = meaning
+        elif isinstance(meaning, Size):
+            self._size = meaning
+        elif meaning is not None:
+            self.found.setdefault(type(meaning), meaning)
+        elif word in _CAMERA_WORDS:
+            self.camera = _CAMERA_WORDS[word]
+        elif self._before in _ZOOMING and word in _ZOOMS:
+            self.camera = _ZOOMS[word]
+        elif word not in VOCABULARY:
+            self.unknown.append(word)
+        self._before = word
+
+    def _add(self, word: str, shape: Shape) -> None:
+        colours: list[str | None] = list(self._colours) or [None]
+        many = word in PLURALS.values()
+        count = self._count or (2 if many and len(colours) == 1 else len(colours))
+        if count > len(colours):
+            colours = (colours * count)[:count]
+        self.things += [ThingWish(shape, colour, self._material, self._size) for colour in colours]
+        if len(self.things) > MOST_THINGS:
+            self.unknown.append(word)
+        self._forget()
+
+
+def describe(scene: Scene, rng: np.random.Generator) -> str:
+    """One of the scene's many captions."""
+    ground = "" if rng.random() < SILENT_SHARE else f"{pick(rng, WHERE[scene.motion])} "
+    ground = ground and ground + scene.ground
+    time = "" if rng.random() < SILENT_SHARE else pick(rng, TIMES[scene.time])
+    camera = "" if scene.camera == Camera.STILL else pick(rng, CAMERAS[scene.camera])
+    if camera and rng.random() < 0.3:
+        camera = f"while {camera}"
+    action = _action(scene, rng)
+    if time and rng.random() < 0.15:
+        return _join(time, action, ground, camera)
+    return _join(action, ground, time, camera)
+
+
+def plain_caption(scene: Scene) -> str:
+    """The scene's first wording: complete, the same every time."""
+    third, plain, _ = VERBS[scene.motion]
+    groups = _groups(scene)
+    who = _list([_named(thing, count, _first_word) for thing, count in groups])
+    verb = third if len(scene.things) == 1 else plain
+    camera = "" if scene.camera == Camera.STILL else CAMERAS[scene.camera][0]
+    where = f"{WHERE[scene.motion][0]} {scene.ground}"
+    return _join(who, verb, where, TIMES[scene.time][0], camera)
+
+
+def describe_thing(thing: Thing, rng: np.random.Generator) -> str:
+    """A thing's adjectives and its shape, without an article."""
+    return _adjectives(thing, lambda words: pick(rng, words)) + str(thing.shape)
+
+
+def _action(scene: Scene, rng: np.random.Generator) -> str:
+    third, plain, ing = VERBS[scene.motion]
+
+    def choose(words: tuple[str, ...]) -> str:
+        return pick(rng, words)
+
+    groups = _groups(scene)
+    groups = [groups[i] for i in rng.permutation(len(groups))]
+    who = [_named(thing, count, choose) for thing, count in groups]
+    if len(scene.things) == 1:
+        name = describe_thing(groups[0][0], rng)
+        forms: tuple[str, ...] = (
+            f"{who[0]} {third}",
+            f"{who[0]} {third}",
+            f"{who[0]} is {ing}",
+            f"{who[0]} {ing}",
+            _a(f"{ing} {name}"),
+            f"{ing} {name}",
+            f"the {name} {third}",
+        )
+        return pick(rng, forms)
+    if len(groups) == 1 and len(scene.things) == 2 and rng.random() < 0.3:
+        who = [who[0].removeprefix("two ")]
+    together = _list(who)
+    return pick(rng, (f"{together} {plain}", f"{together} {plain}", f"{together} are {ing}"))
+
+
+def _groups(scene: Scene) -> list[tuple[Thing, int]]:
+    return [(thing, scene.things.count(thing)) for thing in dict.fromkeys(scene.things)]
+
+
+def _first_word(words: tuple[str, ...]) -> str:
+    return words[0]
+
+
+def _named(thing: Thing, count: int, choose: _Choose) -> str:
+    """Such as "a small red ball" or "two metal cubes"."""
+    name = _adjectives(thing, choose)
+    if count == 1:
+        return _a(name + thing.shape)
+    number = next(word for word, value in COUNTS.items() if value == count)
+    return f"{number} {name}{PLURALS[thing.shape]}"
+
+
+def _adjectives(thing: Thing, choose: _Choose) -> str:
+    size = f"{choose(SIZE_WORDS[thing.size])} " if thing.size in SIZE_WORDS else ""
+    material = MATERIAL_WORDS.get(thing.material)
+    return f"{size}{thing.colour} " + (f"{choose(material)} " if material else "")
+
+
+def _list(names: list[str]) -> str:
+    return " and ".join(names)
+
+
+def _a(name: str) -> str:
+    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+
+
+def _join(*parts: str) -> str:
+    return " ".join(part for part in parts if part)

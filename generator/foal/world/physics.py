@@ -1,0 +1,224 @@
+"""How things move: exact between contacts, so that every contact has its true moment.
+
+Units: picture heights and seconds; x to the right, y down, the still picture is [0, 1] x [0, 1].
+Each kind of motion gives paths; `flights` has those of things that fly, roll and slide.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from generator.foal.world.collisions import collide
+from generator.foal.world.flights import Path, Start, fly, tumble
+from generator.foal.world.scenes import Camera, Ground, Material, Motion, Scene, Shape, Size
+
+BALL_RADIUS = 0.086
+CUBE_HALF = 0.074  # half an edge; looks as heavy as the ball
+SIZES = {Size.SMALL: 0.72, Size.MEDIUM: 1.0, Size.LARGE: 1.30}
+SIZE_SPREAD = 0.06  # sizes vary by this share either way
+# Where the ground is touched, from back to front, and how large things look there.
+LANES = {1: (0.84,), 2: (0.79, 0.90), 3: (0.77, 0.84, 0.91)}
+NEARNESS = {0.77: 0.90, 0.79: 0.92, 0.84: 1.0, 0.90: 1.06, 0.91: 1.08}
+MARGIN = 0.11  # at the sides, where the camera moves: things stay in sight
+VIEW_CENTRE = (0.5, 0.62)  # what stays in place when the camera zooms
+PAN = 0.09  # picture heights either way
+ZOOM = 1.20  # at its nearest
+ROLL_SLOWING = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # per s2
+SLIDE_SLOWING = {Ground.GRASS: 0.30, Ground.SAND: 0.42, Ground.ICE: 0.06}
+ROPE_GRAVITY = 3.2  # ropes are short: a pendulum as quick as a longer clip's would be
+ROPE_TOP = -0.03
+ORBIT_CENTRE = (0.5, 0.42)
+
+
+@dataclass(frozen=True)
+class Contact:
+    """One hit: when (s), which thing, how fast (picture heights / s)."""
+
+    seconds: float
+    thing: int
+    speed: float
+
+
+@dataclass(frozen=True)
+class Motions:
+    """All things of a clip and its camera. n things, T moments."""
+
+    position: np.ndarray  # (T, n, 2), centres
+    angle: np.ndarray  # (T, n), radians, clockwise on the screen
+    speed: np.ndarray  # (T, n), of what rubs, hums or whooshes all the time, 0 else
+    size: np.ndarray  # (n,): a ball's radius, half a cube's edge
+    ground: np.ndarray  # (n,): y at which the thing touches the ground; larger is nearer
+    rope: np.ndarray  # (n,): x at which its rope is tied, NaN without one
+    view: np.ndarray  # (T, 2): how far the camera has turned to the right, logarithm of its zoom
+    contacts: tuple[Contact, ...]
+
+    def of(self, things: Sequence[int]) -> "Motions":
+        """The same of some things only, in the order given."""
+        chosen = list(things)
+        return Motions(
+            position=self.position[:, chosen],
+            angle=self.angle[:, chosen],
+            speed=self.speed[:, chosen],
+            size=self.size[chosen],
+            ground=self.ground[chosen],
+            rope=self.rope[chosen],
+            view=self.view,
+            contacts=tuple(
+                Contact(contact.seconds, chosen.index(contact.thing), contact.speed)
+                for contact in self.contacts
+                if contact.thing in chosen
+            ),
+        )
+
+
+def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: float) -> Motions:
+    """Move the scene's things from random starts, sampled `rate` times a second.
+
+    Things of one look are numbered from left to right as they start.
+    """
+    times = np.arange(round(seconds * rate)) / rate
+    count = len(scene.things)
+    if scene.motion == Motion.COLLIDE:
+        ground = np.full(count, LANES[1][0])
+    else:
+        ground = rng.permutation(LANES[count])
+    size = np.array(
+        [
+            (BALL_RADIUS if thing.shape == Shape.BALL else CUBE_HALF)
+            * SIZES[thing.size]
+            * NEARNESS[float(lane)]
+            * rng.uniform(1 - SIZE_SPREAD, 1 + SIZE_SPREAD)
+            for thing, lane in zip(scene.things, ground, strict=True)
+        ]
+    )
+    rope = np.full(count, np.nan)
+    match scene.motion:
+        case Motion.SWING:
+            paths, rope = _swing(size, ground, times, rng)
+        case Motion.ORBIT:
+            paths = _orbit(size, times, rng)
+        case Motion.COLLIDE:
+            paths = collide(scene, size, ground, room(scene), times, rng)
+        case _:
+            paths = [
+                _alone(scene, i, float(size[i]), float(ground[i]), times, rng) for i in range(count)
+            ]
+    order = _left_to_right(scene, paths)
+    paths = [paths[i] for i in order]
+    contacts = (
+        Contact(seconds=at, thing=i, speed=speed)
+        for i, path in enumerate(paths)
+        for at, speed in path.contacts
+        if at < seconds
+    )
+    return Motions(
+        position=np.stack([path.position for path in paths], axis=1),
+        angle=np.stack([path.angle for path in paths], axis=1),
+        speed=np.stack([path.speed for path in paths], axis=1),
+        size=size[order],
+        ground=ground[order],
+        rope=rope[order],
+        view=_view(scene.camera, times, seconds),
+        contacts=tuple(sorted(contacts, key=lambda contact: contact.seconds)),
+    )
+
+
+def room(scene: Scene) -> tuple[float, float]:
+    """Where the sides are that things bounce off."""
+    margin = 0.0 if scene.camera == Camera.STILL else MARGIN
+    return margin, 1 - margin
+
+
+def _left_to_right(scene: Scene, paths: list[Path]) -> list[int]:
+    """Which path goes to which thing: those of one look by where they start."""
+    order = list(range(len(paths)))
+    for thing in set(scene.things):
+        same = [i for i, other in enumerate(scene.things) if other == thing]
+        for place, path in zip(
+            same, sorted(same, key=lambda i: paths[i].position[0, 0]), strict=True
+        ):
+            order[place] = path
+    return order
+
+
+def _alone(
+    scene: Scene,
+    which: int,
+    size: float,
+    ground: float,
+    times: np.ndarray,
+    rng: np.random.Generator,
+) -> Path:
+    """A thing that bounces, rolls or slides and meets no other."""
+    thing, sides = scene.things[which], room(scene)
+    low, high = sides[0] + size, sides[1] - size
+    if scene.motion == Motion.ROLL and thing.shape == Shape.CUBE:
+        return tumble(scene.ground, size, ground, sides, times, rng)
+    x = rng.uniform(low, high)
+    to_room = 1.0 if rng.random() < (high - x) / (high - low) else -1.0
+    turning = thing.shape == Shape.BALL and thing.material == Material.WOOD
+    if scene.motion == Motion.BOUNCE:
+        height = rng.uniform(0.30, ground - 2 * size - 0.04)
+        start = Start(x, height, to_room * rng.uniform(0.08, 0.36), rng.uniform(-0.25, 0.25))
+        rub = ROLL_SLOWING[scene.ground] if thing.shape == Shape.BALL else 0.9
+    elif scene.motion == Motion.ROLL:
+        start = Start(x, 0.0, to_room * rng.uniform(0.28, 0.62), 0.0)
+        rub = ROLL_SLOWING[scene.ground]
+    else:
+        start = Start(x, 0.0, to_room * rng.uniform(0.40, 0.80), 0.0)
+        rub, turning = SLIDE_SLOWING[scene.ground], False
+    heard = scene.motion != Motion.BOUNCE or thing.shape == Shape.BALL
+    return fly(
+        scene.ground, size, ground, sides, times, start, slowing=rub, turning=turning, heard=heard
+    )
+
+
+def _swing(
+    size: np.ndarray, ground: np.ndarray, times: np.ndarray, rng: np.random.Generator
+) -> tuple[list[Path], np.ndarray]:
+    """Pendulums side by side, angles theta = A cos(w t + phase), damped a little."""
+    count = len(size)
+    rope = 0.5 + (np.arange(count) - (count - 1) / 2) * (0.62 / count)
+    rope = rng.permutation(rope + rng.uniform(-0.03, 0.03, count))
+    paths = []
+    for i in range(count):
+        longest = ground[i] - size[i] - 0.05 - ROPE_TOP
+        length = rng.uniform(0.55, 1.0) * min(longest, 0.62)
+        rate = math.sqrt(ROPE_GRAVITY / length)
+        reach = rng.uniform(0.6, 1.0) * min(0.75, (0.46 / count) / length)
+        phase, slow = rng.uniform(0, 2 * math.pi), rng.uniform(0.02, 0.10)
+        damped = reach * np.exp(-slow * times)
+        theta = damped * np.cos(rate * times + phase)
+        speed = np.abs(damped * rate * np.sin(rate * times + phase)) * length
+        place = np.stack([rope[i] + length * np.sin(theta), ROPE_TOP + length * np.cos(theta)], 1)
+        paths.append(Path(place, -theta, speed))
+    return paths, rope
+
+
+def _orbit(size: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> list[Path]:
+    """Circles about one centre in the air, things evenly apart."""
+    count = len(size)
+    radius = rng.uniform(0.19, 0.26)
+    turn = rng.uniform(1.6, 3.4) * (1 if rng.random() < 0.5 else -1)
+    first = rng.uniform(0, 2 * math.pi)
+    paths = []
+    for i in rng.permutation(count):
+        angle = first + turn * times + 2 * math.pi * i / count
+        place = np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius
+        speed = np.full(len(times), abs(turn) * radius)
+        paths.append(Path(place + ORBIT_CENTRE, np.zeros(len(times)), speed))
+    return paths
+
+
+def _view(camera: Camera, times: np.ndarray, seconds: float) -> np.ndarray:
+    """Pan and zoom over the clip: an even, eased move from one end to the other."""
+    view = np.zeros((len(times), 2))
+    way = times / seconds
+    eased = way * way * (3 - 2 * way)
+    if camera in (Camera.LEFT, Camera.RIGHT):
+        view[:, 0] = PAN * (2 * eased - 1) * (1 if camera == Camera.RIGHT else -1)
+    elif camera in (Camera.IN, Camera.OUT):
+        view[:, 1] = math.log(ZOOM) * (eased if camera == Camera.IN else 1 - eased)
+    return view

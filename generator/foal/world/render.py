@@ -1,0 +1,250 @@
+"""How a scene looks: a picture as a function of coordinates, at any resolution.
+
+Coordinates are picture heights, x to the right from the left edge of the central square, y down.
+The world's own hold for a camera at rest; `to_world` says what another camera sees at a point.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from generator.foal.world.background import background, background_at, pixel_centres, rgb
+from generator.foal.world.physics import ROPE_TOP, VIEW_CENTRE, Motions
+from generator.foal.world.scenes import COLOURS, Camera, Ground, Material, Scene, Shape, Time
+from generator.foal.world.surfaces import surface
+
+NIGHT_THING = (0.84, 0.84, 0.92)
+SHADOW_DEPTH = {Time.DAY: 0.50, Time.NIGHT: 0.62}
+SHADOW_FLATNESS = 0.24
+SHADOW_SIZES, SPRITE_SIZES = 2.9, 1.5  # beyond so many sizes a shadow, a sprite is nothing
+ROPE_COLOUR, ROPE_HALF_WIDTH = (0.34, 0.27, 0.20), 0.004
+CHUNK_PIXELS = 300_000  # larger temporaries cost more in page faults than calls save
+
+
+@dataclass(frozen=True)
+class Look:
+    """What painting needs of N pictures of one thing each; N may be the frames of a clip."""
+
+    cube: np.ndarray  # (N,) bool
+    colour: np.ndarray  # (N, 3)
+    metal: np.ndarray  # (N,) bool
+    wood: np.ndarray  # (N,) bool
+    size: np.ndarray  # (N,)
+    ground: np.ndarray  # (N,)
+    rope: np.ndarray  # (N,): x at which it is tied, NaN without one
+    night: np.ndarray  # (N,) bool
+    position: np.ndarray  # (N, 2)
+    angle: np.ndarray  # (N,)
+
+
+def looks(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Look]:
+    """The scene's things at the given frames, the farthest first."""
+    count = len(frames)
+
+    def each(value: object, kind: type) -> np.ndarray:
+        return np.full(count, value, dtype=kind)
+
+    return [
+        Look(
+            cube=each(scene.things[i].shape == Shape.CUBE, bool),
+            colour=np.tile(rgb(COLOURS[scene.things[i].colour]), (count, 1)),
+            metal=each(scene.things[i].material == Material.METAL, bool),
+            wood=each(scene.things[i].material == Material.WOOD, bool),
+            size=each(motions.size[i], np.float32),
+            ground=each(motions.ground[i], np.float32),
+            rope=each(motions.rope[i], np.float32),
+            night=each(scene.time == Time.NIGHT, bool),
+            position=motions.position[frames, i].astype(np.float32),
+            angle=motions.angle[frames, i].astype(np.float32),
+        )
+        for i in np.argsort(motions.ground, kind="stable")
+    ]
+
+
+def to_world(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """Where in the world pictures' points lie: (N, ..., 2) or (1, ..., 2), view (N, 2)."""
+    pan, zoom = _camera(points, view)
+    x = (points[..., 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
+    y = (points[..., 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
+    return np.stack([x, y], axis=-1).astype(np.float32)
+
+
+def to_picture(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+    """Where in pictures the world's points lie: (N, ..., 2), view (N, 2)."""
+    pan, zoom = _camera(points, view)
+    x = (points[..., 0] - VIEW_CENTRE[0] - pan) * zoom + VIEW_CENTRE[0]
+    y = (points[..., 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
+    return np.stack([x, y], axis=-1)
+
+
+def _camera(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pan and zoom of every picture, in the shape that points (N, ..., 2) are taken by."""
+    shape = (len(view), *[1] * (points.ndim - 2))
+    return view[:, 0].reshape(shape), np.exp(view[:, 1]).reshape(shape)
+
+
+def look_at_empty(
+    ground: Ground, time: Time, view: np.ndarray, *, height: int, width: int
+) -> np.ndarray:
+    """The scene without things as a moving camera sees it, view (N, 2): (N, height, width, 3)."""
+    centres = pixel_centres(height, width)[None]
+    seen = (to_world(centres, one[None]) for one in view)  # one by one: a film's would be large
+    return np.concatenate([background_at(world, ground, time) for world in seen])
+
+
+def paint(
+    canvas: np.ndarray, points: np.ndarray, things: list[Look], *, pixel: np.ndarray
+) -> np.ndarray:
+    """Shadows, then things from far to near, over a canvas.
+
+    Args:
+        canvas: colours without things, shape (N, P, 3).
+        points: where they are in the world, shape (N, P, 2) or (1, P, 2).
+        things: one Look of N pictures each, the farthest first.
+        pixel: width of a pixel in the world, over which an edge is softened, shape (N, 1).
+
+    Returns:
+        Colours, shape (N, P, 3).
+    """
+    for thing in things:
+        canvas = canvas * (1 - _shadow(points, thing))[..., None]
+    for thing in things:
+        if np.isfinite(thing.rope).any():
+            canvas = _over(canvas, *_rope(points, thing, pixel))
+        canvas = _over(canvas, *_sprite(points, thing, pixel))
+    return canvas
+
+
+def _over(canvas: np.ndarray, colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
+    laid: np.ndarray = canvas + (colour - canvas) * cover[..., None]
+    return laid
+
+
+def _shadow(points: np.ndarray, thing: Look) -> np.ndarray:
+    """Share of light taken away at each point, shape (N, P): wider and weaker with height."""
+    height = np.maximum(thing.ground - thing.size - thing.position[:, 1], 0)[:, None]
+    dx = points[..., 0] - thing.position[:, :1]
+    dy = points[..., 1] - thing.ground[:, None] - 0.004
+    wide = thing.size[:, None] * (1.05 + 0.8 * height)
+    distance = (dx / wide) ** 2 + (dy / (SHADOW_FLATNESS * wide)) ** 2
+    day, night = (rgb(SHADOW_DEPTH[time]) for time in (Time.DAY, Time.NIGHT))
+    depth = np.where(thing.night, night, day)[:, None]
+    soft: np.ndarray = depth / (1 + 2.2 * height) * np.exp(-(distance**1.5))
+    return soft
+
+
+def _rope(points: np.ndarray, thing: Look, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (N, 1, 3) and cover (N, P) of the rope that a thing hangs on."""
+    tied = np.stack([np.nan_to_num(thing.rope), np.full(len(thing.rope), ROPE_TOP)], axis=1)
+    along = thing.position - tied
+    length = np.hypot(along[:, 0], along[:, 1])[:, None]
+    unit = along[:, None] / length[..., None]
+    way = points - tied[:, None]
+    off = np.abs(way[..., 0] * unit[..., 1] - way[..., 1] * unit[..., 0])
+    far = way[..., 0] * unit[..., 0] + way[..., 1] * unit[..., 1]
+    cover = np.clip(0.5 - (off - ROPE_HALF_WIDTH) / pixel, 0, 1) * (far < length)
+    colour = np.where(thing.night[:, None], rgb(ROPE_COLOUR) * rgb(0.5), rgb(ROPE_COLOUR))
+    return colour[:, None], cover * np.isfinite(thing.rope)[:, None]
+
+
+def _sprite(points: np.ndarray, thing: Look, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (N, P, 3) and cover (N, P) of a thing."""
+    size = thing.size[:, None]
+    dx = (points[..., 0] - thing.position[:, :1]) / size
+    dy = (points[..., 1] - thing.position[:, 1:]) / size
+    reach, shade, shine = surface(
+        dx,
+        dy,
+        thing.angle[:, None],
+        size / pixel,
+        cube=thing.cube[:, None],
+        metal=thing.metal[:, None],
+        wood=thing.wood[:, None],
+    )
+    cover = np.clip(0.5 - (reach - 1) * size / pixel, 0, 1)
+    colour = thing.colour[:, None, :] * shade[..., None]
+    colour = colour + (1 - colour) * shine[..., None]
+    colour = np.where(thing.night[:, None, None], colour * rgb(NIGHT_THING), colour)
+    return np.clip(colour, 0, 1), cover
+
+
+def render(
+    scene: Scene,
+    motions: Motions,
+    *,
+    height: int,
+    width: int,
+    frames: np.ndarray | None = None,
+) -> np.ndarray:
+    """Frames of a clip, all T or those asked for: (F, height, width, 3), float32 in [0, 1].
+
+    The same picture as `paint` over all pixels, worked out only in boxes around the things.
+    """
+    frames = np.arange(len(motions.position)) if frames is None else frames
+    count = len(frames)
+    if scene.camera == Camera.STILL:
+        film = np.tile(background(scene.ground, scene.time, height, width), (count, 1, 1, 1))
+    else:
+        view = motions.view[frames]
+        film = look_at_empty(scene.ground, scene.time, view, height=height, width=width)
+    at_once = max(1, CHUNK_PIXELS // (height * height))
+    for first in range(0, count, at_once):
+        part = frames[first : first + at_once]
+        _lay(film[first : first + at_once], looks(scene, motions, part), motions.view[part])
+    return film
+
+
+def _lay(film: np.ndarray, things: list[Look], view: np.ndarray) -> None:
+    height, width = film.shape[1:3]
+    centres = pixel_centres(height, width)
+    zoom = np.exp(view[:, 1])
+    pixel = (1 / (height * zoom))[:, None]
+    nearest = float(zoom.max())
+    for thing in things:
+        reach = SHADOW_SIZES * float(thing.size[0]) * nearest
+        centre = to_picture(np.stack([thing.position[:, 0], thing.ground], axis=1), view)
+        box = _boxes(film, centre, reach, SHADOW_FLATNESS * reach)
+        patch = film[box]
+        taken = _shadow(_flat(centres[box[1:]], view), thing).reshape(patch.shape[:3])
+        film[box] = patch * (1 - taken)[..., None]
+    for thing in things:
+        if np.isfinite(thing.rope[0]):
+            _lay_rope(film, thing, view, centres, pixel)
+        reach = SPRITE_SIZES * float(thing.size[0]) * nearest
+        box = _boxes(film, to_picture(thing.position, view), reach, reach)
+        patch = film[box]
+        colour, cover = _sprite(_flat(centres[box[1:]], view), thing, pixel)
+        film[box] = _over(patch, colour.reshape(patch.shape), cover.reshape(patch.shape[:3]))
+
+
+def _lay_rope(
+    film: np.ndarray, thing: Look, view: np.ndarray, centres: np.ndarray, pixel: np.ndarray
+) -> None:
+    tied = np.stack([thing.rope, np.full(len(thing.rope), ROPE_TOP)], axis=1)
+    ends = to_picture(tied, view), to_picture(thing.position, view)
+    middle = (ends[0] + ends[1]) / 2
+    across, down = (np.abs(ends[0] - ends[1]) / 2).max(axis=0) + 3 * ROPE_HALF_WIDTH
+    box = _boxes(film, middle, float(across), float(down))
+    patch = film[box]
+    colour, cover = _rope(_flat(centres[box[1:]], view), thing, pixel)
+    film[box] = _over(patch, colour[:, None], cover.reshape(patch.shape[:3]))
+
+
+def _boxes(
+    film: np.ndarray, centre: np.ndarray, across: float, down: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Index of boxes of one size around a centre a frame, moved inside the picture."""
+    height, width = film.shape[1:3]
+    rows, columns = (min(n, int(2 * r * height) + 3) for n, r in ((height, down), (width, across)))
+    top = np.clip(((centre[:, 1] - down) * height).astype(int) - 1, 0, height - rows)
+    left = ((centre[:, 0] - 0.5 - across) * height + width / 2).astype(int) - 1
+    left = np.clip(left, 0, width - columns)
+    return (
+        np.arange(len(film))[:, None, None],
+        (top[:, None] + np.arange(rows))[:, :, None],
+        (left[:, None] + np.arange(columns))[:, None, :],
+    )
+
+
+def _flat(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+    return to_world(points.reshape(len(points), -1, 2), view)

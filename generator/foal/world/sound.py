@@ -1,0 +1,133 @@
+"""The world's sound: a band envelope, played by a bank of oscillators.
+
+The envelope IS the sound: 24 log-spaced bands, 48 values a second in each. Its square root is what
+the transformer generates, so nothing is lost between tokens and waveform.
+"""
+
+import math
+from functools import lru_cache
+
+import numpy as np
+
+from generator.foal.world.physics import Contact, Motions
+from generator.foal.world.scenes import Ground, Material, Motion, Scene, Shape, Size, Time
+
+BANDS = 24
+HOPS_PER_SECOND = 48  # two a frame at 24 frames/s: a hit is placed within 10 ms
+LOWEST_HZ, HIGHEST_HZ = 150.0, 3_200.0
+SAMPLE_RATE = 48_000
+ATTACK_SECONDS = 0.004  # short enough to be heard as a hit, long enough not to click
+FULL_SPEED = 1.4  # picture heights / s: a fall from half the picture is as loud as it gets
+FULL_ALONG = 0.6  # the same for speed along the ground or through the air
+QUIETEST = 0.12  # of a hit that can be heard at all
+DECAY_SECONDS = {Ground.GRASS: 0.075, Ground.SAND: 0.04, Ground.ICE: 0.20}
+DECAY_SHARE = {Material.PLAIN: 1.0, Material.METAL: 2.2, Material.WOOD: 0.55}
+# Bands and levels of what a thing rings with; small things ring two bands higher.
+PARTIALS = {
+    (Shape.BALL, Material.PLAIN): ((5, 1.0), (10, 0.45)),
+    (Shape.CUBE, Material.PLAIN): ((12, 0.9), (16, 0.6)),
+    (Shape.BALL, Material.METAL): ((9, 0.8), (18, 0.6)),
+    (Shape.CUBE, Material.METAL): ((14, 0.8), (20, 0.6)),
+    (Shape.BALL, Material.WOOD): ((6, 1.0), (8, 0.5)),
+    (Shape.CUBE, Material.WOOD): ((11, 1.0), (13, 0.5)),
+}
+SIZE_BANDS = {Size.SMALL: 2, Size.MEDIUM: 0, Size.LARGE: -2}
+# What the ground adds to a hit, gone after two hops: a thud, a hiss, a ting.
+GROUND_NOISE = {
+    Ground.GRASS: {0: 0.6, 1: 0.5, 2: 0.3},
+    Ground.SAND: {17: 0.25, 18: 0.3, 19: 0.3, 20: 0.25, 21: 0.2},
+    Ground.ICE: {21: 0.5, 23: 0.3},
+}
+# What goes on as long as a thing moves, at full speed.
+ROLLING_BANDS = {
+    Ground.GRASS: {1: 0.16, 2: 0.12},
+    Ground.SAND: {1: 0.08, 17: 0.07, 18: 0.08, 19: 0.07},
+    Ground.ICE: {7: 0.12, 8: 0.06},
+}
+SCRAPING_BANDS = {
+    Ground.GRASS: {3: 0.10, 4: 0.12, 5: 0.10},
+    Ground.SAND: {15: 0.10, 16: 0.12, 17: 0.12},
+    Ground.ICE: {19: 0.08, 20: 0.10},
+}
+AIR_BANDS = {Motion.SWING: {2: 0.10, 3: 0.14, 4: 0.08}, Motion.ORBIT: {8: 0.10, 9: 0.14}}
+AMBIENCE = {Time.DAY: {0: 0.012, 4: 0.008}, Time.NIGHT: {22: 0.014}}  # wind, crickets
+PEAK = 0.8  # of full scale, for the loudest single hit
+
+
+def band_frequencies() -> np.ndarray:
+    """Centre of each band in Hz, shape (BANDS,)."""
+    return np.asarray(np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS))
+
+
+def envelope(scene: Scene, motions: Motions, *, seconds: float) -> np.ndarray:
+    """Amplitude of every band at every hop, shape (hops, BANDS), 0 to about 1."""
+    hops = round(seconds * HOPS_PER_SECOND)
+    bands = np.zeros((hops, BANDS), dtype=np.float32)
+    for contact in motions.contacts:
+        _strike(bands, scene, contact)
+    per_hop = len(motions.speed) / hops
+    moments = np.minimum((np.arange(hops) * per_hop).astype(int), len(motions.speed) - 1)
+    speed = np.maximum(motions.speed[moments].max(axis=1), 0) / FULL_ALONG
+    for band, level in _lasting(scene).items():
+        bands[:, band] = np.maximum(bands[:, band], level * np.sqrt(speed))
+    for band, level in AMBIENCE[scene.time].items():
+        bands[:, band] = np.maximum(bands[:, band], level)
+    return bands
+
+
+def _strike(bands: np.ndarray, scene: Scene, contact: Contact) -> None:
+    """Lay one hit's ringing and the ground's noise over what sounds already."""
+    first, thing = int(contact.seconds * HOPS_PER_SECOND), scene.things[contact.thing]
+    loudness = max(QUIETEST, min(1.0, contact.speed / FULL_SPEED))
+    decay = DECAY_SECONDS[scene.ground] * DECAY_SHARE[thing.material]
+    tail = np.exp(-np.arange(len(bands) - first) / (HOPS_PER_SECOND * decay))
+    for band, level in PARTIALS[thing.shape, thing.material]:
+        rung = bands[first:, band + SIZE_BANDS[thing.size]]
+        np.maximum(rung, loudness * level * tail, out=rung, casting="same_kind")
+    for band, level in GROUND_NOISE[scene.ground].items():
+        for late, share in enumerate((1.0, 0.4)):
+            if first + late < len(bands):
+                value = loudness * level * share
+                bands[first + late, band] = max(bands[first + late, band], value)
+
+
+def _lasting(scene: Scene) -> dict[int, float]:
+    if scene.motion == Motion.SLIDE:
+        return SCRAPING_BANDS[scene.ground]
+    return AIR_BANDS.get(scene.motion) or ROLLING_BANDS[scene.ground]
+
+
+def play(bands: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
+    """Waveform of an envelope (hops, BANDS), shape (samples,), float32 in [-1, 1].
+
+    A rise is reached within ATTACK_SECONDS of its hop's start, a fall lasts the whole hop.
+    """
+    hops = len(bands)
+    per_hop = sample_rate // HOPS_PER_SECOND
+    within = np.arange(per_hop, dtype=np.float32) / sample_rate
+    attack = np.minimum(within / ATTACK_SECONDS, 1.0)[None, :]
+    glide = (within * HOPS_PER_SECOND)[None, :]
+    before = np.concatenate([np.zeros((1, BANDS), dtype=np.float32), bands[:-1]])
+    carriers = _carriers(hops * per_hop, sample_rate)
+    wave = np.zeros(hops * per_hop, dtype=np.float32)
+    for band in range(BANDS):
+        now, last = bands[:, band, None], before[:, band, None]
+        if not now.any():
+            continue
+        curve = np.where(now > last, attack, glide)
+        wave += (last + (now - last) * curve).reshape(-1) * carriers[band]
+    limit = np.float32(PEAK / 1.6)  # 1.6: two partials and the ground's noise of one full hit
+    return np.asarray(np.tanh(wave * limit), dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def _carriers(samples: int, sample_rate: int) -> np.ndarray:
+    """Sines with fixed spread phases, so that bands never start in step; shape (BANDS, samples)."""
+    time = np.arange(samples) / sample_rate
+    golden = (math.sqrt(5) - 1) / 2
+    return np.stack(
+        [
+            np.sin(2 * math.pi * (hertz * time + golden * band)).astype(np.float32)
+            for band, hertz in enumerate(band_frequencies())
+        ]
+    )

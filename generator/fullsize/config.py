@@ -1,0 +1,216 @@
+"""What a full-size model is: sizes, stages and decoders, read from a TOML file."""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from generator.errors import SpecError
+from generator.foal.model.blocks import StreamShape
+
+VAE_TIME, VAE_SPACE = 4, 16  # frames and pixels a latent of Wan2.2's autoencoder stands for
+PATCH = 2  # latents a token's side
+Scaling = Literal["row", "tensor"]  # how FP8 numbers are scaled: a row of a matrix, or all of it
+ALIGNMENT = 128  # what the hidden width is padded to: the tile of GPU matrix kernels
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Transformer(_Part):
+    """Sizes of the stream and of what comes in.
+
+    Attributes:
+        outer: layers at either end with weights by modality.
+        global_layers: the layers that attend to everything where a size asks for local attention.
+    """
+
+    width: int = Field(ge=1)
+    layers: int = Field(ge=1)
+    heads: int = Field(ge=1)
+    kv_heads: int = Field(ge=1)
+    head_size: int = Field(ge=6)
+    hidden: int = Field(ge=1)
+    outer: int = Field(ge=0)
+    global_layers: tuple[int, ...]
+    text_channels: int = Field(ge=1)
+    latent_channels: int = Field(ge=1)
+    sound_channels: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        self.shape()
+        if not set(self.global_layers) <= set(range(self.layers)):
+            raise ValueError(f"global_layers name a layer that is not among the {self.layers}")
+        return self
+
+    @property
+    def video_channels(self) -> int:
+        """Channels of a video token: a patch of latents."""
+        return self.latent_channels * PATCH * PATCH
+
+    def shape(self, *, padded: bool = False) -> StreamShape:
+        """The stream's sizes; `padded` has its hidden width rounded up for matrix kernels.
+
+        A row of 13,652 numbers starts at no multiple of 16 bytes, which the fast kernels ask for.
+        """
+        hidden = -(-self.hidden // ALIGNMENT) * ALIGNMENT if padded else self.hidden
+        return StreamShape(
+            self.width,
+            self.layers,
+            self.heads,
+            self.kv_heads,
+            self.head_size,
+            hidden,
+            self.outer,
+        )
+
+
+class Clip(_Part):
+    """What is made: seconds of video with sound, from features of a text."""
+
+    seconds: int = Field(ge=1)
+    fps: int = Field(ge=1)
+    text_tokens: int = Field(ge=1)
+
+    @property
+    def frames(self) -> int:
+        """Decoded frames, and tokens of sound."""
+        return self.seconds * self.fps
+
+    @property
+    def latent_frames(self) -> int:
+        """The first stands for one frame, the others for four each."""
+        return (self.frames - 1) // VAE_TIME + 1
+
+    @model_validator(mode="after")
+    def _whole_latents(self) -> Self:
+        if (self.frames - 1) % VAE_TIME:
+            raise ValueError(f"seconds x fps is {self.frames}, which is not 4 n + 1")
+        return self
+
+
+class Size(_Part):
+    """A size of the finished clip; with `steps` 0 the base stage's clip is the finished one.
+
+    Attributes:
+        steps: of the refinement.
+        renoise: share of noise in the enlarged latents that the refinement starts from.
+        reach: latent frames to either side that a local layer sees; 0: every layer is global.
+        chunk: latent frames that are decoded at once.
+    """
+
+    width: int = Field(ge=32, multiple_of=VAE_SPACE * PATCH)
+    height: int = Field(ge=32, multiple_of=VAE_SPACE * PATCH)
+    steps: int = Field(ge=0)
+    renoise: float = Field(default=0.7, gt=0, le=1)
+    reach: int = Field(default=0, ge=0)
+    chunk: int = Field(default=1, ge=1)
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of video tokens in a latent frame."""
+        return self.height // (VAE_SPACE * PATCH), self.width // (VAE_SPACE * PATCH)
+
+
+class VideoDecoder(_Part):
+    """A decoder of Wan2.2's kind: channels at the largest size, residual blocks a level."""
+
+    channels: int = Field(ge=4, multiple_of=4)
+    blocks: int = Field(default=2, ge=1)
+
+
+class SoundDecoder(_Part):
+    """Stable Audio's decoder: its strides multiply to the samples of one token."""
+
+    channels: int = Field(ge=1)
+    multiples: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class Base(_Part):
+    """The first stage: how many steps, at which size, and the shift of their noise levels."""
+
+    steps: int = Field(ge=1)
+    size: str
+    shift: float = Field(default=5.0, gt=0)
+
+
+class FullConfig(_Part):
+    """A full-size model and the clips it is timed on."""
+
+    name: str
+    transformer: Transformer
+    clip: Clip
+    base: Base
+    sizes: dict[str, Size]
+    decoders: dict[str, VideoDecoder] = Field(min_length=1)
+    sound_decoder: SoundDecoder
+    float8_scaling: Scaling = "row"
+
+    @model_validator(mode="after")
+    def _base_is_a_size(self) -> Self:
+        if self.base.size not in self.sizes:
+            raise ValueError(f"base.size {self.base.size!r} is none of {', '.join(self.sizes)}")
+        return self
+
+    def chosen_sizes(self, name: str) -> tuple[str, ...]:
+        """The names of the sizes that `--size` asks for.
+
+        Raises:
+            SpecError: There is no such size.
+        """
+        if name == "all":
+            return tuple(self.sizes)
+        if name not in self.sizes:
+            known = ", ".join((*self.sizes, "all"))
+            raise SpecError(f"The config {self.name} has no size {name!r}; it has {known}.")
+        return (name,)
+
+    def chosen_decoder(self, name: str) -> str:
+        """The name of the video decoder that `--decoder` asks for; the first where it is empty.
+
+        Raises:
+            SpecError: There is no such decoder.
+        """
+        if name and name not in self.decoders:
+            known = ", ".join(self.decoders)
+            raise SpecError(f"The config {self.name} has no decoder {name!r}; it has {known}.")
+        return name or next(iter(self.decoders))
+
+
+def read_full_config(name: str) -> FullConfig:
+    """Read a config by its shipped name (`full`, `full-tiny`) or by the path of a TOML file.
+
+    Raises:
+        SpecError: There is no such config, or it has a key or a value that cannot be; the sentence
+            names file and key.
+    """
+    folder = files("generator.fullsize") / "configs"
+    place = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+    if not place.is_file():
+        known = sorted(
+            entry.name.removesuffix(".toml")
+            for entry in folder.iterdir()
+            if entry.name.startswith("full")
+        )
+        raise SpecError(f"There is no config {name}; use a TOML file or one of {', '.join(known)}.")
+    try:
+        return FullConfig.model_validate(tomllib.loads(place.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{name}: not a readable TOML file ({error}).") from error
+    except ValidationError as error:
+        raise SpecError(f"{name}: {_told(error)}.") from error
+
+
+def _told(error: ValidationError) -> str:
+    """The first thing that is wrong, with its key."""
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] == "extra_forbidden":
+        return f"unknown key '{key}'"
+    reason = first["msg"].removeprefix("Value error, ")
+    return f"{key}: {reason}" if key else reason

@@ -1,0 +1,94 @@
+"""What is known of the device: how fast it could be, how much it holds."""
+
+from dataclasses import dataclass
+
+import psutil  # type: ignore[import-untyped]
+import torch
+
+from generator.backends.meter import processor_name
+from generator.errors import BackendError
+from generator.fullsize.float8 import FIRST_CAPABILITY
+
+TERA = 1e12
+GIGA = 1e9
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Dense matrix arithmetic of a GPU by its vendor's data sheet, TFLOP/s; 0 where it has none."""
+
+    bf16: float
+    fp8: float
+
+
+# By a part of the name that the driver gives, the longer names first.
+PEAKS = {
+    "H100 PCIe": Peak(756, 1513),
+    "H100 NVL": Peak(835, 1671),
+    "GH200": Peak(989, 1979),
+    "H100": Peak(989, 1979),
+    "H200 NVL": Peak(835, 1671),
+    "H200": Peak(989, 1979),
+    "B200": Peak(2250, 4500),
+    "A100": Peak(312, 0),
+    "L40S": Peak(362, 733),
+}
+
+
+def find_device(name: str) -> torch.device:
+    """The device that `--device` asks for.
+
+    Raises:
+        BackendError: There is no such device here.
+    """
+    if name not in ("cuda", "cpu"):
+        raise BackendError(f"There is no device {name!r}; it is cuda or cpu.")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BackendError(
+            "No GPU that torch can use was found; run this on a machine with an NVIDIA GPU, or try "
+            "the command with --config full-tiny --device cpu."
+        )
+    return torch.device(name)
+
+
+def check_float8(device: torch.device) -> None:
+    """FP8 on a GPU needs its matrix units; on a CPU the same numbers are multiplied in float32.
+
+    Raises:
+        BackendError: The GPU has no such units.
+    """
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) < FIRST_CAPABILITY:
+        raise BackendError(f"{device_name(device)} cannot multiply FP8; use --precision bf16.")
+
+
+def device_name(device: torch.device) -> str:
+    """The device's name as its driver or the system gives it."""
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return processor_name()
+
+
+def peak_of(name: str) -> Peak | None:
+    """The data sheet's peak of a device of this name, where it is known."""
+    return next((peak for part, peak in PEAKS.items() if part in name), None)
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of the device that nobody holds."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return int(psutil.virtual_memory().available)
+
+
+def check_memory(needed: int, device: torch.device) -> None:
+    """Refuse before loading what cannot fit.
+
+    Raises:
+        BackendError: Less is free than is needed.
+    """
+    free = free_bytes(device)
+    if needed > free:
+        raise BackendError(
+            f"This needs about {needed / GIGA:.1f} GB of memory and {device_name(device)} has "
+            f"{free / GIGA:.1f} GB free; try a smaller --size, --precision fp8 or another device."
+        )

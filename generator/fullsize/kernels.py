@@ -1,0 +1,81 @@
+"""Which fused attention is the quickest here, and how blocks are compiled."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from generator.backends.meter import Meter
+from generator.foal.model.blocks import Block, attend_fused
+from generator.fullsize.config import FullConfig
+from generator.fullsize.layout import Layout
+from generator.fullsize.model import FullModel
+
+CANDIDATES = (SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION)
+TRIALS = 3
+# Blocks of two kinds, stages of several sizes, attention of two kinds, and the decoder's parts at
+# every level: more variants of one function than torch compiles by default before it gives up.
+MOST_VARIANTS = 128
+
+
+@contextmanager
+def fused_by(kernel: SDPBackend | None) -> Iterator[None]:
+    """Attention by this kernel first; None leaves the choice to torch."""
+    if kernel is None:
+        yield
+        return
+    # Not the plain computation: the matrix of all pairs would fill any memory, so rather fail.
+    with sdpa_kernel([kernel, *CANDIDATES, SDPBackend.EFFICIENT_ATTENTION], set_priority=True):
+        yield
+
+
+def quickest_kernel(
+    config: FullConfig, sizes: tuple[str, ...], device: torch.device, dtype: torch.dtype
+) -> SDPBackend | None:
+    """Try the fused kernels at the largest of these sizes; None where there is nothing to choose.
+
+    Which of cuDNN's and the built-in one is quicker depends on the card and on both versions.
+    """
+    if device.type != "cuda":
+        return None
+    tokens = max(Layout.of(config, config.sizes[name]).tokens for name in sizes)
+    transformer = config.transformer
+    query, key, value = (
+        torch.randn(1, tokens, heads, transformer.head_size, device=device, dtype=dtype)
+        for heads in (transformer.heads, transformer.kv_heads, transformer.kv_heads)
+    )
+    times: dict[SDPBackend, float] = {}
+    for kernel in CANDIDATES:
+        try:
+            with sdpa_kernel(kernel):
+                times[kernel] = _time_attention(query, key, value)
+        except RuntimeError:  # this card or this build does not have it
+            continue
+    return min(times, key=times.__getitem__) if times else None
+
+
+def _time_attention(query: Tensor, key: Tensor, value: Tensor) -> float:
+    """Seconds of the quickest of a few trials, after one that is not counted."""
+    parts = [part.transpose(1, 2) for part in (query, key, value)]
+    attend_fused(*parts)
+    torch.cuda.synchronize()
+    times = []
+    for _ in range(TRIALS):
+        with Meter(on_gpu=True) as meter:
+            attend_fused(*parts)
+        times.append(meter.seconds)
+    return min(times)
+
+
+def compile_blocks(model: FullModel) -> None:
+    """Compile the repeated block, once for each kind and size, when it is first run.
+
+    Norms, rotations, gates and the scaling for FP8 become a few kernels in 16 bits.
+    """
+    torch._dynamo.config.recompile_limit = MOST_VARIANTS
+    torch._dynamo.config.accumulated_recompile_limit = MOST_VARIANTS
+    for block in model.stream.blocks:
+        cast(Block, block).compile(dynamic=False, fullgraph=True)

@@ -1,0 +1,123 @@
+"""The likelihood of strengths that take a random walk from period to period."""
+
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ratings.dynamic.random_walk import Tridiagonal
+from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.model.design import Design, fold_cells
+from ratings.votes.battles import Battles
+from ratings.votes.columns import Outcome
+from ratings.votes.periods import Periods
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+LEAST_DRIFT = 0.01  # Elo points per square root of a day: below it nobody drifts
+_TOLERANCE = 1e-9
+_MOST_STEPS = 200
+
+
+class Course:
+    """Votes by period, among the models that can be rated from all of them."""
+
+    def __init__(self, battles: Battles, fit: BradleyTerry, periods: Periods) -> None:
+        self.battles, self.fit, self.periods = battles, fit, periods
+        self.rated = fit.ratings.notna().to_numpy()
+        self.designs: list[Design] = []
+        # As many votes of weight 1 as tell the same (Kish 1965): the scale of weights is none.
+        self.scale = float(battles.weight.sum() / (battles.weight**2).sum()) if len(battles) else 1
+        met = []
+        for period in range(len(periods.starts)):
+            votes = np.flatnonzero(periods.of_vote == period)
+            tally = self._count(votes, battles.weight[votes] * self.scale)
+            left, right, cells = fold_cells(tally, sides=False)
+            self.designs.append(replace(fit.design, left=left, right=right, counts=cells))
+            number = self._count(votes, None)
+            met.append(number.sum(axis=(0, 1)) + number.sum(axis=(0, 2)))
+        self.votes = np.reshape(met, (len(met), int(self.rated.sum()))).astype(int)
+
+    def _count(self, votes: Codes, weight: Floats | None) -> Floats:
+        """Some of the votes among the rated models, as the rules read them, shape (4, m, m)."""
+        battles = self.battles
+        size = len(battles.models)
+        place = (battles.outcome[votes] * size + battles.a[votes]) * size + battles.b[votes]
+        total = np.bincount(place, weight, minlength=len(Outcome) * size**2)
+        counts = total.astype(np.float64).reshape(len(Outcome), size, size)
+        return self.fit.design.rules.apply(counts)[:, self.rated][:, :, self.rated]
+
+    @property
+    def size(self) -> int:
+        return self.fit.design.size
+
+    def first_and_last(self) -> tuple[Codes, Codes]:
+        """Each model's first and last period with votes, shape (m,)."""
+        here = self.votes > 0
+        if not here.size:
+            return np.zeros(self.size, dtype=np.intp), np.zeros(self.size, dtype=np.intp)
+        return here.argmax(axis=0), len(here) - 1 - here[::-1].argmax(axis=0)
+
+    @cached_property
+    def pin(self) -> Floats:
+        """Curvature along the shift of all strengths in all periods, which no vote can see."""
+        return np.full((self.size, self.size), 1 / self.size)
+
+    def derive(self, path: Floats) -> tuple[float, Floats, Floats]:
+        """Log-likelihood, gradient (T, m) and curvature (T, m, m) of all periods."""
+        size, extras = self.size, self.fit.point[self.size :]
+        found = [
+            design.derive(np.concatenate([strengths, extras]))
+            for design, strengths in zip(self.designs, path, strict=True)
+        ]
+        return (
+            sum(value for value, _, _ in found),
+            np.array([gradient[:size] for _, gradient, _ in found]),
+            np.array([information[:size, :size] for _, _, information in found]),
+        )
+
+    def mode(self, drift: float) -> tuple[Floats, Tridiagonal | None]:
+        """The most probable path, shape (T, m), and the curvature there; None without drift.
+
+        Args:
+            drift: standard deviation of a step of one day, in strengths.
+        """
+        strengths = self.fit.point[: self.size]
+        path = np.tile(strengths, (len(self.designs), 1))
+        if drift <= LEAST_DRIFT / ELO_PER_STRENGTH or len(path) < 2 or not self.size:
+            return path, None
+        coupling = 1 / (drift**2 * self.periods.days)
+        for _ in range(_MOST_STEPS):
+            _, gradient, curvature = self.derive(path)
+            factored = self._factor(curvature, coupling)
+            steps = np.diff(path, axis=0) * coupling[:, None]
+            gradient[:-1] += steps
+            gradient[1:] -= steps
+            move = factored.solve(gradient)
+            longest = float(np.abs(move).max())
+            path = path + move / max(1.0, longest)
+            if longest < _TOLERANCE:
+                break
+        return path, factored
+
+    def _factor(self, curvature: Floats, coupling: Floats) -> Tridiagonal:
+        diagonal = curvature.copy()
+        diagonal[0] += self.pin
+        identity = np.eye(self.size)
+        diagonal[:-1] += coupling[:, None, None] * identity
+        diagonal[1:] += coupling[:, None, None] * identity
+        return Tridiagonal.factor(diagonal, coupling)
+
+    def evidence(self, drift: float) -> float:
+        """Log of the marginal likelihood of a drift, up to a constant (Laplace)."""
+        path, factored = self.mode(drift)
+        value = self.derive(path)[0]
+        if factored is None:
+            curvature = self.derive(path)[2].sum(axis=0) + self.pin
+            return value - float(np.linalg.slogdet(curvature)[1]) / 2
+        steps = np.diff(path, axis=0)
+        coupling = factored.coupling
+        value -= float((coupling[:, None] * steps**2).sum()) / 2
+        return value + self.size * float(np.log(coupling).sum()) / 2 - factored.log_determinant / 2

@@ -1,0 +1,273 @@
+"""Bradley-Terry ratings by maximum likelihood.
+
+What the answers mean is in `ratings.outcomes`, the likelihood of counted votes in `ratings.design`,
+its maximum in `ratings.newton`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ratings.errors import OptionError
+from ratings.model.connectivity import has_maximum, is_identified, largest_part
+from ratings.model.covariates import covariate_cells, refuse_unknown
+from ratings.model.design import (
+    NEITHER_STRENGTH,
+    SIDE,
+    TIE_PARAMETER,
+    Design,
+    Extra,
+    fold_cells,
+    standard_extras,
+)
+from ratings.model.newton import Maximum, maximise
+from ratings.model.outcomes import GAP, Rules, points_taken
+from ratings.votes.battles import Battles
+
+Floats = NDArray[np.float64]
+
+ELO_PER_STRENGTH = 400 / np.log(10)  # 400 points are odds of ten to one
+MEAN_RATING = 1000.0
+_MOST_RATING = 1e6
+_SAME_WEIGHT = 1e-9  # of two sums of weights in another order
+
+
+@dataclass(frozen=True, eq=False)
+class BradleyTerry:
+    """A fitted model and every parameter used.
+
+    Attributes:
+        ratings: Elo points by model; NaN for what cannot be rated.
+        ties: "half", "davidson", "rao-kupper" or "drop".
+        both_bad: "tie", "drop" or "own".
+        anchors: what was fixed: the mean of these models' ratings is the mean of these values.
+        tie_parameter: Davidson's nu (0 without ties) or Rao and Kupper's theta (1 without ties);
+            NaN under the other rules.
+        effects: Elo points of what acts beside the ratings: "side" is the left side's advantage, a
+            covariate's name one standard deviation of its difference.
+        neither: rating of "neither is good" under both_bad="own": a pair of clips rated so is
+            called bad as often as either of them wins; NaN under the other rules.
+        side: whether an advantage of the left side was estimated.
+        covariates: the columns whose differences were.
+        prior_sd: standard deviation of the normal prior on ratings about their mean, in Elo
+            points; None: no prior.
+        log_likelihood: at the maximum, over the votes among rated models.
+        steps: Newton steps taken.
+        tally: sums of weights of the votes that it is of, as `Battles.tallies` has them.
+        design: the counted votes among the rated models.
+        point: the parameters that belong to it.
+    """
+
+    ratings: "pd.Series[float]"
+    ties: str
+    both_bad: str
+    anchors: dict[str, float]
+    tie_parameter: float
+    effects: "pd.Series[float]"
+    neither: float
+    side: bool
+    covariates: tuple[str, ...]
+    prior_sd: float | None
+    log_likelihood: float
+    steps: int
+    tally: Floats
+    design: Design
+    point: Floats
+
+
+def bradley_terry(
+    battles: Battles,
+    ties: str = "half",
+    *,
+    both_bad: str = "tie",
+    anchors: Mapping[str, float] | None = None,
+    side: bool = False,
+    covariates: Sequence[str] = (),
+    prior_sd: float | None = None,
+    start: "BradleyTerry | None" = None,
+) -> BradleyTerry:
+    """Fit ratings on the Elo scale (400, base 10); mean 1000 over the rated models, or anchored.
+
+    Rated are the models of the largest strongly connected part, from the votes among them; with a
+    prior, all models.
+
+    Args:
+        battles: the votes.
+        ties: a tie is "half" a win to each, an outcome of its own ("davidson", Davidson 1970;
+            "rao-kupper", Rao and Kupper 1967), or left out ("drop").
+        both_bad: "both bad" is counted as a "tie", left out ("drop"), or an outcome of its "own",
+            the choice of neither, which says that both are weak (Luce 1959).
+        anchors: ratings to hold, by model; the mean of several is held.
+        side: whether to estimate the left side's advantage (Davidson and Beaver 1977).
+        covariates: names of what to hold equal; for `duration` the votes need the columns
+            `duration_a` and `duration_b`, or one column `duration` of differences.
+        prior_sd: light regularisation: a normal prior with this standard deviation, in Elo points,
+            on each rating's distance from the mean; stated in the result.
+        start: an earlier fit to begin from; the result is the same, sooner.
+
+    Raises:
+        OptionError: an unknown rule, an anchor that is not rated, a covariate or side effect that
+            these votes cannot tell.
+    """
+    rules = Rules(ties, both_bad)
+    reserved = {SIDE, TIE_PARAMETER, NEITHER_STRENGTH} & set(covariates)
+    if reserved:
+        raise OptionError(f"a covariate cannot be called {min(reserved)!r}: rename its columns")
+    if covariates:
+        refuse_unknown(battles.frame, covariates)
+    if prior_sd is not None and not (prior_sd > 0 and np.isfinite(prior_sd)):
+        raise OptionError(f"prior_sd must be a number above 0 Elo points, not {prior_sd}")
+    tally = rules.apply(battles.tallies.weights)
+    everyone = np.ones(len(battles.models), dtype=bool)
+    rated = largest_part(points_taken(tally)) if prior_sd is None else everyone
+    design = _design(battles, rules, rated, tally, side=side, covariates=tuple(covariates))
+    if (
+        rated.any()
+        and design.counts.any()
+        and not is_identified(design, prior=prior_sd is not None)
+    ):
+        raise OptionError(_unidentified(side, covariates))
+    if prior_sd is None and not covariates and not has_maximum(design):
+        rated = np.zeros_like(everyone)
+        design = _design(battles, rules, rated, tally, side=side, covariates=())
+    first = None
+    if start is not None and start.design.width == design.width:
+        first = start.point if (start.ratings.notna().to_numpy() == rated).all() else None
+    found = maximise(
+        design,
+        prior_sd=None if prior_sd is None else prior_sd / ELO_PER_STRENGTH,
+        start=first,
+    )
+    return _describe(battles, design, found, rated, dict(anchors or {}), covariates, prior_sd)
+
+
+def refuse_other_votes(battles: Battles, fit: BradleyTerry) -> None:
+    """Refuse a fit of other votes: what is computed of both would be of neither.
+
+    Votes are known again by their sufficient statistics, which costs nothing beside a fit.
+
+    Raises:
+        OptionError: other models, or other sums of votes.
+    """
+    here, there = battles.tallies.weights, fit.tally
+    if tuple(fit.ratings.index) != battles.models:
+        raise OptionError("the fit is of other models than these votes: fit these again")
+    if here is not there and not np.allclose(here, there, rtol=_SAME_WEIGHT, atol=0):
+        raise OptionError("the fit is of other votes: fit these again")
+
+
+def why_nobody(battles: Battles, fit: BradleyTerry) -> str | None:
+    """Why nobody is rated, to end a sentence; None where somebody is."""
+    if fit.design.size:
+        return None
+    if not len(battles):
+        return "there are no votes"
+    tally = fit.design.rules.apply(battles.tallies.weights)
+    if not tally.any():
+        return "the rules leave out all of the votes"
+    if not largest_part(points_taken(tally)).any():
+        return (
+            "no two models have taken votes off each other, directly or by way of others (an upset "
+            "or a tie between them would do, and so does a prior)"
+        )
+    return (
+        "so few votes let the ratings and what is estimated beside them grow together without an "
+        "end (ties='half' or a prior would do)"
+    )
+
+
+def place_on_scale(ratings: "pd.Series[float]", anchors: Mapping[str, float]) -> "pd.Series[float]":
+    """Shift ratings so that the anchors' mean is as given, or the mean of all is 1000."""
+    values: Floats = np.asarray(ratings, dtype=np.float64)
+    shift = _shift(values, tuple(map(str, ratings.index)), anchors)
+    return pd.Series(values + shift, index=ratings.index, name=ratings.name)
+
+
+def _shift(values: Floats, models: tuple[str, ...], anchors: Mapping[str, float]) -> float:
+    """What to add to all ratings, NaN among them, so that they are where they belong."""
+    if not anchors:
+        rated = values[~np.isnan(values)]
+        return MEAN_RATING - float(rated.mean()) if len(rated) else 0.0
+    held = []
+    for name, value in anchors.items():
+        if not abs(value) <= _MOST_RATING:
+            raise OptionError(f"the anchor {name!r} is held at {value}, which is no rating")
+        if name not in models:
+            raise OptionError(f"the anchor {name!r} is not a model of these votes")
+        held.append(values[models.index(name)])
+        if np.isnan(held[-1]):
+            raise OptionError(f"the anchor {name!r} cannot be rated from these votes")
+    return float(np.mean(list(anchors.values())) - np.mean(held))
+
+
+def _design(
+    battles: Battles,
+    rules: Rules,
+    rated: NDArray[np.bool_],
+    tally: Floats,
+    *,
+    side: bool,
+    covariates: tuple[str, ...],
+) -> Design:
+    """The votes among the rated models, counted under the rules."""
+    columns: Sequence[Extra] = ()
+    if covariates and rated.any():
+        left, right, counts, columns, _ = covariate_cells(battles, rules, rated, covariates)
+    else:
+        left, right, counts = fold_cells(tally[:, rated][:, :, rated], sides=side)
+    extras = standard_extras(rules, counts, side=side and bool(rated.any()), covariates=columns)
+    return Design(int(rated.sum()), left, right, counts, rules, extras)
+
+
+def _unidentified(side: bool, covariates: Sequence[str]) -> str:
+    asked = [*(["the side's advantage"] if side else []), *map(repr, covariates)]
+    return (
+        f"{' and '.join(asked)} cannot be told from the strengths: it never varies within a pair "
+        "of models, or only together with another; leave it out"
+    )
+
+
+def _describe(
+    battles: Battles,
+    design: Design,
+    found: Maximum,
+    rated: NDArray[np.bool_],
+    anchors: dict[str, float],
+    covariates: Sequence[str],
+    prior_sd: float | None,
+) -> BradleyTerry:
+    values = np.full(len(rated), np.nan)
+    values[rated] = ELO_PER_STRENGTH * found.point[: design.size]
+    shift = _shift(values, battles.models, anchors)
+    models = pd.Index(battles.models, name="model", dtype=object)
+    ratings = pd.Series(values + shift, index=models, name="rating")
+    effects = {
+        extra.name: ELO_PER_STRENGTH * found.point[index]
+        for index, extra in enumerate(design.extras, start=design.size)
+        if extra.acts_on == GAP
+    }
+    tie, neither = design.place(TIE_PARAMETER), design.place(NEITHER_STRENGTH)
+    tie_parameter = np.nan
+    if design.rules.estimates_tie and design.size:
+        without = 0.0 if design.rules.ties == "davidson" else 1.0
+        tie_parameter = without if tie is None else float(np.exp(found.point[tie]))
+    return BradleyTerry(
+        ratings=ratings,
+        ties=design.rules.ties,
+        both_bad=design.rules.both_bad,
+        anchors=anchors,
+        tie_parameter=tie_parameter,
+        effects=pd.Series(effects, name="effect", dtype=float),
+        neither=np.nan if neither is None else ELO_PER_STRENGTH * found.point[neither] + shift,
+        side=SIDE in effects,
+        covariates=tuple(covariates),
+        prior_sd=prior_sd,
+        log_likelihood=found.log_likelihood,
+        steps=found.steps,
+        tally=battles.tallies.weights,
+        design=design,
+        point=found.point,
+    )

@@ -1,0 +1,104 @@
+"""Properties of the two clips that sway votes: held equal instead of credited to the models.
+
+What FastChat calls style control, for video: duration, loudness, motion, brightness. A covariate
+acts on a vote by the difference left minus right, in units of that difference's standard deviation
+over the votes, so that its effect is Elo points for one standard deviation.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ratings.errors import OptionError, VotesError
+from ratings.model.design import Extra
+from ratings.model.outcomes import GAP, OUTCOMES, Rules
+from ratings.votes.battles import Battles
+from ratings.votes.columns import first_row
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.intp]
+
+
+class CovariateCells(NamedTuple):
+    """Votes that are equal in everything, together."""
+
+    left: Codes  # (cells,)
+    right: Codes
+    counts: Floats  # (4, cells)
+    extras: list[Extra]
+    of_vote: Codes  # the cell of each vote that the rules use, in the votes' order
+
+
+def covariate_cells(
+    battles: Battles, rules: Rules, rated: NDArray[np.bool_], names: Sequence[str]
+) -> CovariateCells:
+    """The votes among rated models, split by their covariates.
+
+    Raises:
+        OptionError: a name twice, or one that does not vary.
+        VotesError: a value that is no finite number, with its row.
+    """
+    if len(set(names)) < len(names):
+        raise OptionError(f"a covariate is named twice: {', '.join(names)}")
+    place = np.full(len(rated), -1)
+    place[rated] = np.arange(rated.sum())
+    kept = (place[battles.a] >= 0) & (place[battles.b] >= 0)
+    kept &= np.isin(battles.outcome, rules.used)
+    rows = battles.rows[kept]
+    columns = [_difference(battles.frame, name, rows) for name in names]
+    scaled = []
+    for name, column in zip(names, columns, strict=True):
+        spread = float(column.std()) if len(column) else 1.0
+        if len(column) and not spread > 1e-12 * float(np.abs(column).max(initial=0)):
+            raise OptionError(f"{name!r} is the same in all votes, so it cannot sway any")
+        scaled.append(column / spread)
+    outcome = rules.read_as(battles.outcome[kept])
+    a, b = place[battles.a[kept]], place[battles.b[kept]]
+    keys = [*scaled, b, a]
+    order = np.lexsort(keys)
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
+    cell = np.cumsum(new) - 1
+    cells = int(new.sum())
+    counts: Floats = np.bincount(
+        outcome[order] * cells + cell,
+        weights=battles.weight[kept][order],
+        minlength=OUTCOMES * cells,
+    ).astype(np.float64)
+    first = order[new]
+    extras = [Extra(name, GAP, column[first]) for name, column in zip(names, scaled, strict=True)]
+    of_vote = np.empty_like(cell)
+    of_vote[order] = cell
+    return CovariateCells(a[first], b[first], counts.reshape(OUTCOMES, cells), extras, of_vote)
+
+
+def refuse_unknown(frame: pd.DataFrame, names: Sequence[str]) -> None:
+    """Also where there are no votes yet, a name without its columns is a mistake."""
+    for name in names:
+        if name not in frame and not {f"{name}_a", f"{name}_b"} <= set(frame.columns):
+            raise OptionError(
+                f"the votes have neither the columns '{name}_a' and '{name}_b' nor {name!r}"
+            )
+
+
+def _difference(frame: pd.DataFrame, name: str, rows: Codes) -> Floats:
+    """Left minus right of one covariate, shape (votes,)."""
+    sides = [f"{name}_a", f"{name}_b"]
+    if set(sides) <= set(frame.columns):
+        left, right = (_numbers(frame[side], rows) for side in sides)
+        return left - right
+    return _numbers(frame[name], rows)
+
+
+def _numbers(column: "pd.Series[float]", rows: Codes) -> Floats:
+    values: Floats = pd.to_numeric(column.iloc[rows], errors="coerce").to_numpy(
+        dtype=float, na_value=np.nan
+    )
+    row = first_row(~np.isfinite(values), rows)
+    if row is not None:
+        value = column.iloc[row - 1]
+        raise VotesError(f"{column.name} is {value}; a covariate must be a number", row=row)
+    return values

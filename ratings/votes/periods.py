@@ -1,0 +1,94 @@
+"""Votes by period of time."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ratings.errors import OptionError, VotesError
+from ratings.votes.battles import Battles
+from ratings.votes.columns import first_row
+
+Floats = NDArray[np.float64]
+
+TIMES = ("timestamp", "tstamp")
+AUTOMATIC = "auto"
+_PERIODS = 50  # that "auto" aims at: a drift is smooth, and finer periods change nothing
+_DAY = pd.Timedelta(days=1)
+_LEAST_UNITS = 3  # a length of so many units is told in whole ones
+_LAST_SECOND = 1e10  # in the year 2286
+
+
+class Periods(NamedTuple):
+    """Periods that have votes."""
+
+    starts: pd.DatetimeIndex
+    of_vote: NDArray[np.intp]  # (votes,)
+    days: Floats  # from each to the next, (periods - 1,)
+    length: pd.Timedelta
+
+    @classmethod
+    def of(cls, battles: Battles, column: str | None, asked: str) -> "Periods":
+        times = _read_times(battles, column)
+        first = times.min() if len(times) else pd.Timestamp(0, tz="UTC")
+        if asked == AUTOMATIC:
+            span = (times.max() - first) if len(times) else _DAY
+            length = _whole(span / _PERIODS)
+        else:
+            try:
+                length = pd.Timedelta("no unit" if asked.strip().isdigit() else asked)
+            except ValueError:
+                raise OptionError(f"period is {asked!r}, not a length such as 7D or auto") from None
+            if not length > pd.Timedelta(0):
+                raise OptionError(f"period must be longer than nothing, not {asked}")
+            first = first.floor("D")
+        which, of_vote = np.unique((times - first) // length, return_inverse=True)
+        starts = pd.DatetimeIndex(first + which * length)
+        days = np.diff(which).astype(float) * (length / _DAY)
+        return cls(starts, of_vote, days, length)
+
+
+def _whole(length: pd.Timedelta) -> pd.Timedelta:
+    """Up to whole days, hours, minutes or seconds, by no more than a third."""
+    for unit in (_DAY, pd.Timedelta(hours=1), pd.Timedelta(minutes=1)):
+        if length >= _LEAST_UNITS * unit:
+            return length.ceil(unit)
+    return max(length.ceil("s"), pd.Timedelta(seconds=1))
+
+
+def describe_length(length: pd.Timedelta) -> str:
+    """Such as "7 days" or "1 day 6 hours"."""
+    parts = length.components
+    counts = [
+        (parts.days, "day"),
+        (parts.hours, "hour"),
+        (parts.minutes, "minute"),
+        (parts.seconds, "second"),
+    ]
+    said = [f"{count:,} {unit}{'s' * (count != 1)}" for count, unit in counts if count]
+    return " ".join(said) or "less than a second"
+
+
+def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:
+    names = [column] if column is not None else [name for name in TIMES if name in battles.frame]
+    if not len(battles):
+        return pd.DatetimeIndex([], tz="UTC")
+    if not names or names[0] not in battles.frame:
+        raise OptionError(f"the votes have no column {column or 'timestamp'!r} that tells the time")
+    values = battles.frame[names[0]].iloc[battles.rows]
+    if pd.api.types.is_numeric_dtype(values):
+        seconds = values.where(values.abs() < _LAST_SECOND)  # milliseconds are none
+        times = pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
+    elif pd.api.types.is_datetime64_any_dtype(values):
+        times = pd.to_datetime(values, utc=True)
+    else:
+        times = pd.to_datetime(values.astype(str), utc=True, format="ISO8601", errors="coerce")
+    row = first_row(times.isna().to_numpy(), battles.rows)
+    if row is not None:
+        value = battles.frame[names[0]].iloc[row - 1]
+        shown = repr(value) if isinstance(value, str) else str(value)
+        raise VotesError(
+            f"{names[0]} is {shown}, which is no time (ISO 8601, or seconds since 1970)", row=row
+        )
+    return pd.DatetimeIndex(times)

@@ -1,0 +1,206 @@
+"""What can be entered, and the one sentence for what cannot."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy.orm import Session
+
+from arena.catalog import catalog
+from arena.catalog.entries import PromptEntry, read_prompts, read_track
+from arena.database import Database
+from arena.errors import CatalogError, NotFound
+from arena.models import Clip, ClipStatus, Modality
+from arena.production import find_missing
+from arena.shipped import Collection, prompt_file, track_files
+from small_arena import NAMES, START, TRACK, entrant_entry, track_entry
+
+
+@pytest.mark.parametrize("collection", Collection)
+def test_the_shipped_tracks_and_prompts_can_be_entered(collection: Collection) -> None:
+    tracks = [read_track(path) for path in track_files(collection)]
+    assert [track.name for track in tracks] == [
+        f"{modality}{sound}" for modality in Modality for sound in ("", "-audio")
+    ]
+    sizes = {(track.width, track.height, track.fps, track.frames) for track in tracks}
+    expected = {Collection.STANDARD: (1280, 720, 24, 120), Collection.DEMO: (256, 256, 24, 72)}
+    assert sizes == {expected[collection]}
+    assert len(read_prompts(prompt_file(collection))) >= 12
+
+
+def test_the_watch_time_defaults_to_the_clips_length(tmp_path: Path) -> None:
+    text = track_files(Collection.DEMO)[0].read_text()
+    assert read_track(track_files(Collection.DEMO)[0]).min_watch_ms == 3000
+    (tmp_path / "t.toml").write_text(text + "min_watch_ms = 500\n")
+    assert read_track(tmp_path / "t.toml").min_watch_ms == 500
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (lambda text: text.replace("fps = 24\n", ""), "'fps' is missing"),
+        (lambda text: text + "colour = 1\n", "'colour' is not known"),
+        (lambda text: text.replace("fps = 24", "fps = 0"), "fps = 0"),
+        (lambda text: text.replace('"half"', '"thirds"'), "ties"),
+        (lambda text: "name = ", "not TOML"),
+    ],
+)
+def test_a_wrong_track_file_is_named_with_its_key(
+    tmp_path: Path, edit: Callable[[str], str], sentence: str
+) -> None:
+    path = tmp_path / "track.toml"
+    path.write_text(edit(track_files(Collection.DEMO)[0].read_text()))
+    with pytest.raises(CatalogError, match=sentence) as refused:
+        read_track(path)
+    assert str(path) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_entering_the_same_again_changes_nothing(arena_database: Database) -> None:
+    with arena_database.writing() as session:
+        catalog.add_track(session, track_entry(), now=START)
+        for name in NAMES:
+            catalog.add_entrant(session, entrant_entry(name), now=START)
+        assert len(catalog.list_tracks(session)) == 2
+        assert len(catalog.list_entrants(session)) == len(NAMES)
+
+
+def test_a_tracks_terms_never_change(arena_database: Database) -> None:
+    with (
+        pytest.raises(CatalogError, match="fps = 24, not 30"),
+        arena_database.writing() as session,
+    ):
+        catalog.add_track(session, track_entry(fps=30), now=START)
+
+
+def test_an_entrant_of_an_unknown_track_leaves_nothing_behind(arena_database: Database) -> None:
+    entry = entrant_entry("Dogwood", tracks=(TRACK, "smell-to-video"))
+    with pytest.raises(CatalogError, match="smell-to-video"), arena_database.writing() as session:
+        catalog.add_entrant(session, entry, now=START)
+    with arena_database.reading() as session, pytest.raises(NotFound):
+        catalog.find_entrant(session, "dogwood")
+
+
+def test_another_version_needs_another_name(arena_database: Database) -> None:
+    entry = entrant_entry("Alder", licence="GPL-3.0")
+    with pytest.raises(CatalogError, match="another name"), arena_database.writing() as session:
+        catalog.add_entrant(session, entry, now=START)
+
+
+def test_a_mistake_can_be_mended_while_no_clip_was_made_with_it(arena_database: Database) -> None:
+    wrong = entrant_entry("Dogwood", codename="Grey Mare")
+    with arena_database.writing() as session:
+        assert catalog.add_entrant(session, wrong, now=START).outcome == "is in"
+        session.add(failed_clip(session, "dogwood"))
+    right = entrant_entry("Dogwood", codename="Grey Colt", licence="GPL-3.0")
+    with arena_database.writing() as session:
+        assert catalog.add_entrant(session, right, now=START).outcome == "has other settings now"
+        assert catalog.add_entrant(session, right, now=START).outcome == "was here already"
+        assert catalog.find_entrant(session, "Grey Colt").licence == "GPL-3.0"
+    taken = entrant_entry("Dogwood", codename="Alder")
+    with pytest.raises(CatalogError, match="taken"), arena_database.writing() as session:
+        catalog.add_entrant(session, taken, now=START)
+
+
+def failed_clip(session: Session, slug: str) -> Clip:
+    entrant = catalog.find_entrant(session, slug)
+    return Clip(
+        entrant_id=entrant.id,
+        track_id=entrant.tracks[0].id,
+        prompt_id="p-1",
+        seed=0,
+        status=ClipStatus.FAILED,
+        failure="It failed.",
+        created_at=START,
+    )
+
+
+def test_what_is_retired_stays_and_is_owed_no_more(arena_database: Database) -> None:
+    entry = entrant_entry("Dogwood")
+    with arena_database.writing() as session:
+        entrant = catalog.add_entrant(session, entry, now=START).entrant
+        owed = len(find_missing(session))
+        assert catalog.retire(session, catalog.find_prompt(session, "p-1"), now=START)
+        assert len(find_missing(session)) == owed - 2  # in two tracks
+        assert catalog.retire(session, entrant, now=START)
+        assert not catalog.retire(session, entrant, now=START)
+        assert find_missing(session) == []
+        assert entrant in catalog.list_entrants(session)
+        with pytest.raises(NotFound, match="prompts list"):
+            catalog.find_prompt(session, "p-none")
+    with pytest.raises(CatalogError, match="is retired"), arena_database.writing() as session:
+        catalog.add_entrant(session, entry, now=START)
+
+
+def test_a_name_cannot_be_anothers_codename(arena_database: Database) -> None:
+    with arena_database.writing() as session:
+        catalog.add_entrant(session, entrant_entry("Grey Mare", codename="Grey Colt"), now=START)
+    with pytest.raises(CatalogError, match="taken"), arena_database.writing() as session:
+        catalog.add_entrant(session, entrant_entry("Grey Colt"), now=START)
+
+
+@pytest.mark.parametrize("category", ["overall", "a;b", " "])
+def test_a_category_is_a_plain_word(category: str) -> None:
+    with pytest.raises(ValidationError, match="category"):
+        PromptEntry(id="p", text="Text", categories=(category,))
+
+
+@pytest.mark.parametrize("name", ["grey-colt", "Grey Mare", "Grey Colt"])
+def test_an_entrant_is_found_by_slug_name_or_codename(arena_database: Database, name: str) -> None:
+    entry = entrant_entry("Grey Mare", slug="grey-colt", codename="Grey Colt")
+    with arena_database.writing() as session:
+        added = catalog.add_entrant(session, entry, now=START).entrant
+        assert catalog.find_entrant(session, name).id == added.id
+        assert (added.shown_name, added.shown_creator) == ("Grey Colt", None)
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("id,words\n1,hello\n", "no column 'text'"),
+        ("id,text,mood\n1,hello,sad\n", "column 'mood'"),
+        ("id,text\n1,\n", "row 1: the key 'text' is missing"),
+        ("id,text\n1,a\n1,b\n", "row 2: the id '1' stands in row 1"),
+        ("id,text,private\n1,a,perhaps\n", "row 1: private"),
+        ("id,text,source\n1,a,nowhere.png\n", "row 1: the source"),
+    ],
+)
+def test_a_wrong_prompt_file_is_named_with_its_row(
+    tmp_path: Path, content: str, sentence: str
+) -> None:
+    path = tmp_path / "prompts.csv"
+    path.write_text(content)
+    with pytest.raises(CatalogError, match=sentence):
+        read_prompts(path)
+
+
+def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text(
+        'id,text,categories,tracks,private\n007,"A hat, red","a;b",text-to-video,true\n'
+    )
+    (tmp_path / "p.jsonl").write_text(
+        '{"id": "007", "text": "A hat, red", "categories": ["a", "b"], '
+        '"tracks": "text-to-video", "private": true}\n'
+    )
+    expected = PromptEntry(
+        id="007",
+        text="A hat, red",
+        categories=("a", "b"),
+        tracks=("text-to-video",),
+        private=True,
+    )
+    assert read_prompts(tmp_path / "p.csv") == [expected] == read_prompts(tmp_path / "p.jsonl")
+
+
+def test_importing_prompts_is_all_or_nothing(arena_database: Database) -> None:
+    entries = [
+        PromptEntry(id="new", text="New"),
+        PromptEntry(id="p-1", text="Not what it was"),
+    ]
+    with pytest.raises(CatalogError, match="another text"), arena_database.writing() as session:
+        catalog.import_prompts(session, entries, now=START)
+    with arena_database.writing() as session:
+        assert "new" not in {prompt.id for prompt in catalog.list_prompts(session)}
+        assert catalog.import_prompts(session, entries[:1], now=START) == (1, 0, 0)
+        assert catalog.import_prompts(session, entries[:1], now=START) == (0, 1, 0)

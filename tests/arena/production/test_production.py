@@ -1,0 +1,248 @@
+"""Clips are made, made again, and listed with their reasons where they cannot be."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+from sqlalchemy import select
+from typer.testing import CliRunner
+
+from arena import production
+from arena.catalog import catalog
+from arena.catalog.entries import EntrantEntry, PromptEntry
+from arena.commands.cli import app
+from arena.errors import ArenaError, ProductionError, StoreUnavailable
+from arena.home import Arena, make_arena, utc_now
+from arena.models import Clip, ClipStatus
+from arena.production.making import store_clip
+from arena.shipped import Collection
+from generator.clips import FailedClip
+from generator.foal.build import build_tiny_pipeline, save_pipeline
+from generator.media import encode_master, probe
+from killed import generate_and_kill, make_arena_of_films
+from playable import film, settings_for
+from small_arena import START, track_entry
+
+TRACK = "small-audio"
+
+
+@pytest.fixture
+def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
+    """A tiny model and a folder of films, asked for two prompts."""
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    made = make_arena(settings_for(tmp_path), Collection.STANDARD)
+    save_pipeline(build_tiny_pipeline(), tmp_path / "tiny")
+    (tmp_path / "films").mkdir()
+    black = film(1)
+    black.frames[:] = 0
+    (tmp_path / "films" / "p1.mp4").write_bytes(encode_master(black))
+    (tmp_path / "films" / "p2.mp4").write_bytes(encode_master(film(2)))
+    backends = {
+        "Tiny": {
+            "kind": "diffusers",
+            "pipeline": "generator.foal:FoalPipeline",
+            "model": str(tmp_path / "tiny"),
+            "call": {"num_inference_steps": 2},
+        },
+        "Films": {"kind": "folder", "path": str(tmp_path / "films")},
+    }
+    with made.database.writing() as session:
+        catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
+        prompts = [PromptEntry(id=key, text="a red ball", tracks=(TRACK,)) for key in ("p1", "p2")]
+        catalog.import_prompts(session, prompts, now=START)
+        for name, backend in backends.items():
+            entry = EntrantEntry(
+                slug=name.lower(),
+                name=name,
+                creator="Nobody",
+                licence="MIT",
+                tracks=(TRACK,),
+                backend=backend,
+            )
+            catalog.add_entrant(session, entry, now=START)
+    return made
+
+
+def produce(arena: Arena) -> None:
+    with arena.database.reading() as session:
+        missing = production.find_missing(session)
+    for _ in production.produce(arena.database, arena.store, missing, workers=0, clock=utc_now):
+        pass
+
+
+def test_a_refusal_is_stored_as_one(arena: Arena) -> None:
+    with arena.database.reading() as session:
+        item, other = production.find_missing(session)[:2]
+    for each, refused in ((item, True), (other, False)):
+        failed = FailedClip(each.request, "Not allowed.", refused=refused)
+        store_clip(arena.database, arena.store, each, failed, now=START)
+    with arena.database.reading() as session:
+        assert [clip.refused for clip in session.scalars(select(Clip))] == [True, False]
+
+
+def test_failures_are_listed_with_pictures_and_tried_again(arena: Arena, tmp_path: Path) -> None:
+    produce(arena)
+    told = CliRunner().invoke(app, ["failures"], env={"COLUMNS": "200"})
+    assert told.exit_code == 0
+    assert "Films" in told.output
+    assert "black" in told.output
+    assert "Tiny" not in told.output
+
+    page = tmp_path / "failures.html"
+    CliRunner().invoke(app, ["failures", "--page", str(page)])
+    shown = page.read_text()
+    assert "1 clip failed" in shown
+    assert shown.count("data:image/jpeg") == 3
+
+    kept = [path for path in (tmp_path / "media" / "masters").rglob("*") if path.is_file()]
+    (tmp_path / "films" / "p1.mp4").write_bytes(encode_master(film(3)))
+    produce(arena)
+    with arena.database.reading() as session:
+        clips = session.scalars(select(Clip)).all()
+        assert {clip.status for clip in clips} == {ClipStatus.READY}
+    now = [path for path in (tmp_path / "media" / "masters").rglob("*") if path.is_file()]
+    assert len(now) == len(kept) == 4
+
+
+def test_clips_can_be_made_again_and_compared(arena: Arena) -> None:
+    produce(arena)
+    with arena.database.reading() as session:
+        drawn = production.draw_ready(session, 10, track=None, entrant=None)
+        paths = {clip.prompt_id: clip.master_path for clip in session.scalars(select(Clip))}
+    assert {ready.request.entrant.name for ready in drawn} == {"Tiny"}  # a folder only copies
+    found = list(production.recheck(arena.store, drawn, workers=0))
+    assert [(each.good, each.words()) for each in found] == [(True, "the same bytes")] * 2
+
+    other = arena.store.read(str(paths["p2"]))
+    arena.store.filesystem.pipe_file(arena.store._full(drawn[0].master_path), other)
+    found = list(production.recheck(arena.store, drawn[:1], workers=0))
+    assert not found[0].good
+    assert "dB" in found[0].words()
+
+
+def test_weights_that_changed_make_no_more_clips_of_an_entrant(
+    arena: Arena, tmp_path: Path
+) -> None:
+    with arena.database.reading() as session:
+        tiny = catalog.find_entrant(session, "tiny")
+        first, second = production.find_missing(session, entrant=tiny)
+    assert first.request.weights_sha256 is None
+    list(production.produce(arena.database, arena.store, [first], workers=0, clock=utc_now))
+    weights = tmp_path / "tiny" / "codec" / "diffusion_pytorch_model.safetensors"
+    tensors = {name: -tensor for name, tensor in load_file(weights).items()}
+    save_file(tensors, weights)
+    with arena.database.reading() as session:
+        (second,) = production.find_missing(session, entrant=tiny)
+        drawn = production.draw_ready(session, 1, track=None, entrant=None)
+    made = production.produce(arena.database, arena.store, [second], workers=0, clock=utc_now)
+    assert "not those that its other clips were made with" in str(production.failure_of(next(made)))
+    (found,) = production.recheck(arena.store, drawn, workers=0)
+    assert not found.good
+    assert "not those that its other clips were made with" in found.words()
+
+
+def test_a_recheck_says_what_is_gone_and_which_versions_are_others(arena: Arena) -> None:
+    produce(arena)
+    with arena.database.reading() as session:
+        drawn = production.draw_ready(session, 2, track=None, entrant=None)
+    arena.store.delete(drawn[0].master_path)
+    other = arena.store.read(drawn[1].master_path)[:-1]  # decodes to the same, in other bytes
+    arena.store.filesystem.pipe_file(arena.store._full(drawn[1].master_path), other)
+    drawn[1].versions["torch"] = "1.0"
+    gone, changed = production.recheck(arena.store, drawn, workers=0)
+    assert "cannot be compared" in gone.words()
+    assert "torch 1.0, now" in changed.words()
+
+
+@pytest.mark.parametrize("broken", ["store", "database"])
+def test_a_clip_that_cannot_be_stored_leaves_no_file(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    if broken == "store":
+        whole = arena.store.filesystem.pipe_file
+
+        def full(path: str, data: bytes) -> None:
+            whole(path, data[:10])
+            if "/renditions/" in path:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(arena.store.filesystem, "pipe_file", full)
+    else:
+
+        def locked(*_: object) -> None:
+            raise StoreUnavailable("The database is locked.")
+
+        monkeypatch.setattr("arena.production.making.enter", locked)
+    with pytest.raises(ArenaError):
+        produce(arena)
+    assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
+
+
+def test_a_cluster_that_does_not_answer_is_one_sentence(arena: Arena) -> None:
+    told = CliRunner().invoke(app, ["generate", "--ray", "127.0.0.1:1"])
+    assert isinstance(told.exception, ProductionError)
+    assert "No Ray cluster answers at 127.0.0.1:1" in str(told.exception)
+
+
+def test_new_terms_are_rendered_from_masters_and_no_model_runs(
+    arena: Arena, tmp_path: Path
+) -> None:
+    produce(arena)
+    with arena.database.writing() as session:
+        small = track_entry(
+            "tinier-audio", modality="text-to-video", width=32, height=32, frames=12
+        )
+        track = catalog.add_track(session, small, now=START)
+        for entrant in catalog.list_entrants(session):
+            entrant.tracks.append(track)
+        for prompt in catalog.list_prompts(session):
+            prompt.tracks.append(track)
+    shutil.rmtree(tmp_path / "tiny")  # the weights are gone: the masters are enough
+    with arena.database.reading() as session:
+        tiny = session.scalars(select(Clip).where(Clip.prompt_id == "p1")).first()
+        assert tiny is not None
+        path, master = str(tiny.master_path), arena.store.read(str(tiny.master_path))
+    words = ["generate", "--track", "tinier-audio", "--masters-of", TRACK]
+    arena.store.filesystem.pipe_file(arena.store._full(path), master + b"changed")
+    told = CliRunner().invoke(app, [*words, "--limit", "1"], env={"COLUMNS": "200"})
+    assert told.exit_code == 1
+    assert "is not the file that was stored" in str(told.exception)
+    arena.store.filesystem.pipe_file(arena.store._full(path), master)
+    told = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert "New: 3 clips." in told.output, told.output
+    assert "No master there of 61 missing clips" in told.output  # shipped prompts, the black film
+    with arena.database.reading() as session:
+        clips = session.scalars(select(Clip).where(Clip.track_id == track.id)).all()
+        for clip in clips:
+            seen = probe(arena.store.read(str(clip.rendition_path)))
+            assert (seen.width, seen.height, seen.frames) == (32, 32, 12)
+            first = session.scalars(
+                select(Clip).where(
+                    Clip.entrant_id == clip.entrant_id,
+                    Clip.prompt_id == clip.prompt_id,
+                    Clip.track_id != clip.track_id,
+                )
+            ).one()
+            assert clip.master_sha256 == first.master_sha256
+            assert clip.provenance is not None
+            assert clip.provenance["adapted"][0] == f"rendered from the master of the track {TRACK}"
+        # They were never generated in these terms: nothing to generate again.
+        assert production.draw_ready(session, 9, track=track, entrant=None) == []
+    again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert "no master of a clip" in again.output
+    wrong = CliRunner().invoke(app, [*words[:-1], "tinier-audio"], env={"COLUMNS": "200"})
+    assert wrong.exit_code == 1
+    assert "two tracks of one modality" in str(wrong.exception)
+
+
+def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
+    arena = make_arena_of_films(tmp_path, entrants=3, prompts=8)
+    there = list(generate_and_kill(arena, kills=3, seed=1))
+    assert there == sorted(there)
+    assert there[-1] == 24
+    with arena.database.reading() as session:
+        for clip in session.scalars(select(Clip)):
+            stored = arena.store.read(str(clip.rendition_path))
+            assert hashlib.sha256(stored).hexdigest() == clip.sha256

@@ -1,0 +1,68 @@
+"""Pipelines of published families become entrants by a file each, and stand in a leaderboard."""
+
+from pathlib import Path
+
+import pytest
+import tiny_pipelines
+from typer.testing import CliRunner
+
+from arena.catalog import catalog
+from arena.catalog.entries import PromptEntry
+from arena.commands.cli import app
+from arena.home import Arena, make_arena
+from arena.shipped import Collection
+from playable import settings_for
+from small_arena import START, Booth, track_entry
+
+TRACK = "small"
+SPEC = """
+name = "Tiny {name}"
+creator = "Nobody"
+licence = "Apache-2.0"
+tracks = ["{track}"]
+
+[backend]
+kind = "diffusers"
+model = "{folder}"
+
+[backend.call]
+num_inference_steps = 2
+"""
+
+
+@pytest.fixture
+def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    made = make_arena(settings_for(tmp_path), Collection.STANDARD)
+    with made.database.writing() as session:
+        track = track_entry(TRACK, modality="text-to-video", frames=9)
+        catalog.add_track(session, track, now=START)
+        prompts = [
+            PromptEntry(id=f"p{number}", text=text, tracks=(TRACK,))
+            for number, text in enumerate(("a ball", "two balls", "a cube", "a horse"))
+        ]
+        catalog.import_prompts(session, prompts, now=START)
+    return made
+
+
+def run(*words: str) -> str:
+    told = CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+    assert told.exit_code == 0, told.output
+    return told.output
+
+
+def test_wan_and_ltx_enter_generate_and_are_ranked(arena: Arena, tmp_path: Path) -> None:
+    for name, build in (("Wan", tiny_pipelines.wan), ("LTX", tiny_pipelines.ltx2)):
+        folder = tiny_pipelines.save(build, tmp_path / name)
+        spec = tmp_path / f"{name.lower()}.toml"
+        spec.write_text(SPEC.format(name=name, track=TRACK, folder=folder))
+        run("entrants", "add", str(spec))
+    run("generate", "--track", TRACK, "--workers", "1")
+    booth = Booth(arena.database, track=TRACK)
+    for choice in ("a", "b", "tie"):
+        booth.vote(choice)
+    board = run("leaderboard", "--track", TRACK)
+    assert "3 votes of people" in board
+    for name in ("Tiny Wan", "Tiny LTX"):
+        assert name in board
+    assert run("failures", "--track", TRACK).count("Tiny") == 0

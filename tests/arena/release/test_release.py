@@ -1,0 +1,144 @@
+"""A release holds every vote once, reads back to the same leaderboard, and shows any change."""
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import ratings
+from arena.database import Database
+from arena.errors import ReleaseError
+from arena.models import VoterKind
+from arena.release import export_release
+from arena.release.verify import verify_release
+from arena.simulation import simulate
+from arena.standings import standings
+from arena.standings.boards import board_frame
+from small_arena import START, TRACK, Booth
+
+COLUMNS = (
+    "id,model_a,model_b,winner,evaluation_session_id,evaluation_order,language,timestamp,"
+    "battle_id,track,prompt_id,categories,clip_a,clip_b,probability,sampler,watched_a_ms,"
+    "watched_b_ms,heard_a_ms,heard_b_ms,first,decided_ms,reasons,voter_kind,counted,hold_rule,"
+    "repeat_of"
+).split(",")
+
+
+def fill(database: Database) -> None:
+    for number in range(4):
+        booth = Booth(database, key=f"{number:032x}")
+        for turn in range(10):
+            booth.vote(("a", "b", "a", "tie", "bad", "b", "a", "skip")[(turn + number) % 8])
+
+
+def export(database: Database, folder: Path, **options: object) -> Path:
+    given: dict[str, object] = {"formats": ("parquet", "csv", "jsonl"), "now": START}
+    export_release(database, folder, track=None, **(given | options))  # type: ignore[arg-type]
+    return folder
+
+
+def rewrite_sums(folder: Path) -> None:
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(folder).as_posix()}"
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "SHA256SUMS"
+    ]
+    (folder / "SHA256SUMS").write_text("\n".join(lines) + "\n")
+
+
+@pytest.fixture
+def release(arena_database: Database, tmp_path: Path) -> Path:
+    fill(arena_database)
+    return export(arena_database, tmp_path / "release")
+
+
+def test_the_votes_have_the_contracts_columns_and_every_vote_once(release: Path) -> None:
+    votes = pd.read_csv(release / "votes.csv", dtype={"id": str})
+    skips = pd.read_csv(release / "skips.csv")
+    assert list(votes.columns) == COLUMNS
+    assert votes["id"].is_unique
+    assert len(votes) + len(skips) == 40
+    assert set(votes["winner"]) == {"model_a", "model_b", "tie", "both_bad"}
+    assert votes["timestamp"].str.endswith("Z").all()
+    for format_ in ("parquet", "csv", "jsonl"):
+        assert (release / f"holds.{format_}").exists()
+
+
+def test_ratings_reads_the_release_to_the_arenas_own_board(
+    release: Path, arena_database: Database
+) -> None:
+    battles = ratings.Battles.from_frame(ratings.read_votes(release / "votes.parquet"))
+    board = ratings.leaderboard(battles, ties="half", both_bad="tie")
+    shown = board_frame(standings.leaderboard(arena_database, track_name=TRACK, now=START))
+    assert list(board["model"]) == list(shown["model"])
+    assert list(board["rating"]) == pytest.approx(list(shown["rating"]))
+
+
+def test_what_was_exported_verifies(release: Path) -> None:
+    report = verify_release(release)
+    assert report.votes == len(pd.read_csv(release / "votes.csv"))
+    assert report.leaderboards > 0
+
+
+def test_voters_have_another_pseudonym_in_every_release(
+    arena_database: Database, tmp_path: Path
+) -> None:
+    fill(arena_database)
+    sessions = [
+        set(pd.read_csv(export(arena_database, tmp_path / name) / "votes.csv").iloc[:, 4])
+        for name in ("one", "two")
+    ]
+    assert len(sessions[0]) == 4
+    assert not sessions[0] & sessions[1]
+
+
+@pytest.mark.parametrize("rewritten", [False, True])
+@pytest.mark.parametrize("change", ["turn", "drop", "repeat"])
+def test_a_changed_vote_is_found(release: Path, change: str, rewritten: bool) -> None:
+    for format_ in ("parquet", "jsonl"):
+        for path in release.glob(f"*.{format_}"):
+            if rewritten:
+                path.unlink()
+    votes = pd.read_csv(release / "votes.csv", dtype=str, keep_default_na=False)
+    if change == "turn":
+        row = votes.index[votes["winner"] == "model_a"][0]
+        votes.loc[row, "winner"] = "model_b"
+    elif change == "drop":
+        votes = votes.drop(index=votes.index[3])
+    else:
+        votes = pd.concat([votes, votes.iloc[[2]]])
+    votes.to_csv(release / "votes.csv", index=False)
+    if rewritten:
+        rewrite_sums(release)
+    with pytest.raises(ReleaseError) as found:
+        verify_release(release)
+    assert "\n" not in str(found.value)
+
+
+def test_a_folder_with_something_in_it_is_left_alone(
+    arena_database: Database, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.txt").write_text("mine")
+    with pytest.raises(ReleaseError):
+        export(arena_database, tmp_path)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
+
+
+def test_simulated_votes_are_repeatable_and_in_a_file_of_their_own(
+    arena_database: Database, tmp_path: Path
+) -> None:
+    cast = simulate(
+        arena_database, votes=90, track=TRACK, voters=10, seed=3, now=START, on_vote=lambda: None
+    )
+    folder = export(arena_database, tmp_path / "release")
+    simulated = pd.read_csv(folder / "simulated.csv")
+    assert cast == len(simulated) == 90
+    assert set(simulated["voter_kind"]) == {"simulated"}
+    assert len(pd.read_csv(folder / "votes.csv")) == 0
+    board = standings.leaderboard(
+        arena_database, track_name=TRACK, voters=VoterKind.SIMULATED, now=START
+    )
+    # Quality rises with the name's place in the small arena.
+    assert [row.model for row in board.rows] == ["Cedar", "Birch", "Alder"]
+    verify_release(folder)

@@ -1,0 +1,241 @@
+"""What a release says: every column, in every format, and nothing that it must not say."""
+
+import csv
+import json
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from released_arena import (
+    NOW,
+    RELEASED,
+    SIMULATED_VOTES,
+    let_people_vote,
+    let_simulated_voters_vote,
+    read_rows,
+    release,
+)
+from sqlalchemy import select
+
+import ratings
+from arena.catalog import catalog
+from arena.database import Database
+from arena.errors import NotFound, ReleaseError
+from arena.models import Battle, Choice, Clip, Entrant, Prompt, Vote, Voter, VoterKind
+from arena.release.columns import FORMS, Form
+from arena.release.tables import FORMATS
+from arena.standings import standings
+from arena.standings.boards import BOARD_COLUMNS, board_frame
+from small_arena import TRACK, TRACK_WITH_SOUND, fill_small_arena, new_database
+
+LEADERBOARD_DATASET = (
+    "model_name organization license rating rating_lower rating_upper variance vote_count rank "
+    "category leaderboard_publish_date"
+).split()
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Database:
+    opened = new_database(tmp_path_factory.mktemp("arena"))
+    fill_small_arena(opened)
+    let_people_vote(opened)
+    let_simulated_voters_vote(opened)
+    return opened
+
+
+@pytest.fixture(scope="module")
+def folder(opened: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return release(opened, tmp_path_factory.mktemp("releases") / "first")
+
+
+def texts(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.iterdir() if path.suffix != ".parquet")
+
+
+def test_the_folder_holds_what_the_contract_names(folder: Path) -> None:
+    tables = {f"{name}.{format_}" for name in RELEASED for format_ in FORMATS}
+    others = {"README.md", "croissant.json", "seals.json", "SHA256SUMS"}
+    assert {path.name for path in folder.iterdir()} == tables | others
+    assert json.loads((folder / "seals.json").read_text()) == {"seals": []}
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_each_format_has_the_dictionarys_columns_and_equal_content(
+    folder: Path, form: Form
+) -> None:
+    with (folder / f"{form.name}.csv").open() as file:
+        assert next(csv.reader(file)) == form.names
+    assert list(pd.read_parquet(folder / f"{form.name}.parquet").columns) == form.names
+    parquet, csv_rows, json_rows = (read_rows(folder, form.name, format_) for format_ in FORMATS)
+    assert parquet == csv_rows == json_rows
+
+
+def test_leaderboards_open_with_the_published_datasets_columns(folder: Path) -> None:
+    columns = list(pd.read_csv(folder / "leaderboard.csv").columns)
+    assert columns[: len(LEADERBOARD_DATASET)] == LEADERBOARD_DATASET
+    assert set(BOARD_COLUMNS) - {"model"} <= set(columns)
+
+
+def test_every_vote_is_there_as_it_was_cast(opened: Database, folder: Path) -> None:
+    rows = {int(row["id"]): row for row in read_rows(folder, "votes")}
+    with opened.reading() as session:
+        cast = session.execute(
+            select(Vote, Battle)
+            .join(Battle, Battle.id == Vote.battle_id)
+            .join(Voter, Voter.id == Vote.voter_id)
+            .where(Voter.kind == VoterKind.PERSON, Vote.choice != Choice.SKIP)
+        ).all()
+        assert len(cast) == len(rows) > 50
+        for vote, battle in cast:
+            row = rows[vote.id]
+            assert row["winner"] == standings.WINNERS[vote.choice]
+            assert row["model_a"] == battle.clip_a.entrant.name
+            assert row["model_b"] == battle.clip_b.entrant.name
+            assert (row["clip_a"], row["clip_b"]) == (battle.clip_a.sha256, battle.clip_b.sha256)
+            assert (row["track"], row["prompt_id"]) == (battle.track.name, battle.prompt_id)
+            assert row["categories"] == (";".join(battle.prompt.categories) or None)
+            assert (row["battle_id"], row["repeat_of"]) == (str(battle.id), None)
+            assert (row["sampler"], row["probability"]) == (battle.sampler, battle.probability)
+            assert row["watched_a_ms"] == vote.watched_a_ms
+            assert (row["first"], row["decided_ms"]) == ("a", vote.decided_ms)
+            assert row["reasons"] == "motion;sound, mostly"
+            assert (row["language"], row["voter_kind"], row["counted"]) == ("en", "person", True)
+            assert row["timestamp"].endswith("Z")
+            assert datetime.fromisoformat(row["timestamp"]) == vote.cast_at
+
+
+def test_a_voters_answers_are_numbered_and_the_pseudonym_is_no_key(
+    opened: Database, folder: Path
+) -> None:
+    answers = read_rows(folder, "votes") + read_rows(folder, "skips")
+    of_one: dict[str, list[int]] = {}
+    for row in sorted(answers, key=lambda row: int(row["id"])):
+        of_one.setdefault(row["evaluation_session_id"], []).append(row["evaluation_order"])
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in of_one.values())
+    with opened.reading() as session:
+        keys = set(session.scalars(select(Voter.key).where(Voter.kind == VoterKind.PERSON)))
+    assert len(of_one) == len(keys)
+    assert not any(key in texts(folder) for key in keys)
+
+
+def test_simulated_votes_and_skips_are_never_among_peoples_votes(folder: Path) -> None:
+    assert {row["voter_kind"] for row in read_rows(folder, "votes")} == {"person"}
+    simulated = read_rows(folder, "simulated")
+    assert {row["voter_kind"] for row in simulated} == {"simulated"}
+    assert len(simulated) == SIMULATED_VOTES
+    skips = read_rows(folder, "skips")
+    assert "winner" not in skips[0]
+    assert not {row["id"] for row in skips} & {row["id"] for row in read_rows(folder, "votes")}
+    assert read_rows(folder, "holds") == []
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize(("table", "voters"), [("votes", "person"), ("simulated", "simulated")])
+def test_ratings_makes_the_arenas_leaderboard_from_the_release(
+    opened: Database, tmp_path: Path, format_: str, table: str, voters: str
+) -> None:
+    folder = release(opened, tmp_path / "one", track=TRACK, formats=(format_,))
+    frame = ratings.read_votes(folder / f"{table}.{format_}")
+    again = ratings.leaderboard(ratings.Battles.from_frame(frame)).set_index("model")
+    board = standings.leaderboard(opened, track_name=TRACK, voters=VoterKind(voters), now=NOW)
+    told = board_frame(board).set_index("model").loc[again.index]
+    assert (told["status"] == again["status"]).all()
+    for column in told.columns.drop("status"):
+        np.testing.assert_allclose(
+            told[column].astype(float), again[column].astype(float), rtol=1e-9
+        )
+
+
+def test_leaderboards_are_as_new_as_the_votes(folder: Path) -> None:
+    board = pd.read_parquet(folder / "leaderboard.parquet")
+    last = max(int(row["id"]) for name in ("votes", "simulated") for row in read_rows(folder, name))
+    assert (board["watermark"] >= last).all()
+    assert set(board["category"]) == {"overall", "even"}
+    assert set(board["voters"]) == {"people", "simulated"}
+    assert set(board["track"]) == {TRACK, TRACK_WITH_SOUND}
+
+
+def test_one_track_has_only_its_own(opened: Database, tmp_path: Path) -> None:
+    folder = release(opened, tmp_path / "one", track=TRACK)
+    for name in ("votes", "simulated", "skips", "clips", "tracks", "leaderboard"):
+        assert {row["track"] for row in read_rows(folder, name)} == {TRACK}
+    assert {row["tracks"] for row in read_rows(folder, "models")} == {TRACK}
+    with pytest.raises(NotFound, match="no track 'dressage'"):
+        release(opened, tmp_path / "none", track="dressage")
+    assert not (tmp_path / "none").exists()
+
+
+def test_an_arena_without_votes_has_a_release_too(arena_database: Database, tmp_path: Path) -> None:
+    folder = release(arena_database, tmp_path / "release")
+    assert read_rows(folder, "votes") == read_rows(folder, "leaderboard") == []
+    assert len(read_rows(folder, "clips")) == 24
+
+
+def test_peers_read_the_votes_as_they_are(folder: Path) -> None:
+    frame = pd.read_csv(folder / "votes.csv")
+    assert frame[["model_a", "model_b"]].isin({"Alder", "Birch", "Cedar"}).all(axis=None)
+    assert set(frame["winner"]) == {"model_a", "model_b", "tie", "both_bad"}
+    assert str(pd.to_datetime(frame["timestamp"], format="ISO8601").dt.tz) == "UTC"
+
+
+# --- what must not be told ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secretive(arena_database: Database) -> Database:
+    """Cedar runs as Grey Colt, p-4 is held out, and provenance names a place on disk."""
+    with arena_database.writing() as session:
+        cedar = catalog.find_entrant(session, "Cedar")
+        cedar.codename, cedar.commitment = "Grey Colt", "c" * 64
+        cedar.price_usd_per_minute = 0.5
+        session.get_one(Prompt, "p-4").private = True
+        for clip in session.scalars(select(Clip)):
+            clip.provenance = {
+                "model": f"/srv/secret-disk/{clip.entrant.slug}",
+                "call": {"prompt": clip.prompt.text},
+            }
+            clip.master_sha256 = clip.sha256
+    let_people_vote(arena_database, people=2)
+    return arena_database
+
+
+def test_a_codename_hides_its_maker(secretive: Database, tmp_path: Path) -> None:
+    folder = release(secretive, tmp_path / "release")
+    assert "cedar" not in texts(folder).lower()
+    colt = next(row for row in read_rows(folder, "models") if row["stealth"])
+    assert (colt["model"], colt["creator"], colt["commitment"]) == ("Grey Colt", None, "c" * 64)
+    assert colt["price_usd_per_minute"] is None
+    clips = [row for row in read_rows(folder, "clips") if row["model"] == "Grey Colt"]
+    assert {(row["provenance"], row["master_sha256"]) for row in clips} == {(None, None)}
+    board = [row for row in read_rows(folder, "leaderboard") if row["model_name"] == "Grey Colt"]
+    assert {row["organization"] for row in board} == {None}
+
+
+def test_a_held_out_prompt_keeps_its_text_and_its_clips_hashes(
+    secretive: Database, tmp_path: Path
+) -> None:
+    folder = release(secretive, tmp_path / "release")
+    held_out = next(row for row in read_rows(folder, "prompts") if row["private"])
+    assert (held_out["id"], held_out["text"]) == ("p-4", None)
+    assert "Prompt p-3" in texts(folder)
+    assert "Prompt p-4" not in texts(folder)
+    for row in [*read_rows(folder, "votes"), *read_rows(folder, "skips")]:
+        assert (row["clip_a"] is None) == (row["prompt_id"] == "p-4")
+    for row in read_rows(folder, "clips"):
+        assert (row["sha256"] is None) == (row["prompt_id"] == "p-4")
+
+
+def test_no_place_on_the_operators_disk_is_told(secretive: Database, tmp_path: Path) -> None:
+    folder = release(secretive, tmp_path / "release")
+    assert "secret-disk" not in texts(folder)
+    told = [row["provenance"] for row in read_rows(folder, "clips") if row["provenance"]]
+    assert {json.loads(text)["model"] for text in told} == {"alder", "birch"}
+
+
+def test_two_models_of_one_shown_name_are_refused(secretive: Database, tmp_path: Path) -> None:
+    with secretive.writing() as session:
+        session.scalars(select(Entrant).where(Entrant.slug == "birch")).one().name = "Grey Colt"
+    with pytest.raises(ReleaseError, match="Two models are shown as 'Grey Colt'"):
+        release(secretive, tmp_path / "release")

@@ -1,0 +1,117 @@
+"""What clips took: measured figures with their intervals, failures counted, codenames kept."""
+
+from sqlalchemy import select
+
+from arena.catalog import catalog
+from arena.database import Database
+from arena.models import Clip, ClipStatus, Entrant
+from arena.standings.costs import MakingRecord, making_records
+from small_arena import NAMES, PROMPTS, START, TRACK
+
+
+def records(database: Database) -> dict[str, MakingRecord]:
+    with database.reading() as session:
+        found = making_records(session, catalog.find_track(session, TRACK))
+    return {record.model: record for record in found}
+
+
+def tell(database: Database, entrant: str, **told: object) -> None:
+    """Write into each clip of an entrant what it took; a list gives each its own."""
+    with database.writing() as session:
+        query = select(Clip).join(Entrant).where(Entrant.name == entrant).order_by(Clip.id)
+        for number, clip in enumerate(session.scalars(query)):
+            clip.provenance = {
+                name: value[number % len(value)] if isinstance(value, list) else value
+                for name, value in told.items()
+            }
+
+
+def test_every_entrant_with_clips_has_a_record_though_it_tells_nothing(
+    arena_database: Database,
+) -> None:
+    found = records(arena_database)
+    assert list(found) == list(NAMES)
+    assert {record.clips for record in found.values()} == {len(PROMPTS)}
+    assert {record.seconds for record in found.values()} == {None}
+    assert {record.failed for record in found.values()} == {0}
+
+
+def test_figures_are_those_of_the_clips(arena_database: Database) -> None:
+    tell(
+        arena_database,
+        "Alder",
+        seconds=[2.0, 4.0, 8.0, 4.0],
+        peak_memory_bytes=[1e9, 3e9, 2e9, 1e9],
+        cost_usd=0.002,
+        hardware="one GPU",
+    )
+    record = records(arena_database)["Alder"]
+    assert record.seconds is not None
+    assert (record.seconds.value, record.seconds.clips) == (4.0, len(PROMPTS))
+    assert record.peak_memory_bytes == 3_000_000_000
+    assert record.cost_per_minute_usd is not None
+    assert abs(record.cost_per_minute_usd.value - 0.12) < 1e-9  # clips of one second
+    assert record.gpu_seconds is None
+    assert record.hardware == ("one GPU",)
+
+
+def test_a_failure_rate_has_an_interval_and_four_times_are_too_few_for_one(
+    arena_database: Database,
+) -> None:
+    with arena_database.writing() as session:
+        track = catalog.find_track(session, TRACK)
+        alder = catalog.find_entrant(session, "Alder")
+        for seed in range(1, 200):
+            session.add(
+                Clip(
+                    entrant_id=alder.id,
+                    track_id=track.id,
+                    prompt_id=PROMPTS[0],
+                    seed=seed,
+                    status=ClipStatus.FAILED,
+                    failure="broke",
+                    created_at=START,
+                )
+            )
+    tell(arena_database, "Alder", seconds=[1.0 + number / 10 for number in range(40)])
+    record = records(arena_database)["Alder"]
+    assert record.failed == 199
+    rate = record.failure_rate
+    assert rate.lower is not None
+    assert rate.upper is not None
+    assert rate.lower < rate.value == 199 / 203 < rate.upper < 1
+    assert record.seconds is not None
+    assert record.seconds.clips == len(PROMPTS)  # what failed took no time that counts
+    assert record.seconds.lower is None  # four clips are too few for an interval
+
+
+def test_what_a_model_would_not_make_is_counted_apart_from_what_failed(
+    arena_database: Database,
+) -> None:
+    with arena_database.writing() as session:
+        query = select(Clip).join(Entrant).where(Entrant.name == "Alder").order_by(Clip.id)
+        for number, clip in enumerate(session.scalars(query).all()[:3]):
+            clip.status, clip.rendition_path, clip.sha256 = ClipStatus.FAILED, None, None
+            clip.failure, clip.refused = "not allowed", number > 0
+    record = records(arena_database)["Alder"]
+    assert (record.failed, record.refused, record.clips) == (1, 2, len(PROMPTS))
+    assert record.refusal_rate.value == 2 * record.failure_rate.value == 2 / len(PROMPTS)
+
+
+def test_a_codename_keeps_price_and_hardware_to_itself(arena_database: Database) -> None:
+    told = {"seconds": 1.0, "cost_usd": 0.1, "hardware": "a rare card", "peak_memory_bytes": 7e9}
+    tell(arena_database, "Birch", **told)
+    with arena_database.writing() as session:
+        catalog.find_entrant(session, "Birch").codename = "Lantern"
+    record = records(arena_database)["Lantern"]
+    assert record.seconds is not None
+    assert (record.cost_per_minute_usd, record.hardware) == (None, ())
+    assert record.peak_memory_bytes is None
+
+
+def test_what_is_no_measured_number_is_not_counted(arena_database: Database) -> None:
+    odd = [float("nan"), "abc", 3.0, [1]]
+    tell(arena_database, "Alder", seconds=odd, gpu_seconds=[float("inf"), -1.0, None])
+    record = records(arena_database)["Alder"]
+    assert record.seconds is not None
+    assert (record.seconds.value, record.seconds.clips) == (3.0, 1)

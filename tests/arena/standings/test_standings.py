@@ -1,0 +1,149 @@
+"""A leaderboard is computed from the stored votes, is the ratings' own, and never lags for long."""
+
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+from sqlalchemy import func, select
+
+import ratings
+from arena.database import Database
+from arena.errors import NotFound
+from arena.models import OVERALL, Snapshot, VoterKind
+from arena.standings import standings
+from arena.standings.boards import BOARD_COLUMNS, Board, board_document, board_frame
+from arena.voting import ballots
+from arena.voting.forms import VoteForm
+from arena.voting.limits import Rules
+from small_arena import NAMES, START, TRACK, TRACK_WITH_SOUND, Booth
+
+
+def board(database: Database, **values: object) -> Board:
+    given: dict[str, object] = {"track_name": TRACK, "now": START + timedelta(hours=1)}
+    return standings.leaderboard(database, **(given | values))  # type: ignore[arg-type]
+
+
+def vote_by_preference(database: Database, *, voters: int, track: str = TRACK) -> pd.DataFrame:
+    """Votes of people who mostly like the earlier name better; what they said, as a table."""
+    said = []
+    for number in range(voters):
+        booth = Booth(database, key=f"{number:032x}", track=track)
+        for turn in range(12):
+            battle = booth.ask()
+            booth.wait(1)
+            a, b = booth.models(battle.token)
+            better = "a" if (a < b) != (turn % 5 == 4) else "b"
+            choice = ("tie", "bad", "skip")[number % 3] if turn == 7 else better
+            booth.cast(battle.token, choice)
+            winner = {"a": "model_a", "b": "model_b", "tie": "tie", "bad": "both_bad"}
+            if choice != "skip":
+                said.append((a, b, winner[choice]))
+    return pd.DataFrame(said, columns=["model_a", "model_b", "winner"])
+
+
+def test_before_the_first_vote_every_entrant_is_listed_unrated(arena_database: Database) -> None:
+    shown = board(arena_database)
+    assert shown.votes == 0
+    assert {row.model for row in shown.rows} == set(NAMES)
+    assert {row.rating for row in shown.rows} == {None}
+    assert {row.vote_count for row in shown.rows} == {0}
+
+
+def test_the_board_is_what_ratings_says_of_the_votes(arena_database: Database) -> None:
+    said = vote_by_preference(arena_database, voters=9)
+    shown = board_frame(board(arena_database)).set_index("model")
+    battles = ratings.Battles.from_frame(said)
+    expected = ratings.leaderboard(battles, ties="half", both_bad="tie").set_index("model")
+    for column in set(BOARD_COLUMNS) - {"model", "status"}:
+        pd.testing.assert_series_equal(
+            shown[column].astype(float),
+            expected.loc[shown.index, column].astype(float),
+            check_names=False,
+            check_index_type=False,
+        )
+    assert list(shown.index) == list(NAMES)
+    assert shown["vote_count"].sum() == 2 * len(said)
+
+
+def test_a_new_vote_shows_and_an_unchanged_board_is_not_computed_again(booth: Booth) -> None:
+    booth.vote("a")
+    first = board(booth.database)
+    again = board(booth.database, now=START + timedelta(hours=2))
+    assert (first.votes, again.computed_at) == (1, first.computed_at)
+    booth.vote("b")
+    assert board(booth.database, now=START + timedelta(hours=3)).votes == 2
+
+
+def test_the_days_snapshot_is_replaced_and_yesterdays_stays(booth: Booth) -> None:
+    for hours in (1, 2, 30):
+        booth.now = START + timedelta(hours=hours)
+        booth.vote("a")
+        board(booth.database, now=booth.now + timedelta(minutes=5))
+    with booth.database.reading() as session:
+        published = list(session.scalars(select(Snapshot.published_on).order_by(Snapshot.id)))
+    assert [day.day for day in published] == [23, 24]
+
+
+def test_skips_are_never_rated(booth: Booth) -> None:
+    booth.vote("skip")
+    assert board(booth.database).votes == 0
+
+
+def test_simulated_votes_count_only_among_themselves(booth: Booth) -> None:
+    booth.vote("a")
+    with booth.database.writing() as session:
+        ballots.admit_voter(session, "f" * 32, now=START, kind=VoterKind.SIMULATED)
+    robot = Booth(booth.database, key="f" * 32)
+    robot.vote("b")
+    robot.vote("b")
+    assert board(booth.database).votes == 1
+    assert board(booth.database, voters=VoterKind.SIMULATED).votes == 2
+
+
+def test_tracks_and_categories_have_boards_of_their_own(arena_database: Database) -> None:
+    vote_by_preference(arena_database, voters=1)
+    everything, even = board(arena_database), board(arena_database, category="even")
+    assert board(arena_database, track_name=TRACK_WITH_SOUND).votes == 0
+    assert 0 < even.votes < everything.votes
+    assert (everything.category, even.category) == (OVERALL, "even")
+    with pytest.raises(NotFound, match="overall, even"):
+        board(arena_database, category="odd")
+
+
+def test_the_document_says_what_it_was_computed_from(booth: Booth) -> None:
+    booth.vote("a")
+    document = board_document(board(booth.database))
+    assert document["voters"] == "people"
+    assert document["computed_at"] == "2026-11-23T13:00:00Z"
+    assert document["watermark"] == 1
+    assert document["parameters"]["confidence"] == 0.95
+
+
+def test_pair_records_add_up(arena_database: Database) -> None:
+    said = vote_by_preference(arena_database, voters=3)
+    records = standings.pair_records(arena_database, track_name=TRACK)
+    assert sum(record.votes for record in records) == 2 * len(said)
+    for record in records:
+        turned = next(
+            other
+            for other in records
+            if (other.model_a, other.model_b) == (record.model_b, record.model_a)
+        )
+        assert (record.wins, record.losses) == (turned.losses, turned.wins)
+
+
+def test_the_reveal_shows_the_last_snapshots_rating(arena_database: Database) -> None:
+    vote_by_preference(arena_database, voters=5)
+    shown = {row.model: row.rating for row in board(arena_database).rows}
+    newcomer = Booth(arena_database, key="e" * 32, rules=Rules())
+    answer = newcomer.vote("a")
+    assert answer.reveal is not None
+    assert {side.name: side.rating for side in answer.reveal}.items() <= shown.items()
+    assert VoteForm.model_validate({"choice": "a"}).reasons == []
+
+
+def test_computing_leaves_the_votes_alone(booth: Booth) -> None:
+    booth.vote("a")
+    board(booth.database)
+    with booth.database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Snapshot)) == 1

@@ -1,0 +1,329 @@
+"""What `[backend]` may say, and what is refused in one sentence before anything is loaded."""
+
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_pipelines
+from small_clips import entrant_of, small_track
+
+from generator.backends.diffusers.backend import DiffusersBackend
+from generator.backends.diffusers.loading import load
+from generator.backends.diffusers.options import Options, read_options
+from generator.clips import ClipRequest, GeneratedClip
+from generator.engine import check, generate
+from generator.errors import BackendError, SpecError
+from generator.spec import read_entrant
+
+TRACK = small_track(audio=False, frames=5)
+
+
+@pytest.fixture(scope="module")
+def tiny_wan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_pipelines.save(tiny_pipelines.wan, tmp_path_factory.mktemp("wan"))
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch says that there are two GPUs; nothing may run on them."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+
+
+def refusal(folder: Path, **options: object) -> str:
+    with pytest.raises(SpecError) as caught:
+        check(entrant_of("diffusers", model=str(folder), **options), TRACK)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def options_of(**options: object) -> Options:
+    return read_options(entrant_of("diffusers", model="/model", **options))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"offload": "all"}, "backend.offload is 'all'; use one of none, model, sequential."),
+        ({"offload": "model"}, "backend.offload moves a model"),
+        ({"offload": "sequential", "device": "cpu"}, "runs on no GPU here; remove it."),
+        ({"device_map": "auto"}, "backend.device_map is 'auto'; use one of balanced."),
+        ({"device_map": "balanced"}, "backend.device_map needs GPUs and there are none here"),
+        ({"device": "cuda"}, "there is no such GPU here"),
+        ({"device": "cuda:1"}, "there is no such GPU here"),
+        ({"device": "mps"}, "there is no such GPU here"),
+        ({"device": 1}, "backend.device is 1; use one of auto, cpu, cuda, mps."),
+        ({"compile": "yes"}, "backend.compile is 'yes'; use true or false."),
+        ({"vae_tiling": 1}, "backend.vae_tiling is 1; use true or false."),
+        ({"vae_slicing": 0}, "backend.vae_slicing is 0; use true or false."),
+        ({"variant": 16}, "backend.variant is 16; give a text or remove it."),
+        ({"revision": ""}, "backend.revision is ''; give a text or remove it."),
+        ({"fps": "1/0"}, "backend.fps is '1/0'"),
+        ({"sample_rate": True}, "backend.sample_rate is True; give samples a second"),
+        ({"trust_remote_code": True}, "backend.trust_remote_code is not an option"),
+    ],
+)
+def test_a_wrong_option_is_refused(
+    tiny_wan: Path, options: dict[str, object], message: str
+) -> None:
+    assert message in refusal(tiny_wan, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        ({"num_inference_steps": "three"}, "is 'three'; the pipeline takes int."),
+        ({"num_inference_steps": -3}, "is -3; give a whole number from 1 to"),
+        ({"num_frames": 9.5}, "is 9.5; the pipeline takes int."),
+        ({"num_frames": 0}, "is 0; give a whole number from 1 to"),
+        ({"width": True}, "is True; the pipeline takes int."),
+        ({"height": 1_000_000}, "is 1000000; give a whole number from 1 to 8192."),
+        ({"guidance_scale": "5"}, "is '5'; the pipeline takes float."),
+        ({"negative_prompt": 5}, "is 5; the pipeline takes str | list[str]."),
+    ],
+)
+def test_a_value_that_the_call_cannot_take_is_refused(
+    tiny_wan: Path, call: dict[str, object], message: str
+) -> None:
+    (name,) = call
+    assert f"backend.call.{name} {message}" in refusal(tiny_wan, call=call)
+
+
+def test_values_of_the_right_kinds_are_taken(tiny_wan: Path) -> None:
+    call = {"num_inference_steps": 2, "guidance_scale": 5, "negative_prompt": ["none"]}
+    check(entrant_of("diffusers", model=str(tiny_wan), call=call), TRACK)
+
+
+def test_a_class_that_the_folder_has_not_all_parts_of_is_refused(tiny_wan: Path) -> None:
+    told = refusal(tiny_wan, pipeline="diffusers:StableDiffusionPipeline")
+    assert "is made of a unet too, which the folder does not have" in told
+
+
+def test_a_pipeline_without_sound_is_refused_where_clips_are_heard(
+    tiny_wan: Path, tiny_foal: Path
+) -> None:
+    heard = small_track(audio=True, frames=5)
+    silent = entrant_of("diffusers", model=str(tiny_wan))
+    with pytest.raises(SpecError, match="WanPipeline makes no sound"):
+        check(silent, heard)
+    check(entrant_of("diffusers", model=str(tiny_wan), sample_rate=48000), heard)
+    check(read_entrant(tiny_foal), heard)
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"device": "cuda:2"}, "backend.device is 'cuda:2' and there are 2 GPUs here."),
+        (
+            {"device_map": "balanced", "device": "cuda"},
+            "backend.device_map and backend.device exclude each other",
+        ),
+        (
+            {"device_map": "balanced", "offload": "model"},
+            "backend.device_map and backend.offload exclude each other",
+        ),
+        ({"offload": "sequential", "compile": True}, 'does not go with offload = "sequential"'),
+        ({"offload": "model", "device": "cpu"}, "runs on no GPU here"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(
+    tiny_wan: Path, options: dict[str, object], message: str
+) -> None:
+    assert message in refusal(tiny_wan, **options)
+
+
+def test_compiling_needs_a_compiler(tiny_wan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert "needs a C++ compiler and there is none; install g++" in refusal(tiny_wan, compile=True)
+
+
+def test_options_of_parts_that_a_pipeline_does_not_have_are_refused(tiny_foal: Path) -> None:
+    folder = tiny_foal.parent / "tiny"
+    pipeline = "generator.foal:FoalPipeline"
+    assert "backend.vae_tiling needs a pipeline with a VAE" in refusal(
+        folder, vae_tiling=True, pipeline=pipeline
+    )
+
+
+@pytest.mark.usefixtures("gpu")
+def test_auto_is_a_gpu_where_there_is_one() -> None:
+    assert (options_of().device, options_of().on_gpu) == ("cuda", True)
+    assert options_of(device="cuda:1").device == "cuda:1"
+    assert options_of(device="cpu").on_gpu is False
+
+
+def test_what_was_set_is_told_and_nothing_else() -> None:
+    assert options_of(device="cpu", variant="fp16", vae_slicing=True).told() == {
+        "variant": "fp16",
+        "vae_slicing": True,
+    }
+
+
+class Placed:
+    """A pipeline that records what is done to it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.vae = self
+
+    @classmethod
+    def from_pretrained(cls, folder: Path, **given: Any) -> "Placed":
+        made = cls()
+        made.done.append(f"loaded {sorted(given)}")
+        return made
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith(("enable", "set_progress", "to")):
+            raise AttributeError(name)
+
+        def record(*args: Any, **kwargs: Any) -> "Placed":
+            self.done.append(" ".join([name, *map(str, args), *map(str, kwargs.values())]))
+            return self
+
+        return record
+
+
+@pytest.mark.usefixtures("gpu")
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, ["to cuda"]),
+        ({"device": "cuda:1"}, ["to cuda:1"]),
+        ({"offload": "model"}, ["enable_model_cpu_offload cuda"]),
+        ({"offload": "sequential"}, ["enable_sequential_cpu_offload cuda"]),
+        ({"device_map": "balanced"}, []),
+        ({"vae_tiling": True, "vae_slicing": True}, ["enable_tiling", "enable_slicing", "to cuda"]),
+    ],
+)
+def test_a_pipeline_is_placed_as_its_spec_says(
+    options: dict[str, object], expected: list[str]
+) -> None:
+    loaded = load("Test Horse", Path("/model"), Placed, options_of(**options))
+    assert loaded.done[1:-1] == expected
+    assert ("device_map" in loaded.done[0]) is ("device_map" in options)
+
+
+def test_tiles_and_slices_are_set_and_told(tiny_wan: Path) -> None:
+    entrant = entrant_of(
+        "diffusers",
+        call={"num_inference_steps": 1},
+        model=str(tiny_wan),
+        vae_tiling=True,
+        vae_slicing=True,
+    )
+    with DiffusersBackend(entrant) as backend:
+        vae = backend._pipeline.vae
+        assert (vae.use_tiling, vae.use_slicing) == (True, True)
+        _, told = backend.generate(ClipRequest(entrant, TRACK, "p1", "a ball", 1))
+    assert told.options == {"vae_tiling": True, "vae_slicing": True}
+
+
+def test_blocks_that_repeat_are_compiled(tiny_wan: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+
+    def note(call: Any, *args: object, **kwargs: object) -> Any:
+        compiled.append(type(call.__self__).__name__)
+        return call
+
+    monkeypatch.setattr("torch.compile", note)
+    entrant = entrant_of("diffusers", model=str(tiny_wan), compile=True)
+    with DiffusersBackend(entrant):
+        assert compiled == ["WanTransformerBlock"]
+
+
+def test_a_variant_is_loaded_where_it_is_there(tmp_path: Path) -> None:
+    pipeline = tiny_pipelines.wan()
+    pipeline.save_pretrained(tmp_path, variant="fp16")
+    entrant = entrant_of(
+        "diffusers", call={"num_inference_steps": 1}, model=str(tmp_path), variant="fp16"
+    )
+    (clip,) = generate([ClipRequest(entrant, TRACK, "p1", "a ball", 1)], workers=0)
+    assert isinstance(clip, GeneratedClip), clip
+    assert clip.provenance.options == {"variant": "fp16"}
+
+
+def test_a_hub_id_is_fetched_as_the_spec_says_and_checked_before_it_is_loaded(
+    tiny_wan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: dict[str, Any] = {}
+
+    def fetch(model: str, **given: Any) -> str:
+        asked.update(given, model=model)
+        return str(tiny_wan)
+
+    monkeypatch.setattr("diffusers.DiffusionPipeline.download", fetch)
+    monkeypatch.setattr("generator.backends.diffusers.backend.load", None)
+    entrant = entrant_of(
+        "diffusers", call={"steps": 1}, model="owner/name", revision="v1", variant="fp16"
+    )
+    check(entrant, TRACK)  # what the model is like is not known yet
+    with pytest.raises(SpecError, match=r"backend\.call\.steps is no argument of the pipeline"):
+        DiffusersBackend(entrant).__enter__()
+    assert asked == {
+        "model": "owner/name",
+        "revision": "v1",
+        "variant": "fp16",
+        "use_safetensors": True,
+    }
+
+
+def test_another_dtype_is_told(tiny_wan: Path) -> None:
+    entrant = entrant_of(
+        "diffusers", call={"num_inference_steps": 1}, model=str(tiny_wan), dtype="bfloat16"
+    )
+    (clip,) = generate([ClipRequest(entrant, TRACK, "p1", "a ball", 1)], workers=0)
+    assert isinstance(clip, GeneratedClip), clip
+    assert (clip.provenance.dtype, clip.provenance.device) == ("bfloat16", "cpu")
+
+
+def test_memory_that_runs_out_once_costs_a_try_and_is_told(
+    tiny_wan: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    entrant = entrant_of("diffusers", call={"num_inference_steps": 1}, model=str(tiny_wan))
+    with DiffusersBackend(entrant) as backend, caplog.at_level(logging.WARNING):
+        first, untouched = backend.generate(ClipRequest(entrant, TRACK, "p1", "a ball", 1))
+        decode, failures = backend._pipeline.vae.decode, [MemoryError()] * 2
+
+        def fail(*args: Any, **kwargs: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return decode(*args, **kwargs)
+
+        monkeypatch.setattr(backend._pipeline.vae, "decode", fail)
+        again, told = backend.generate(ClipRequest(entrant, TRACK, "p1", "a ball", 1))
+        _, later = backend.generate(ClipRequest(entrant, TRACK, "p1", "a ball", 2))
+        assert backend._pipeline.vae.use_tiling
+    assert untouched.adapted == ()
+    tiled = "ran out of memory: VAE tiling"
+    assert told.adapted == ("ran out of memory: emptied the cache", tiled)
+    assert later.adapted == (tiled,)
+    # A picture smaller than one tile is the same: each try started from the seed again.
+    assert (first.frames == again.frames).all()
+    assert tiled in caplog.text
+
+
+def test_a_model_larger_than_memory_is_refused_before_it_is_loaded(
+    tiny_wan: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("generator.backends.diffusers.room.free_bytes", lambda: 1000)
+    monkeypatch.setattr("generator.backends.diffusers.backend.load", None)
+    entrant = entrant_of("diffusers", model=str(tiny_wan))
+    with pytest.raises(BackendError, match=r"as float32 and 0.0 GiB are free in the machine's"):
+        DiffusersBackend(entrant).__enter__()
+    assert DiffusersBackend(entrant).workers == 1
+
+
+def test_an_index_without_a_class_is_refused(tiny_wan: Path, tmp_path: Path) -> None:
+    import shutil
+
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_wan, folder)
+    index = folder / "model_index.json"
+    content = json.loads(index.read_text(encoding="utf-8"))
+    content["_class_name"] = ["mine", "MyPipeline"]
+    index.write_text(json.dumps(content), encoding="utf-8")
+    assert "names no class of diffusers" in refusal(folder)

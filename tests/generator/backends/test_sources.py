@@ -1,0 +1,77 @@
+"""First images and source videos reach the pipeline in the track's shape."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_track
+
+from generator.backends.diffusers.arguments import IMAGE, VIDEO
+from generator.backends.diffusers.sources import Canvas, first_image, read_source
+from generator.clips import ClipRequest
+from generator.errors import ClipError
+from generator.media import encode_rendition
+
+TRACK = small_track(audio=True)
+SAME = Canvas(WIDTH, HEIGHT, FRAMES, TRACK.fps, multiple=1)
+
+
+def from_image(prompt: str, input_image: object) -> None: ...
+
+
+def from_video(prompt: str, video: object) -> None: ...
+
+
+def request(source: Path | None) -> ClipRequest:
+    return ClipRequest(entrant_of("diffusers"), TRACK, "p1", "a ball", 0, source)
+
+
+def test_an_image_is_cropped_to_the_tracks_shape(tmp_path: Path) -> None:
+    path = tmp_path / "first.png"
+    wide = np.zeros((100, 400, 3), np.uint8)
+    wide[:, 150:250] = 255
+    Image.fromarray(wide).save(path)
+    given = read_source(request(path), names=IMAGE, call=from_image, canvas=SAME)
+    image = given["input_image"]
+    assert image.size == (WIDTH, HEIGHT)
+    assert np.asarray(image)[:, WIDTH // 2].min() > 250
+    assert np.asarray(image)[:, 2].max() < 5
+
+
+def test_a_video_is_fitted_to_the_track(tmp_path: Path) -> None:
+    path = tmp_path / "source.mp4"
+    path.write_bytes(encode_rendition(ball_clip(), TRACK))
+    given = read_source(request(path), names=VIDEO, call=from_video, canvas=SAME)
+    assert [frame.size for frame in given["video"]] == [(WIDTH, HEIGHT)] * FRAMES
+
+
+def test_a_source_that_is_missing_or_no_picture_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ClipError, match="p1 has no source"):
+        read_source(request(None), names=IMAGE, call=from_image, canvas=SAME)
+    with pytest.raises(ClipError, match="no image"):
+        read_source(request(tmp_path / "none.png"), names=IMAGE, call=from_image, canvas=SAME)
+    text = tmp_path / "text.png"
+    text.write_text("no picture", encoding="utf-8")
+    with pytest.raises(ClipError, match=r"text\.png does not open"):
+        read_source(request(text), names=IMAGE, call=from_image, canvas=SAME)
+
+
+def test_a_picture_of_too_many_pixels_is_told_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "huge.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    with pytest.raises(ClipError, match="too many pixels"):
+        first_image(tmp_path / "huge.png", (16, 16))
+
+
+def test_a_track_of_texts_needs_no_source() -> None:
+    assert read_source(request(None), names=(), call=from_image, canvas=SAME) == {}
+
+
+def test_an_image_of_a_few_pixels_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "dot.png"
+    Image.new("RGB", (1, 1), "red").save(path)
+    with pytest.raises(ClipError, match=r"dot\.png has 1 x 1 pixels"):
+        first_image(path, (WIDTH, HEIGHT))

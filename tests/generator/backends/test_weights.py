@@ -1,0 +1,133 @@
+"""A model's folder that could run code, or reach outside itself, is refused unread."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import tiny_pipelines
+from small_clips import entrant_of, small_track
+
+from generator.backends.diffusers.weights import check_folder, hash_folder
+from generator.engine import check
+from generator.errors import SpecError
+
+CANARY = "from pathlib import Path\nPath({!r}).touch()\n"
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_pipelines.save(tiny_pipelines.wan, tmp_path_factory.mktemp("wan"))
+
+
+@pytest.fixture
+def model(saved: Path, tmp_path: Path) -> Path:
+    """A copy to be spoilt."""
+    return shutil.copytree(saved, tmp_path / "model")
+
+
+def refused(folder: Path, message: str) -> None:
+    entrant = entrant_of("diffusers", model=str(folder))
+    with pytest.raises(SpecError, match=message):
+        check(entrant, small_track(audio=False))
+
+
+@pytest.mark.parametrize(
+    "place", ["pipeline.py", "WanPipeline.py", "transformer/mine.py", "vae/deep/er/x.PY", "x.so"]
+)
+def test_code_in_a_folder_is_refused_and_never_runs(
+    model: Path, tmp_path: Path, place: str
+) -> None:
+    canary = tmp_path / "canary"
+    (model / place).parent.mkdir(parents=True, exist_ok=True)
+    (model / place).write_text(CANARY.format(str(canary)), encoding="utf-8")
+    refused(model, "is code, which never runs from a model's folder; remove it, or install it")
+    assert not canary.exists()
+
+
+def test_a_configuration_that_asks_for_code_is_refused(model: Path) -> None:
+    file = model / "text_encoder" / "config.json"
+    config = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(config | {"auto_map": {"AutoModel": "x.Y"}}), encoding="utf-8")
+    refused(model, r"text_encoder/config\.json asks for code by 'auto_map'")
+
+
+@pytest.mark.parametrize("name", [["mine", "Mine"], None, 3])
+def test_a_pipeline_class_from_a_file_is_refused(model: Path, name: object) -> None:
+    file = model / "model_index.json"
+    index = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(index | {"_class_name": name}), encoding="utf-8")
+    refused(model, "names no class of diffusers")
+
+
+def test_a_pickle_in_a_subfolder_is_refused(model: Path) -> None:
+    (model / "vae" / "old" / "weights.PTH").parent.mkdir()
+    (model / "vae" / "old" / "weights.PTH").write_bytes(b"")
+    refused(model, "is pickled")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b'{"a": nonsense',
+        b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": "none"}}',
+        b'{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 99]}}',
+        b'{"a": []}',
+        b"{" * 9000,
+    ],
+)
+def test_a_header_that_lies_is_refused(model: Path, header: bytes) -> None:
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
+    refused(model, "is no safetensors file")
+
+
+def test_weights_that_the_hash_leaves_out_are_refused(model: Path) -> None:
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.rename(weights.with_name(".hidden.safetensors"))
+    refused(model, "is hidden")
+
+
+def test_an_index_that_names_no_class_for_a_part_is_refused(model: Path) -> None:
+    file = model / "model_index.json"
+    index = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps(index | {"more": []}), encoding="utf-8")
+    refused(model, "names no class for more")
+
+
+def test_links_out_of_the_folder_are_refused(model: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "secret.safetensors"
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    weights.rename(outside)
+    weights.symlink_to(outside)
+    refused(model, "is a link to something that is no file of the model")
+
+
+def test_links_to_folders_are_refused_for_nothing_in_them_was_looked_at(
+    model: Path, tmp_path: Path
+) -> None:
+    (model / "vae").rename(tmp_path / "vae")
+    (model / "vae").symlink_to(tmp_path / "vae", target_is_directory=True)
+    refused(model, "is a link to something that is no file of the model")
+
+
+def test_a_link_to_nowhere_is_refused(model: Path) -> None:
+    (model / "vae" / "more.safetensors").symlink_to(model / "none")
+    refused(model, "is a link to something that is no file of the model")
+
+
+def test_the_hubs_cache_may_link_to_its_blobs_and_nowhere_else(saved: Path, tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--owner--name" / "snapshots" / "abc"
+    blobs = tmp_path / "models--owner--name" / "blobs"
+    shutil.copytree(saved, snapshot)
+    blobs.mkdir()
+    plain = hash_folder(snapshot)
+    weights = snapshot / "vae" / "diffusion_pytorch_model.safetensors"
+    shutil.move(weights, blobs / "0123")
+    weights.symlink_to(Path("../../../blobs/0123"))
+    assert check_folder("X", snapshot)["_class_name"] == "WanPipeline"
+    assert hash_folder(snapshot) == plain
+    shutil.move(blobs / "0123", tmp_path / "0123")
+    weights.unlink()
+    weights.symlink_to(tmp_path / "0123")
+    refused(snapshot, "is a link to something")

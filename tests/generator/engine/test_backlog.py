@@ -1,0 +1,57 @@
+"""How many clips may be unfinished at once."""
+
+from threading import Thread
+
+from generator.engine.backlog import LEAST_CLIPS, MOST_BYTES, MOST_CLIPS, Backlog
+
+SOON_S, LATE_S = 0.2, 10.0
+
+
+def entering(backlog: Backlog) -> Thread:
+    thread = Thread(target=backlog.enter, daemon=True)
+    thread.start()
+    return thread
+
+
+def filled(clips: int, size: int) -> Backlog:
+    """With so many clips of so many bytes each, all of which found room."""
+    backlog = Backlog()
+    for _ in range(clips):
+        thread = entering(backlog)
+        thread.join(LATE_S)
+        assert not thread.is_alive()
+        backlog.weigh(size)
+    return backlog
+
+
+def waits(thread: Thread) -> bool:
+    thread.join(SOON_S)
+    return thread.is_alive()
+
+
+def test_many_small_clips_may_wait_to_be_finished() -> None:
+    backlog = filled(MOST_CLIPS, size=1)
+    late = entering(backlog)
+    assert waits(late)
+
+    backlog.leave(1)
+
+    late.join(LATE_S)
+    assert not late.is_alive()
+
+
+def test_of_large_clips_few_may_wait() -> None:
+    backlog = filled(LEAST_CLIPS, size=MOST_BYTES)
+    late = entering(backlog)
+    assert waits(late)
+
+    backlog.leave(MOST_BYTES)
+
+    late.join(LATE_S)
+    assert not late.is_alive()
+
+
+def test_a_clip_that_failed_leaves_its_place() -> None:
+    backlog = filled(MOST_CLIPS, size=0)
+    backlog.leave(0)
+    assert not waits(entering(backlog))

@@ -1,0 +1,245 @@
+"""The full-size model's code, tiny, against a plain model written out here."""
+
+import shutil
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+import generator.fullsize.attention as full_attention
+from generator.foal.model.blocks import attend_plainly
+from generator.fullsize.attention import attend_locally, plan, windows
+from generator.fullsize.config import FullConfig, read_full_config
+from generator.fullsize.flops import count_step
+from generator.fullsize.kernels import compile_blocks
+from generator.fullsize.layout import Layout, rotary
+from generator.fullsize.model import FullModel
+from generator.fullsize.weights import build_model, distance, make_on
+
+CPU = torch.device("cpu")
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="needs a C++ compiler")
+COMPILING_S = 900  # on a busy machine it takes its time
+
+
+@pytest.fixture(scope="module")
+def tiny() -> FullConfig:
+    return read_full_config("full-tiny")
+
+
+def inputs(config: FullConfig, layout: Layout) -> tuple[Tensor, Tensor, Tensor]:
+    transformer, made = config.transformer, torch.Generator().manual_seed(7)
+    channels = (transformer.text_channels, transformer.video_channels, transformer.sound_channels)
+    text, video, sound = (
+        torch.randn(1, length, width, generator=made)
+        for length, width in zip(layout.lengths, channels, strict=True)
+    )
+    return text, video, sound
+
+
+def small_model(config: FullConfig, *, padded: bool = False) -> FullModel:
+    with torch.device("meta"):
+        model = FullModel(config.transformer, padded=padded)
+    make_on(model, CPU, torch.float32, seed=3)
+    for name, weight in model.named_parameters():
+        if name.endswith("norm.weight"):  # ones would hide a norm with another's weight
+            weight.copy_(torch.linspace(0.5, 1.5, len(weight)))
+    return model
+
+
+def plain_model(
+    model: FullModel, config: FullConfig, layout: Layout, reach: int, parts: tuple[Tensor, ...]
+) -> tuple[Tensor, Tensor]:
+    """The model written out, token by token where modalities differ, with a mask for the layers."""
+    weights, transformer = model.state_dict(), config.transformer
+    kinds = [kind for kind, count in enumerate(layout.lengths) for _ in range(count)]
+    frame_of = [
+        (i - layout.text) // layout.per_frame if kind == 1 else None for i, kind in enumerate(kinds)
+    ]
+
+    def norm(x: Tensor, weight: Tensor) -> Tensor:
+        return x / (x.pow(2).mean(-1, keepdim=True) + torch.finfo(x.dtype).eps).sqrt() * weight
+
+    def by_kind(x: Tensor, name: str) -> Tensor:
+        own = f"{name}.maps.1.weight" in weights
+        return torch.stack(
+            [
+                weights[f"{name}.maps.{kind if own else 0}.weight"] @ row
+                for row, kind in zip(x, kinds, strict=True)
+            ]
+        )
+
+    def sees(asking: int, asked: int) -> bool:
+        here, there = frame_of[asking], frame_of[asked]
+        return here is None or there is None or abs(here - there) <= reach
+
+    seen = torch.tensor([[sees(i, j) for j in range(len(kinds))] for i in range(len(kinds))])
+    bands = transformer.head_size // 8
+    frequencies = [10_000 ** -(band / bands) for band in range(bands)]
+    angles = torch.tensor(
+        [[axis * f for axis in place for f in frequencies] for place in plain_places(layout)]
+    )
+
+    def turn(x: Tensor) -> Tensor:
+        turned = x.clone()
+        for pair in range(3 * bands):
+            a, b, angle = x[..., pair], x[..., pair + 3 * bands], angles[:, None, pair]
+            turned[..., pair] = a * angle.cos() - b * angle.sin()
+            turned[..., pair + 3 * bands] = a * angle.sin() + b * angle.cos()
+        return turned
+
+    names = ("text_in", "video_in", "sound_in")
+    entered = [
+        part[0] @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
+        for name, part in zip(names, parts, strict=True)
+    ]
+    x = torch.cat(entered)
+    heads, kept, size = transformer.heads, transformer.kv_heads, transformer.head_size
+    for layer in range(transformer.layers):
+        here = f"stream.blocks.{layer}"
+        normed = norm(x, weights[f"{here}.attention_norm.weight"])
+        qkv = by_kind(normed, f"{here}.attention.qkv").reshape(len(x), -1, size)
+        query = turn(norm(qkv[:, :heads], weights[f"{here}.attention.query_norm.weight"]))
+        key = turn(norm(qkv[:, heads : heads + kept], weights[f"{here}.attention.key_norm.weight"]))
+        value = qkv[:, heads + kept :]
+        gates = by_kind(normed, f"{here}.attention.gate")
+        mixed = []
+        for head in range(heads):
+            shared = head // (heads // kept)
+            likeness = query[:, head] @ key[:, shared].T / size**0.5
+            if reach and layer not in transformer.global_layers:
+                likeness = likeness.masked_fill(~seen, float("-inf"))
+            gate = 2 / (1 + (-gates[:, head]).exp())
+            mixed.append(likeness.softmax(-1) @ value[:, shared] * gate[:, None])
+        x = x + by_kind(torch.cat(mixed, dim=-1), f"{here}.attention.out")
+        risen = by_kind(norm(x, weights[f"{here}.mlp_norm.weight"]), f"{here}.rise")
+        half = risen.shape[-1] // 2
+        swished = risen[:, :half] / (1 + (-risen[:, :half]).exp()) * risen[:, half:]
+        x = x + by_kind(swished, f"{here}.fall")
+    x = norm(x, weights["stream.norm.weight"])
+    start = layout.text + layout.lengths[1]
+    return x[layout.text : start] @ weights["video_out.weight"].T, x[start:] @ weights[
+        "sound_out.weight"
+    ].T
+
+
+def plain_places(layout: Layout) -> list[tuple[float, float, float]]:
+    text = [(float(i - layout.text), 0.0, 0.0) for i in range(layout.text)]
+    video = [
+        (float(frame), row - (layout.rows - 1) / 2, column - (layout.columns - 1) / 2)
+        for frame in range(layout.frames)
+        for row in range(layout.rows)
+        for column in range(layout.columns)
+    ]
+    return [*text, *video, *((i / 4, 0.0, 0.0) for i in range(layout.sound))]
+
+
+@pytest.mark.parametrize(("size", "reach"), [("32p", 0), ("64p", 2), ("64p", 1)])
+def test_the_model_equals_a_plain_one(tiny: FullConfig, size: str, reach: int) -> None:
+    layout = Layout.of(tiny, tiny.sizes[size])
+    model, parts = small_model(tiny), inputs(tiny, layout)
+    turns = rotary(layout, tiny.transformer.head_size, CPU, torch.float32)
+    video, sound = model(*parts, turns, plan(tiny.transformer, layout, reach))
+    plain_video, plain_sound = plain_model(model, tiny, layout, reach, parts)
+    torch.testing.assert_close(video[0], plain_video, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(sound[0], plain_sound, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("frames", "reach"),
+    [(1, 1), (2, 1), (5, 1), (7, 2), (12, 2), (9, 3), (32, 11), (31, 4), (4, 9)],
+)
+def test_local_attention_equals_a_mask(frames: int, reach: int) -> None:
+    layout = Layout(text=3, frames=frames, rows=1, columns=2, sound=4)
+    drawn = torch.Generator().manual_seed(frames)
+    query = torch.randn(2, 4, layout.tokens, 8, generator=drawn)
+    key, value = (torch.randn(2, 2, layout.tokens, 8, generator=drawn) for _ in range(2))
+    frame = torch.full((layout.tokens,), -1)
+    frame[3:-4] = torch.arange(frames).repeat_interleave(2)
+    far = (frame[:, None] - frame).abs() > reach
+    mask = ~(far & (frame[:, None] >= 0) & (frame >= 0))
+    expected = functional.scaled_dot_product_attention(
+        query, key.repeat_interleave(2, 1), value.repeat_interleave(2, 1), attn_mask=mask
+    )
+    got = attend_locally(query, key, value, layout=layout, reach=reach)
+    torch.testing.assert_close(got, expected, rtol=1e-5, atol=1e-6)
+    assert full_attention.pairs(layout, reach) == int(mask.sum())
+    assert len(windows(frames, reach)) == frames
+
+
+def test_padding_the_hidden_width_changes_nothing(tiny: FullConfig) -> None:
+    padded, _ = build_model(tiny, CPU, torch.float32)
+    with torch.device("meta"):
+        bare = FullModel(tiny.transformer, padded=False)
+    bare.to_empty(device=CPU)
+    hidden = tiny.transformer.hidden
+    state = dict(padded.state_dict())
+    for name, weight in state.items():
+        if ".rise." in name:
+            state[name] = torch.cat([half[:hidden] for half in weight.chunk(2)])
+        if ".fall." in name:
+            state[name] = weight[:, :hidden]
+    bare.load_state_dict(state)
+    layout = Layout.of(tiny, tiny.sizes["32p"])
+    turns = rotary(layout, tiny.transformer.head_size, CPU, torch.float32)
+    attends = plan(tiny.transformer, layout, 0)
+    parts = inputs(tiny, layout)
+    for one, other in zip(
+        padded(*parts, turns, attends), bare(*parts, turns, attends), strict=True
+    ):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(("size", "reach"), [("32p", 0), ("64p", 2)])
+def test_the_formula_counts_what_torch_counts(
+    tiny: FullConfig, size: str, reach: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(full_attention, "attend_fused", attend_plainly)  # whose products it counts
+    layout = Layout.of(tiny, tiny.sizes[size])
+    model = small_model(tiny)
+    turns = rotary(layout, tiny.transformer.head_size, CPU, torch.float32)
+    with FlopCounterMode(display=False) as counter:
+        model(*inputs(tiny, layout), turns, plan(tiny.transformer, layout, reach))
+    assert count_step(tiny.transformer, layout, reach).total == counter.get_total_flops()
+
+
+@needs_compiler
+@pytest.mark.timeout(COMPILING_S)
+@pytest.mark.parametrize(("float8", "layers"), [(False, 3), (True, 2)])
+def test_a_compiled_model_gives_the_same(tiny: FullConfig, float8: bool, layers: int) -> None:
+    few = tiny.transformer.model_copy(update={"layers": layers, "global_layers": (layers - 1,)})
+    config = tiny.model_copy(update={"transformer": few})
+    model, _ = build_model(config, CPU, torch.float32, float8="row" if float8 else None)
+    layout = Layout.of(config, config.sizes["64p"])
+    turns = rotary(layout, few.head_size, CPU, torch.float32)
+    attends, parts = plan(few, layout, 2), inputs(config, layout)
+    names = set(model.state_dict())
+    expected = model(*parts, turns, attends)
+    compile_blocks(model)
+    assert set(model.state_dict()) == names
+    with torch.no_grad():
+        got = model(*parts, turns, attends)
+    for one, other in zip(got, expected, strict=True):
+        # An eighth-bit rounding may fall the other way.
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=3e-2 if float8 else 1e-4)
+
+
+@needs_gpu
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_gpu_predicts_what_a_cpu_does(tiny: FullConfig, compiled: bool) -> None:
+    layout = Layout.of(tiny, tiny.sizes["64p"])
+    model, _ = build_model(tiny, CPU, torch.bfloat16)
+    attends = plan(tiny.transformer, layout, 2)
+    parts = [part.bfloat16() for part in inputs(tiny, layout)]
+    turns = rotary(layout, tiny.transformer.head_size, CPU, torch.bfloat16)
+    with torch.no_grad():
+        expected = model(*parts, turns, attends)
+        model.to("cuda")
+        if compiled:
+            compile_blocks(model)
+        cosines, sines = (part.cuda() for part in turns)
+        got = model(*(part.cuda() for part in parts), (cosines, sines), attends)
+    for one, other in zip(got, expected, strict=True):
+        assert distance(one.cpu(), other) < 0.02

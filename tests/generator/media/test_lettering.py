@@ -1,0 +1,47 @@
+"""A clip that names its maker is not shown."""
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from small_clips import ball_frames, entrant_of, small_track
+
+from generator.clips import ClipRequest
+from generator.errors import ClipError
+from generator.media.lettering import can_read, check_lettering, telling_words
+
+ENTRANT = entrant_of("folder", path="/clips").model_copy(
+    update={"name": "Veo 3", "creator": "Google Video Labs"}
+)
+
+
+def request(prompt: str = "a ball") -> ClipRequest:
+    return ClipRequest(ENTRANT, small_track(audio=False), "p1", prompt, 0)
+
+
+@pytest.mark.parametrize(
+    ("read", "prompt", "told"),
+    [
+        ({"veo"}, "a ball", {"veo"}),
+        ({"made", "by", "google"}, "a ball", {"google"}),
+        ({"video", "labs"}, "a ball", set()),  # of many makers' names
+        ({"3"}, "a ball", set()),
+        ({"google"}, "a shop sign that says Google", set()),  # asked for
+        ({"googled"}, "a ball", set()),
+    ],
+)
+def test_only_words_that_tell_the_maker_count(read: set[str], prompt: str, told: set[str]) -> None:
+    assert telling_words(read, ENTRANT, prompt) == told
+
+
+@pytest.mark.skipif(not can_read(), reason="needs Tesseract")
+def test_a_watermark_is_found_and_a_plain_clip_passes() -> None:
+    frames = ball_frames(6, width=320, height=180)
+    check_lettering(frames, request())
+    picture = Image.fromarray(frames[-1])
+    font = ImageFont.load_default(22)
+    ImageDraw.Draw(picture).text((180, 150), "Google Veo", fill="white", font=font)
+    marked = frames.copy()
+    marked[-1] = np.asarray(picture)
+    with pytest.raises(ClipError, match="google, veo"):
+        check_lettering(marked, request())
+    check_lettering(marked, request("a sign that says Google Veo"))
