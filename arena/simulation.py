@@ -41,9 +41,9 @@ from arena.models import (
     VoterKind,
 )
 from arena.voting.ballots import admit_voter, cast_vote, issue_battle
-from arena.voting.forms import IssuedBattle, VoteForm
 from arena.voting.limits import Rules
 from arena.voting.matchmaking import is_active
+from arena.voting.schemas import IssuedBattle, VoteForm
 
 QUALITY = "quality"  # the measure that says all in one number
 # In parts of a measure's range: one voter often parts from the measured order, a hundred rarely.

@@ -125,7 +125,7 @@ def world(
     seed: Annotated[int, typer.Option(help="Another seed gives another clip.", min=0)] = 0,
 ) -> None:
     """Render a true clip of the built-in model's world: a source for prompts, no entrant."""
-    from generator.foal.world.true_clip import write_true_clip
+    from generator.foal.world.ground_truth import write_true_clip
 
     _check_place(output)
     write_true_clip(caption, output, seed=seed)

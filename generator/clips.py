@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from generator.plain import plain, storable
+from generator.jsonable import plain, storable
 from generator.spec import Entrant, TrackSettings
 
 

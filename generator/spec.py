@@ -17,8 +17,8 @@ from pydantic import (
 )
 
 from generator.errors import SpecError
-from generator.mistakes import first_mistake
-from generator.plain import plain
+from generator.jsonable import plain
+from generator.validation import first_mistake
 
 Modality = Literal["text-to-video", "image-to-video", "video-edit"]
 MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video", "video-edit")

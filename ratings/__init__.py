@@ -10,8 +10,8 @@ from ratings.diagnostics.held_out import HeldOut, held_out
 from ratings.diagnostics.reliability import Reliability, reliability
 from ratings.dynamic.over_time import OverTime, over_time
 from ratings.errors import OptionError, RatingsError, VotesError
+from ratings.inference.proportions import Estimate
 from ratings.inference.ranks import probability_above
-from ratings.inference.shares import Estimate
 from ratings.inference.uncertainty import Intervals, intervals
 from ratings.leaderboard import COLUMNS, leaderboard, leaderboard_by
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry

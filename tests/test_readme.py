@@ -9,7 +9,7 @@ from pathlib import Path
 
 from arena import database
 from arena.catalog import catalog
-from arena.catalog.entries import PromptEntry
+from arena.catalog.schemas import PromptEntry
 from arena.database import Database
 from arena.settings import Settings, make_home
 from generator.media import encode_master

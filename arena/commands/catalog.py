@@ -6,11 +6,11 @@ from typing import Annotated
 import typer
 
 from arena.catalog import catalog
-from arena.catalog.entries import read_prompts, read_track
-from arena.commands.console import out, show_table
+from arena.catalog.schemas import read_prompts, read_track
 from arena.commands.options import open_here
-from arena.commands.words import counted
-from arena.home import utc_now
+from arena.commands.output import out, show_table
+from arena.context import utc_now
+from arena.words import counted
 
 tracks_app = typer.Typer(help="Tracks: pools of comparison with identical settings.")
 entrants_app = typer.Typer(help="Entrants: model versions as they compete.")

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from arena.commands import catalog, clips, migrations, results
-from arena.commands.console import err, out
 from arena.commands.options import PortOption, WorkersOption, open_here
+from arena.commands.output import err, out
+from arena.context import Arena, make_arena
 from arena.errors import ArenaError
-from arena.home import Arena, make_arena
 from arena.settings import load_settings
 from arena.shipped import Collection
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from arena.catalog import catalog
 from arena.catalog.manifest import read_manifest
-from arena.commands.console import out, show_table
 from arena.commands.options import (
     EntrantOption,
     RayOption,
@@ -18,12 +17,13 @@ from arena.commands.options import (
     WorkersOption,
     open_here,
 )
+from arena.commands.output import out, show_table
 from arena.commands.progress import progress
-from arena.commands.words import counted
+from arena.context import Arena, utc_now
 from arena.errors import ProductionError
-from arena.home import Arena, utc_now
 from arena.models import Entrant, Track
 from arena.production.failures import failures_page, list_failures
+from arena.words import counted
 
 if TYPE_CHECKING:
     from generator.clips import ClipRequest, FailedClip, GeneratedClip

@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 
 from arena import production
 from arena.catalog import catalog
-from arena.home import Arena, make_arena, utc_now
+from arena.context import Arena, make_arena, utc_now
 from arena.models import Vote, Voter, VoterKind
 from arena.settings import Settings
 from arena.shipped import Collection

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from arena import database
-from arena.commands.console import out
+from arena.commands.output import out
 from arena.database import Database
 from arena.settings import load_settings
 

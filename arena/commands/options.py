@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from arena.home import Arena, open_arena
+from arena.context import Arena, open_arena
 from arena.settings import load_settings
 
 TrackOption = Annotated[str | None, typer.Option("--track", help="Only this track.")]

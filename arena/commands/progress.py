@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from arena.commands.console import err
+from arena.commands.output import err
 from arena.commands.pace import Pace
 
 LINE_EVERY_S = 10.0  # how often progress is said where there is no terminal

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.console import out, show_table
 from arena.commands.options import TrackOption, open_here
+from arena.commands.output import out, show_table
 from arena.commands.progress import progress
-from arena.home import Arena, utc_now
+from arena.context import Arena, utc_now
 from arena.models import OVERALL, VoterKind
 from arena.standings import boards, standings
 

@@ -2,9 +2,9 @@
 
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
 from arena.production.importing import import_clips
-from arena.production.making import failure_of, produce
-from arena.production.missing import Missing, find_missing
-from arena.production.rechecks import Recheck, draw_ready, recheck
+from arena.production.pending import Missing, find_missing
+from arena.production.produce_clips import failure_of, produce
+from arena.production.reproducibility import Recheck, draw_ready, recheck
 from arena.production.rerendering import find_kept
 
 __all__ = [

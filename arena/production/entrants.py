@@ -3,7 +3,7 @@
 from importlib.resources import files
 from pathlib import Path
 
-from arena.catalog.entries import EntrantEntry
+from arena.catalog.schemas import EntrantEntry
 from arena.errors import CatalogError
 from arena.models import Entrant, Track
 from generator.engine import check

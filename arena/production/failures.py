@@ -10,10 +10,10 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.commands.words import counted
 from arena.errors import ArenaError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, Track
+from arena.words import counted
 
 THUMBNAILS = 3  # of a clip: its first picture, its middle, its last
 THUMBNAIL_WIDTH = 192

@@ -13,8 +13,8 @@ from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, Prompt, Track
 from arena.production.entrants import entrant_spec
-from arena.production.making import discard, enter, files_of, put_files
-from arena.production.missing import Missing, make_request
+from arena.production.pending import Missing, make_request
+from arena.production.produce_clips import discard, enter, files_of, put_files
 from generator.engine import adopt
 from generator.errors import GeneratorError
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Track
-from arena.production.missing import Missing
+from arena.production.pending import Missing
 from generator.clips import KeptMaster, Provenance
 from generator.errors import ClipError
 

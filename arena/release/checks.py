@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from arena.errors import ReleaseError
 from arena.models import OVERALL, VoterKind
 from arena.release.collect import JOIN
-from arena.release.columns import SIMULATED, SKIPS, VOTES
+from arena.release.schema import SIMULATED, SKIPS, VOTES
 from arena.standings.boards import VOTERS
 from arena.standings.standings import WINNERS
 

@@ -26,7 +26,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
-from arena.release import columns
+from arena.release import schema as columns
 from arena.release.tables import make_table
 from arena.standings.standings import WINNERS
 

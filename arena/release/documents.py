@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from arena.release.collect import instant
-from arena.release.columns import FORMS, Form, Kind
+from arena.release.schema import FORMS, Form, Kind
 from arena.release.tables import FORMATS
 from arena.standings.standings import CONFIDENCE
 

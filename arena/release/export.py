@@ -22,8 +22,8 @@ from arena.media import MediaStore
 from arena.models import Track
 from arena.release.boards import leaderboard_rows, update_leaderboards
 from arena.release.collect import Extent, collect_tables, ready_clips
-from arena.release.columns import FORMS
 from arena.release.documents import About, WrittenFile, croissant, readme
+from arena.release.schema import FORMS
 from arena.release.tables import FORMATS, write_table
 
 SALT_BYTES = 32

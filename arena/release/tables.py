@@ -17,7 +17,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from arena.errors import ReleaseError
-from arena.release.columns import Form
+from arena.release.schema import Form
 
 FORMATS = ("parquet", "csv", "jsonl")
 ROWS_AT_ONCE = 10_000  # bounds the memory that writing text takes

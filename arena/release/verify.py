@@ -14,9 +14,9 @@ from typing import Any
 
 from arena.errors import ReleaseError
 from arena.release.checks import check_answers
-from arena.release.columns import FORMS, Form
 from arena.release.export import CROISSANT, MEDIA, README, SEALS, SUMS, files_in, sha256_of
-from arena.release.recount import check_leaderboards
+from arena.release.recompute import check_leaderboards
+from arena.release.schema import FORMS, Form
 from arena.release.tables import FORMATS, read_table
 
 SUM_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")

@@ -31,10 +31,10 @@ from arena.models import (
     Voter,
     VoterKind,
 )
-from arena.voting.forms import CastVote, IssuedBattle, VoteForm
 from arena.voting.limits import Rules, check_limits, check_watch_time
 from arena.voting.matchmaking import draw_pair
 from arena.voting.reveals import last_ratings, reveal, reveals
+from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 
 BATTLE_LIFETIME = timedelta(minutes=30)
 KEY_BYTES = 16  # 128 bits: a voter's key and a battle's token cannot be guessed

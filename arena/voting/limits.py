@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from arena.errors import MalformedVote, TooEarly, TooMany
 from arena.models import Battle, Choice, Vote, Voter, VoterKind
 from arena.settings import RateLimit
-from arena.voting.forms import VoteForm
+from arena.voting.schemas import VoteForm
 
 # Free skipping makes rigging ten times stronger: a few are free, then three in ten of the votes.
 FREE_SKIPS = 5

@@ -14,7 +14,7 @@ from arena.models import (
     Vote,
     VoterKind,
 )
-from arena.voting.forms import RevealedSide
+from arena.voting.schemas import RevealedSide
 
 
 def reveals(battle: Battle, choice: Choice) -> bool:

@@ -8,20 +8,20 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
 from arena.catalog import catalog
+from arena.context import Arena, utc_now
 from arena.errors import MalformedVote
-from arena.home import Arena, utc_now
 from arena.models import OVERALL, Choice
 from arena.standings import standings
 from arena.standings.boards import VOTERS, Board, board_document, board_frame
-from arena.standings.costs import MakingRecord, making_records
+from arena.standings.production_stats import MakingRecord, making_records
 from arena.voting import ballots
-from arena.voting.forms import VoteForm
 from arena.voting.limits import Rules
 from arena.voting.matchmaking import is_active
-from arena.web.addresses import ClipAddresses
+from arena.voting.schemas import VoteForm
+from arena.web.clip_urls import ClipAddresses
 from arena.web.metrics import Metrics
-from arena.web.problems import first_complaint
-from arena.web.shapes import (
+from arena.web.problem_details import first_complaint
+from arena.web.schemas import (
     BattleForm,
     BattleShape,
     MeShape,

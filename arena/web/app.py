@@ -20,14 +20,14 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.web import bootstrap
 
+from arena.context import Arena
 from arena.errors import ConfigurationError
-from arena.home import Arena
 from arena.web import api, api_page, assets, clips, health
-from arena.web.addresses import ClipAddresses
-from arena.web.current import set_current
+from arena.web.app_state import set_current
+from arena.web.clip_urls import ClipAddresses
 from arena.web.headers import OwnSiteOnly, SecurityHeaders
 from arena.web.metrics import MeasureRequests, Metrics
-from arena.web.problems import show_problems
+from arena.web.problem_details import show_problems
 from arena.web.theme import streamlit_options
 from arena.web.voters import VoterCookie
 

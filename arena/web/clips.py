@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
+from arena.context import Arena, utc_now
 from arena.errors import NotFound
-from arena.home import Arena, utc_now
 from arena.media import MediaStore
 from arena.voting.ballots import clip_of
-from arena.web.addresses import ClipAddresses
-from arena.web.problems import problem
+from arena.web.clip_urls import ClipAddresses
+from arena.web.problem_details import problem
 
 CHUNK_BYTES = 256 * 1024  # 1.4 ms of CPU a MB, against 2.4 to 3.7 at 64 KiB
 HEADERS = {

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter, Response
 
-from arena.home import Arena
+from arena.context import Arena
 from arena.web.metrics import Metrics
 
 

@@ -2,9 +2,9 @@
 
 from html import escape
 
-from arena.commands.words import counted
 from arena.standings.boards import Board, BoardRow
-from arena.standings.costs import Figure, MakingRecord
+from arena.standings.production_stats import Figure, MakingRecord
+from arena.words import counted
 
 MINUS = "\N{MINUS SIGN}"
 STATUSES = {

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from generator.backends import find_backend
 from generator.clips import ClipRequest
 from generator.engine.pool import work_in_processes
-from generator.engine.render import adopt, render
+from generator.engine.post_processing import adopt, render
 from generator.engine.schedule import Schedule, entrant_key, models_of
 from generator.engine.worker import FINISHERS, Clips, Outcome, Worker
 from generator.spec import Entrant, TrackSettings
@@ -52,7 +52,7 @@ def generate(
     if not requests:
         return
     if ray is not None:
-        from generator.engine.cluster import work_on_ray
+        from generator.engine.ray import work_on_ray
 
         yield from work_on_ray(requests, ray, actors=workers)
     elif workers == 0:

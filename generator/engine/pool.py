@@ -10,10 +10,10 @@ from multiprocessing.connection import wait
 from pathlib import Path
 
 from generator.clips import ClipRequest
-from generator.engine.inside import Done
 from generator.engine.process import WorkerProcess, preload
 from generator.engine.schedule import Schedule, Task, entrant_key, models_of
 from generator.engine.worker import Clips, Outcome
+from generator.engine.worker_main import Done
 
 
 @dataclass(eq=False)

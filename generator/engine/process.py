@@ -12,8 +12,8 @@ from multiprocessing.process import BaseProcess
 
 from generator.backends import libraries_of
 from generator.clips import ClipRequest, FailedClip
-from generator.engine.inside import Done, Free, finish_clips, serve
 from generator.engine.worker import FINISHERS, Outcome
+from generator.engine.worker_main import Done, Free, finish_clips, serve
 from generator.spec import Entrant
 
 STOPPING_S = 5.0  # a process that has not ended by then is killed

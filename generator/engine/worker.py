@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 from generator.backends import Backend, find_backend
 from generator.clips import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
 from generator.engine.backlog import Backlog
-from generator.engine.render import make_master, render
+from generator.engine.post_processing import make_master, render
 from generator.engine.schedule import entrant_key
 from generator.errors import GeneratorError, RefusalError, first_line
 from generator.media import decode

@@ -21,8 +21,8 @@ from av.video.stream import VideoStream
 
 from generator.clips import RawClip
 from generator.errors import ClipError
-from generator.media.boxes import even_out
 from generator.media.fit import fit_to_track
+from generator.media.mp4 import even_out
 from generator.media.sound import LAYOUTS, Sound, normalise_loudness, sound_frame
 from generator.spec import AUDIO_RATE, TrackSettings
 

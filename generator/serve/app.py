@@ -22,9 +22,9 @@ from generator.serve.errors import (
     on_http_error,
 )
 from generator.serve.forms import read_create
-from generator.serve.guards import LimitBody, RequireKey
+from generator.serve.middleware import LimitBody, RequireKey
+from generator.serve.schemas import Download, ListVideos, Video, page_of
 from generator.serve.service import VideoService
-from generator.serve.shapes import Download, ListVideos, Video, page_of
 from generator.spec import Entrant
 
 # The client's poll asks again after so long where it was given no interval of its own.

@@ -8,7 +8,7 @@ from starlette.requests import Request
 
 from generator.serve.errors import BadRequest
 from generator.serve.images import PARAM, from_reference
-from generator.serve.shapes import CreateVideo
+from generator.serve.schemas import CreateVideo
 
 MOST_FIELDS = 64
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")

@@ -13,11 +13,11 @@ import uvicorn
 from generator.engine.process import preload
 from generator.errors import GeneratorError
 from generator.serve.app import make_app
-from generator.serve.guards import MEBIBYTE
+from generator.serve.catalog import Catalogue
+from generator.serve.middleware import MEBIBYTE
+from generator.serve.queue import WorkQueue
 from generator.serve.service import VideoService
 from generator.serve.store import VideoStore
-from generator.serve.terms import Catalogue
-from generator.serve.work import WorkQueue
 from generator.spec import Entrant
 
 HOUR_S = 3600

@@ -5,12 +5,12 @@ import threading
 from pathlib import Path
 
 from generator.clips import ClipRequest
+from generator.serve.catalog import Catalogue
 from generator.serve.errors import BadRequest, NotFound
 from generator.serve.images import check_image
-from generator.serve.shapes import CreateVideo, ListVideos, Video
+from generator.serve.queue import WorkQueue
+from generator.serve.schemas import CreateVideo, ListVideos, Video
 from generator.serve.store import VideoStore
-from generator.serve.terms import Catalogue
-from generator.serve.work import WorkQueue
 
 SEEDS = 2**32
 IMAGES_AT_ONCE = 2  # an opened picture takes up to a thousand times its file's bytes

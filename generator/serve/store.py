@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from generator.serve.errors import NotFound
-from generator.serve.shapes import Video, VideoError
+from generator.serve.schemas import Video, VideoError
 
 STOPPED = VideoError(code="server_stopped", message="The server was stopped; ask again.")
 

@@ -6,14 +6,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ratings.cli import captions, findings
+from ratings.cli import captions
+from ratings.cli import describe as findings
 from ratings.diagnostics.fragility import votes_to_flip
 from ratings.diagnostics.goodness import goodness_of_fit
 from ratings.diagnostics.held_out import held_out
 from ratings.diagnostics.reliability import reliability
 from ratings.dynamic.over_time import over_time
 from ratings.errors import OptionError
-from ratings.inference.shares import Estimate
+from ratings.inference.proportions import Estimate
 from ratings.inference.uncertainty import intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry, why_nobody
 from ratings.planning.planning import plan

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratings.errors import OptionError
-from ratings.inference.shares import NOTHING, Estimate, contribution_freedom, wilson_interval
+from ratings.inference.proportions import NOTHING, Estimate, contribution_freedom, wilson_interval
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]

@@ -9,7 +9,7 @@ from scipy.stats import t as student
 
 from ratings.errors import OptionError
 from ratings.inference.clusters import cluster_codes
-from ratings.inference.shares import NOTHING, Estimate, contribution_freedom, estimate_share
+from ratings.inference.proportions import NOTHING, Estimate, contribution_freedom, estimate_share
 from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import bradley_terry
 from ratings.model.refit import refit

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings.diagnostics.agreement import Answers
-from ratings.inference.shares import NOTHING, Estimate, estimate_share, wilson_interval
+from ratings.inference.proportions import NOTHING, Estimate, estimate_share, wilson_interval
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import NO_VOTERS, PROMPT, find_cluster_column, find_column
 from ratings.votes.columns import Outcome, counted_rows, factorize, is_repeat

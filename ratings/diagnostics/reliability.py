@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ratings.diagnostics.agreement import Answers, estimate_agreement, estimate_alpha
 from ratings.diagnostics.preferences import MIRROR, Preferences
 from ratings.errors import OptionError, RatingsError
-from ratings.inference.shares import Estimate, estimate_share
+from ratings.inference.proportions import Estimate, estimate_share
 from ratings.inference.uncertainty import intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry
 from ratings.model.design import SIDE

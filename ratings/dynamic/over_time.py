@@ -26,7 +26,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 from scipy.stats import t as student
 
-from ratings.dynamic.course import LEAST_DRIFT, Course
+from ratings.dynamic.dynamic_model import LEAST_DRIFT, Course
 from ratings.dynamic.path_dispersion import PeriodVotes, Widening
 from ratings.errors import OptionError
 from ratings.inference.multiplicity import false_discovery_rates

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ratings.dynamic.course import Course
+from ratings.dynamic.dynamic_model import Course
 from ratings.inference.clusters import cluster_codes, cluster_sandwich
 from ratings.inference.uncertainty import squared_counts
 from ratings.inference.vote_scores import VoteScores, score_votes

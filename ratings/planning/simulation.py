@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ratings.errors import OptionError
 from ratings.inference.bootstrap import Solver, draws
-from ratings.inference.shares import wilson_interval
+from ratings.inference.proportions import wilson_interval
 from ratings.inference.uncertainty import Intervals, squared_counts
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
 from ratings.planning.power import MOST_VOTES

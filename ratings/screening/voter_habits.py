@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv
 from scipy.stats import norm
 
-from ratings.screening.tails import between_variance
+from ratings.screening.tail_bounds import between_variance
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]

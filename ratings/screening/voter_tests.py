@@ -20,7 +20,7 @@ from ratings.inference.vote_scores import SmallCodes, VoteScores
 from ratings.model.bradley_terry import BradleyTerry
 from ratings.model.outcomes import GAP
 from ratings.model.refit import prior_of
-from ratings.screening.tails import between_variance, tail
+from ratings.screening.tail_bounds import between_variance, tail
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]

@@ -28,7 +28,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 import ratings
-from ratings.inference.shares import wilson_interval
+from ratings.inference.proportions import wilson_interval
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
 
 NU = 0.36

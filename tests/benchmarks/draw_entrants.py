@@ -11,7 +11,7 @@ from PIL import Image
 
 import generator.foal
 from generator.foal import FoalPipeline
-from generator.foal.training.sheets import model_rows
+from generator.foal.training.contact_sheets import model_rows
 from generator.spec import read_entrant
 
 QUALITY = 85

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small_clips import entrant_of, small_track
 
-from generator.backends.diffusers.ladder import MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED, TILED
+from generator.backends.diffusers.oom_fallback import MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED, TILED
 from generator.backends.diffusers.options import OPTIONS
 from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from small_clips import ball_clip
 
-from generator.measure import find_measures, measure_clip
+from generator.measures import find_measures, measure_clip
 
 MEASURES = """
 def good(frames, **kwargs):

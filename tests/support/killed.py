@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from arena.catalog import catalog
-from arena.catalog.entries import EntrantEntry, PromptEntry
-from arena.home import Arena, make_arena
+from arena.catalog.schemas import EntrantEntry, PromptEntry
+from arena.context import Arena, make_arena
 from arena.models import Clip, ClipStatus
 from arena.shipped import Collection
 from generator.media import encode_master

@@ -12,9 +12,9 @@ import numpy as np
 
 from arena import production
 from arena.catalog import catalog
-from arena.catalog.entries import PromptEntry
 from arena.catalog.manifest import ImportRow
-from arena.home import Arena, make_arena, utc_now
+from arena.catalog.schemas import PromptEntry
+from arena.context import Arena, make_arena, utc_now
 from arena.settings import Settings
 from arena.shipped import Collection
 from generator.clips import RawClip

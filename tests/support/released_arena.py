@@ -13,7 +13,7 @@ import pyarrow as pa
 from arena.database import Database
 from arena.models import Choice
 from arena.release import export_release
-from arena.release.columns import FORMS
+from arena.release.schema import FORMS
 from arena.release.tables import FORMATS, read_table, write_table
 from arena.simulation import simulate
 from arena.voting.limits import Rules

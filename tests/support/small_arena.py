@@ -8,12 +8,12 @@ from sqlalchemy import select
 
 from arena import database
 from arena.catalog import catalog
-from arena.catalog.entries import EntrantEntry, PromptEntry, TrackEntry
+from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
 from arena.database import Database
 from arena.models import Battle, Choice, Clip, ClipStatus, Track
 from arena.voting import ballots
-from arena.voting.forms import CastVote, IssuedBattle, VoteForm
 from arena.voting.limits import Rules
+from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 TRACK = "text-to-video"

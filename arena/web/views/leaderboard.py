@@ -7,19 +7,19 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from arena.catalog import catalog
-from arena.commands.words import counted
+from arena.context import utc_now
 from arena.errors import ArenaError
-from arena.home import utc_now
 from arena.models import OVERALL, VoterKind
 from arena.standings import standings
 from arena.standings.boards import VOTERS, Board, PairRecord
-from arena.standings.costs import MakingRecord, making_records
+from arena.standings.production_stats import MakingRecord, making_records
 from arena.voting.matchmaking import is_active
+from arena.web.app_state import current_arena
 from arena.web.charts import pair_chart, rating_chart
-from arena.web.current import current_arena
 from arena.web.tables import render_board, render_making
 from arena.web.theme import PALETTES, Palette
 from arena.web.words import track_label
+from arena.words import counted
 
 KINDS = {word: kind for kind, word in VOTERS.items()}
 VOTER_LABELS = {"people": "People", "simulated": "Simulated"}

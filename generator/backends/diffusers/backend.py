@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from generator.backends.diffusers import room
+from generator.backends.diffusers import memory_check as room
 from generator.backends.diffusers.arguments import (
     SOURCE,
     CallArguments,
@@ -17,9 +17,8 @@ from generator.backends.diffusers.arguments import (
     check_modality,
     size_multiple,
 )
-from generator.backends.diffusers.embeddings import remember_prompts
-from generator.backends.diffusers.ladder import Ladder, empty_cache
 from generator.backends.diffusers.loading import check_parts, download, load, pipeline_class
+from generator.backends.diffusers.oom_fallback import Ladder, empty_cache
 from generator.backends.diffusers.options import Options, read_options
 from generator.backends.diffusers.outputs import (
     can_be_heard,
@@ -27,8 +26,9 @@ from generator.backends.diffusers.outputs import (
     read_output,
     read_warnings,
 )
+from generator.backends.diffusers.progress import tell_steps
+from generator.backends.diffusers.prompt_cache import remember_prompts
 from generator.backends.diffusers.sources import Canvas, read_source, without_media
-from generator.backends.diffusers.steps import tell_steps
 from generator.backends.diffusers.values import FRAME_COUNT
 from generator.backends.diffusers.weights import check_folder, hash_folder
 from generator.backends.meter import Meter, installed_versions

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from generator.backends import refuse_unknown_options
 from generator.errors import SpecError
-from generator.mistakes import first_mistake
 from generator.spec import Entrant, TrackSettings
+from generator.validation import first_mistake
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 SIZE = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from generator.foal.measures.moves import pulls
+from generator.foal.measures.motion_classification import pulls
 from generator.foal.world.flights import GRAVITY
 
 SHAKE_SCALE = 0.0025  # picture heights: a path that shakes by so much scores 1/e

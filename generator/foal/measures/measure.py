@@ -9,11 +9,11 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from generator.foal.measures.av_sync import find_blind, find_hits, find_onsets, match
 from generator.foal.measures.coherence import coherence, gravity_share
-from generator.foal.measures.hearing import find_blind, find_hits, find_onsets, match
-from generator.foal.measures.moves import Way, is_as_asked
-from generator.foal.measures.outline import sharpness
-from generator.foal.measures.sighting import Sighting, Thing, look
+from generator.foal.measures.edge_sharpness import sharpness
+from generator.foal.measures.motion_classification import Way, is_as_asked
+from generator.foal.measures.scene_detection import Sighting, Thing, look
 from generator.foal.world.captions import Description, ThingWish, parse_prompt
 from generator.foal.world.scenes import Motion
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
+from generator.foal.measures.diversity import diversity, novelty, outline
 from generator.foal.measures.measure import WEIGHTS, gravity, score, sync
-from generator.foal.measures.sighting import Sighting, look
-from generator.foal.measures.spread import diversity, novelty, outline
+from generator.foal.measures.scene_detection import Sighting, look
 from generator.foal.world.captions import Description, parse_prompt, plain_caption
 from generator.foal.world.clip import FRAME_RATE, held_out_scenes, make_clip
 from generator.foal.world.pictures import as_bytes

@@ -13,9 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.foal.model import states
-from generator.foal.model.fields import SceneDecoder
-from generator.foal.model.films import draw_film
-from generator.foal.model.reader import PIXELS, Reader, read_clip
+from generator.foal.model.compositor import draw_film
+from generator.foal.model.neural_fields import SceneDecoder
+from generator.foal.model.scene_encoder import PIXELS, Reader, read_clip
 from generator.foal.model.transformer import Codes
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from generator.foal.training.gate import Gate
+from generator.foal.training.quality_gate import Gate
 
 
 @dataclass(frozen=True)

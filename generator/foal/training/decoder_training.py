@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from generator.foal.model import states
-from generator.foal.model.fields import PLANE_LEFT, PLANE_RIGHT, SceneDecoder
+from generator.foal.model.neural_fields import PLANE_LEFT, PLANE_RIGHT, SceneDecoder
 from generator.foal.world import render
 from generator.foal.world.background import background_at
 from generator.foal.world.clip import FRAMES, move

@@ -18,14 +18,14 @@ from generator.foal.build import build_pipeline, build_transformer, save_pipelin
 from generator.foal.model.codec import FoalCodec
 from generator.foal.model.transformer import FoalTransformer
 from generator.foal.pipeline import FoalPipeline
-from generator.foal.training import sheets
+from generator.foal.training import contact_sheets as sheets
 from generator.foal.training.checkpoints import load_checkpoint
 from generator.foal.training.config import TrainConfig, read_config
 from generator.foal.training.decoder_training import decoder_loss, draw_backgrounds, draw_points
 from generator.foal.training.distillation import distillation_loss
-from generator.foal.training.gate import pass_gate
 from generator.foal.training.loop import Stage, milestone_path, train_stage
-from generator.foal.training.reader_training import draw_pictures, reader_loss
+from generator.foal.training.quality_gate import pass_gate
+from generator.foal.training.scene_encoder_training import draw_pictures, reader_loss
 from generator.foal.training.transformer_training import draw_batch, flow_loss, make_optimizers
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from arena.catalog import catalog
-from arena.catalog.entries import PromptEntry, read_prompts, read_track
+from arena.catalog.schemas import PromptEntry, read_prompts, read_track
 from arena.database import Database
 from arena.errors import CatalogError, NotFound
 from arena.models import Clip, ClipStatus, Modality

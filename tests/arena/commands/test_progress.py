@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arena.commands.console import err, out, show_table
+from arena.commands.output import err, out, show_table
 from arena.commands.pace import Pace
 from arena.commands.progress import in_words, progress
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import generator.foal
-from arena.catalog.entries import read_track
+from arena.catalog.schemas import read_track
 from arena.production import built_in_entrants, read_entrant_file
 from arena.shipped import Collection, track_files
 from generator.spec import TrackSettings, read_entrant

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from arena import production
 from arena.catalog import catalog
-from arena.catalog.entries import EntrantEntry, PromptEntry
+from arena.catalog.schemas import EntrantEntry, PromptEntry
 from arena.commands.cli import app
+from arena.context import Arena, make_arena, utc_now
 from arena.errors import ArenaError, ProductionError, StoreUnavailable
-from arena.home import Arena, make_arena, utc_now
 from arena.models import Clip, ClipStatus
-from arena.production.making import store_clip
+from arena.production.produce_clips import store_clip
 from arena.shipped import Collection
 from generator.clips import FailedClip
 from generator.foal.build import build_tiny_pipeline, save_pipeline
@@ -174,7 +174,7 @@ def test_a_clip_that_cannot_be_stored_leaves_no_file(
         def locked(*_: object) -> None:
             raise StoreUnavailable("The database is locked.")
 
-        monkeypatch.setattr("arena.production.making.enter", locked)
+        monkeypatch.setattr("arena.production.produce_clips.enter", locked)
     with pytest.raises(ArenaError):
         produce(arena)
     assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []

@@ -7,9 +7,9 @@ import tiny_pipelines
 from typer.testing import CliRunner
 
 from arena.catalog import catalog
-from arena.catalog.entries import PromptEntry
+from arena.catalog.schemas import PromptEntry
 from arena.commands.cli import app
-from arena.home import Arena, make_arena
+from arena.context import Arena, make_arena
 from arena.shipped import Collection
 from playable import settings_for
 from small_arena import START, Booth, track_entry

@@ -24,7 +24,7 @@ from arena.catalog import catalog
 from arena.database import Database
 from arena.errors import NotFound, ReleaseError
 from arena.models import Battle, Choice, Clip, Entrant, Prompt, Vote, Voter, VoterKind
-from arena.release.columns import FORMS, Form
+from arena.release.schema import FORMS, Form
 from arena.release.tables import FORMATS
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, board_frame

@@ -17,8 +17,8 @@ from arena.database import Database
 from arena.errors import NotFound, ReleaseError
 from arena.media import MediaStore, open_store
 from arena.models import Clip, Prompt
-from arena.release.columns import FORMS, VOTES, Column, Form, Kind
 from arena.release.documents import dictionary
+from arena.release.schema import FORMS, VOTES, Column, Form, Kind
 from arena.release.tables import FORMATS, make_table, read_table, write_table
 from small_arena import fill_small_arena, new_database
 

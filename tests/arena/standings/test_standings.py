@@ -13,8 +13,8 @@ from arena.models import OVERALL, Snapshot, VoterKind
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, Board, board_document, board_frame
 from arena.voting import ballots
-from arena.voting.forms import VoteForm
 from arena.voting.limits import Rules
+from arena.voting.schemas import VoteForm
 from small_arena import NAMES, START, TRACK, TRACK_WITH_SOUND, Booth
 
 

@@ -19,8 +19,8 @@ from arena.errors import (
 from arena.models import Battle, BattleState, Choice, Reveal, Side, Track, Vote
 from arena.settings import parse_rate_limit
 from arena.voting import ballots
-from arena.voting.forms import VoteForm
 from arena.voting.limits import FREE_SKIPS, Rules
+from arena.voting.schemas import VoteForm
 from small_arena import TRACK, Booth
 
 

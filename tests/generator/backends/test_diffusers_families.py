@@ -123,7 +123,7 @@ class Recorder:
 def recorder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Recorder, DiffusersBackend]]:
-    from generator.backends.diffusers.ladder import Ladder
+    from generator.backends.diffusers.oom_fallback import Ladder
 
     backend = DiffusersBackend(entrant_of("diffusers", model=str(tmp_path), fps=12))
     pipeline = Recorder()

@@ -13,7 +13,7 @@ from small_clips import ball_clip, ball_frames, entrant_of, small_track
 from generator.backends import energy
 from generator.backends.meter import Meter
 from generator.clips import ClipRequest, Provenance
-from generator.engine.render import render
+from generator.engine.post_processing import render
 
 OLD = {"backend": "diffusers", "seed": 1, "created_at": "2026-01-01T00:00:00Z"}
 

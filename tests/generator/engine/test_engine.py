@@ -15,8 +15,8 @@ from small_clips import ball_clip, entrant_of
 from engine_runs import PROMPTS, TRACK, outcome, requests_for
 from generator.clips import FailedClip, GeneratedClip, Provenance
 from generator.engine import generate
-from generator.engine.inside import finishing_there
 from generator.engine.process import WorkerProcess
+from generator.engine.worker_main import finishing_there
 from generator.media import encode_rendition
 from generator.spec import BackendSpec, Entrant, read_entrant
 

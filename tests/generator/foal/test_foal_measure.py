@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from generator.foal.measures import spread
-from generator.foal.measures.hearing import find_onsets
+from generator.foal.measures import diversity as spread
+from generator.foal.measures.av_sync import find_onsets
 from generator.foal.measures.measure import WEIGHTS, measure_clip
 from generator.foal.measures.measure_folder import (
     ORACLE,

@@ -13,8 +13,8 @@ from generator.foal import FoalPipeline
 from generator.foal.build import build_tiny_pipeline, build_transformer, save_pipeline
 from generator.foal.model import states
 from generator.foal.model.codec import denormalize, normalize
-from generator.foal.model.fields import pixel_grid
 from generator.foal.model.latents import count_numbers, draw_noise, pack, renew_noise, unpack
+from generator.foal.model.neural_fields import pixel_grid
 from generator.foal.model.transformer import UNKNOWN
 from generator.foal.world.clip import make_clip
 

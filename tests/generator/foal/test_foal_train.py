@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from generator.foal import FoalPipeline
-from generator.foal.training import sheets, train
+from generator.foal.training import contact_sheets as sheets
+from generator.foal.training import train
 from generator.foal.training.checkpoints import load_checkpoint, save_checkpoint
-from generator.foal.training.gate import GateError
+from generator.foal.training.quality_gate import GateError
 from generator.foal.training.train import read_config, train_from_file
 
 TINY = """

@@ -11,9 +11,9 @@ from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, ball_frames, small_tra
 from generator.clips import RawClip
 from generator.errors import ClipError
 from generator.media import decode, encode_master, encode_rendition
-from generator.media.boxes import walk
 from generator.media.encode import make_rendition
 from generator.media.fit import fit_to_track
+from generator.media.mp4 import walk
 from generator.media.sound import measure_loudness
 from generator.spec import AUDIO_RATE
 

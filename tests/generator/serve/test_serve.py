@@ -14,8 +14,8 @@ from PIL import Image
 
 from generator.media import decode, probe
 from generator.serve.errors import NotFound
+from generator.serve.schemas import Video, VideoError
 from generator.serve.service import VideoService
-from generator.serve.shapes import Video, VideoError
 from generator.serve.store import VideoStore
 from video_servers import KEY, Served, serving, wait_for
 

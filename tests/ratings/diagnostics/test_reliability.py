@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import ratings
-from ratings.inference.shares import estimate_share, wilson_interval
+from ratings.inference.proportions import estimate_share, wilson_interval
 
 # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", section C: four observers,
 # twelve units, 0 for a missing value; it prints alpha to three digits in sections C and F.

@@ -12,7 +12,7 @@ from ratings.inference.multiplicity import false_discovery_rates
 from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
 from ratings.screening.anomalies import TESTS, _Screen
-from ratings.screening.tails import between_variance, tail
+from ratings.screening.tail_bounds import between_variance, tail
 from ratings.screening.voter_habits import indecision, repetition
 from ratings.screening.voter_tests import _rating_noise, gap_without_own
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from generator.foal.measures.camera import Backdrop
-from generator.foal.measures.lanes import Track
+from generator.foal.measures.object_tracks import Track
 from generator.foal.measures.tracking import stand_out
 
 FRAMES = 5  # looked at a thing

@@ -5,7 +5,7 @@ from sqlalchemy import select
 from arena.catalog import catalog
 from arena.database import Database
 from arena.models import Clip, ClipStatus, Entrant
-from arena.standings.costs import MakingRecord, making_records
+from arena.standings.production_stats import MakingRecord, making_records
 from small_arena import NAMES, PROMPTS, START, TRACK
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from generator.backends.diffusers.ladder import (
+from generator.backends.diffusers.oom_fallback import (
     EMPTIED,
     MODEL_OFFLOADED,
     SEQUENTIALLY_OFFLOADED,
@@ -56,7 +56,9 @@ def on_gpu(pipeline: Hungry, **changes: object) -> Ladder:
 
 @pytest.fixture(autouse=True)
 def _no_gpu_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("generator.backends.diffusers.ladder.empty_cache", lambda device: None)
+    monkeypatch.setattr(
+        "generator.backends.diffusers.oom_fallback.empty_cache", lambda device: None
+    )
 
 
 def test_nothing_is_changed_while_memory_lasts() -> None:

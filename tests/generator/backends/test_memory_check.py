@@ -7,7 +7,7 @@ import pytest
 import tiny_pipelines
 from small_clips import entrant_of
 
-from generator.backends.diffusers import room
+from generator.backends.diffusers import memory_check as room
 from generator.backends.diffusers.options import read_options
 from generator.backends.diffusers.weights import check_folder
 from generator.errors import BackendError

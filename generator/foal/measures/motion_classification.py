@@ -7,7 +7,7 @@ from enum import StrEnum
 import numpy as np
 from scipy.ndimage import median_filter
 
-from generator.foal.measures.lanes import Track
+from generator.foal.measures.object_tracks import Track
 from generator.foal.world.flights import GRAVITY
 from generator.foal.world.physics import ROLL_SLOWING, ROPE_TOP, SLIDE_SLOWING
 from generator.foal.world.scenes import Ground, Motion, Shape

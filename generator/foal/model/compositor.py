@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.foal.model import states
-from generator.foal.model.fields import (
+from generator.foal.model.neural_fields import (
     PLANE_LEFT,
     PLANE_RIGHT,
     SceneDecoder,

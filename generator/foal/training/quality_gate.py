@@ -11,7 +11,7 @@ import torch
 
 from generator.foal.measures.measure_folder import FolderMeasures, RawFilm, measure_films
 from generator.foal.model.codec import FoalCodec
-from generator.foal.model.reader import PIXELS
+from generator.foal.model.scene_encoder import PIXELS
 from generator.foal.world.captions import plain_caption
 from generator.foal.world.clip import FRAME_RATE, make_clip
 from generator.foal.world.pictures import as_bytes

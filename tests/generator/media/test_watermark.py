@@ -7,7 +7,7 @@ from small_clips import ball_frames, entrant_of, small_track
 
 from generator.clips import ClipRequest
 from generator.errors import ClipError
-from generator.media.lettering import can_read, check_lettering, telling_words
+from generator.media.watermark import can_read, check_lettering, telling_words
 
 ENTRANT = entrant_of("folder", path="/clips").model_copy(
     update={"name": "Veo 3", "creator": "Google Video Labs"}

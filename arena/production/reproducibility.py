@@ -12,7 +12,7 @@ from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.production.entrants import entrant_spec
-from arena.production.missing import make_request, request_key
+from arena.production.pending import make_request, request_key
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import generate
 from generator.errors import ClipError, GeneratorError

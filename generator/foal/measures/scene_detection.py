@@ -6,10 +6,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from generator.foal.measures.appearance import (
+    half_width,
+    shadow_line,
+    shape_of,
+    size_of,
+    surface_of,
+)
 from generator.foal.measures.camera import Backdrop, find_backdrop
-from generator.foal.measures.lanes import Track, follow
-from generator.foal.measures.looks import half_width, shadow_line, shape_of, size_of, surface_of
-from generator.foal.measures.moves import Way, meets, way_of
+from generator.foal.measures.motion_classification import Way, meets, way_of
+from generator.foal.measures.object_tracks import Track, follow
 from generator.foal.measures.tracking import (
     SEEN_SHARE,
     Labels,

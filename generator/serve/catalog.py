@@ -10,7 +10,7 @@ from typing import Any
 from generator.engine import check
 from generator.errors import GeneratorError, SpecError
 from generator.serve.errors import BadRequest
-from generator.serve.shapes import CreateVideo
+from generator.serve.schemas import CreateVideo
 from generator.spec import (
     AUDIO_SUFFIX,
     SAMPLE_FPS,

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from generator.foal.measures.camera import Backdrop
-from generator.foal.measures.lanes import Track
+from generator.foal.measures.object_tracks import Track
 from generator.foal.measures.tracking import Labels, Piece
 from generator.foal.world.background import HORIZON
 from generator.foal.world.physics import BALL_RADIUS, CUBE_HALF, NEARNESS, SIZES, VIEW_CENTRE

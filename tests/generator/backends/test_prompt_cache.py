@@ -9,7 +9,7 @@ import torch
 from small_clips import entrant_of, small_track
 
 from generator.backends.diffusers.backend import DiffusersBackend
-from generator.backends.diffusers.embeddings import PromptCache
+from generator.backends.diffusers.prompt_cache import PromptCache
 from generator.clips import ClipRequest
 
 SEEDS = (1, 2)

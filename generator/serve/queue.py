@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine.process import STOPPING_S, WorkerProcess
 from generator.errors import first_line
-from generator.plain import storable
+from generator.jsonable import storable
 from generator.serve.errors import QueueFull
-from generator.serve.shapes import VideoError
+from generator.serve.schemas import VideoError
 from generator.serve.store import STOPPED, VideoStore
 
 # How long a client that found no place should wait: about one video's time, within these.

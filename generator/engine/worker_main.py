@@ -21,7 +21,7 @@ from threadpoolctl import threadpool_limits
 from generator.clips import ClipRequest, FailedClip
 from generator.engine.memory import reuse_freed_memory
 from generator.engine.worker import DeviceLost, Draft, Outcome, Worker, finish_clip, in_one_sentence
-from generator.measure import find_measures
+from generator.measures import find_measures
 from generator.progress import listening
 
 LEAVING_S = 8.0  # to clean up in, once nobody waits for a process; longer than its stopper waits

@@ -9,7 +9,7 @@ import pandas as pd
 from arena.errors import ReleaseError
 from arena.models import OVERALL, VoterKind
 from arena.release.collect import JOIN
-from arena.release.columns import SIMULATED, VOTES
+from arena.release.schema import SIMULATED, VOTES
 from arena.standings.boards import BOARD_COLUMNS, VOTERS
 from arena.standings.standings import rate
 from ratings import RatingsError

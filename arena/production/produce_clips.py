@@ -11,7 +11,7 @@ from arena.database import Database
 from arena.errors import ArenaError, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus
-from arena.production.missing import Missing, request_key
+from arena.production.pending import Missing, request_key
 from generator.clips import FailedClip, GeneratedClip
 from generator.engine import generate
 from generator.errors import GeneratorError

@@ -7,11 +7,11 @@ import numpy as np
 
 from generator.backends.folder import MARGIN_S, file_provenance
 from generator.clips import ClipRequest, GeneratedClip, Master, Provenance, RawClip
-from generator.measure import measure_clip
+from generator.measures import measure_clip
 from generator.media import decode, encode_master, fit_to_track
 from generator.media.checks import check_rendition, check_samples
 from generator.media.encode import MASTER_SUFFIX, make_rendition
-from generator.media.lettering import check_lettering
+from generator.media.watermark import check_lettering
 
 
 def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:

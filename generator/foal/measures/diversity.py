@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from generator.foal.measures.sighting import Sighting
+from generator.foal.measures.scene_detection import Sighting
 from generator.foal.world.clip import move, scene_for
 from generator.foal.world.physics import Motions
 

@@ -8,7 +8,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from generator.foal.model import states
-from generator.foal.model.reader import CELLS, CODE, HEAT, OFFSET, OUTPUTS, PIXELS, TURN, Reader
+from generator.foal.model.scene_encoder import (
+    CELLS,
+    CODE,
+    HEAT,
+    OFFSET,
+    OUTPUTS,
+    PIXELS,
+    TURN,
+    Reader,
+)
 from generator.foal.world import render
 from generator.foal.world.clip import FRAMES, move
 from generator.foal.world.physics import Motions

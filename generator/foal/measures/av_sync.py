@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import find_peaks, resample_poly
 
-from generator.foal.measures.moves import find_kinks
+from generator.foal.measures.motion_classification import find_kinks
 from generator.foal.world import sound
 
 RATE = 8_000  # samples / s, enough for the highest band

@@ -5,7 +5,7 @@ name. This slot is filled once, by `serve`, before the first script run; the API
 an argument.
 """
 
-from arena.home import Arena
+from arena.context import Arena
 
 _serving: list[Arena] = []
 

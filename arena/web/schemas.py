@@ -5,8 +5,8 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from arena.models import Choice, Side, Track, Vote
-from arena.voting.forms import CastVote, IssuedBattle, RevealedSide
-from arena.web.addresses import ClipAddresses
+from arena.voting.schemas import CastVote, IssuedBattle, RevealedSide
+from arena.web.clip_urls import ClipAddresses
 from arena.web.words import track_label
 
 

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from arena import database
 from arena.catalog import catalog
-from arena.catalog.entries import read_prompts, read_track
+from arena.catalog.schemas import read_prompts, read_track
 from arena.database import Database
 from arena.errors import CatalogError
 from arena.media import MediaStore, open_store

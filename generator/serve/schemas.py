@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from generator.plain import storable
+from generator.jsonable import storable
 from generator.serve.errors import BadRequest
 
 MOST_PROMPT = 32_000  # characters, as the OpenAI API has it
