@@ -1,30 +1,18 @@
 """Checkpoints that a kill never breaks, and the running mean of weights."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
+from generator.files import atomic_write
+
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write beside, flush, rename: a reader finds the old file or the new one, never half of one.
-
-    The folder's entry is flushed too, so that a power cut after the return loses nothing.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
+    """Write a checkpoint atomically: killed or not, a run leaves the old file or the new one."""
+    with atomic_write(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from generator.files import atomic_write
 from generator.foal.model import states
 from generator.foal.model.codec import FoalCodec, denormalize
 from generator.foal.model.latents import unpack
@@ -36,10 +37,9 @@ def clip_row(frames: np.ndarray, bands: np.ndarray | None = None) -> np.ndarray:
 
 
 def save_sheet(path: Path, rows: list[np.ndarray]) -> None:
-    """Write rows of equal width under each other; a reader never sees half a picture."""
-    temporary = path.with_name(path.name + ".part")
-    Image.fromarray(np.concatenate(rows)).save(temporary, format="PNG")
-    temporary.replace(path)
+    """Write rows of equal width below each other as one PNG, atomically."""
+    with atomic_write(path, durable=False) as file:
+        Image.fromarray(np.concatenate(rows)).save(file, format="PNG")
 
 
 def decoder_rows(codec: FoalCodec) -> list[np.ndarray]:
