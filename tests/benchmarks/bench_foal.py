@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 
 import generator.foal
-from generator.engine.memory import reuse_freed_memory
+from generator.memory import reuse_freed_memory
 from generator.foal import FoalPipeline
 from generator.foal.measures.measure_folder import RawFilm, as_table, measure_films
 from generator.foal.world.captions import plain_caption

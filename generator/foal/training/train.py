@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from generator.engine.memory import reuse_freed_memory
+from generator.memory import reuse_freed_memory
 from generator.foal.build import build_pipeline, build_transformer, save_pipeline
 from generator.foal.model.codec import FoalCodec
 from generator.foal.model.transformer import FoalTransformer
