@@ -19,9 +19,9 @@ from typing import NamedTuple
 from threadpoolctl import threadpool_limits
 
 from generator.clips import ClipRequest, FailedClip
-from generator.memory import reuse_freed_memory
 from generator.engine.worker import DeviceLost, Draft, Outcome, Worker, finish_clip, in_one_sentence
 from generator.measures import find_measures
+from generator.memory import reuse_freed_memory
 from generator.progress import listening
 
 LEAVING_S = 8.0  # to clean up in, once nobody waits for a process; longer than its stopper waits

@@ -20,9 +20,9 @@ from rich.table import Table
 import generator.foal
 from generator.clips import ClipRequest, FailedClip
 from generator.engine import generate
-from generator.memory import reuse_freed_memory
 from generator.foal import FoalPipeline
 from generator.foal.world.clip import held_out_captions
+from generator.memory import reuse_freed_memory
 from generator.spec import TrackSettings, read_entrant
 
 SEED = 5

@@ -16,12 +16,12 @@ from rich.console import Console
 from rich.progress import track
 
 import generator.foal
-from generator.memory import reuse_freed_memory
 from generator.foal import FoalPipeline
 from generator.foal.measures.measure_folder import RawFilm, as_table, measure_films
 from generator.foal.world.captions import plain_caption
 from generator.foal.world.clip import FRAME_RATE, held_out_scenes
 from generator.foal.world.pictures import as_bytes
+from generator.memory import reuse_freed_memory
 
 SEED = 70_000
 ENTRANTS = Path(generator.foal.__file__).parent / "entrants"

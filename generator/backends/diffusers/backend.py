@@ -33,8 +33,8 @@ from generator.backends.diffusers.values import FRAME_COUNT
 from generator.backends.diffusers.weights import check_folder, hash_folder
 from generator.backends.meter import Meter, installed_versions
 from generator.clips import ClipRequest, Provenance, RawClip
-from generator.memory import reuse_freed_memory
 from generator.errors import BackendError, SpecError
+from generator.memory import reuse_freed_memory
 from generator.spec import Entrant, TrackSettings
 
 PACKAGES = ("diffusers", "transformers", "accelerate", "torch", "safetensors", "av", "numpy")

@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from generator.memory import reuse_freed_memory
 from generator.foal.build import build_pipeline, build_transformer, save_pipeline
 from generator.foal.model.codec import FoalCodec
 from generator.foal.model.transformer import FoalTransformer
@@ -27,6 +26,7 @@ from generator.foal.training.loop import Stage, milestone_path, train_stage
 from generator.foal.training.quality_gate import pass_gate
 from generator.foal.training.scene_encoder_training import draw_pictures, reader_loss
 from generator.foal.training.transformer_training import draw_batch, flow_loss, make_optimizers
+from generator.memory import reuse_freed_memory
 
 logger = logging.getLogger(__name__)
 
