@@ -24,9 +24,7 @@ class Imports:
 
     def __init__(self, root: Path, package: str) -> None:
         self.root = root
-        self.graph = grimp.build_graph(
-            package, exclude_type_checking_imports=True, cache_dir=None
-        )
+        self.graph = grimp.build_graph(package, exclude_type_checking_imports=True, cache_dir=None)
 
     def modules(self, module: str) -> set[str]:
         """The modules that a module imports."""
