@@ -3,8 +3,9 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from fractions import Fraction
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -94,6 +95,17 @@ class Provenance(BaseModel):
     def _can_be_stored(cls, values: dict[str, Any]) -> Any:
         """Texts and values of models and servers become such as JSON and databases hold."""
         return plain(values)
+
+
+def file_provenance(request: ClipRequest, *, backend: str, file: Path) -> Provenance:
+    """Return the provenance of a clip that was made elsewhere and read from a file."""
+    return Provenance(
+        backend=backend,
+        model=file.name,
+        seed=request.seed,
+        versions={"av": version("av")},
+        created_at=datetime.now(UTC),
+    )
 
 
 @dataclass(frozen=True)

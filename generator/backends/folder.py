@@ -1,21 +1,17 @@
 """The folder backend: clips that were made elsewhere, one file a prompt."""
 
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from generator.backends import refuse_unknown_options
-from generator.clips import ClipRequest, Provenance, RawClip
+from generator.clips import ClipRequest, Provenance, RawClip, file_provenance
 from generator.errors import ClipError, SpecError
-from generator.media import decode
+from generator.media import decode_for_track
 from generator.spec import Entrant, TrackSettings
 
 OPTIONS = frozenset({"path"})
 SUFFIX = ".mp4"
-# Decoded past the track's end, so that the frame nearest to its last one is surely there.
-MARGIN_S = 1.0
 
 
 class FolderBackend:
@@ -54,7 +50,7 @@ class FolderBackend:
         file = folder / f"{request.prompt_id}{SUFFIX}"
         if file.parent != folder or not file.is_file():
             raise ClipError(f"{folder} has no file {request.prompt_id}{SUFFIX}; add it.")
-        raw = decode(file, until_s=request.track.duration_s + MARGIN_S)
+        raw = decode_for_track(file, request.track)
         return raw, file_provenance(request, backend="folder", file=file)
 
     def _existing_folder(self) -> Path:
@@ -69,14 +65,3 @@ class FolderBackend:
                 "correct backend.path."
             )
         return self.folder
-
-
-def file_provenance(request: ClipRequest, *, backend: str, file: Path) -> Provenance:
-    """What is known of a clip that came as a file."""
-    return Provenance(
-        backend=backend,
-        model=file.name,
-        seed=request.seed,
-        versions={"av": version("av")},
-        created_at=datetime.now(UTC),
-    )

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from generator.backends.folder import MARGIN_S, file_provenance
-from generator.clips import ClipRequest, GeneratedClip, Master, Provenance, RawClip
+from generator.clips import (
+    ClipRequest,
+    GeneratedClip,
+    Master,
+    Provenance,
+    RawClip,
+    file_provenance,
+)
 from generator.measures import measure_clip
-from generator.media import decode, encode_master, fit_to_track
+from generator.media import decode_for_track, encode_master, fit_to_track
 from generator.media.checks import check_rendition, check_samples
 from generator.media.encode import MASTER_SUFFIX, make_rendition
 from generator.media.watermark import check_lettering
@@ -56,5 +62,5 @@ def adopt(path: Path, request: ClipRequest) -> GeneratedClip:
     Raises:
         ClipError: The file does not decode, or does not fit the request's track.
     """
-    raw = decode(path, until_s=request.track.duration_s + MARGIN_S)
+    raw = decode_for_track(path, request.track)
     return render(raw, request, file_provenance(request, backend="import", file=path))

@@ -21,6 +21,10 @@ from generator.media.probe import (
     undecodable,
 )
 from generator.media.sound import LAYOUTS
+from generator.spec import TrackSettings
+
+# Decode this much past the end of a track, to include the frame nearest to its last one.
+MARGIN_S = 1.0
 
 
 def decode(
@@ -41,6 +45,13 @@ def decode(
             return _decode_streams(name, container, data, info, limits=limits, until_s=until_s)
     except FFmpegError as error:
         raise undecodable(name, error) from None
+
+
+def decode_for_track(
+    source: Path | bytes, track: TrackSettings, *, limits: Limits = DEFAULT_LIMITS
+) -> RawClip:
+    """Decode as much of a file as a clip of the track can need; see `decode`."""
+    return decode(source, limits=limits, until_s=track.duration_s + MARGIN_S)
 
 
 def _decode_streams(

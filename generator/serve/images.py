@@ -7,7 +7,7 @@ from io import BytesIO
 
 from PIL import Image, UnidentifiedImageError
 
-from generator.backends.diffusers.sources import FORMATS
+from generator.media.images import IMAGE_FORMATS
 from generator.serve.errors import BadRequest
 
 PARAM = "input_reference"
@@ -21,11 +21,11 @@ def check_image(data: bytes) -> None:
     Raises:
         BadRequest: It is no picture of a known format, is damaged, or has too many pixels.
     """
-    known = ", ".join(FORMATS)
+    known = ", ".join(IMAGE_FORMATS)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(BytesIO(data), formats=FORMATS) as image:
+            with Image.open(BytesIO(data), formats=IMAGE_FORMATS) as image:
                 if image.width * image.height > MOST_PIXELS:
                     raise BadRequest(
                         f"{PARAM} has {image.width}x{image.height} pixels; "

@@ -8,8 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from generator.memory import reuse_freed_memory
 from generator.backends.diffusers import memory_check as room
 from generator.backends.diffusers.arguments import (
+    FRAME_COUNT,
     SOURCE,
     CallArguments,
     arrange_call,
@@ -29,7 +31,6 @@ from generator.backends.diffusers.outputs import (
 from generator.backends.diffusers.progress import tell_steps
 from generator.backends.diffusers.prompt_cache import remember_prompts
 from generator.backends.diffusers.sources import Canvas, read_source, without_media
-from generator.backends.diffusers.values import FRAME_COUNT
 from generator.backends.diffusers.weights import check_folder, hash_folder
 from generator.backends.meter import Meter, installed_versions
 from generator.clips import ClipRequest, Provenance, RawClip

@@ -9,17 +9,15 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
 from generator.backends.diffusers.arguments import IMAGE, VIDEO, is_rounded_up
 from generator.clips import ClipRequest
 from generator.errors import ClipError
 from generator.media import decode, fit_to_track
 from generator.media.fit import needed_frames
+from generator.media.images import load_image
 from generator.spec import TrackSettings
-
-FORMATS = ("PNG", "JPEG", "WEBP")
-LEAST_PIXELS = 16  # a side
 
 
 @dataclass(frozen=True)
@@ -51,7 +49,7 @@ def read_source(
     known = inspect.signature(call).parameters
     name = next((name for name in names if name in known), names[0])
     if names == IMAGE:
-        image = first_image(request.source, (request.track.width, request.track.height))
+        image = load_image(request.source, (request.track.width, request.track.height))
         return {name: Image.fromarray(_on_canvas(np.asarray(image), request.track, canvas))}
     return {name: _video(request.source, request.track, canvas)}
 
@@ -68,31 +66,6 @@ def _video(path: Path, track: TrackSettings, canvas: Canvas) -> list[Image.Image
     fitted, _ = fit_to_track(decode(path), silent)
     film = list(fitted.frames) + [fitted.frames[-1]] * max(0, canvas.frames - frames)
     return [Image.fromarray(_on_canvas(frame, track, canvas)) for frame in film]
-
-
-def first_image(path: Path, size: tuple[int, int]) -> Image.Image:
-    """The image turned upright and cropped to the shape of a size, (width, height).
-
-    Raises:
-        ClipError: It is missing, does not open, or shows nothing for want of pixels.
-    """
-    try:
-        with Image.open(path, formats=FORMATS) as image:
-            if min(image.size) < LEAST_PIXELS:
-                raise ClipError(
-                    f"The image {path} has {image.width} x {image.height} pixels; give one of at "
-                    f"least {LEAST_PIXELS} a side."
-                )
-            return ImageOps.fit(ImageOps.exif_transpose(image.convert("RGB")), size)
-    except FileNotFoundError:
-        raise ClipError(f"There is no image {path}; give the path of one.") from None
-    except Image.DecompressionBombError:
-        raise ClipError(f"The image {path} has too many pixels; scale it down.") from None
-    except (UnidentifiedImageError, OSError) as error:
-        raise ClipError(
-            f"The image {path} does not open ({type(error).__name__}); "
-            f"give one of {', '.join(FORMATS)}."
-        ) from None
 
 
 def _on_canvas(

@@ -7,9 +7,6 @@ from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from generator.backends.diffusers.rate import SharedRate
-from generator.backends.diffusers.sources import first_image
-from generator.backends.folder import MARGIN_S
 from generator.backends.meter import installed_versions
 from generator.backends.openai.options import (
     check_call,
@@ -18,9 +15,11 @@ from generator.backends.openai.options import (
     read_key,
     read_options,
 )
+from generator.backends.openai.rate_limit import SharedRate
 from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, ClipError
-from generator.media import Limits, decode
+from generator.media import Limits, decode_for_track
+from generator.media.images import load_image
 from generator.spec import Entrant, TrackSettings
 
 if TYPE_CHECKING:
@@ -96,11 +95,8 @@ class OpenaiBackend:
         arguments = asked | media | {"prompt": request.prompt, "extra_body": extra or None}
         video = api.make(arguments, deadline=deadline)
         data = api.download(video.id, deadline=deadline)
-        raw = decode(
-            data,
-            limits=Limits(file_bytes=options.max_download_mib * 2**20),
-            until_s=track.duration_s + MARGIN_S,
-        )
+        limits = Limits(file_bytes=options.max_download_mib * 2**20)
+        raw = decode_for_track(data, track, limits=limits)
         return raw, Provenance(
             backend="openai",
             model=options.model,
@@ -135,7 +131,7 @@ def _first_image(request: ClipRequest, size: tuple[int, int]) -> dict[str, Any]:
             "needs one; give it an image."
         )
     buffer = BytesIO()
-    first_image(request.source, size).save(buffer, "PNG")
+    load_image(request.source, size).save(buffer, "PNG")
     return {"input_reference": (IMAGE_NAME, buffer.getvalue(), IMAGE_TYPE)}
 
 

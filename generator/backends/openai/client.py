@@ -1,7 +1,7 @@
 """Talking to an OpenAI Videos API by the official client, which retries and backs off."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,7 +11,6 @@ import httpx2
 import openai
 from openai.types import Video
 
-from generator.backends.openai.limits import NO_PACKING, bound, stay_on
 from generator.backends.openai.options import OpenaiOptions
 from generator.errors import BackendError, RefusalError
 from generator.progress import tell_progress
@@ -24,6 +23,9 @@ PENDING = ("queued", "in_progress")
 REFUSALS = frozenset({"content_policy_violation", "moderation_blocked", "sentinel_block"})
 MOST_WORDS = 300  # characters of what a server says
 RETRY_S, MOST_RETRY_S = 0.5, 8.0  # the client's own
+MOST_BYTES = 4 * 2**20  # of an answer in JSON; a video's file is read elsewhere, and counted there
+FILE = "/content"  # how the addresses of files end
+NO_PACKING = {"Accept-Encoding": "identity"}  # a small packed answer can be a large one
 
 
 @dataclass(frozen=True)
@@ -180,3 +182,51 @@ class VideosApi:
 def _kind_of(code: object) -> type[BackendError]:
     """Whether a model would not make a video, or only did not; servers give codes of any type."""
     return RefusalError if isinstance(code, str) and code in REFUSALS else BackendError
+
+
+def stay_on(base: httpx2.URL) -> Callable[[httpx2.Response], None]:
+    """A hook that keeps a server from sending us on to places that only we can reach."""
+
+    def forget_other_hosts(response: httpx2.Response) -> None:
+        if response.has_redirect_location:
+            target = response.request.url.join(response.headers["location"])
+            if (target.scheme, target.netloc) != (base.scheme, base.netloc):
+                del response.headers["location"]
+
+    return forget_other_hosts
+
+
+def bound(host: str, *, seconds: float) -> Callable[[httpx2.Response], None]:
+    """A hook that ends answers of more than `MOST_BYTES` or `seconds`, but for files."""
+
+    def limit(response: httpx2.Response) -> None:
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise BackendError(f"{host} packs its answers, which it was asked not to.")
+        stream = response.stream
+        if not response.request.url.path.endswith(FILE) and isinstance(
+            stream, httpx2.SyncByteStream
+        ):
+            response.stream = _Bounded(stream, host, time.monotonic() + seconds)
+
+    return limit
+
+
+class _Bounded(httpx2.SyncByteStream):
+    def __init__(self, stream: httpx2.SyncByteStream, host: str, deadline: float) -> None:
+        self._stream, self._host, self._deadline = stream, host, deadline
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for part in self._stream:
+            size += len(part)
+            if size > MOST_BYTES:
+                raise BackendError(
+                    f"{self._host} answers with more than {MOST_BYTES // 2**20} MiB where a "
+                    "video is described."
+                )
+            if time.monotonic() > self._deadline:
+                raise BackendError(f"{self._host} takes too long over its answer.")
+            yield part
+
+    def close(self) -> None:
+        self._stream.close()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_clips import ball_clip, ball_frames, entrant_of, small_track
 
-from generator.backends import energy
+from generator.backends import meter as energy
 from generator.backends.meter import Meter
 from generator.clips import ClipRequest, Provenance
 from generator.engine.post_processing import render

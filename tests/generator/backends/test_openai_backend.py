@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_track
 
-from generator.backends.diffusers.rate import SharedRate
+from generator.backends.openai.rate_limit import SharedRate
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import SpecError
