@@ -18,7 +18,6 @@ from typing import NamedTuple
 
 from threadpoolctl import threadpool_limits
 
-from generator.memory import reuse_freed_memory
 from generator.clips import ClipRequest, FailedClip
 from generator.engine.worker import DeviceLost, Draft, Outcome, Worker, finish_clip, in_one_sentence
 from generator.measures import find_measures

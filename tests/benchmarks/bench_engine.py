@@ -18,7 +18,6 @@ from rich.console import Console
 from rich.table import Table
 
 import generator.foal
-from generator.memory import reuse_freed_memory
 from generator.clips import ClipRequest, FailedClip
 from generator.engine import generate
 from generator.foal import FoalPipeline

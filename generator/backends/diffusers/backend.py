@@ -8,7 +8,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from generator.memory import reuse_freed_memory
 from generator.backends.diffusers import memory_check as room
 from generator.backends.diffusers.arguments import (
     FRAME_COUNT,
