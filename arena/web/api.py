@@ -18,20 +18,20 @@ from arena.voting import ballots
 from arena.voting.limits import Rules
 from arena.voting.matchmaking import is_active
 from arena.voting.schemas import VoteForm
-from arena.web.clip_urls import ClipAddresses
+from arena.web.clip_urls import ClipUrls
 from arena.web.metrics import Metrics
-from arena.web.problem_details import first_complaint
+from arena.web.problem_details import describe_validation_error
 from arena.web.schemas import (
-    BattleForm,
-    BattleShape,
-    MeShape,
-    ReceiptShape,
-    TrackShape,
-    VoteShape,
-    battle_shape,
-    receipt_shape,
-    track_shape,
-    vote_shape,
+    BattleRequest,
+    BattleResponse,
+    MeResponse,
+    ReceiptResponse,
+    TrackResponse,
+    VoteResponse,
+    battle_response,
+    receipt_response,
+    track_response,
+    vote_response,
 )
 
 BODY_BYTES = 16 * 1024  # a vote is some hundred bytes
@@ -68,7 +68,7 @@ def read_vote(body: bytes) -> VoteForm | MalformedVote:
     try:
         return VoteForm.model_validate_json(body)
     except ValidationError as error:
-        return MalformedVote(first_complaint(list(error.errors())))
+        return MalformedVote(describe_validation_error(list(error.errors())))
 
 
 def _csv(board: Board) -> Response:
@@ -81,18 +81,18 @@ def _csv(board: Board) -> Response:
     )
 
 
-def make_router(arena: Arena, *, addresses: ClipAddresses, metrics: Metrics) -> APIRouter:
+def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRouter:
     """The routes of one arena."""
     router = APIRouter(prefix="/api/v1")
     settings = arena.settings
     rules = Rules(limits=settings.limits, watch_time=not settings.limits_off)
 
     @router.get("/tracks")
-    def list_tracks() -> list[TrackShape]:
+    def list_tracks() -> list[TrackResponse]:
         """Every track, with its settings and whether it can be voted in."""
         with arena.database.reading() as session:
             return [
-                track_shape(
+                track_response(
                     track,
                     active=is_active(session, track),
                     categories=standings.known_categories(session, track),
@@ -101,7 +101,9 @@ def make_router(arena: Arena, *, addresses: ClipAddresses, metrics: Metrics) -> 
             ]
 
     @router.post("/battles", status_code=201)
-    def issue_battle(form: BattleForm, voter_key: VoterKey, response: Response) -> BattleShape:
+    def issue_battle(
+        form: BattleRequest, voter_key: VoterKey, response: Response
+    ) -> BattleResponse:
         """The voter's open battle of a track, a new one where none is open."""
         with arena.database.writing() as session:
             battle = ballots.issue_battle(
@@ -114,10 +116,10 @@ def make_router(arena: Arena, *, addresses: ClipAddresses, metrics: Metrics) -> 
             )
         metrics.battles.labels(form.track).inc()
         response.headers.update(PRIVATE)
-        return battle_shape(battle, addresses=addresses, voter_key=voter_key)
+        return battle_response(battle, clip_urls=clip_urls, voter_key=voter_key)
 
     @router.post("/battles/{token}/vote", openapi_extra=VOTE_BODY)
-    def cast_vote(token: str, body: Body, voter_key: VoterKey, response: Response) -> VoteShape:
+    def cast_vote(token: str, body: Body, voter_key: VoterKey, response: Response) -> VoteResponse:
         """Answer a battle, once; learn who made the clips, and get the next battle."""
         with arena.database.writing() as session:
             cast = ballots.cast_vote(
@@ -130,7 +132,7 @@ def make_router(arena: Arena, *, addresses: ClipAddresses, metrics: Metrics) -> 
             )
         metrics.votes.labels(cast.choice.value).inc()
         response.headers.update(PRIVATE)
-        return vote_shape(cast, addresses=addresses, voter_key=voter_key)
+        return vote_response(cast, clip_urls=clip_urls, voter_key=voter_key)
 
     @router.get("/leaderboard", response_model=None)
     def get_leaderboard(
@@ -156,18 +158,18 @@ def make_router(arena: Arena, *, addresses: ClipAddresses, metrics: Metrics) -> 
             return making_records(session, catalog.find_track(session, track))
 
     @router.get("/receipts/{code}")
-    def get_receipt(code: str) -> ReceiptShape:
+    def get_receipt(code: str) -> ReceiptResponse:
         """What became of a vote."""
         with arena.database.reading() as session:
-            return receipt_shape(ballots.find_receipt(session, code))
+            return receipt_response(ballots.find_receipt(session, code))
 
     @router.get("/me")
-    def get_me(voter_key: VoterKey, response: Response) -> MeShape:
+    def get_me(voter_key: VoterKey, response: Response) -> MeResponse:
         """How often this browser's voter has voted."""
         with arena.database.reading() as session:
             counts = ballots.count_votes(session, voter_key=voter_key)
         response.headers.update(PRIVATE)
         skips = counts.get(Choice.SKIP, 0)
-        return MeShape(votes=sum(counts.values()) - skips, skips=skips, choices=counts)
+        return MeResponse(votes=sum(counts.values()) - skips, skips=skips, choices=counts)
 
     return router

@@ -9,7 +9,7 @@ from fastapi.responses import HTMLResponse
 
 from arena.web.theme import DARK, LIGHT
 
-OPENAPI_ADDRESS = "/api/openapi.json"
+OPENAPI_URL = "/api/openapi.json"
 
 STYLE = """
 :root { color-scheme: light dark; LIGHT }
@@ -90,7 +90,7 @@ def render_page(document: dict[str, Any]) -> str:
         f"<title>{escape(document['info']['title'])}</title><style>{_style()}</style>"
         f"<h1>{escape(document['info']['title'])}</h1>"
         f"<p>{escape(document['info'].get('description', ''))}</p>"
-        f"<p>For programs: <a href='{OPENAPI_ADDRESS}'>{OPENAPI_ADDRESS}</a> (OpenAPI "
+        f"<p>For programs: <a href='{OPENAPI_URL}'>{OPENAPI_URL}</a> (OpenAPI "
         f"{escape(document['openapi'])}). Errors are problem documents (RFC 9457); their "
         "<code>type</code> is a slug.</p>"
         f"{operations}</html>"
@@ -101,7 +101,7 @@ def make_router(app: FastAPI) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/api/docs")
-    def show_docs() -> HTMLResponse:
+    def get_docs() -> HTMLResponse:
         return HTMLResponse(render_page(app.openapi()))
 
     return router

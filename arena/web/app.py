@@ -23,13 +23,14 @@ from streamlit.web import bootstrap
 from arena.context import Arena
 from arena.errors import ConfigurationError
 from arena.web import api, api_page, assets, clips, health
-from arena.web.app_state import set_current
-from arena.web.clip_urls import ClipAddresses
-from arena.web.headers import OwnSiteOnly, SecurityHeaders
-from arena.web.metrics import MeasureRequests, Metrics
-from arena.web.problem_details import show_problems
+from arena.web.app_state import set_arena
+from arena.web.clip_urls import ClipUrls
+from arena.web.csrf import CsrfMiddleware
+from arena.web.headers import SecurityHeadersMiddleware
+from arena.web.metrics import Metrics, RequestMetricsMiddleware
+from arena.web.problem_details import install_error_handlers
 from arena.web.theme import streamlit_options
-from arena.web.voters import VoterCookie
+from arena.web.voters import VoterCookieMiddleware
 
 API_PREFIXES = ("/api/", "/clip/", "/assets/")
 API_PATHS = ("/api", "/clip", "/healthz", "/readyz", "/metrics")
@@ -41,7 +42,7 @@ BACKLOG = 2048
 
 def make_api(arena: Arena) -> FastAPI:
     """Everything but the pages: it keeps no state and can run by itself."""
-    addresses = ClipAddresses(arena.settings.signing_key())
+    clip_urls = ClipUrls(arena.settings.signing_key())
     metrics = Metrics()
     app = FastAPI(
         title="Hippodrome API",
@@ -49,16 +50,16 @@ def make_api(arena: Arena) -> FastAPI:
         description="Battles, votes and leaderboards of a blind arena for generated video.",
         docs_url=None,
         redoc_url=None,
-        openapi_url=api_page.OPENAPI_ADDRESS,
+        openapi_url=api_page.OPENAPI_URL,
     )
-    show_problems(app)
-    app.include_router(api.make_router(arena, addresses=addresses, metrics=metrics))
-    app.include_router(clips.make_router(arena, addresses))
+    install_error_handlers(app)
+    app.include_router(api.make_router(arena, clip_urls=clip_urls, metrics=metrics))
+    app.include_router(clips.make_router(arena, clip_urls))
     app.include_router(health.make_router(arena, metrics))
     app.include_router(assets.make_router())
     app.include_router(api_page.make_router(app))
-    app.add_middleware(OwnSiteOnly, public_url=arena.settings.public_url)
-    app.add_middleware(MeasureRequests, metrics=metrics)
+    app.add_middleware(CsrfMiddleware, public_url=arena.settings.public_url)
+    app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
 
 
@@ -66,7 +67,9 @@ def guard(app: ASGIApp, arena: Arena) -> ASGIApp:
     """The voter's cookie and the security headers around an application."""
     https = arena.settings.public_url.startswith("https://")
     secret = arena.settings.signing_key()
-    return SecurityHeaders(VoterCookie(app, secret=secret, public_https=https), public_https=https)
+    return SecurityHeadersMiddleware(
+        VoterCookieMiddleware(app, secret=secret, public_https=https), public_https=https
+    )
 
 
 def dispatch(*, api: ASGIApp, pages: ASGIApp) -> ASGIApp:
@@ -101,7 +104,7 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
 
 def make_app(arena: Arena) -> ASGIApp:
     """The whole web of one arena as an ASGI application; one a process, as Streamlit asks."""
-    set_current(arena)
+    set_arena(arena)
     bootstrap.load_config_options(streamlit_options(arena.settings.signing_key()))
     script = Path(str(files("arena.web.views") / "script.py"))
     pages = st.App(script, lifespan=_lifespan)

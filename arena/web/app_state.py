@@ -10,12 +10,12 @@ from arena.context import Arena
 _serving: list[Arena] = []
 
 
-def set_current(arena: Arena) -> None:
+def set_arena(arena: Arena) -> None:
     """Name the arena whose pages this process serves."""
     _serving[:] = [arena]
 
 
-def current_arena() -> Arena:
+def get_arena() -> Arena:
     """The arena of this process."""
     if not _serving:
         raise RuntimeError("the pages were started without an arena; use arena.web.app")

@@ -32,7 +32,7 @@ def assets_version() -> str:
     return digest.hexdigest()[:16]
 
 
-def asset_address(name: str) -> str:
+def asset_url(name: str) -> str:
     return f"/assets/{assets_version()}/{name}"
 
 

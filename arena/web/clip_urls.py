@@ -13,7 +13,7 @@ from arena.models import Side
 CLIP_SUFFIX = ".mp4"
 
 
-class ClipAddresses:
+class ClipUrls:
     """Makes and reads `/clip/…` addresses under the arena's key."""
 
     def __init__(self, secret: str) -> None:

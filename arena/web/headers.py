@@ -9,16 +9,10 @@ import base64
 import hashlib
 import re
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import streamlit
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-from arena.web.problem_details import problem
-
-SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
-OWN_SITE = {"same-origin", "none"}
 
 EVERYWHERE = {
     "X-Content-Type-Options": "nosniff",
@@ -61,7 +55,7 @@ def _inline_script_hashes() -> list[str]:
     return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
 
 
-class SecurityHeaders:
+class SecurityHeadersMiddleware:
     """Middleware: the headers above on every answer, the policy on pages."""
 
     def __init__(self, app: ASGIApp, *, public_https: bool) -> None:
@@ -86,32 +80,3 @@ class SecurityHeaders:
             await send(message)
 
         await self.app(scope, receive, send_with_headers)
-
-
-class OwnSiteOnly:
-    """Middleware: a write that a browser sends from another site is answered 403."""
-
-    def __init__(self, app: ASGIApp, *, public_url: str) -> None:
-        self.app = app
-        self.public_origin = _origin(public_url)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in SAFE_METHODS:
-            if not self._is_own(Headers(scope=scope), scope["scheme"]):
-                refusal = problem(403, "cross-site", "Another site cannot vote here.")
-                return await refusal(scope, receive, send)
-        await self.app(scope, receive, send)
-
-    def _is_own(self, headers: Headers, scheme: str) -> bool:
-        site = headers.get("sec-fetch-site")
-        if site is not None and site not in OWN_SITE:
-            return False
-        origin = headers.get("origin")
-        if origin is None:
-            return True
-        return origin in {f"{scheme}://{headers.get('host', '')}", self.public_origin}
-
-
-def _origin(url: str) -> str | None:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.netloc else None

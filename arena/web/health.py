@@ -20,7 +20,7 @@ def make_router(arena: Arena, metrics: Metrics) -> APIRouter:
         return {"status": "ready", "database": "ok", "media": "ok"}
 
     @router.get("/metrics")
-    def show_metrics() -> Response:
+    def get_metrics() -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return router

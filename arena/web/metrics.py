@@ -32,7 +32,7 @@ class Metrics:
         return generate_latest(self.registry)
 
 
-class MeasureRequests:
+class RequestMetricsMiddleware:
     """Middleware: how long each answer took to begin, by route, never by address."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:

@@ -61,10 +61,10 @@ async def _on_arena_error(_request: Request, error: Exception) -> JSONResponse:
 async def _on_invalid_request(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, RequestValidationError):
         raise error
-    return problem(422, "malformed", first_complaint(list(error.errors())))
+    return problem(422, "malformed", describe_validation_error(list(error.errors())))
 
 
-def first_complaint(errors: list[Any]) -> str:
+def describe_validation_error(errors: list[Any]) -> str:
     """The first of pydantic's complaints as a sentence."""
     if not errors:
         return "The request cannot be read."
@@ -86,7 +86,7 @@ async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
     return problem(500, "internal", "Something broke here; it is logged.")
 
 
-def show_problems(app: FastAPI) -> None:
+def install_error_handlers(app: FastAPI) -> None:
     """Answer every error of this application with a problem document."""
     app.add_exception_handler(ArenaError, _on_arena_error)
     app.add_exception_handler(DBAPIError, _on_arena_error)

@@ -6,8 +6,8 @@ from pydantic import BaseModel, Field
 
 from arena.models import Choice, Side, Track, Vote
 from arena.voting.schemas import CastVote, IssuedBattle, RevealedSide
-from arena.web.clip_urls import ClipAddresses
-from arena.web.words import track_label
+from arena.web.clip_urls import ClipUrls
+from arena.web.labels import track_label
 
 
 def utc_text(moment: datetime) -> str:
@@ -15,7 +15,7 @@ def utc_text(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-class TrackShape(BaseModel):
+class TrackResponse(BaseModel):
     name: str
     label: str = Field(description="the name as pages show it")
     modality: str
@@ -33,53 +33,53 @@ class TrackShape(BaseModel):
     categories: list[str]
 
 
-class BattleForm(BaseModel):
+class BattleRequest(BaseModel):
     track: str = Field(max_length=80)
     category: str | None = Field(default=None, max_length=80)
 
 
-class PromptShape(BaseModel):
+class PromptResponse(BaseModel):
     id: str
     text: str
     categories: list[str]
     source: str | None = Field(description="first image or source video, where the track has one")
 
 
-class ClipShape(BaseModel):
+class ClipResponse(BaseModel):
     video: str = Field(description="good for this battle and this voter")
 
 
-class BattleShape(BaseModel):
+class BattleResponse(BaseModel):
     token: str
     track: str
-    prompt: PromptShape
-    a: ClipShape
-    b: ClipShape
+    prompt: PromptResponse
+    a: ClipResponse
+    b: ClipResponse
     expires_at: str | None = Field(description="null while it is issued ahead")
     min_watch_ms: int
-    next: "BattleShape | None" = Field(description="issued ahead, so that its clips can load")
+    next: "BattleResponse | None" = Field(description="issued ahead, so that its clips can load")
 
 
-class RevealedShape(BaseModel):
+class RevealedSideResponse(BaseModel):
     name: str
     creator: str | None
     rating: float | None = Field(description="Elo points in the last snapshot")
 
 
-class RevealShape(BaseModel):
-    a: RevealedShape
-    b: RevealedShape
+class RevealResponse(BaseModel):
+    a: RevealedSideResponse
+    b: RevealedSideResponse
 
 
-class VoteShape(BaseModel):
+class VoteResponse(BaseModel):
     choice: Choice
     receipt: str
     status: str
-    reveal: RevealShape | None
-    next: BattleShape | None
+    reveal: RevealResponse | None
+    next: BattleResponse | None
 
 
-class ReceiptShape(BaseModel):
+class ReceiptResponse(BaseModel):
     status: str
     vote_id: int
     track: str
@@ -87,14 +87,14 @@ class ReceiptShape(BaseModel):
     sealed_in: str | None
 
 
-class MeShape(BaseModel):
+class MeResponse(BaseModel):
     votes: int
     skips: int
     choices: dict[Choice, int]
 
 
-def track_shape(track: Track, *, active: bool, categories: list[str]) -> TrackShape:
-    return TrackShape(
+def track_response(track: Track, *, active: bool, categories: list[str]) -> TrackResponse:
+    return TrackResponse(
         name=track.name,
         label=track_label(track.name),
         modality=track.modality.value,
@@ -113,14 +113,16 @@ def track_shape(track: Track, *, active: bool, categories: list[str]) -> TrackSh
     )
 
 
-def battle_shape(battle: IssuedBattle, *, addresses: ClipAddresses, voter_key: str) -> BattleShape:
-    def clip(side: Side) -> ClipShape:
-        return ClipShape(video=addresses.make(battle_id=battle.id, side=side, voter_key=voter_key))
+def battle_response(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str) -> BattleResponse:
+    def clip(side: Side) -> ClipResponse:
+        return ClipResponse(
+            video=clip_urls.make(battle_id=battle.id, side=side, voter_key=voter_key)
+        )
 
-    return BattleShape(
+    return BattleResponse(
         token=battle.token,
         track=battle.track,
-        prompt=PromptShape(
+        prompt=PromptResponse(
             id=battle.prompt_id,
             text=battle.prompt_text,
             categories=battle.categories,
@@ -130,20 +132,22 @@ def battle_shape(battle: IssuedBattle, *, addresses: ClipAddresses, voter_key: s
         b=clip(Side.B),
         expires_at=utc_text(battle.expires_at) if battle.expires_at else None,
         min_watch_ms=battle.min_watch_ms,
-        next=battle_shape(battle.next, addresses=addresses, voter_key=voter_key)
+        next=battle_response(battle.next, clip_urls=clip_urls, voter_key=voter_key)
         if battle.next
         else None,
     )
 
 
-def _revealed(side: RevealedSide) -> RevealedShape:
-    return RevealedShape(name=side.name, creator=side.creator, rating=side.rating)
+def _revealed(side: RevealedSide) -> RevealedSideResponse:
+    return RevealedSideResponse(name=side.name, creator=side.creator, rating=side.rating)
 
 
-def vote_shape(cast: CastVote, *, addresses: ClipAddresses, voter_key: str) -> VoteShape:
-    reveal = cast.reveal and RevealShape(a=_revealed(cast.reveal[0]), b=_revealed(cast.reveal[1]))
-    upcoming = cast.next and battle_shape(cast.next, addresses=addresses, voter_key=voter_key)
-    return VoteShape(
+def vote_response(cast: CastVote, *, clip_urls: ClipUrls, voter_key: str) -> VoteResponse:
+    reveal = cast.reveal and RevealResponse(
+        a=_revealed(cast.reveal[0]), b=_revealed(cast.reveal[1])
+    )
+    upcoming = cast.next and battle_response(cast.next, clip_urls=clip_urls, voter_key=voter_key)
+    return VoteResponse(
         choice=cast.choice,
         receipt=cast.receipt,
         status=cast.status,
@@ -152,8 +156,8 @@ def vote_shape(cast: CastVote, *, addresses: ClipAddresses, voter_key: str) -> V
     )
 
 
-def receipt_shape(vote: Vote) -> ReceiptShape:
-    return ReceiptShape(
+def receipt_response(vote: Vote) -> ReceiptResponse:
+    return ReceiptResponse(
         status="skipped" if vote.choice is Choice.SKIP else "counted",
         vote_id=vote.id,
         track=vote.battle.track.name,

@@ -32,7 +32,7 @@ HEADINGS = (
     ("Both bad", ""),
     ("Status", ""),
 )
-MAKING_HEADINGS = (
+PRODUCTION_HEADINGS = (
     ("Model", ""),
     ("Clips", "Asked for: those that are there, those that failed and those that were refused"),
     ("Failed", "Share of them that could not be made or shown, with its 95% interval"),
@@ -51,10 +51,10 @@ def render_board(board: Board) -> str:
     return _table(f"Leaderboard of the track {board.track}", HEADINGS, rows, kind="board ranked")
 
 
-def render_making(track: str, records: list[MakingRecord]) -> str:
+def render_production_stats(track: str, records: list[MakingRecord]) -> str:
     """The table of what clips took; every word of an entrant's is escaped."""
     rows = "".join(_making(record) for record in records)
-    return _table(f"What clips of the track {track} took", MAKING_HEADINGS, rows, kind="board")
+    return _table(f"What clips of the track {track} took", PRODUCTION_HEADINGS, rows, kind="board")
 
 
 def _table(caption: str, headings: tuple[tuple[str, str], ...], rows: str, *, kind: str) -> str:

@@ -26,7 +26,7 @@ WITHOUT_COOKIE = (
 )
 
 
-class VoterCookie:
+class VoterCookieMiddleware:
     """Middleware: `request.state.voter_key` for every request, and the cookie where it is due."""
 
     def __init__(self, app: ASGIApp, *, secret: str, public_https: bool) -> None:

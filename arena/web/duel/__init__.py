@@ -8,14 +8,14 @@ from importlib.resources import files
 
 import streamlit as st
 
-from arena.web.assets import asset_address
+from arena.web.assets import asset_url
 
 KEY = "duel"  # fixed: without one the element is made anew whenever its data change
 
 
 def show_duel() -> None:
     """Mount the duel in the page that is being drawn."""
-    module = asset_address("mount.js")
+    module = asset_url("mount.js")
     # A component's module is imported from a blob, where relative addresses mean nothing; and
     # only text of more than one line is taken for a module and not for a file's path.
     entry = f"""export default async (component) => {{

@@ -14,11 +14,11 @@ from arena.standings import standings
 from arena.standings.boards import VOTERS, Board, PairRecord
 from arena.standings.production_stats import MakingRecord, making_records
 from arena.voting.matchmaking import is_active
-from arena.web.app_state import current_arena
+from arena.web.app_state import get_arena
 from arena.web.charts import pair_chart, rating_chart
-from arena.web.tables import render_board, render_making
+from arena.web.labels import track_label
+from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
-from arena.web.words import track_label
 from arena.words import counted
 
 KINDS = {word: kind for kind, word in VOTERS.items()}
@@ -29,7 +29,7 @@ STALE_AFTER_S = 5  # readers of one moment share one look at the store
 @st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
 def _tracks() -> list[str]:
     """Names of the tracks with something to rank, in their order; all where there is none."""
-    with current_arena().database.reading() as session:
+    with get_arena().database.reading() as session:
         tracks = catalog.list_tracks(session)
         active = [track.name for track in tracks if is_active(session, track)]
         return active or [track.name for track in tracks]
@@ -37,14 +37,14 @@ def _tracks() -> list[str]:
 
 @st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
 def _categories(track: str) -> list[str]:
-    with current_arena().database.reading() as session:
+    with get_arena().database.reading() as session:
         return standings.known_categories(session, catalog.find_track(session, track))
 
 
 @st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
 def _board(track: str, category: str, voters: str) -> Board:
     return standings.leaderboard(
-        current_arena().database,
+        get_arena().database,
         track_name=track,
         category=category,
         voters=KINDS[voters],
@@ -56,13 +56,13 @@ def _board(track: str, category: str, voters: str) -> Board:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
     return standings.pair_records(
-        current_arena().database, track_name=track, category=category, voters=KINDS[voters]
+        get_arena().database, track_name=track, category=category, voters=KINDS[voters]
     )
 
 
 @st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
 def _making(track: str) -> list[MakingRecord]:
-    with current_arena().database.reading() as session:
+    with get_arena().database.reading() as session:
         return making_records(session, catalog.find_track(session, track))
 
 
@@ -198,7 +198,7 @@ def _show_making(track: str) -> None:
     records = _making(track)
     if records:
         st.subheader("What a clip took", anchor=False)
-        st.html(render_making(track, records))
+        st.html(render_production_stats(track, records))
         clips = sum(record.clips for record in records)
         st.html(
             f"<p class='board-note'>Measured while {counted(clips, 'clip')} of this track came to "
