@@ -1,10 +1,16 @@
 """How many more votes until neighbours on the leaderboard are told apart, and the first is known.
 
 Two models are told apart when their difference is significant, two-sided, at the confidence given.
-How many votes that takes is planned with the votes in hand (`ratings.power`), for a true gap equal
-to the estimate and as precisely as `ratings.precision` says; `assurance` is the honest chance that
-so many are enough, since nobody knows that the gap is the estimate, and `assured_votes` the number
-for which that chance is the power asked for.
+Votes in hand stay in the final estimate. With precision w0 of the gap now and w1 of the votes to
+come (`ratings.precision`), and a true gap g equal to the estimate, the final estimate is normal
+about g with variance w1 / (w0 + w1)^2, and its test succeeds beyond z / sqrt(w0 + w1) (conditional
+power: Lan and Wittes 1988):
+
+    power = Phi((g - z / sqrt(w0 + w1)) (w0 + w1) / sqrt(w1))
+
+Nobody knows that the gap is the estimate. `assurance` is the same probability averaged over what
+the votes say about it (normal about the estimate; O'Hagan, Stevens and Campbell 2005), and
+`assured_votes` the number of votes for which that is the power asked for.
 """
 
 from collections.abc import Callable
@@ -14,18 +20,20 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.stats import norm
 
 from ratings.errors import OptionError
 from ratings.inference.ranks import probability_above
 from ratings.inference.uncertainty import Intervals
 from ratings.model.bradley_terry import BradleyTerry
-from ratings.planning.power import assurance, conditional_power, fewest_votes
 from ratings.planning.precision import Gap, Gaps
 from ratings.planning.sampling import PairProbabilities
 from ratings.votes.battles import Battles
 
 Floats = NDArray[np.float64]
 
+MOST_VOTES = 100_000_000  # more than anyone will collect: "no number of votes"
 _DRAWS = 4000  # of all gaps to the first at once; a power of 80% is known to 0.6%
 
 
@@ -174,9 +182,50 @@ def _first(gaps: Gaps, power: float) -> tuple[bool, int | None]:
     def joint(more: float) -> float:
         added = np.array([gap.added(more) for gap in each])
         final = held + added
-        deviation = np.sqrt(added) / final  # of the final estimates, as in `ratings.power`
+        deviation = np.sqrt(added) / final  # of the final estimates, as in `conditional_power`
         threshold = np.array([gap.threshold(more, tests=len(each)) for gap in each])
         ahead = estimate + deviation * noise > threshold / np.sqrt(final)
         return float(ahead.all(axis=1).mean())
 
     return False, fewest_votes(joint, power, bool(estimate.all()))
+
+
+def conditional_power(gap: float, held: float, added: float, threshold: float) -> float:
+    """Probability that the final test succeeds if the true gap is the estimate of the votes held.
+
+    Args:
+        gap: above 0.
+        held: precision (1 / variance) of the estimate now.
+        added: precision of the votes to come.
+        threshold: standard errors that a gap must exceed.
+    """
+    final = held + added
+    if added <= 0:
+        return float(gap * np.sqrt(held) > threshold)
+    return float(norm.cdf((gap - threshold / np.sqrt(final)) * final / np.sqrt(added)))
+
+
+def assurance(gap: float, held: float, added: float, threshold: float) -> float:
+    """The same averaged over a true gap that is normal about the estimate; either sign counts."""
+    final = held + added
+    if added <= 0:
+        return float(gap * np.sqrt(held) > threshold)
+    deviation = np.sqrt(added / held / final)  # of the final estimate, given the votes held
+    least = threshold / np.sqrt(final)
+    return float(norm.sf((least - gap) / deviation) + norm.cdf((-least - gap) / deviation))
+
+
+def fewest_votes(
+    power_of: Callable[[float], float], wanted: float, possible: bool = True
+) -> int | None:
+    """The fewest votes that have the power; None if `MOST_VOTES` do not, or it is not possible."""
+
+    def short(log_votes: float) -> float:
+        return power_of(float(np.exp(log_votes))) - wanted
+
+    end = float(np.log(MOST_VOTES))
+    if not possible or short(end) < 0:
+        return None
+    if short(0.0) >= 0:
+        return 1
+    return int(np.ceil(np.exp(brentq(short, 0.0, end, xtol=1e-9))))

@@ -15,7 +15,7 @@ from ratings.inference.bootstrap import Solver, draws
 from ratings.inference.proportions import wilson_interval
 from ratings.inference.uncertainty import Intervals, squared_counts
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
-from ratings.planning.power import MOST_VOTES
+from ratings.planning.planning import MOST_VOTES
 from ratings.planning.precision import Gaps
 from ratings.votes.battles import Battles
 

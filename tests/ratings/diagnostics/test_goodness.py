@@ -9,7 +9,7 @@ from scipy.stats import kstest
 
 import baseball
 import ratings
-from ratings.diagnostics.triads import consistency, count_circles
+from ratings.diagnostics.goodness import consistency, count_circles
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
 
 

@@ -8,7 +8,7 @@ from scipy.stats import t as student
 
 import ratings
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
-from ratings.planning.power import assurance, conditional_power, fewest_votes
+from ratings.planning.planning import assurance, conditional_power, fewest_votes
 
 Z = norm.ppf(0.975)
 
