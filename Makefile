@@ -7,14 +7,14 @@ SOURCES := arena generator ratings tests alembic setup.py
 PORT ?= 8501
 export PORT
 
-.PHONY: demo test check format clean
+.PHONY: demo test check format mutants clean
 
 demo: $(STAMP)
 	@$(BIN)/arena demo --port $(PORT)
 
 test: $(STAMP)
 	@$(BIN)/python tests/support/needs.py
-	$(BIN)/pytest
+	$(BIN)/pytest $(if $(COVERAGE),--cov --cov-report=term)
 
 check: $(STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
@@ -25,6 +25,12 @@ check: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+
+# Which changes to the code would no test notice? `make mutants MUTANTS='arena.voting.limits*'` for some only.
+mutants: $(STAMP)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+	$(BIN)/mutmut run $(MUTANTS)
+	$(BIN)/mutmut results
 
 # The stamp is written last: an install that was stopped is done again.
 $(STAMP): pyproject.toml constraints.txt
