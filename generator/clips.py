@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from generator.jsonable import plain, storable
+from generator.jsonable import storable_text, to_jsonable
 from generator.spec import Entrant, TrackSettings
 
 
@@ -28,7 +28,7 @@ class ClipRequest:
     seed: int
     source: Path | None = None
     rendition_only: bool = False  # no master and no measures: for who hands the file on at once
-    kept: "KeptMaster | None" = None  # what to render, without the model
+    stored_master: "StoredMaster | None" = None  # what to render, without the model
     weights_sha256: str | None = None  # those it has to be made with, where that is known
 
 
@@ -94,7 +94,7 @@ class Provenance(BaseModel):
     @classmethod
     def _can_be_stored(cls, values: dict[str, Any]) -> Any:
         """Texts and values of models and servers become such as JSON and databases hold."""
-        return plain(values)
+        return to_jsonable(values)
 
 
 def file_provenance(request: ClipRequest, *, backend: str, file: Path) -> Provenance:
@@ -109,7 +109,7 @@ def file_provenance(request: ClipRequest, *, backend: str, file: Path) -> Proven
 
 
 @dataclass(frozen=True)
-class KeptMaster:
+class StoredMaster:
     """A clip that was generated before, for another track.
 
     `read` gives its file, in whichever process; a `GeneratorError` says why it does not.
@@ -151,4 +151,4 @@ class FailedClip:
     refused: bool = False  # by the model's rules of content, and not for want of anything
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", storable(self.reason))
+        object.__setattr__(self, "reason", storable_text(self.reason))

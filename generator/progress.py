@@ -14,7 +14,7 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 @contextmanager
-def listening(listener: Listener) -> Iterator[None]:
+def progress_listener(listener: Listener) -> Iterator[None]:
     """Have `listener` called with the share, 0 to 1, of clips made inside."""
     before = _listener.set(listener)
     try:
@@ -23,7 +23,7 @@ def listening(listener: Listener) -> Iterator[None]:
         _listener.reset(before)
 
 
-def tell_progress(share: float) -> None:
+def report_progress(share: float) -> None:
     """Say which share of the clip in work is done; nothing happens where nobody listens."""
     listener = _listener.get()
     if listener is not None:

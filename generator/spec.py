@@ -17,8 +17,8 @@ from pydantic import (
 )
 
 from generator.errors import SpecError
-from generator.jsonable import plain
-from generator.validation import first_mistake
+from generator.jsonable import to_jsonable
+from generator.validation import describe_validation_error
 
 Modality = Literal["text-to-video", "image-to-video", "video-edit"]
 MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video", "video-edit")
@@ -97,7 +97,7 @@ class BackendSpec(BaseModel):
     @model_validator(mode="after")
     def _is_plain(self) -> Self:
         for key, value in (*self.call.items(), *self.options.items()):
-            if plain(value) != value:
+            if to_jsonable(value) != value:
                 raise ValueError(f"{key} should be texts, numbers, true or false, or lists of them")
         return self
 
@@ -173,7 +173,7 @@ def read_entrant(path: Path) -> Entrant:
     try:
         return Entrant.model_validate(document)
     except ValidationError as error:
-        problem = first_mistake(error, Entrant)
+        problem = describe_validation_error(error, Entrant)
         raise SpecError(f"The entrant file {path} cannot be used: {problem}.") from None
 
 
@@ -186,7 +186,7 @@ def read_track(path: Path) -> TrackSettings:
     try:
         return TrackSettings.model_validate(_read_toml(path, noun="track"))
     except ValidationError as error:
-        problem = first_mistake(error, TrackSettings)
+        problem = describe_validation_error(error, TrackSettings)
         raise SpecError(f"The track file {path} cannot be used: {problem}.") from None
 
 

@@ -19,7 +19,9 @@ WORDS = {
 }
 
 
-def first_mistake(error: ValidationError, model: type[BaseModel], *, prefix: str = "") -> str:
+def describe_validation_error(
+    error: ValidationError, model: type[BaseModel], *, prefix: str = ""
+) -> str:
     """The first thing that is wrong, as part of a sentence.
 
     A key that is misspelt comes before the one that is missing for it.

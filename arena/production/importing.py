@@ -15,7 +15,7 @@ from arena.models import Clip, Prompt, Track
 from arena.production.entrants import entrant_spec
 from arena.production.pending import Missing, make_request
 from arena.production.produce_clips import discard, enter, files_of, put_files
-from generator.engine import adopt
+from generator.engine import import_clip
 from generator.errors import GeneratorError
 
 
@@ -40,7 +40,9 @@ def import_clips(
     try:
         for row, item in zip(rows, items, strict=True):
             try:
-                clips.append(put_files(store, item, adopt(row.path, item.request), now=clock()))
+                clips.append(
+                    put_files(store, item, import_clip(row.path, item.request), now=clock())
+                )
             except GeneratorError as error:
                 raise ProductionError(f"Row {row.number}: {error}") from error
             on_clip(row)

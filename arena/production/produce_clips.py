@@ -38,7 +38,7 @@ def produce(
     requests = [item.request for item in missing]
     try:
         for result in generate(requests, workers=workers, ray=ray):
-            if isinstance(result, GeneratedClip) or result.request.kept is None:
+            if isinstance(result, GeneratedClip) or result.request.stored_master is None:
                 store_clip(database, store, owed[request_key(result.request)], result, now=clock())
             yield result
     except GeneratorError as error:

@@ -11,7 +11,7 @@ from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Track
 from arena.production.pending import Missing
-from generator.clips import KeptMaster, Provenance
+from generator.clips import Provenance, StoredMaster
 from generator.errors import ClipError
 
 
@@ -61,7 +61,7 @@ def _rendered(
         }
         told = Provenance.model_validate(clip.provenance).model_copy(update=changed)
         read: Callable[[], bytes] = _Reading(store, clip.master_path, clip.master_sha256, which)
-        yield replace(item, request=replace(request, kept=KeptMaster(read, told)))
+        yield replace(item, request=replace(request, stored_master=StoredMaster(read, told)))
 
 
 @dataclass(frozen=True)

@@ -13,15 +13,15 @@ from concurrent.futures import Future
 
 from generator.backends import find_backend
 from generator.clips import ClipRequest
-from generator.engine.pool import work_in_processes
-from generator.engine.post_processing import adopt, render
-from generator.engine.schedule import Schedule, entrant_key, models_of
-from generator.engine.worker import FINISHERS, Clips, Outcome, Worker
+from generator.engine.pool import generate_in_processes
+from generator.engine.post_processing import import_clip, render
+from generator.engine.schedule import Schedule, entrant_key, entrants_with_models
+from generator.engine.worker import POST_PROCESSORS, Clips, Outcome, Worker
 from generator.spec import Entrant, TrackSettings
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["adopt", "check", "generate", "render"]
+__all__ = ["check", "generate", "import_clip", "render"]
 
 
 def check(entrant: Entrant, track: TrackSettings) -> None:
@@ -52,20 +52,20 @@ def generate(
     if not requests:
         return
     if ray is not None:
-        from generator.engine.ray import work_on_ray
+        from generator.engine.ray import generate_on_ray
 
-        yield from work_on_ray(requests, ray, actors=workers)
+        yield from generate_on_ray(requests, ray, actors=workers)
     elif workers == 0:
-        yield from _work_here(requests)
+        yield from _generate_in_process(requests)
     else:
         count = _fitting_workers(requests) if workers is None else workers
-        yield from work_in_processes(requests, min(count, len(requests)))
+        yield from generate_in_processes(requests, min(count, len(requests)))
 
 
 def _fitting_workers(requests: Sequence[ClipRequest]) -> int:
     fitting = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     fitting = fitting or 1
-    for entrant in models_of(requests):
+    for entrant in entrants_with_models(requests):
         try:
             most = find_backend(entrant).workers
         except Exception as error:  # its clips fail with that reason when their turn comes
@@ -75,15 +75,18 @@ def _fitting_workers(requests: Sequence[ClipRequest]) -> int:
     return max(1, fitting)
 
 
-def _work_here(requests: Sequence[ClipRequest]) -> Clips:
+def _generate_in_process(requests: Sequence[ClipRequest]) -> Clips:
     schedule = Schedule(requests)
     unfinished: deque[Future[Outcome]] = deque()
     with Worker() as worker:
-        task = schedule.take_any()
+        task = schedule.next_for_new_worker()
         while task is not None:
-            unfinished.append(worker.begin(task.request))
-            if len(unfinished) == FINISHERS:
+            unfinished.append(worker.submit(task.request))
+            if len(unfinished) == POST_PROCESSORS:
                 yield unfinished.popleft().result()
-            task = schedule.take_same(entrant_key(task.request)) or schedule.take_any()
+            task = (
+                schedule.next_for_entrant(entrant_key(task.request))
+                or schedule.next_for_new_worker()
+            )
         while unfinished:
             yield unfinished.popleft().result()

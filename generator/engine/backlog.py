@@ -3,10 +3,10 @@
 from threading import Condition
 
 # A small model is never kept waiting by one slow clip; a kill loses few clips.
-MOST_CLIPS = 8
-# Of samples. Five seconds of 1080p are 750 MB: of such clips there are `LEAST_CLIPS`.
-MOST_BYTES = 256 * 2**20
-LEAST_CLIPS = 2  # one at the model, one that is being finished
+MAX_CLIPS = 8
+# Of samples. Five seconds of 1080p are 750 MB: of such clips there are `MIN_CLIPS`.
+MAX_BYTES = 256 * 2**20
+MIN_CLIPS = 2  # one at the model, one that is being finished
 
 
 class Backlog:
@@ -16,25 +16,25 @@ class Backlog:
         self._clips = self._bytes = 0
         self._changed = Condition()
 
-    def enter(self) -> None:
+    def acquire(self) -> None:
         """Count one more clip, as soon as there is room for it."""
         with self._changed:
-            self._changed.wait_for(self._has_room)
+            self._changed.wait_for(self._has_capacity)
             self._clips += 1
 
-    def weigh(self, size: int) -> None:
+    def add_bytes(self, size: int) -> None:
         """Count the samples, in bytes, of a clip that entered without them."""
         with self._changed:
             self._bytes += size
 
-    def leave(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """A clip is finished, or there is none; `size` is what was weighed of it."""
         with self._changed:
             self._clips -= 1
             self._bytes -= size
             self._changed.notify_all()
 
-    def _has_room(self) -> bool:
-        if self._clips < LEAST_CLIPS:
+    def _has_capacity(self) -> bool:
+        if self._clips < MIN_CLIPS:
             return True
-        return self._clips < MOST_CLIPS and self._bytes < MOST_BYTES
+        return self._clips < MAX_CLIPS and self._bytes < MAX_BYTES

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from generator.clips import ClipRequest
 from generator.engine.process import WorkerProcess, preload
-from generator.engine.schedule import Schedule, Task, entrant_key, models_of
+from generator.engine.schedule import Schedule, Task, entrant_key, entrants_with_models
 from generator.engine.worker import Clips, Outcome
-from generator.engine.worker_main import Done
+from generator.engine.worker_main import Finished
 
 
 @dataclass(eq=False)
-class _Hand:
+class WorkerHandle:
     """A process, its entrant, its card, and the tasks it is at by the numbers of their clips."""
 
     worker: WorkerProcess
@@ -26,51 +26,53 @@ class _Hand:
     tasks: dict[int, Task] = field(default_factory=dict)
     free: bool = False  # the model is; clips may still be unfinished
 
-    def give(self, task: Task | None) -> None:
+    def assign(self, task: Task | None) -> None:
         """A task, or that there are no more of its entrant: then its process ends."""
         self.free = False
         if task is None:
-            self.worker.finish()
+            self.worker.close()
         else:
-            self.tasks[self.worker.give(task.request)] = task
+            self.tasks[self.worker.submit(task.request)] = task
 
 
-def work_in_processes(requests: Sequence[ClipRequest], count: int) -> Clips:
+def generate_in_processes(requests: Sequence[ClipRequest], count: int) -> Clips:
     """The clips of all requests in the order in which they are finished, by `count` processes."""
     schedule = Schedule(requests)
-    preload(models_of(requests))
-    devices: list[str | None] = [*find_cards()] or [None]
-    hands: list[_Hand] = []
+    preload(entrants_with_models(requests))
+    devices: list[str | None] = [*find_gpus()] or [None]
+    handles: list[WorkerHandle] = []
     try:
         for number in range(count):
-            _start(schedule, hands, devices[number % len(devices)])
-        while hands:
-            for connection in wait([hand.worker.connection for hand in hands]):
-                hand = next(hand for hand in hands if hand.worker.connection is connection)
+            _start(schedule, handles, devices[number % len(devices)])
+        while handles:
+            for connection in wait([handle.worker.connection for handle in handles]):
+                handle = next(
+                    handle for handle in handles if handle.worker.connection is connection
+                )
                 try:
-                    message = hand.worker.receive()
+                    message = handle.worker.receive()
                 except EOFError:
-                    hands.remove(hand)
-                    schedule.leave(hand.entrant)
-                    yield from _try_again(schedule, hand)
-                    _start(schedule, hands, hand.device)
+                    handles.remove(handle)
+                    schedule.release(handle.entrant)
+                    yield from _retry_tasks(schedule, handle)
+                    _start(schedule, handles, handle.device)
                     continue
-                if isinstance(message, Done):
-                    del hand.tasks[message.number]
+                if isinstance(message, Finished):
+                    del handle.tasks[message.number]
                 else:
-                    hand.free = True
-                if hand.free and not any(task.suspect for task in hand.tasks.values()):
-                    hand.give(schedule.take_same(hand.entrant))
-                if isinstance(message, Done):
+                    handle.free = True
+                if handle.free and not any(task.suspect for task in handle.tasks.values()):
+                    handle.assign(schedule.next_for_entrant(handle.entrant))
+                if isinstance(message, Finished):
                     yield message.clip
     finally:
-        for hand in hands:
-            hand.worker.end()
-        for hand in hands:
-            hand.worker.join()
+        for handle in handles:
+            handle.worker.stop()
+        for handle in handles:
+            handle.worker.join()
 
 
-def find_cards() -> list[str]:
+def find_gpus() -> list[str]:
     """The NVIDIA cards that this process may use, as CUDA_VISIBLE_DEVICES names them."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
@@ -79,17 +81,17 @@ def find_cards() -> list[str]:
     return sorted((card.name.removeprefix("nvidia") for card in cards), key=int)
 
 
-def _start(schedule: Schedule, hands: list[_Hand], device: str | None) -> None:
+def _start(schedule: Schedule, handles: list[WorkerHandle], device: str | None) -> None:
     """Another worker, if a task waits for one."""
-    task = schedule.take_any()
+    task = schedule.next_for_new_worker()
     if task is not None:
-        hands.append(_Hand(WorkerProcess(device), entrant_key(task.request), device))
-        hands[-1].give(task)
+        handles.append(WorkerHandle(WorkerProcess(device), entrant_key(task.request), device))
+        handles[-1].assign(task)
 
 
-def _try_again(schedule: Schedule, hand: _Hand) -> Iterator[Outcome]:
+def _retry_tasks(schedule: Schedule, handle: WorkerHandle) -> Iterator[Outcome]:
     """Put back what a dead process was at; gives those that have failed for good."""
-    for task in hand.tasks.values():
-        failed = schedule.try_again(task, hand.worker.why(task.request))
+    for task in handle.tasks.values():
+        failed = schedule.retry(task, handle.worker.failure_reason(task.request))
         if failed is not None:
             yield failed

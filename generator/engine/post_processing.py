@@ -56,7 +56,7 @@ def make_master(raw: RawClip) -> Master:
     return Master(encode_master(raw), MASTER_SUFFIX)
 
 
-def adopt(path: Path, request: ClipRequest) -> GeneratedClip:
+def import_clip(path: Path, request: ClipRequest) -> GeneratedClip:
     """The clip that a file made elsewhere becomes.
 
     Raises:

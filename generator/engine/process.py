@@ -12,11 +12,11 @@ from multiprocessing.process import BaseProcess
 
 from generator.backends import libraries_of
 from generator.clips import ClipRequest, FailedClip
-from generator.engine.worker import FINISHERS, Outcome
-from generator.engine.worker_main import Done, Free, finish_clips, serve
+from generator.engine.worker import POST_PROCESSORS, Outcome
+from generator.engine.worker_main import Finished, Ready, serve, serve_post_processing
 from generator.spec import Entrant
 
-STOPPING_S = 5.0  # a process that has not ended by then is killed
+STOP_TIMEOUT_S = 5.0  # a process that has not ended by then is killed
 
 
 class WorkerProcess:
@@ -30,7 +30,7 @@ class WorkerProcess:
         finishers: as many as there are clips at once that it may be asked for.
     """
 
-    def __init__(self, device: str | None = None, finishers: int = FINISHERS) -> None:
+    def __init__(self, device: str | None = None, finishers: int = POST_PROCESSORS) -> None:
         context = _context()
         # Of this moment: a fork server's processes would have that of its own start.
         environment = dict(os.environ)
@@ -45,12 +45,12 @@ class WorkerProcess:
             target=serve, args=(theirs, near, self._share, environment), daemon=True
         )
         self._finishers = [
-            context.Process(target=finish_clips, args=(link, environment), daemon=True)
+            context.Process(target=serve_post_processing, args=(link, environment), daemon=True)
             for link in far
         ]
         self.requests: dict[int, ClipRequest] = {}
         self._given = 0
-        with _interrupts_stay_here():
+        with _interrupts_blocked():
             for process in (self.process, *self._finishers):
                 process.start()
         # Else a dead process would not show as the end of its connection.
@@ -58,16 +58,16 @@ class WorkerProcess:
             link.close()
 
     @property
-    def share(self) -> float:
+    def progress(self) -> float:
         """Which share of its clip is done, 0 to 1, as far as the entrant's backend tells."""
         return float(self._share.value)
 
     @property
-    def ended(self) -> bool:
+    def exited(self) -> bool:
         """Whether the process is there no more."""
         return self.process.exitcode is not None
 
-    def give(self, request: ClipRequest) -> int:
+    def submit(self, request: ClipRequest) -> int:
         """Have it make a clip; the number by which the clip will come."""
         number, self._given = self._given, self._given + 1
         self.requests[number], self._share.value = request, 0.0
@@ -76,45 +76,45 @@ class WorkerProcess:
             self.connection.send((number, request))
         return number
 
-    def finish(self) -> None:
+    def close(self) -> None:
         """No more will come: it ends once all its clips are sent."""
         with suppress(BrokenPipeError):
             self.connection.send(None)
 
-    def receive(self) -> Free | Done:
+    def receive(self) -> Ready | Finished:
         """What it says next, awaited.
 
         Raises:
             EOFError: the process has ended.
         """
         try:
-            message: Free | Done = self.connection.recv()
+            message: Ready | Finished = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.join()
             raise EOFError from None
-        if isinstance(message, Done):
+        if isinstance(message, Finished):
             del self.requests[message.number]
         return message
 
-    def take(self) -> Outcome:
+    def result(self) -> Outcome:
         """The clip of its only request, awaited; a failed one where the process ended on it."""
         (request,) = self.requests.values()
         try:
-            while not isinstance(message := self.receive(), Done):
+            while not isinstance(message := self.receive(), Finished):
                 pass
         except EOFError:
             self.requests.clear()
-            return FailedClip(request, self.why(request))
+            return FailedClip(request, self.failure_reason(request))
         return message.clip
 
-    def why(self, request: ClipRequest) -> str:
+    def failure_reason(self, request: ClipRequest) -> str:
         """Why no clip came of a request that the process ended on."""
         return (
             f"{request.entrant.name} ended its process on prompt {request.prompt_id} "
             f"(exit code {self.process.exitcode}); give it more memory or fewer workers."
         )
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Ask the process to end: at once where it is idle, else by the way that cleans up."""
         self.connection.close()
         if self.requests:
@@ -146,14 +146,14 @@ def _context() -> ForkServerContext | SpawnContext:
 
 def _end(process: BaseProcess) -> None:
     """Wait until a process has ended, and kill it where it does not."""
-    process.join(STOPPING_S)
+    process.join(STOP_TIMEOUT_S)
     if process.exitcode is None:
         process.kill()
         process.join()
 
 
 @contextmanager
-def _interrupts_stay_here() -> Iterator[None]:
+def _interrupts_blocked() -> Iterator[None]:
     """Processes started inside ignore Ctrl-C from their first moment; who started them stops them.
 
     They inherit the mask of the thread that starts them, whichever it is.

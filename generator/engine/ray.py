@@ -12,16 +12,16 @@ from typing import Any
 
 from generator.clips import ClipRequest
 from generator.engine.schedule import Schedule, Task, entrant_key
-from generator.engine.worker import FINISHERS, Clips, Worker
+from generator.engine.worker import POST_PROCESSORS, Clips, Worker
 from generator.errors import BackendError, SpecError, first_line
 
-MOST_STILLBORN = 20  # actors in a row that die before they do anything
-PAUSE_S = 1.0
-KNOCK_S = 10.0
+MAX_FAILED_STARTS = 20  # actors in a row that die before they do anything
+RETRY_PAUSE_S = 1.0
+CONNECT_TIMEOUT_S = 10.0
 
 
 @dataclass(eq=False)
-class _Hand:
+class ActorHandle:
     """An actor, its entrant, and the tasks it is at by the reference of their clip to come."""
 
     actor: Any
@@ -30,7 +30,7 @@ class _Hand:
     tasks: dict[Any, Task] = field(default_factory=dict)
 
 
-class _Maker:
+class ClipActor:
     """What runs as an actor."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class _Maker:
         return self._worker.make(request)
 
 
-def work_on_ray(requests: Sequence[ClipRequest], address: str, *, actors: int | None) -> Clips:
+def generate_on_ray(requests: Sequence[ClipRequest], address: str, *, actors: int | None) -> Clips:
     """The clips of all requests in the order in which they are finished.
 
     Args:
@@ -61,9 +61,9 @@ def work_on_ray(requests: Sequence[ClipRequest], address: str, *, actors: int | 
         gpus = int(ray.cluster_resources().get("GPU", 0))
         processors = int(ray.cluster_resources().get("CPU", 1))
         count = min(actors or gpus or processors, len(requests))
-        kind = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0)(_Maker)
+        kind = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0)(ClipActor)
         # Two calls at once: the encoding of one clip runs beside the model's part of the next.
-        kind = kind.options(max_concurrency=FINISHERS)
+        kind = kind.options(max_concurrency=POST_PROCESSORS)
         yield from _work(ray, kind, Schedule(requests), count)
     finally:
         if started:
@@ -81,7 +81,7 @@ def _connect(address: str) -> tuple[Any, bool]:
     if ray.is_initialized():
         return ray, False
     try:
-        _knock(address)
+        _check_reachable(address)
         ray.init(
             address,
             log_to_driver=False,
@@ -95,7 +95,7 @@ def _connect(address: str) -> tuple[Any, bool]:
     return ray, True
 
 
-def _knock(address: str) -> None:
+def _check_reachable(address: str) -> None:
     """Whether anybody listens at HOST:PORT; Ray itself would ask for many minutes.
 
     Raises:
@@ -103,85 +103,87 @@ def _knock(address: str) -> None:
     """
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "/" not in host:
-        socket.create_connection((host, int(port)), KNOCK_S).close()
+        socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S).close()
 
 
 def _work(ray: Any, kind: Any, schedule: Schedule, count: int) -> Clips:
-    hands: list[_Hand] = []
-    stillborn = 0
+    handles: list[ActorHandle] = []
+    failed_starts = 0
     try:
         for _ in range(count):
-            _start(kind, schedule, hands)
-        while hands:
-            by_answer = {answer: hand for hand in hands for answer in hand.tasks}
+            _start(kind, schedule, handles)
+        while handles:
+            by_answer = {answer: handle for handle in handles for answer in handle.tasks}
             (answer,), _ = ray.wait(list(by_answer), num_returns=1)
-            hand = by_answer[answer]
+            handle = by_answer[answer]
             try:
                 clip = ray.get(answer)
             except ray.exceptions.ObjectLostError:
                 # Made, and lost with the machine that it was on.
-                _end(ray, hand)
-                for task in hand.tasks.values():
+                _end(ray, handle)
+                for task in handle.tasks.values():
                     schedule.put_back(task)
-                _replace(hand, kind, schedule, hands)
+                _replace(handle, kind, schedule, handles)
                 continue
             except ray.exceptions.RayActorError as error:
-                if hand.first is not None:  # no clip is to blame
-                    schedule.put_back(hand.first)
-                    stillborn += 1
-                    if stillborn > MOST_STILLBORN:
+                if handle.first is not None:  # no clip is to blame
+                    schedule.put_back(handle.first)
+                    failed_starts += 1
+                    if failed_starts > MAX_FAILED_STARTS:
                         raise BackendError(f"No actor starts on the cluster: {error}.") from error
-                    time.sleep(PAUSE_S)  # a node's death shows after a while
+                    time.sleep(RETRY_PAUSE_S)  # a node's death shows after a while
                 else:
-                    for task in hand.tasks.values():
-                        if failed := schedule.try_again(task, _reason(task, error)):
+                    for task in handle.tasks.values():
+                        if failed := schedule.retry(task, _reason(task, error)):
                             yield failed
-                _replace(hand, kind, schedule, hands)
+                _replace(handle, kind, schedule, handles)
                 continue
-            task = hand.tasks.pop(answer)
-            alive, hand.first, stillborn = hand.first is not None, None, 0
+            task = handle.tasks.pop(answer)
+            alive, handle.first, failed_starts = handle.first is not None, None, 0
             if alive:
-                hand.tasks[hand.actor.make.remote(task.request)] = task
-            _fill(hand, schedule)
-            if not hand.tasks:
-                _end(ray, hand)
-                _replace(hand, kind, schedule, hands)
+                handle.tasks[handle.actor.make.remote(task.request)] = task
+            _fill(handle, schedule)
+            if not handle.tasks:
+                _end(ray, handle)
+                _replace(handle, kind, schedule, handles)
             if not alive:
                 yield clip
     finally:
-        for hand in hands:
-            _end(ray, hand)
+        for handle in handles:
+            _end(ray, handle)
 
 
-def _replace(hand: _Hand, kind: Any, schedule: Schedule, hands: list[_Hand]) -> None:
+def _replace(
+    handle: ActorHandle, kind: Any, schedule: Schedule, handles: list[ActorHandle]
+) -> None:
     """An actor has ended; another begins where a task waits for one."""
-    hands.remove(hand)
-    schedule.leave(hand.entrant)
-    _start(kind, schedule, hands)
+    handles.remove(handle)
+    schedule.release(handle.entrant)
+    _start(kind, schedule, handles)
 
 
-def _start(kind: Any, schedule: Schedule, hands: list[_Hand]) -> None:
-    task = schedule.take_any()
+def _start(kind: Any, schedule: Schedule, handles: list[ActorHandle]) -> None:
+    task = schedule.next_for_new_worker()
     if task is None:
         return
-    hand = _Hand(kind.remote(), entrant_key(task.request), task)
-    hand.tasks[hand.actor.ready.remote()] = task
-    hands.append(hand)
+    handle = ActorHandle(kind.remote(), entrant_key(task.request), task)
+    handle.tasks[handle.actor.ready.remote()] = task
+    handles.append(handle)
 
 
-def _fill(hand: _Hand, schedule: Schedule) -> None:
+def _fill(handle: ActorHandle, schedule: Schedule) -> None:
     """Keep the next task at hand, so that an actor never waits for the way back and forth."""
-    while len(hand.tasks) < FINISHERS:
-        if any(task.suspect for task in hand.tasks.values()):
+    while len(handle.tasks) < POST_PROCESSORS:
+        if any(task.suspect for task in handle.tasks.values()):
             return
-        task = schedule.take_same(hand.entrant)
+        task = schedule.next_for_entrant(handle.entrant)
         if task is None:
             return
-        hand.tasks[hand.actor.make.remote(task.request)] = task
+        handle.tasks[handle.actor.make.remote(task.request)] = task
 
 
-def _end(ray: Any, hand: _Hand) -> None:
-    ray.kill(hand.actor)
+def _end(ray: Any, handle: ActorHandle) -> None:
+    ray.kill(handle.actor)
 
 
 def _reason(task: Task, error: Exception) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from generator.clips import ClipRequest, FailedClip
 from generator.spec import Entrant
 
-MOST_ATTEMPTS = 2  # at a clip whose worker died: the second shows whether the clip was to blame
+MAX_ATTEMPTS = 2  # at a clip whose worker died: the second shows whether the clip was to blame
 
 
 @dataclass(eq=False)
@@ -36,7 +36,7 @@ class Schedule:
         for request in requests:
             self._waiting.setdefault(entrant_key(request), deque()).append(Task(request))
 
-    def take_any(self) -> Task | None:
+    def next_for_new_worker(self) -> Task | None:
         """The first task of a new worker, which then serves its entrant."""
         queues = {key: queue for key, queue in self._waiting.items() if queue}
         if not queues:
@@ -47,19 +47,19 @@ class Schedule:
         self._serving[key] += 1
         return queues[key].popleft()
 
-    def take_same(self, key: str) -> Task | None:
+    def next_for_entrant(self, key: str) -> Task | None:
         """Another task for a worker that serves this entrant."""
         queue = self._waiting[key]
         return queue.popleft() if queue else None
 
-    def leave(self, key: str) -> None:
+    def release(self, key: str) -> None:
         """A worker that served this entrant has ended."""
         self._serving[key] -= 1
 
-    def try_again(self, task: Task, reason: str) -> FailedClip | None:
+    def retry(self, task: Task, reason: str) -> FailedClip | None:
         """Put a task back whose worker died, or say that it has failed for good."""
         task.attempts += 1
-        if task.attempts >= MOST_ATTEMPTS:
+        if task.attempts >= MAX_ATTEMPTS:
             return FailedClip(task.request, reason)
         self.put_back(task)
         return None
@@ -69,9 +69,13 @@ class Schedule:
         self._waiting[entrant_key(task.request)].appendleft(task)
 
 
-def models_of(requests: Sequence[ClipRequest]) -> list[Entrant]:
+def entrants_with_models(requests: Sequence[ClipRequest]) -> list[Entrant]:
     """Each entrant whose model runs for some of the requests, once."""
-    asked = {entrant_key(request): request.entrant for request in requests if request.kept is None}
+    asked = {
+        entrant_key(request): request.entrant
+        for request in requests
+        if request.stored_master is None
+    }
     return list(asked.values())
 
 

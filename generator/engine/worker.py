@@ -25,21 +25,21 @@ from generator.media import decode
 T = TypeVar("T")
 Outcome = GeneratedClip | FailedClip
 Clips = Generator[Outcome, None, None]
-Draft = tuple[RawClip, Provenance] | FailedClip  # the model's part, or why there is none
+ModelOutput = tuple[RawClip, Provenance] | FailedClip  # the model's part, or why there is none
 
-FINISHERS = 2  # clips of one worker that are in their second part at once
+POST_PROCESSORS = 2  # clips of one worker that are in their second part at once
 
 logger = logging.getLogger(__name__)
 
 
-def finish_clip(request: ClipRequest, draft: Draft) -> Outcome:
+def post_process(request: ClipRequest, draft: ModelOutput) -> Outcome:
     """The second part: what the model made, as a clip for battles."""
     if isinstance(draft, FailedClip):
         return draft
     raw, provenance = draft
-    clip = _or_failed(request, lambda: render(raw, request, provenance))
+    clip = _or_failed_clip(request, lambda: render(raw, request, provenance))
     if isinstance(clip, FailedClip):
-        master = _or_failed(request, lambda: make_master(raw))
+        master = _or_failed_clip(request, lambda: make_master(raw))
         return clip if isinstance(master, FailedClip) else replace(clip, master=master)
     return clip
 
@@ -48,17 +48,19 @@ class Worker(AbstractContextManager["Worker"]):
     """Makes clips; keeps the entrant's backend open until another entrant's turn.
 
     Args:
-        finish: what makes the second part, called by `FINISHERS` threads.
+        finish: what makes the second part, called by `POST_PROCESSORS` threads.
     """
 
-    def __init__(self, finish: Callable[[ClipRequest, Draft], Outcome] = finish_clip) -> None:
+    def __init__(
+        self, finish: Callable[[ClipRequest, ModelOutput], Outcome] = post_process
+    ) -> None:
         self._finish = finish
         self._open = ExitStack()
         self._resident: str | None = None
         self._backend: Backend | None = None
         self._refusal: str | None = None  # why the resident entrant cannot run at all
         self._checked: set[str] = set()
-        self._finishers = ThreadPoolExecutor(FINISHERS, thread_name_prefix="finish")
+        self._finishers = ThreadPoolExecutor(POST_PROCESSORS, thread_name_prefix="finish")
         self._backlog = Backlog()
         self._turn = Lock()  # a model makes one clip at a time, whoever asks
 
@@ -74,7 +76,7 @@ class Worker(AbstractContextManager["Worker"]):
         self._finishers.shutdown(cancel_futures=error is not None)
         self._open.close()
 
-    def begin(self, request: ClipRequest) -> "Future[Outcome]":
+    def submit(self, request: ClipRequest) -> "Future[Outcome]":
         """Have the model make its part; the clip, or why there is none, comes later.
 
         Waits as long as too many clips are unfinished, so that memory stays bounded.
@@ -82,30 +84,30 @@ class Worker(AbstractContextManager["Worker"]):
         Raises:
             DeviceLost: the device can do no more work for this process.
         """
-        self._backlog.enter()
+        self._backlog.acquire()
         try:
             with self._turn:
                 draft = self._draft(request)
         except BaseException:
-            self._backlog.leave(0)
+            self._backlog.release(0)
             raise
         size = 0 if isinstance(draft, FailedClip) else draft[0].size_bytes
-        self._backlog.weigh(size)
+        self._backlog.add_bytes(size)
         finished = self._finishers.submit(self._finish, request, draft)
-        finished.add_done_callback(lambda _: self._backlog.leave(size))
+        finished.add_done_callback(lambda _: self._backlog.release(size))
         return finished
 
     def make(self, request: ClipRequest) -> Outcome:
         """The clip, or why there is none."""
-        return self.begin(request).result()
+        return self.submit(request).result()
 
-    def _draft(self, request: ClipRequest) -> Draft:
+    def _draft(self, request: ClipRequest) -> ModelOutput:
         def generate() -> tuple[RawClip, Provenance]:
-            if request.kept is not None:
-                return decode(request.kept.read()), request.kept.provenance
+            if request.stored_master is not None:
+                return decode(request.stored_master.read()), request.stored_master.provenance
             return self._ready_backend(request).generate(request)
 
-        return _or_failed(request, generate)
+        return _or_failed_clip(request, generate)
 
     def _ready_backend(self, request: ClipRequest) -> Backend:
         entrant = entrant_key(request)
@@ -126,7 +128,7 @@ class Worker(AbstractContextManager["Worker"]):
             except Exception as error:
                 # Loading weights anew for every clip would fail as often, and take as long.
                 refused = isinstance(error, GeneratorError)
-                self._refusal = str(error) if refused else in_one_sentence(request, error)
+                self._refusal = str(error) if refused else describe_error(request, error)
                 raise
         return self._backend
 
@@ -135,25 +137,25 @@ class DeviceLost(Exception):
     """An accelerator is in a state that only a new process leaves."""
 
 
-def _or_failed(request: ClipRequest, make: Callable[[], T]) -> T | FailedClip:
+def _or_failed_clip(request: ClipRequest, make: Callable[[], T]) -> T | FailedClip:
     """What `make` gives, or why it does not: the run goes on."""
     try:
         return make()
     except GeneratorError as error:
         return FailedClip(request, str(error), refused=isinstance(error, RefusalError))
     except Exception as error:  # whatever a model's own code raises
-        if _lost_device(error):
-            raise DeviceLost(in_one_sentence(request, error)) from error
+        if _is_device_lost(error):
+            raise DeviceLost(describe_error(request, error)) from error
         logger.debug("%s failed", request.prompt_id, exc_info=True)
-        return FailedClip(request, in_one_sentence(request, error))
+        return FailedClip(request, describe_error(request, error))
 
 
-def _lost_device(error: Exception) -> bool:
+def _is_device_lost(error: Exception) -> bool:
     """Whether CUDA refuses all further work: every call of this process would fail as well."""
     return type(error).__name__ == "AcceleratorError" or "CUDA error" in first_line(error)
 
 
-def in_one_sentence(request: ClipRequest, error: Exception) -> str:
+def describe_error(request: ClipRequest, error: Exception) -> str:
     """Why no clip came of a request, from an error that is not of our making."""
     told = first_line(error)
     detail = f"{type(error).__name__}: {told}" if told else type(error).__name__

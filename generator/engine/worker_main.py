@@ -19,20 +19,28 @@ from typing import NamedTuple
 from threadpoolctl import threadpool_limits
 
 from generator.clips import ClipRequest, FailedClip
-from generator.engine.worker import DeviceLost, Draft, Outcome, Worker, finish_clip, in_one_sentence
-from generator.measures import find_measures
 from generator.memory import reuse_freed_memory
-from generator.progress import listening
+from generator.engine.worker import (
+    DeviceLost,
+    ModelOutput,
+    Outcome,
+    Worker,
+    describe_error,
+    post_process,
+)
+from generator.measures import find_measures
+from generator.progress import progress_listener
 
-LEAVING_S = 8.0  # to clean up in, once nobody waits for a process; longer than its stopper waits
+# Time to clean up once the parent is gone; longer than the parent waits before it kills.
+EXIT_TIMEOUT_S = 8.0
 NICENESS = 10  # of finishers: their work is seldom what a run waits for
 
 
-class Free(NamedTuple):
+class Ready(NamedTuple):
     """From a worker: the model's part of a clip is done, the next can come."""
 
 
-class Done(NamedTuple):
+class Finished(NamedTuple):
     """From a worker: the clip of the request of this number."""
 
     number: int
@@ -46,40 +54,40 @@ def serve(
     environment: dict[str, str],
 ) -> None:
     """The life of a process: make what comes, until no more comes."""
-    _settle(connection, environment)
+    _set_up_process(connection, environment)
     sending = threading.Lock()
 
-    def send(message: Free | Done) -> None:
+    def send(message: Ready | Finished) -> None:
         with sending, suppress(BrokenPipeError, ConnectionResetError):
             connection.send(message)
 
     def tell(done: float) -> None:
         share.value = done
 
-    there = finishing_there(finishers)
-    with suppress(EOFError, ConnectionResetError), Worker(there) as worker, listening(tell):
+    there = remote_post_processing(finishers)
+    with suppress(EOFError, ConnectionResetError), Worker(there) as worker, progress_listener(tell):
         while (given := connection.recv()) is not None:
             number, request = given
             try:
-                finished = worker.begin(request)
+                finished = worker.submit(request)
             except DeviceLost:
                 os._exit(1)  # cleaning up would only hang on the lost device
             finished.add_done_callback(partial(_tell, send, number))
-            send(Free())
+            send(Ready())
 
 
-def _tell(send: Callable[[Done], None], number: int, finished: Future[Outcome]) -> None:
+def _tell(send: Callable[[Finished], None], number: int, finished: Future[Outcome]) -> None:
     if finished.cancelled():
         return  # the process ends
     try:
-        send(Done(number, finished.result()))
+        send(Finished(number, finished.result()))
     except Exception:
         os._exit(1)  # a clip of which nothing is told would be waited for
 
 
-def finishing_there(
+def remote_post_processing(
     finishers: tuple[Connection, ...],
-) -> Callable[[ClipRequest, Draft], Outcome]:
+) -> Callable[[ClipRequest, ModelOutput], Outcome]:
     """What has clips finished by the processes at the other ends: by the idle one used last.
 
     What a measure has drawn or loaded for one clip serves it for the next.
@@ -88,7 +96,7 @@ def finishing_there(
     for link in finishers:
         idle.put(link)
 
-    def finish(request: ClipRequest, draft: Draft) -> Outcome:
+    def finish(request: ClipRequest, draft: ModelOutput) -> Outcome:
         if isinstance(draft, FailedClip):
             return draft
         link = idle.get()
@@ -98,7 +106,7 @@ def finishing_there(
             os._exit(1)  # without a finisher: another worker, with new ones, tries these clips
         except Exception as error:  # nothing was sent: too large, or what cannot be
             idle.put(link)
-            return FailedClip(request, in_one_sentence(request, error))
+            return FailedClip(request, describe_error(request, error))
         try:
             outcome: Outcome = link.recv()
         except Exception:  # whatever it is, the clip is lost
@@ -109,16 +117,16 @@ def finishing_there(
     return finish
 
 
-def finish_clips(connection: Connection, environment: dict[str, str]) -> None:
+def serve_post_processing(connection: Connection, environment: dict[str, str]) -> None:
     """The life of a finisher: as long as its worker's."""
-    _settle(connection, environment)
-    _give_way()
+    _set_up_process(connection, environment)
+    _lower_priority()
     with suppress(EOFError, OSError):
         while True:
-            connection.send(finish_clip(*connection.recv()))
+            connection.send(post_process(*connection.recv()))
 
 
-def _settle(connection: Connection, environment: dict[str, str]) -> None:
+def _set_up_process(connection: Connection, environment: dict[str, str]) -> None:
     """Begin a process: who started it decides when it stops, and on what it works."""
 
     def stop(*_: object) -> None:
@@ -127,25 +135,25 @@ def _settle(connection: Connection, environment: dict[str, str]) -> None:
             line.shutdown(SHUT_RDWR)
         sys.exit()  # by the way that cleans up
 
-    threading.Thread(target=_end_with, args=(connection,), daemon=True).start()
+    threading.Thread(target=_exit_after, args=(connection,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, stop)
     os.environ.clear()
     os.environ.update(environment)
 
 
-def _end_with(connection: Connection) -> None:
+def _exit_after(connection: Connection) -> None:
     """End this process some time after the other end is gone, even if a model never returns."""
     if not hasattr(select, "poll"):
         return
     waiting = select.poll()
     waiting.register(connection.fileno(), 0)  # whatever is asked for, a hang-up is told
     waiting.poll()
-    time.sleep(LEAVING_S)
+    time.sleep(EXIT_TIMEOUT_S)
     os._exit(1)
 
 
-def _give_way() -> None:
+def _lower_priority() -> None:
     """Leave the processors to the models, as far as they need them.
 
     numpy's second thread, for one, waits busily between its pieces of work.

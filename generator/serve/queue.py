@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import dataclass
 
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
-from generator.engine.process import STOPPING_S, WorkerProcess
+from generator.engine.process import STOP_TIMEOUT_S, WorkerProcess
 from generator.errors import first_line
-from generator.jsonable import storable
+from generator.jsonable import storable_text
 from generator.serve.errors import QueueFull
 from generator.serve.schemas import VideoError
 from generator.serve.store import STOPPED, VideoStore
@@ -41,7 +41,7 @@ class _Job:
         """Have the process leave by the way that cleans up, and kill it where it does not."""
         if self.worker is not None:
             self.worker.process.terminate()
-            timer = threading.Timer(STOPPING_S, self.worker.process.kill)
+            timer = threading.Timer(STOP_TIMEOUT_S, self.worker.process.kill)
             timer.daemon = True
             timer.start()
 
@@ -108,7 +108,7 @@ class WorkQueue:
         """How much of a video in work is done, in percent."""
         with self._changed:
             job = self._in_work.get(video_id)
-            share = 0.0 if job is None or job.worker is None else job.worker.share
+            share = 0.0 if job is None or job.worker is None else job.worker.progress
         return min(MOST_PROGRESS, int(share * 100))
 
     def close(self) -> None:
@@ -131,7 +131,7 @@ class WorkQueue:
         while (job := self._next()) is not None:
             started = time.monotonic()
             try:
-                if worker is None or worker.ended:
+                if worker is None or worker.exited:
                     worker = WorkerProcess(finishers=1)  # one video at a time
                 clip = self._make(job, worker)
                 if not job.cancelled:
@@ -139,7 +139,7 @@ class WorkQueue:
             except Exception as error:  # no process, no room on the disk; the next video comes
                 logger.exception("no video of %s", job.video_id)
                 reason = getattr(error, "strerror", None) or first_line(error)
-                told = storable(f"The server could not make the video ({reason}).")
+                told = storable_text(f"The server could not make the video ({reason}).")
                 self._store.fail(job.video_id, VideoError(code="server_error", message=told))
             with self._changed:
                 del self._in_work[job.video_id]
@@ -167,8 +167,8 @@ class WorkQueue:
             if job.cancelled or self._closing:
                 return None
             job.worker = worker
-            worker.give(job.request)
-        return worker.take()
+            worker.submit(job.request)
+        return worker.result()
 
     def _keep(self, job: _Job, clip: GeneratedClip | FailedClip | None) -> None:
         if isinstance(clip, GeneratedClip):
@@ -181,5 +181,5 @@ class WorkQueue:
 
 
 def _leave(worker: WorkerProcess) -> None:
-    worker.end()
+    worker.stop()
     worker.join()

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from generator.jsonable import storable
+from generator.jsonable import storable_text
 from generator.serve.errors import BadRequest
 
 MOST_PROMPT = 32_000  # characters, as the OpenAI API has it
@@ -34,7 +34,7 @@ class _Checked(BaseModel):
             return cls.model_validate(values)
         except ValidationError as error:
             first = error.errors()[0]
-            param = storable(".".join(str(part) for part in first["loc"][:1]))[:100] or None
+            param = storable_text(".".join(str(part) for part in first["loc"][:1]))[:100] or None
             match first["type"]:
                 case "missing":
                     raise BadRequest(f"{param} is missing; give it.", param=param) from None

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from generator.progress import tell_progress
+from generator.progress import report_progress
 
 CALLBACK = "callback_on_step_end"
 # What comes after the last step, decoding and encoding, takes its part of the time.
@@ -19,7 +19,7 @@ def tell_steps(pipeline: Any, *, call: Callable[..., Any]) -> dict[str, Any]:
     def after_step(_: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
         timesteps = getattr(getattr(pipeline, "scheduler", None), "timesteps", None)
         if timesteps is not None and len(timesteps):
-            tell_progress(SHARE_OF_STEPS * (step + 1) / len(timesteps))
+            report_progress(SHARE_OF_STEPS * (step + 1) / len(timesteps))
         return values
 
     return {CALLBACK: after_step}

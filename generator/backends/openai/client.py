@@ -13,7 +13,7 @@ from openai.types import Video
 
 from generator.backends.openai.options import OpenaiOptions
 from generator.errors import BackendError, RefusalError
-from generator.progress import tell_progress
+from generator.progress import report_progress
 
 REQUEST_S = 120.0  # for one answer to begin; a video's file may take longer
 DELETE_S = 3.0  # an interrupted run does not wait longer for its unfinished video to be deleted
@@ -69,7 +69,7 @@ class VideosApi:
             finished = False
             try:
                 while video.status in PENDING:
-                    tell_progress((getattr(video, "progress", None) or 0) / 100)
+                    report_progress((getattr(video, "progress", None) or 0) / 100)
                     self._keep_to(deadline, f"the video {video.id} is {video.status}")
                     time.sleep(self.options.poll_s)
                     video = self._checked(self.client.videos.retrieve(video.id))

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from generator.backends import refuse_unknown_options
 from generator.errors import SpecError
 from generator.spec import Entrant, TrackSettings
-from generator.validation import first_mistake
+from generator.validation import describe_validation_error
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 SIZE = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
@@ -89,7 +89,7 @@ def read_options(entrant: Entrant) -> OpenaiOptions:
     try:
         return OpenaiOptions.model_validate(given)
     except ValidationError as error:
-        problem = first_mistake(error, OpenaiOptions, prefix="backend.")
+        problem = describe_validation_error(error, OpenaiOptions, prefix="backend.")
         raise SpecError(f"{entrant.name}: {problem}.") from None
 
 

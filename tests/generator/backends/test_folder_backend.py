@@ -6,7 +6,7 @@ import pytest
 from small_clips import FRAMES, ball_clip, ball_frames, entrant_of, small_track, tone
 
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
-from generator.engine import adopt, check, generate
+from generator.engine import check, generate, import_clip
 from generator.errors import ClipError, SpecError
 from generator.media import decode, encode_rendition
 
@@ -98,8 +98,8 @@ def test_a_kind_that_is_not_installed_is_refused() -> None:
 
 def test_one_file_is_adopted(folder: Path) -> None:
     request = ClipRequest(entrant_of("folder"), TRACK, "p1", "a red ball", seed=0)
-    clip = adopt(folder / "longer.mp4", request)
+    clip = import_clip(folder / "longer.mp4", request)
     assert len(clip.rendition) == TRACK.bytes
     assert clip.provenance.backend == "import"
     with pytest.raises(ClipError, match=r"text\.mp4"):
-        adopt(folder / "text.mp4", request)
+        import_clip(folder / "text.mp4", request)

@@ -14,7 +14,7 @@ from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import SpecError
 from generator.media import decode, encode_rendition
-from generator.progress import listening
+from generator.progress import progress_listener
 from generator.spec import Entrant, read_entrant
 from video_servers import (
     KEY,
@@ -155,7 +155,7 @@ def test_a_busy_server_is_asked_again(film: bytes) -> None:
     replies = [busy, broken, half, broken, Reply(body=video(**usage)), broken, Reply(body=film)]
     shares: list[float] = []
     started = time.monotonic()
-    with scripted(replies) as server, listening(shares.append):
+    with scripted(replies) as server, progress_listener(shares.append):
         clip = made(behind(server.base_url, api_key_env=None))
     assert time.monotonic() - started > 0.4  # as Retry-After asked
     assert clip.master is not None

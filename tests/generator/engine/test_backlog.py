@@ -2,13 +2,13 @@
 
 from threading import Thread
 
-from generator.engine.backlog import LEAST_CLIPS, MOST_BYTES, MOST_CLIPS, Backlog
+from generator.engine.backlog import MAX_BYTES, MAX_CLIPS, MIN_CLIPS, Backlog
 
 SOON_S, LATE_S = 0.2, 10.0
 
 
 def entering(backlog: Backlog) -> Thread:
-    thread = Thread(target=backlog.enter, daemon=True)
+    thread = Thread(target=backlog.acquire, daemon=True)
     thread.start()
     return thread
 
@@ -20,7 +20,7 @@ def filled(clips: int, size: int) -> Backlog:
         thread = entering(backlog)
         thread.join(LATE_S)
         assert not thread.is_alive()
-        backlog.weigh(size)
+        backlog.add_bytes(size)
     return backlog
 
 
@@ -30,28 +30,28 @@ def waits(thread: Thread) -> bool:
 
 
 def test_many_small_clips_may_wait_to_be_finished() -> None:
-    backlog = filled(MOST_CLIPS, size=1)
+    backlog = filled(MAX_CLIPS, size=1)
     late = entering(backlog)
     assert waits(late)
 
-    backlog.leave(1)
+    backlog.release(1)
 
     late.join(LATE_S)
     assert not late.is_alive()
 
 
 def test_of_large_clips_few_may_wait() -> None:
-    backlog = filled(LEAST_CLIPS, size=MOST_BYTES)
+    backlog = filled(MIN_CLIPS, size=MAX_BYTES)
     late = entering(backlog)
     assert waits(late)
 
-    backlog.leave(MOST_BYTES)
+    backlog.release(MAX_BYTES)
 
     late.join(LATE_S)
     assert not late.is_alive()
 
 
 def test_a_clip_that_failed_leaves_its_place() -> None:
-    backlog = filled(MOST_CLIPS, size=0)
-    backlog.leave(0)
+    backlog = filled(MAX_CLIPS, size=0)
+    backlog.release(0)
     assert not waits(entering(backlog))

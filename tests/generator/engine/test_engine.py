@@ -16,7 +16,7 @@ from engine_runs import PROMPTS, TRACK, outcome, requests_for
 from generator.clips import FailedClip, GeneratedClip, Provenance
 from generator.engine import generate
 from generator.engine.process import WorkerProcess
-from generator.engine.worker_main import finishing_there
+from generator.engine.worker_main import remote_post_processing
 from generator.media import encode_rendition
 from generator.spec import BackendSpec, Entrant, read_entrant
 
@@ -130,7 +130,7 @@ def test_each_entrant_has_a_process_of_its_own(deadly: Entrant) -> None:
 
 def test_what_cannot_be_handed_on_is_a_failed_clip_and_the_next_one_is_made() -> None:
     near, far = multiprocessing.Pipe()
-    finish = finishing_there((near,))
+    finish = remote_post_processing((near,))
     (request,) = requests_for(entrant_of("folder", path="/clips"), PROMPTS[:1])
     stuck = replace(ball_clip(), original=lambda: b"")  # type: ignore[arg-type]
     told = Provenance(backend="folder", seed=1, created_at=datetime.now(UTC))
@@ -179,15 +179,15 @@ def test_a_run_that_nobody_reads_to_its_end_does_not_keep_the_interpreter(tmp_pa
 def test_a_model_goes_before_what_finishes_its_clips(tiny_foal: Path) -> None:
     worker = WorkerProcess()
     try:
-        worker.give(requests_for(read_entrant(tiny_foal))[0])
-        assert isinstance(worker.take(), GeneratedClip)
+        worker.submit(requests_for(read_entrant(tiny_foal))[0])
+        assert isinstance(worker.result(), GeneratedClip)
         model = os.getpriority(os.PRIO_PROCESS, worker.process.pid or 0)
         finishers = [
             os.getpriority(os.PRIO_PROCESS, process.pid or 0) for process in worker._finishers
         ]
         assert max(finishers) > model
     finally:
-        worker.end()
+        worker.stop()
         worker.join()
 
 
