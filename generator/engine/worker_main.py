@@ -19,7 +19,6 @@ from typing import NamedTuple
 from threadpoolctl import threadpool_limits
 
 from generator.clips import ClipRequest, FailedClip
-from generator.memory import reuse_freed_memory
 from generator.engine.worker import (
     DeviceLost,
     ModelOutput,
@@ -29,6 +28,7 @@ from generator.engine.worker import (
     post_process,
 )
 from generator.measures import find_measures
+from generator.memory import reuse_freed_memory
 from generator.progress import progress_listener
 
 # Time to clean up once the parent is gone; longer than the parent waits before it kills.
