@@ -110,7 +110,7 @@ def serve(
         keep=keep,
         keep_hours=keep_hours,
         upload_mib=max_upload,
-        most_seconds=max_seconds,
+        max_seconds=max_seconds,
         api_key_env=api_key_env,
     )
     serve_entrants(specs, options, on_ready=tell)

@@ -17,7 +17,7 @@ from generator.measures import measure_clip
 from generator.media import decode_for_track, encode_master, fit_to_track
 from generator.media.checks import check_rendition, check_samples
 from generator.media.encode import MASTER_SUFFIX, make_rendition
-from generator.media.watermark import check_lettering
+from generator.media.watermark import check_watermark
 
 
 def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:
@@ -28,7 +28,7 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
     """
     fitted, fitting = fit_to_track(raw, request.track)
     check_samples(raw, fitted.frames, request.track)
-    check_lettering(fitted.frames, request)
+    check_watermark(fitted.frames, request)
     rendition = make_rendition(fitted, request.track)
     check_rendition(rendition.data, request.track)
     bare = request.rendition_only

@@ -9,8 +9,8 @@ from generator.media import decode
 from generator.spec import AUDIO_RATE, TrackSettings
 
 # In levels of 255. A coded flat picture stays under the first, a still one under the second.
-ONE_COLOUR = 2.0
-NO_CHANGE = 0.3
+MIN_CONTRAST = 2.0
+MIN_MOTION = 0.3
 SILENCE = 1e-4  # root mean square, 80 dB under full scale
 EVERY = 4  # pixels, either way, are looked at
 
@@ -24,10 +24,10 @@ def check_samples(raw: RawClip, shown: NDArray[np.uint8], track: TrackSettings) 
         ClipError: The pictures are of one colour each, never change, or the sound is silent.
     """
     frames = raw.frames[:, ::EVERY, ::EVERY]
-    if max(float(frame.std(axis=(0, 1)).max()) for frame in frames) < ONE_COLOUR:
+    if max(float(frame.std(axis=(0, 1)).max()) for frame in frames) < MIN_CONTRAST:
         level = "black" if float(frames.mean()) < 16 else "of one colour"
         raise ClipError(f"Every picture of the clip is {level}; see whether the model runs.")
-    still = len(frames) > 1 and max(_change(frames[0], frame) for frame in frames[1:]) < NO_CHANGE
+    still = len(frames) > 1 and max(_change(frames[0], frame) for frame in frames[1:]) < MIN_MOTION
     repeated = len(shown) > 1 and all(np.array_equal(shown[0], frame) for frame in shown[1:])
     if still or repeated:
         raise ClipError("The clip is frozen: its pictures are all the same.")

@@ -33,12 +33,12 @@ def compare(before: bytes, after: bytes) -> Difference:
     if one.audio is None or other.audio is None:
         sound = None if one.audio is other.audio else 0.0
     else:
-        sound = _ratio_db(one.audio, other.audio, peak=1.0)
-    picture = _ratio_db(one.frames, other.frames, peak=255.0)
+        sound = _psnr_db(one.audio, other.audio, peak=1.0)
+    picture = _psnr_db(one.frames, other.frames, peak=255.0)
     return Difference(before == after, picture, sound)
 
 
-def _ratio_db(one: NDArray[np.generic], other: NDArray[np.generic], *, peak: float) -> float:
+def _psnr_db(one: NDArray[np.generic], other: NDArray[np.generic], *, peak: float) -> float:
     if one.shape != other.shape:
         return 0.0
     error = float(np.mean(np.square(np.subtract(one, other, dtype=np.float32), dtype=np.float64)))

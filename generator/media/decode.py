@@ -15,10 +15,10 @@ from generator.media.probe import (
     DEFAULT_LIMITS,
     Limits,
     MediaInfo,
+    decode_error,
     inspect,
     open_container,
     read_source,
-    undecodable,
 )
 from generator.media.sound import LAYOUTS
 from generator.spec import TrackSettings
@@ -44,7 +44,7 @@ def decode(
             info = inspect(name, container, data, limits, until_s=until_s)
             return _decode_streams(name, container, data, info, limits=limits, until_s=until_s)
     except FFmpegError as error:
-        raise undecodable(name, error) from None
+        raise decode_error(name, error) from None
 
 
 def decode_for_track(
@@ -70,8 +70,8 @@ def _decode_streams(
             stream.codec_context.thread_count = 1
             stream.codec_context.options = {"max_pixels": str(limits.pixels)}
     most_frames = min(limits.frames, limits.decoded_bytes // (info.width * info.height * 3))
-    pictures = _Pictures(name, info, most_frames)
-    heard = _Heard(name, most_samples=int(limits.seconds * limits.sample_rate))
+    pictures = _DecodedFrames(name, info, most_frames)
+    heard = _DecodedSound(name, most_samples=int(limits.seconds * limits.sample_rate))
     waiting = {stream.index for stream in (video, sound) if stream is not None}
     for packet in container.demux([stream for stream in (video, sound) if stream is not None]):
         for frame in packet.decode():
@@ -86,14 +86,14 @@ def _decode_streams(
                 heard.add(frame, time)
         if not waiting:
             break
-    frames, start_s = pictures.at_one_rate()
+    frames, start_s = pictures.at_constant_rate()
     audio, sample_rate = heard.from_time(start_s)
     suffix = ".mkv" if info.demuxer.startswith("matroska") else ".mp4"
     return RawClip(frames, info.fps, audio, sample_rate, original=data, original_suffix=suffix)
 
 
 @dataclass
-class _Pictures:
+class _DecodedFrames:
     """Decoded pictures with their times."""
 
     name: str
@@ -119,7 +119,7 @@ class _Pictures:
         self.frames.append(_rgb_pixels(frame))
         self.times.append(time)
 
-    def at_one_rate(self) -> tuple[NDArray[np.uint8], float]:
+    def at_constant_rate(self) -> tuple[NDArray[np.uint8], float]:
         """Frames (T, H, W, 3) at the file's mean rate, and the time of the first in seconds."""
         if not self.frames:
             raise ClipError(f"{self.name} has no frame that decodes; encode it again as MP4.")
@@ -146,7 +146,7 @@ def _rgb_pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
 
 
 @dataclass
-class _Heard:
+class _DecodedSound:
     """Decoded sound as it comes, in one layout."""
 
     name: str

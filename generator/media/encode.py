@@ -22,8 +22,8 @@ from av.video.stream import VideoStream
 from generator.clips import RawClip
 from generator.errors import ClipError
 from generator.media.fit import fit_to_track
-from generator.media.mp4 import even_out
-from generator.media.sound import LAYOUTS, Sound, normalise_loudness, sound_frame
+from generator.media.mp4 import equalize_size
+from generator.media.sound import LAYOUTS, Sound, normalize_loudness, sound_frame
 from generator.spec import AUDIO_RATE, TrackSettings
 
 AUDIO_BPS = 128_000  # AAC-LC stereo is transparent for most sounds from about this rate
@@ -35,7 +35,7 @@ HD_MACROBLOCKS = 8704  # what level 4.2 holds: 2048x1088
 # A clip above the track's bytes is encoded again; each pass aims this much under its share.
 SHRINK_MARGIN = 0.99
 SHRINK_PASSES = 8
-LEAST_KBPS = 8
+MIN_KBPS = 8
 
 MASTER_SUFFIX = ".mkv"
 
@@ -72,12 +72,12 @@ def make_rendition(fitted: RawClip, track: TrackSettings) -> Rendition:
     """
     adapted: tuple[str, ...] = ()
     if fitted.audio is not None:
-        audio, adapted = normalise_loudness(fitted.audio, heard=_through_aac)
+        audio, adapted = normalize_loudness(fitted.audio, heard=_aac_round_trip)
         fitted = replace(fitted, audio=audio)
     kbps = track.video_kbps
     for _ in range(SHRINK_PASSES):
         data = _encode_mp4(fitted, kbps=kbps)
-        evened = even_out(
+        evened = equalize_size(
             data, size=track.bytes, video_bps=track.video_kbps * 1000, audio_bps=AUDIO_BPS
         )
         if evened is not None:
@@ -87,7 +87,7 @@ def make_rendition(fitted: RawClip, track: TrackSettings) -> Rendition:
         # What is not video keeps its size, so the surplus comes off the video's share alone.
         excess_kbps = (len(data) - track.bytes) * 8 / 1000 / track.duration_s
         kbps = int(min(kbps - excess_kbps, kbps - 1) * SHRINK_MARGIN)
-        if kbps < LEAST_KBPS:
+        if kbps < MIN_KBPS:
             break
     raise ClipError(
         f"{track.duration_s:g} s do not fit into the {track.bytes} bytes of the track "
@@ -129,7 +129,7 @@ def _encode_mp4(fitted: RawClip, *, kbps: int) -> bytes:
                 f"filler=1:vbv-maxrate={kbps}:vbv-bufsize={int(kbps * BUFFER_S)}",
                 f"level={'42' if macroblocks <= HD_MACROBLOCKS else '52'}",
                 "threads=1:lookahead-threads=1:sliced-threads=0",
-                *_repeatable(),
+                *_deterministic_options(),
             )
         ),
     }
@@ -148,7 +148,7 @@ def _encode_mp4(fitted: RawClip, *, kbps: int) -> bytes:
             context.colorspace = Colorspace.ITU709
             context.color_primaries = ColorPrimaries.BT709
             context.color_trc = ColorTrc.BT709
-            streams = [_without_messages(video, _encode_frames(video, fitted, pixels="yuv420p"))]
+            streams = [_strip_sei(video, _encode_frames(video, fitted, pixels="yuv420p"))]
             if fitted.audio is not None:
                 streams.append(_encode_sound(_add_aac(container), fitted.audio, AUDIO_RATE))
             _mux(container, streams)
@@ -156,7 +156,7 @@ def _encode_mp4(fitted: RawClip, *, kbps: int) -> bytes:
 
 
 @cache
-def _repeatable() -> tuple[str, ...]:
+def _deterministic_options() -> tuple[str, ...]:
     """What keeps x264 from AVX-512, whose lookahead reads beside pictures of some widths.
 
     With it the same frames of, say, 160 x 96 give another file every time.
@@ -192,7 +192,7 @@ def _encode_frames(stream: VideoStream, raw: RawClip, *, pixels: str) -> Iterato
     yield from stream.encode(None)
 
 
-def _without_messages(stream: VideoStream, packets: Iterable[Stamped]) -> Iterator[Stamped]:
+def _strip_sei(stream: VideoStream, packets: Iterable[Stamped]) -> Iterator[Stamped]:
     """The packets without NAL units of type 6 (SEI), in which x264 names itself and its options."""
     keep = BitStreamFilterContext("filter_units=remove_types=6", "h264")
     for packet in (*packets, None):
@@ -213,7 +213,7 @@ def _encode_sound(stream: AudioStream, audio: Sound, sample_rate: int) -> Iterat
     yield from stream.encode(None)
 
 
-def _through_aac(audio: Sound) -> Sound:
+def _aac_round_trip(audio: Sound) -> Sound:
     """What is heard of (2, N) samples at 48 kHz after the rendition's encoder."""
     buffer = BytesIO()
     with av.open(buffer, mode="w", format="adts") as container:

@@ -41,15 +41,15 @@ def _walk(
         start += size
 
 
-def even_out(data: bytes, *, size: int, video_bps: int, audio_bps: int) -> bytes | None:
+def equalize_size(data: bytes, *, size: int, video_bps: int, audio_bps: int) -> bytes | None:
     """The same MP4 with the track's bit rates in its headers, `size` bytes long.
 
     The muxer writes each file's own mean rates, and the length of its data, into the headers; both
     follow the content. The last box is the media data (the file is written for a fast start): it
-    is lengthened by zeros that no sample refers to, so that all headers of a track's files agree.
+    is lengthened by zeros that no sample refers to, so that all headers of a track's files resolve.
     None where the file is longer than `size`.
     """
-    data = _with_size_tables(data)
+    data = _expand_size_tables(data)
     if len(data) > size:
         return None
     evened = bytearray(data)
@@ -72,7 +72,7 @@ def even_out(data: bytes, *, size: int, video_bps: int, audio_bps: int) -> bytes
     return bytes(evened) + bytes(size - len(data))
 
 
-def _with_size_tables(data: bytes) -> bytes:
+def _expand_size_tables(data: bytes) -> bytes:
     """The same file with every sample's size in a table.
 
     The muxer writes one number where all samples are of one size, as those of pure silence are.
@@ -93,7 +93,7 @@ def _with_size_tables(data: bytes) -> bytes:
             if outer[-1] == "stco":  # the samples lie behind all headers
                 _shift_offsets(longer, start, by=len(table))
         longer[offset + length : offset + length] = table
-        return _with_size_tables(bytes(longer))
+        return _expand_size_tables(bytes(longer))
     return data
 
 

@@ -66,7 +66,7 @@ def probe(source: Path | bytes, *, limits: Limits = DEFAULT_LIMITS) -> MediaInfo
         with open_container(name, data, limits) as container:
             return inspect(name, container, data, limits)
     except FFmpegError as error:
-        raise undecodable(name, error) from None
+        raise decode_error(name, error) from None
 
 
 def read_source(source: Path | bytes, limits: Limits) -> tuple[str, bytes]:
@@ -179,6 +179,6 @@ def _duration_s(container: InputContainer, video: VideoStream) -> float:
     return max(of_file, of_video)
 
 
-def undecodable(name: str, error: FFmpegError) -> ClipError:
+def decode_error(name: str, error: FFmpegError) -> ClipError:
     """The error to raise for what FFmpeg says."""
     return ClipError(f"{name} does not decode ({error.strerror}); encode it again as MP4.")

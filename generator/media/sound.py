@@ -20,9 +20,9 @@ CEILING_DBTP = -1.0
 # Quieter than this is silence with a noise floor: raising it 37 dB and more would be our sound.
 SILENCE_LUFS = -60.0
 # A limiter that takes more than this off a hit changes how the hit sounds: stay quieter instead.
-MOST_LIMITING_DB = 12.0
+MAX_LIMITING_DB = 12.0
 PASSES = 5  # limiter and codec cost loudness, which the next pass gives back; 2 or 3 are enough
-CLOSE_ENOUGH_LU = 0.1
+TOLERANCE_LU = 0.1
 
 Sound = NDArray[np.float32]  # (channels, N)
 
@@ -62,19 +62,19 @@ def measure_loudness(audio: Sound) -> tuple[float, float]:
     return float(integrated), 20 * math.log10(amplitude) if amplitude > 0 else -math.inf
 
 
-def normalise_loudness(
+def normalize_loudness(
     audio: Sound, *, heard: Callable[[Sound], Sound] = lambda audio: audio
 ) -> tuple[Sound, tuple[str, ...]]:
     """(2, N) samples at 48 kHz that are heard at -23 LUFS and at most -1 dBTP, and what was done.
 
     `heard` gives what listeners get of a sound, since a codec changes loudness and peaks. Silence
     stays as it is. Gain alone where peaks allow it, else a limiter; where that would take more
-    than `MOST_LIMITING_DB` off the peaks, the sound stays quieter than the target.
+    than `MAX_LIMITING_DB` off the peaks, the sound stays quieter than the target.
     """
     loudness, peak = measure_loudness(audio)
     if loudness < SILENCE_LUFS:
         return audio, ("left silent sound as it is",)
-    most_gain = CEILING_DBTP + MOST_LIMITING_DB - peak
+    most_gain = CEILING_DBTP + MAX_LIMITING_DB - peak
     gain, ceiling = min(TARGET_LUFS - loudness, most_gain), CEILING_DBTP
     for _ in range(PASSES):
         louder = audio * np.float32(10 ** (gain / 20))
@@ -84,7 +84,7 @@ def normalise_loudness(
         heard_loudness, heard_peak = measure_loudness(heard(louder))
         missing = TARGET_LUFS - heard_loudness
         excess = heard_peak - CEILING_DBTP
-        if excess <= 0 and (abs(missing) <= CLOSE_ENOUGH_LU or (gain == most_gain and missing > 0)):
+        if excess <= 0 and (abs(missing) <= TOLERANCE_LU or (gain == most_gain and missing > 0)):
             break
         gain = min(gain + missing, most_gain)
         ceiling -= max(0.0, excess)

@@ -15,8 +15,8 @@ from generator.errors import ClipError
 from generator.spec import Entrant
 
 PICTURES = 3  # of a clip are read: its first, its middle, its last
-LEAST_HEIGHT = 720  # pixels; smaller pictures are enlarged, or small letters are not found
-LEAST_LETTERS = 3
+MIN_HEIGHT = 720  # pixels; smaller pictures are enlarged, or small letters are not found
+MIN_LETTERS = 3
 READ_S = 30  # a picture that takes longer is given up
 # Words of makers' names that say nothing of who it is.
 COMMON = frozenset("the and lab labs inc ltd gmbh video videos model models studio".split())
@@ -24,17 +24,17 @@ COMMON = frozenset("the and lab labs inc ltd gmbh video videos model models stud
 logger = logging.getLogger(__name__)
 
 
-def check_lettering(frames: NDArray[np.uint8], request: ClipRequest) -> None:
+def check_watermark(frames: NDArray[np.uint8], request: ClipRequest) -> None:
     """Refuse pictures (T, H, W, 3) on which the name of the entrant or of its maker is written.
 
     Raises:
         ClipError: the name that was read.
     """
-    if not can_read():
+    if not ocr_available():
         return
     shown = set[str]()
     for place in np.linspace(0, len(frames) - 1, PICTURES).astype(int):
-        shown |= telling_words(read_words(frames[place]), request.entrant, request.prompt)
+        shown |= identifying_words(ocr_words(frames[place]), request.entrant, request.prompt)
     if shown:
         raise ClipError(
             f"The clip shows its maker's name ({', '.join(sorted(shown))}), which voters must not "
@@ -42,25 +42,25 @@ def check_lettering(frames: NDArray[np.uint8], request: ClipRequest) -> None:
         )
 
 
-def telling_words(read: set[str], entrant: Entrant, prompt: str) -> set[str]:
+def identifying_words(read: set[str], entrant: Entrant, prompt: str) -> set[str]:
     """Which of the words read tell the entrant or its maker; words of the prompt may be shown."""
     names = _words(f"{entrant.name} {entrant.creator}") - COMMON - _words(prompt)
-    return {word for word in names & read if len(word) >= LEAST_LETTERS}
+    return {word for word in names & read if len(word) >= MIN_LETTERS}
 
 
 @cache
-def can_read() -> bool:
+def ocr_available() -> bool:
     """Whether Tesseract and its Python package are here."""
     return shutil.which("tesseract") is not None and find_spec("pytesseract") is not None
 
 
-def read_words(picture: NDArray[np.uint8]) -> set[str]:
+def ocr_words(picture: NDArray[np.uint8]) -> set[str]:
     """Words on a picture (H, W, 3), in small letters; none where it cannot be read."""
     import pytesseract
 
     image = Image.fromarray(picture)
-    if image.height < LEAST_HEIGHT:
-        scale = -(-LEAST_HEIGHT // image.height)
+    if image.height < MIN_HEIGHT:
+        scale = -(-MIN_HEIGHT // image.height)
         image = image.resize((image.width * scale, image.height * scale), Image.Resampling.BICUBIC)
     try:
         text = pytesseract.image_to_string(image, config="--psm 11", timeout=READ_S)

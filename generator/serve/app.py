@@ -18,12 +18,12 @@ from generator.serve.errors import (
     BadRequest,
     NotFound,
     on_api_error,
-    on_crash,
     on_http_error,
+    on_unhandled_error,
 )
 from generator.serve.forms import read_create
-from generator.serve.middleware import LimitBody, RequireKey
-from generator.serve.schemas import Download, ListVideos, Video, page_of
+from generator.serve.middleware import ApiKeyMiddleware, BodyLimitMiddleware
+from generator.serve.schemas import Download, ListVideos, Video, list_response
 from generator.serve.service import VideoService
 from generator.spec import Entrant
 
@@ -32,7 +32,7 @@ POLL_AFTER = {"openai-poll-after-ms": "500"}
 
 
 def make_app(
-    service: VideoService, *, most_bytes: int, key: str | None, on_stop: Callable[[], None]
+    service: VideoService, *, max_bytes: int, key: str | None, on_stop: Callable[[], None]
 ) -> Starlette:
     """The API of a service; `on_stop` runs when the server stops."""
     started = service.store.now()
@@ -43,7 +43,7 @@ def make_app(
         await run_in_threadpool(on_stop)
 
     async def create(request: Request) -> Response:
-        asked, image = await read_create(request, most_bytes=most_bytes)
+        asked, image = await read_create(request, max_bytes=max_bytes)
         return _answer(await run_in_threadpool(service.create, asked, image))
 
     def retrieve(request: Request) -> Response:
@@ -51,7 +51,7 @@ def make_app(
 
     def list_videos(request: Request) -> Response:
         videos, has_more = service.page(ListVideos.read(dict(request.query_params)))
-        return JSONResponse(page_of(videos, has_more=has_more))
+        return JSONResponse(list_response(videos, has_more=has_more))
 
     def delete(request: Request) -> Response:
         video_id = request.path_params["video_id"]
@@ -72,13 +72,13 @@ def make_app(
         return FileResponse(file, media_type="video/mp4", filename=file.name)
 
     def list_models(_: Request) -> Response:
-        entrants = service.catalogue.entrants.values()
+        entrants = service.catalog.entrants.values()
         data = [_model(entrant, created=started) for entrant in entrants]
         return JSONResponse({"object": "list", "data": data})
 
     def retrieve_model(request: Request) -> Response:
         try:
-            entrant = service.catalogue.find(request.path_params["model"])
+            entrant = service.catalog.find(request.path_params["model"])
         except BadRequest as error:
             raise NotFound(str(error), param=error.param, code=error.code) from error
         return JSONResponse(_model(entrant, created=started))
@@ -98,16 +98,16 @@ def make_app(
         Route("/models", list_models, methods=["GET"]),
         Route("/models/{model}", retrieve_model, methods=["GET"]),
     ]
-    guards = [Middleware(LimitBody, most_bytes=most_bytes)]
+    guards = [Middleware(BodyLimitMiddleware, max_bytes=max_bytes)]
     if key is not None:
-        guards.insert(0, Middleware(RequireKey, key=key))
+        guards.insert(0, Middleware(ApiKeyMiddleware, key=key))
     return Starlette(
         routes=[Route("/healthz", _health, methods=["GET"]), Mount("/v1", routes=videos)],
         middleware=guards,
         exception_handlers={
             ApiError: on_api_error,
             HTTPException: on_http_error,
-            Exception: on_crash,
+            Exception: on_unhandled_error,
         },
         lifespan=lifespan,
     )

@@ -22,10 +22,10 @@ from generator.spec import (
     TrackSettings,
 )
 
-OFFERED: tuple[Modality, ...] = ("text-to-video", "image-to-video")
+MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video")
 SIZE = re.compile(r"([0-9]{1,9})x([0-9]{1,9})")
-LEAST_SIDE = 16
-MOST_PIXELS = 1920 * 1088  # one picture; more than a clip's frames would fit into most memories
+MIN_SIDE = 16
+MAX_PIXELS = 1920 * 1088  # one picture; more than a clip's frames would fit into most memories
 # Between 256x256 at 800 kbit/s and 1280x720 at 8000, the rates of the tracks that are shipped, a
 # rate that grows with the pixels to this power meets both.
 RATE_EXPONENT = 0.871
@@ -38,7 +38,7 @@ FRAME_TOLERANCE = Fraction(1, 100)
 
 
 @dataclass(frozen=True)
-class Terms:
+class ResolvedRequest:
     """The entrant and the settings of one video."""
 
     entrant: Entrant
@@ -50,16 +50,16 @@ class Terms:
         return f"{self.track.width}x{self.track.height}"
 
 
-class Catalogue:
+class Catalog:
     """The entrants that are offered, and what they can be asked for."""
 
-    def __init__(self, entrants: Sequence[Entrant], *, most_seconds: float) -> None:
+    def __init__(self, entrants: Sequence[Entrant], *, max_seconds: float) -> None:
         """Take entrants in.
 
         Raises:
             SpecError: Two have one name, or one cannot make videos of a prompt.
         """
-        self.most_seconds = most_seconds
+        self.max_seconds = max_seconds
         self.entrants: dict[str, Entrant] = {}
         for entrant in entrants:
             if entrant.slug in self.entrants:
@@ -69,10 +69,10 @@ class Catalogue:
                     f"{entrant.name} is a folder of clips and makes none of a new prompt; "
                     "serve entrants of another kind."
                 )
-            if not any(_sound_of(entrant, modality) for modality in OFFERED):
+            if not any(_audio_choices(entrant, modality) for modality in MODALITIES):
                 raise SpecError(
                     f"{entrant.name} competes in {', '.join(entrant.tracks)}; to be served it "
-                    f"needs one of {', '.join(OFFERED)}, with or without {AUDIO_SUFFIX}."
+                    f"needs one of {', '.join(MODALITIES)}, with or without {AUDIO_SUFFIX}."
                 )
             self.entrants[entrant.slug] = entrant
 
@@ -83,10 +83,10 @@ class Catalogue:
             SpecError: naming the entrant, and why.
         """
         for slug, entrant in self.entrants.items():
-            for modality in OFFERED:
-                if _sound_of(entrant, modality):
+            for modality in MODALITIES:
+                if _audio_choices(entrant, modality):
                     asked = CreateVideo(model=slug, prompt="check")
-                    check(entrant, self._settings(entrant, asked, modality))
+                    check(entrant, self._track_settings(entrant, asked, modality))
 
     def find(self, model: str | None) -> Entrant:
         """The entrant of a slug or name; without one the only entrant there is.
@@ -108,7 +108,7 @@ class Catalogue:
             code="model_not_found",
         )
 
-    def agree(self, asked: CreateVideo, *, with_image: bool) -> Terms:
+    def resolve(self, asked: CreateVideo, *, with_image: bool) -> ResolvedRequest:
         """What the entrant is to make.
 
         Raises:
@@ -116,23 +116,25 @@ class Catalogue:
         """
         entrant = self.find(asked.model)
         modality: Modality = "image-to-video" if with_image else "text-to-video"
-        if not _sound_of(entrant, modality):
+        if not _audio_choices(entrant, modality):
             told = (
                 "input_reference cannot be used: it makes videos of texts alone; leave it out"
                 if with_image
                 else "input_reference is missing: it makes videos of a first image; give one"
             )
             raise BadRequest(f"{entrant.name}: {told}.", param="input_reference")
-        track = self._settings(entrant, asked, modality)
+        track = self._track_settings(entrant, asked, modality)
         try:
             check(entrant, track)
         except GeneratorError as error:
             raise BadRequest(str(error)) from error
-        return Terms(entrant, track)
+        return ResolvedRequest(entrant, track)
 
-    def _settings(self, entrant: Entrant, asked: CreateVideo, modality: Modality) -> TrackSettings:
+    def _track_settings(
+        self, entrant: Entrant, asked: CreateVideo, modality: Modality
+    ) -> TrackSettings:
         width, height = _size(entrant, asked.size)
-        fps = asked.fps or _own_fps(entrant)
+        fps = asked.fps or _model_fps(entrant)
         frames = self._frames(entrant, asked, fps)
         audio = _audio(entrant, asked.audio, modality)
         pixels = Fraction(width * height, SAMPLE_SIZE**2)
@@ -156,23 +158,23 @@ class Catalogue:
             seconds = Fraction(SAMPLE_FRAMES, SAMPLE_FPS)
         else:
             seconds = Fraction(asked.seconds)
-        if seconds > self.most_seconds:
+        if seconds > self.max_seconds:
             raise BadRequest(
                 f"seconds is {float(seconds):g}; ask {entrant.name} for "
-                f"{self.most_seconds:g} or fewer.",
+                f"{self.max_seconds:g} or fewer.",
                 param="seconds",
             )
         return max(1, math.ceil(seconds * fps - FRAME_TOLERANCE))
 
 
-def _sound_of(entrant: Entrant, modality: Modality) -> tuple[bool, ...]:
+def _audio_choices(entrant: Entrant, modality: Modality) -> tuple[bool, ...]:
     """With sound, without, or both, as the entrant competes; with sound first."""
     names = {True: modality + AUDIO_SUFFIX, False: modality}
     return tuple(audio for audio, name in names.items() if name in entrant.tracks)
 
 
 def _audio(entrant: Entrant, asked: bool | None, modality: Modality) -> bool:
-    possible = _sound_of(entrant, modality)
+    possible = _audio_choices(entrant, modality)
     if asked and True not in possible:
         raise BadRequest(f"{entrant.name} makes no sound; leave audio out or false.", param="audio")
     # Sound can always be left away.
@@ -191,16 +193,16 @@ def _size(entrant: Entrant, asked: str | None) -> tuple[int, int]:
             f"size is {asked[:40]!r}; write width x height such as 1280x720.", param="size"
         )
     width, height = int(match[1]), int(match[2])
-    if min(width, height) < LEAST_SIDE or width % 2 or height % 2 or width * height > MOST_PIXELS:
+    if min(width, height) < MIN_SIDE or width % 2 or height % 2 or width * height > MAX_PIXELS:
         raise BadRequest(
-            f"size is {asked}; each side is even and {LEAST_SIDE} or more, "
-            f"both together {MOST_PIXELS} pixels or fewer.",
+            f"size is {asked}; each side is even and {MIN_SIDE} or more, "
+            f"both together {MAX_PIXELS} pixels or fewer.",
             param="size",
         )
     return width, height
 
 
-def _own_fps(entrant: Entrant) -> Fraction:
+def _model_fps(entrant: Entrant) -> Fraction:
     """The rate of the frames that the model makes, where its spec says it."""
     written = entrant.backend.options.get("fps", SAMPLE_FPS)
     try:

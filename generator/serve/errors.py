@@ -96,7 +96,7 @@ def on_http_error(request: Request, error: Exception) -> JSONResponse:
     )
 
 
-def on_crash(_: Request, __: Exception) -> JSONResponse:
+def on_unhandled_error(_: Request, __: Exception) -> JSONResponse:
     """The response where the server itself is at fault; the log has the traceback."""
     return _response(500, "The server failed; its log says where.", kind="server_error")
 

@@ -7,16 +7,16 @@ from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
 from generator.serve.errors import BadRequest
-from generator.serve.images import PARAM, from_reference
+from generator.serve.images import PARAM, decode_reference
 from generator.serve.schemas import CreateVideo
 
-MOST_FIELDS = 64
+MAX_FIELDS = 64
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 # How a form writes an object's only key.
 NESTED_URL = f"{PARAM}[image_url]"
 
 
-async def read_create(request: Request, *, most_bytes: int) -> tuple[CreateVideo, bytes | None]:
+async def read_create(request: Request, *, max_bytes: int) -> tuple[CreateVideo, bytes | None]:
     """The parameters of a new video, and its first image's bytes.
 
     Raises:
@@ -25,7 +25,7 @@ async def read_create(request: Request, *, most_bytes: int) -> tuple[CreateVideo
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in FORMS:
         try:
-            values, image = await _read_form(request, most_bytes=most_bytes)
+            values, image = await _read_form(request, max_bytes=max_bytes)
         except (LookupError, UnicodeError):
             raise BadRequest("The form's charset is not known here; send it as UTF-8.") from None
     elif kind == "application/json" or not kind:
@@ -35,16 +35,16 @@ async def read_create(request: Request, *, most_bytes: int) -> tuple[CreateVideo
     return CreateVideo.read(values), image
 
 
-async def _read_form(request: Request, *, most_bytes: int) -> tuple[dict[str, Any], bytes | None]:
+async def _read_form(request: Request, *, max_bytes: int) -> tuple[dict[str, Any], bytes | None]:
     values: dict[str, Any] = {}
     image: bytes | None = None
-    limits = {"max_files": 1, "max_fields": MOST_FIELDS, "max_part_size": most_bytes}
+    limits = {"max_files": 1, "max_fields": MAX_FIELDS, "max_part_size": max_bytes}
     async with request.form(**limits) as form:
         for key, value in form.multi_items():
             if key == PARAM and isinstance(value, UploadFile):
                 image = await value.read()
             elif key in (PARAM, NESTED_URL):
-                image = from_reference(value)
+                image = decode_reference(value)
             elif isinstance(value, UploadFile):
                 raise BadRequest(f"{key} is a file; only {PARAM} may be one.", param=key)
             else:
@@ -60,4 +60,4 @@ def _read_json(body: bytes) -> tuple[dict[str, Any], bytes | None]:
     if not isinstance(values, dict):
         raise BadRequest("The body is no JSON object; send one with model and prompt.")
     reference = values.pop(PARAM, None)
-    return values, None if reference is None else from_reference(reference)
+    return values, None if reference is None else decode_reference(reference)

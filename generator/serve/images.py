@@ -11,7 +11,7 @@ from generator.media.images import IMAGE_FORMATS
 from generator.serve.errors import BadRequest
 
 PARAM = "input_reference"
-MOST_PIXELS = 4096 * 4096
+MAX_PIXELS = 4096 * 4096
 DATA_URL = "data:image/"
 
 
@@ -26,10 +26,10 @@ def check_image(data: bytes) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(BytesIO(data), formats=IMAGE_FORMATS) as image:
-                if image.width * image.height > MOST_PIXELS:
+                if image.width * image.height > MAX_PIXELS:
                     raise BadRequest(
                         f"{PARAM} has {image.width}x{image.height} pixels; "
-                        f"scale it to {MOST_PIXELS} or fewer.",
+                        f"scale it to {MAX_PIXELS} or fewer.",
                         param=PARAM,
                     )
                 image.load()
@@ -42,7 +42,7 @@ def check_image(data: bytes) -> None:
         ) from None
 
 
-def from_reference(reference: object) -> bytes:
+def decode_reference(reference: object) -> bytes:
     """The picture of a JSON body's `{"image_url": "data:image/png;base64,..."}`.
 
     Addresses are not fetched: a server that fetches what it is told reaches places that the client

@@ -11,10 +11,10 @@ OPEN_PATHS = ("/healthz",)
 MEBIBYTE = 2**20
 # So much of a body that is too large is read and thrown away: a client that is still sending when
 # its connection is closed does not see why.
-DRAINED = 4
+DISCARD_FACTOR = 4
 
 
-class RequireKey:
+class ApiKeyMiddleware:
     """Refuses requests without the server's key, but for its health."""
 
     def __init__(self, app: ASGIApp, *, key: str) -> None:
@@ -37,11 +37,11 @@ class RequireKey:
         await self.app(scope, receive, send)
 
 
-class LimitBody:
-    """Refuses bodies of more than `most_bytes`, whatever they say of their length."""
+class BodyLimitMiddleware:
+    """Refuses bodies of more than `max_bytes`, whatever they say of their length."""
 
-    def __init__(self, app: ASGIApp, *, most_bytes: int) -> None:
-        self.app, self.most_bytes = app, most_bytes
+    def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
+        self.app, self.max_bytes = app, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through while its body is small enough, or answer 413."""
@@ -49,8 +49,8 @@ class LimitBody:
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
-        if declared.isdecimal() and int(declared) > self.most_bytes:
-            await _drain(receive, self.most_bytes * DRAINED)
+        if declared.isdecimal() and int(declared) > self.max_bytes:
+            await _discard_body(receive, self.max_bytes * DISCARD_FACTOR)
             await self._refusal().as_response()(scope, receive, send)
             return
         seen = 0
@@ -59,7 +59,7 @@ class LimitBody:
             nonlocal seen
             message = await receive()
             seen += len(message.get("body", b""))
-            if seen > self.most_bytes:
+            if seen > self.max_bytes:
                 raise self._refusal()
             return message
 
@@ -67,14 +67,14 @@ class LimitBody:
 
     def _refusal(self) -> ApiError:
         return TooLarge(
-            f"The request has more than {self.most_bytes // MEBIBYTE} MiB; send a smaller image.",
+            f"The request has more than {self.max_bytes // MEBIBYTE} MiB; send a smaller image.",
             param="input_reference",
         )
 
 
-async def _drain(receive: Receive, most_bytes: int) -> None:
+async def _discard_body(receive: Receive, max_bytes: int) -> None:
     seen = 0
-    while seen <= most_bytes:
+    while seen <= max_bytes:
         message = await receive()
         seen += len(message.get("body", b""))
         if not message.get("more_body", False):

@@ -13,7 +13,7 @@ CELL_WIDTH = 320  # pixels, or the video's own width where that is less
 
 def thumbnail(file: Path) -> bytes:
     """The first frame, as WebP."""
-    return _encoded(Image.fromarray(decode(file, until_s=0.0).frames[0]), "WEBP")
+    return _encode(Image.fromarray(decode(file, until_s=0.0).frames[0]), "WEBP")
 
 
 def spritesheet(file: Path) -> bytes:
@@ -29,10 +29,10 @@ def spritesheet(file: Path) -> bytes:
         row, column = divmod(cell, SHEET_COLUMNS)
         place = column * cell_width, row * cell_height
         sheet.paste(frame.resize((cell_width, cell_height)), place)
-    return _encoded(sheet, "JPEG")
+    return _encode(sheet, "JPEG")
 
 
-def _encoded(picture: Image.Image, form: str) -> bytes:
+def _encode(picture: Image.Image, form: str) -> bytes:
     buffer = BytesIO()
     picture.save(buffer, form)
     return buffer.getvalue()

@@ -19,9 +19,9 @@ from generator.serve.schemas import VideoError
 from generator.serve.store import STOPPED, VideoStore
 
 # How long a client that found no place should wait: about one video's time, within these.
-LEAST_WAIT_S, MOST_WAIT_S = 1, 60
+MIN_WAIT_S, MAX_WAIT_S = 1, 60
 REMEMBERED = 8  # the last videos whose times say how long one takes
-MOST_PROGRESS = 99  # percent, until the file is there
+MAX_PROGRESS = 99  # percent, until the file is there
 
 
 logger = logging.getLogger(__name__)
@@ -46,15 +46,15 @@ class _Job:
             timer.start()
 
 
-class WorkQueue:
+class JobQueue:
     """First come, first served; a request's `prompt_id` is the video's id."""
 
-    def __init__(self, store: VideoStore, *, most_waiting: int, workers: int) -> None:
-        self._store, self._most_waiting = store, most_waiting
+    def __init__(self, store: VideoStore, *, max_waiting: int, workers: int) -> None:
+        self._store, self._most_waiting = store, max_waiting
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
         self._in_work: dict[str, _Job] = {}
-        self._took: deque[float] = deque(maxlen=REMEMBERED)
+        self._durations: deque[float] = deque(maxlen=REMEMBERED)
         self._closing = False
         self._threads = [
             threading.Thread(target=self._work, name=f"video-{number}", daemon=True)
@@ -63,7 +63,7 @@ class WorkQueue:
         for thread in self._threads:
             thread.start()
 
-    def refuse_if_full(self) -> None:
+    def check_capacity(self) -> None:
         """Refuse a video that would have to wait behind too many.
 
         Raises:
@@ -73,8 +73,8 @@ class WorkQueue:
             idle = len(self._threads) - len(self._in_work)
             if len(self._waiting) < self._most_waiting + max(0, idle):
                 return
-            usual = sum(self._took) / len(self._took) if self._took else LEAST_WAIT_S
-        wait = min(MOST_WAIT_S, max(LEAST_WAIT_S, math.ceil(usual)))
+            usual = sum(self._durations) / len(self._durations) if self._durations else MIN_WAIT_S
+        wait = min(MAX_WAIT_S, max(MIN_WAIT_S, math.ceil(usual)))
         raise QueueFull(
             f"{self._most_waiting} videos wait already; ask again in {wait} s.",
             code="rate_limit_exceeded",
@@ -88,7 +88,7 @@ class WorkQueue:
             QueueFull: As many wait as may.
         """
         with self._changed:
-            self.refuse_if_full()
+            self.check_capacity()
             self._waiting.append(_Job(request))
             self._changed.notify()
 
@@ -109,7 +109,7 @@ class WorkQueue:
         with self._changed:
             job = self._in_work.get(video_id)
             share = 0.0 if job is None or job.worker is None else job.worker.progress
-        return min(MOST_PROGRESS, int(share * 100))
+        return min(MAX_PROGRESS, int(share * 100))
 
     def close(self) -> None:
         """Stop all work; what was not finished has failed."""
@@ -143,14 +143,14 @@ class WorkQueue:
                 self._store.fail(job.video_id, VideoError(code="server_error", message=told))
             with self._changed:
                 del self._in_work[job.video_id]
-                self._took.append(time.monotonic() - started)
+                self._durations.append(time.monotonic() - started)
                 # Its process was told to stop, and would take the next video with it.
                 stopped = job.cancelled or self._closing
             if stopped and worker is not None:
-                _leave(worker)
+                _stop_worker(worker)
                 worker = None
         if worker is not None:
-            _leave(worker)
+            _stop_worker(worker)
 
     def _next(self) -> _Job | None:
         with self._changed:
@@ -180,6 +180,6 @@ class WorkQueue:
             self._store.fail(job.video_id, failed)
 
 
-def _leave(worker: WorkerProcess) -> None:
+def _stop_worker(worker: WorkerProcess) -> None:
     worker.stop()
     worker.join()

@@ -9,16 +9,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from generator.jsonable import storable_text
 from generator.serve.errors import BadRequest
 
-MOST_PROMPT = 32_000  # characters, as the OpenAI API has it
-MOST_SEED = 2**63 - 1  # what a generator of torch takes
-MOST_PAGE = 100
-MOST_SECONDS = 24 * 3600  # no server makes as much; a number of a million digits takes for ever
-MOST_RATE = 20  # characters, as in 24000/1001
+MAX_PROMPT = 32_000  # characters, as the OpenAI API has it
+MAX_SEED = 2**63 - 1  # what a generator of torch takes
+MAX_PAGE = 100
+MAX_SECONDS = 24 * 3600  # no server makes as much; a number of a million digits takes for ever
+MAX_RATE = 20  # characters, as in 24000/1001
 Status = Literal["queued", "in_progress", "completed", "failed"]
 Variant = Literal["video", "thumbnail", "spritesheet"]
 
 
-class _Checked(BaseModel):
+class _RequestModel(BaseModel):
     """Values from outside: the first that is wrong is told, and names its parameter."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,32 +51,32 @@ class _Checked(BaseModel):
 
 
 def _short(rate: object) -> object:
-    if isinstance(rate, str) and (len(rate) > MOST_RATE or "e" in rate.lower()):
+    if isinstance(rate, str) and (len(rate) > MAX_RATE or "e" in rate.lower()):
         raise ValueError("write frames a second such as 24, 23.976 or 24000/1001")
     return rate
 
 
-class CreateVideo(_Checked):
+class CreateVideo(_RequestModel):
     """The parameters of a new video, beside its image; from `seed` on those of `extra_body`."""
 
-    prompt: str = Field(min_length=1, max_length=MOST_PROMPT, pattern=r"\S")
+    prompt: str = Field(min_length=1, max_length=MAX_PROMPT, pattern=r"\S")
     model: str | None = None
-    seconds: Annotated[Decimal, Field(gt=0, le=MOST_SECONDS, decimal_places=9)] | None = None
+    seconds: Annotated[Decimal, Field(gt=0, le=MAX_SECONDS, decimal_places=9)] | None = None
     size: str | None = None
-    seed: Annotated[int, Field(ge=0, le=MOST_SEED)] | None = None
+    seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
     fps: Annotated[Fraction, BeforeValidator(_short), Field(ge=1, le=60)] | None = None
     audio: bool | None = None
 
 
-class ListVideos(_Checked):
+class ListVideos(_RequestModel):
     """Which page of the videos."""
 
     after: str | None = None
-    limit: int = Field(default=20, ge=1, le=MOST_PAGE)
+    limit: int = Field(default=20, ge=1, le=MAX_PAGE)
     order: Literal["asc", "desc"] = "desc"
 
 
-class Download(_Checked):
+class Download(_RequestModel):
     """Which file of a video."""
 
     variant: Variant = "video"
@@ -115,7 +115,7 @@ class Video(BaseModel):
         return self.status in ("completed", "failed")
 
 
-def page_of(videos: list[Video], *, has_more: bool) -> dict[str, Any]:
+def list_response(videos: list[Video], *, has_more: bool) -> dict[str, Any]:
     """A page as the client's cursor reads it."""
     return {
         "object": "list",

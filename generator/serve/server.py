@@ -13,9 +13,9 @@ import uvicorn
 from generator.engine.process import preload
 from generator.errors import GeneratorError
 from generator.serve.app import make_app
-from generator.serve.catalog import Catalogue
+from generator.serve.catalog import Catalog
 from generator.serve.middleware import MEBIBYTE
-from generator.serve.queue import WorkQueue
+from generator.serve.queue import JobQueue
 from generator.serve.service import VideoService
 from generator.serve.store import VideoStore
 from generator.spec import Entrant
@@ -36,7 +36,7 @@ class ServeOptions:
     keep: int = 64  # finished videos
     keep_hours: float = 24.0
     upload_mib: int = 16
-    most_seconds: float = 20.0  # of a video
+    max_seconds: float = 20.0  # of a video
     api_key_env: str | None = None  # the environment variable with the key that clients must send
 
 
@@ -49,8 +49,8 @@ def serve(
         GeneratorError: An entrant cannot be served, the port, the folder or the key is not there.
     """
     key = _read_key(options.api_key_env)
-    catalogue = Catalogue(entrants, most_seconds=options.most_seconds)
-    catalogue.check()
+    catalog = Catalog(entrants, max_seconds=options.max_seconds)
+    catalog.check()
     with ExitStack() as stack:
         listening = stack.enter_context(_listen(options.host, options.port))
         store = VideoStore(
@@ -59,14 +59,14 @@ def serve(
             keep_s=options.keep_hours * HOUR_S,
         )
         preload(entrants)
-        queue = WorkQueue(store, most_waiting=options.queue, workers=options.workers)
-        service = VideoService(catalogue, store, queue)
+        queue = JobQueue(store, max_waiting=options.queue, workers=options.workers)
+        service = VideoService(catalog, store, queue)
 
         def stop() -> None:
             queue.close()
             stack.close()
 
-        app = make_app(service, most_bytes=options.upload_mib * MEBIBYTE, key=key, on_stop=stop)
+        app = make_app(service, max_bytes=options.upload_mib * MEBIBYTE, key=key, on_stop=stop)
         config = uvicorn.Config(
             app,
             access_log=False,

@@ -5,25 +5,25 @@ import threading
 from pathlib import Path
 
 from generator.clips import ClipRequest
-from generator.serve.catalog import Catalogue
+from generator.serve.catalog import Catalog
 from generator.serve.errors import BadRequest, NotFound
 from generator.serve.images import check_image
-from generator.serve.queue import WorkQueue
+from generator.serve.queue import JobQueue
 from generator.serve.schemas import CreateVideo, ListVideos, Video
 from generator.serve.store import VideoStore
 
 SEEDS = 2**32
-IMAGES_AT_ONCE = 2  # an opened picture takes up to a thousand times its file's bytes
+MAX_OPEN_IMAGES = 2  # an opened picture takes up to a thousand times its file's bytes
 
 
 class VideoService:
     """The videos of a server."""
 
-    def __init__(self, catalogue: Catalogue, store: VideoStore, queue: WorkQueue) -> None:
-        self.catalogue = catalogue
+    def __init__(self, catalog: Catalog, store: VideoStore, queue: JobQueue) -> None:
+        self.catalog = catalog
         self.store = store
         self.queue = queue
-        self._opening = threading.Semaphore(IMAGES_AT_ONCE)
+        self._image_slots = threading.Semaphore(MAX_OPEN_IMAGES)
 
     def create(self, asked: CreateVideo, image: bytes | None) -> Video:
         """Order a video.
@@ -32,10 +32,10 @@ class VideoService:
             BadRequest: A parameter or the image cannot be used.
             QueueFull: Too many videos wait.
         """
-        terms = self.catalogue.agree(asked, with_image=image is not None)
-        self.queue.refuse_if_full()  # before an image is opened and stored
+        terms = self.catalog.resolve(asked, with_image=image is not None)
+        self.queue.check_capacity()  # before an image is opened and stored
         if image is not None:
-            with self._opening:
+            with self._image_slots:
                 check_image(image)
         seed = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
         video = Video(

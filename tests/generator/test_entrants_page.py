@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small_clips import entrant_of, small_track
 
-from generator.backends.diffusers.oom_fallback import MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED, TILED
+from generator.backends.diffusers.oom_fallback import MODEL_OFFLOAD, SEQUENTIAL_OFFLOAD, VAE_TILING
 from generator.backends.diffusers.options import OPTIONS
 from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate
@@ -31,8 +31,8 @@ def test_every_option_of_the_diffusers_backend_has_its_row() -> None:
 
 
 def test_a_step_down_is_named_as_clips_name_it() -> None:
-    assert TILED in DIFFUSERS
-    for step in (MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED):
+    assert VAE_TILING in DIFFUSERS
+    for step in (MODEL_OFFLOAD, SEQUENTIAL_OFFLOAD):
         kind = step.rpartition(": ")[2].removesuffix(" offload")
         assert f'on a GPU, `offload = "{kind}"`' in DIFFUSERS
 

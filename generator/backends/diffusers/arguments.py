@@ -17,8 +17,8 @@ SIDES = ("height", "width")
 FRAME_COUNT = ("num_frames", "video_length")
 FRAME_RATE = ("frame_rate", "fps")
 COUNTS = (*FRAME_COUNT, "num_inference_steps")
-MOST_PIXELS_A_SIDE = 8192  # beyond what any of these models was trained on, and a rendition holds
-MOST = 100_000  # frames or steps
+MAX_SIDE = 8192  # beyond what any of these models was trained on, and a rendition holds
+MAX_COUNT = 100_000  # frames or steps
 # What pipelines call one thing, the usual name first.
 IMAGE = ("image", "input_image")
 VIDEO = ("video", "input_video")
@@ -38,7 +38,15 @@ RESERVED = frozenset(
     }
 )
 # What every request gives, in tracks of all kinds.
-GIVEN = ("prompt", "generator", "output_type", "height", "width", *FRAME_COUNT, *FRAME_RATE)
+REQUEST_ARGUMENTS = (
+    "prompt",
+    "generator",
+    "output_type",
+    "height",
+    "width",
+    *FRAME_COUNT,
+    *FRAME_RATE,
+)
 
 
 @dataclass
@@ -59,7 +67,7 @@ def check_call(entrant: Entrant, call: Callable[..., Any]) -> None:
     for key in entrant.backend.call:
         if key in RESERVED:
             raise SpecError(f"{entrant.name}: backend.call.{key} is set by the request; remove it.")
-        if key not in known and not _takes_any(known):
+        if key not in known and not _accepts_any(known):
             open_to = ", ".join(sorted(set(known) - RESERVED - {"self"}))
             raise SpecError(
                 f"{entrant.name}: backend.call.{key} is no argument of the pipeline; "
@@ -81,12 +89,12 @@ def check_values(entrant: Entrant, call: Callable[..., Any]) -> None:
     for key, value in entrant.backend.call.items():
         where = f"{entrant.name}: backend.call.{key} is {value!r}"
         if key in types and not _fits(value, types[key]):
-            raise SpecError(f"{where}; the pipeline takes {_in_words(types[key])}.")
+            raise SpecError(f"{where}; the pipeline takes {_type_name(types[key])}.")
         if key in (*SIDES, *COUNTS):
-            most = MOST_PIXELS_A_SIDE if key in SIDES else MOST
+            most = MAX_SIDE if key in SIDES else MAX_COUNT
             if type(value) is not int or not 1 <= value <= most:
                 raise SpecError(f"{where}; give a whole number from 1 to {most}.")
-        if key in FRAME_RATE and (type(value) not in (int, float) or not 0 < value <= MOST):
+        if key in FRAME_RATE and (type(value) not in (int, float) or not 0 < value <= MAX_COUNT):
             raise SpecError(f"{where}; give frames a second.")
 
 
@@ -107,7 +115,7 @@ def _fits(value: Any, kind: Any) -> bool:
     return True
 
 
-def _in_words(kind: Any) -> str:
+def _type_name(kind: Any) -> str:
     told = getattr(kind, "__name__", None) if isinstance(kind, type) else None
     return told or str(kind).replace("typing.", "")
 
@@ -121,12 +129,12 @@ def check_modality(entrant: Entrant, call: Callable[..., Any], modality: Modalit
     known = inspect.signature(call).parameters
     source = SOURCE.get(modality, ())
     for names in (("prompt",), source):
-        if names and not _takes_any(known) and not any(name in known for name in names):
+        if names and not _accepts_any(known) and not any(name in known for name in names):
             raise SpecError(
                 f"{entrant.name}: the pipeline takes no {names[0]}, which {modality} tracks give; "
                 "name another pipeline class in backend.pipeline or remove the track."
             )
-    given = {*GIVEN, *source, *entrant.backend.call, "self"}
+    given = {*REQUEST_ARGUMENTS, *source, *entrant.backend.call, "self"}
     for name, parameter in known.items():
         variadic = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         if parameter.default is parameter.empty and not variadic and name not in given:
@@ -136,11 +144,11 @@ def check_modality(entrant: Entrant, call: Callable[..., Any], modality: Modalit
             )
 
 
-def _takes_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
+def _accepts_any(parameters: Mapping[str, inspect.Parameter]) -> bool:
     return any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
-def arrange_call(
+def build_call(
     pipeline: Any,
     track: TrackSettings,
     *,
@@ -155,7 +163,7 @@ def arrange_call(
     """
     known = inspect.signature(pipeline.__call__).parameters
     arguments = CallArguments(passed={})
-    frames = _round_up_frames(pipeline, math.ceil(track.frames / track.fps * fps))
+    frames = _round_up_frame_count(pipeline, math.ceil(track.frames / track.fps * fps))
     multiple = size_multiple(pipeline)
     rate = int(fps) if fps.denominator == 1 else float(fps)
     wanted: list[tuple[Iterable[str], Any]] = [
@@ -177,7 +185,7 @@ def arrange_call(
 
 def size_multiple(pipeline: Any) -> int:
     """What height and width must be a multiple of: pixels a latent times latents a patch."""
-    pixels = _first_whole(
+    pixels = _first_int(
         pipeline, "vae_scale_factor_spatial", "vae_spatial_compression_ratio", "vae_scale_factor"
     )
     config = getattr(getattr(pipeline, "transformer", None), "config", None)
@@ -193,9 +201,9 @@ def is_rounded_up(width: int, height: int, track: TrackSettings, *, multiple: in
     return 0 <= right < multiple and 0 <= below < multiple and right + below > 0
 
 
-def _round_up_frames(pipeline: Any, frames: int) -> int:
+def _round_up_frame_count(pipeline: Any, frames: int) -> int:
     # Video autoencoders keep the first frame apart and compress the others in groups.
-    group = _first_whole(
+    group = _first_int(
         pipeline,
         "vae_scale_factor_temporal",
         "vae_temporal_compression_ratio",
@@ -204,7 +212,7 @@ def _round_up_frames(pipeline: Any, frames: int) -> int:
     return math.ceil((frames - 1) / group) * group + 1
 
 
-def _first_whole(pipeline: Any, *names: str) -> int:
+def _first_int(pipeline: Any, *names: str) -> int:
     for name in names:
         value = getattr(pipeline, name, None)
         if isinstance(value, int) and value > 0:

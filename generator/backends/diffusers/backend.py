@@ -13,23 +13,23 @@ from generator.backends.diffusers.arguments import (
     FRAME_COUNT,
     SOURCE,
     CallArguments,
-    arrange_call,
+    build_call,
     check_call,
     check_modality,
     size_multiple,
 )
 from generator.backends.diffusers.loading import check_parts, download, load, pipeline_class
-from generator.backends.diffusers.oom_fallback import Ladder, empty_cache
+from generator.backends.diffusers.oom_fallback import OomFallback, empty_cache
 from generator.backends.diffusers.options import Options, read_options
 from generator.backends.diffusers.outputs import (
-    can_be_heard,
-    crop_surplus,
+    crop_padding,
+    may_have_sound,
     read_output,
     read_warnings,
 )
-from generator.backends.diffusers.progress import tell_steps
-from generator.backends.diffusers.prompt_cache import remember_prompts
-from generator.backends.diffusers.sources import Canvas, read_source, without_media
+from generator.backends.diffusers.progress import progress_callback
+from generator.backends.diffusers.prompt_cache import cache_prompts
+from generator.backends.diffusers.sources import TargetFormat, read_source, without_media
 from generator.backends.diffusers.weights import check_folder, hash_folder
 from generator.backends.meter import Meter, installed_versions
 from generator.clips import ClipRequest, Provenance, RawClip
@@ -51,7 +51,7 @@ class DiffusersBackend:
     def __init__(self, entrant: Entrant) -> None:
         self.entrant = entrant
         self._pipeline: Any = None
-        self._ladder: Ladder | None = None
+        self._ladder: OomFallback | None = None
         self._weights_sha256: str | None = None
         self._threads_before: int | None = None
 
@@ -69,7 +69,7 @@ class DiffusersBackend:
             return None
         folder = Path(self.options.model)
         index = check_folder(self.entrant.name, folder)
-        return room.fitting_processes(folder, index, self.options)
+        return room.max_processes(folder, index, self.options)
 
     def check(self, track: TrackSettings) -> None:
         """Refuse wrong options, folders and weights, and arguments the pipeline does not have."""
@@ -82,7 +82,7 @@ class DiffusersBackend:
         kind = pipeline_class(name, options, index)
         check_call(self.entrant, kind.__call__)
         check_modality(self.entrant, kind.__call__, track.modality)
-        if track.audio and options.sample_rate is None and not can_be_heard(kind):
+        if track.audio and options.sample_rate is None and not may_have_sound(kind):
             raise SpecError(
                 f"{name}: {kind.__name__} makes no sound, and clips of the track {track.name} "
                 "are heard; remove the track, or set backend.sample_rate if it does make some."
@@ -101,10 +101,10 @@ class DiffusersBackend:
         check_parts(name, options, index)
         kind = pipeline_class(name, options, index)
         check_call(self.entrant, kind.__call__)
-        room.check_room(name, folder, index, options)
+        room.check_model_fits(name, folder, index, options)
         self._pipeline = load(name, folder, kind, options)
-        prompts = remember_prompts(self._pipeline)
-        self._ladder = Ladder(
+        prompts = cache_prompts(self._pipeline)
+        self._ladder = OomFallback(
             self._pipeline,
             name=name,
             device=options.device,
@@ -152,7 +152,7 @@ class DiffusersBackend:
         fps = track.fps if options.fps is None else options.fps
         arguments = self._arguments(request, fps)
 
-        watched = tell_steps(pipeline, call=pipeline.__call__)
+        watched = progress_callback(pipeline, call=pipeline.__call__)
 
         def call() -> Any:
             seeded = torch.Generator("cpu").manual_seed(request.seed)
@@ -165,7 +165,7 @@ class DiffusersBackend:
         raw = read_output(
             output, name=name, pipeline=pipeline, fps=fps, sample_rate=options.sample_rate
         )
-        raw, cropped = crop_surplus(raw, track, multiple=size_multiple(pipeline))
+        raw, cropped = crop_padding(raw, track, multiple=size_multiple(pipeline))
         scheduler = getattr(getattr(pipeline, "scheduler", None), "config", {})
         return raw, Provenance(
             backend="diffusers",
@@ -196,7 +196,7 @@ class DiffusersBackend:
     def _arguments(self, request: ClipRequest, fps: Fraction) -> CallArguments:
         """The call's, with the source made as large and as long as the clip will be."""
         pipeline, track = self._pipeline, request.track
-        arguments = arrange_call(
+        arguments = build_call(
             pipeline,
             track,
             fps=fps,
@@ -204,7 +204,7 @@ class DiffusersBackend:
             given={"prompt": request.prompt, "output_type": "np"},
         )
         passed = arguments.passed
-        canvas = Canvas(
+        canvas = TargetFormat(
             width=passed.get("width", track.width),
             height=passed.get("height", track.height),
             frames=next((passed[name] for name in FRAME_COUNT if name in passed), 1),

@@ -29,7 +29,7 @@ def component_bytes(
     return sizes
 
 
-def check_room(name: str, folder: Path, index: Mapping[str, Any], options: Options) -> None:
+def check_model_fits(name: str, folder: Path, index: Mapping[str, Any], options: Options) -> None:
     """Refuse a model whose weights alone are larger than the memory that is free.
 
     Raises:
@@ -41,18 +41,18 @@ def check_room(name: str, folder: Path, index: Mapping[str, Any], options: Optio
         needed, advice = whole, 'set backend.offload = "model"'
         if options.offload == "model":
             needed, advice = largest, 'set backend.offload = "sequential"'
-        _refuse_less(name, needed, free_gpu_bytes(options.device), options, advice)
+        _check_free(name, needed, available_gpu_memory(options.device), options, advice)
     if not options.on_gpu or options.offload != "none":
-        _refuse_less(name, whole, free_bytes(), options, "free some")
+        _check_free(name, whole, available_memory(), options, "free some")
 
 
-def fitting_processes(folder: Path, index: Mapping[str, Any], options: Options) -> int:
+def max_processes(folder: Path, index: Mapping[str, Any], options: Options) -> int:
     """How many processes can each hold the weights in the machine's free memory; at least one."""
     sizes = component_bytes(folder, index, dtype=options.dtype, variant=options.variant)
-    return max(1, free_bytes() // max(1, sum(sizes.values())))
+    return max(1, available_memory() // max(1, sum(sizes.values())))
 
 
-def free_bytes() -> int:
+def available_memory() -> int:
     """Bytes of memory that this process can still take."""
     import psutil  # type: ignore[import-untyped]
 
@@ -70,14 +70,14 @@ def free_bytes() -> int:
     return min(free, int(limit) - used + sum(files))
 
 
-def free_gpu_bytes(device: str) -> int:
+def available_gpu_memory(device: str) -> int:
     """Bytes of a GPU's memory that nobody has taken, nor torch for itself."""
     import torch
 
     return int(torch.cuda.mem_get_info(device)[0])
 
 
-def _refuse_less(name: str, needed: int, free: int, options: Options, advice: str) -> None:
+def _check_free(name: str, needed: int, free: int, options: Options, advice: str) -> None:
     if needed > free:
         where = f"on {options.device}" if "offload" in advice else "in the machine's memory"
         smaller = "" if SIZES[options.dtype] == 2 else ' or dtype = "bfloat16"'

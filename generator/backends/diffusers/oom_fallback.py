@@ -11,15 +11,15 @@ logger = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-EMPTIED = "ran out of memory: emptied the cache"
-TILED = "ran out of memory: VAE tiling"
-MODEL_OFFLOADED = "ran out of memory: model offload"
-SEQUENTIALLY_OFFLOADED = "ran out of memory: sequential offload"
+CACHE_EMPTIED = "ran out of memory: emptied the cache"
+VAE_TILING = "ran out of memory: VAE tiling"
+MODEL_OFFLOAD = "ran out of memory: model offload"
+SEQUENTIAL_OFFLOAD = "ran out of memory: sequential offload"
 # What allocators say whose errors have no type of their own: torch's on the CPU, and Apple's.
-SAYINGS = ("can't allocate memory", "not enough memory", "out of memory")
+OOM_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
 
 
-class Ladder:
+class OomFallback:
     """Runs a pipeline, a step lower each time that memory runs out.
 
     First the cache is emptied, then the VAE decodes in tiles, then models wait in the machine's
@@ -43,18 +43,18 @@ class Ladder:
         self.device = device
         self.held: tuple[str, ...] = ()  # steps that were taken and stay
         self._forget = forget  # lets go of what else is kept in memory
-        self._below: list[tuple[str, Callable[[], None]]] = []
+        self._remaining: list[tuple[str, Callable[[], None]]] = []
         if not tiled:
-            self._below.append((TILED, self._tile))
+            self._remaining.append((VAE_TILING, self._tile))
         if device != "cpu" and movable:
             offloads = [
-                (MODEL_OFFLOADED, lambda: pipeline.enable_model_cpu_offload(device=device)),
+                (MODEL_OFFLOAD, lambda: pipeline.enable_model_cpu_offload(device=device)),
                 (
-                    SEQUENTIALLY_OFFLOADED,
+                    SEQUENTIAL_OFFLOAD,
                     lambda: pipeline.enable_sequential_cpu_offload(device=device),
                 ),
             ]
-            self._below += offloads[("none", "model", "sequential").index(offload) :]
+            self._remaining += offloads[("none", "model", "sequential").index(offload) :]
 
     def run(self, call: Callable[[], Result]) -> tuple[Result, tuple[str, ...]]:
         """What the call returns, and the steps that it took: it must start afresh every time.
@@ -65,7 +65,7 @@ class Ladder:
         emptied = False
         while True:
             try:
-                return call(), (*((EMPTIED,) if emptied else ()), *self.held)
+                return call(), (*((CACHE_EMPTIED,) if emptied else ()), *self.held)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
@@ -73,12 +73,12 @@ class Ladder:
             # Only here, after the handler, are the failed call's frames gone, and their tensors.
             self._empty()
             if emptied:
-                self._step_down(reason)
+                self._apply_next(reason)
             emptied = True
 
-    def _step_down(self, reason: str) -> None:
-        while self._below:
-            step, take = self._below.pop(0)
+    def _apply_next(self, reason: str) -> None:
+        while self._remaining:
+            step, take = self._remaining.pop(0)
             try:
                 take()
             except (AttributeError, NotImplementedError, ValueError) as error:
@@ -87,7 +87,7 @@ class Ladder:
             logger.warning("%s %s.", self.name, step)
             self.held = (*self.held, step)
             return
-        steps = ", ".join(step.rpartition(": ")[2] for step in (EMPTIED, *self.held))
+        steps = ", ".join(step.rpartition(": ")[2] for step in (CACHE_EMPTIED, *self.held))
         raise BackendError(
             f"{self.name} ran out of memory on {self.device}, also after: {steps} ({reason}); "
             "use a smaller dtype, size or length, or more memory."
@@ -113,7 +113,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(
-        saying in str(error).lower() for saying in SAYINGS
+        saying in str(error).lower() for saying in OOM_MESSAGES
     )
 
 

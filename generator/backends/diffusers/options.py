@@ -32,7 +32,7 @@ DTYPES = ("float32", "bfloat16", "float16")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DEVICE_MAPS = ("balanced",)
 OFFLOADS = ("none", "model", "sequential")
-MOST_FPS = 240
+MAX_FPS = 240
 # Any of these lets torch compile; triton builds its launcher with them too.
 COMPILERS = ("g++", "clang++", "gcc", "clang")
 
@@ -97,11 +97,11 @@ def read_options(entrant: Entrant) -> Options:
         fps=read.fps(),
         sample_rate=read.sample_rate(),
     )
-    _refuse_together(options, read)
+    _check_combinations(options, read)
     return options
 
 
-def _refuse_together(options: Options, read: "_Reader") -> None:
+def _check_combinations(options: Options, read: "_Reader") -> None:
     if options.device_map is not None:
         for other in ("device", "offload"):
             if other in read.given:
@@ -185,7 +185,7 @@ class _Reader:
             fps = Fraction(str(written))
         except (ValueError, ZeroDivisionError):
             fps = Fraction(0)
-        if not 0 < fps <= MOST_FPS:
+        if not 0 < fps <= MAX_FPS:
             raise self.wrong(
                 "fps", f"is {written!r}; give the frames a second that the model makes, such as 16"
             )

@@ -49,7 +49,7 @@ def read_warnings(output: Any) -> tuple[str, ...]:
     return (f"unknown words: {', '.join(words)}",) if words else ()
 
 
-def can_be_heard(kind: type) -> bool:
+def may_have_sound(kind: type) -> bool:
     """Whether a pipeline's output may have sound: where its module has output classes, they say."""
     from diffusers.utils.outputs import BaseOutput
 
@@ -63,7 +63,7 @@ def can_be_heard(kind: type) -> bool:
     return not names or not names.isdisjoint(SOUND)
 
 
-def crop_surplus(
+def crop_padding(
     raw: RawClip, track: TrackSettings, *, multiple: int
 ) -> tuple[RawClip, tuple[str, ...]]:
     """The middle of frames that are larger only because sizes were rounded up for the model."""

@@ -11,7 +11,7 @@ CALLBACK = "callback_on_step_end"
 SHARE_OF_STEPS = 0.9
 
 
-def tell_steps(pipeline: Any, *, call: Callable[..., Any]) -> dict[str, Any]:
+def progress_callback(pipeline: Any, *, call: Callable[..., Any]) -> dict[str, Any]:
     """The argument that has every step told as progress; none for a call without a place for it."""
     if CALLBACK not in inspect.signature(call).parameters:
         return {}

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 # In the machine's memory. The largest encodings known, LTX-2's, are 0.4 GB a prompt.
-MOST_BYTES = 2**30
+MAX_BYTES = 2**30
 _PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True, eq=False)
-class _Kept:
+class _CachedTensor:
     """A tensor in the machine's memory, and where it came from."""
 
     tensor: Any
@@ -27,10 +27,10 @@ class PromptCache:
     are not plain values, or results that hold anything but tensors and plain values, pass through.
     """
 
-    def __init__(self, encode: Callable[..., Any], *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, encode: Callable[..., Any], *, max_bytes: int = MAX_BYTES) -> None:
         self._encode = encode
         self._signature = inspect.signature(encode)
-        self._most_bytes = most_bytes
+        self._most_bytes = max_bytes
         self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
 
@@ -64,7 +64,7 @@ class PromptCache:
             self._bytes -= freed
 
 
-def remember_prompts(pipeline: Any) -> PromptCache | None:
+def cache_prompts(pipeline: Any) -> PromptCache | None:
     """Have the pipeline encode each prompt once; None where it has no method for that."""
     encode = getattr(pipeline, "encode_prompt", None)
     if encode is None:
@@ -91,21 +91,21 @@ def _store(value: Any) -> Any:
     import torch
 
     if isinstance(value, torch.Tensor):
-        return _Kept(value.detach().to("cpu", copy=True), value.device)
+        return _CachedTensor(value.detach().to("cpu", copy=True), value.device)
     if isinstance(value, _PLAIN):
         return value
-    return _like(value, _store)
+    return _map_container(value, _store)
 
 
 def _restore(value: Any) -> Any:
-    if isinstance(value, _Kept):
+    if isinstance(value, _CachedTensor):
         return value.tensor.to(value.device, copy=True)
     if isinstance(value, _PLAIN):
         return value
-    return _like(value, _restore)
+    return _map_container(value, _restore)
 
 
-def _like(value: Any, each: Callable[[Any], Any]) -> Any:
+def _map_container(value: Any, each: Callable[[Any], Any]) -> Any:
     """The same container of what `each` makes of its items."""
     if type(value) is dict:
         return {key: each(item) for key, item in value.items()}
@@ -118,7 +118,7 @@ def _like(value: Any, each: Callable[[Any], Any]) -> Any:
 
 def _size(stored: Any) -> int:
     """Bytes of the tensors in what is kept."""
-    if isinstance(stored, _Kept):
+    if isinstance(stored, _CachedTensor):
         return int(stored.tensor.nbytes)
     if isinstance(stored, dict):
         return sum(_size(item) for item in stored.values())

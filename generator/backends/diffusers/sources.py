@@ -21,7 +21,7 @@ from generator.spec import TrackSettings
 
 
 @dataclass(frozen=True)
-class Canvas:
+class TargetFormat:
     """What the pipeline is asked to make, which its source has to match."""
 
     width: int
@@ -32,7 +32,7 @@ class Canvas:
 
 
 def read_source(
-    request: ClipRequest, *, names: tuple[str, ...], call: Callable[..., Any], canvas: Canvas
+    request: ClipRequest, *, names: tuple[str, ...], call: Callable[..., Any], canvas: TargetFormat
 ) -> dict[str, Any]:
     """The source under the name that the pipeline's call has for it; none for a text's track.
 
@@ -50,7 +50,7 @@ def read_source(
     name = next((name for name in names if name in known), names[0])
     if names == IMAGE:
         image = load_image(request.source, (request.track.width, request.track.height))
-        return {name: Image.fromarray(_on_canvas(np.asarray(image), request.track, canvas))}
+        return {name: Image.fromarray(_pad_to_target(np.asarray(image), request.track, canvas))}
     return {name: _video(request.source, request.track, canvas)}
 
 
@@ -59,17 +59,17 @@ def without_media(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in arguments.items() if key not in (*IMAGE, *VIDEO)}
 
 
-def _video(path: Path, track: TrackSettings, canvas: Canvas) -> list[Image.Image]:
+def _video(path: Path, track: TrackSettings, canvas: TargetFormat) -> list[Image.Image]:
     """The track's time at the model's rate; the last frame stays where the model makes more."""
     frames = needed_frames(track, fps=canvas.fps)
     silent = track.model_copy(update={"audio": False, "fps": canvas.fps, "frames": frames})
     fitted, _ = fit_to_track(decode(path), silent)
     film = list(fitted.frames) + [fitted.frames[-1]] * max(0, canvas.frames - frames)
-    return [Image.fromarray(_on_canvas(frame, track, canvas)) for frame in film]
+    return [Image.fromarray(_pad_to_target(frame, track, canvas)) for frame in film]
 
 
-def _on_canvas(
-    picture: NDArray[np.uint8], track: TrackSettings, canvas: Canvas
+def _pad_to_target(
+    picture: NDArray[np.uint8], track: TrackSettings, canvas: TargetFormat
 ) -> NDArray[np.uint8]:
     """A picture of the track's size in the pipeline's, its edges drawn out over what is cut later.
 

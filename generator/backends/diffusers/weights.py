@@ -21,7 +21,7 @@ CODE_KEY = "auto_map"
 # The hub's cache links from snapshots/COMMIT to blobs/ beside it.
 SNAPSHOTS, BLOBS = "snapshots", "blobs"
 METADATA = "__metadata__"  # the one key of a header that is no tensor
-_LONGEST_HEADER = 100_000_000  # bytes; the format's own limit
+_MAX_HEADER = 100_000_000  # bytes; the format's own limit
 
 
 def check_folder(name: str, folder: Path) -> dict[str, Any]:
@@ -137,16 +137,16 @@ def _is_safetensors(file: Path) -> bool:
         return False
     length = int.from_bytes(head[:8], "little")
     size = file.stat().st_size - 8 - length
-    if length > _LONGEST_HEADER or size < 0:
+    if length > _MAX_HEADER or size < 0:
         return False
     try:
         tensors = [tensor for key, tensor in read_header(file).items() if key != METADATA]
-        return all(_lies_within(tensor, size) for tensor in tensors)
+        return all(_is_valid_tensor(tensor, size) for tensor in tensors)
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
 
 
-def _lies_within(tensor: dict[str, Any], size: int) -> bool:
+def _is_valid_tensor(tensor: dict[str, Any], size: int) -> bool:
     begin, end = tensor["data_offsets"]
     numbers = [begin, end, *tensor["shape"]]
     whole = all(type(number) is int and number >= 0 for number in numbers)

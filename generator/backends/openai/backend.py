@@ -15,7 +15,7 @@ from generator.backends.openai.options import (
     read_key,
     read_options,
 )
-from generator.backends.openai.rate_limit import SharedRate
+from generator.backends.openai.rate_limit import SharedRateLimit
 from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, ClipError
 from generator.media import Limits, decode_for_track
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from generator.backends.openai.client import VideosApi
 
 PACKAGES = ("openai", "av")
-MOST_TIMES = 10  # what was asked for: a length beyond it is a mistake of the server's
+MAX_LENGTH_RATIO = 10  # what was asked for: a length beyond it is a mistake of the server's
 IMAGE_NAME, IMAGE_TYPE = "first.png", "image/png"
 
 
@@ -89,7 +89,7 @@ class OpenaiBackend:
         media = _first_image(request, size)
         if options.requests_per_minute is not None:
             name = f"{options.base_url} {options.api_key_env}"
-            SharedRate(name, per_minute=options.requests_per_minute).wait()
+            SharedRateLimit(name, per_minute=options.requests_per_minute).wait()
         started = time.monotonic()
         deadline = started + options.timeout_s
         arguments = asked | media | {"prompt": request.prompt, "extra_body": extra or None}
@@ -116,7 +116,7 @@ class OpenaiBackend:
             made_s = float(video.seconds)
         except (AttributeError, TypeError, ValueError):
             made_s = math.nan
-        if not 0 < made_s <= MOST_TIMES * asked_s:
+        if not 0 < made_s <= MAX_LENGTH_RATIO * asked_s:
             made_s = asked_s  # the server does not say, or no length that it can have
         return self.entrant.cost_usd(made_s)
 

@@ -15,17 +15,17 @@ from generator.backends.openai.options import OpenaiOptions
 from generator.errors import BackendError, RefusalError
 from generator.progress import report_progress
 
-REQUEST_S = 120.0  # for one answer to begin; a video's file may take longer
-DELETE_S = 3.0  # an interrupted run does not wait longer for its unfinished video to be deleted
+REQUEST_TIMEOUT_S = 120.0  # for one answer to begin; a video's file may take longer
+DELETE_TIMEOUT_S = 3.0  # an interrupted run does not wait longer for its unfinished video to be deleted
 NO_KEY = "no-key"  # the client insists on one, and would take OPENAI_API_KEY for any server
 PENDING = ("queued", "in_progress")
 # Codes of OpenAI's own, before, while and after a video is made.
 REFUSALS = frozenset({"content_policy_violation", "moderation_blocked", "sentinel_block"})
-MOST_WORDS = 300  # characters of what a server says
-RETRY_S, MOST_RETRY_S = 0.5, 8.0  # the client's own
-MOST_BYTES = 4 * 2**20  # of an answer in JSON; a video's file is read elsewhere, and counted there
+MAX_MESSAGE = 300  # characters of what a server says
+RETRY_S, MAX_RETRY_S = 0.5, 8.0  # the client's own
+MAX_BYTES = 4 * 2**20  # of an answer in JSON; a video's file is read elsewhere, and counted there
 FILE = "/content"  # how the addresses of files end
-NO_PACKING = {"Accept-Encoding": "identity"}  # a small packed answer can be a large one
+NO_COMPRESSION = {"Accept-Encoding": "identity"}  # a small packed answer can be a large one
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class VideosApi:
             base_url=options.base_url,
             api_key=key or NO_KEY,
             max_retries=options.max_retries,
-            timeout=REQUEST_S,
-            default_headers=NO_PACKING,
+            timeout=REQUEST_TIMEOUT_S,
+            default_headers=NO_COMPRESSION,
             http_client=openai.DefaultHttpxClient(
                 event_hooks={
                     "response": [
-                        stay_on(httpx2.URL(options.base_url)),
-                        bound(options.host, seconds=min(REQUEST_S, options.timeout_s)),
+                        same_host_only(httpx2.URL(options.base_url)),
+                        bound(options.host, seconds=min(REQUEST_TIMEOUT_S, options.timeout_s)),
                     ]
                 }
             ),
@@ -64,13 +64,13 @@ class VideosApi:
             RefusalError: The server's rules of content do not allow the video.
             BackendError: The server refuses, fails, or needs longer than the deadline.
         """
-        with self._in_our_words():
+        with self._translate_errors():
             video = self._checked(self.client.videos.create(**arguments))
             finished = False
             try:
                 while video.status in PENDING:
                     report_progress((getattr(video, "progress", None) or 0) / 100)
-                    self._keep_to(deadline, f"the video {video.id} is {video.status}")
+                    self._check_deadline(deadline, f"the video {video.id} is {video.status}")
                     time.sleep(self.options.poll_s)
                     video = self._checked(self.client.videos.retrieve(video.id))
                 finished = True
@@ -80,7 +80,7 @@ class VideosApi:
         if video.status != "completed":
             error = video.error
             told = "no reason" if error is None else f"{error.message} ({error.code})"
-            kind = _kind_of(None if error is None else error.code)
+            kind = _error_class(None if error is None else error.code)
             raise kind(f"{self.name}: {self.options.host} made no video: {self._say(told)}")
         return video
 
@@ -90,11 +90,11 @@ class VideosApi:
         Raises:
             BackendError: The server refuses, or the file is too large or comes too slowly.
         """
-        with self._in_our_words():
+        with self._translate_errors():
             for attempt in range(self.options.max_retries):
                 with suppress(httpx2.TransportError):
                     return self._read(video_id, deadline=deadline)
-                time.sleep(min(MOST_RETRY_S, RETRY_S * 2**attempt))
+                time.sleep(min(MAX_RETRY_S, RETRY_S * 2**attempt))
             return self._read(video_id, deadline=deadline)
 
     def close(self) -> None:
@@ -113,7 +113,7 @@ class VideosApi:
                         f"{self.name}: the file from {self.options.host} has more than "
                         f"{self.options.max_download_mib} MiB; ask for a smaller video."
                     )
-                self._keep_to(deadline, "its file is still coming")
+                self._check_deadline(deadline, "its file is still coming")
         return bytes(data)
 
     def _checked(self, video: object) -> Video:
@@ -126,7 +126,7 @@ class VideosApi:
             "Videos API; check backend.base_url."
         )
 
-    def _keep_to(self, deadline: float, state: str) -> None:
+    def _check_deadline(self, deadline: float, state: str) -> None:
         if time.monotonic() > deadline:
             raise BackendError(
                 f"{self.name}: {self.options.host} took more than {self.options.timeout_s:g} s and "
@@ -134,12 +134,12 @@ class VideosApi:
             )
 
     def _delete(self, video_id: str) -> None:
-        hasty = self.client.with_options(timeout=DELETE_S, max_retries=0)
+        hasty = self.client.with_options(timeout=DELETE_TIMEOUT_S, max_retries=0)
         with suppress(openai.OpenAIError):
             hasty.videos.delete(video_id)
 
     @contextmanager
-    def _in_our_words(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         host = self.options.host
         try:
             yield
@@ -153,7 +153,7 @@ class VideosApi:
             if error.status_code == HTTPStatus.NOT_FOUND:
                 told += " Check backend.base_url, which often ends in /v1, and backend.model."
             does = "fails" if error.status_code >= 500 else "refuses"
-            kind = _kind_of(error.code)
+            kind = _error_class(error.code)
             raise kind(f"{self.name}: {host} {does} ({error.status_code}): {told}") from None
         except openai.APITimeoutError:
             raise BackendError(f"{self.name}: {host} does not answer; try again later.") from None
@@ -175,16 +175,16 @@ class VideosApi:
         if self.key is not None:
             told = told.replace(self.key, "…")
         words = " ".join(told.split())
-        short = words if len(words) <= MOST_WORDS else f"{words[:MOST_WORDS]}…"
+        short = words if len(words) <= MAX_MESSAGE else f"{words[:MAX_MESSAGE]}…"
         return short if short.endswith((".", "!", "?", "…")) else f"{short}."
 
 
-def _kind_of(code: object) -> type[BackendError]:
+def _error_class(code: object) -> type[BackendError]:
     """Whether a model would not make a video, or only did not; servers give codes of any type."""
     return RefusalError if isinstance(code, str) and code in REFUSALS else BackendError
 
 
-def stay_on(base: httpx2.URL) -> Callable[[httpx2.Response], None]:
+def same_host_only(base: httpx2.URL) -> Callable[[httpx2.Response], None]:
     """A hook that keeps a server from sending us on to places that only we can reach."""
 
     def forget_other_hosts(response: httpx2.Response) -> None:
@@ -197,7 +197,7 @@ def stay_on(base: httpx2.URL) -> Callable[[httpx2.Response], None]:
 
 
 def bound(host: str, *, seconds: float) -> Callable[[httpx2.Response], None]:
-    """A hook that ends answers of more than `MOST_BYTES` or `seconds`, but for files."""
+    """A hook that ends answers of more than `MAX_BYTES` or `seconds`, but for files."""
 
     def limit(response: httpx2.Response) -> None:
         if response.headers.get("content-encoding", "identity") != "identity":
@@ -206,12 +206,12 @@ def bound(host: str, *, seconds: float) -> Callable[[httpx2.Response], None]:
         if not response.request.url.path.endswith(FILE) and isinstance(
             stream, httpx2.SyncByteStream
         ):
-            response.stream = _Bounded(stream, host, time.monotonic() + seconds)
+            response.stream = _LimitedStream(stream, host, time.monotonic() + seconds)
 
     return limit
 
 
-class _Bounded(httpx2.SyncByteStream):
+class _LimitedStream(httpx2.SyncByteStream):
     def __init__(self, stream: httpx2.SyncByteStream, host: str, deadline: float) -> None:
         self._stream, self._host, self._deadline = stream, host, deadline
 
@@ -219,9 +219,9 @@ class _Bounded(httpx2.SyncByteStream):
         size = 0
         for part in self._stream:
             size += len(part)
-            if size > MOST_BYTES:
+            if size > MAX_BYTES:
                 raise BackendError(
-                    f"{self._host} answers with more than {MOST_BYTES // 2**20} MiB where a "
+                    f"{self._host} answers with more than {MAX_BYTES // 2**20} MiB where a "
                     "video is described."
                 )
             if time.monotonic() > self._deadline:

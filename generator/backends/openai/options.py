@@ -81,10 +81,10 @@ def read_options(entrant: Entrant) -> OpenaiOptions:
     """
     given = entrant.backend.options
     if "api_key" in given or "api_key" in entrant.backend.call:
-        raise _key_in_spec(entrant, "api_key")
+        raise _key_error(entrant, "api_key")
     for place, value in (*given.items(), *entrant.backend.call.items()):
         if isinstance(value, str) and _is_key(place, value):
-            raise _key_in_spec(entrant, place)
+            raise _key_error(entrant, place)
     refuse_unknown_options(entrant, frozenset(OpenaiOptions.model_fields))
     try:
         return OpenaiOptions.model_validate(given)
@@ -198,7 +198,7 @@ def _is_key(place: str, value: str) -> bool:
     return VARIABLE.fullmatch(value) is None or LONG_RUN.search(value) is not None
 
 
-def _key_in_spec(entrant: Entrant, place: str) -> SpecError:
+def _key_error(entrant: Entrant, place: str) -> SpecError:
     # The value stays out of the message: messages end in logs.
     return SpecError(
         f"{entrant.name}: {place} looks like a key, and a key never stands in a spec; put it in "

@@ -11,8 +11,8 @@ import pytest
 import tiny_pipelines
 from small_clips import ball_clip, ball_frames, entrant_of, small_track
 
-from generator.backends.diffusers.arguments import arrange_call
-from generator.backends.diffusers.outputs import crop_surplus, read_output
+from generator.backends.diffusers.arguments import build_call
+from generator.backends.diffusers.outputs import crop_padding, read_output
 from generator.backends.diffusers.weights import hash_folder
 from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate
@@ -179,7 +179,7 @@ class Other:
 
 
 def test_arguments_go_under_the_names_that_the_pipeline_has() -> None:
-    arguments = arrange_call(
+    arguments = build_call(
         Other(), TRACK, fps=Fraction(24), call={"width": 128}, given={"prompt": "a ball", "x": 1}
     )
     assert arguments.passed == {
@@ -252,7 +252,7 @@ def test_outputs_that_are_no_clip_are_refused() -> None:
 
 def test_only_what_was_rounded_up_is_cropped() -> None:
     larger = ball_clip(frames=ball_frames(2, width=128, height=80))
-    cropped, changes = crop_surplus(larger, TRACK, multiple=64)
+    cropped, changes = crop_padding(larger, TRACK, multiple=64)
     assert np.array_equal(cropped.frames, larger.frames[:, 8:72, 16:112])
     assert changes == ("cropped 128x80 to 96x64",)
-    assert crop_surplus(larger, TRACK, multiple=16) == (larger, ())
+    assert crop_padding(larger, TRACK, multiple=16) == (larger, ())

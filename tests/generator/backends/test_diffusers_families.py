@@ -123,12 +123,12 @@ class Recorder:
 def recorder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[Recorder, DiffusersBackend]]:
-    from generator.backends.diffusers.oom_fallback import Ladder
+    from generator.backends.diffusers.oom_fallback import OomFallback
 
     backend = DiffusersBackend(entrant_of("diffusers", model=str(tmp_path), fps=12))
     pipeline = Recorder()
     monkeypatch.setattr(backend, "_pipeline", pipeline)
-    monkeypatch.setattr(backend, "_ladder", Ladder(pipeline, name="Recorder", device="cpu"))
+    monkeypatch.setattr(backend, "_ladder", OomFallback(pipeline, name="Recorder", device="cpu"))
     return pipeline, backend
 
 

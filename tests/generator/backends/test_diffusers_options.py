@@ -309,7 +309,7 @@ def test_memory_that_runs_out_once_costs_a_try_and_is_told(
 def test_a_model_larger_than_memory_is_refused_before_it_is_loaded(
     tiny_wan: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.backends.diffusers.memory_check.free_bytes", lambda: 1000)
+    monkeypatch.setattr("generator.backends.diffusers.memory_check.available_memory", lambda: 1000)
     monkeypatch.setattr("generator.backends.diffusers.backend.load", None)
     entrant = entrant_of("diffusers", model=str(tiny_wan))
     with pytest.raises(BackendError, match=r"as float32 and 0.0 GiB are free in the machine's"):

@@ -104,14 +104,14 @@ def test_too_little_memory_is_said_before_loading(
     message: str | None,
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    monkeypatch.setattr(room, "free_gpu_bytes", lambda device: gpu * GIB)
-    monkeypatch.setattr(room, "free_bytes", lambda: machine * GIB)
+    monkeypatch.setattr(room, "available_gpu_memory", lambda device: gpu * GIB)
+    monkeypatch.setattr(room, "available_memory", lambda: machine * GIB)
     read = read_options(entrant_of("diffusers", model=str(two_gib), **options))
     if message is None:
-        room.check_room("X", two_gib, INDEX, read)
+        room.check_model_fits("X", two_gib, INDEX, read)
         return
     with pytest.raises(BackendError, match=message):
-        room.check_room("X", two_gib, INDEX, read)
+        room.check_model_fits("X", two_gib, INDEX, read)
 
 
 def test_as_many_processes_as_hold_their_weights(
@@ -119,19 +119,19 @@ def test_as_many_processes_as_hold_their_weights(
 ) -> None:
     read = read_options(entrant_of("diffusers", model=str(two_gib), device="cpu"))
     for free, processes in ((0, 1), (3, 1), (5, 2), (8, 4)):
-        monkeypatch.setattr(room, "free_bytes", lambda free=free: free * GIB)
-        assert room.fitting_processes(two_gib, INDEX, read) == processes
+        monkeypatch.setattr(room, "available_memory", lambda free=free: free * GIB)
+        assert room.max_processes(two_gib, INDEX, read) == processes
 
 
 def test_a_container_has_less_than_the_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(room, "CGROUP", tmp_path)
-    machine = room.free_bytes()
+    machine = room.available_memory()
     (tmp_path / "memory.max").write_text("1000\n", encoding="ascii")
     (tmp_path / "memory.current").write_text("700\n", encoding="ascii")
     (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 200\n", encoding="ascii")
-    assert room.free_bytes() == 500  # files that were read give way
+    assert room.available_memory() == 500  # files that were read give way
     (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
-    assert room.free_bytes() > 1000
+    assert room.available_memory() > 1000
     assert machine > 1000

@@ -7,11 +7,11 @@ from collections.abc import Callable
 import pytest
 
 from generator.backends.diffusers.oom_fallback import (
-    EMPTIED,
-    MODEL_OFFLOADED,
-    SEQUENTIALLY_OFFLOADED,
-    TILED,
-    Ladder,
+    CACHE_EMPTIED,
+    MODEL_OFFLOAD,
+    SEQUENTIAL_OFFLOAD,
+    VAE_TILING,
+    OomFallback,
 )
 from generator.errors import BackendError
 
@@ -50,8 +50,8 @@ class Hungry:
         return "clip"
 
 
-def on_gpu(pipeline: Hungry, **changes: object) -> Ladder:
-    return Ladder(pipeline, name="Hungry", device="mps", **changes)  # type: ignore[arg-type]
+def on_gpu(pipeline: Hungry, **changes: object) -> OomFallback:
+    return OomFallback(pipeline, name="Hungry", device="mps", **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -70,10 +70,10 @@ def test_nothing_is_changed_while_memory_lasts() -> None:
 @pytest.mark.parametrize(
     ("times", "told", "steps"),
     [
-        (1, (EMPTIED,), 0),
-        (2, (EMPTIED, TILED), 1),
-        (3, (EMPTIED, TILED, MODEL_OFFLOADED), 2),
-        (4, (EMPTIED, TILED, MODEL_OFFLOADED, SEQUENTIALLY_OFFLOADED), 3),
+        (1, (CACHE_EMPTIED,), 0),
+        (2, (CACHE_EMPTIED, VAE_TILING), 1),
+        (3, (CACHE_EMPTIED, VAE_TILING, MODEL_OFFLOAD), 2),
+        (4, (CACHE_EMPTIED, VAE_TILING, MODEL_OFFLOAD, SEQUENTIAL_OFFLOAD), 3),
     ],
 )
 def test_each_failure_takes_one_step_down(times: int, told: tuple[str, ...], steps: int) -> None:
@@ -99,15 +99,15 @@ def test_a_step_stays_and_later_clips_tell_it_but_an_emptied_cache_is_one_clips(
     pipeline = Hungry(2)
     ladder = on_gpu(pipeline)
     ladder.run(pipeline)
-    assert ladder.run(pipeline) == ("clip", (TILED,))
+    assert ladder.run(pipeline) == ("clip", (VAE_TILING,))
     pipeline.left = 2
-    assert ladder.run(pipeline) == ("clip", (EMPTIED, TILED, MODEL_OFFLOADED))
+    assert ladder.run(pipeline) == ("clip", (CACHE_EMPTIED, VAE_TILING, MODEL_OFFLOAD))
 
 
 def test_the_cpu_has_nothing_to_offload_to() -> None:
     pipeline = Hungry(9)
     with pytest.raises(BackendError, match=r"on cpu, also after: emptied the cache, VAE tiling \("):
-        Ladder(pipeline, name="Hungry", device="cpu").run(pipeline)
+        OomFallback(pipeline, name="Hungry", device="cpu").run(pipeline)
     assert pipeline.steps == ["tiling"]
 
 
@@ -132,7 +132,7 @@ def test_steps_that_the_spec_took_already_are_left_out(
 def test_a_step_that_the_pipeline_does_not_have_is_passed_over() -> None:
     pipeline = Hungry(2)
     del pipeline.vae
-    assert on_gpu(pipeline).run(pipeline) == ("clip", (EMPTIED, MODEL_OFFLOADED))
+    assert on_gpu(pipeline).run(pipeline) == ("clip", (CACHE_EMPTIED, MODEL_OFFLOAD))
 
 
 def test_any_other_error_is_raised_at_once() -> None:
@@ -147,14 +147,14 @@ def test_any_other_error_is_raised_at_once() -> None:
 )
 def test_allocators_without_an_error_type_are_known_by_what_they_say(message: str) -> None:
     pipeline = Hungry(1, lambda: RuntimeError(message))
-    assert on_gpu(pipeline).run(pipeline) == ("clip", (EMPTIED,))
+    assert on_gpu(pipeline).run(pipeline) == ("clip", (CACHE_EMPTIED,))
 
 
 def test_torchs_own_error_is_known() -> None:
     import torch
 
     pipeline = Hungry(1, lambda: torch.OutOfMemoryError("CUDA"))
-    assert on_gpu(pipeline).run(pipeline) == ("clip", (EMPTIED,))
+    assert on_gpu(pipeline).run(pipeline) == ("clip", (CACHE_EMPTIED,))
 
 
 class Tensor:
@@ -173,7 +173,7 @@ def test_what_a_failed_call_held_is_free_before_the_next_try() -> None:
 
     gc.disable()
     try:
-        result, _ = Ladder(object(), name="Hungry", device="cpu").run(call)
+        result, _ = OomFallback(object(), name="Hungry", device="cpu").run(call)
     finally:
         gc.enable()
     assert result == "freed"

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_track
 
-from generator.backends.openai.rate_limit import SharedRate
+from generator.backends.openai.rate_limit import SharedRateLimit
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import SpecError
@@ -271,11 +271,11 @@ def test_turns_are_kept_over_several_backends(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     started = time.monotonic()
     for _ in range(3):
-        SharedRate("a server", per_minute=300).wait()
+        SharedRateLimit("a server", per_minute=300).wait()
     assert 0.4 <= time.monotonic() - started < 5
     (file,) = tmp_path.iterdir()
     file.write_text(repr(time.time() + 1e6), encoding="ascii")  # the clock was set back since
-    SharedRate("a server", per_minute=300).wait()
+    SharedRateLimit("a server", per_minute=300).wait()
 
 
 @pytest.mark.parametrize(

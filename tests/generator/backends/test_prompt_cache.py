@@ -123,7 +123,7 @@ def test_results_that_are_not_known_through_and_through_pass_through() -> None:
 
 def test_the_longest_unused_goes_when_there_is_no_room() -> None:
     encoder = Encoder(torch.zeros(25))  # 100 bytes
-    cache = PromptCache(encoder, most_bytes=250)
+    cache = PromptCache(encoder, max_bytes=250)
     for prompt in ("a", "b", "a", "c", "a", "b"):
         cache(prompt)
     assert encoder.calls == 4  # a, b, c, and b again, which was used longest ago when c came
@@ -134,7 +134,7 @@ def test_the_longest_unused_goes_when_there_is_no_room() -> None:
 
 def test_an_encoding_larger_than_all_room_is_not_kept() -> None:
     encoder = Encoder(torch.zeros(100))
-    cache = PromptCache(encoder, most_bytes=250)
+    cache = PromptCache(encoder, max_bytes=250)
     cache("a")
     cache("a")
     assert encoder.calls == 2

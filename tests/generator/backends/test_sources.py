@@ -8,14 +8,14 @@ from PIL import Image
 from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_track
 
 from generator.backends.diffusers.arguments import IMAGE, VIDEO
-from generator.backends.diffusers.sources import Canvas, read_source
+from generator.backends.diffusers.sources import TargetFormat, read_source
 from generator.clips import ClipRequest
 from generator.errors import ClipError
 from generator.media import encode_rendition
 from generator.media.images import load_image
 
 TRACK = small_track(audio=True)
-SAME = Canvas(WIDTH, HEIGHT, FRAMES, TRACK.fps, multiple=1)
+SAME = TargetFormat(WIDTH, HEIGHT, FRAMES, TRACK.fps, multiple=1)
 
 
 def from_image(prompt: str, input_image: object) -> None: ...

@@ -7,7 +7,7 @@ from small_clips import ball_frames, entrant_of, small_track
 
 from generator.clips import ClipRequest
 from generator.errors import ClipError
-from generator.media.watermark import can_read, check_lettering, telling_words
+from generator.media.watermark import check_watermark, identifying_words, ocr_available
 
 ENTRANT = entrant_of("folder", path="/clips").model_copy(
     update={"name": "Veo 3", "creator": "Google Video Labs"}
@@ -30,18 +30,18 @@ def request(prompt: str = "a ball") -> ClipRequest:
     ],
 )
 def test_only_words_that_tell_the_maker_count(read: set[str], prompt: str, told: set[str]) -> None:
-    assert telling_words(read, ENTRANT, prompt) == told
+    assert identifying_words(read, ENTRANT, prompt) == told
 
 
-@pytest.mark.skipif(not can_read(), reason="needs Tesseract")
+@pytest.mark.skipif(not ocr_available(), reason="needs Tesseract")
 def test_a_watermark_is_found_and_a_plain_clip_passes() -> None:
     frames = ball_frames(6, width=320, height=180)
-    check_lettering(frames, request())
+    check_watermark(frames, request())
     picture = Image.fromarray(frames[-1])
     font = ImageFont.load_default(22)
     ImageDraw.Draw(picture).text((180, 150), "Google Veo", fill="white", font=font)
     marked = frames.copy()
     marked[-1] = np.asarray(picture)
     with pytest.raises(ClipError, match="google, veo"):
-        check_lettering(marked, request())
-    check_lettering(marked, request("a sign that says Google Veo"))
+        check_watermark(marked, request())
+    check_watermark(marked, request("a sign that says Google Veo"))
