@@ -16,7 +16,9 @@ from generator.errors import BackendError, RefusalError
 from generator.progress import report_progress
 
 REQUEST_TIMEOUT_S = 120.0  # for one answer to begin; a video's file may take longer
-DELETE_TIMEOUT_S = 3.0  # an interrupted run does not wait longer for its unfinished video to be deleted
+DELETE_TIMEOUT_S = (
+    3.0  # an interrupted run does not wait longer for its unfinished video to be deleted
+)
 NO_KEY = "no-key"  # the client insists on one, and would take OPENAI_API_KEY for any server
 PENDING = ("queued", "in_progress")
 # Codes of OpenAI's own, before, while and after a video is made.
