@@ -14,7 +14,7 @@ from ratings.errors import OptionError, RatingsError, VotesError
 from ratings.leaderboard import METHODS, leaderboard, leaderboard_by
 from ratings.model.outcomes import BOTH_BAD_RULES, TIE_RULES
 from ratings.votes.battles import Battles
-from ratings.votes.cluster_columns import AUTOMATIC, STAND_INS, Cluster
+from ratings.votes.cluster_columns import AUTOMATIC, COLUMN_ALIASES, Cluster
 from ratings.votes.periods import AUTOMATIC as EVEN_PERIODS
 from ratings.votes.reading import Progress, read_columns
 
@@ -144,7 +144,7 @@ def _clusters(given: list[str] | None) -> Cluster:
 def _wanted(options: argparse.Namespace) -> set[str]:
     """The columns that are read beside those that make a vote: no more than the result needs."""
     wanted = {*(options.cluster or ()), *([options.by] if options.by else ())}
-    wanted |= {STAND_INS[name] for name in wanted if name in STAND_INS}
+    wanted |= {COLUMN_ALIASES[name] for name in wanted if name in COLUMN_ALIASES}
     for name in options.covariate or ():
         wanted |= {name, f"{name}_a", f"{name}_b"}
     if options.report:

@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ratings.arrays import Floats, Mask
 from ratings.errors import OptionError
 from ratings.inference.ranks import interval_ranks, rank_sets
 from ratings.inference.uncertainty import DEFAULT_ROUNDS, intervals
-from ratings.model.bradley_terry import bradley_terry, place_on_scale, why_nobody
-from ratings.model.connectivity import largest_part
+from ratings.model.bradley_terry import bradley_terry, place_on_scale, unrated_reason
+from ratings.model.connectivity import largest_component
 from ratings.model.elo import INITIAL, K, elo
-from ratings.model.outcomes import Rules, points_taken
+from ratings.model.outcomes import Rules, win_matrix
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import Cluster
 from ratings.votes.columns import Outcome
@@ -94,7 +95,7 @@ def leaderboard(
             ratings = place_on_scale(ratings, anchors)
         board["rating"] = ratings.to_numpy()
         board["rank"] = board["rating"].rank(method="min", ascending=False)
-        connected = largest_part(_points(battles, ties, both_bad))
+        connected = largest_component(_points(battles, ties, both_bad))
         parameters |= {"k": K, "initial": INITIAL}
     else:
         fit = bradley_terry(
@@ -127,13 +128,13 @@ def leaderboard(
             rated["rating"].to_numpy(),
             spread.covariance.to_numpy(),
             confidence=confidence,
-            freedom=float(spread.freedom.min()) if len(rated) else np.inf,
+            df=float(spread.df.min()) if len(rated) else np.inf,
         )
         board.loc[is_rated, "rank_lower"] = best
         board.loc[is_rated, "rank_upper"] = worst
         connected = is_rated
         if prior_sd is not None:
-            connected = largest_part(_points(battles, ties, both_bad))
+            connected = largest_component(_points(battles, ties, both_bad))
         parameters |= {
             "tie_parameter": None if np.isnan(fit.tie_parameter) else fit.tie_parameter,
             "confidence": confidence,
@@ -144,7 +145,7 @@ def leaderboard(
             "rounds_left_out": spread.left_out,
             "effects": spread.effects.reset_index().to_dict("records"),
             "prior_sd": prior_sd,
-            "unrated_because": why_nobody(battles, fit),
+            "unrated_because": unrated_reason(battles, fit),
         }
     board["status"] = _statuses(battles, connected, ties, both_bad)
     board = _order(board)[list(COLUMNS)].astype(dict.fromkeys(_RANKS, "Int64"))
@@ -204,7 +205,7 @@ def parameters_of(board: pd.DataFrame) -> dict[str, Any]:
 
 def _count(battles: Battles) -> pd.DataFrame:
     """One row a model in the order of `battles.models`; what is not known yet is empty."""
-    votes = battles.tallies.votes
+    votes = battles.pair_sums.votes
     as_left, as_right = votes.sum(axis=2), votes.sum(axis=1)  # (4, models) each
     counts = {
         "wins": as_left[Outcome.A] + as_right[Outcome.B],
@@ -221,17 +222,15 @@ def _count(battles: Battles) -> pd.DataFrame:
     return board.assign(**dict.fromkeys(empty, np.nan))
 
 
-def _points(battles: Battles, ties: str, both_bad: str) -> NDArray[np.float64]:
-    return points_taken(Rules(ties, both_bad).apply(battles.tallies.votes))
+def _points(battles: Battles, ties: str, both_bad: str) -> Floats:
+    return win_matrix(Rules(ties, both_bad).apply(battles.pair_sums.votes))
 
 
-def _statuses(
-    battles: Battles, connected: NDArray[np.bool_], ties: str, both_bad: str
-) -> NDArray[np.object_]:
+def _statuses(battles: Battles, connected: Mask, ties: str, both_bad: str) -> NDArray[np.object_]:
     """Why a model is rated as it is; won and lost are what the rules leave of the votes."""
     points = _points(battles, ties, both_bad)
     won, lost = points.sum(axis=1) > 0, points.sum(axis=0) > 0
-    few = battles.tallies.votes.sum(axis=(0, 2)) + battles.tallies.votes.sum(axis=(0, 1))
+    few = battles.pair_sums.votes.sum(axis=(0, 2)) + battles.pair_sums.votes.sum(axis=(0, 1))
     return np.select(
         [
             ~connected & (won == lost),

@@ -1,30 +1,99 @@
-"""What the results of reports say, in sentences."""
+"""Results in words: the captions below tables and reports."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
-from ratings.cli import captions
 from ratings.diagnostics.fragility import Fragility
 from ratings.diagnostics.goodness import GoodnessOfFit
 from ratings.dynamic.over_time import OverTime
-from ratings.model.bradley_terry import BradleyTerry, why_nobody
+from ratings.model.bradley_terry import BradleyTerry, unrated_reason
 from ratings.planning.planning import Plan
 from ratings.screening.anomalies import Screening
 from ratings.votes.battles import Battles
 from ratings.votes.periods import describe_length
 
+_TIES = {
+    "half": "half a win to each",
+    "drop": "left out",
+    "davidson": "Davidson's model",
+    "rao-kupper": "Rao and Kupper's model",
+}
+_BOTH_BAD = {"tie": "as a tie", "drop": "left out", "own": "an outcome of its own"}
+_TIE_PARAMETERS = {"davidson": "nu", "rao-kupper": "theta"}
 
-def votes_in_hand(battles: Battles, fit: BradleyTerry, found: Plan) -> list[str]:
+
+def describe_rules(ties: str, both_bad: str, tie_parameter: float | None = None) -> list[str]:
+    """What a tie and "both bad" counted as."""
+    said = f"ties {_TIES[ties]}"
+    if tie_parameter is not None and tie_parameter == tie_parameter and ties in _TIE_PARAMETERS:
+        said += f" ({_TIE_PARAMETERS[ties]} {tie_parameter:.3g})"
+    return [said, f"both bad {_BOTH_BAD[both_bad]}"]
+
+
+def describe_prior(prior_sd: float | None) -> list[str]:
+    """The prior, if there was one."""
+    return [] if prior_sd is None else [f"normal prior of {prior_sd:g} points about the mean"]
+
+
+def describe_anchors(anchors: Mapping[str, float]) -> list[str]:
+    """What the scale hangs on; of several anchors no rating of its own is held."""
+    if not anchors:
+        return []
+    if len(anchors) == 1:
+        return [f"{name} held at {value:g}" for name, value in anchors.items()]
+    *others, last = anchors
+    mean = sum(anchors.values()) / len(anchors)
+    return [f"the mean of {', '.join(others)} and {last} held at {mean:g}"]
+
+
+def describe_fit(fit: BradleyTerry) -> list[str]:
+    """The rules and the prior of a fit, and what acts beside its ratings."""
+    said = describe_rules(fit.ties, fit.both_bad, fit.tie_parameter) + describe_prior(fit.prior_sd)
+    effects = [*(["the side"] if fit.side else []), *fit.covariates]
+    return said + ([f"{' and '.join(effects)} held equal"] if effects else [])
+
+
+def describe_clusters(cluster: str | None, note: str | None) -> str:
+    """What was taken as independent, and why not what was asked for."""
+    return f"by {cluster or 'vote'}" + (f" ({note})" if note else "")
+
+
+def describe_effect(row: Mapping[str, Any]) -> str:
+    """One effect with its interval."""
+    return (
+        f"{row['effect']} {row['estimate']:.1f} ({row['lower']:.1f} to {row['upper']:.1f}) points"
+    )
+
+
+def describe_unrated(why: str | None) -> list[str]:
+    """Why there are no ratings."""
+    return [] if why is None else [f"nobody can be rated, because {why}"]
+
+
+def percent(share: float) -> str:
+    """Such as "95%" or "97.5%"."""
+    return f"{100 * share:g}%"
+
+
+def pluralize(number: int, noun: str) -> str:
+    """Such as "1 vote" or "1,200 votes"."""
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def describe_plan(battles: Battles, fit: BradleyTerry, found: Plan) -> list[str]:
     if found.first is None:
-        why = captions.nobody(why_nobody(battles, fit))
-        return [f"{captions.count(len(battles), 'vote')} in hand", *why]
-    held = f"{captions.count(found.votes, 'vote')} among rated models in hand"
+        why = describe_unrated(unrated_reason(battles, fit))
+        return [f"{pluralize(len(battles), 'vote')} in hand", *why]
+    held = f"{pluralize(found.votes, 'vote')} among rated models in hand"
     if found.first_known:
         return [held, f"{found.first} is told apart from all others"]
     needed = "no number of" if found.first_votes is None else f"{found.first_votes:,} more"
     return [held, f"{needed} votes until {found.first} is told apart from all others"]
 
 
-def tests_made(found: Screening) -> str:
+def describe_tests(found: Screening) -> str:
     made = [test for test in found.tests if found.voters[test].notna().any()]
     if not made:
         return f"none has the {found.least_votes} votes that a test needs"
@@ -33,20 +102,20 @@ def tests_made(found: Screening) -> str:
     return f"tests {', '.join(made)}{without}"
 
 
-def what_flips(battles: Battles, fit: BradleyTerry, found: Fragility) -> str:
+def describe_fragility(battles: Battles, fit: BradleyTerry, found: Fragility) -> str:
     """What the row says, in a sentence."""
     if found.status == "alone":
-        why = captions.nobody(why_nobody(battles, fit))
+        why = describe_unrated(unrated_reason(battles, fit))
         return why[0] if why else f"{found.first} alone is rated"
     for_it = f"for {found.challenger} against {found.first}"
     if found.added is None:
         added = f"no number of added votes {for_it} is enough"
     else:
-        added = f"{captions.count(found.added, 'added vote')} {for_it} would make it first"
+        added = f"{pluralize(found.added, 'added vote')} {for_it} would make it first"
     if found.status == "ok":
-        those = captions.count(found.votes or 0, "vote")
+        those = pluralize(found.votes or 0, "vote")
         if found.by is not None:
-            voters = captions.count(len(found.voters), "voter")
+            voters = pluralize(len(found.voters), "voter")
             those = f"the {those} of {voters} (by {found.by})"
         return (
             f"without {those}, {found.share:.2%} of the {found.total:,} among rated models, "
@@ -62,14 +131,14 @@ def what_flips(battles: Battles, fit: BradleyTerry, found: Fragility) -> str:
     return f"{reason[found.status]}; {added}"
 
 
-def how_it_fits(found: GoodnessOfFit) -> list[str]:
-    if found.freedom < 1:
+def describe_goodness(found: GoodnessOfFit) -> list[str]:
+    if found.df < 1:
         tested = "no test: there are no more pairs than the ratings need"
     elif not found.rounds:
         tested = "no test: no resample has finite ratings"
     else:
         tested = (
-            f"deviance {found.deviance:.1f} on {found.freedom} degrees of freedom, "
+            f"deviance {found.deviance:.1f} on {found.df} degrees of freedom, "
             f"p {found.p:.2g} from {found.rounds} resamples; dispersion {found.dispersion:.2f}"
         )
     if not found.triads:
@@ -78,7 +147,7 @@ def how_it_fits(found: GoodnessOfFit) -> list[str]:
     return [tested, f"{found.circular:g} of {found.triads} triads go round{expected}"]
 
 
-def drift_of(found: OverTime) -> list[str]:
+def describe_drift(found: OverTime) -> list[str]:
     """How far ratings drift, or why that cannot be told."""
     said = ["change is from a model's first period to its last"]
     length = describe_length(found.period)

@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ratings.cli import captions
-from ratings.cli import describe as findings
+from ratings.cli import describe
 from ratings.diagnostics.fragility import votes_to_flip
 from ratings.diagnostics.goodness import goodness_of_fit
 from ratings.diagnostics.held_out import held_out
@@ -16,24 +15,24 @@ from ratings.dynamic.over_time import over_time
 from ratings.errors import OptionError
 from ratings.inference.proportions import Estimate
 from ratings.inference.uncertainty import intervals
-from ratings.model.bradley_terry import BradleyTerry, bradley_terry, why_nobody
+from ratings.model.bradley_terry import BradleyTerry, bradley_terry, unrated_reason
 from ratings.planning.planning import plan
 from ratings.planning.sampling import pair_probabilities
 from ratings.screening.anomalies import CLIPS, DECIDED, DRAWN, screen_voters
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import (
     AUTOMATIC,
+    COLUMN_ALIASES,
     NO_VOTERS,
     PROMPT,
-    STAND_INS,
     VOTER,
     Cluster,
     choose_clusters,
 )
 from ratings.votes.periods import TIMES
 
-VOTERS = (VOTER, STAND_INS[VOTER])
-_PROMPTS = (PROMPT, STAND_INS[PROMPT])
+VOTERS = (VOTER, COLUMN_ALIASES[VOTER])
+_PROMPTS = (PROMPT, COLUMN_ALIASES[PROMPT])
 _RULES = ("ties", "both_bad")
 
 
@@ -105,8 +104,8 @@ def _pairs(battles: Battles, options: Mapping[str, Any]) -> Report:
         }
     )
     table = table.sort_values("probability", ascending=False, ignore_index=True)
-    rule = f"{found.rule} rule; {captions.percent(found.explore)} of the draws are uniform"
-    fitted = [] if found.fit is None else captions.of_fit(found.fit)
+    rule = f"{found.rule} rule; {describe.percent(found.explore)} of the draws are uniform"
+    fitted = [] if found.fit is None else describe.describe_fit(found.fit)
     return Report(table, _say(rule, "votes are those so far", fitted))
 
 
@@ -114,11 +113,11 @@ def _plan(battles: Battles, options: Mapping[str, Any]) -> Report:
     fit = _fit(battles, options)
     spread = intervals(battles, fit, confidence=options["confidence"], cluster=options["cluster"])
     found = plan(battles, fit, spread, power=options["power"])
-    by = captions.independent(spread.cluster, spread.cluster_note)
+    by = describe.describe_clusters(spread.cluster, spread.cluster_note)
     caption = _say(
-        f"power {found.power:g} at {captions.percent(found.confidence)} confidence, {by}",
-        findings.votes_in_hand(battles, fit, found),
-        captions.of_fit(fit),
+        f"power {found.power:g} at {describe.percent(found.confidence)} confidence, {by}",
+        describe.describe_plan(battles, fit, found),
+        describe.describe_fit(fit),
     )
     return Report(found.neighbours, caption)
 
@@ -130,15 +129,15 @@ def _voters(battles: Battles, options: Mapping[str, Any]) -> Report:
         raise OptionError("this report is of voters: leave out --cluster none")
     found = screen_voters(battles, fit, by=by)
     if found.by is None:
-        return Report(found.voters.reset_index(), _say(NO_VOTERS, captions.of_fit(fit)))
+        return Report(found.voters.reset_index(), _say(NO_VOTERS, describe.describe_fit(fit)))
     flagged = found.voters[found.voters["flagged"]].drop(columns="flagged").reset_index()
-    number, rate = captions.count(len(found.voters), "voter"), captions.percent(found.rate)
+    number, rate = describe.pluralize(len(found.voters), "voter"), describe.percent(found.rate)
     caption = _say(
         f"{len(flagged):,} of {number} flagged, at most {rate} of them falsely",
         f"by {found.by}",
-        findings.tests_made(found),
+        describe.describe_tests(found),
         f"honest tastes differ by {found.taste_sd:.0f} points",
-        captions.of_fit(fit),
+        describe.describe_fit(fit),
     )
     return Report(flagged, caption)
 
@@ -160,7 +159,7 @@ def _first(battles: Battles, options: Mapping[str, Any]) -> Report:
         row["voters"] = len(found.voters) if found.status == "ok" else None
     table = pd.DataFrame([row])
     whole = {"names": ", ".join(map(str, found.voters))} if found.by is not None else {}
-    caption = _say(findings.what_flips(battles, fit, found), captions.of_fit(fit))
+    caption = _say(describe.describe_fragility(battles, fit, found), describe.describe_fit(fit))
     return Report(table.assign(**whole), caption, (table,))
 
 
@@ -183,23 +182,23 @@ def _reliability(battles: Battles, options: Mapping[str, Any]) -> Report:
     }
     table = pd.DataFrame.from_dict(numbers, orient="index", columns=Estimate._fields)
     table = table.rename_axis("measure").reset_index()
-    note = choose_clusters(battles.frame, battles.chosen, voter).note
+    note = choose_clusters(battles.frame, battles.selected, voter).note
     deliberate = found.retest_source == "repeat_of"
     repeats = f"repeats {'on purpose' if deliberate else 'of the same battle by chance'}"
     if found.retest_note is not None:
         repeats = f"no retest, because {found.retest_note}"
     by = (
-        captions.independent(found.cluster, None)
+        describe.describe_clusters(found.cluster, None)
         if note in {None, NO_VOTERS}
         else "as of one answer"
     )
     caption = _say(
-        f"{captions.percent(found.confidence)} intervals {by}" + (f" ({note})" if note else ""),
+        f"{describe.percent(found.confidence)} intervals {by}" + (f" ({note})" if note else ""),
         f"the same battle is the same {found.unit}",
         repeats,
         "left_effect in Elo points",
         "held_out_expected is the accuracy that the predictions expect of themselves",
-        "held out: " + ", ".join(captions.rules(options["ties"], options["both_bad"])),
+        "held out: " + ", ".join(describe.describe_rules(options["ties"], options["both_bad"])),
     )
     return Report(table, caption)
 
@@ -207,14 +206,16 @@ def _reliability(battles: Battles, options: Mapping[str, Any]) -> Report:
 def _goodness(battles: Battles, options: Mapping[str, Any]) -> Report:
     found = goodness_of_fit(battles, side=options["side"], voter=_one_column(options["cluster"]))
     rested = [
-        f"{captions.independent(found.cluster, found.cluster_note)}",
+        f"{describe.describe_clusters(found.cluster, found.cluster_note)}",
         "of votes for a side: ties and both bad left out",
         *(["the side held equal"] if found.side else []),
     ]
     if not len(found.pairs):
         fit = bradley_terry(battles, "drop", both_bad="drop")
-        return Report(found.pairs, _say(captions.nobody(why_nobody(battles, fit)), rested))
-    return Report(found.pairs, _say(findings.how_it_fits(found), rested))
+        return Report(
+            found.pairs, _say(describe.describe_unrated(unrated_reason(battles, fit)), rested)
+        )
+    return Report(found.pairs, _say(describe.describe_goodness(found), rested))
 
 
 def _time(battles: Battles, options: Mapping[str, Any]) -> Report:
@@ -238,13 +239,13 @@ def _time(battles: Battles, options: Mapping[str, Any]) -> Report:
     changed = found.changed[found.changed["change"].notna()].rename_axis("model").reset_index()
     own = {name: f"change_{name}" for name in ("lower", "upper", "p", "q")}
     beside = table.merge(changed.rename(columns=own), on="model", how="left")
-    by = captions.independent(found.cluster, found.cluster_note)
+    by = describe.describe_clusters(found.cluster, found.cluster_note)
     fit = bradley_terry(battles, found.ties, both_bad=found.both_bad)
     caption = _say(
-        captions.nobody(why_nobody(battles, fit)) or findings.drift_of(found),
-        f"{captions.percent(found.confidence)} bands {by}",
-        captions.rules(found.ties, found.both_bad, found.tie_parameter),
-        captions.held(found.anchors),
+        describe.describe_unrated(unrated_reason(battles, fit)) or describe.describe_drift(found),
+        f"{describe.percent(found.confidence)} bands {by}",
+        describe.describe_rules(found.ties, found.both_bad, found.tie_parameter),
+        describe.describe_anchors(found.anchors),
     )
     return Report(beside, caption, (changed, table))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from ratings.cli import captions
+from ratings.cli import describe
 from ratings.cli.reports import Report
 from ratings.leaderboard import parameters_of
 
@@ -79,20 +79,20 @@ def _caption(parameters: dict[str, Any]) -> list[str]:
         ]
     else:
         said = ["Bradley-Terry"]
-    said += captions.rules(
+    said += describe.describe_rules(
         parameters["ties"], parameters["both_bad"], parameters.get("tie_parameter")
     )
-    nobody = captions.nobody(parameters.get("unrated_because"))
+    nobody = describe.describe_unrated(parameters.get("unrated_because"))
     # Groups of votes may share the confidence and differ in what could be clustered by.
     if {"confidence", "cluster", "cluster_note"} <= set(parameters) and not nobody:
         how = f" from {parameters['rounds']} resamples" if parameters["rounds"] else ""
-        by = captions.independent(parameters["cluster"], parameters["cluster_note"])
-        said.append(f"{captions.percent(parameters['confidence'])} intervals{how} {by}")
+        by = describe.describe_clusters(parameters["cluster"], parameters["cluster_note"])
+        said.append(f"{describe.percent(parameters['confidence'])} intervals{how} {by}")
     if parameters.get("rounds_left_out"):
         said.append(f"{parameters['rounds_left_out']} resamples without ratings left out")
-    said += captions.prior(parameters.get("prior_sd"))
-    said += [captions.effect(effect) for effect in parameters.get("effects", ())]
-    said += captions.held(parameters["anchors"])
+    said += describe.describe_prior(parameters.get("prior_sd"))
+    said += [describe.describe_effect(effect) for effect in parameters.get("effects", ())]
+    said += describe.describe_anchors(parameters["anchors"])
     return said + nobody
 
 

@@ -15,13 +15,10 @@ within unit,
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats
 from ratings.errors import OptionError
-from ratings.inference.proportions import NOTHING, Estimate, contribution_freedom, wilson_interval
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
+from ratings.inference.proportions import NO_ESTIMATE, Estimate, contribution_df, wilson_interval
 
 METRICS = ("nominal", "ordinal", "interval")
 
@@ -75,12 +72,12 @@ def estimate_agreement(answers: Answers, confidence: float) -> Estimate:
     """Share of equal answers among pairs of voters, every answer weighing alike."""
     answers = answers.compared()
     if not len(answers.unit):
-        return NOTHING
+        return NO_ESTIMATE
     apart = _disagreements(answers, 1 - np.eye(len(answers.mirror)))
     share = 1 - float(apart.mean())
     influence = (apart.mean() - apart) / len(apart)
-    variance, freedom = _variance(answers, influence, np.zeros(len(apart)))
-    lower, upper = _interval(answers, share, variance, freedom, confidence)
+    variance, df = _variance(answers, influence, np.zeros(len(apart)))
+    lower, upper = _interval(answers, share, variance, df, confidence)
     return Estimate(share, lower, upper, len(apart))
 
 
@@ -89,7 +86,7 @@ def estimate_alpha(answers: Answers, metric: str, confidence: float) -> Estimate
     answers = answers.compared()
     votes = len(answers.unit)
     if not votes:
-        return NOTHING
+        return NO_ESTIMATE
     totals = np.bincount(answers.value, minlength=len(answers.mirror)).astype(np.float64)
     totals += totals[answers.mirror]
     distance = _distances(totals, metric)
@@ -100,10 +97,10 @@ def estimate_alpha(answers: Answers, metric: str, confidence: float) -> Estimate
     apart = _disagreements(answers, distance)
     observed = float(apart.mean())
     of_totals = 2 * ((distance @ totals)[answers.value] / (2 * votes) - expected)
-    variance, freedom = _variance(
+    variance, df = _variance(
         answers, (apart - observed) / votes, -observed / expected * of_totals / votes
     )
-    lower, upper = _interval(answers, observed, variance, freedom, confidence)
+    lower, upper = _interval(answers, observed, variance, df, confidence)
     return Estimate(1 - observed / expected, 1 - upper / expected, 1 - lower / expected, votes)
 
 
@@ -144,20 +141,20 @@ def _variance(answers: Answers, of_pairs: Floats, of_answers: Floats) -> tuple[f
     voters = int((np.bincount(answers.voter) > 0).sum())
     units_part = float((by_unit**2).sum()) * units / max(units - 1, 1)
     voters_part = float((by_voter**2).sum()) * voters / max(voters - 1, 1)
-    freedom = contribution_freedom(by_unit)
+    df = contribution_df(by_unit)
     total = units_part + voters_part - float((both**2).sum())
     if total <= units_part:
-        return units_part, freedom
-    return total, min(freedom, contribution_freedom(by_voter))
+        return units_part, df
+    return total, min(df, contribution_df(by_voter))
 
 
 def _interval(
-    answers: Answers, share: float, variance: float, freedom: float, confidence: float
+    answers: Answers, share: float, variance: float, df: float, confidence: float
 ) -> tuple[float, float]:
     votes = len(answers.unit)
     if variance > 0:
         trials = min(share * (1 - share) / variance, float(votes))
     else:  # all alike: no more than one answer a unit, or a voter, is independent
         trials = float(min(len(np.unique(answers.unit)), len(np.unique(answers.voter))))
-    lower, upper = wilson_interval(share, trials, confidence, freedom=freedom)
+    lower, upper = wilson_interval(share, trials, confidence, df=df)
     return float(lower), float(upper)

@@ -11,9 +11,9 @@ voters or more, so that a wrong model is not taken for varied voters.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from ratings.arrays import Codes, Floats
 from ratings.inference.clusters import cluster_codes
 from ratings.inference.uncertainty import squared_counts
 from ratings.inference.vote_scores import VoteScores, score_votes
@@ -21,9 +21,6 @@ from ratings.model.bradley_terry import BradleyTerry
 from ratings.model.design import SIDE
 from ratings.votes.battles import Battles
 from ratings.votes.columns import Outcome
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 
 class Cells(NamedTuple):
@@ -41,12 +38,12 @@ class Dispersion(NamedTuple):
 
     Attributes:
         factor: the dispersion, 1 (binomial) or more.
-        freedom: degrees of freedom of the factor; infinite where it is known.
+        df: degrees of freedom of the factor; infinite where it is known.
         variance: of each cell's residual wins, shape (cells,).
     """
 
     factor: float
-    freedom: float
+    df: float
     variance: Floats
 
 
@@ -55,15 +52,15 @@ def fitted_cells(battles: Battles, fit: BradleyTerry) -> Cells:
     design = fit.design
     votes = design.counts[: Outcome.TIE].sum(axis=0)
     squares = squared_counts(battles, fit).counts[: Outcome.TIE].sum(axis=0)
-    chance = np.exp(design.at(fit.point).log_share[Outcome.A])
-    to_gap = _to_gap(fit)
-    inverse = design.invert(design.information(fit.point))
+    chance = np.exp(design.evaluate(fit.params).log_share[Outcome.A])
+    to_gap = _to_log_odds(fit)
+    inverse = design.invert(design.information(fit.params))
     leverage = votes * chance * (1 - chance) * ((to_gap @ inverse) * to_gap).sum(axis=1)
     return Cells(design.counts[Outcome.A], votes, votes**2 / squares, chance, leverage)
 
 
 def dispersion_by_voter(
-    battles: Battles, fit: BradleyTerry, cells: Cells, columns: tuple[str, ...], freedom: int
+    battles: Battles, fit: BradleyTerry, cells: Cells, columns: tuple[str, ...], df: int
 ) -> Dispersion:
     """The dispersion, and the variance of each cell: no smaller than its own voters' spread.
 
@@ -72,22 +69,22 @@ def dispersion_by_voter(
         fit: as `fitted_cells` takes it.
         cells: of the fit.
         columns: the column of voters; none where every vote is independent.
-        freedom: cells less strengths.
+        df: cells less strengths.
     """
     binomial = (cells.votes**2 / cells.trials) * cells.chance * (1 - cells.chance)
     by_vote = binomial * (1 - cells.leverage)
-    if not columns or freedom < 1:
+    if not columns or df < 1:
         return Dispersion(1.0, np.inf, by_vote)
     votes = score_votes(battles, fit)
     voter = cluster_codes(votes, battles, columns).astype(np.intp)
     cell, voter, part = _parts(votes, voter, fit, cells)
     voters = int(voter.max()) + 1
-    to_gap = _to_gap(fit)
+    to_gap = _to_log_odds(fit)
     curve = cells.votes * cells.chance * (1 - cells.chance)
     by_cell = csr_array((part, (voter, cell)), shape=(voters, len(cells.wins)))
-    moved = (by_cell @ to_gap) @ fit.design.invert(fit.design.information(fit.point))
+    moved = (by_cell @ to_gap) @ fit.design.invert(fit.design.information(fit.params))
     gap = moved[voter, fit.design.left[cell]] - moved[voter, fit.design.right[cell]]
-    side = fit.design.place(SIDE)
+    side = fit.design.index_of(SIDE)
     if side is not None:
         gap = gap + moved[voter, side]
     shift = part * gap * curve[cell]
@@ -103,10 +100,10 @@ def dispersion_by_voter(
     return Dispersion(factor, max(known, 1.0), np.maximum(factor * by_vote, own))
 
 
-def _to_gap(fit: BradleyTerry) -> Floats:
-    """From parameters to the gap of each cell, shape (cells, width); a side is the only extra."""
+def _to_log_odds(fit: BradleyTerry) -> Floats:
+    """From parameters to the gap of each cell, (cells, n_params); a side is the only extra."""
     design = fit.design
-    matrix = np.zeros((len(design.left), design.width))
+    matrix = np.zeros((len(design.left), design.n_params))
     cells = np.arange(len(design.left))
     matrix[cells, design.left], matrix[cells, design.right] = 1, -1
     matrix[:, design.size :] = 1

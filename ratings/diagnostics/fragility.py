@@ -12,18 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 
 from ratings.diagnostics.removal import LEADS, Parts, SingleVotes, WholeVoters, smallest_that_flips
-from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, refuse_other_votes
+from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_same_votes
 from ratings.model.design import Design
 from ratings.model.refit import prior_of, refit
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import find_cluster_column
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _RIVALS = 3  # challengers that are tried: those for whom least is needed by the first estimate
 _MOST_ADDED = 1 << 40
@@ -76,7 +72,7 @@ def votes_to_flip(battles: Battles, fit: BradleyTerry, *, by: str | None = None)
     column = find_cluster_column(battles.frame, by)
     if len(rated) < 2:
         return Fragility("alone", rated[0] if rated else None, by=column)
-    strengths = fit.point[: len(rated)]
+    strengths = fit.params[: len(rated)]
     leader, second = (int(place) for place in np.argsort(-strengths, kind="stable")[:2])
     parts: Parts
     parts = SingleVotes(battles, fit) if column is None else WholeVoters(battles, fit, column)
@@ -132,7 +128,7 @@ def influence(battles: Battles, fit: BradleyTerry, *, by: str = "voter") -> pd.D
         columns = ["votes", "lead", "largest", "model"]
         return pd.DataFrame(columns=columns, index=pd.Index([], name=by))
     voters = WholeVoters(battles, fit, by)
-    first, second = np.argsort(-fit.point[: len(rated)], kind="stable")[:2]
+    first, second = np.argsort(-fit.params[: len(rated)], kind="stable")[:2]
     changes = -ELO_PER_STRENGTH * voters.scores @ voters.inverse[:, : len(rated)]
     most = np.abs(changes).argmax(axis=1)
     largest = changes[np.arange(len(most)), most]
@@ -149,7 +145,7 @@ def influence(battles: Battles, fit: BradleyTerry, *, by: str = "voter") -> pd.D
 
 
 def _rated(battles: Battles, fit: BradleyTerry) -> list[str]:
-    refuse_other_votes(battles, fit)
+    check_same_votes(battles, fit)
     return list(fit.ratings.index[fit.ratings.notna()])
 
 
@@ -162,7 +158,7 @@ def _fewest_added(fit: BradleyTerry, leader: int, rival: int, weight: float) -> 
         for extra in design.extras
     )
 
-    start = fit.point
+    start = fit.params
 
     def ahead(votes: int) -> float | None:
         nonlocal start
@@ -174,7 +170,7 @@ def _fewest_added(fit: BradleyTerry, leader: int, rival: int, weight: float) -> 
         start = point
         return float(point[rival] - point[leader])
 
-    direction = np.zeros(design.width)
+    direction = np.zeros(design.n_params)
     direction[rival], direction[leader] = 1, -1
     now = float(start[rival] - start[leader])
     moved = design.invert(design.information(start) + prior.precision) @ direction

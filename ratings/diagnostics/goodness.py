@@ -23,21 +23,18 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import erf, expit, xlogy
 from scipy.stats import chi2, f
 from scipy.stats import t as student
 
+from ratings.arrays import Codes, Floats
 from ratings.diagnostics.dispersion import Cells, Dispersion, dispersion_by_voter, fitted_cells
 from ratings.errors import OptionError
-from ratings.inference.bootstrap import Solver
-from ratings.inference.multiplicity import false_discovery_rates
+from ratings.inference.bootstrap import BatchSolver
+from ratings.inference.proportions import false_discovery_rates
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import AUTOMATIC, choose_clusters
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _AT_ONCE = 50
 _LEAST_FREE = 1e-6  # a pair that the fit meets exactly has no residual
@@ -64,12 +61,12 @@ class GoodnessOfFit:
             where few wins or losses are expected Hoeffding's bound of 1963, which is never too
             small)`, q` (Benjamini-Hochberg).
         deviance: twice the log-likelihood ratio to pairs of their own probability.
-        freedom: pairs less strengths.
-        p: of so large a deviance, by the bootstrap; NaN without freedom.
+        df: pairs less strengths.
+        p: of so large a deviance, by the bootstrap; NaN without df.
         p_chi_square: by the chi-square distribution, or F where the dispersion is estimated; good
             for many votes a pair.
         dispersion: by how much votes of one voter being alike enlarges the variance, 1 or more.
-        dispersion_freedom: its degrees of freedom; infinite by vote.
+        dispersion_df: its degrees of freedom; infinite by vote.
         triads: of three models, all pairs with votes.
         circular: those whose majorities go round; an even pair is half of either.
         circular_expected: mean of the bootstrap.
@@ -86,11 +83,11 @@ class GoodnessOfFit:
 
     pairs: pd.DataFrame
     deviance: float
-    freedom: int
+    df: int
     p: float
     p_chi_square: float
     dispersion: float
-    dispersion_freedom: float
+    dispersion_df: float
     triads: int
     circular: float
     circular_expected: float
@@ -127,35 +124,35 @@ def goodness_of_fit(
     """
     if rounds < 1:
         raise OptionError(f"the bootstrap needs 1 round or more, not {rounds}")
-    columns, note = choose_clusters(battles.frame, battles.chosen, voter)
+    columns, note = choose_clusters(battles.frame, battles.selected, voter)
     cluster = columns[0] if columns else None
     fit = bradley_terry(battles, "drop", both_bad="drop", side=side)
     if not fit.design.size:
         return _nothing(side, cluster, note, seed)
     cells = fitted_cells(battles, fit)
-    freedom = len(cells.wins) - (fit.design.width - 1)
-    spread = dispersion_by_voter(battles, fit, cells, columns, freedom)
+    df = len(cells.wins) - (fit.design.n_params - 1)
+    spread = dispersion_by_voter(battles, fit, cells, columns, df)
     pairs = _pairs(fit, cells, spread)
     deviance = float(_deviance(cells.wins / cells.votes, cells))
     drawn = _Rounds(fit, cells, spread.factor, rounds, seed)
     here = drawn.circles(cells.wins)
-    many, tested = len(drawn.deviance), freedom > 0 and len(drawn.deviance) > 0
+    many, tested = len(drawn.deviance), df > 0 and len(drawn.deviance) > 0
     size = fit.design.size
     complete = here.triads == size * (size - 1) * (size - 2) // 6
     scaled = deviance / spread.factor
     by_chance = (
-        chi2.sf(scaled, freedom)
-        if np.isinf(spread.freedom)
-        else f.sf(scaled / max(freedom, 1), max(freedom, 1), spread.freedom)
+        chi2.sf(scaled, df)
+        if np.isinf(spread.df)
+        else f.sf(scaled / max(df, 1), max(df, 1), spread.df)
     )
     return GoodnessOfFit(
         pairs=pairs.iloc[np.argsort(-np.abs(pairs["residual"].fillna(0)), kind="stable")],
         deviance=deviance,
-        freedom=freedom,
+        df=df,
         p=_share_above(drawn.vary(drawn.deviance, spread), deviance) if tested else np.nan,
-        p_chi_square=float(by_chance) if freedom > 0 else np.nan,
+        p_chi_square=float(by_chance) if df > 0 else np.nan,
         dispersion=spread.factor,
-        dispersion_freedom=spread.freedom,
+        dispersion_df=spread.df,
         triads=here.triads,
         circular=float(here.circular),
         circular_expected=float(drawn.circular.mean()) if many else np.nan,
@@ -186,7 +183,7 @@ def _pairs(fit: BradleyTerry, cells: Cells, spread: Dispersion) -> pd.DataFrame:
     free = 1 - cells.leverage > _LEAST_FREE
     residual = np.full(len(expected), np.nan)
     residual[free] = (cells.wins - expected)[free] / np.sqrt(spread.variance[free])
-    p = 2 * student.sf(np.abs(residual), spread.freedom)
+    p = 2 * student.sf(np.abs(residual), spread.df)
     trials = cells.trials / spread.factor
     few = trials * np.minimum(cells.chance, 1 - cells.chance) < _LEAST_EXPECTED
     share, chance = cells.wins / cells.votes, cells.chance
@@ -212,7 +209,7 @@ class _Rounds:
         self, fit: BradleyTerry, cells: Cells, factor: float, rounds: int, seed: int
     ) -> None:
         self.fit, self.cells, self.factor = fit, cells, factor
-        self.random, solver = np.random.default_rng(seed), Solver(fit)
+        self.random, solver = np.random.default_rng(seed), BatchSolver(fit)
         deviance, circular, sure = [], [], []
         for start in range(0, rounds, _AT_ONCE):
             share = self._draw(min(_AT_ONCE, rounds - start))
@@ -220,7 +217,7 @@ class _Rounds:
             counts[:, 0], counts[:, 1] = cells.votes * share, cells.votes * (1 - share)
             points = solver.solve(counts)
             rated = np.isfinite(points).all(axis=1)
-            chance = expit(points[rated] @ solver.to_gap.T)
+            chance = expit(points[rated] @ solver.to_log_odds.T)
             circles = self.circles(cells.votes * share[rated])
             deviance.append(_deviance(share[rated], cells, chance))
             circular.append(circles.circular)
@@ -247,10 +244,10 @@ class _Rounds:
         )
 
     def vary(self, drawn: Floats, spread: Dispersion) -> Floats:
-        """The same where the dispersion is only as well known as its freedom says."""
-        if np.isinf(spread.freedom):
+        """The same where the dispersion is only as well known as its df says."""
+        if np.isinf(spread.df):
             return drawn
-        known = self.random.chisquare(spread.freedom, len(drawn)) / spread.freedom
+        known = self.random.chisquare(spread.df, len(drawn)) / spread.df
         varied: Floats = drawn / known
         return varied
 

@@ -3,21 +3,24 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 from scipy.stats import t as student
 
+from ratings.arrays import Codes, Floats
 from ratings.errors import OptionError
 from ratings.inference.clusters import cluster_codes
-from ratings.inference.proportions import NOTHING, Estimate, contribution_freedom, estimate_share
+from ratings.inference.proportions import (
+    NO_ESTIMATE,
+    Estimate,
+    contribution_df,
+    estimate_proportion,
+)
 from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import bradley_terry
 from ratings.model.refit import refit
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import AUTOMATIC, choose_clusters
 from ratings.votes.columns import Outcome
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -83,28 +86,28 @@ def held_out(
     for which in range(folds):
         here = fold[cluster] == which
         trained = votes.design.select(slice(None), votes.total(votes.weight * ~here))
-        point = refit(trained, prior_sd=None, start=fit.point)
+        point = refit(trained, prior_sd=None, start=fit.params)
         if point is None:
             continue  # without these votes not everyone can be rated
         chosen = here & (votes.outcome < Outcome.TIE)
         # Given that a side was chosen: Rao and Kupper's odds are not those of the gap alone.
-        left, right = trained.at(point).log_share[: Outcome.TIE]
-        odds = (left - right)[votes.cell[chosen]]
+        left, right = trained.evaluate(point).log_share[: Outcome.TIE]
+        odds = (left - right)[votes.pair[chosen]]
         chance[chosen] = expit(np.where(won[chosen], odds, -odds))
     told = ~np.isnan(chance)
     name = columns[0] if columns else None
     if not told.any():
-        return HeldOut(NOTHING, np.nan, NOTHING, folds, ties, name)
+        return HeldOut(NO_ESTIMATE, np.nan, NO_ESTIMATE, folds, ties, name)
     chance, cluster = chance[told], cluster[told]
-    accuracy = estimate_share(chance > 0.5, cluster, confidence)
+    accuracy = estimate_proportion(chance > 0.5, cluster, confidence)
     sure = float(np.maximum(chance, 1 - chance).mean())
     return HeldOut(accuracy, sure, _mean(-np.log(chance), cluster, confidence), folds, ties, name)
 
 
-def _mean(values: Floats, cluster: NDArray[np.intp], confidence: float) -> Estimate:
+def _mean(values: Floats, cluster: Codes, confidence: float) -> Estimate:
     mean = float(values.mean())
     sums = np.bincount(cluster, values - mean)
     clusters = int((np.bincount(cluster) > 0).sum())
     error = np.sqrt((sums**2).sum() * clusters / max(clusters - 1, 1)) / len(values)
-    reach = float(student.ppf(0.5 + confidence / 2, contribution_freedom(sums)) * error)
+    reach = float(student.ppf(0.5 + confidence / 2, contribution_df(sums)) * error)
     return Estimate(mean, mean - reach, mean + reach, len(values))

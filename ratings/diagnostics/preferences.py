@@ -10,13 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ratings.arrays import Codes
 from ratings.diagnostics.agreement import Answers
-from ratings.inference.proportions import NOTHING, Estimate, estimate_share, wilson_interval
+from ratings.inference.proportions import (
+    NO_ESTIMATE,
+    Estimate,
+    estimate_proportion,
+    wilson_interval,
+)
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import NO_VOTERS, PROMPT, find_cluster_column, find_column
 from ratings.votes.columns import Outcome, counted_rows, factorize, is_repeat
-
-Codes = NDArray[np.intp]
 
 # What each answer would be with the two things named the other way round.
 MIRROR = np.array([Outcome.B, Outcome.A, Outcome.TIE, Outcome.BOTH_BAD], dtype=np.intp)
@@ -135,20 +139,20 @@ class Preferences:
         if self.battles.sides is None and len(self.battles):
             left, right = self.battles.counts.sum(axis=(1, 2))[: Outcome.TIE]
             if not left + right:
-                return NOTHING
+                return NO_ESTIMATE
             share = float(left / (left + right))
             lower, upper = wilson_interval(share, left + right, confidence)
             return Estimate(share, float(lower), float(upper), int(left + right))
-        return estimate_share(outcome[chose] == Outcome.A, self.voter[chose], confidence)
+        return estimate_proportion(outcome[chose] == Outcome.A, self.voter[chose], confidence)
 
     def first_share(self, confidence: float) -> Estimate:
         if _FIRST not in self.battles.frame or not self.votes:
-            return NOTHING
+            return NO_ESTIMATE
         played = self._column(_FIRST).astype(object).to_numpy()[: self.votes]
         side = np.where(played == "a", 0, np.where(played == "b", 1, -1))
         outcome = self.outcome[: self.votes]
         chose = np.flatnonzero((outcome < Outcome.TIE) & (side >= 0))
-        return estimate_share(outcome[chose] == side[chose], self.voter[chose], confidence)
+        return estimate_proportion(outcome[chose] == side[chose], self.voter[chose], confidence)
 
 
 def _join(*keys: Codes) -> Codes:

@@ -12,21 +12,18 @@ made of (clips, or the prompt and the models), and supposes that voters answer i
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratings.arrays import Codes
 from ratings.diagnostics.agreement import Answers, estimate_agreement, estimate_alpha
 from ratings.diagnostics.preferences import MIRROR, Preferences
 from ratings.errors import OptionError, RatingsError
-from ratings.inference.proportions import Estimate, estimate_share
+from ratings.inference.proportions import Estimate, estimate_proportion
 from ratings.inference.uncertainty import intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry
 from ratings.model.design import SIDE
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import AUTOMATIC
 from ratings.votes.columns import Outcome
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _ON_A_SCALE, _MIRRORED_SCALE = np.array([0, 2, 1, 1]), np.array([2, 1, 0])
 
@@ -94,7 +91,7 @@ def reliability(
     votes = Preferences(battles, voter)
     own, source = votes.repeats()
     told = votes.oriented[own]
-    retest = estimate_share(told[:, 0] == told[:, 1], votes.voter[own[:, 0]], confidence)
+    retest = estimate_proportion(told[:, 0] == told[:, 1], votes.voter[own[:, 0]], confidence)
     answers, unit = votes.answers()
     sides = answers.value < Outcome.TIE
     decided = Answers(
@@ -111,8 +108,8 @@ def reliability(
         alpha=estimate_alpha(answers, "nominal", confidence),
         alpha_ordinal=estimate_alpha(scale, "ordinal", confidence),
         unit=unit,
-        ceiling=chose.through(_ceiling),
-        ceiling_least=chose.through(lambda agreed: float(np.maximum(agreed, 0.5))),
+        ceiling=chose.map(_ceiling),
+        ceiling_least=chose.map(lambda agreed: float(np.maximum(agreed, 0.5))),
         left=votes.left_share(confidence),
         left_effect=_left_effect(battles, votes.column, confidence),
         first=votes.first_share(confidence),
@@ -124,7 +121,7 @@ def reliability(
 def _corrected(share: Estimate, chance: float) -> Estimate:
     if not share.votes or chance >= 1:
         return Estimate(np.nan, np.nan, np.nan, share.votes)
-    return share.through(lambda agreed: (agreed - chance) / (1 - chance))
+    return share.map(lambda agreed: (agreed - chance) / (1 - chance))
 
 
 def _ceiling(agreement: float) -> float:

@@ -8,8 +8,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats
 from ratings.errors import OptionError
 from ratings.inference.clusters import cluster_codes, cluster_corrections, cluster_names
 from ratings.inference.vote_scores import score_votes
@@ -20,8 +20,6 @@ from ratings.model.refit import prior_of, refit
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import find_cluster_column
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 Lead = Callable[[int], float | None]
 
 LEADS = 1e-9  # strengths: less is rounding
@@ -37,7 +35,7 @@ class Parts(ABC):
 
     def __init__(self, fit: BradleyTerry) -> None:
         self.fit, self.prior = fit, prior_of(fit)
-        information = fit.design.information(fit.point) + self.prior.precision
+        information = fit.design.information(fit.params) + self.prior.precision
         self.inverse = fit.design.invert(information)
         self._orders: dict[tuple[int, int], Codes] = {}
         self.ran_out = False  # whether a search came to where nobody leads any more
@@ -78,7 +76,7 @@ class Parts(ABC):
         is one that the first order does not reach; a refit may.
         """
         size = self.fit.design.size
-        leads = self.fit.point[leader] - self.fit.point[:size]
+        leads = self.fit.params[leader] - self.fit.params[:size]
         bound = np.zeros(size)
         strongest = self.strongest()
         if strongest < np.inf:
@@ -101,7 +99,7 @@ class Parts(ABC):
         """How many parts to leave out, to first order; infinite if all are not enough."""
         change, alike = self.changes(leader, rival)
         order = self.order(leader, rival)
-        lead = self.fit.point[leader] - self.fit.point[rival]
+        lead = self.fit.params[leader] - self.fit.params[rival]
         gained = np.cumsum(-change[order] * alike[order])
         enough = int(np.searchsorted(gained, lead))
         if enough == len(order):
@@ -121,7 +119,7 @@ class Parts(ABC):
         """
         order = self.order(leader, rival)
         all_parts = int(self.changes(leader, rival)[1][order].sum())
-        start = self.fit.point
+        start = self.fit.params
 
         def ahead(parts: int) -> float | None:
             nonlocal start
@@ -149,24 +147,24 @@ class SingleVotes(Parts):
     def __init__(self, battles: Battles, fit: BradleyTerry) -> None:
         super().__init__(fit)
         self.design = design = fit.design
-        if battles.given_weight is None and not fit.covariates:
+        if battles.unequal_weight is None and not fit.covariates:
             self.answer, self.cell = np.nonzero(design.counts)
             self.count = design.counts[self.answer, self.cell]
             self.weight = np.ones(len(self.count))
         else:
             scored = score_votes(battles, fit)
             self.design = design = scored.design
-            place = scored.outcome.astype(np.intp) * len(design.left) + scored.cell
+            place = scored.outcome.astype(np.intp) * len(design.left) + scored.pair
             keys, counts = np.unique(np.stack([place, scored.weight]), axis=1, return_counts=True)
             self.answer, self.cell = np.divmod(keys[0].astype(np.intp), len(design.left))
             self.weight, self.count = keys[1], counts.astype(np.float64)
         self.score = np.concatenate(
-            [block.at(fit.point).score for block in design.blocks()], axis=2
+            [block.evaluate(fit.params).score for block in design.blocks()], axis=2
         )
         self.total = int(self.count.sum())
 
     def changes(self, leader: int, rival: int) -> tuple[Floats, Codes]:
-        along = self.design.along(self.inverse[leader] - self.inverse[rival])
+        along = self.design.directional(self.inverse[leader] - self.inverse[rival])
         change = -np.einsum("okc,kc->oc", self.score, along)[self.answer, self.cell]
         return change * self.weight, self.count.astype(np.intp)
 

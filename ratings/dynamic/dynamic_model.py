@@ -14,16 +14,13 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
-from ratings.model.design import Design, fold_cells
+from ratings.model.design import Design, fold_pairs
 from ratings.votes.battles import Battles
 from ratings.votes.columns import Outcome
 from ratings.votes.periods import Periods
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 LEAST_DRIFT = 0.01  # Elo points per square root of a day: below it nobody drifts
 _TOLERANCE = 1e-9
@@ -106,7 +103,7 @@ class Course:
         for period in range(len(periods.starts)):
             votes = np.flatnonzero(periods.of_vote == period)
             tally = self._count(votes, battles.weight[votes] * self.scale)
-            left, right, cells = fold_cells(tally, sides=False)
+            left, right, cells = fold_pairs(tally, sides=False)
             self.designs.append(replace(fit.design, left=left, right=right, counts=cells))
             number = self._count(votes, None)
             met.append(number.sum(axis=(0, 1)) + number.sum(axis=(0, 2)))
@@ -139,9 +136,9 @@ class Course:
 
     def derive(self, path: Floats) -> tuple[float, Floats, Floats]:
         """Log-likelihood, gradient (T, m) and curvature (T, m, m) of all periods."""
-        size, extras = self.size, self.fit.point[self.size :]
+        size, extras = self.size, self.fit.params[self.size :]
         found = [
-            design.derive(np.concatenate([strengths, extras]))
+            design.score_and_information(np.concatenate([strengths, extras]))
             for design, strengths in zip(self.designs, path, strict=True)
         ]
         return (
@@ -156,7 +153,7 @@ class Course:
         Args:
             drift: standard deviation of a step of one day, in strengths.
         """
-        strengths = self.fit.point[: self.size]
+        strengths = self.fit.params[: self.size]
         path = np.tile(strengths, (len(self.designs), 1))
         if drift <= LEAST_DRIFT / ELO_PER_STRENGTH or len(path) < 2 or not self.size:
             return path, None

@@ -21,21 +21,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import chi2
 from scipy.stats import t as student
 
+from ratings.arrays import Floats
 from ratings.dynamic.dynamic_model import LEAST_DRIFT, Course
 from ratings.dynamic.path_dispersion import PeriodVotes, Widening
 from ratings.errors import OptionError
-from ratings.inference.multiplicity import false_discovery_rates
+from ratings.inference.proportions import false_discovery_rates
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, MEAN_RATING, bradley_terry
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import choose_clusters
 from ratings.votes.periods import AUTOMATIC, Periods
-
-Floats = NDArray[np.float64]
 
 _DRIFTS = 9  # that ratings are averaged over
 _MOST_DRIFT = 300.0  # Elo points per square root of a day
@@ -69,7 +67,7 @@ class OverTime:
         dispersion: what the log-likelihood was divided by, because votes of one voter in one
             period are alike; below 1 where ties are half a win to each, which vary less.
         widened: by model, the factor by which voters who come back widen the bands beyond that.
-        freedom: by model, degrees of freedom of its bands; infinite where the normal is used.
+        df: by model, degrees of freedom of its bands; infinite where the normal is used.
         log_likelihood: of the votes, along the path of the likeliest drift.
     """
 
@@ -91,7 +89,7 @@ class OverTime:
     cluster_note: str | None
     dispersion: float
     widened: "pd.Series[float]"
-    freedom: "pd.Series[float]"
+    df: "pd.Series[float]"
     log_likelihood: float
 
 
@@ -143,7 +141,7 @@ def over_time(
     rated = fit.ratings.index[course.rated]
     origin = np.isin(rated, list(fit.anchors)) if fit.anchors else np.ones(course.size, dtype=bool)
     about = np.eye(course.size) - origin / max(origin.sum(), 1)
-    columns, note = choose_clusters(battles.frame, battles.chosen, cluster)
+    columns, note = choose_clusters(battles.frame, battles.selected, cluster)
     votes = PeriodVotes.of(course, columns)
     dispersion = votes.dispersion()
     course.designs = [design.scaled(1 / dispersion) for design in course.designs]
@@ -267,8 +265,8 @@ def _describe(
 ) -> OverTime:
     names = course.fit.ratings.index
     rated = names[course.rated]
-    anchors, widened, freedom = parameters["anchors"], widening.factor, widening.freedom
-    quantile = np.array(student.ppf(0.5 + parameters["confidence"] / 2, freedom))
+    anchors, widened, df = parameters["anchors"], widening.factor, widening.df
+    quantile = np.array(student.ppf(0.5 + parameters["confidence"] / 2, df))
     level = float(np.mean(list(anchors.values()))) if anchors else MEAN_RATING
     values = level + ELO_PER_STRENGTH * moments.mean
     reach = quantile * ELO_PER_STRENGTH * np.sqrt(np.maximum(moments.variance, 0)) * widened
@@ -285,7 +283,7 @@ def _describe(
     error = ELO_PER_STRENGTH * np.sqrt(moments.change_variance) * widened
     # Without a drift nobody can have changed, and there is nothing to test.
     score = np.divide(change, error, out=np.full(len(change), np.nan), where=error > 0)
-    p = 2 * student.sf(np.abs(score), freedom)
+    p = 2 * student.sf(np.abs(score), df)
     changed = pd.DataFrame(
         {
             "change": change,
@@ -304,6 +302,6 @@ def _describe(
         votes=votes.reindex(columns=names, fill_value=0),
         changed=changed.reindex(names),
         widened=pd.Series(widened, index=rated).reindex(names),
-        freedom=pd.Series(freedom, index=rated).reindex(names),
+        df=pd.Series(df, index=rated).reindex(names),
         **parameters,
     )

@@ -20,16 +20,13 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats
 from ratings.dynamic.dynamic_model import Course
 from ratings.inference.clusters import cluster_codes, cluster_sandwich
 from ratings.inference.uncertainty import squared_counts
 from ratings.inference.vote_scores import VoteScores, score_votes
 from ratings.votes.columns import Outcome
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 _AT_ONCE = 1 << 24  # scores held at once
 _LEAST = 1e-9  # below it the votes have no spread at all, and what is left is rounding
@@ -40,11 +37,11 @@ class Widening(NamedTuple):
 
     Attributes:
         factor: of each model's standard error, shape (m,).
-        freedom: degrees of freedom of its variance, shape (m,).
+        df: degrees of freedom of its variance, shape (m,).
     """
 
     factor: Floats
-    freedom: Floats
+    df: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +78,7 @@ class PeriodVotes:
             return by_vote
         course, votes = self.course, self.scores
         size, periods = course.size, len(course.designs)
-        curvature = course.derive(np.tile(course.fit.point[:size], (periods, 1)))[2]
+        curvature = course.derive(np.tile(course.fit.params[:size], (periods, 1)))[2]
         total = curvature.sum(axis=0)
         metric = np.linalg.inv(total + np.trace(total) / size**2)  # scores sum to 0 over models
         clusters = int(self.cluster.max()) + 1
@@ -97,7 +94,7 @@ class PeriodVotes:
         centre = votes.by_group(self.period, periods)[:, :size]
         order = np.argsort(group, kind="stable")
         spread = np.zeros(periods)
-        held = max(1, _AT_ONCE // course.fit.design.width)
+        held = max(1, _AT_ONCE // course.fit.design.n_params)
         for start in range(0, len(key), held):
             part = slice(start, min(start + held, len(key)))
             first, last = np.searchsorted(group, [part.start, part.stop], sorter=order)
@@ -114,10 +111,10 @@ class PeriodVotes:
         battles, fit = self.course.battles, self.course.fit
         design = fit.design
         halves = design.rules.ties == "half" and design.counts[Outcome.TIE].any()
-        if battles.given_weight is None and not halves:
+        if battles.unequal_weight is None and not halves:
             return 1.0
-        meat = squared_counts(battles, fit).squared_scores(fit.point)
-        information = design.information(fit.point)
+        meat = squared_counts(battles, fit).squared_scores(fit.params)
+        information = design.information(fit.params)
         inverse = design.invert(information)
         found = float((inverse * meat).sum() / (inverse * information).sum()) * self.course.scale
         return found if found > _LEAST else 1.0
@@ -129,21 +126,21 @@ class PeriodVotes:
         size = design.size
         if self.cluster is None or not self.scores.votes:
             return Widening(np.ones(size), np.full(size, np.inf))
-        inverse = design.invert(design.information(fit.point))
-        about_mean = np.eye(size, design.width)
+        inverse = design.invert(design.information(fit.params))
+        about_mean = np.eye(size, design.n_params)
         about_mean[:, :size] -= 1 / size
         found = cluster_sandwich(self._along(path), self.cluster, inverse, about_mean)
         to_ratings = about_mean @ inverse
         clustered = ((to_ratings @ found.meat) * to_ratings).sum(axis=1)
         counted = dispersion * (to_ratings * about_mean).sum(axis=1)
         ratio = np.divide(clustered, counted, out=np.ones(size), where=counted > 0)
-        return Widening(np.sqrt(np.maximum(ratio, 1.0)), found.freedom)
+        return Widening(np.sqrt(np.maximum(ratio, 1.0)), found.df)
 
     def _along(self, path: Floats) -> VoteScores:
         """The same votes, each scored where the path is in its period."""
-        votes, extras = self.scores, self.course.fit.point[self.course.size :]
+        votes, extras = self.scores, self.course.fit.params[self.course.size :]
         design, cells = votes.design, len(votes.design.left)
-        score = [design.at(np.concatenate([strengths, extras])).score for strengths in path]
+        score = [design.evaluate(np.concatenate([strengths, extras])).score for strengths in path]
         tiled = replace(
             design,
             left=np.tile(design.left, len(path)),
@@ -151,7 +148,7 @@ class PeriodVotes:
             counts=np.zeros((len(design.counts), cells * len(path))),
         )
         return votes._replace(
-            cell=votes.cell.astype(np.intp) + self.period * cells,
+            pair=votes.pair.astype(np.intp) + self.period * cells,
             design=tiled,
             score=np.concatenate(score, axis=2),
         )

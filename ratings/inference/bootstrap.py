@@ -1,6 +1,6 @@
 """Refits to resampled votes, or resampled clusters of votes, all rounds at once.
 
-Resampling votes draws the counts of the cells, which are sufficient, from one multinomial (Efron
+Resampling votes draws the counts of the pairs, which are sufficient, from one multinomial (Efron
 1979); resampling clusters draws how often each cluster is taken. Every round is refitted by Newton
 steps with the information of the fit itself: at the optimum it is the right matrix for all rounds
 but for sampling noise, so that a step needs no new inverse.
@@ -11,22 +11,20 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from ratings.arrays import Floats
 from ratings.errors import OptionError
 from ratings.inference.clusters import cluster_codes
 from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import BradleyTerry
 from ratings.model.design import NEITHER_STRENGTH, TIE_PARAMETER
-from ratings.model.outcomes import GAP, NEITHER, OUTCOMES, derivatives
+from ratings.model.outcomes import LOG_ODDS, NEITHER, OUTCOMES, derivatives
 from ratings.model.refit import prior_of, refit
 from ratings.votes.battles import Battles
 
-Floats = NDArray[np.float64]
-
 ONE_WAY = "votes are resampled by one column of clusters: name one"
-Draw = Callable[[np.random.Generator, int, float], Floats]  # (rounds, 4, cells)
+Draw = Callable[[np.random.Generator, int, float], Floats]  # (rounds, 4, pairs)
 
 _THREADS = 2
 _AT_ONCE = 50  # rounds: their arrays stay in the cache
@@ -43,17 +41,17 @@ def resample(
     rounds: int,
     seed: int,
 ) -> Floats:
-    """Parameters refitted to resampled votes, shape (rounds that have finite ones, width).
+    """Parameters refitted to resampled votes, shape (rounds that have finite ones, n_params).
 
     Args:
         battles: the votes.
         fit: their ratings.
-        squares: sums of squared weights, as the fit's counts, shape (4, cells).
+        squares: sums of squared weights, as the fit's counts, shape (4, pairs).
         columns: one column of clusters to resample instead of votes; or none.
         rounds: how many.
         seed: of the draws.
     """
-    solver = Solver(fit)
+    solver = BatchSolver(fit)
     draw = draws(battles, fit, squares, columns)
     starts = range(0, rounds, _AT_ONCE)
     # Drawing is most of the work and frees the interpreter; a generator for each part, so that
@@ -76,7 +74,7 @@ def draws(battles: Battles, fit: BradleyTerry, squares: Floats, columns: tuple[s
     """What draws counts of resampled votes, or of all votes of resampled clusters.
 
     Its arguments are a generator, the number of rounds, and how many votes (or clusters) to draw as
-    a multiple of those that there are; its result has the shape (rounds, 4, cells).
+    a multiple of those that there are; its result has the shape (rounds, 4, pairs).
     """
     if len(columns) > 1:
         raise OptionError(ONE_WAY)
@@ -113,68 +111,68 @@ def _cluster_draws(battles: Battles, fit: BradleyTerry, columns: tuple[str, ...]
     if clusters < 2:
         raise OptionError(f"a bootstrap by {columns[0]} needs two of them or more, and has one")
     design = fit.design
-    cells = len(design.left)
+    pairs = len(design.left)
     if fit.covariates:
-        cell, outcome = votes.cell, votes.outcome
+        pair, outcome = votes.pair, votes.outcome
     else:
-        # From ordered pairs to the cells of the fit, which may have either side first.
+        # From ordered pairs to the pairs of the fit, which may have either side first.
         of_pair = np.zeros((2, design.size, design.size), dtype=np.intp)
         of_pair[1, design.right, design.left] = of_pair[0, design.left, design.right] = np.arange(
-            cells
+            pairs
         )
         kept = np.zeros((design.size,) * 2, dtype=bool)
         kept[design.left, design.right] = True
         mirrored = ~kept[votes.left, votes.right]
-        cell = of_pair[mirrored.astype(np.intp), votes.left, votes.right]
+        pair = of_pair[mirrored.astype(np.intp), votes.left, votes.right]
         outcome = np.where(mirrored & (votes.outcome < 2), 1 - votes.outcome, votes.outcome)
     outcome = outcome.astype(np.intp)
     entries = csr_array(
-        (votes.weight, (cluster, outcome * cells + cell)), shape=(clusters, OUTCOMES * cells)
+        (votes.weight, (cluster, outcome * pairs + pair)), shape=(clusters, OUTCOMES * pairs)
     )
 
     def draw(random: np.random.Generator, rounds: int, share: float) -> Floats:
         taken = random.multinomial(round(share * clusters), np.full(clusters, 1 / clusters), rounds)
         drawn: Floats = (entries.T @ taken.T.astype(float)).T
-        return np.ascontiguousarray(drawn).reshape(rounds, OUTCOMES, cells)
+        return np.ascontiguousarray(drawn).reshape(rounds, OUTCOMES, pairs)
 
     return draw
 
 
-class Solver:
-    """Refits many rounds of counts from the same cells."""
+class BatchSolver:
+    """Refits many rounds of counts from the same pairs."""
 
     def __init__(self, fit: BradleyTerry) -> None:
         design = fit.design
-        self.design, self.start = design, fit.point
+        self.design, self.start = design, fit.params
         self.prior = prior_of(fit)
-        self.inverse = design.invert(design.information(fit.point) + self.prior.precision)
-        cells = np.arange(len(design.left))
-        self.to_gap = np.zeros((len(cells), design.width))
-        self.to_gap[cells, design.left] = 1
-        self.to_gap[cells, design.right] = -1
+        self.inverse = design.invert(design.information(fit.params) + self.prior.precision)
+        pairs = np.arange(len(design.left))
+        self.to_log_odds = np.zeros((len(pairs), design.n_params))
+        self.to_log_odds[pairs, design.left] = 1
+        self.to_log_odds[pairs, design.right] = -1
         for index, extra in enumerate(design.extras, start=design.size):
-            if extra.acts_on == GAP:
-                self.to_gap[:, index] = 1.0 if extra.column is None else extra.column
-        self.to_neither = np.zeros_like(self.to_gap)
-        self.tie, neither = design.place(TIE_PARAMETER), design.place(NEITHER_STRENGTH)
+            if extra.acts_on == LOG_ODDS:
+                self.to_log_odds[:, index] = 1.0 if extra.column is None else extra.column
+        self.to_neither = np.zeros_like(self.to_log_odds)
+        self.tie, neither = design.index_of(TIE_PARAMETER), design.index_of(NEITHER_STRENGTH)
         self.neither = neither
         if neither is not None:
-            self.to_neither[cells, design.left] = self.to_neither[cells, design.right] = -0.5
+            self.to_neither[pairs, design.left] = self.to_neither[pairs, design.right] = -0.5
             self.to_neither[:, neither] = 1
 
     def solve(self, counts: Floats) -> Floats:
-        """Parameters of each round, (rounds, width); NaN where they have no maximum."""
+        """Parameters of each round, (rounds, n_params); NaN where they have no maximum."""
         points = np.tile(self.start, (len(counts), 1))
         open_ = np.arange(len(counts))
         for _ in range(_MOST_STEPS):
             gradient = self._gradient(points[open_], counts[open_])
-            step = (gradient - points[open_] @ self.prior.precision) @ self.inverse
-            longest = np.abs(step).max(axis=1)
-            step *= (1 / np.maximum(longest, 1))[:, None]
+            newton_step = (gradient - points[open_] @ self.prior.precision) @ self.inverse
+            longest = np.abs(newton_step).max(axis=1)
+            newton_step *= (1 / np.maximum(longest, 1))[:, None]
             if self.tie is not None and self.design.rules.ties == "rao-kupper":
                 margin = points[open_, self.tie]
-                step[:, self.tie] = np.maximum(step[:, self.tie], -margin / 2)
-            points[open_] += step
+                newton_step[:, self.tie] = np.maximum(newton_step[:, self.tie], -margin / 2)
+            points[open_] += newton_step
             open_ = open_[~(longest < _TOLERANCE)]
             if not len(open_):
                 return points
@@ -184,16 +182,16 @@ class Solver:
         return points
 
     def _gradient(self, points: Floats, counts: Floats) -> Floats:
-        gap = points @ self.to_gap.T
+        log_odds = points @ self.to_log_odds.T
         if self.tie is None and self.neither is None:
             residual = (counts[:, 0] - counts[:, 1]) / 2
-            residual -= counts.sum(axis=1) * np.tanh(gap / 2) / 2
-            return residual @ self.to_gap
+            residual -= counts.sum(axis=1) * np.tanh(log_odds / 2) / 2
+            return residual @ self.to_log_odds
         tie = -np.inf if self.tie is None else points[:, [self.tie]]
         pull = None if self.neither is None else points @ self.to_neither.T
-        score = derivatives(self.design.rules.ties, gap, tie, pull).score
+        score = derivatives(self.design.rules.ties, log_odds, tie, pull).score
         local = np.einsum("roc,okrc->krc", counts, score)
-        gradient: Floats = local[GAP] @ self.to_gap
+        gradient: Floats = local[LOG_ODDS] @ self.to_log_odds
         if self.tie is not None:
             gradient[:, self.tie] += local[1].sum(axis=1)
         if self.neither is not None:

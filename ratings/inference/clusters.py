@@ -5,7 +5,7 @@ the sum of a cluster's scores (Liang and Zeger 1986). Residuals are smaller than
 those of a cluster that holds much of the information, so each s_g is first multiplied by
 (I - H_g H^-)^(-1/2), with H_g the cluster's own information (CR2: Bell and McCaffrey 2002;
 Pustejovsky and Tipton 2018). And when a few clusters carry the variance, it is itself uncertain: an
-interval then takes Student's t with the degrees of freedom of `Sandwich.freedom`.
+interval then takes Student's t with the degrees of freedom of `Sandwich.df`.
 """
 
 from typing import NamedTuple
@@ -14,12 +14,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratings.inference.vote_scores import Codes, SmallCodes, VoteScores, pieces
+from ratings.arrays import AnyCodes, Codes, Floats
+from ratings.inference.vote_scores import VoteScores, pieces
 from ratings.model.outcomes import OUTCOMES
 from ratings.votes.battles import Battles
 from ratings.votes.columns import factorize
-
-Floats = NDArray[np.float64]
 
 _BLOCK_NUMBERS = 1 << 24  # scores held at once
 _CLUSTERS_AT_ONCE = 1 << 13
@@ -33,23 +32,23 @@ class Sandwich(NamedTuple):
     """The squared scores of clusters, and how far few of them carry the variance.
 
     Attributes:
-        meat: sum of squared scores by parameter, shape (width, width).
-        freedom: degrees of freedom of each model's variance, shape (m,): 3 (sum of q_g^2)^2 / sum
+        meat: sum of squared scores by parameter, shape (n_params, n_params).
+        df: degrees of freedom of each model's variance, shape (m,): 3 (sum of q_g^2)^2 / sum
             of q_g^4 for the clusters' contributions q_g to the rating, at most the number of
             clusters less 1. For normal contributions of equal variance that is about their number
             (Satterthwaite's rule, with moments for variances).
     """
 
     meat: Floats
-    freedom: Floats
+    df: Floats
 
 
-def cluster_codes(votes: VoteScores, battles: Battles, columns: tuple[str, ...]) -> SmallCodes:
+def cluster_codes(votes: VoteScores, battles: Battles, columns: tuple[str, ...]) -> AnyCodes:
     """Which cluster each vote is in, from 0; a vote with an empty cell is one of its own.
 
     With several columns a cluster is one combination of their values.
     """
-    cluster: SmallCodes = np.zeros(votes.votes, dtype=np.intp)
+    cluster: AnyCodes = np.zeros(votes.votes, dtype=np.intp)
     alone = np.zeros(votes.votes, dtype=bool)
     for name in columns:
         codes, values = factorize(battles.frame[name])
@@ -73,7 +72,7 @@ def cluster_codes(votes: VoteScores, battles: Battles, columns: tuple[str, ...])
     return cluster
 
 
-def count_votes_by(group: SmallCodes, groups: int, weight: Floats | None = None) -> Floats:
+def count_votes_by(group: AnyCodes, groups: int, weight: Floats | None = None) -> Floats:
     """Votes, or sums of weights, by group, shape (groups,)."""
     total = np.zeros(groups)
     for part in pieces(len(group)):
@@ -82,7 +81,7 @@ def count_votes_by(group: SmallCodes, groups: int, weight: Floats | None = None)
 
 
 def cluster_names(
-    votes: VoteScores, battles: Battles, column: str, cluster: SmallCodes
+    votes: VoteScores, battles: Battles, column: str, cluster: AnyCodes
 ) -> NDArray[np.object_]:
     """What the clusters of one column are called; "" where a vote has no value."""
     names = np.full(int(cluster.max(initial=-1)) + 1, "", dtype=object)
@@ -97,23 +96,23 @@ def cluster_names(
 
 
 def cluster_sandwich(
-    votes: VoteScores, cluster: SmallCodes, inverse: Floats, contrast: Floats
+    votes: VoteScores, cluster: AnyCodes, inverse: Floats, contrast: Floats
 ) -> Sandwich:
     """Squared scores of clusters, corrected for the few and the large among them.
 
     Args:
         votes: as `score_votes` gives them.
         cluster: codes from 0, shape (votes,).
-        inverse: pseudo-inverse of the information, shape (width, width).
-        contrast: from parameters to ratings, shape (m, width).
+        inverse: pseudo-inverse of the information, shape (n_params, n_params).
+        contrast: from parameters to ratings, shape (m, n_params).
     """
     design = votes.design
     clusters = int(cluster.max(initial=-1)) + 1
     to_ratings = inverse @ contrast.T
     large = cluster_corrections(votes, cluster, clusters, inverse)
-    meat = np.zeros((design.width,) * 2)
+    meat = np.zeros((design.n_params,) * 2)
     second, fourth = np.zeros(len(contrast)), np.zeros(len(contrast))
-    held = max(1, _BLOCK_NUMBERS // design.width)
+    held = max(1, _BLOCK_NUMBERS // design.n_params)
     order = np.argsort(cluster, kind="stable") if clusters > held else None
     for start in range(0, clusters, held):
         stop = min(start + held, clusters)
@@ -133,15 +132,15 @@ def cluster_sandwich(
             second += moved.sum(axis=0)
             np.square(moved, out=moved)
             fourth += moved.sum(axis=0)
-    freedom = np.full(len(contrast), np.inf)
-    np.divide(_NORMAL_KURTOSIS * second**2, fourth, out=freedom, where=fourth > 0)
+    df = np.full(len(contrast), np.inf)
+    np.divide(_NORMAL_KURTOSIS * second**2, fourth, out=df, where=fourth > 0)
     # The scores sum to 0, so that one cluster has nothing to vary against.
-    freedom = np.clip(freedom, 1.0, max(clusters - 1, 1))
-    return Sandwich(meat * clusters / max(clusters - 1, 1), freedom)
+    df = np.clip(df, 1.0, max(clusters - 1, 1))
+    return Sandwich(meat * clusters / max(clusters - 1, 1), df)
 
 
 def cluster_corrections(
-    votes: VoteScores, cluster: SmallCodes, clusters: int, inverse: Floats
+    votes: VoteScores, cluster: AnyCodes, clusters: int, inverse: Floats
 ) -> dict[int, Floats]:
     """(I - H_g H^-)^(-1/2) of the clusters that hold much information, by cluster."""
     share = count_votes_by(cluster, clusters, votes.weight)
@@ -177,11 +176,13 @@ def cluster_corrections(
 
 
 def _information(votes: VoteScores, chosen: Codes) -> Floats:
-    """Information of some votes alone, shape (width, width)."""
-    cells, codes = np.unique(votes.cell[chosen], return_inverse=True)
+    """Information of some votes alone, shape (n_params, n_params)."""
+    pairs, codes = np.unique(votes.pair[chosen], return_inverse=True)
     counts: Floats = np.bincount(
-        votes.outcome[chosen].astype(np.intp) * len(cells) + codes,
+        votes.outcome[chosen].astype(np.intp) * len(pairs) + codes,
         votes.weight[chosen],
-        minlength=OUTCOMES * len(cells),
+        minlength=OUTCOMES * len(pairs),
     ).astype(np.float64)
-    return votes.design.select(cells, counts.reshape(OUTCOMES, len(cells))).information(votes.point)
+    return votes.design.select(pairs, counts.reshape(OUTCOMES, len(pairs))).information(
+        votes.params
+    )

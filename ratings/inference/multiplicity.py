@@ -1,9 +1,8 @@
 """Many tests at once: what is left of their p-values."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ratings.arrays import Floats
 
 
 def false_discovery_rates(p: Floats) -> Floats:

@@ -6,15 +6,13 @@ estimate plus or minus its error, the ends may lie unequally far: with few votes
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import chi2
 
+from ratings.arrays import Floats
 from ratings.errors import RatingsError
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
 from ratings.model.design import TIE_PARAMETER, UNEVEN, Design, prior_precision
-
-Floats = NDArray[np.float64]
 
 _TOLERANCE = 1e-9
 _MOST_STEPS = 200
@@ -28,12 +26,12 @@ def profile_bounds(
 
     Args:
         fit: at its maximum.
-        contrast: rows of what to bound, shape (contrasts, width).
+        contrast: rows of what to bound, shape (contrasts, n_params).
         error: standard errors, where to look first, shape (contrasts,).
         confidence: of each interval by itself.
     """
     prior_sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
-    profile = _Profile(fit.design, fit.point, prior_precision(fit.design, prior_sd))
+    profile = _Profile(fit.design, fit.params, prior_precision(fit.design, prior_sd))
     drop = float(chi2.ppf(confidence, 1)) / 2
     ends = [
         [_end(profile, row, sign * max(step, 1e-3), drop) for sign in (-1, 1)]
@@ -50,7 +48,7 @@ def _end(profile: "_Profile", row: Floats, step: float, drop: float) -> float:
     centre = float(row @ profile.best)
 
     def above(value: float) -> float:
-        return profile.height(row, value) - profile.top + drop
+        return profile.penalized_log_likelihood(row, value) - profile.top + drop
 
     near, far = centre, centre + 2 * step
     while above(far) > 0:
@@ -67,37 +65,42 @@ class _Profile:
         self.design, self.best, self.prior = design, best, prior
         self.last = best
         self.top = design.log_likelihood(best) - float(best @ prior @ best) / 2
-        tie = design.place(TIE_PARAMETER)
+        tie = design.index_of(TIE_PARAMETER)
         self.margin = tie if design.rules.ties == "rao-kupper" else None
 
-    def height(self, row: Floats, value: float) -> float:
+    def penalized_log_likelihood(self, row: Floats, value: float) -> float:
         """Newton's method in the plane where `row` times the parameters is `value`."""
-        width = self.design.width
+        n_params = self.design.n_params
         start = self.last if abs(row @ self.last - value) < 1 else self.best
-        point = start + row * (value - row @ start) / (row @ row)
-        bordered = np.zeros((width + 2,) * 2)
-        bordered[width, :width] = bordered[:width, width] = row
-        bordered[width + 1, :width] = bordered[:width, width + 1] = self.design.null
-        target = np.zeros(width + 2)
+        params = start + row * (value - row @ start) / (row @ row)
+        bordered = np.zeros((n_params + 2,) * 2)
+        bordered[n_params, :n_params] = bordered[:n_params, n_params] = row
+        bordered[n_params + 1, :n_params] = bordered[:n_params, n_params + 1] = (
+            self.design.null_direction
+        )
+        target = np.zeros(n_params + 2)
 
         def penalised(at: Floats) -> float:
             return self.design.log_likelihood(at) - float(at @ self.prior @ at) / 2
 
         for _ in range(_MOST_STEPS):
-            level, gradient, information = self.design.derive(point)
-            level -= float(point @ self.prior @ point) / 2
-            bordered[:width, :width] = information + self.prior
-            target[:width] = gradient - self.prior @ point
-            step = np.linalg.solve(bordered, target)[:width]
-            longest = float(np.abs(step).max())
-            if self.margin is not None and step[self.margin] < -point[self.margin] / 2:
-                step = step * (point[self.margin] / 2 / -step[self.margin])
+            level, gradient, information = self.design.score_and_information(params)
+            level -= float(params @ self.prior @ params) / 2
+            bordered[:n_params, :n_params] = information + self.prior
+            target[:n_params] = gradient - self.prior @ params
+            newton_step = np.linalg.solve(bordered, target)[:n_params]
+            longest = float(np.abs(newton_step).max())
+            if self.margin is not None and newton_step[self.margin] < -params[self.margin] / 2:
+                newton_step = newton_step * (params[self.margin] / 2 / -newton_step[self.margin])
             if longest > 0.1:
-                step = step * min(1.0, 2 / longest)
-                while penalised(point + step) < level and np.abs(step).max() > _TOLERANCE:
-                    step = step / 2
-            point = point + step
+                newton_step = newton_step * min(1.0, 2 / longest)
+                while (
+                    penalised(params + newton_step) < level
+                    and np.abs(newton_step).max() > _TOLERANCE
+                ):
+                    newton_step = newton_step / 2
+            params = params + newton_step
             if longest < _TOLERANCE:
-                self.last = point
-                return penalised(point)
+                self.last = params
+                return penalised(params)
         raise RatingsError(UNEVEN)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student
 
-Floats = NDArray[np.float64]
+from ratings.arrays import Codes, Floats, Mask
 
 _NORMAL_KURTOSIS = 3.0
 
@@ -20,14 +20,14 @@ class Estimate(NamedTuple):
     upper: float
     votes: int
 
-    def through(self, function: Callable[[float], float]) -> "Estimate":
+    def map(self, function: Callable[[float], float]) -> "Estimate":
         """The same seen through a function that does not fall."""
         return Estimate(
             function(self.value), function(self.lower), function(self.upper), self.votes
         )
 
 
-NOTHING = Estimate(np.nan, np.nan, np.nan, 0)
+NO_ESTIMATE = Estimate(np.nan, np.nan, np.nan, 0)
 
 
 def wilson_interval(
@@ -35,7 +35,7 @@ def wilson_interval(
     trials: Floats | float,
     confidence: float = 0.95,
     *,
-    freedom: float = np.inf,
+    df: float = np.inf,
 ) -> tuple[Floats, Floats]:
     """Interval of a share from independent trials (Wilson 1927), of any shape.
 
@@ -43,17 +43,17 @@ def wilson_interval(
         share: observed.
         trials: how many; need not be whole.
         confidence: of the interval.
-        freedom: degrees of freedom of the share's variance, where that is estimated.
+        df: degrees of freedom of the share's variance, where that is estimated.
     """
-    z = float(student.ppf(0.5 + confidence / 2, freedom))
+    z = float(student.ppf(0.5 + confidence / 2, df))
     share, trials = np.asarray(share, dtype=float), np.asarray(trials, dtype=float)
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     reach = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / 4 / trials**2)
     return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
 
 
-def contribution_freedom(contributions: NDArray[Any]) -> float:
-    """Degrees of freedom of a variance that is the sum of squares of these.
+def contribution_df(contributions: NDArray[Any]) -> float:
+    """Degrees of df of a variance that is the sum of squares of these.
 
     3 (sum of q^2)^2 / sum of q^4, as `clusters.Sandwich` has it: for equal normal contributions
     about their number, and never more than that less 1.
@@ -63,9 +63,7 @@ def contribution_freedom(contributions: NDArray[Any]) -> float:
     return min(max(1.0, _NORMAL_KURTOSIS * square**2 / fourth), most) if fourth > 0 else np.inf
 
 
-def estimate_share(
-    hits: NDArray[np.bool_], cluster: NDArray[np.intp], confidence: float
-) -> Estimate:
+def estimate_proportion(hits: Mask, cluster: Codes, confidence: float) -> Estimate:
     """The share of hits, its interval by clusters.
 
     Wilson's interval with the number of independent trials that would have the variance of the
@@ -78,7 +76,7 @@ def estimate_share(
     """
     votes = len(hits)
     if not votes:
-        return NOTHING
+        return NO_ESTIMATE
     share = float(hits.mean())
     sums = np.bincount(cluster, hits - share)
     clusters = int((np.bincount(cluster) > 0).sum())
@@ -87,7 +85,16 @@ def estimate_share(
         trials = share * (1 - share) * votes**2 / squares
     else:  # all alike, or sums that cancel: no more than one answer a cluster is independent
         trials = float(clusters)
-    lower, upper = wilson_interval(
-        share, min(trials, votes), confidence, freedom=contribution_freedom(sums)
-    )
+    lower, upper = wilson_interval(share, min(trials, votes), confidence, df=contribution_df(sums))
     return Estimate(share, float(lower), float(upper), votes)
+
+
+def false_discovery_rates(p: Floats) -> Floats:
+    """q-values over all entries that are not NaN (Benjamini and Hochberg 1995), same shape."""
+    flat = p.ravel()
+    q = np.full(len(flat), np.nan)
+    tested = np.flatnonzero(~np.isnan(flat))
+    order = tested[np.argsort(flat[tested], kind="stable")]
+    scaled = flat[order] * len(order) / np.arange(1, len(order) + 1)
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q.reshape(p.shape)

@@ -2,26 +2,23 @@
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 from scipy.stats import t as student
 
+from ratings.arrays import Codes, Floats
 from ratings.inference.uncertainty import Intervals
 from ratings.model.bradley_terry import BradleyTerry
 
-Floats = NDArray[np.float64]
-Ranks = NDArray[np.intp]
 
-
-def interval_ranks(lower: Floats, upper: Floats) -> Ranks:
+def interval_ranks(lower: Floats, upper: Floats) -> Codes:
     """1 + the number of models whose whole interval lies above mine; equal where they overlap."""
-    ranks: Ranks = 1 + (lower[None, :] > upper[:, None]).sum(axis=1)
+    ranks: Codes = 1 + (lower[None, :] > upper[:, None]).sum(axis=1)
     return ranks
 
 
 def rank_sets(
-    ratings: Floats, covariance: Floats, *, confidence: float, freedom: float = np.inf
-) -> tuple[Ranks, Ranks]:
+    ratings: Floats, covariance: Floats, *, confidence: float, df: float = np.inf
+) -> tuple[Codes, Codes]:
     """Best and worst rank of each model; all sets together hold with the given confidence.
 
     All ordered pairs are tested one-sided on their difference, with Holm's step-down (1979) over
@@ -33,7 +30,7 @@ def rank_sets(
         ratings: shape (m,).
         covariance: of the ratings, shape (m, m).
         confidence: joint over all models.
-        freedom: degrees of freedom of the covariance; infinite for the normal.
+        df: degrees of freedom of the covariance; infinite for the normal.
     """
     size = len(ratings)
     own = np.diag(covariance)
@@ -44,7 +41,7 @@ def rank_sets(
         ahead, np.sqrt(np.where(told_apart, variance, 1)), where=told_apart, out=0 * ahead
     )
     tests = ~np.eye(size, dtype=bool)
-    p = student.sf(z[tests], freedom)
+    p = student.sf(z[tests], df)
     order = np.argsort(p)
     passed = p[order] <= (1 - confidence) / (len(p) - np.arange(len(p)))
     rejected = np.zeros(len(p), dtype=bool)
@@ -57,7 +54,7 @@ def rank_sets(
 def probability_above(fit: BradleyTerry, spread: Intervals) -> pd.DataFrame:
     """Probability that the row's true rating is above the column's, among the rated models.
 
-    Normal (or, under clusters, Student's t with the smaller freedom of the two) about the
+    Normal (or, under clusters, Student's t with the smaller df of the two) about the
     difference, with the variance of the difference from the full covariance; a flat prior. NaN on
     the diagonal.
     """
@@ -66,8 +63,8 @@ def probability_above(fit: BradleyTerry, spread: Intervals) -> pd.DataFrame:
     own = np.diag(covariance)
     error = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0))
     ahead = values[:, None] - values[None, :]
-    freedom = spread.freedom[ratings.index].to_numpy()
-    fewer = np.minimum(freedom[:, None], freedom[None, :])
+    df = spread.df[ratings.index].to_numpy()
+    fewer = np.minimum(df[:, None], df[None, :])
     z = np.divide(ahead, error, out=np.full_like(ahead, np.nan), where=error > 0)
     above = np.where(np.isinf(fewer), norm.cdf(z), student.cdf(z, fewer))
     np.fill_diagonal(above, np.nan)

@@ -9,21 +9,19 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import t as student
 
+from ratings.arrays import Floats
 from ratings.errors import OptionError
 from ratings.inference.bootstrap import ONE_WAY, resample
 from ratings.inference.clusters import Sandwich, cluster_codes, cluster_sandwich
 from ratings.inference.profile import profile_bounds
 from ratings.inference.vote_scores import VoteScores, score_votes
-from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, refuse_other_votes
-from ratings.model.design import NEITHER_STRENGTH, Design, fold_cells, prior_precision
-from ratings.model.outcomes import GAP
+from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_same_votes
+from ratings.model.design import NEITHER_STRENGTH, Design, fold_pairs, prior_precision
+from ratings.model.outcomes import LOG_ODDS
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import Cluster, choose_clusters, find_cluster_columns
-
-Floats = NDArray[np.float64]
 
 DEFAULT_ROUNDS = 1000
 METHODS = ("sandwich", "bootstrap", "profile")
@@ -42,7 +40,7 @@ class Intervals:
         upper: Elo points by model.
         variance: Elo points squared, by model.
         covariance: of the rated models, Elo points squared.
-        freedom: degrees of freedom of each variance; infinite where the normal is used.
+        df: degrees of freedom of each variance; infinite where the normal is used.
         effects: estimate, lower, upper and variance, in Elo points, of the fit's effects and of
             the rating of "neither", one row each.
         confidence: of each interval by itself.
@@ -60,7 +58,7 @@ class Intervals:
     upper: "pd.Series[float]"
     variance: "pd.Series[float]"
     covariance: pd.DataFrame
-    freedom: "pd.Series[float]"
+    df: "pd.Series[float]"
     effects: pd.DataFrame
     confidence: float
     cluster: str | None
@@ -108,7 +106,7 @@ def intervals(
         raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
     if method == "bootstrap" and rounds < 100:
         raise OptionError(f"a bootstrap needs at least 100 rounds, not {rounds}")
-    refuse_other_votes(battles, fit)
+    check_same_votes(battles, fit)
     told = find_cluster_columns(battles.frame, cluster)
     if method == "profile" and told:
         raise OptionError("profile intervals are by vote: leave out cluster, or take the sandwich")
@@ -119,9 +117,9 @@ def intervals(
     columns, note = choose_clusters(battles.frame, rows, cluster)
 
     contrast = _contrast(fit)
-    covariance, freedom = _sandwich(battles, fit, columns, contrast, votes)
-    estimate = contrast @ fit.point
-    reach = np.array(student.ppf(0.5 + confidence / 2, freedom)) * np.sqrt(np.diag(covariance))
+    covariance, df = _sandwich(battles, fit, columns, contrast, votes)
+    estimate = contrast @ fit.params
+    reach = np.array(student.ppf(0.5 + confidence / 2, df)) * np.sqrt(np.diag(covariance))
     lower, upper = estimate - reach, estimate + reach
     left_out = 0
     size = fit.design.size
@@ -136,12 +134,12 @@ def intervals(
         drawn = drawn @ contrast.T
         covariance = np.atleast_2d(np.cov(drawn, rowvar=False))
         lower, upper = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
-        freedom = np.full(len(contrast), np.inf)
+        df = np.full(len(contrast), np.inf)
     elif method == "profile" and size:
         lower, upper = profile_bounds(fit, contrast, np.sqrt(np.diag(covariance)), confidence)
-        freedom = np.full(len(contrast), np.inf)
+        df = np.full(len(contrast), np.inf)
     return _describe(
-        fit, estimate, lower, upper, covariance, freedom,
+        fit, estimate, lower, upper, covariance, df,
         confidence=confidence,
         cluster=" and ".join(columns) or None,
         cluster_note=note,
@@ -155,21 +153,21 @@ def intervals(
 def _contrast(fit: BradleyTerry) -> Floats:
     """From parameters to distances from the origin in strengths, then effects and "neither".
 
-    The origin is the mean of the anchors, or of all models. Shape (m + effects, width).
+    The origin is the mean of the anchors, or of all models. Shape (m + effects, n_params).
     """
     design = fit.design
     names = fit.ratings.index[fit.ratings.notna()]
     origin = np.isin(names, list(fit.anchors)) if fit.anchors else np.ones(design.size, dtype=bool)
-    mean = np.zeros(design.width)
+    mean = np.zeros(design.n_params)
     mean[: design.size] = origin / max(origin.sum(), 1)
-    rows = [row - mean for row in np.eye(design.size, design.width)]
+    rows = [row - mean for row in np.eye(design.size, design.n_params)]
     for index, extra in enumerate(design.extras, start=design.size):
-        own = np.eye(1, design.width, index)[0]
+        own = np.eye(1, design.n_params, index)[0]
         if extra.name == NEITHER_STRENGTH:
             rows.append(own - mean)
-        elif extra.acts_on == GAP:
+        elif extra.acts_on == LOG_ODDS:
             rows.append(own)
-    return np.reshape(rows, (len(rows), design.width))
+    return np.reshape(rows, (len(rows), design.n_params))
 
 
 def _sandwich(
@@ -185,17 +183,17 @@ def _sandwich(
         return np.zeros((0, 0)), np.zeros(0)
     prior_sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
     prior = prior_precision(design, prior_sd)
-    inverse = design.invert(design.information(fit.point) + prior)
+    inverse = design.invert(design.information(fit.params) + prior)
     squared = squared_counts(battles, fit, votes)
     if columns and votes is not None:
-        meat, freedom = _clustered(votes, battles, columns, inverse, contrast)
+        meat, df = _clustered(votes, battles, columns, inverse, contrast)
     else:
-        meat, freedom = squared.squared_scores(fit.point), np.full(len(contrast), np.inf)
-    meat = _fill_still(meat, squared.information(fit.point), design.size)
+        meat, df = squared.squared_scores(fit.params), np.full(len(contrast), np.inf)
+    meat = _fill_still(meat, squared.information(fit.params), design.size)
     # The prior is one more independent observation of the strengths.
     half = contrast @ inverse
     covariance = half @ (meat + prior) @ half.T
-    return (covariance + covariance.T) / 2, freedom
+    return (covariance + covariance.T) / 2, df
 
 
 def _clustered(
@@ -216,19 +214,19 @@ def _clustered(
     meat = ways[0].meat + ways[1].meat - by(*columns).meat
     values, vectors = np.linalg.eigh(meat)
     positive = (vectors * np.maximum(values, 0)) @ vectors.T
-    return Sandwich(positive, np.minimum(ways[0].freedom, ways[1].freedom))
+    return Sandwich(positive, np.minimum(ways[0].df, ways[1].df))
 
 
 def squared_counts(battles: Battles, fit: BradleyTerry, votes: VoteScores | None = None) -> Design:
-    """The fit's cells with sums of squared weights as counts."""
+    """The fit's pairs with sums of squared weights as counts."""
     design = fit.design
-    if battles.given_weight is None:
+    if battles.unequal_weight is None:
         return design
     if not fit.covariates:
-        tally = design.rules.apply(battles.tallies.squares)
+        sums = design.rules.apply(battles.pair_sums.squared_weights)
         rated = fit.ratings.notna().to_numpy()
         sides = fit.side
-        counts = fold_cells(tally[:, rated][:, :, rated], sides=sides)[2]
+        counts = fold_pairs(sums[:, rated][:, :, rated], sides=sides)[2]
         return design.select(slice(None), counts)
     votes = votes or score_votes(battles, fit)
     return design.select(slice(None), votes.total(votes.weight**2))
@@ -254,7 +252,7 @@ def _describe(
     lower: Floats,
     upper: Floats,
     covariance: Floats,
-    freedom: Floats,
+    df: Floats,
     *,
     confidence: float,
     cluster: str | None,
@@ -288,7 +286,7 @@ def _describe(
         upper=by_model(ELO_PER_STRENGTH * upper[:size] + shift, "rating_upper"),
         variance=by_model(variance, "variance"),
         covariance=pd.DataFrame(covariance[:size, :size], index=rated, columns=rated),
-        freedom=by_model(freedom, "freedom"),
+        df=by_model(df, "df"),
         effects=effects,
         confidence=confidence,
         cluster=cluster,

@@ -1,25 +1,21 @@
-"""What every single vote says of the parameters of a fit: its score, by reference to its cell.
+"""What every single vote says of the parameters of a fit: its score, by reference to its pair.
 
 Kept small and passed over in pieces: there may be many millions of votes, and touching fresh memory
 for each of several long arrays takes longer than the sums.
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratings.arrays import AnyCodes, Codes, Floats
 from ratings.model.bradley_terry import BradleyTerry
-from ratings.model.covariates import covariate_cells
+from ratings.model.covariates import covariate_pairs
 from ratings.model.design import Design
-from ratings.model.outcomes import GAP, NEITHER, OUTCOMES
+from ratings.model.outcomes import LOG_ODDS, NEITHER, OUTCOMES
 from ratings.votes.battles import Battles
 from ratings.votes.columns import Outcome, code_type
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
-SmallCodes = NDArray[Any]  # of any integer type
 
 _AT_ONCE = 1 << 17
 
@@ -31,22 +27,22 @@ class VoteScores(NamedTuple):
         rows: places in the frame of the votes that the fit used; None: all rows are.
         left: code among the rated models, shape (votes,).
         right: likewise.
-        cell: the vote's cell in `design`.
+        pair: the vote's pair in `design`.
         outcome: the answer as the rules read it.
         weight: shape (votes,).
-        design: cells of these votes; its counts are not used.
-        point: the fit's parameters.
-        score: there, by answer, number and cell, shape (4, 3, cells).
+        design: pairs of these votes; its counts are not used.
+        params: the fit's parameters.
+        score: there, by answer, number and pair, shape (4, 3, pairs).
     """
 
     rows: Codes | None
-    left: SmallCodes
-    right: SmallCodes
-    cell: SmallCodes
-    outcome: SmallCodes
+    left: AnyCodes
+    right: AnyCodes
+    pair: AnyCodes
+    outcome: AnyCodes
     weight: Floats
     design: Design
-    point: Floats
+    params: Floats
     score: Floats
 
     @property
@@ -54,7 +50,7 @@ class VoteScores(NamedTuple):
         """How many votes there are."""
         return len(self.left)
 
-    def of_rows(self, values: SmallCodes) -> SmallCodes:
+    def of_rows(self, values: AnyCodes) -> AnyCodes:
         """What belongs to these votes of an array with an entry for each row of the frame."""
         return values if self.rows is None else values[self.rows]
 
@@ -64,42 +60,42 @@ class VoteScores(NamedTuple):
             rows=votes if self.rows is None else self.rows[votes],
             left=self.left[votes],
             right=self.right[votes],
-            cell=self.cell[votes],
+            pair=self.pair[votes],
             outcome=self.outcome[votes],
             weight=self.weight[votes],
         )
 
     def total(self, weight: Floats | None = None) -> Floats:
-        """Sums of the votes' weights (their own, or others) by answer and cell, (4, cells)."""
+        """Sums of the votes' weights (their own, or others) by answer and pair, (4, pairs)."""
         weight = self.weight if weight is None else weight
-        cells = len(self.design.left)
-        sums = np.zeros(OUTCOMES * cells)
+        pairs = len(self.design.left)
+        sums = np.zeros(OUTCOMES * pairs)
         for part in pieces(self.votes):
-            place = self.outcome[part].astype(np.intp) * cells + self.cell[part]
+            place = self.outcome[part].astype(np.intp) * pairs + self.pair[part]
             sums += np.bincount(place, weight[part], minlength=len(sums))
-        return sums.reshape(OUTCOMES, cells)
+        return sums.reshape(OUTCOMES, pairs)
 
-    def by_group(self, group: SmallCodes, groups: int) -> Floats:
-        """Sums of the votes' scores by group, shape (groups, width)."""
+    def by_group(self, group: AnyCodes, groups: int) -> Floats:
+        """Sums of the votes' scores by group, shape (groups, n_params)."""
         design = self.design
-        cells, width = len(design.left), design.width
-        table = np.zeros(groups * width)
-        numbers = {GAP} | {extra.acts_on for extra in design.extras}
+        pairs, n_params = len(design.left), design.n_params
+        table = np.zeros(groups * n_params)
+        numbers = {LOG_ODDS} | {extra.acts_on for extra in design.extras}
         flat = {number: np.ascontiguousarray(self.score[:, number]).ravel() for number in numbers}
         for part in pieces(self.votes):
-            cell, weight = self.cell[part], self.weight[part]
-            place = self.outcome[part].astype(np.intp) * cells + cell
+            pair, weight = self.pair[part], self.weight[part]
+            place = self.outcome[part].astype(np.intp) * pairs + pair
             by = {number: scores[place] * weight for number, scores in flat.items()}
             half_bad = by[NEITHER] / 2 if NEITHER in by else 0.0
-            row = group[part].astype(np.intp) * width
-            np.add.at(table, row + self.left[part], by[GAP] - half_bad)
-            np.subtract.at(table, row + self.right[part], by[GAP] + half_bad)
+            row = group[part].astype(np.intp) * n_params
+            np.add.at(table, row + self.left[part], by[LOG_ODDS] - half_bad)
+            np.subtract.at(table, row + self.right[part], by[LOG_ODDS] + half_bad)
             for index, extra in enumerate(design.extras, start=design.size):
                 own = by[extra.acts_on]
                 np.add.at(
-                    table, row + index, own if extra.column is None else own * extra.column[cell]
+                    table, row + index, own if extra.column is None else own * extra.column[pair]
                 )
-        return table.reshape(groups, width)
+        return table.reshape(groups, n_params)
 
 
 def pieces(votes: int) -> Iterator[slice]:
@@ -114,9 +110,9 @@ def score_votes(battles: Battles, fit: BradleyTerry) -> VoteScores:
     rated = fit.ratings.notna().to_numpy()
     place = np.full(len(rated), -1, dtype=code_type(design.size))
     place[rated] = np.arange(design.size)
-    left, right = battles.read_left(place), battles.read_right(place)
-    outcome = battles.read_answer(np.arange(OUTCOMES, dtype=np.int8))
-    weight, rows = battles.weight, battles.chosen
+    left, right = battles.map_left(place), battles.map_right(place)
+    outcome = battles.map_answer(np.arange(OUTCOMES, dtype=np.int8))
+    weight, rows = battles.weight, battles.selected
     used = np.isin(list(Outcome), rules.used)
     kept = (left >= 0) & (right >= 0)
     if not used.all():
@@ -126,14 +122,14 @@ def score_votes(battles: Battles, fit: BradleyTerry) -> VoteScores:
         left, right, outcome, weight = left[chosen], right[chosen], outcome[chosen], weight[chosen]
         rows = chosen if rows is None else rows[chosen]
     if fit.covariates:
-        cell: SmallCodes = covariate_cells(battles, rules, rated, fit.covariates).of_vote
+        pair: AnyCodes = covariate_pairs(battles, rules, rated, fit.covariates).of_vote
     else:
         size = design.size
-        cell = left.astype(code_type(size * size)) * size + right
+        pair = left.astype(code_type(size * size)) * size + right
         codes = np.arange(size)
         nothing = np.zeros((OUTCOMES, size * size))
         pairs = np.repeat(codes, size), np.tile(codes, size)
         design = Design(size, *pairs, nothing, rules, design.extras)
-    score = np.concatenate([block.at(fit.point).score for block in design.blocks()], axis=2)
+    score = np.concatenate([block.evaluate(fit.params).score for block in design.blocks()], axis=2)
     read = rules.read_as(np.arange(OUTCOMES)).astype(np.int8)[outcome]
-    return VoteScores(rows, left, right, cell, read, weight, design, fit.point, score)
+    return VoteScores(rows, left, right, pair, read, weight, design, fit.params, score)

@@ -9,25 +9,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from ratings.arrays import Floats, Mask
 from ratings.errors import OptionError
-from ratings.model.connectivity import has_maximum, is_identified, largest_part
-from ratings.model.covariates import covariate_cells, refuse_unknown
+from ratings.model.connectivity import has_maximum, is_identified, largest_component
+from ratings.model.covariates import check_covariate_columns, covariate_pairs
 from ratings.model.design import (
     NEITHER_STRENGTH,
     SIDE,
     TIE_PARAMETER,
     Design,
     Extra,
-    fold_cells,
+    fold_pairs,
     standard_extras,
 )
 from ratings.model.newton import Maximum, maximise
-from ratings.model.outcomes import GAP, Rules, points_taken
+from ratings.model.outcomes import LOG_ODDS, Rules, win_matrix
 from ratings.votes.battles import Battles
-
-Floats = NDArray[np.float64]
 
 ELO_PER_STRENGTH = 400 / np.log(10)  # 400 points are odds of ten to one
 MEAN_RATING = 1000.0
@@ -56,9 +54,9 @@ class BradleyTerry:
             points; None: no prior.
         log_likelihood: at the maximum, over the votes among rated models.
         steps: Newton steps taken.
-        tally: sums of weights of the votes that it is of, as `Battles.tallies` has them.
+        pair_weights: sums of weights of the votes that it is of, as `Battles.pair_sums` has them.
         design: the counted votes among the rated models.
-        point: the parameters that belong to it.
+        params: the parameters that belong to it.
     """
 
     ratings: "pd.Series[float]"
@@ -73,9 +71,9 @@ class BradleyTerry:
     prior_sd: float | None
     log_likelihood: float
     steps: int
-    tally: Floats
+    pair_weights: Floats
     design: Design
-    point: Floats
+    params: Floats
 
 
 def bradley_terry(
@@ -117,13 +115,13 @@ def bradley_terry(
     if reserved:
         raise OptionError(f"a covariate cannot be called {min(reserved)!r}: rename its columns")
     if covariates:
-        refuse_unknown(battles.frame, covariates)
+        check_covariate_columns(battles.frame, covariates)
     if prior_sd is not None and not (prior_sd > 0 and np.isfinite(prior_sd)):
         raise OptionError(f"prior_sd must be a number above 0 Elo points, not {prior_sd}")
-    tally = rules.apply(battles.tallies.weights)
+    pair_weights = rules.apply(battles.pair_sums.weights)
     everyone = np.ones(len(battles.models), dtype=bool)
-    rated = largest_part(points_taken(tally)) if prior_sd is None else everyone
-    design = _design(battles, rules, rated, tally, side=side, covariates=tuple(covariates))
+    rated = largest_component(win_matrix(pair_weights)) if prior_sd is None else everyone
+    design = _design(battles, rules, rated, pair_weights, side=side, covariates=tuple(covariates))
     if (
         rated.any()
         and design.counts.any()
@@ -132,10 +130,10 @@ def bradley_terry(
         raise OptionError(_unidentified(side, covariates))
     if prior_sd is None and not covariates and not has_maximum(design):
         rated = np.zeros_like(everyone)
-        design = _design(battles, rules, rated, tally, side=side, covariates=())
+        design = _design(battles, rules, rated, pair_weights, side=side, covariates=())
     first = None
-    if start is not None and start.design.width == design.width:
-        first = start.point if (start.ratings.notna().to_numpy() == rated).all() else None
+    if start is not None and start.design.n_params == design.n_params:
+        first = start.params if (start.ratings.notna().to_numpy() == rated).all() else None
     found = maximise(
         design,
         prior_sd=None if prior_sd is None else prior_sd / ELO_PER_STRENGTH,
@@ -144,7 +142,7 @@ def bradley_terry(
     return _describe(battles, design, found, rated, dict(anchors or {}), covariates, prior_sd)
 
 
-def refuse_other_votes(battles: Battles, fit: BradleyTerry) -> None:
+def check_same_votes(battles: Battles, fit: BradleyTerry) -> None:
     """Refuse a fit of other votes: what is computed of both would be of neither.
 
     Votes are known again by their sufficient statistics, which costs nothing beside a fit.
@@ -152,23 +150,23 @@ def refuse_other_votes(battles: Battles, fit: BradleyTerry) -> None:
     Raises:
         OptionError: other models, or other sums of votes.
     """
-    here, there = battles.tallies.weights, fit.tally
+    here, there = battles.pair_sums.weights, fit.pair_weights
     if tuple(fit.ratings.index) != battles.models:
         raise OptionError("the fit is of other models than these votes: fit these again")
     if here is not there and not np.allclose(here, there, rtol=_SAME_WEIGHT, atol=0):
         raise OptionError("the fit is of other votes: fit these again")
 
 
-def why_nobody(battles: Battles, fit: BradleyTerry) -> str | None:
+def unrated_reason(battles: Battles, fit: BradleyTerry) -> str | None:
     """Why nobody is rated, to end a sentence; None where somebody is."""
     if fit.design.size:
         return None
     if not len(battles):
         return "there are no votes"
-    tally = fit.design.rules.apply(battles.tallies.weights)
-    if not tally.any():
+    pair_weights = fit.design.rules.apply(battles.pair_sums.weights)
+    if not pair_weights.any():
         return "the rules leave out all of the votes"
-    if not largest_part(points_taken(tally)).any():
+    if not largest_component(win_matrix(pair_weights)).any():
         return (
             "no two models have taken votes off each other, directly or by way of others (an upset "
             "or a tie between them would do, and so does a prior)"
@@ -206,8 +204,8 @@ def _shift(values: Floats, models: tuple[str, ...], anchors: Mapping[str, float]
 def _design(
     battles: Battles,
     rules: Rules,
-    rated: NDArray[np.bool_],
-    tally: Floats,
+    rated: Mask,
+    pair_weights: Floats,
     *,
     side: bool,
     covariates: tuple[str, ...],
@@ -215,9 +213,9 @@ def _design(
     """The votes among the rated models, counted under the rules."""
     columns: Sequence[Extra] = ()
     if covariates and rated.any():
-        left, right, counts, columns, _ = covariate_cells(battles, rules, rated, covariates)
+        left, right, counts, columns, _ = covariate_pairs(battles, rules, rated, covariates)
     else:
-        left, right, counts = fold_cells(tally[:, rated][:, :, rated], sides=side)
+        left, right, counts = fold_pairs(pair_weights[:, rated][:, :, rated], sides=side)
     extras = standard_extras(rules, counts, side=side and bool(rated.any()), covariates=columns)
     return Design(int(rated.sum()), left, right, counts, rules, extras)
 
@@ -234,26 +232,26 @@ def _describe(
     battles: Battles,
     design: Design,
     found: Maximum,
-    rated: NDArray[np.bool_],
+    rated: Mask,
     anchors: dict[str, float],
     covariates: Sequence[str],
     prior_sd: float | None,
 ) -> BradleyTerry:
     values = np.full(len(rated), np.nan)
-    values[rated] = ELO_PER_STRENGTH * found.point[: design.size]
+    values[rated] = ELO_PER_STRENGTH * found.params[: design.size]
     shift = _shift(values, battles.models, anchors)
     models = pd.Index(battles.models, name="model", dtype=object)
     ratings = pd.Series(values + shift, index=models, name="rating")
     effects = {
-        extra.name: ELO_PER_STRENGTH * found.point[index]
+        extra.name: ELO_PER_STRENGTH * found.params[index]
         for index, extra in enumerate(design.extras, start=design.size)
-        if extra.acts_on == GAP
+        if extra.acts_on == LOG_ODDS
     }
-    tie, neither = design.place(TIE_PARAMETER), design.place(NEITHER_STRENGTH)
+    tie, neither = design.index_of(TIE_PARAMETER), design.index_of(NEITHER_STRENGTH)
     tie_parameter = np.nan
     if design.rules.estimates_tie and design.size:
         without = 0.0 if design.rules.ties == "davidson" else 1.0
-        tie_parameter = without if tie is None else float(np.exp(found.point[tie]))
+        tie_parameter = without if tie is None else float(np.exp(found.params[tie]))
     return BradleyTerry(
         ratings=ratings,
         ties=design.rules.ties,
@@ -261,13 +259,13 @@ def _describe(
         anchors=anchors,
         tie_parameter=tie_parameter,
         effects=pd.Series(effects, name="effect", dtype=float),
-        neither=np.nan if neither is None else ELO_PER_STRENGTH * found.point[neither] + shift,
+        neither=np.nan if neither is None else ELO_PER_STRENGTH * found.params[neither] + shift,
         side=SIDE in effects,
         covariates=tuple(covariates),
         prior_sd=prior_sd,
         log_likelihood=found.log_likelihood,
         steps=found.steps,
-        tally=battles.tallies.weights,
+        pair_weights=battles.pair_sums.weights,
         design=design,
-        point=found.point,
+        params=found.params,
     )

@@ -3,23 +3,20 @@
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linprog
 from scipy.sparse import csr_array, vstack
 from scipy.sparse.csgraph import connected_components
 
+from ratings.arrays import Codes, Floats, Mask
 from ratings.model.design import NEITHER_STRENGTH, SIDE, TIE_PARAMETER, Design
 from ratings.model.outcomes import OUTCOMES
 from ratings.votes.columns import Outcome
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 _NO_GAIN = 1e-9
 _SINGULAR = 1e-9
 
 
-def largest_part(points: Floats) -> Mask:
+def largest_component(points: Floats) -> Mask:
     """The largest set of models in which everyone leads, through wins and ties, to everyone.
 
     Only within such a set are Bradley-Terry ratings finite and unique (Ford 1957). Among equally
@@ -44,7 +41,7 @@ def largest_part(points: Floats) -> Mask:
     return best if best.sum() > 1 else np.zeros(size, dtype=bool)
 
 
-def _all_lead_to_all(leads: NDArray[np.bool_]) -> bool:
+def _all_lead_to_all(leads: Mask) -> bool:
     """Whether the first model leads to everyone and everyone to it: the usual case, at once."""
     for way in (leads, leads.T):
         reached = way[0].copy()
@@ -76,7 +73,7 @@ def has_maximum(design: Design) -> bool:
         -np.asarray(gains.sum(axis=0)).ravel(),
         A_ub=vstack([-gains, gains]),
         b_ub=np.repeat([0.0, 1.0], gains.shape[0]),
-        bounds=[(0, 0), *[(None, None)] * (design.width - 1)],
+        bounds=[(0, 0), *[(None, None)] * (design.n_params - 1)],
     )
     return bool(found.status == 0 and -found.fun < _NO_GAIN)
 
@@ -97,7 +94,7 @@ def is_identified(design: Design, *, prior: bool = False) -> bool:
 
 
 def _is_pinned(design: Design) -> bool:
-    """Whether cells won by either side leave no direction: the usual case, and quickly seen."""
+    """Whether pairs won by either side leave no direction: the usual case, and quickly seen."""
     both = ((design.counts[0] > 0) & (design.counts[1] > 0)).astype(float)
     seen = replace(design, counts=np.stack([both] * OUTCOMES))
     return _is_regular(seen, seen.information(_even_point(design)))
@@ -107,7 +104,7 @@ def _is_regular(design: Design, information: Floats) -> bool:
     scale = np.sqrt(np.diag(information))
     if not scale.all():
         return False
-    null = design.null * scale
+    null = design.null_direction * scale
     null /= np.linalg.norm(null)
     filled = information / np.outer(scale, scale) + np.outer(null, null)
     return bool(np.linalg.eigvalsh(filled)[0] > _SINGULAR)
@@ -115,32 +112,32 @@ def _is_regular(design: Design, information: Floats) -> bool:
 
 def _even_point(design: Design) -> Floats:
     """Strengths all 0, and a tie parameter at which all answers are possible."""
-    point = np.zeros(design.width)
-    tie = design.place(TIE_PARAMETER)
+    params = np.zeros(design.n_params)
+    tie = design.index_of(TIE_PARAMETER)
     if tie is not None:
-        point[tie] = 1.0
-    return point
+        params[tie] = 1.0
+    return params
 
 
 def _gains(design: Design) -> csr_array:
-    """For every cell, given answer and other answer: by how much more the given one grows.
+    """For every pair, given answer and other answer: by how much more the given one grows.
 
-    Shape (comparisons, width): each row times a direction is one difference of exponents.
+    Shape (comparisons, n_params): each row times a direction is one difference of exponents.
     """
-    cells = np.arange(len(design.left))
-    one = np.ones(len(cells))
+    pairs = np.arange(len(design.left))
+    one = np.ones(len(pairs))
 
-    def row(*terms: tuple[NDArray[np.intp] | int | None, float]) -> csr_array:
-        kept = [(np.broadcast_to(place, len(cells)), x) for place, x in terms if place is not None]
+    def row(*terms: tuple[Codes | int | None, float]) -> csr_array:
+        kept = [(np.broadcast_to(place, len(pairs)), x) for place, x in terms if place is not None]
         places = np.concatenate([place for place, _ in kept])
         values = np.concatenate([one * x for _, x in kept])
-        shape = (len(cells), design.width)
-        return csr_array((values, (np.tile(cells, len(kept)), places)), shape=shape)
+        shape = (len(pairs), design.n_params)
+        return csr_array((values, (np.tile(pairs, len(kept)), places)), shape=shape)
 
-    side = design.place(SIDE)
-    half_gap = row((design.left, 0.5), (design.right, -0.5), (side, 0.5))
-    exponents = {Outcome.A: half_gap, Outcome.B: -half_gap}
-    tie, neither = design.place(TIE_PARAMETER), design.place(NEITHER_STRENGTH)
+    side = design.index_of(SIDE)
+    half_odds = row((design.left, 0.5), (design.right, -0.5), (side, 0.5))
+    exponents = {Outcome.A: half_odds, Outcome.B: -half_odds}
+    tie, neither = design.index_of(TIE_PARAMETER), design.index_of(NEITHER_STRENGTH)
     if tie is not None:
         exponents[Outcome.TIE] = row((tie, 1.0))
     if neither is not None:

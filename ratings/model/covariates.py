@@ -10,31 +10,28 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats, Mask
 from ratings.errors import OptionError, VotesError
 from ratings.model.design import Extra
-from ratings.model.outcomes import GAP, OUTCOMES, Rules
+from ratings.model.outcomes import LOG_ODDS, OUTCOMES, Rules
 from ratings.votes.battles import Battles
 from ratings.votes.columns import first_row
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
-
-class CovariateCells(NamedTuple):
+class CovariatePairs(NamedTuple):
     """Votes that are equal in everything, together."""
 
-    left: Codes  # (cells,)
+    left: Codes  # (pairs,)
     right: Codes
-    counts: Floats  # (4, cells)
+    counts: Floats  # (4, pairs)
     extras: list[Extra]
-    of_vote: Codes  # the cell of each vote that the rules use, in the votes' order
+    of_vote: Codes  # the pair of each vote that the rules use, in the votes' order
 
 
-def covariate_cells(
-    battles: Battles, rules: Rules, rated: NDArray[np.bool_], names: Sequence[str]
-) -> CovariateCells:
+def covariate_pairs(
+    battles: Battles, rules: Rules, rated: Mask, names: Sequence[str]
+) -> CovariatePairs:
     """The votes among rated models, split by their covariates.
 
     Raises:
@@ -61,21 +58,23 @@ def covariate_cells(
     order = np.lexsort(keys)
     new = np.ones(len(order), dtype=bool)
     new[1:] = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
-    cell = np.cumsum(new) - 1
-    cells = int(new.sum())
+    pair = np.cumsum(new) - 1
+    pairs = int(new.sum())
     counts: Floats = np.bincount(
-        outcome[order] * cells + cell,
+        outcome[order] * pairs + pair,
         weights=battles.weight[kept][order],
-        minlength=OUTCOMES * cells,
+        minlength=OUTCOMES * pairs,
     ).astype(np.float64)
     first = order[new]
-    extras = [Extra(name, GAP, column[first]) for name, column in zip(names, scaled, strict=True)]
-    of_vote = np.empty_like(cell)
-    of_vote[order] = cell
-    return CovariateCells(a[first], b[first], counts.reshape(OUTCOMES, cells), extras, of_vote)
+    extras = [
+        Extra(name, LOG_ODDS, column[first]) for name, column in zip(names, scaled, strict=True)
+    ]
+    of_vote = np.empty_like(pair)
+    of_vote[order] = pair
+    return CovariatePairs(a[first], b[first], counts.reshape(OUTCOMES, pairs), extras, of_vote)
 
 
-def refuse_unknown(frame: pd.DataFrame, names: Sequence[str]) -> None:
+def check_covariate_columns(frame: pd.DataFrame, names: Sequence[str]) -> None:
     """Also where there are no votes yet, a name without its columns is a mistake."""
     for name in names:
         if name not in frame and not {f"{name}_a", f"{name}_b"} <= set(frame.columns):

@@ -1,9 +1,9 @@
 """Counted votes as a likelihood of strengths and a few more parameters, on whole arrays.
 
 A parameter vector is the models' strengths, then the extras: the advantage of the left side, the
-weights of covariates, the tie parameter and the strength of "neither". A cell is a pair of models
+weights of covariates, the tie parameter and the strength of "neither". A pair is a pair of models
 with a left and a right side (and covariates, if any), and how often each answer was given to it:
-cells are sufficient, so that everything costs the same for a thousand votes as for a billion.
+pairs are sufficient, so that everything costs the same for a thousand votes as for a billion.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,13 +12,10 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats
 from ratings.errors import RatingsError
-from ratings.model.outcomes import GAP, NEITHER, OUTCOMES, TIE, Derivatives, Rules, derivatives
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
+from ratings.model.outcomes import LOG_ODDS, NEITHER, OUTCOMES, TIE, Derivatives, Rules, derivatives
 
 SIDE, TIE_PARAMETER, NEITHER_STRENGTH = "side", "tie", "neither"
 _BLOCK = 1 << 16
@@ -33,8 +30,8 @@ class Extra(NamedTuple):
 
     Attributes:
         name: what it is called in results.
-        acts_on: the number of the vote model that it is added to: `GAP`, `TIE` or `NEITHER`.
-        column: what multiplies it in each cell, shape (cells,); None for 1.
+        acts_on: the number of the vote model that it is added to: `LOG_ODDS`, `TIE` or `NEITHER`.
+        column: what multiplies it in each pair, shape (pairs,); None for 1.
     """
 
     name: str
@@ -48,9 +45,9 @@ class Design:
 
     Attributes:
         size: number of models, m.
-        left: code of the left model of each cell, shape (cells,).
+        left: code of the left model of each pair, shape (pairs,).
         right: code of the right model.
-        counts: weight of each answer under the rules, shape (4, cells).
+        counts: weight of each answer under the rules, shape (4, pairs).
         rules: what ties and "both bad" count as.
         extras: parameters after the strengths.
     """
@@ -63,106 +60,108 @@ class Design:
     extras: tuple[Extra, ...] = ()
 
     @property
-    def width(self) -> int:
+    def n_params(self) -> int:
         """Number of parameters."""
         return self.size + len(self.extras)
 
-    def place(self, name: str) -> int | None:
+    def index_of(self, name: str) -> int | None:
         """Where the extra of this name is in a parameter vector, or None."""
         names = [extra.name for extra in self.extras]
         return self.size + names.index(name) if name in names else None
 
     @cached_property
-    def null(self) -> Floats:
+    def null_direction(self) -> Floats:
         """Unit vector along which the likelihood is constant: all strengths move together."""
-        direction = np.zeros(self.width)
+        direction = np.zeros(self.n_params)
         direction[: self.size] = 1
-        neither = self.place(NEITHER_STRENGTH)
+        neither = self.index_of(NEITHER_STRENGTH)
         if neither is not None:
             direction[neither] = 1
         unit: Floats = direction / np.linalg.norm(direction)
         return unit
 
-    def gap(self, point: Floats) -> Floats:
-        """Left minus right, with all that is added to it, in every cell, shape (cells,)."""
-        gap: Floats = point[self.left] - point[self.right]
+    def log_odds(self, params: Floats) -> Floats:
+        """Left minus right, with all that is added to it, in every pair, shape (pairs,)."""
+        log_odds: Floats = params[self.left] - params[self.right]
         for index, extra in enumerate(self.extras, start=self.size):
-            if extra.acts_on == GAP:
-                gap = gap + point[index] * (1.0 if extra.column is None else extra.column)
-        return gap
+            if extra.acts_on == LOG_ODDS:
+                log_odds = log_odds + params[index] * (
+                    1.0 if extra.column is None else extra.column
+                )
+        return log_odds
 
-    def along(self, direction: Floats) -> Floats:
-        """How fast gap, tie parameter and "neither" move with a direction, shape (3, cells)."""
+    def directional(self, direction: Floats) -> Floats:
+        """Derivatives of log odds, tie parameter and "neither" along a direction, (3, pairs)."""
         tie, neither = self._tie_and_neither(direction)
         moved = np.zeros((3, len(self.left)))
-        moved[GAP] = self.gap(direction)
+        moved[LOG_ODDS] = self.log_odds(direction)
         if tie > -np.inf:
             moved[TIE] = tie
         if neither is not None:
             moved[NEITHER] = neither
         return moved
 
-    def at(self, point: Floats) -> Derivatives:
-        """The vote model in every cell at these parameters."""
-        return derivatives(self.rules.ties, self.gap(point), *self._tie_and_neither(point))
+    def evaluate(self, params: Floats) -> Derivatives:
+        """The vote model in every pair at these parameters."""
+        return derivatives(self.rules.ties, self.log_odds(params), *self._tie_and_neither(params))
 
-    def _tie_and_neither(self, point: Floats) -> tuple[float, Floats | None]:
-        tie, neither = self.place(TIE_PARAMETER), self.place(NEITHER_STRENGTH)
+    def _tie_and_neither(self, params: Floats) -> tuple[float, Floats | None]:
+        tie, neither = self.index_of(TIE_PARAMETER), self.index_of(NEITHER_STRENGTH)
         pull: Floats | None = None
         if neither is not None:
-            pull = point[neither] - (point[self.left] + point[self.right]) / 2
-        return -np.inf if tie is None else float(point[tie]), pull
+            pull = params[neither] - (params[self.left] + params[self.right]) / 2
+        return -np.inf if tie is None else float(params[tie]), pull
 
     def scaled(self, factor: float) -> "Design":
         """The same with every count times a factor."""
         return replace(self, counts=self.counts * factor)
 
     def blocks(self) -> Iterator["Design"]:
-        """The cells in parts small enough for the cache; many only where covariates split them."""
-        cells = len(self.left)
-        if cells <= _BLOCK:
+        """The pairs in parts small enough for the cache; many only where covariates split them."""
+        pairs = len(self.left)
+        if pairs <= _BLOCK:
             yield self
             return
-        for start in range(0, cells, _BLOCK):
+        for start in range(0, pairs, _BLOCK):
             part = slice(start, start + _BLOCK)
             yield self.select(part, self.counts[:, part])
 
-    def select(self, cells: Codes | slice, counts: Floats) -> "Design":
-        """Some of the cells, with counts of their own, shape (4, cells)."""
+    def select(self, pairs: Codes | slice, counts: Floats) -> "Design":
+        """Some of the pairs, with counts of their own, shape (4, pairs)."""
         extras = tuple(
-            extra if extra.column is None else extra._replace(column=extra.column[cells])
+            extra if extra.column is None else extra._replace(column=extra.column[pairs])
             for extra in self.extras
         )
-        left, right = self.left[cells], self.right[cells]
+        left, right = self.left[pairs], self.right[pairs]
         return replace(self, left=left, right=right, counts=counts, extras=extras)
 
-    def log_likelihood(self, point: Floats) -> float:
+    def log_likelihood(self, params: Floats) -> float:
         """Of all votes; answers that nobody gave add nothing, whatever their probability."""
-        return sum(block._log_likelihood(block.at(point)) for block in self.blocks())
+        return sum(block._log_likelihood(block.evaluate(params)) for block in self.blocks())
 
-    def derive(self, point: Floats) -> tuple[float, Floats, Floats]:
-        """Log-likelihood, its gradient (width,) and minus its second derivatives, squared."""
-        value, gradient, information = 0.0, np.zeros(self.width), np.zeros((self.width,) * 2)
+    def score_and_information(self, params: Floats) -> tuple[float, Floats, Floats]:
+        """Log-likelihood, its gradient (n_params,) and minus its second derivatives, squared."""
+        value, gradient, information = 0.0, np.zeros(self.n_params), np.zeros((self.n_params,) * 2)
         for block in self.blocks():
-            local = block.at(point)
+            local = block.evaluate(params)
             value += block._log_likelihood(local)
-            gradient += block.spread(np.einsum("oc,okc->kc", block.counts, local.score))
+            gradient += block.to_gradient(np.einsum("oc,okc->kc", block.counts, local.score))
             information += block._information(local)
         return value, gradient, information
 
-    def information(self, point: Floats) -> Floats:
-        """Minus the second derivatives of the log-likelihood, shape (width, width)."""
-        total = np.zeros((self.width,) * 2)
+    def information(self, params: Floats) -> Floats:
+        """Minus the second derivatives of the log-likelihood, shape (n_params, n_params)."""
+        total = np.zeros((self.n_params,) * 2)
         for block in self.blocks():
-            total += block._information(block.at(point))
+            total += block._information(block.evaluate(params))
         return total
 
-    def squared_scores(self, point: Floats) -> Floats:
+    def squared_scores(self, params: Floats) -> Floats:
         """Sum of the votes' squared scores, for `counts` that are sums of squared weights."""
-        total = np.zeros((self.width,) * 2)
+        total = np.zeros((self.n_params,) * 2)
         for block in self.blocks():
-            score = block.at(point).score
-            total += block.scatter(np.einsum("oc,okc,olc->klc", block.counts, score, score))
+            score = block.evaluate(params).score
+            total += block.to_matrix(np.einsum("oc,okc,olc->klc", block.counts, score, score))
         return total
 
     def _log_likelihood(self, local: Derivatives) -> float:
@@ -171,37 +170,37 @@ class Design:
 
     def _information(self, local: Derivatives) -> Floats:
         if len(local.curvature) == 1:
-            return self.scatter(local.curvature[0] * self.counts.sum(axis=0))
-        return self.scatter(np.einsum("oc,oklc->klc", self.counts, local.curvature))
+            return self.to_matrix(local.curvature[0] * self.counts.sum(axis=0))
+        return self.to_matrix(np.einsum("oc,oklc->klc", self.counts, local.curvature))
 
-    def spread(self, scores: Floats) -> Floats:
-        """Sum over cells of local scores (3, cells) as derivatives by parameter, (width,)."""
-        gap, neither = scores[GAP], scores[NEITHER]
-        left = np.bincount(self.left, gap - neither / 2, minlength=self.size)
-        right = np.bincount(self.right, -gap - neither / 2, minlength=self.size)
+    def to_gradient(self, scores: Floats) -> Floats:
+        """Sum over pairs of local scores (3, pairs) as derivatives by parameter, (n_params,)."""
+        log_odds, neither = scores[LOG_ODDS], scores[NEITHER]
+        left = np.bincount(self.left, log_odds - neither / 2, minlength=self.size)
+        right = np.bincount(self.right, -log_odds - neither / 2, minlength=self.size)
         own = [self._along(extra, scores[extra.acts_on]).sum() for extra in self.extras]
         return np.concatenate([left + right, own])
 
-    def scatter(self, products: Floats) -> Floats:
-        """Sum over cells of local products (3, 3, cells) as a (width, width) matrix."""
+    def to_matrix(self, products: Floats) -> Floats:
+        """Sum over pairs of local products (3, 3, pairs) as a (n_params, n_params) matrix."""
         size = self.size
-        gap_gap, gap_bad, bad_bad = (
-            products[GAP, GAP],
-            products[GAP, NEITHER],
+        odds_odds, odds_bad, bad_bad = (
+            products[LOG_ODDS, LOG_ODDS],
+            products[LOG_ODDS, NEITHER],
             products[NEITHER, NEITHER] / 4,
         )
-        matrix = np.zeros((self.width, self.width))
+        matrix = np.zeros((self.n_params, self.n_params))
         across = np.bincount(
-            self.left * size + self.right, bad_bad - gap_gap, minlength=size * size
+            self.left * size + self.right, bad_bad - odds_odds, minlength=size * size
         ).reshape(size, size)
-        own = np.bincount(self.left, gap_gap - gap_bad + bad_bad, minlength=size)
-        own += np.bincount(self.right, gap_gap + gap_bad + bad_bad, minlength=size)
+        own = np.bincount(self.left, odds_odds - odds_bad + bad_bad, minlength=size)
+        own += np.bincount(self.right, odds_odds + odds_bad + bad_bad, minlength=size)
         matrix[:size, :size] = across + across.T + np.diag(own)
         for i, extra in enumerate(self.extras, start=size):
-            with_gap = self._along(extra, products[GAP, extra.acts_on])
+            with_odds = self._along(extra, products[LOG_ODDS, extra.acts_on])
             with_bad = self._along(extra, products[NEITHER, extra.acts_on]) / 2
-            row = np.bincount(self.left, with_gap - with_bad, minlength=size)
-            row -= np.bincount(self.right, with_gap + with_bad, minlength=size)
+            row = np.bincount(self.left, with_odds - with_bad, minlength=size)
+            row -= np.bincount(self.right, with_odds + with_bad, minlength=size)
             matrix[i, :size] = matrix[:size, i] = row
             for j, other in enumerate(self.extras[: i - size + 1], start=size):
                 both = self._along(
@@ -216,8 +215,8 @@ class Design:
         The null direction is filled before inverting and emptied after: an eigenvalue cut-off
         lets it through on some data.
         """
-        fill = np.trace(matrix) / self.width
-        projection = np.outer(self.null, self.null)
+        fill = np.trace(matrix) / self.n_params
+        projection = np.outer(self.null_direction, self.null_direction)
         try:
             inverse: Floats = np.linalg.inv(matrix + fill * projection) - projection / fill
         except np.linalg.LinAlgError:
@@ -229,25 +228,25 @@ class Design:
         return values if extra.column is None else values * extra.column
 
 
-def fold_cells(tally: Floats, *, sides: bool) -> tuple[Codes, Codes, Floats]:
-    """The pairs that met, as cells: left codes, right codes and counts (4, cells).
+def fold_pairs(counts: Floats, *, sides: bool) -> tuple[Codes, Codes, Floats]:
+    """The pairs that met, as pairs: left codes, right codes and counts (4, pairs).
 
     Args:
-        tally: sums by outcome, left and right model, shape (4, m, m).
+        counts: sums by outcome, left and right model, shape (4, m, m).
         sides: whether left against right is kept apart from right against left.
     """
     if not sides:
-        mirrored = tally.transpose(0, 2, 1)[[1, 0, *range(2, OUTCOMES)]]
-        tally = np.triu(tally + mirrored)
-    left, right = np.nonzero(tally.any(axis=0))
-    return left, right, tally[:, left, right]
+        mirrored = counts.transpose(0, 2, 1)[[1, 0, *range(2, OUTCOMES)]]
+        counts = np.triu(counts + mirrored)
+    left, right = np.nonzero(counts.any(axis=0))
+    return left, right, counts[:, left, right]
 
 
 def standard_extras(
     rules: Rules, counts: Floats, *, side: bool, covariates: Sequence[Extra] = ()
 ) -> tuple[Extra, ...]:
     """The extras that rules and votes ask for; an answer that nobody gave needs no parameter."""
-    extras = [Extra(SIDE, GAP)] if side else []
+    extras = [Extra(SIDE, LOG_ODDS)] if side else []
     extras += covariates
     totals = counts.sum(axis=1)
     if rules.estimates_tie and totals[2] > 0:
@@ -258,13 +257,13 @@ def standard_extras(
 
 
 def prior_precision(design: Design, prior_sd: float | None) -> Floats:
-    """Of a normal prior on strengths about their mean, shape (width, width).
+    """Of a normal prior on strengths about their mean, shape (n_params, n_params).
 
     Args:
         design: the model.
         prior_sd: standard deviation in strengths; None is no prior.
     """
-    matrix = np.zeros((design.width,) * 2)
+    matrix = np.zeros((design.n_params,) * 2)
     if prior_sd is not None:
         size = design.size
         matrix[:size, :size] = (np.eye(size) - 1 / size) / prior_sd**2

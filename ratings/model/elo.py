@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from ratings.arrays import Floats
 from ratings.errors import OptionError
 from ratings.votes.battles import Battles
 from ratings.votes.columns import Outcome
-
-Floats = NDArray[np.float64]
 
 K, INITIAL = 4.0, 1000.0
 _SCORES = {Outcome.A: 1.0, Outcome.B: 0.0, Outcome.TIE: 0.5, Outcome.BOTH_BAD: 0.5}

@@ -3,24 +3,22 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratings.arrays import Floats
 from ratings.errors import RatingsError
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
-from ratings.model.connectivity import has_maximum, largest_part
+from ratings.model.connectivity import has_maximum, largest_component
 from ratings.model.design import NEITHER_STRENGTH, TIE_PARAMETER, Design, prior_precision
 from ratings.model.newton import maximise
-from ratings.model.outcomes import OUTCOMES, points_taken
+from ratings.model.outcomes import OUTCOMES, win_matrix
 from ratings.votes.columns import Outcome
-
-Floats = NDArray[np.float64]
 
 
 class Prior(NamedTuple):
     """A fit's prior on strengths."""
 
     sd: float | None  # in strengths; None is no prior
-    precision: Floats  # (width, width)
+    precision: Floats  # (n_params, n_params)
 
 
 def prior_of(fit: BradleyTerry) -> Prior:
@@ -30,7 +28,7 @@ def prior_of(fit: BradleyTerry) -> Prior:
 
 
 def refit(design: Design, *, prior_sd: float | None, start: Floats | None = None) -> Floats | None:
-    """The parameters of other counts in the same cells, shape (width,).
+    """The parameters of other counts in the same pairs, shape (n_params,).
 
     Args:
         design: with the counts to fit.
@@ -44,12 +42,12 @@ def refit(design: Design, *, prior_sd: float | None, start: Floats | None = None
     if prior_sd is None:
         answers = {TIE_PARAMETER: Outcome.TIE, NEITHER_STRENGTH: Outcome.BOTH_BAD}
         for name, answer in answers.items():
-            if design.place(name) is not None and not design.counts[answer].any():
+            if design.index_of(name) is not None and not design.counts[answer].any():
                 return None
-        if not largest_part(_points(design)).all() or not has_maximum(design):
+        if not largest_component(_points(design)).all() or not has_maximum(design):
             return None
     try:
-        return maximise(design, prior_sd=prior_sd, start=start).point
+        return maximise(design, prior_sd=prior_sd, start=start).params
     except RatingsError:
         return None
 
@@ -58,5 +56,5 @@ def _points(design: Design) -> Floats:
     """What each model took off each other, shape (size, size)."""
     size, counts = design.size, design.counts
     pair = design.left * size + design.right
-    tally = [np.bincount(pair, answer, minlength=size * size) for answer in counts]
-    return points_taken(np.reshape(tally, (OUTCOMES, size, size)))
+    by_answer = [np.bincount(pair, answer, minlength=size * size) for answer in counts]
+    return win_matrix(np.reshape(by_answer, (OUTCOMES, size, size)))

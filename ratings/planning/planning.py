@@ -19,7 +19,6 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import norm
 
@@ -30,8 +29,6 @@ from ratings.model.bradley_terry import BradleyTerry
 from ratings.planning.precision import Gap, Gaps
 from ratings.planning.sampling import PairProbabilities
 from ratings.votes.battles import Battles
-
-Floats = NDArray[np.float64]
 
 MOST_VOTES = 100_000_000  # more than anyone will collect: "no number of votes"
 _DRAWS = 4000  # of all gaps to the first at once; a power of 80% is known to 0.6%

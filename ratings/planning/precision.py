@@ -15,18 +15,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import stdtrit
 
+from ratings.arrays import Floats
 from ratings.errors import OptionError
 from ratings.inference.uncertainty import Intervals
-from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, refuse_other_votes
+from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_same_votes
 from ratings.model.design import Design
 from ratings.model.outcomes import OUTCOMES
 from ratings.model.refit import prior_of
 from ratings.votes.battles import Battles
-
-Floats = NDArray[np.float64]
 
 _LEAST_VARIANCE = 1e-9  # Elo points squared: a few clusters whose scores cancel leave none
 
@@ -39,18 +37,18 @@ class Gap:
         estimate: Elo points, from 0 up.
         held: precision of the estimate (1 / variance), per Elo point squared.
         of_direct_vote: precision that a vote between the two models adds.
-        freedom: degrees of freedom of the variance.
+        df: degrees of freedom of the variance.
         confidence: of the test.
         votes: in hand.
         parts: of the gap's variance by the model, along the directions in which more votes add
-            information to what is known, shape (width,).
+            information to what is known, shape (n_params,).
         rates: what a vote adds along each, as a share of what is known.
     """
 
     estimate: float
     held: float
     of_direct_vote: float
-    freedom: float
+    df: float
     confidence: float
     votes: int
     parts: Floats
@@ -70,8 +68,8 @@ class Gap:
 
         More votes come from more voters, so that the variance is known better too.
         """
-        freedom = self.freedom * (1 + more / self.votes)
-        return float(stdtrit(freedom, 1 - (1 - self.confidence) / 2 / tests))
+        df = self.df * (1 + more / self.votes)
+        return float(stdtrit(df, 1 - (1 - self.confidence) / 2 / tests))
 
     def told_apart(self, *, tests: int = 1) -> bool:
         """Whether the votes in hand tell the two apart."""
@@ -100,7 +98,7 @@ class Gaps:
         Raises:
             OptionError: a fit of other votes, or intervals of another fit.
         """
-        refuse_other_votes(battles, fit)
+        check_same_votes(battles, fit)
         if not (spread.ratings is fit.ratings or spread.ratings.equals(fit.ratings)):
             raise OptionError("the intervals are of another fit: take `intervals(battles, fit)`")
         self._fit, self._spread = fit, spread
@@ -117,7 +115,7 @@ class Gaps:
         # Answers that the rules leave out bring nothing, and a vote may weigh more or less than 1.
         self._weight = float(fit.design.counts.sum()) / self.votes
         if chance is None:
-            of_vote = fit.design.information(fit.point) / self.votes
+            of_vote = fit.design.information(fit.params) / self.votes
         else:
             places = [self.names.index(name) for name in self._place]
             of_vote = self._weight * _information_of_vote(fit, chance[np.ix_(places, places)])
@@ -139,7 +137,7 @@ class Gaps:
             estimate=float(fit.ratings[upper]) - float(fit.ratings[lower]),
             held=held,
             of_direct_vote=direct * float(parts.sum()) * held,
-            freedom=float(self._spread.freedom[[upper, lower]].min()),
+            df=float(self._spread.df[[upper, lower]].min()),
             confidence=self._spread.confidence,
             votes=self.votes,
             parts=parts * ELO_PER_STRENGTH**2,
@@ -174,7 +172,7 @@ def _chances(pairs: pd.DataFrame, names: list[str]) -> Floats:
 
 
 def _information_of_vote(fit: BradleyTerry, chance: Floats) -> Floats:
-    """Information that the model expects of one vote on a pair drawn so, (width, width).
+    """Information that the model expects of one vote on a pair drawn so, (n_params, n_params).
 
     Sides are tossed, and covariates equal.
     """
@@ -185,22 +183,24 @@ def _information_of_vote(fit: BradleyTerry, chance: Floats) -> Floats:
     extras = tuple(e if e.column is None else e._replace(column=none) for e in design.extras)
     counts = np.zeros((OUTCOMES, len(left)))
     cells = Design(design.size, left, right, counts, design.rules, extras)
-    local = cells.at(fit.point)
+    local = cells.evaluate(fit.params)
     if len(local.curvature) == 1:  # the same for every answer
         counts[0] = both[left, right]
     else:
         counts[:3] = both[left, right] * np.exp(local.log_share[:3])
-    return cells.information(fit.point)
+    return cells.information(fit.params)
 
 
 def _directions(fit: BradleyTerry, of_vote: Floats) -> tuple[Floats, Floats]:
-    """Axes (width, width) and rates (width,), so that (H + n J)^-1 is axes / (1 + n rates) axes'.
+    """Axes (n_params, n_params), rates (n_params,): (H + n J)^-1 is axes / (1 + n rates) axes'.
 
     The direction in which all strengths move together is filled; a gap does not see it.
     """
     design = fit.design
-    known = design.information(fit.point) + prior_of(fit).precision
-    known += np.trace(known) / design.width * np.outer(design.null, design.null)
+    known = design.information(fit.params) + prior_of(fit).precision
+    known += (
+        np.trace(known) / design.n_params * np.outer(design.null_direction, design.null_direction)
+    )
     values, vectors = np.linalg.eigh(known)
     root = vectors / np.sqrt(np.maximum(values, np.finfo(float).tiny))
     rates, turned = np.linalg.eigh(root.T @ of_vote @ root)

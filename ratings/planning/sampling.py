@@ -26,16 +26,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from ratings.arrays import Floats, Mask
 from ratings.errors import OptionError
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry
 from ratings.model.refit import prior_of
 from ratings.votes.battles import Battles
-
-Floats = NDArray[np.float64]
-Mask = NDArray[np.bool_]
 
 RULES = ("adaptive", "uniform")
 # Chosen by tests/benchmarks/bench_sampling.py among a few values each; the neighbours do as well.
@@ -142,7 +139,7 @@ def pair_probabilities(
 
 def _covariance(fit: BradleyTerry) -> Floats:
     """Of the strengths about their mean, with the prior, shape (m, m)."""
-    information = fit.design.information(fit.point) + prior_of(fit).precision
+    information = fit.design.information(fit.params) + prior_of(fit).precision
     return fit.design.invert(information)[: fit.design.size, : fit.design.size]
 
 
@@ -151,7 +148,7 @@ def _contest(fit: BradleyTerry, covariance: Floats) -> tuple[Floats, float]:
     size = fit.design.size
     values, vectors = np.linalg.eigh(covariance)
     normal = np.random.default_rng(0).standard_normal((_DRAWS, size))
-    drawn = fit.point[:size] + normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    drawn = fit.params[:size] + normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
     first = np.bincount(drawn.argmax(axis=1), minlength=size) / _DRAWS
     both = np.outer(first, first).astype(np.float64)
     np.fill_diagonal(both, 0)
@@ -160,7 +157,7 @@ def _contest(fit: BradleyTerry, covariance: Floats) -> tuple[Floats, float]:
 
 def _worth(fit: BradleyTerry, covariance: Floats) -> Floats:
     """What one more vote takes off the weighted variances, the most as 1, shape (m, m)."""
-    strengths = fit.point[: fit.design.size]
+    strengths = fit.params[: fit.design.size]
     own = np.diag(covariance)
     rank = np.empty(len(own))
     rank[np.argsort(-strengths, kind="stable")] = np.arange(1, len(own) + 1)

@@ -8,18 +8,16 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from ratings.arrays import Floats
 from ratings.errors import OptionError
-from ratings.inference.bootstrap import Solver, draws
+from ratings.inference.bootstrap import BatchSolver, draws
 from ratings.inference.proportions import wilson_interval
 from ratings.inference.uncertainty import Intervals, squared_counts
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
 from ratings.planning.planning import MOST_VOTES
 from ratings.planning.precision import Gaps
 from ratings.votes.battles import Battles
-
-Floats = NDArray[np.float64]
 
 _AT_ONCE = 50
 
@@ -103,7 +101,7 @@ def _drawn(
     if cluster and spread.cluster not in battles.frame:  # two columns
         cluster = tuple(str(spread.cluster).split(" and "))
     draw = draws(battles, fit, squared_counts(battles, fit).counts, cluster)
-    solver, random = Solver(fit), np.random.default_rng(seed)
+    solver, random = BatchSolver(fit), np.random.default_rng(seed)
     points = [
         solver.solve(fit.design.counts + draw(random, min(_AT_ONCE, rounds - start), share))
         for start in range(0, rounds, _AT_ONCE)

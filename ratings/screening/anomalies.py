@@ -15,14 +15,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from ratings.arrays import Codes, Floats, Mask
 from ratings.errors import OptionError
 from ratings.inference.clusters import cluster_codes, cluster_names
-from ratings.inference.multiplicity import false_discovery_rates
+from ratings.inference.proportions import false_discovery_rates
 from ratings.inference.vote_scores import score_votes
-from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, refuse_other_votes
+from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_same_votes
 from ratings.screening.voter_habits import haste, indecision, repetition
 from ratings.screening.voter_tests import (
     Choices,
@@ -37,9 +37,6 @@ from ratings.votes.cluster_columns import AUTOMATIC as WHERE_TOLD
 from ratings.votes.cluster_columns import find_cluster_column
 from ratings.votes.columns import Outcome, factorize
 from ratings.votes.periods import AUTOMATIC, TIMES, Periods
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
 
 TESTS = ("disagrees", "one-sided", "favours", "undecided", "fast", "repeats")
 DECIDED = "decided_ms"
@@ -127,7 +124,7 @@ def screen_voters(
         raise OptionError(f"tests are {', '.join(TESTS)}; {', '.join(unknown)} is none")
     if not 0 < rate < 1:
         raise OptionError(f"rate must lie between 0 and 1, not {rate:g}")
-    refuse_other_votes(battles, fit)
+    check_same_votes(battles, fit)
     if fit.covariates:
         raise OptionError("voters are screened against ratings without covariates")
     column = find_cluster_column(battles.frame, by)
@@ -188,7 +185,7 @@ class _Screen:
         self.undecided = ~chose
 
     def test(
-        self, tests: tuple[str, ...], honest: NDArray[np.bool_], rate: float
+        self, tests: tuple[str, ...], honest: Mask, rate: float
     ) -> tuple[pd.DataFrame, dict[str, float]]:
         """p-values of every voter and what is flagged; deviations of honest voters."""
         choices = self.choices.calibrated(honest)
@@ -219,12 +216,12 @@ class _Screen:
             "speed_sd": float(np.sqrt(speed)),
         }
 
-    def _indecision(self, honest: NDArray[np.bool_]) -> tuple[Floats, float]:
+    def _indecision(self, honest: Mask) -> tuple[Floats, float]:
         if Outcome.TIE not in self.scored.design.rules.used:
             return np.full(len(self.names), np.nan), 0.0
         return indecision(self.voter, self.undecided, honest)
 
-    def _repetition(self, honest: NDArray[np.bool_]) -> Floats:
+    def _repetition(self, honest: Mask) -> Floats:
         """The least p for models, pairs of models and pairs of clips, times how many these are."""
         left, right = self.scored.left.astype(np.intp), self.scored.right.astype(np.intp)
         when, unknown = self._periods, np.full(len(left), np.nan)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erfcx, expit
 
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
+from ratings.arrays import Codes, Floats
 
 _STEPS = 15  # of Newton's method; where it has not settled, the bound holds nevertheless
 _FARTHEST = 30.0

@@ -13,11 +13,8 @@ from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv
 from scipy.stats import norm
 
+from ratings.arrays import Codes, Floats, Mask
 from ratings.screening.tail_bounds import between_variance
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 
 _MEDIAN_VARIANCE = np.pi / 2  # of a normal sample's median, beside its mean's
 _MOST_SPREAD, _LEAST_SPREAD = 0.9, 1e-4  # of a share's largest possible variance

@@ -12,19 +12,15 @@ from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from ratings.arrays import AnyCodes, Codes, Floats, Mask
 from ratings.inference.clusters import cluster_corrections
-from ratings.inference.vote_scores import SmallCodes, VoteScores
+from ratings.inference.vote_scores import VoteScores
 from ratings.model.bradley_terry import BradleyTerry
-from ratings.model.outcomes import GAP
+from ratings.model.outcomes import LOG_ODDS
 from ratings.model.refit import prior_of
 from ratings.screening.tail_bounds import between_variance, tail
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.intp]
-Mask = NDArray[np.bool_]
 
 _STEPS = 25  # of Newton's method on two numbers
 _BLOCK_NUMBERS = 1 << 24  # scores held at once
@@ -116,20 +112,20 @@ class Choices:
 
 
 def gap_without_own(
-    scored: VoteScores, fit: BradleyTerry, cluster: SmallCodes, clusters: int
+    scored: VoteScores, fit: BradleyTerry, cluster: AnyCodes, clusters: int
 ) -> Floats:
     """Left minus right of each vote from ratings without its voter's votes, shape (votes,).
 
     One Newton step from the fit: without voter g the strengths move by -(H - H_g)^- s_g.
     """
     design = scored.design
-    gap = design.gap(fit.point)[scored.cell]
+    gap = design.log_odds(fit.params)[scored.pair]
     if not clusters:
         return gap
-    information = fit.design.information(fit.point) + prior_of(fit).precision
+    information = fit.design.information(fit.params) + prior_of(fit).precision
     inverse = fit.design.invert(information)
     large = cluster_corrections(scored, cluster, clusters, inverse)
-    held = max(1, _BLOCK_NUMBERS // design.width)
+    held = max(1, _BLOCK_NUMBERS // design.n_params)
     order = np.argsort(cluster, kind="stable")
     bounds = np.searchsorted(cluster, np.arange(0, clusters + held, held), sorter=order)
     for block, (start, end) in enumerate(pairwise(bounds)):
@@ -143,7 +139,7 @@ def gap_without_own(
         moved = scores @ inverse
         gap[chosen] -= moved[own, part.left] - moved[own, part.right]
         for index, extra in enumerate(design.extras, start=design.size):
-            if extra.acts_on == GAP:
+            if extra.acts_on == LOG_ODDS:
                 gap[chosen] -= moved[own, index]
     return gap
 

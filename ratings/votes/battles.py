@@ -10,23 +10,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats
 from ratings.errors import OptionError, VotesError
 from ratings.votes import columns
-from ratings.votes.columns import Codes, Outcome, Rows, Side, Sides
-
-Floats = NDArray[np.float64]
+from ratings.votes.columns import Outcome, Side, Sides
 
 _AT_ONCE = 1 << 17  # votes whose codes stay in the cache while they are counted
 _ANSWERS = len(Outcome) + 1
 _MOST_CELLS = 1 << 27  # counts of all pairs and answers: 1 GB
 
 
-class Tallies(NamedTuple):
+class PairSums(NamedTuple):
     """Sums over the votes of each outcome, left and right model, shape (4, models, models)."""
 
     votes: Floats
     weights: Floats
-    squares: Floats  # sums of squared weights: what the variance of a weighted sum needs
+    squared_weights: Floats  # sums of squared weights: what the variance of a weighted sum needs
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,23 +36,23 @@ class Battles:
         models: the names; codes are places in it.
         frame: the table as it was given; without columns where there was none.
         sides: left, right and answer of every row of `frame`, coded; None: only `counts` are known.
-        chosen: rows of `frame` that are votes, shape (votes,); None: all are.
-        given_weight: their weights, above 0, shape (votes,); None: all are 1.
+        selected: rows of `frame` that are votes, shape (votes,); None: all are.
+        unequal_weight: their weights, above 0, shape (votes,); None: all are 1.
         counts: votes by outcome, left and right model, shape (4, models, models).
     """
 
     models: tuple[str, ...]
     frame: pd.DataFrame
     sides: Sides | None
-    chosen: Rows | None
-    given_weight: Floats | None
+    selected: Codes | None
+    unequal_weight: Floats | None
     counts: Floats
 
     @classmethod
     def from_frame(cls, frame: pd.DataFrame, *, models: Iterable[str] = ()) -> "Battles":
         """Check and code a table of votes.
 
-        Rows whose `counted` is false are left out before anything else is checked; votes of
+        Codes whose `counted` is false are left out before anything else is checked; votes of
         weight 0, such as those with `repeat_of` set, are checked and then left out.
 
         Args:
@@ -66,7 +65,7 @@ class Battles:
             VotesError: naming the row, from 1, and the value that is wrong; or when the votes
                 are of more than one track or kind of voter, or two names differ by outer spaces.
         """
-        _refuse_no_table(frame)
+        _check_is_frame(frame)
         return _code(frame, None, models)
 
     @classmethod
@@ -98,7 +97,7 @@ class Battles:
     @classmethod
     def by_column(cls, frame: pd.DataFrame, column: str) -> "dict[str, Battles]":
         """One `Battles` for each value of a column, in the values' order; an empty cell is ''."""
-        _refuse_no_table(frame)
+        _check_is_frame(frame)
         if column not in frame:
             raise OptionError(f"the votes have no column {column!r} to split by")
         layout = columns.find_layout(frame)
@@ -115,57 +114,57 @@ class Battles:
     @cached_property
     def a(self) -> Codes:
         """Code of the left model, shape (votes,)."""
-        return self.read_left(np.arange(len(self.models)))
+        return self.map_left(np.arange(len(self.models)))
 
     @cached_property
     def b(self) -> Codes:
         """Code of the right model, shape (votes,)."""
-        return self.read_right(np.arange(len(self.models)))
+        return self.map_right(np.arange(len(self.models)))
 
     @cached_property
     def outcome(self) -> Codes:
         """`Outcome` of each vote, shape (votes,)."""
-        return self.read_answer(np.arange(len(Outcome)))
+        return self.map_answer(np.arange(len(Outcome)))
 
-    def read_left(self, through: NDArray[Any]) -> NDArray[Any]:
+    def map_left(self, through: NDArray[Any]) -> NDArray[Any]:
         """What each vote's left model stands for, by an entry for each model, shape (votes,)."""
         return self._read(0, through)
 
-    def read_right(self, through: NDArray[Any]) -> NDArray[Any]:
+    def map_right(self, through: NDArray[Any]) -> NDArray[Any]:
         """The same for the right model."""
         return self._read(1, through)
 
-    def read_answer(self, through: NDArray[Any]) -> NDArray[Any]:
+    def map_answer(self, through: NDArray[Any]) -> NDArray[Any]:
         """What each vote's answer stands for, by an entry for each `Outcome`, shape (votes,)."""
         return self._read(2, through)
 
     @cached_property
-    def rows(self) -> Rows:
+    def rows(self) -> Codes:
         """Place of each vote in `frame`, shape (votes,)."""
-        return np.arange(len(self.frame)) if self.chosen is None else self.chosen
+        return np.arange(len(self.frame)) if self.selected is None else self.selected
 
     @cached_property
     def weight(self) -> Floats:
         """Weight of each vote, above 0, shape (votes,)."""
-        if self.given_weight is not None:
-            return self.given_weight
+        if self.unequal_weight is not None:
+            return self.unequal_weight
         return np.broadcast_to(1.0, len(self))  # takes no memory
 
     @cached_property
-    def tallies(self) -> Tallies:
+    def pair_sums(self) -> PairSums:
         """Sufficient statistics of every model of this package but sequential Elo."""
-        if self.given_weight is None or self.sides is None:
-            return Tallies(self.counts, self.counts, self.counts)
-        size, weight, sides = len(self.models), self.given_weight, self.sides
+        if self.unequal_weight is None or self.sides is None:
+            return PairSums(self.counts, self.counts, self.counts)
+        size, weight, sides = len(self.models), self.unequal_weight, self.sides
         sums = (
-            count_votes(sides, size, len(Outcome), self.chosen, each)
+            count_votes(sides, size, len(Outcome), self.selected, each)
             for each in (weight, weight**2)
         )
-        return Tallies(self.counts, *sums)
+        return PairSums(self.counts, *sums)
 
     def __len__(self) -> int:
         """How many votes there are."""
-        return len(self.frame) if self.chosen is None else len(self.chosen)
+        return len(self.frame) if self.selected is None else len(self.selected)
 
     def _read(self, which: int, through: NDArray[Any]) -> NDArray[Any]:
         if self.sides is None:
@@ -173,7 +172,7 @@ class Battles:
             votes = self.counts[answer, left, right].astype(np.intp)
             return np.repeat(through[(left, right, answer)[which]], votes)
         side = self.sides[which]
-        codes = side.codes if self.chosen is None else side.codes[self.chosen]
+        codes = side.codes if self.selected is None else side.codes[self.selected]
         # What no vote that counts has means one more than the last.
         extended = np.append(through, through[-1:] if len(through) else 0)
         meaning = extended[side.meaning].astype(through.dtype)
@@ -182,7 +181,7 @@ class Battles:
 
 
 def count_votes(
-    sides: Sides, size: int, answers: int, rows: Rows | None, weight: Floats | None
+    sides: Sides, size: int, answers: int, rows: Codes | None, weight: Floats | None
 ) -> Floats:
     """Votes, or sums of weights, by answer, left and right, shape (answers, size, size).
 
@@ -194,7 +193,7 @@ def count_votes(
     total = np.zeros(len(answer.meaning) * high * wide)
     votes = len(left.codes) if rows is None else len(rows)
     for start in range(0, votes, _AT_ONCE):
-        part: slice | Rows = slice(start, start + _AT_ONCE)
+        part: slice | Codes = slice(start, start + _AT_ONCE)
         share = None if weight is None else weight[part]
         if rows is not None:
             part = rows[part]
@@ -214,7 +213,7 @@ def count_votes(
     return np.ascontiguousarray(by_code)
 
 
-def _refuse_no_table(frame: object) -> None:
+def _check_is_frame(frame: object) -> None:
     if isinstance(frame, pd.DataFrame):
         return
     if isinstance(frame, str | PathLike):
@@ -222,12 +221,12 @@ def _refuse_no_table(frame: object) -> None:
     raise OptionError(f"votes are a pandas DataFrame, not a {type(frame).__name__}")
 
 
-def _code(frame: pd.DataFrame, rows: Rows | None, models: Iterable[str]) -> Battles:
+def _code(frame: pd.DataFrame, rows: Codes | None, models: Iterable[str]) -> Battles:
     layout = columns.find_layout(frame)
     if not len(frame.columns):
         frame = frame.reindex(columns=[layout.a, layout.b, layout.winner])
     rows = columns.counted_rows(frame, rows)
-    columns.refuse_mixture(frame, rows)
+    columns.check_not_mixed(frame, rows)
     sides, named = columns.code_sides(frame, layout)
     # What is missing or unknown is counted as one more name and one more answer, so that the pass
     # that counts the votes is the one that finds a wrong one.
@@ -236,12 +235,12 @@ def _code(frame: pd.DataFrame, rows: Rows | None, models: Iterable[str]) -> Batt
         raise VotesError(f"{size - 1:,} models make too many pairs to count")
     met = count_votes(sides, size, _ANSWERS, rows, None)
     if met[-1].any() or met[:, -1].any() or met[..., -1].any() or np.trace(met.sum(axis=0)):
-        columns.refuse_first(frame, layout, sides, rows)
+        columns.raise_first_invalid(frame, layout, sides, rows)
     used = met.sum(axis=(0, 2)) + met.sum(axis=(0, 1)) > 0
     names = sorted(
         {*models, *(name for name, meets in zip(named, used[:-1], strict=True) if meets)}
     )
-    columns.refuse_twins(names)
+    columns.check_similar_names(names)
     of_name = {name: index for index, name in enumerate(names)}
     place = np.array([of_name.get(name, 0) for name in [*named, ""]])
     sides = Sides(

@@ -15,7 +15,7 @@ Cluster = str | Sequence[str] | None
 VOTER, PROMPT = "voter", "prompt"
 AUTOMATIC = "auto"
 # What a release calls the columns that may be named by a plain word.
-STAND_INS = {VOTER: "evaluation_session_id", PROMPT: "prompt_id"}
+COLUMN_ALIASES = {VOTER: "evaluation_session_id", PROMPT: "prompt_id"}
 
 NO_VOTERS = "no column tells voters"
 _LOOKED_AT_FIRST = 1000
@@ -30,7 +30,7 @@ class Chosen(NamedTuple):
 
 def find_column(frame: pd.DataFrame, name: str) -> str | None:
     """The column of this name, or else the one that stands in for it; None if there is neither."""
-    names = (name, STAND_INS.get(name, name))
+    names = (name, COLUMN_ALIASES.get(name, name))
     return next((each for each in names if each in frame), None)
 
 
@@ -56,7 +56,7 @@ def find_cluster_columns(frame: pd.DataFrame, cluster: Cluster) -> tuple[str, ..
     for name in asked:
         column = find_column(frame, name)
         if column is None:
-            other = f", nor {STAND_INS[name]!r}" if name in STAND_INS else ""
+            other = f", nor {COLUMN_ALIASES[name]!r}" if name in COLUMN_ALIASES else ""
             raise OptionError(f"the votes have no column {name!r} to cluster by{other}")
         found.append(column)
     return tuple(dict.fromkeys(found))

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats, Mask
 from ratings.errors import VotesError
-
-Codes = NDArray[np.intp]
-Rows = NDArray[np.intp]
 
 
 class Outcome(IntEnum):
@@ -185,7 +183,9 @@ def _side(codes: NDArray[Any], meanings: list[int], kinds: int) -> Side:
     return Side(meant[codes], np.arange(kinds + 1))
 
 
-def refuse_first(frame: pd.DataFrame, layout: Layout, sides: Sides, rows: Rows | None) -> NoReturn:
+def raise_first_invalid(
+    frame: pd.DataFrame, layout: Layout, sides: Sides, rows: Codes | None
+) -> NoReturn:
     """Name the first row whose names or answer cannot be right."""
     rows = np.arange(len(frame)) if rows is None else rows
     a, b, answer = (side.meaning[side.codes[rows]] for side in sides)
@@ -201,13 +201,13 @@ def refuse_first(frame: pd.DataFrame, layout: Layout, sides: Sides, rows: Rows |
     raise VotesError(f"{name!r} is on both sides; a model cannot meet itself", row=row)
 
 
-def first_row(bad: NDArray[np.bool_], rows: Rows) -> int | None:
+def first_row(bad: Mask, rows: Codes) -> int | None:
     """The first bad row as a person counts it, or None."""
     position = int(np.argmax(bad)) if bad.any() else None
     return None if position is None else int(rows[position]) + 1
 
 
-def counted_rows(frame: pd.DataFrame, rows: Rows | None) -> Rows | None:
+def counted_rows(frame: pd.DataFrame, rows: Codes | None) -> Codes | None:
     """The rows that count, of those in `rows`; None is all of them."""
     if "counted" not in frame:
         return rows
@@ -225,11 +225,11 @@ def counted_rows(frame: pd.DataFrame, rows: Rows | None) -> Rows | None:
         counted = told == 1
     if counted.all():
         return rows
-    kept: Rows = np.flatnonzero(counted) if rows is None else rows[counted[rows]]
+    kept: Codes = np.flatnonzero(counted) if rows is None else rows[counted[rows]]
     return kept
 
 
-def read_weights(frame: pd.DataFrame, rows: Rows | None) -> NDArray[np.float64] | None:
+def read_weights(frame: pd.DataFrame, rows: Codes | None) -> Floats | None:
     """Each vote's weight: the column `weight`, 0 for a deliberate repeat; None where all are 1."""
     weight = None
     if "weight" in frame:
@@ -257,16 +257,16 @@ def read_weights(frame: pd.DataFrame, rows: Rows | None) -> NDArray[np.float64] 
     return None if weight is None or (weight == 1).all() else weight
 
 
-def is_repeat(frame: pd.DataFrame) -> NDArray[np.bool_] | None:
+def is_repeat(frame: pd.DataFrame) -> Mask | None:
     """Which rows repeat another battle on purpose, shape (rows,); None: no column tells."""
     if "repeat_of" not in frame:
         return None
     codes, values = factorize(frame["repeat_of"])
-    told: NDArray[np.bool_] = np.array([*(_text(value) != "" for value in values), False])[codes]
+    told: Mask = np.array([*(_text(value) != "" for value in values), False])[codes]
     return told
 
 
-def refuse_mixture(frame: pd.DataFrame, rows: Rows | None) -> None:
+def check_not_mixed(frame: pd.DataFrame, rows: Codes | None) -> None:
     """One leaderboard is of one track and one kind of voter."""
     for name in NEVER_MIXED:
         if name not in frame:
@@ -281,7 +281,7 @@ def refuse_mixture(frame: pd.DataFrame, rows: Rows | None) -> None:
             )
 
 
-def refuse_twins(names: Collection[str]) -> None:
+def check_similar_names(names: Collection[str]) -> None:
     """Two names that differ by outer spaces only are one model, mistyped, or a trap for readers."""
     bare: dict[str, str] = {}
     for name in names:
@@ -293,7 +293,7 @@ def refuse_twins(names: Collection[str]) -> None:
             )
 
 
-def _at(column: "pd.Series[Any]", rows: Rows | None) -> "pd.Series[Any]":
+def _at(column: "pd.Series[Any]", rows: Codes | None) -> "pd.Series[Any]":
     return column if rows is None else column.iloc[rows]
 
 

@@ -4,13 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from ratings.arrays import Codes, Floats
 from ratings.errors import OptionError, VotesError
 from ratings.votes.battles import Battles
 from ratings.votes.columns import first_row
-
-Floats = NDArray[np.float64]
 
 TIMES = ("timestamp", "tstamp")
 AUTOMATIC = "auto"
@@ -24,7 +22,7 @@ class Periods(NamedTuple):
     """Periods that have votes."""
 
     starts: pd.DatetimeIndex
-    of_vote: NDArray[np.intp]  # (votes,)
+    of_vote: Codes  # (votes,)
     days: Floats  # from each to the next, (periods - 1,)
     length: pd.Timedelta
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ratings.errors import VotesError
 from ratings.votes.columns import LAYOUTS, READ_TOO, USED, factorize, find_layout
-from ratings.votes.row_lengths import RowLengths, find_other_encoding, refuse_uneven
+from ratings.votes.row_lengths import RowLengths, check_row_lengths, find_other_encoding
 
 Progress = Callable[[int, int], None]
 
@@ -73,7 +73,7 @@ def read_columns(
         if lengths is not None:
             lengths.finish()
             if lengths.uneven:
-                refuse_uneven(path)
+                check_row_lengths(path)
         return frame
     except VotesError as error:
         raise VotesError(f"{path}, {error}" if error.row else f"{path}: {error}") from None

@@ -68,7 +68,7 @@ class RowLengths:
                 return
 
 
-def refuse_uneven(path: Path) -> None:
+def check_row_lengths(path: Path) -> None:
     """Name the first row with fewer or more cells than the header, if there is one.
 
     Raises:

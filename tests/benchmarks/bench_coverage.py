@@ -17,7 +17,7 @@ import pandas as pd
 
 import ratings
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
-from ratings.model.design import Design, fold_cells
+from ratings.model.design import Design, fold_pairs
 from ratings.model.newton import maximise
 from ratings.model.outcomes import Rules
 
@@ -35,9 +35,9 @@ def target(strengths: np.ndarray, taste: float) -> np.ndarray:
     tally = np.zeros((4, MODELS, MODELS))
     tally[0] = won * 1e6
     rules = Rules("drop", "drop")
-    left, right, counts = fold_cells(tally, sides=False)
+    left, right, counts = fold_pairs(tally, sides=False)
     found = maximise(Design(MODELS, left, right, counts, rules))
-    return 1000 + ELO_PER_STRENGTH * (found.point - found.point.mean())
+    return 1000 + ELO_PER_STRENGTH * (found.params - found.params.mean())
 
 
 def draw(random: np.random.Generator, strengths: np.ndarray, taste: float, power: float):

@@ -100,9 +100,9 @@ def fitted(votes, ties, start=None):
 def told_apart(fit, spread, one, other, tests=1):
     c = spread.covariance
     error = np.sqrt(c.loc[one, one] + c.loc[other, other] - 2 * c.loc[one, other])
-    freedom = spread.freedom[[one, other]].min()
+    df = spread.df[[one, other]].min()
     ahead = fit.ratings[one] - fit.ratings[other]
-    return bool(ahead > stdtrit(freedom, 1 - 0.025 / tests) * error)
+    return bool(ahead > stdtrit(df, 1 - 0.025 / tests) * error)
 
 
 def either(votes, ties, one, other, start=None):

@@ -61,7 +61,7 @@ class Arena:
 
 def error_of(fit: BradleyTerry, model: int) -> float:
     design = fit.design
-    inverse = design.invert(design.information(fit.point) + prior_of(fit).precision)
+    inverse = design.invert(design.information(fit.params) + prior_of(fit).precision)
     return float(ELO_PER_STRENGTH * np.sqrt(inverse[model, model]))
 
 

@@ -71,7 +71,7 @@ def contrast(fit):
 
 def estimates(fit):
     """Strengths against the anchors or the mean, effects, and the tie's log nu or margin."""
-    return contrast(fit) @ fit.point
+    return contrast(fit) @ fit.params
 
 
 def worths(fit):
@@ -84,7 +84,7 @@ def covariance(fit):
     """Of the estimates, by the information alone."""
     rows = contrast(fit)
     values = rows.to_numpy()
-    inverse = fit.design.invert(fit.design.information(fit.point))
+    inverse = fit.design.invert(fit.design.information(fit.params))
     return pd.DataFrame(values @ inverse @ values.T, index=rows.index, columns=rows.index)
 
 

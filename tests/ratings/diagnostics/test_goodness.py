@@ -17,15 +17,15 @@ def checked(frame, **options):
     return ratings.goodness_of_fit(ratings.Battles.from_frame(frame), **options)
 
 
-@pytest.mark.parametrize(("side", "printed", "freedom"), [(True, 38.643, 35), (False, 15.7, 15)])
-def test_the_deviance_of_baseball_1987_is_the_published_one(votes_of, side, printed, freedom):
+@pytest.mark.parametrize(("side", "printed", "df"), [(True, 38.643, 35), (False, 15.7, 15)])
+def test_the_deviance_of_baseball_1987_is_the_published_one(votes_of, side, printed, df):
     """BradleyTerry2's saved output of its test baseball.R prints 38.643 on 35 with home advantage.
 
     Agresti (2002), section 10.6.1, prints 15.7 on 15 for the 21 pairs without it.
     """
     found = checked(votes_of(baseball.games()), side=side, rounds=50)
     half_digit = 5e-4 if side else 5e-2
-    assert (found.deviance, found.freedom) == (pytest.approx(printed, abs=half_digit), freedom)
+    assert (found.deviance, found.df) == (pytest.approx(printed, abs=half_digit), df)
     assert found.dispersion == 1
     assert found.cluster is None
 
@@ -266,7 +266,7 @@ def test_nothing_to_test(votes_of):
         battles = ratings.Battles.from_frame(votes_of(counts))
         found = ratings.goodness_of_fit(battles, rounds=20)
         assert np.isnan(found.p)
-        assert found.freedom == 0
+        assert found.df == 0
         assert ratings.held_out(battles, folds=3).accuracy.votes <= 5
     with pytest.raises(ratings.OptionError, match="1 round or more"):
         checked(votes_of({}), rounds=0)

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import ratings
-from ratings.inference.proportions import estimate_share, wilson_interval
+from ratings.inference.proportions import estimate_proportion, wilson_interval
 
 # Krippendorff (2011), "Computing Krippendorff's Alpha-Reliability", section C: four observers,
 # twelve units, 0 for a missing value; it prints alpha to three digits in sections C and F.
@@ -36,8 +36,8 @@ def test_wilsons_interval_is_the_published_one():
 
 def test_the_interval_of_a_share_knows_that_votes_of_a_voter_hang_together():
     hits = np.repeat([True, False] * 10, 20)
-    alone = estimate_share(hits, np.arange(400), 0.95)
-    together = estimate_share(hits, np.repeat(np.arange(20), 20), 0.95)
+    alone = estimate_proportion(hits, np.arange(400), 0.95)
+    together = estimate_proportion(hits, np.repeat(np.arange(20), 20), 0.95)
     assert alone.value == together.value == 0.5
     assert together.upper - together.lower > 4 * (alone.upper - alone.lower)
 

@@ -126,13 +126,13 @@ def test_two_ways_of_clusters_are_both_less_their_intersection(some_votes):
     expected = voter.covariance + prompt.covariance - pair.covariance
     assert both.covariance.to_numpy() == pytest.approx(expected.to_numpy(), rel=1e-6)
     assert both.cluster == "voter and prompt_id"
-    assert (both.freedom == np.minimum(voter.freedom, prompt.freedom)).all()
+    assert (both.df == np.minimum(voter.df, prompt.df)).all()
 
 
 def test_few_voters_make_intervals_wider_than_the_normal(some_votes):
     few = some_votes.assign(voter=np.arange(len(some_votes)) % 5)
     _, spread = fitted(few, cluster="voter")
-    assert (spread.freedom < 16).all()
+    assert (spread.df < 16).all()
     reach = (spread.upper - spread.lower) / 2 / np.sqrt(spread.variance)
     assert (reach > norm.ppf(0.975)).all()
 

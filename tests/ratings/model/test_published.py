@@ -220,7 +220,7 @@ def test_patients_at_four_visits_each():
 
     votes = score_votes(battles, fit)
     scores = votes.by_group(cluster_codes(votes, battles, ("voter",)), frame["voter"].nunique())
-    half = contrast(fit) @ fit.design.invert(fit.design.information(fit.point))
+    half = contrast(fit) @ fit.design.invert(fit.design.information(fit.params))
     uncorrected = np.sqrt(((half @ scores.T) ** 2).sum(axis=1))[wanted].to_numpy()
     assert uncorrected / scale == pytest.approx(robust, abs=5e-9)
 

@@ -204,12 +204,12 @@ def test_more_voters_make_the_variance_known_better(some_votes):
     frame = some_votes.assign(voter=np.arange(2000) % 6)
     _, _, spread, found = planned(frame, cluster="voter")
     row = first_open(found)
-    freedom = spread.freedom[[row["model"], row["below"]]].min()
+    df = spread.df[[row["model"], row["below"]]].min()
     error = error_of(spread, row["model"], row["below"])
-    reach = student.ppf(0.975, freedom) * error
+    reach = student.ppf(0.975, df) * error
     assert row["gap_upper"] - row["gap"] == pytest.approx(reach)
     held, share = error**-2, row["more_votes"] / found.votes
-    threshold = student.ppf(0.975, freedom * (1 + share))
+    threshold = student.ppf(0.975, df * (1 + share))
     power = conditional_power(row["gap"], held, held * share, threshold)
     assert power == pytest.approx(0.8, abs=0.001)
 

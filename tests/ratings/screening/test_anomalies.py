@@ -8,7 +8,7 @@ from scipy.stats import betabinom, binom, kstest
 
 import ratings
 from ratings.inference.clusters import cluster_codes
-from ratings.inference.multiplicity import false_discovery_rates
+from ratings.inference.proportions import false_discovery_rates
 from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
 from ratings.screening.anomalies import TESTS, _Screen

@@ -26,15 +26,15 @@ def test_names_and_outcomes_become_codes():
     assert coded.a.tolist() == [1, 0, 2, 0]
     assert coded.b.tolist() == [0, 2, 1, 1]
     assert coded.outcome.tolist() == [Outcome.A, Outcome.TIE, Outcome.BOTH_BAD, Outcome.B]
-    assert coded.tallies.votes.sum() == 4
-    assert coded.tallies.votes[Outcome.B, 0, 1] == 1
+    assert coded.pair_sums.votes.sum() == 4
+    assert coded.pair_sums.votes[Outcome.B, 0, 1] == 1
 
 
 @pytest.mark.parametrize("dtype", ["str", "object", "category"])
 def test_every_string_type_is_read_alike(dtype):
     coded = ratings.Battles.from_frame(GOOD.astype(dtype))
     assert coded.models == ("A", "B", "C")
-    assert np.array_equal(coded.tallies.votes, battles().tallies.votes)
+    assert np.array_equal(coded.pair_sums.votes, battles().pair_sums.votes)
 
 
 def test_a_category_that_does_not_occur_is_no_model():
@@ -72,9 +72,9 @@ def test_repeats_and_weight_0_do_not_rate():
     coded = battles(weight=[2, 0, 0.5, 0])
     assert coded.rows.tolist() == [0, 2]
     assert coded.models == ("A", "B", "C")
-    assert coded.tallies.weights.sum() == 2.5
-    assert coded.tallies.squares.sum() == 4.25
-    assert coded.tallies.votes.sum() == 2
+    assert coded.pair_sums.weights.sum() == 2.5
+    assert coded.pair_sums.squared_weights.sum() == 4.25
+    assert coded.pair_sums.votes.sum() == 2
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ def test_splitting_keeps_the_row_numbers_of_the_whole():
 
 def test_no_votes_are_no_error():
     for frame in (pd.DataFrame(), GOOD.iloc[:0], GOOD.assign(counted=False)):
-        assert ratings.Battles.from_frame(frame).tallies.votes.sum() == 0
+        assert ratings.Battles.from_frame(frame).pair_sums.votes.sum() == 0
 
 
 def test_counts_alone_are_votes_too():

@@ -83,7 +83,7 @@ def test_two_voters_have_one_degree_of_freedom(votes_of):
     frame = simulated(votes_of)
     battles = ratings.Battles.from_frame(frame.assign(voter=np.arange(len(frame)) % 2))
     spread = ratings.intervals(battles, ratings.bradley_terry(battles), cluster="voter")
-    assert spread.freedom.max() == 1
+    assert spread.df.max() == 1
 
 
 @pytest.mark.parametrize(

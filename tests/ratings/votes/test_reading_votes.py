@@ -7,7 +7,7 @@ import pytest
 
 import ratings
 from ratings.cli.reports import REPORTS
-from ratings.votes.cluster_columns import PROMPT, STAND_INS, VOTER
+from ratings.votes.cluster_columns import COLUMN_ALIASES, PROMPT, VOTER
 from ratings.votes.columns import USED
 
 FRAME = pd.DataFrame(
@@ -59,7 +59,7 @@ def test_what_comes_again_is_read_as_categories(tmp_path, suffix):
 
 def test_what_any_result_looks_at_is_read(tmp_path):
     looked_at = {*(name for kind in REPORTS.values() for name in kind.columns)}
-    looked_at |= {VOTER, PROMPT, *STAND_INS.values()}
+    looked_at |= {VOTER, PROMPT, *COLUMN_ALIASES.values()}
     assert looked_at <= set(USED)
     table = FRAME.assign(**dict.fromkeys(USED, "1"))
     assert set(USED) <= set(ratings.read_votes(write(table, tmp_path / "votes.csv")).columns)
