@@ -47,7 +47,7 @@ class VoterKind(enum.StrEnum):
 
 
 class BattleState(enum.StrEnum):
-    AHEAD = "ahead"  # issued so that its clips can load; opens when the one before is answered
+    PREFETCHED = "ahead"  # issued so that its clips can load; opens when the one before is answered
     OPEN = "open"
     ANSWERED = "answered"
     EXPIRED = "expired"
@@ -298,7 +298,7 @@ class Battle(Base):
                 sqlite_where=text(f"state = '{state}'"),
                 postgresql_where=text(f"state = '{state}'"),
             )
-            for state in (BattleState.OPEN.value, BattleState.AHEAD.value)
+            for state in (BattleState.OPEN.value, BattleState.PREFETCHED.value)
         ),
     )
 

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from arena.catalog.schemas import AUDIO_SUFFIX, EntrantEntry, PromptEntry, TrackEntry
+from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
 from arena.errors import CatalogError, NotFound
 from arena.models import Clip, ClipStatus, Entrant, Modality, Prompt, PromptCategory, Track
+from arena.text import AUDIO_SUFFIX
 
 
 def list_tracks(session: Session) -> list[Track]:

@@ -16,7 +16,6 @@ NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 PROMPT_COLUMNS = {"id", "text", "categories", "tracks", "source", "private"}
 # What `ratings` offers for ties; a track names one of them in its published rules.
 TIES = ("half", "davidson", "drop")
-AUDIO_SUFFIX = "-audio"
 TRUE_WORDS = {"1", "true", "yes"}
 FALSE_WORDS = {"", "0", "false", "no"}
 

@@ -7,10 +7,10 @@ import typer
 
 from arena.catalog import catalog
 from arena.catalog.schemas import read_prompts, read_track
-from arena.commands.options import open_here
+from arena.commands.options import open_configured_arena
 from arena.commands.output import out, show_table
 from arena.context import utc_now
-from arena.words import counted
+from arena.text import pluralize
 
 tracks_app = typer.Typer(help="Tracks: pools of comparison with identical settings.")
 entrants_app = typer.Typer(help="Entrants: model versions as they compete.")
@@ -21,7 +21,7 @@ prompts_app = typer.Typer(help="Prompts: what every entrant is asked.")
 def list_tracks() -> None:
     """List the tracks and their terms."""
     columns = ("track", "audio", "size", "fps", "frames", "kbit/s", "bytes", "entrants", "prompts")
-    with open_here().database.reading() as session:
+    with open_configured_arena().database.reading() as session:
         rows = [
             (
                 *(track.name, "yes" if track.audio else "no", f"{track.width}x{track.height}"),
@@ -37,7 +37,7 @@ def list_tracks() -> None:
 def add_track(file: Annotated[Path, typer.Argument(help="The track's TOML file.")]) -> None:
     """Enter a track; its terms never change afterwards."""
     entry = read_track(file)
-    with open_here().database.writing() as session:
+    with open_configured_arena().database.writing() as session:
         catalog.add_track(session, entry, now=utc_now())
     out.print(f"The track {entry.name} is in.")
 
@@ -46,7 +46,7 @@ def add_track(file: Annotated[Path, typer.Argument(help="The track's TOML file."
 def list_entrants() -> None:
     """List the entrants by the names that the public sees."""
     columns = ("slug", "model", "creator", "licence", "release date", "tracks", "retired")
-    with open_here().database.reading() as session:
+    with open_configured_arena().database.reading() as session:
         rows = [
             (
                 *(entrant.slug, entrant.shown_name, entrant.shown_creator, entrant.licence),
@@ -64,7 +64,7 @@ def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML fi
     """Enter a model version, after checking that its backend can serve its tracks."""
     from arena import production
 
-    arena = open_here()
+    arena = open_configured_arena()
     entry = production.read_entrant_file(file)
     with arena.database.writing() as session:
         entrant, outcome = catalog.add_entrant(session, entry, now=utc_now())
@@ -78,7 +78,7 @@ def retire_entrant(
     entrant: Annotated[str, typer.Argument(help="Its slug, name or codename.")],
 ) -> None:
     """Have an entrant compete no more; its clips and votes stay, and it stays listed."""
-    with open_here().database.writing() as session:
+    with open_configured_arena().database.writing() as session:
         found = catalog.find_entrant(session, entrant)
         active, shown = catalog.retire(session, found, now=utc_now()), found.shown_name
     out.print(f"{shown} {'is retired' if active else 'was retired already'}.")
@@ -87,7 +87,7 @@ def retire_entrant(
 @prompts_app.command("list")
 def list_prompts() -> None:
     """List the prompts."""
-    with open_here().database.reading() as session:
+    with open_configured_arena().database.reading() as session:
         rows = [
             (
                 *(prompt.id, prompt.text, ", ".join(prompt.categories), len(prompt.tracks)),
@@ -104,15 +104,15 @@ def import_prompts(
 ) -> None:
     """Enter the prompts of a file, all of them or none."""
     entries = read_prompts(file)
-    with open_here().database.writing() as session:
+    with open_configured_arena().database.writing() as session:
         came = catalog.import_prompts(session, entries, now=utc_now())
-    told = f"{counted(came.added, 'prompt')} new, {came.known:,} here already"
+    told = f"{pluralize(came.added, 'prompt')} new, {came.known:,} here already"
     out.print(f"{told}{f', {came.widened:,} of them in more tracks now' * bool(came.widened)}.")
 
 
 @prompts_app.command("retire")
 def retire_prompt(prompt_id: Annotated[str, typer.Argument(help="Its id.")]) -> None:
     """Have a prompt asked no more; its clips and votes stay."""
-    with open_here().database.writing() as session:
+    with open_configured_arena().database.writing() as session:
         active = catalog.retire(session, catalog.find_prompt(session, prompt_id), now=utc_now())
     out.print(f"The prompt {prompt_id} {'is retired' if active else 'was retired already'}.")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from arena.commands import catalog, clips, migrations, results
-from arena.commands.options import PortOption, WorkersOption, open_here
+from arena.commands.options import PortOption, WorkersOption, open_configured_arena
 from arena.commands.output import err, out
 from arena.context import Arena, make_arena
 from arena.errors import ArenaError
@@ -80,7 +80,7 @@ def serve(
     port: PortOption = 8501,
 ) -> None:
     """Serve the pages and the API until Ctrl-C."""
-    _serve(open_here(), host=host, port=port)
+    _serve(open_configured_arena(), host=host, port=port)
 
 
 def _serve(arena: Arena, *, host: str, port: int) -> None:

@@ -15,7 +15,7 @@ from arena.commands.options import (
     RayOption,
     TrackOption,
     WorkersOption,
-    open_here,
+    open_configured_arena,
 )
 from arena.commands.output import out, show_table
 from arena.commands.progress import progress
@@ -23,7 +23,7 @@ from arena.context import Arena, utc_now
 from arena.errors import ProductionError
 from arena.models import Entrant, Track
 from arena.production.failures import failures_page, list_failures
-from arena.words import counted
+from arena.text import pluralize
 
 if TYPE_CHECKING:
     from generator.clips import ClipRequest, FailedClip, GeneratedClip
@@ -54,7 +54,7 @@ def generate(
     ] = None,
 ) -> None:
     """Generate every clip that is missing; stopped or killed, run it again."""
-    arena = open_here()
+    arena = open_configured_arena()
     if masters_of is not None:
         if track is None or recheck is not None:
             raise ProductionError("--masters-of needs --track, and goes without --recheck.")
@@ -86,7 +86,7 @@ def generate_missing(
     from arena import production
 
     with arena.database.reading() as session:
-        missing = production.find_missing(session, **_chosen(session, track, entrant))[:limit]
+        missing = production.find_pending(session, **_chosen(session, track, entrant))[:limit]
         none_entered = not missing and not catalog.list_entrants(session)
     if not missing:
         none_yet = "There are no entrants yet: `arena entrants add` enters them."
@@ -117,9 +117,11 @@ def rerender_clips(
     from arena import production
 
     with arena.database.reading() as session:
-        missing = production.find_missing(session, **_chosen(session, track, entrant))
+        missing = production.find_pending(session, **_chosen(session, track, entrant))
         target, masters = (catalog.find_track(session, name) for name in (track, source))
-        kept = production.find_kept(session, arena.store, missing, target=target, source=masters)
+        kept = production.find_stored_masters(
+            session, arena.store, missing, target=target, source=masters
+        )
     left, kept = len(missing) - len(kept), kept[:limit]
     if not kept:
         out.print(f"{source} has no master of a clip that {track} lacks.")
@@ -129,7 +131,7 @@ def rerender_clips(
     )
     if left:
         out.print(
-            f"No master there of {counted(left, 'missing clip')}: arena generate makes the rest."
+            f"No master there of {pluralize(left, 'missing clip')}: arena generate makes the rest."
         )
     requests = [item.request for item in kept]
     _report("Rendering masters", made, requests, listed="they are still missing")
@@ -153,13 +155,13 @@ def _report(
     totals = Counter(request.entrant.name for request in requests)
     with progress(title, len(requests), totals) as advance:
         for result in made:
-            if reason := production.failure_of(result):
+            if reason := production.failure_reason(result):
                 reasons.append(reason)
             advance(note=result.request.entrant.name)
-    out.print(f"New: {counted(len(requests) - len(reasons), 'clip')}.")
+    out.print(f"New: {pluralize(len(requests) - len(reasons), 'clip')}.")
     if reasons:
         raise ProductionError(
-            f"{counted(len(reasons), 'clip')} failed ({listed}); the first: {reasons[0]}"
+            f"{pluralize(len(reasons), 'clip')} failed ({listed}); the first: {reasons[0]}"
         )
 
 
@@ -180,22 +182,22 @@ def recheck_clips(
     from arena import production
 
     with arena.database.reading() as session:
-        drawn = production.draw_ready(session, count, **_chosen(session, track, entrant))
+        drawn = production.sample_ready(session, count, **_chosen(session, track, entrant))
     if not drawn:
         out.print("No clip that was generated here is there to be made again.")
         return
     rows, bad = [], 0
     with progress("Making clips again", len(drawn)) as advance:
         for found in production.recheck(arena.store, drawn, workers=workers, ray=ray):
-            request, bad = found.ready.request, bad + (not found.good)
+            request, bad = found.ready.request, bad + (not found.ok)
             clip = (request.entrant.name, request.track.name, request.prompt_id, request.seed)
-            rows.append((*clip, "yes" if found.same_hardware else "no", found.words()))
+            rows.append((*clip, "yes" if found.same_hardware else "no", found.summary()))
             advance(note=request.entrant.name)
     columns = ("entrant", "track", "prompt", "seed", "same hardware", "against the first")
     show_table("Clips made again", columns, rows)
     if bad:
         raise ProductionError(
-            f"{bad} of {counted(len(rows), 'clip')} came out otherwise on the same hardware, or "
+            f"{bad} of {pluralize(len(rows), 'clip')} came out otherwise on the same hardware, or "
             "not at all."
         )
 
@@ -215,12 +217,12 @@ def failures(
     ] = None,
 ) -> None:
     """List clips that failed, with their reasons; generate tries them again."""
-    arena = open_here()
+    arena = open_configured_arena()
     with arena.database.reading() as session:
         failed = list_failures(session, **_chosen(session, track, entrant))
     if page is not None:
         page.write_text(failures_page(failed, arena.store), encoding="utf-8")
-        out.print(f"{page}: {counted(len(failed), 'clip')}.")
+        out.print(f"{page}: {pluralize(len(failed), 'clip')}.")
         return
     columns = ("entrant", "track", "prompt", "seed", "reason")
     rows = [(each.entrant, each.track, each.prompt_id, each.seed, each.reason) for each in failed]
@@ -233,7 +235,7 @@ def import_clips(
     """Take in clips made elsewhere, all of them or none."""
     from arena import production
 
-    arena = open_here()
+    arena = open_configured_arena()
     rows = read_manifest(manifest)
     with progress("Taking in clips", len(rows)) as advance:
         new = production.import_clips(
@@ -244,5 +246,7 @@ def import_clips(
             on_clip=lambda row: advance(note=row.entrant),
         )
     known = len(rows) - new
-    told = f"; {counted(known, 'clip')} of the list there already, left as before" if known else ""
-    out.print(f"New: {counted(new, 'clip')}{told}.")
+    told = (
+        f"; {pluralize(known, 'clip')} of the list there already, left as before" if known else ""
+    )
+    out.print(f"New: {pluralize(new, 'clip')}{told}.")

@@ -23,6 +23,6 @@ PortOption = Annotated[
 ]
 
 
-def open_here() -> Arena:
+def open_configured_arena() -> Arena:
     """The arena that the settings of this process name."""
     return open_arena(load_settings())

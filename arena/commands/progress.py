@@ -1,7 +1,7 @@
 """How far a command is: bars on a terminal, plain lines elsewhere."""
 
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
@@ -20,10 +20,55 @@ from rich.progress import (
 from rich.text import Text
 
 from arena.commands.output import err
-from arena.commands.pace import Pace
 
 LINE_EVERY_S = 10.0  # how often progress is said where there is no terminal
 MINUTE_S, HOUR_S = 60, 3600
+WAVE = 1.25  # of the time to the first step: what comes by then was begun before anything was done
+RECENT_S = 600.0  # clips differ by entrant: how fast a run is shows over minutes
+
+
+class Throughput:
+    """Steps a second, without the start: a model's loading says nothing of the clips to come.
+
+    The first steps of workers that run side by side come together, and would look like a great
+    speed: the count begins after them. Until something comes later, it is the mean since the start.
+
+    Args:
+        started: when the work began, in seconds of the clock that `step` is given too.
+    """
+
+    def __init__(self, started: float) -> None:
+        self.started = self.last = started
+        self.done = 0
+        self._wave_ends: float | None = None
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def step(self, now: float, steps: int = 1) -> None:
+        """So many steps are done since the last call."""
+        self.done, self.last = self.done + steps, now
+        if self._wave_ends is None:
+            self._wave_ends = self.started + WAVE * (now - self.started)
+        if now <= self._wave_ends:
+            self._seen.clear()
+        self._seen.append((now, self.done))
+        while len(self._seen) > 2 and self._seen[1][0] < now - RECENT_S:
+            self._seen.popleft()
+
+    @property
+    def per_s(self) -> float | None:
+        """Steps a second; None before the first."""
+        if self.done == 0:
+            return None
+        since, before = self._seen[0]
+        if self.last == since:
+            since, before = self.started, 0
+        passed = self.last - since
+        return (self.done - before) / passed if passed > 0 else None
+
+    def left_s(self, total: int, now: float) -> float | None:
+        """Seconds until `total` steps are done; None before the first."""
+        pace = self.per_s
+        return None if pace is None else max((total - self.done) / pace - (now - self.last), 0.0)
 
 
 class Advance(Protocol):
@@ -53,7 +98,7 @@ def progress(what: str, total: int, parts: Mapping[str, int] | None = None) -> I
         TextColumn("{task.fields[note]}", markup=False),
     )
     with Progress(*columns, console=err) as bar:
-        whole = bar.add_task(what, total=total, note="", pace=Pace(bar.get_time()))
+        whole = bar.add_task(what, total=total, note="", pace=Throughput(bar.get_time()))
         tasks = {
             name: bar.add_task(f"  {name}", total=steps, note="", pace=None, start=False)
             for name, steps in (parts or {}).items()
@@ -65,7 +110,10 @@ def progress(what: str, total: int, parts: Mapping[str, int] | None = None) -> I
             if part is not None:
                 shown = by_id[part]
                 if shown.fields["pace"] is None:  # begun when the step before it was done
-                    shown.fields["pace"], shown.start_time = Pace(all_of_it.last), all_of_it.last
+                    shown.fields["pace"], shown.start_time = (
+                        Throughput(all_of_it.last),
+                        all_of_it.last,
+                    )
                 shown.fields["pace"].step(now, steps)
                 bar.update(part, advance=steps)
             all_of_it.step(now, steps)
@@ -86,7 +134,7 @@ class _LeftColumn(ProgressColumn):
     """How long it will take, as hours, minutes and seconds."""
 
     def render(self, task: Task) -> Text:
-        pace: Pace | None = task.fields["pace"]
+        pace: Throughput | None = task.fields["pace"]
         left = None if pace is None else pace.left_s(int(task.total or 0), task.get_time())
         told = "-:--:--" if left is None else str(timedelta(seconds=round(left)))
         return Text(told, style="progress.remaining")
@@ -99,7 +147,7 @@ class _Lines:
         self.what, self.total, self.parts = what, total, parts
         self.done_by_part = Counter[str]()
         self.started = time.monotonic()
-        self.pace = Pace(self.started)
+        self.pace = Throughput(self.started)
         self.said = -LINE_EVERY_S
         err.print(f"{what}: 0 of {total:,}")
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.options import TrackOption, open_here
+from arena.commands.options import TrackOption, open_configured_arena
 from arena.commands.output import out, show_table
 from arena.commands.progress import progress
 from arena.context import Arena, utc_now
@@ -44,7 +44,7 @@ def leaderboard(
     format: Annotated[TableFormat, typer.Option("--format")] = TableFormat.TABLE,
 ) -> None:
     """Show the leaderboard of a track, or of every track that has votes to count."""
-    arena = open_here()
+    arena = open_configured_arena()
     shown = [
         standings.leaderboard(
             arena.database, track_name=name, category=category, voters=voters.kind, now=utc_now()
@@ -75,7 +75,7 @@ def simulate(
     seed: Annotated[int, typer.Option(help="The same seed gives the same votes.")] = 0,
 ) -> None:
     """Add votes of simulated voters, marked as such and never mixed with people's."""
-    simulate_votes(open_here(), votes=votes, track=track, voters=voters, seed=seed)
+    simulate_votes(open_configured_arena(), votes=votes, track=track, voters=voters, seed=seed)
 
 
 def simulate_votes(arena: Arena, *, votes: int, track: str | None, voters: int, seed: int) -> None:
@@ -106,7 +106,7 @@ def export(
     """Write a release: votes, models, prompts, clips, leaderboards, checksums."""
     from arena.release import export_release
 
-    arena = open_here()
+    arena = open_configured_arena()
     summary = export_release(
         arena.database,
         folder,

@@ -2,22 +2,22 @@
 
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
 from arena.production.importing import import_clips
-from arena.production.pending import Missing, find_missing
-from arena.production.produce_clips import failure_of, produce
-from arena.production.reproducibility import Recheck, draw_ready, recheck
-from arena.production.rerendering import find_kept
+from arena.production.pending import PendingClip, find_pending
+from arena.production.produce_clips import failure_reason, produce
+from arena.production.reproducibility import Recheck, recheck, sample_ready
+from arena.production.rerendering import find_stored_masters
 
 __all__ = [
-    "Missing",
+    "PendingClip",
     "Recheck",
     "built_in_entrants",
     "check_entrant",
-    "draw_ready",
-    "failure_of",
-    "find_kept",
-    "find_missing",
+    "failure_reason",
+    "find_pending",
+    "find_stored_masters",
     "import_clips",
     "produce",
     "read_entrant_file",
     "recheck",
+    "sample_ready",
 ]

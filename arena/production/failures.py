@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from arena.errors import ArenaError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, Track
-from arena.words import counted
+from arena.text import pluralize
 
 THUMBNAILS = 3  # of a clip: its first picture, its middle, its last
 THUMBNAIL_WIDTH = 192
@@ -70,7 +70,7 @@ def failures_page(failed: list[Failure], store: MediaStore) -> str:
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Clips that failed</title>'
-        f"<style>{STYLE}</style><h1>{counted(len(failed), 'clip')} failed</h1><table>"
+        f"<style>{STYLE}</style><h1>{pluralize(len(failed), 'clip')} failed</h1><table>"
         f"<tr><th>entrant<th>track<th>prompt<th>reason<th>pictures{rows}</table></html>\n"
     )
 

@@ -13,8 +13,8 @@ from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, Prompt, Track
 from arena.production.entrants import entrant_spec
-from arena.production.pending import Missing, make_request
-from arena.production.produce_clips import discard, enter, files_of, put_files
+from arena.production.pending import PendingClip, make_request
+from arena.production.produce_clips import delete_files, insert_clip, store_files, stored_files
 from generator.engine import import_clip
 from generator.errors import GeneratorError
 
@@ -41,24 +41,24 @@ def import_clips(
         for row, item in zip(rows, items, strict=True):
             try:
                 clips.append(
-                    put_files(store, item, import_clip(row.path, item.request), now=clock())
+                    store_files(store, item, import_clip(row.path, item.request), now=clock())
                 )
             except GeneratorError as error:
                 raise ProductionError(f"Row {row.number}: {error}") from error
             on_clip(row)
         with database.writing() as session:
-            gone = [path for clip in clips for path in enter(session, clip)]
+            gone = [path for clip in clips for path in insert_clip(session, clip)]
             new = sum(clip in session for clip in clips)
     except BaseException:
         # Ctrl-C too: what was stored for this import is named by no row and goes.
         for clip in clips:
-            discard(store, files_of(clip))
+            delete_files(store, stored_files(clip))
         raise
-    discard(store, gone)
+    delete_files(store, gone)
     return new
 
 
-def _resolve(session: Session, row: ImportRow) -> Missing:
+def _resolve(session: Session, row: ImportRow) -> PendingClip:
     try:
         entrant = find_entrant(session, row.entrant)
     except NotFound as error:
@@ -79,4 +79,4 @@ def _resolve(session: Session, row: ImportRow) -> Missing:
             f"not {row.seed}."
         )
     request = make_request(entrant_spec(entrant), track, prompt, row.seed)
-    return Missing(entrant.id, track.id, prompt.id, row.seed, request=request)
+    return PendingClip(entrant.id, track.id, prompt.id, row.seed, request=request)

@@ -13,7 +13,7 @@ from generator.spec import Entrant as EntrantSpec
 
 
 @dataclass(frozen=True)
-class Missing:
+class PendingClip:
     """One clip that is not there: the rows it belongs to, and what to ask of the generator."""
 
     entrant_id: int
@@ -23,9 +23,9 @@ class Missing:
     request: ClipRequest
 
 
-def find_missing(
+def find_pending(
     session: Session, *, track: Track | None = None, entrant: Entrant | None = None
-) -> list[Missing]:
+) -> list[PendingClip]:
     """Every clip that active entrants owe to active prompts, by track, entrant, prompt, seed."""
     pairs = (
         select(Track, Entrant, Prompt)
@@ -55,7 +55,7 @@ def find_missing(
                 continue
             known = weights.get(row_entrant.id)
             request = make_request(spec, row_track, prompt, seed, weights_sha256=known)
-            missing.append(Missing(*key, request=request))
+            missing.append(PendingClip(*key, request=request))
     return missing
 
 

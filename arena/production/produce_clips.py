@@ -11,7 +11,7 @@ from arena.database import Database
 from arena.errors import ArenaError, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus
-from arena.production.pending import Missing, request_key
+from arena.production.pending import PendingClip, request_key
 from generator.clips import FailedClip, GeneratedClip
 from generator.engine import generate
 from generator.errors import GeneratorError
@@ -20,7 +20,7 @@ from generator.errors import GeneratorError
 def produce(
     database: Database,
     store: MediaStore,
-    missing: list[Missing],
+    missing: list[PendingClip],
     *,
     workers: int | None,
     ray: str | None = None,
@@ -48,40 +48,42 @@ def produce(
 def store_clip(
     database: Database,
     store: MediaStore,
-    item: Missing,
+    item: PendingClip,
     result: GeneratedClip | FailedClip,
     *,
     now: datetime,
 ) -> None:
     """Store what came of a missing clip, and delete what it takes the place of."""
-    clip = put_files(store, item, result, now=now)
+    clip = store_files(store, item, result, now=now)
     try:
         with database.writing() as session:
-            gone = enter(session, clip)
+            gone = insert_clip(session, clip)
     except Exception:
         if not _is_named(database, clip):
-            discard(store, files_of(clip))
+            delete_files(store, stored_files(clip))
         raise
-    discard(store, gone)
+    delete_files(store, gone)
 
 
 def _is_named(database: Database, clip: Clip) -> bool:
     """Whether a row names the clip's files after all: a commit may succeed and not be told."""
     try:
         with database.reading() as session:
-            names = Clip.master_path.in_(files_of(clip)) | Clip.rendition_path.in_(files_of(clip))
+            names = Clip.master_path.in_(stored_files(clip)) | Clip.rendition_path.in_(
+                stored_files(clip)
+            )
             return session.scalar(select(Clip.id).where(names).limit(1)) is not None
     except ArenaError:
         return True  # nobody can tell: the files stay
 
 
-def failure_of(result: GeneratedClip | FailedClip) -> str | None:
+def failure_reason(result: GeneratedClip | FailedClip) -> str | None:
     """Why no clip came of it; None where one did."""
     return result.reason if isinstance(result, FailedClip) else None
 
 
-def put_files(
-    store: MediaStore, item: Missing, result: GeneratedClip | FailedClip, *, now: datetime
+def store_files(
+    store: MediaStore, item: PendingClip, result: GeneratedClip | FailedClip, *, now: datetime
 ) -> Clip:
     """Files first, then the row: a kill between leaves files that no row names, no half clip."""
     clip = Clip(
@@ -104,7 +106,7 @@ def put_files(
     try:
         clip.rendition_path = store.put(result.rendition, folder="renditions", suffix=".mp4")
     except ProductionError:
-        discard(store, files_of(clip))  # a master without its rendition
+        delete_files(store, stored_files(clip))  # a master without its rendition
         raise
     clip.sha256 = hashlib.sha256(result.rendition).hexdigest()
     clip.provenance = told
@@ -112,7 +114,7 @@ def put_files(
     return clip
 
 
-def enter(session: Session, clip: Clip) -> list[str]:
+def insert_clip(session: Session, clip: Clip) -> list[str]:
     """Write the clip's row; a failed one gives way, and a ready one of another run stands.
 
     Returns the files that no row names any more, to be deleted once this is committed.
@@ -126,8 +128,8 @@ def enter(session: Session, clip: Clip) -> list[str]:
         )
     )
     if before is not None and before.status is ClipStatus.READY:
-        return files_of(clip)
-    gone = [] if before is None else files_of(before)
+        return stored_files(clip)
+    gone = [] if before is None else stored_files(before)
     if before is not None:
         session.delete(before)
         session.flush()
@@ -135,12 +137,12 @@ def enter(session: Session, clip: Clip) -> list[str]:
     return gone
 
 
-def files_of(clip: Clip) -> list[str]:
+def stored_files(clip: Clip) -> list[str]:
     """What the store holds of a clip."""
     return [path for path in (clip.master_path, clip.rendition_path) if path is not None]
 
 
-def discard(store: MediaStore, paths: list[str]) -> None:
+def delete_files(store: MediaStore, paths: list[str]) -> None:
     """Delete files that no row names."""
     for path in paths:
         store.delete(path)

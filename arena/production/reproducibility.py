@@ -23,7 +23,7 @@ PAID = "openai"  # a server's clips may cost: they are made again where their en
 
 
 @dataclass(frozen=True)
-class Ready:
+class ReadyClip:
     """A clip that is there: what was asked, its master, what it was made on and with."""
 
     request: ClipRequest
@@ -36,20 +36,20 @@ class Ready:
 class Recheck:
     """A clip made again: how far from the first, or why it could not be made."""
 
-    ready: Ready
+    ready: ReadyClip
     same_hardware: bool
     difference: Difference | None
     failure: str | None
     other_versions: tuple[str, ...] = ()  # of libraries, as "torch 2.12, now 2.13"
 
     @property
-    def good(self) -> bool:
+    def ok(self) -> bool:
         """Made again, and to the same bits where that can be expected."""
         if self.difference is None:
             return False
         return self.difference.same or not self.same_hardware
 
-    def words(self) -> str:
+    def summary(self) -> str:
         """What came of it, in a few words."""
         if self.difference is None:
             return str(self.failure)
@@ -61,9 +61,9 @@ class Recheck:
         return "; ".join((told, *self.other_versions))
 
 
-def draw_ready(
+def sample_ready(
     session: Session, count: int, *, track: Track | None, entrant: Entrant | None
-) -> list[Ready]:
+) -> list[ReadyClip]:
     """So many random clips that were generated here, and for their own track."""
     query = select(Clip).where(Clip.status == ClipStatus.READY, Clip.master_path.is_not(None))
     if track is not None:
@@ -82,7 +82,7 @@ def draw_ready(
     return [_ready(clip, clip.provenance or {}) for clip in drawn]
 
 
-def _ready(clip: Clip, told: dict[str, Any]) -> Ready:
+def _ready(clip: Clip, told: dict[str, Any]) -> ReadyClip:
     request = make_request(
         entrant_spec(clip.entrant),
         clip.track,
@@ -90,11 +90,11 @@ def _ready(clip: Clip, told: dict[str, Any]) -> Ready:
         clip.seed,
         weights_sha256=told.get("weights_sha256"),
     )
-    return Ready(request, str(clip.master_path), told.get("hardware"), told.get("versions", {}))
+    return ReadyClip(request, str(clip.master_path), told.get("hardware"), told.get("versions", {}))
 
 
 def recheck(
-    store: MediaStore, drawn: list[Ready], *, workers: int | None, ray: str | None = None
+    store: MediaStore, drawn: list[ReadyClip], *, workers: int | None, ray: str | None = None
 ) -> Iterator[Recheck]:
     """Make the clips again and compare them with their masters; nothing is stored.
 
@@ -110,7 +110,7 @@ def recheck(
 
 
 def _against_the_first(
-    store: MediaStore, ready: Ready, made: GeneratedClip | FailedClip
+    store: MediaStore, ready: ReadyClip, made: GeneratedClip | FailedClip
 ) -> Recheck:
     failure = "no master was made"
     if isinstance(made, FailedClip):

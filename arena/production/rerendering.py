@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Track
-from arena.production.pending import Missing
+from arena.production.pending import PendingClip
 from generator.clips import Provenance, StoredMaster
 from generator.errors import ClipError
 
 
-def find_kept(
-    session: Session, store: MediaStore, missing: list[Missing], *, target: Track, source: Track
-) -> list[Missing]:
+def find_stored_masters(
+    session: Session, store: MediaStore, missing: list[PendingClip], *, target: Track, source: Track
+) -> list[PendingClip]:
     """Those of a track's missing clips that the same entrant made for another track, to be
     rendered from its masters.
 
@@ -41,11 +41,11 @@ def find_kept(
 
 def _rendered(
     store: MediaStore,
-    missing: list[Missing],
+    missing: list[PendingClip],
     there: dict[tuple[int, str, int], Clip],
     *,
     source: str,
-) -> Iterator[Missing]:
+) -> Iterator[PendingClip]:
     for item in missing:
         clip = there.get((item.entrant_id, item.prompt_id, item.seed))
         if clip is None or clip.master_path is None:

@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 
 def check_answers(tables: dict[str, Any]) -> None:
     """Raise ReleaseError at the first answer that cannot be as it stands."""
-    answers = {form.name: _answers(tables, form.name) for form in (VOTES, SIMULATED, SKIPS)}
+    answers = {schema.name: _answers(tables, schema.name) for schema in (VOTES, SIMULATED, SKIPS)}
     everyone = [answer for part in answers.values() for answer in part]
     for part in answers.values():
         _check_order(part)

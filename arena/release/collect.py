@@ -26,7 +26,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
-from arena.release import schema as columns
+from arena.release.schema import TABLES, TRACKS
 from arena.release.tables import make_table
 from arena.standings.standings import WINNERS
 
@@ -71,7 +71,7 @@ def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> 
     }
     for name in ("models", "prompts"):
         rows[name] = [row for row in rows[name] if row["tracks"]]
-    return {form.name: make_table(form, rows[form.name]) for form in columns.FORMS}
+    return {schema.name: make_table(schema, rows[schema.name]) for schema in TABLES}
 
 
 def _prompts(session: Session) -> list[Prompt]:
@@ -254,7 +254,7 @@ def _without_places(value: Any) -> Any:
 def _track(track: Track) -> Row:
     named = {"track": track.name}
     dates = {"created_at": instant(track.created_at), "closed_at": instant(track.closed_at)}
-    kept = [name for name in columns.TRACKS.names if name not in named | dates]
+    kept = [name for name in TRACKS.names if name not in named | dates]
     return named | {name: getattr(track, name) for name in kept} | dates
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from arena.release.collect import instant
-from arena.release.schema import FORMS, Form, Kind
+from arena.release.schema import TABLES, ColumnType, TableSchema
 from arena.release.tables import FORMATS
 from arena.standings.standings import CONFIDENCE
 
@@ -19,10 +19,10 @@ ENCODINGS = {
     "jsonl": "application/jsonlines",
 }
 DATA_TYPES = {
-    Kind.TEXT: "sc:Text",
-    Kind.INTEGER: "sc:Integer",
-    Kind.NUMBER: "sc:Float",
-    Kind.TRUTH: "sc:Boolean",
+    ColumnType.TEXT: "sc:Text",
+    ColumnType.INTEGER: "sc:Integer",
+    ColumnType.NUMBER: "sc:Float",
+    ColumnType.BOOLEAN: "sc:Boolean",
 }
 # The context that Croissant 1.0 asks every description to have, whole.
 _CONTEXT = {
@@ -72,12 +72,13 @@ class WrittenFile:
 def dictionary() -> str:
     """The data dictionary in Markdown."""
     parts = []
-    for form in FORMS:
+    for schema in TABLES:
         rows = "\n".join(
-            f"| `{column.name}` | {column.kind} | {column.meaning} |" for column in form.columns
+            f"| `{column.name}` | {column.type} | {column.description} |"
+            for column in schema.columns
         )
         parts.append(
-            f"### `{form.name}.*`\n\n{form.meaning}\n\n| column | kind | meaning |\n"
+            f"### `{schema.name}.*`\n\n{schema.description}\n\n| column | kind | meaning |\n"
             f"| --- | --- | --- |\n{rows}\n"
         )
     return "\n".join(parts)
@@ -85,7 +86,7 @@ def dictionary() -> str:
 
 def readme(about: About) -> str:
     """The README.md of a release."""
-    counts = "\n".join(f"| `{form.name}.*` | {about.rows[form.name]:,} |" for form in FORMS)
+    counts = "\n".join(f"| `{schema.name}.*` | {about.rows[schema.name]:,} |" for schema in TABLES)
     media = (
         "`media/` has the clips as voters got them, each named by its SHA-256. A clip is under "
         "the terms of the model that made it: see `licence` in `models.*`."
@@ -161,7 +162,7 @@ def croissant(about: About, files: Sequence[WrittenFile]) -> dict[str, Any]:
         f"{about.made_at.date().isoformat()}",
         "isLiveDataset": False,
         "distribution": [_file_object(file) for file in files],
-        "recordSet": [_record_set(form, typed) for form in FORMS],
+        "recordSet": [_record_set(schema, typed) for schema in TABLES],
     }
 
 
@@ -177,27 +178,27 @@ def _file_object(file: WrittenFile) -> dict[str, Any]:
     }
 
 
-def _record_set(form: Form, format_: str) -> dict[str, Any]:
+def _record_set(schema: TableSchema, format_: str) -> dict[str, Any]:
     document: dict[str, Any] = {
         "@type": "cr:RecordSet",
-        "@id": form.name,
-        "name": form.name,
-        "description": form.meaning,
+        "@id": schema.name,
+        "name": schema.name,
+        "description": schema.description,
         "field": [
             {
                 "@type": "cr:Field",
-                "@id": f"{form.name}/{column.name}",
+                "@id": f"{schema.name}/{column.name}",
                 "name": column.name,
-                "description": column.meaning,
-                "dataType": DATA_TYPES[column.kind],
+                "description": column.description,
+                "dataType": DATA_TYPES[column.type],
                 "source": {
-                    "fileObject": {"@id": f"{form.name}.{format_}"},
+                    "fileObject": {"@id": f"{schema.name}.{format_}"},
                     "extract": {"column": column.name},
                 },
             }
-            for column in form.columns
+            for column in schema.columns
         ],
     }
-    if "id" in form.names:
-        document["key"] = {"@id": f"{form.name}/id"}
+    if "id" in schema.names:
+        document["key"] = {"@id": f"{schema.name}/id"}
     return document

@@ -23,7 +23,7 @@ from arena.models import Track
 from arena.release.boards import leaderboard_rows, update_leaderboards
 from arena.release.collect import Extent, collect_tables, ready_clips
 from arena.release.documents import About, WrittenFile, croissant, readme
-from arena.release.schema import FORMS
+from arena.release.schema import TABLES
 from arena.release.tables import FORMATS, write_table
 
 SALT_BYTES = 32
@@ -184,10 +184,10 @@ def _about(
 
 def _write(draft: Path, tables: dict[str, Any], about: About) -> None:
     written = []
-    for form in FORMS:
+    for schema in TABLES:
         for format_ in about.formats:
-            path = draft / f"{form.name}.{format_}"
-            write_table(tables[form.name], path)
+            path = draft / f"{schema.name}.{format_}"
+            write_table(tables[schema.name], path)
             written.append(WrittenFile(path.name, path.stat().st_size, sha256_of(path)))
     (draft / README).write_text(readme(about), encoding="utf-8")
     _write_json(draft / CROISSANT, croissant(about, written))

@@ -7,36 +7,36 @@ from typing import Any
 import pyarrow as pa
 
 
-class Kind(StrEnum):
+class ColumnType(StrEnum):
     """What is in a column's cells. Any cell may be empty; a text is never an empty one."""
 
     TEXT = "text"
     INTEGER = "integer"
     NUMBER = "number"
-    TRUTH = "true or false"
+    BOOLEAN = "true or false"
 
 
-ARROW_TYPES: dict[Kind, Any] = {
-    Kind.TEXT: pa.string(),
-    Kind.INTEGER: pa.int64(),
-    Kind.NUMBER: pa.float64(),
-    Kind.TRUTH: pa.bool_(),
+ARROW_TYPES: dict[ColumnType, Any] = {
+    ColumnType.TEXT: pa.string(),
+    ColumnType.INTEGER: pa.int64(),
+    ColumnType.NUMBER: pa.float64(),
+    ColumnType.BOOLEAN: pa.bool_(),
 }
 
 
 @dataclass(frozen=True)
 class Column:
     name: str
-    kind: Kind
-    meaning: str
+    type: ColumnType
+    description: str
 
 
 @dataclass(frozen=True)
-class Form:
+class TableSchema:
     """One table of a release: its file's stem, what it holds, its columns in order."""
 
     name: str
-    meaning: str
+    description: str
     columns: tuple[Column, ...]
 
     @property
@@ -44,24 +44,24 @@ class Form:
         return [column.name for column in self.columns]
 
     @property
-    def schema(self) -> Any:
-        return pa.schema([(column.name, ARROW_TYPES[column.kind]) for column in self.columns])
+    def arrow_schema(self) -> Any:
+        return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in self.columns])
 
 
 def _texts(**meanings: str) -> tuple[Column, ...]:
-    return tuple(Column(name, Kind.TEXT, meaning) for name, meaning in meanings.items())
+    return tuple(Column(name, ColumnType.TEXT, meaning) for name, meaning in meanings.items())
 
 
 def _integers(**meanings: str) -> tuple[Column, ...]:
-    return tuple(Column(name, Kind.INTEGER, meaning) for name, meaning in meanings.items())
+    return tuple(Column(name, ColumnType.INTEGER, meaning) for name, meaning in meanings.items())
 
 
 def _numbers(**meanings: str) -> tuple[Column, ...]:
-    return tuple(Column(name, Kind.NUMBER, meaning) for name, meaning in meanings.items())
+    return tuple(Column(name, ColumnType.NUMBER, meaning) for name, meaning in meanings.items())
 
 
 def _truths(**meanings: str) -> tuple[Column, ...]:
-    return tuple(Column(name, Kind.TRUTH, meaning) for name, meaning in meanings.items())
+    return tuple(Column(name, ColumnType.BOOLEAN, meaning) for name, meaning in meanings.items())
 
 
 _VOTE_COLUMNS = (
@@ -106,13 +106,15 @@ _VOTE_COLUMNS = (
     ),
 )
 
-VOTES = Form("votes", "One row for each vote of a person, in the order of votes.", _VOTE_COLUMNS)
-SIMULATED = Form(
+VOTES = TableSchema(
+    "votes", "One row for each vote of a person, in the order of votes.", _VOTE_COLUMNS
+)
+SIMULATED = TableSchema(
     "simulated",
     "Votes of simulated voters, who judge by measured quality. Never mixed with people's.",
     _VOTE_COLUMNS,
 )
-SKIPS = Form(
+SKIPS = TableSchema(
     "skips",
     "Battles that a voter passed over: never rated, so without a winner.",
     tuple(
@@ -121,7 +123,7 @@ SKIPS = Form(
         if column.name not in {"winner", "counted", "hold_rule", "repeat_of"}
     ),
 )
-HOLDS = Form(
+HOLDS = TableSchema(
     "holds",
     "Why votes do not count: one row for each event. Empty as long as nothing is held.",
     _texts(
@@ -132,7 +134,7 @@ HOLDS = Form(
         held_at="ISO 8601, UTC",
     ),
 )
-TRACKS = Form(
+TRACKS = TableSchema(
     "tracks",
     "The terms that all clips and votes of a track share; they never change.",
     (
@@ -157,7 +159,7 @@ TRACKS = Form(
         ),
     ),
 )
-MODELS = Form(
+MODELS = TableSchema(
     "models",
     "Who competes, retired models too. Under a codename, what tells its maker is empty.",
     (
@@ -178,7 +180,7 @@ MODELS = Form(
         ),
     ),
 )
-PROMPTS = Form(
+PROMPTS = TableSchema(
     "prompts",
     "What the models were asked.",
     (
@@ -193,7 +195,7 @@ PROMPTS = Form(
         *_texts(retired_at="ISO 8601, UTC; empty: active"),
     ),
 )
-CLIPS = Form(
+CLIPS = TableSchema(
     "clips",
     "What the models made: provenance and measures of each clip. The files are in `media/` only "
     "where the release was made with them.",
@@ -209,7 +211,7 @@ CLIPS = Form(
         ),
     ),
 )
-LEADERBOARD = Form(
+LEADERBOARD = TableSchema(
     "leaderboard",
     "Every day's last leaderboard of each track, category and kind of voter: one row a model.",
     (
@@ -249,4 +251,4 @@ LEADERBOARD = Form(
     ),
 )
 
-FORMS = (VOTES, SIMULATED, SKIPS, HOLDS, MODELS, PROMPTS, CLIPS, TRACKS, LEADERBOARD)
+TABLES = (VOTES, SIMULATED, SKIPS, HOLDS, MODELS, PROMPTS, CLIPS, TRACKS, LEADERBOARD)

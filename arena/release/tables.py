@@ -17,17 +17,17 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from arena.errors import ReleaseError
-from arena.release.schema import Form
+from arena.release.schema import TableSchema
 
 FORMATS = ("parquet", "csv", "jsonl")
 ROWS_AT_ONCE = 10_000  # bounds the memory that writing text takes
 _CONTROL = re.compile(r"\r\n?|[\x00-\x08\x0b-\x1f\x7f]")
 
 
-def make_table(form: Form, rows: Iterable[Mapping[str, Any]]) -> Any:
-    """An Arrow table of the form's columns; empty texts become null."""
+def make_table(schema: TableSchema, rows: Iterable[Mapping[str, Any]]) -> Any:
+    """An Arrow table of the schema's columns; empty texts become null."""
     cleaned = [{name: _clean(value) for name, value in row.items()} for row in rows]
-    return pa.Table.from_pylist(cleaned, schema=form.schema)
+    return pa.Table.from_pylist(cleaned, schema=schema.arrow_schema)
 
 
 def _clean(value: Any) -> Any:
@@ -41,14 +41,14 @@ def write_table(table: Any, path: Path) -> None:
     _WRITERS[path.suffix.removeprefix(".")](table, path)
 
 
-def read_table(path: Path, form: Form) -> Any:
+def read_table(path: Path, schema: TableSchema) -> Any:
     """The Arrow table of a file.
 
     Raises:
-        ReleaseError: naming the file, and the row or column where it is not as `form` says.
+        ReleaseError: naming the file, and the row or column where it is not as `schema` says.
     """
     try:
-        return _READERS[path.suffix.removeprefix(".")](path, form)
+        return _READERS[path.suffix.removeprefix(".")](path, schema)
     except FileNotFoundError as error:
         raise ReleaseError(f"{path.name} is missing from the release {path.parent}.") from error
     except (OSError, ValueError, pa.ArrowException) as error:
@@ -56,14 +56,14 @@ def read_table(path: Path, form: Form) -> Any:
         raise ReleaseError(f"{path.name} cannot be read as {path.suffix[1:]}: {reason}") from error
 
 
-def _refuse_columns(path: Path, found: list[str], form: Form) -> None:
-    if found == form.names:
+def _refuse_columns(path: Path, found: list[str], schema: TableSchema) -> None:
+    if found == schema.names:
         return
-    for name in form.names:
+    for name in schema.names:
         if name not in found:
             raise ReleaseError(f"{path.name} has no column '{name}'.")
     for name in found:
-        if name not in form.names:
+        if name not in schema.names:
             raise ReleaseError(f"{path.name} has a column '{name}' that no release has.")
     raise ReleaseError(f"{path.name} has its columns in another order than the data dictionary.")
 
@@ -72,10 +72,10 @@ def _write_parquet(table: Any, path: Path) -> None:
     pq.write_table(table, path)
 
 
-def _read_parquet(path: Path, form: Form) -> Any:
+def _read_parquet(path: Path, schema: TableSchema) -> Any:
     table = pq.read_table(path, partitioning=None)
-    _refuse_columns(path, table.column_names, form)
-    return table.cast(form.schema)
+    _refuse_columns(path, table.column_names, schema)
+    return table.cast(schema.arrow_schema)
 
 
 def _write_csv(table: Any, path: Path) -> None:
@@ -92,14 +92,14 @@ def _word(cell: Any) -> Any:
     return str(cell).lower() if isinstance(cell, bool) else cell
 
 
-def _read_csv(path: Path, form: Form) -> Any:
+def _read_csv(path: Path, schema: TableSchema) -> Any:
     with path.open(encoding="utf-8", newline="") as file:
-        _refuse_columns(path, next(csv.reader(file), []), form)
+        _refuse_columns(path, next(csv.reader(file), []), schema)
     return pa_csv.read_csv(
         path,
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
-            column_types=form.schema,
+            column_types=schema.arrow_schema,
             strings_can_be_null=True,
             null_values=[""],
             true_values=["true"],
@@ -115,16 +115,16 @@ def _write_json_lines(table: Any, path: Path) -> None:
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def _read_json_lines(path: Path, form: Form) -> Any:
+def _read_json_lines(path: Path, schema: TableSchema) -> Any:
     rows: list[dict[str, Any]] = []
     with path.open(encoding="utf-8", newline="\n") as file:
         for number, line in enumerate(file, start=1):
             row = json.loads(line)
             if not isinstance(row, dict):
                 raise ReleaseError(f"{path.name}, row {number}: this is no JSON object.")
-            _refuse_columns(path, list(row), form)
+            _refuse_columns(path, list(row), schema)
             rows.append(row)
-    return pa.Table.from_pylist(rows, schema=form.schema)
+    return pa.Table.from_pylist(rows, schema=schema.arrow_schema)
 
 
 _WRITERS: dict[str, Callable[[Any, Path], None]] = {
@@ -132,7 +132,7 @@ _WRITERS: dict[str, Callable[[Any, Path], None]] = {
     "csv": _write_csv,
     "jsonl": _write_json_lines,
 }
-_READERS: dict[str, Callable[[Path, Form], Any]] = {
+_READERS: dict[str, Callable[[Path, TableSchema], Any]] = {
     "parquet": _read_parquet,
     "csv": _read_csv,
     "jsonl": _read_json_lines,

@@ -16,7 +16,7 @@ from arena.errors import ReleaseError
 from arena.release.checks import check_answers
 from arena.release.export import CROISSANT, MEDIA, README, SEALS, SUMS, files_in, sha256_of
 from arena.release.recompute import check_leaderboards
-from arena.release.schema import FORMS, Form
+from arena.release.schema import TABLES, TableSchema
 from arena.release.tables import FORMATS, read_table
 
 SUM_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
@@ -54,7 +54,7 @@ def verify_release(folder: Path) -> VerifyReport:
     altered = [name for name, sha256 in sums.items() if sha256_of(folder / name) != sha256]
     formats = _formats(folder, sums)
     # An altered file still gets read: comparing it tells which vote was touched.
-    tables = {form.name: _read_agreeing(folder, form, formats, altered) for form in FORMS}
+    tables = {schema.name: _read_agreeing(folder, schema, formats, altered) for schema in TABLES}
     check_answers(tables)
     leaderboards = check_leaderboards(tables)
     if altered:
@@ -103,20 +103,24 @@ def _leads_out(name: str) -> bool:
 
 def _formats(folder: Path, sums: dict[str, str]) -> tuple[str, ...]:
     formats = tuple(
-        format_ for format_ in FORMATS if any(f"{form.name}.{format_}" in sums for form in FORMS)
+        format_
+        for format_ in FORMATS
+        if any(f"{schema.name}.{format_}" in sums for schema in TABLES)
     )
     if not formats:
-        raise ReleaseError(f"{FORMS[0].name}.{FORMATS[0]} is missing from the release {folder}.")
+        raise ReleaseError(f"{TABLES[0].name}.{FORMATS[0]} is missing from the release {folder}.")
     return formats
 
 
-def _read_agreeing(folder: Path, form: Form, formats: tuple[str, ...], altered: list[str]) -> Any:
+def _read_agreeing(
+    folder: Path, schema: TableSchema, formats: tuple[str, ...], altered: list[str]
+) -> Any:
     """The table, after its formats were compared; one that has its sum is believed."""
-    names = sorted((f"{form.name}.{format_}" for format_ in formats), key=altered.__contains__)
+    names = sorted((f"{schema.name}.{format_}" for format_ in formats), key=altered.__contains__)
     believed, *others = names
-    table = read_table(folder / believed, form)
+    table = read_table(folder / believed, schema)
     for name in others:
-        other = read_table(folder / name, form)
+        other = read_table(folder / name, schema)
         if not other.equals(table):
             raise ReleaseError(_difference(name, other, believed, table))
     return table

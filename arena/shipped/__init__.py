@@ -3,6 +3,8 @@
 from enum import StrEnum
 from pathlib import Path
 
+from arena.text import AUDIO_SUFFIX
+
 
 class Collection(StrEnum):
     STANDARD = "standard"  # 1280 x 720, five seconds: what `arena init` enters
@@ -14,7 +16,7 @@ def track_files(collection: Collection) -> list[Path]:
     order = ("text-to-video", "image-to-video", "video-edit")
     files = (Path(__file__).parent / collection / "tracks").glob("*.toml")
     return sorted(
-        files, key=lambda path: (order.index(path.stem.removesuffix("-audio")), path.stem)
+        files, key=lambda path: (order.index(path.stem.removesuffix(AUDIO_SUFFIX)), path.stem)
     )
 
 

@@ -28,7 +28,7 @@ class Figure:
 
 
 @dataclass(frozen=True)
-class MakingRecord:
+class ProductionStats:
     """What one entrant's clips of a track took. Figures are None where no clip tells.
 
     Attributes:
@@ -60,7 +60,7 @@ class MakingRecord:
     hardware: tuple[str, ...]
 
 
-def making_records(session: Session, track: Track) -> list[MakingRecord]:
+def production_stats(session: Session, track: Track) -> list[ProductionStats]:
     """One record for each entrant with clips in the track, in the order of their names."""
     rows = session.execute(
         select(Clip.entrant_id, Clip.status, Clip.refused, Clip.provenance)
@@ -78,14 +78,14 @@ def making_records(session: Session, track: Track) -> list[MakingRecord]:
     return sorted(records, key=lambda record: record.model)
 
 
-def _record(entrant: Entrant, rows: list[Any], minutes: float) -> MakingRecord:
+def _record(entrant: Entrant, rows: list[Any], minutes: float) -> ProductionStats:
     statuses, refusals, hardware, *columns = zip(*rows, strict=True)
     ready = [status is ClipStatus.READY for status in statuses]
     seconds, gpu_seconds, memory, cost = (_told(column, ready) for column in columns)
     refused = refusals.count(True)
     failed = ready.count(False) - refused
     open_name = not entrant.stealth
-    return MakingRecord(
+    return ProductionStats(
         model=entrant.shown_name,
         clips=len(rows),
         failed=failed,

@@ -120,12 +120,12 @@ def _open_next(
         session.flush()
         battle = None
     if battle is None:
-        battle = _in_state(session, voter=voter, track=track, state=BattleState.AHEAD)
+        battle = _in_state(session, voter=voter, track=track, state=BattleState.PREFETCHED)
         if battle is not None and battle.category != category:
             battle.state = BattleState.EXPIRED
             session.flush()
             battle = None
-        battle = battle or _toss(
+        battle = battle or _create_battle(
             session, voter=voter, track=track, category=category, now=now, rng=rng
         )
         if battle is None:
@@ -134,8 +134,10 @@ def _open_next(
         battle.opened_at = now
         battle.expires_at = now + BATTLE_LIFETIME
         session.flush()
-    if _in_state(session, voter=voter, track=track, state=BattleState.AHEAD) is None:
-        _toss(session, voter=voter, track=track, category=battle.category, now=now, rng=rng)
+    if _in_state(session, voter=voter, track=track, state=BattleState.PREFETCHED) is None:
+        _create_battle(
+            session, voter=voter, track=track, category=battle.category, now=now, rng=rng
+        )
         session.flush()
     return battle
 
@@ -144,7 +146,7 @@ def _is_over(battle: Battle, now: datetime) -> bool:
     return battle.expires_at is not None and battle.expires_at <= now
 
 
-def _toss(
+def _create_battle(
     session: Session,
     *,
     voter: Voter,
@@ -168,7 +170,7 @@ def _toss(
         category=category,
         sampler=pair.sampler,
         probability=pair.probability,
-        state=BattleState.AHEAD,
+        state=BattleState.PREFETCHED,
         issued_at=now,
     )
     session.add(battle)
@@ -178,7 +180,9 @@ def _toss(
 def _describe(session: Session, battle: Battle, rules: Rules) -> IssuedBattle:
     ahead = None
     if battle.state is BattleState.OPEN:
-        ahead = _in_state(session, voter=battle.voter, track=battle.track, state=BattleState.AHEAD)
+        ahead = _in_state(
+            session, voter=battle.voter, track=battle.track, state=BattleState.PREFETCHED
+        )
     prompt = battle.prompt
     return IssuedBattle(
         id=battle.id,

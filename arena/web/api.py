@@ -13,7 +13,7 @@ from arena.errors import MalformedVote
 from arena.models import OVERALL, Choice
 from arena.standings import standings
 from arena.standings.boards import VOTERS, Board, board_document, board_frame
-from arena.standings.production_stats import MakingRecord, making_records
+from arena.standings.production_stats import ProductionStats, production_stats
 from arena.voting import ballots
 from arena.voting.limits import Rules
 from arena.voting.matchmaking import is_active
@@ -152,10 +152,10 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
         return _csv(board) if format == "csv" else JSONResponse(board_document(board))
 
     @router.get("/production")
-    def get_production(track: str) -> list[MakingRecord]:
+    def get_production(track: str) -> list[ProductionStats]:
         """What clips of a track took: measured time, memory, cost, and how often there is none."""
         with arena.database.reading() as session:
-            return making_records(session, catalog.find_track(session, track))
+            return production_stats(session, catalog.find_track(session, track))
 
     @router.get("/receipts/{code}")
     def get_receipt(code: str) -> ReceiptResponse:

@@ -5,9 +5,9 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from arena.models import Choice, Side, Track, Vote
+from arena.text import track_label
 from arena.voting.schemas import CastVote, IssuedBattle, RevealedSide
 from arena.web.clip_urls import ClipUrls
-from arena.web.labels import track_label
 
 
 def utc_text(moment: datetime) -> str:

@@ -3,8 +3,8 @@
 from html import escape
 
 from arena.standings.boards import Board, BoardRow
-from arena.standings.production_stats import Figure, MakingRecord
-from arena.words import counted
+from arena.standings.production_stats import Figure, ProductionStats
+from arena.text import pluralize
 
 MINUS = "\N{MINUS SIGN}"
 STATUSES = {
@@ -51,7 +51,7 @@ def render_board(board: Board) -> str:
     return _table(f"Leaderboard of the track {board.track}", HEADINGS, rows, kind="board ranked")
 
 
-def render_production_stats(track: str, records: list[MakingRecord]) -> str:
+def render_production_stats(track: str, records: list[ProductionStats]) -> str:
     """The table of what clips took; every word of an entrant's is escaped."""
     rows = "".join(_making(record) for record in records)
     return _table(f"What clips of the track {track} took", PRODUCTION_HEADINGS, rows, kind="board")
@@ -67,7 +67,7 @@ def _table(caption: str, headings: tuple[tuple[str, str], ...], rows: str, *, ki
     )
 
 
-def _making(record: MakingRecord) -> str:
+def _making(record: ProductionStats) -> str:
     memory = record.peak_memory_bytes
     cells = [
         f"<th scope='row'><b>{escape(record.model)}</b></th>",
@@ -89,11 +89,11 @@ def _figure(figure: Figure | None, form: str) -> str:
         return NONE
     value = format(figure.value, form)
     if figure.lower is None or figure.upper is None:
-        span = f"from {counted(figure.clips, 'clip')}"
+        span = f"from {pluralize(figure.clips, 'clip')}"
     else:
         span = f"({format(figure.lower, form)} – {format(figure.upper, form)})"
     return (
-        f"<span title='from {counted(figure.clips, 'clip')}'>{value} <small>{span}</small></span>"
+        f"<span title='from {pluralize(figure.clips, 'clip')}'>{value} <small>{span}</small></span>"
     )
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 from arena.database import Database
 from arena.models import Choice
 from arena.release import export_release
-from arena.release.schema import FORMS
+from arena.release.schema import TABLES
 from arena.release.tables import FORMATS, read_table, write_table
 from arena.simulation import simulate
 from arena.voting.limits import Rules
@@ -22,7 +22,7 @@ from small_arena import START, TRACK, TRACK_WITH_SOUND, Booth
 NOW = START + timedelta(hours=1)
 PEOPLE = 5
 SIMULATED_VOTES = 60
-RELEASED = [form.name for form in FORMS]
+RELEASED = [schema.name for schema in TABLES]
 
 Rows = list[dict[str, Any]]
 
@@ -64,8 +64,8 @@ def release(opened: Database, folder: Path, **options: Any) -> Path:
 
 
 def read_rows(folder: Path, name: str, format_: str = "parquet") -> Rows:
-    form = next(form for form in FORMS if form.name == name)
-    rows: Rows = read_table(folder / f"{name}.{format_}", form).to_pylist()
+    schema = next(schema for schema in TABLES if schema.name == name)
+    rows: Rows = read_table(folder / f"{name}.{format_}", schema).to_pylist()
     return rows
 
 
@@ -73,11 +73,13 @@ def rewrite(
     folder: Path, name: str, change: Callable[[Rows], object], *, formats: tuple[str, ...] = FORMATS
 ) -> None:
     """Change the rows of a table in some of its formats, and no sum."""
-    form = next(form for form in FORMS if form.name == name)
+    schema = next(schema for schema in TABLES if schema.name == name)
     rows = read_rows(folder, name)
     change(rows)
     for format_ in formats:
-        write_table(pa.Table.from_pylist(rows, schema=form.schema), folder / f"{name}.{format_}")
+        write_table(
+            pa.Table.from_pylist(rows, schema=schema.arrow_schema), folder / f"{name}.{format_}"
+        )
 
 
 def forge_sums(folder: Path) -> None:

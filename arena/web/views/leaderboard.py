@@ -12,14 +12,13 @@ from arena.errors import ArenaError
 from arena.models import OVERALL, VoterKind
 from arena.standings import standings
 from arena.standings.boards import VOTERS, Board, PairRecord
-from arena.standings.production_stats import MakingRecord, making_records
+from arena.standings.production_stats import ProductionStats, production_stats
+from arena.text import pluralize, track_label
 from arena.voting.matchmaking import is_active
 from arena.web.app_state import get_arena
 from arena.web.charts import pair_chart, rating_chart
-from arena.web.labels import track_label
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
-from arena.words import counted
 
 KINDS = {word: kind for kind, word in VOTERS.items()}
 VOTER_LABELS = {"people": "People", "simulated": "Simulated"}
@@ -61,9 +60,9 @@ def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairR
 
 
 @st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
-def _making(track: str) -> list[MakingRecord]:
+def _making(track: str) -> list[ProductionStats]:
     with get_arena().database.reading() as session:
-        return making_records(session, catalog.find_track(session, track))
+        return production_stats(session, catalog.find_track(session, track))
 
 
 def show_leaderboard() -> None:
@@ -178,7 +177,7 @@ def _provenance(board: Board) -> str:
     )
     moment = f"{board.computed_at:%Y-%m-%d %H:%M:%S} UTC"
     return (
-        f"<p class='board-note'>Computed from {counted(board.votes, 'vote')} up to vote "
+        f"<p class='board-note'>Computed from {pluralize(board.votes, 'vote')} up to vote "
         f"#{board.watermark:,} at {moment}. Bradley-Terry, {ties}, mean 1000; "
         f"{board.parameters['confidence']:.0%} {escape(board.parameters['intervals'])} intervals. "
         f"<a href='{escape(csv, quote=True)}' download>CSV</a> · "
@@ -201,10 +200,10 @@ def _show_making(track: str) -> None:
         st.html(render_production_stats(track, records))
         clips = sum(record.clips for record in records)
         st.html(
-            f"<p class='board-note'>Measured while {counted(clips, 'clip')} of this track came to "
-            "be, with whatever else ran beside them; not advertised. Medians and shares with their "
-            "95% intervals. What a model's server does not tell is left open. Under a codename, "
-            "price, memory and hardware wait for its maker's claim. "
+            f"<p class='board-note'>Measured while {pluralize(clips, 'clip')} of this track came "
+            "to be, with whatever else ran beside them; not advertised. Medians and shares with "
+            "their 95% intervals. What a model's server does not tell is left open. Under a "
+            "codename, price, memory and hardware wait for its maker's claim. "
             f"<a href='/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
         )
 

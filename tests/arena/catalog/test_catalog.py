@@ -12,7 +12,7 @@ from arena.catalog.schemas import PromptEntry, read_prompts, read_track
 from arena.database import Database
 from arena.errors import CatalogError, NotFound
 from arena.models import Clip, ClipStatus, Modality
-from arena.production import find_missing
+from arena.production import find_pending
 from arena.shipped import Collection, prompt_file, track_files
 from small_arena import NAMES, START, TRACK, entrant_entry, track_entry
 
@@ -120,12 +120,12 @@ def test_what_is_retired_stays_and_is_owed_no_more(arena_database: Database) -> 
     entry = entrant_entry("Dogwood")
     with arena_database.writing() as session:
         entrant = catalog.add_entrant(session, entry, now=START).entrant
-        owed = len(find_missing(session))
+        owed = len(find_pending(session))
         assert catalog.retire(session, catalog.find_prompt(session, "p-1"), now=START)
-        assert len(find_missing(session)) == owed - 2  # in two tracks
+        assert len(find_pending(session)) == owed - 2  # in two tracks
         assert catalog.retire(session, entrant, now=START)
         assert not catalog.retire(session, entrant, now=START)
-        assert find_missing(session) == []
+        assert find_pending(session) == []
         assert entrant in catalog.list_entrants(session)
         with pytest.raises(NotFound, match="prompts list"):
             catalog.find_prompt(session, "p-none")

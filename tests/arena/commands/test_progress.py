@@ -5,8 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.commands.output import err, out, show_table
-from arena.commands.pace import Pace
-from arena.commands.progress import in_words, progress
+from arena.commands.progress import Throughput, in_words, progress
 
 
 @given(
@@ -18,7 +17,7 @@ from arena.commands.progress import in_words, progress
 def test_loading_and_the_first_wave_are_not_taken_for_speed(
     load: float, clip: float, workers: int, rounds: int
 ) -> None:
-    pace = Pace(5.0)
+    pace = Throughput(5.0)
     for turn in range(1, rounds + 1):
         for _ in range(workers):
             pace.step(5.0 + load + turn * clip)
@@ -34,7 +33,7 @@ def test_loading_and_the_first_wave_are_not_taken_for_speed(
 
 
 def test_the_time_left_goes_on_between_two_steps() -> None:
-    pace = Pace(0.0)
+    pace = Throughput(0.0)
     assert pace.left_s(10, 1.0) is None
     for now in (10.0, 20.0, 30.0):
         pace.step(now)

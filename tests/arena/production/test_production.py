@@ -67,14 +67,14 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
 
 def produce(arena: Arena) -> None:
     with arena.database.reading() as session:
-        missing = production.find_missing(session)
+        missing = production.find_pending(session)
     for _ in production.produce(arena.database, arena.store, missing, workers=0, clock=utc_now):
         pass
 
 
 def test_a_refusal_is_stored_as_one(arena: Arena) -> None:
     with arena.database.reading() as session:
-        item, other = production.find_missing(session)[:2]
+        item, other = production.find_pending(session)[:2]
     for each, refused in ((item, True), (other, False)):
         failed = FailedClip(each.request, "Not allowed.", refused=refused)
         store_clip(arena.database, arena.store, each, failed, now=START)
@@ -109,17 +109,17 @@ def test_failures_are_listed_with_pictures_and_tried_again(arena: Arena, tmp_pat
 def test_clips_can_be_made_again_and_compared(arena: Arena) -> None:
     produce(arena)
     with arena.database.reading() as session:
-        drawn = production.draw_ready(session, 10, track=None, entrant=None)
+        drawn = production.sample_ready(session, 10, track=None, entrant=None)
         paths = {clip.prompt_id: clip.master_path for clip in session.scalars(select(Clip))}
     assert {ready.request.entrant.name for ready in drawn} == {"Tiny"}  # a folder only copies
     found = list(production.recheck(arena.store, drawn, workers=0))
-    assert [(each.good, each.words()) for each in found] == [(True, "the same bytes")] * 2
+    assert [(each.ok, each.summary()) for each in found] == [(True, "the same bytes")] * 2
 
     other = arena.store.read(str(paths["p2"]))
     arena.store.filesystem.pipe_file(arena.store._full(drawn[0].master_path), other)
     found = list(production.recheck(arena.store, drawn[:1], workers=0))
-    assert not found[0].good
-    assert "dB" in found[0].words()
+    assert not found[0].ok
+    assert "dB" in found[0].summary()
 
 
 def test_weights_that_changed_make_no_more_clips_of_an_entrant(
@@ -127,33 +127,35 @@ def test_weights_that_changed_make_no_more_clips_of_an_entrant(
 ) -> None:
     with arena.database.reading() as session:
         tiny = catalog.find_entrant(session, "tiny")
-        first, second = production.find_missing(session, entrant=tiny)
+        first, second = production.find_pending(session, entrant=tiny)
     assert first.request.weights_sha256 is None
     list(production.produce(arena.database, arena.store, [first], workers=0, clock=utc_now))
     weights = tmp_path / "tiny" / "codec" / "diffusion_pytorch_model.safetensors"
     tensors = {name: -tensor for name, tensor in load_file(weights).items()}
     save_file(tensors, weights)
     with arena.database.reading() as session:
-        (second,) = production.find_missing(session, entrant=tiny)
-        drawn = production.draw_ready(session, 1, track=None, entrant=None)
+        (second,) = production.find_pending(session, entrant=tiny)
+        drawn = production.sample_ready(session, 1, track=None, entrant=None)
     made = production.produce(arena.database, arena.store, [second], workers=0, clock=utc_now)
-    assert "not those that its other clips were made with" in str(production.failure_of(next(made)))
+    assert "not those that its other clips were made with" in str(
+        production.failure_reason(next(made))
+    )
     (found,) = production.recheck(arena.store, drawn, workers=0)
-    assert not found.good
-    assert "not those that its other clips were made with" in found.words()
+    assert not found.ok
+    assert "not those that its other clips were made with" in found.summary()
 
 
 def test_a_recheck_says_what_is_gone_and_which_versions_are_others(arena: Arena) -> None:
     produce(arena)
     with arena.database.reading() as session:
-        drawn = production.draw_ready(session, 2, track=None, entrant=None)
+        drawn = production.sample_ready(session, 2, track=None, entrant=None)
     arena.store.delete(drawn[0].master_path)
     other = arena.store.read(drawn[1].master_path)[:-1]  # decodes to the same, in other bytes
     arena.store.filesystem.pipe_file(arena.store._full(drawn[1].master_path), other)
     drawn[1].versions["torch"] = "1.0"
     gone, changed = production.recheck(arena.store, drawn, workers=0)
-    assert "cannot be compared" in gone.words()
-    assert "torch 1.0, now" in changed.words()
+    assert "cannot be compared" in gone.summary()
+    assert "torch 1.0, now" in changed.summary()
 
 
 @pytest.mark.parametrize("broken", ["store", "database"])
@@ -174,7 +176,7 @@ def test_a_clip_that_cannot_be_stored_leaves_no_file(
         def locked(*_: object) -> None:
             raise StoreUnavailable("The database is locked.")
 
-        monkeypatch.setattr("arena.production.produce_clips.enter", locked)
+        monkeypatch.setattr("arena.production.produce_clips.insert_clip", locked)
     with pytest.raises(ArenaError):
         produce(arena)
     assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
@@ -229,7 +231,7 @@ def test_new_terms_are_rendered_from_masters_and_no_model_runs(
             assert clip.provenance is not None
             assert clip.provenance["adapted"][0] == f"rendered from the master of the track {TRACK}"
         # They were never generated in these terms: nothing to generate again.
-        assert production.draw_ready(session, 9, track=track, entrant=None) == []
+        assert production.sample_ready(session, 9, track=track, entrant=None) == []
     again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
     assert "no master of a clip" in again.output
     wrong = CliRunner().invoke(app, [*words[:-1], "tinier-audio"], env={"COLUMNS": "200"})

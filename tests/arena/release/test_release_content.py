@@ -24,7 +24,7 @@ from arena.catalog import catalog
 from arena.database import Database
 from arena.errors import NotFound, ReleaseError
 from arena.models import Battle, Choice, Clip, Entrant, Prompt, Vote, Voter, VoterKind
-from arena.release.schema import FORMS, Form
+from arena.release.schema import TABLES, TableSchema
 from arena.release.tables import FORMATS
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, board_frame
@@ -61,14 +61,14 @@ def test_the_folder_holds_what_the_contract_names(folder: Path) -> None:
     assert json.loads((folder / "seals.json").read_text()) == {"seals": []}
 
 
-@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+@pytest.mark.parametrize("schema", TABLES, ids=lambda schema: schema.name)
 def test_each_format_has_the_dictionarys_columns_and_equal_content(
-    folder: Path, form: Form
+    folder: Path, schema: TableSchema
 ) -> None:
-    with (folder / f"{form.name}.csv").open() as file:
-        assert next(csv.reader(file)) == form.names
-    assert list(pd.read_parquet(folder / f"{form.name}.parquet").columns) == form.names
-    parquet, csv_rows, json_rows = (read_rows(folder, form.name, format_) for format_ in FORMATS)
+    with (folder / f"{schema.name}.csv").open() as file:
+        assert next(csv.reader(file)) == schema.names
+    assert list(pd.read_parquet(folder / f"{schema.name}.parquet").columns) == schema.names
+    parquet, csv_rows, json_rows = (read_rows(folder, schema.name, format_) for format_ in FORMATS)
     assert parquet == csv_rows == json_rows
 
 

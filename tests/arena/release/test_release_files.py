@@ -18,7 +18,7 @@ from arena.errors import NotFound, ReleaseError
 from arena.media import MediaStore, open_store
 from arena.models import Clip, Prompt
 from arena.release.documents import dictionary
-from arena.release.schema import FORMS, VOTES, Column, Form, Kind
+from arena.release.schema import TABLES, VOTES, Column, ColumnType, TableSchema
 from arena.release.tables import FORMATS, make_table, read_table, write_table
 from small_arena import fill_small_arena, new_database
 
@@ -108,7 +108,7 @@ def test_the_readme_and_the_docs_have_the_data_dictionary(folder: Path) -> None:
 
 
 def test_every_column_has_a_meaning() -> None:
-    assert all(column.meaning for form in FORMS for column in form.columns)
+    assert all(column.description for schema in TABLES for column in schema.columns)
     assert VOTES.names[:4] == ["id", "model_a", "model_b", "winner"]
 
 
@@ -120,21 +120,21 @@ def test_croissant_describes_every_table_file_and_column(folder: Path) -> None:
     files = {file["@id"]: file["sha256"] for file in croissant["distribution"]}
     assert files == {name: sums[name] for name in files}
     assert len(files) == len(RELEASED) * len(FORMATS)
-    for form, records in zip(FORMS, croissant["recordSet"], strict=True):
-        assert [field["name"] for field in records["field"]] == form.names
+    for schema, records in zip(TABLES, croissant["recordSet"], strict=True):
+        assert [field["name"] for field in records["field"]] == schema.names
         assert {field["source"]["fileObject"]["@id"] for field in records["field"]} <= set(files)
 
 
 # --- tables in files ------------------------------------------------------------------------------
 
-ODD = Form(
+ODD = TableSchema(
     "odd",
     "Cells of every kind.",
     (
-        Column("name", Kind.TEXT, "any text"),
-        Column("whole", Kind.INTEGER, "any integer"),
-        Column("number", Kind.NUMBER, "any finite number"),
-        Column("truth", Kind.TRUTH, "yes or no"),
+        Column("name", ColumnType.TEXT, "any text"),
+        Column("whole", ColumnType.INTEGER, "any integer"),
+        Column("number", ColumnType.NUMBER, "any finite number"),
+        Column("truth", ColumnType.BOOLEAN, "yes or no"),
     ),
 )
 ODD_ROWS = st.lists(

@@ -5,13 +5,13 @@ from sqlalchemy import select
 from arena.catalog import catalog
 from arena.database import Database
 from arena.models import Clip, ClipStatus, Entrant
-from arena.standings.production_stats import MakingRecord, making_records
+from arena.standings.production_stats import ProductionStats, production_stats
 from small_arena import NAMES, PROMPTS, START, TRACK
 
 
-def records(database: Database) -> dict[str, MakingRecord]:
+def records(database: Database) -> dict[str, ProductionStats]:
     with database.reading() as session:
-        found = making_records(session, catalog.find_track(session, TRACK))
+        found = production_stats(session, catalog.find_track(session, TRACK))
     return {record.model: record for record in found}
 
 

@@ -54,7 +54,7 @@ def test_the_next_battle_opens_when_the_one_before_is_answered(booth: Booth) -> 
 def test_no_two_open_battles_even_past_the_code(booth: Booth) -> None:
     booth.ask()
     with pytest.raises(IntegrityError), booth.database.writing() as session:
-        ahead = session.scalars(select(Battle).where(Battle.state == BattleState.AHEAD)).one()
+        ahead = session.scalars(select(Battle).where(Battle.state == BattleState.PREFETCHED)).one()
         ahead.state = BattleState.OPEN
 
 
