@@ -1,10 +1,10 @@
-"""The duel in Chromium: vote key to the next two clips' first frames, and the drift between two.
+"""Time from a vote to the next two clips' first frames, and drift between two clips, in Chromium.
 
 Run: PYTHONPATH=tests/support python tests/benchmarks/bench_duel.py ARENA_HOME [VOTES]
 
-The page presents every frame's media time itself (requestVideoFrameCallback). The voter does not
-wait for names ("linger" off), watches each pair once and votes by key. The votes are people's
-votes: use a copy of an arena, not the arena itself.
+The times are those of the frames that the page presents (requestVideoFrameCallback). The voter has
+"Pause on names" off, watches each pair once and votes by key. The votes are stored as people's
+votes, so use a copy of an arena.
 """
 
 import sys
@@ -32,7 +32,7 @@ WATCH = """(videos) => {
 }"""
 VOTED = 'performance.getEntriesByName("hippodrome:vote").map((mark) => mark.startTime)'
 FPS = 24
-DECKS = ((0, 2), (1, 3))  # the videos of the page: A of either deck, then B of either
+BUFFERS = ((0, 2), (1, 3))  # indices of the page's videos: both of side A, then both of side B
 
 
 def vote(page: Page, votes: int) -> None:
@@ -46,19 +46,19 @@ def vote(page: Page, votes: int) -> None:
 
 
 def delays(frames: np.ndarray, keys: list[float]) -> list[float]:
-    """Milliseconds from each vote to the later one of the next deck's two first frames."""
-    found = []
+    """Milliseconds from each vote to the later of the next two clips' first frames."""
+    delays_ms = []
     for key in keys:
         before, after = frames[frames[:, 1] <= key], frames[frames[:, 1] > key]
-        following = next(deck for deck in DECKS if before[-1, 0] not in deck)
-        found.append(max(after[after[:, 0] == video][0, 1] for video in following) - key)
-    return found
+        following = next(buffer for buffer in BUFFERS if before[-1, 0] not in buffer)
+        delays_ms.append(max(after[after[:, 0] == video][0, 1] for video in following) - key)
+    return delays_ms
 
 
 def drifts(frames: np.ndarray) -> np.ndarray:
-    """Frames by which two clips that play together are apart, at each presented frame."""
-    apart = []
-    for a, b in DECKS:
+    """Drift between two clips that play together, in frames, at each presented frame."""
+    drift = []
+    for a, b in BUFFERS:
         left, right = frames[frames[:, 0] == a], frames[frames[:, 0] == b]
         if not len(left) or not len(right):
             continue
@@ -66,8 +66,8 @@ def drifts(frames: np.ndarray) -> np.ndarray:
         other = right[nearest]
         together = np.abs(left[:, 2] - other[:, 2]) < 1_000 / FPS
         wait_ms = left[:, 2] - other[:, 2]
-        apart.append(np.abs(wait_ms - 1_000 * (left[:, 3] - other[:, 3]))[together] * FPS / 1_000)
-    return np.concatenate(apart)
+        drift.append(np.abs(wait_ms - 1_000 * (left[:, 3] - other[:, 3]))[together] * FPS / 1_000)
+    return np.concatenate(drift)
 
 
 def main() -> None:
@@ -75,7 +75,7 @@ def main() -> None:
     with served(home) as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.add_init_script("localStorage.setItem('hippodrome.linger', 'false')")
+        page.add_init_script("localStorage.setItem('hippodrome.showNames', 'false')")
         page.goto(address)
         page.locator("[data-phase=watching]").wait_for(timeout=WAIT_MS)
         page.locator("video").evaluate_all(WATCH)

@@ -1,7 +1,9 @@
-"""The duel: two clips in step, one vote, the next pair. A Streamlit component without reruns.
+"""The duel: a Streamlit component that shows two clips, takes a vote and goes on to the next pair.
 
-The component speaks to the API by itself (`assets/client.js`), so a vote costs no script run and
-the page's socket may drop without losing one. Streamlit mounts it and lends it the theme.
+`show_duel` mounts it; `assets/` holds its JavaScript modules and style sheet, served by
+`arena.web.assets` and used as they are (no build step). Start reading in `assets/duel.js`. The
+component calls the API itself (`assets/api.js`), so a vote causes no Streamlit rerun and none is
+lost when the page's WebSocket drops.
 """
 
 from importlib.resources import files
@@ -10,14 +12,14 @@ import streamlit as st
 
 from arena.web.assets import asset_url
 
-KEY = "duel"  # fixed: without one the element is made anew whenever its data change
+KEY = "duel"  # fixed: without a key the component is mounted again whenever its data change
 
 
 def show_duel() -> None:
-    """Mount the duel in the page that is being drawn."""
+    """Mount the duel on the current page."""
     module = asset_url("mount.js")
-    # A component's module is imported from a blob, where relative addresses mean nothing; and
-    # only text of more than one line is taken for a module and not for a file's path.
+    # Streamlit imports a component's module from a blob, where relative URLs do not resolve, and
+    # treats text of a single line as a file's path.
     entry = f"""export default async (component) => {{
   const duel = await import(new URL("{module}", location.origin).href);
   return duel.mount(component);

@@ -1,49 +1,74 @@
-// The duel: which battle is shown, what a key does now, and when the next pair begins.
+// @ts-check
+// The vote page: which battle is shown, what an input does, and when the next pair starts.
 
-import { askBattle, listTracks, Outbox, Problem } from "./client.js";
+import { Api, ApiError } from "./api.js";
+import { delayStatus, errorScreen, rejectionStatus } from "./error-screens.js";
 import { listenToKeys } from "./keys.js";
 import { fitStage } from "./layout.js";
-import { refusals, stops, troubles } from "./messages.js";
-import { Pair, SIDES } from "./pair.js";
-import { remember, recall } from "./memory.js";
+import { Outbox } from "./outbox.js";
+import { Pair } from "./pair.js";
+import { PHASES } from "./phases.js";
+import { otherSide, SIDES } from "./sides.js";
+import { load, save } from "./storage.js";
 import { View } from "./view.js";
 
-const NAMES_MS = 1_700; // how long the names stand under their frames before the next pair
-const HOLD_MS = 450; // the last frame is held before both clips start again
-const LOADER_AFTER_MS = 250; // a shorter wait is better shown as nothing at all
+/** @import { Ballot, Battle, Choice, Track, VoteResult } from "./api.js" */
+/** @import { Delay } from "./outbox.js" */
+/** @import { Action, Input, Phase } from "./phases.js" */
+/** @import { PerSide, Side } from "./sides.js" */
 
+/** @typedef {"keys" | "showNames"} Setting */
+/** @typedef {{choice?: Choice, side?: Side}} Detail what an input is about */
+
+const NAMES_MS = 1_700; // how long the names are shown before the next pair
+const HOLD_MS = 450; // the last frame is held before both clips start again
+const LOADER_DELAY_MS = 250; // a shorter wait shows no loader
+const START_LABEL = "Play both clips";
+
+/** @param {number} ms */
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const stillness = window.matchMedia("(prefers-reduced-motion: reduce)");
-const toss = () => SIDES[crypto.getRandomValues(new Uint8Array(1))[0] & 1];
+const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
+const randomSide = () => SIDES[crypto.getRandomValues(new Uint8Array(1))[0] & 1];
 
 export class Duel {
   #abort = new AbortController();
-  #visit = 0; // counts what is shown; whatever was awaited for an earlier visit is dropped
+  #visit = 0; // counts what is shown, so that results for an earlier battle are dropped
+  /** @type {Phase} */
   #phase = "loading";
-  #front = 0;
+  #front = 0; // the buffer on screen
+  /** @type {Track[]} */
   #tracks = [];
+  /** @type {Track | null} */
   #track = null;
-  #first = null; // the side that sounded first
-  #pinned = false; // the voter chose the side that sounds: it no longer alternates
+  /** @type {Side | null} */
+  #firstAudible = null;
+  #soundChosen = false; // by the voter: the sound no longer alternates
   #restarting = false;
-  #onward = null;
-  #moveOn = null;
+  /** @type {(() => void) | null} */
+  #continueNow = null;
+  /** @type {(() => void) | null} */
+  #skipReveal = null;
 
+  /** @param {HTMLElement} host */
   constructor(host) {
     const { signal } = this.#abort;
+    this.api = new Api();
     this.view = new View(host);
-    this.decks = [0, 1].map((deck) => new Pair(this.view.videos(deck)));
+    this.buffers = [0, 1].map((buffer) => new Pair(this.view.videos(buffer)));
     this.outbox = new Outbox({
-      onTrouble: (trouble) => this.#onTrouble(trouble),
-      onClear: () => this.view.setStatus(""),
+      castVote: (token, vote) => this.api.castVote(token, vote),
+      sleep,
+      storage: localStorage,
+      onDelay: (delay) => this.#onDelay(delay),
+      onDelivered: () => this.view.setStatus(""),
     });
-    this.keys = recall("keys", true);
-    this.linger = recall("linger", true);
-    this.fit = fitStage(this.view.root, { ratio: () => this.#ratio, signal });
-    this.view.setToggle("keys", this.keys);
-    this.view.setToggle("linger", this.linger);
-    this.view.setCount(recall("votes", 0, sessionStorage));
-    this.view.setFront(0);
+    /** @type {Record<Setting, boolean>} */
+    this.settings = { keys: load("keys", true), showNames: load("showNames", true) };
+    this.fit = fitStage(this.view, { aspect: () => this.#aspect, signal });
+    this.view.setToggle("keys", this.settings.keys);
+    this.view.setToggle("showNames", this.settings.showNames);
+    this.view.setCount(load("votes", 0, sessionStorage));
+    this.view.showBuffer(0);
     this.#listen(signal);
     this.#start();
     this.#tick();
@@ -52,26 +77,27 @@ export class Duel {
   close() {
     this.#visit += 1;
     this.#abort.abort();
-    for (const pair of this.decks) pair.clear();
+    for (const pair of this.buffers) pair.clear();
     this.view.root.remove();
   }
 
   get #pair() {
-    return this.decks[this.#front];
+    return this.buffers[this.#front];
   }
 
-  get #behind() {
-    return this.decks[1 - this.#front];
+  get #nextPair() {
+    return this.buffers[1 - this.#front];
   }
 
-  get #sounds() {
+  get #hasSound() {
     return Boolean(this.#track?.audio);
   }
 
-  get #ratio() {
+  get #aspect() {
     return this.#track ? this.#track.width / this.#track.height : 16 / 9;
   }
 
+  /** @param {Phase} phase */
   #setPhase(phase) {
     this.#phase = phase;
     this.view.setPhase(phase);
@@ -79,59 +105,74 @@ export class Duel {
 
   // --- input ------------------------------------------------------------------------------------
 
+  /** @param {AbortSignal} signal */
   #listen(signal) {
     const { root } = this.view;
     listenToKeys({
-      enabled: () => this.keys && root.isConnected && root.clientWidth > 0,
-      onChoice: (choice) => this.#choose(choice),
-      onAction: (action) => this.#act(action),
+      isEnabled: () => this.settings.keys && root.isConnected && root.clientWidth > 0,
+      onChoice: (choice) => this.#handle("choice", { choice }),
+      onInput: (input) => (input === "fullscreen" ? this.#toggleFullscreen() : this.#handle(input)),
       signal,
     });
     root.addEventListener("click", (event) => this.#onClick(event), { signal });
-    window.addEventListener("online", () => this.outbox.nudge(), { signal });
+    window.addEventListener("online", () => this.outbox.retryNow(), { signal });
     document.addEventListener(
       "visibilitychange",
       () => {
-        // Nobody watches a hidden page: what plays there must not count.
-        if (document.hidden && this.#pair.playing) this.#togglePause();
+        // A hidden page is not watched, so what plays there must not count.
+        const canPause = PHASES[this.#phase].actions.pause !== undefined;
+        if (document.hidden && this.#pair.isPlaying && canPause) this.#togglePause();
       },
       { signal },
     );
   }
 
+  /** @param {MouseEvent} event */
   #onClick(event) {
+    if (!(event.target instanceof Element)) return;
     const button = event.target.closest("button");
     if (event.detail > 0) button?.blur(); // or Space would press it again instead of pausing
-    if (button?.dataset.choice) this.#choose(button.dataset.choice);
-    else if (button?.dataset.sound) this.#sound(button.dataset.sound);
-    else if (button?.dataset.track) this.#openTrack(button.dataset.track);
-    else if (button?.dataset.act) this.#act(button.dataset.act);
-    else if (event.target.closest(".frame")) this.#act(this.#onward ? "onward" : "pause");
+    const { choice, sound, track, input } = button?.dataset ?? {};
+    if (choice) this.#handle("choice", { choice: /** @type {Choice} */ (choice) });
+    else if (sound) this.#handle("sound", { side: /** @type {Side} */ (sound) });
+    else if (track) this.#openTrack(track);
+    else if (input === "fullscreen") this.#toggleFullscreen();
+    else if (input === "keys" || input === "showNames") this.#toggleSetting(input);
+    else if (input) this.#handle(/** @type {Input} */ (input));
+    else if (event.target.closest(".frame")) this.#handle("clip");
   }
 
-  #act(action) {
-    const known = {
-      begin: () => this.#begin({ gesture: true }),
-      pause: () => (this.#phase === "preview" ? this.#act("begin") : this.#togglePause()),
-      replay: () => (this.#phase === "preview" ? this.#act("begin") : this.#replay()),
-      sound: () => this.#sound(this.#pair.audible === "a" ? "b" : "a"),
-      skip: () => this.#choose("skip"),
-      onward: () => this.#onward?.(),
-      retry: () => this.#openTrack(this.#track?.name),
-      keys: () => this.#toggle("keys"),
-      linger: () => this.#toggle("linger"),
-      theatre: () => this.#toggleTheatre(),
+  /**
+   * Do what an input means in the current phase.
+   * @param {Input} input
+   * @param {Detail} [detail]
+   */
+  #handle(input, { choice, side } = {}) {
+    /** @type {Record<Action, () => unknown>} */
+    const actions = {
+      vote: () => choice && this.#vote(choice),
+      askToWatch: () =>
+        this.view.setStatus("Watch both clips to the end first, then vote.", "warning"),
+      skip: () => this.#vote("skip"),
+      start: () => this.#play({ gesture: true }),
+      togglePause: () => this.#togglePause(),
+      replay: () => this.#replay(),
+      switchSound: () => this.#switchSound(side),
+      continueNow: () => this.#continueNow?.(),
+      retry: () => (this.#track ? this.#openTrack(this.#track.name) : this.#start()),
     };
-    known[action]?.();
+    const action = PHASES[this.#phase].actions[input];
+    if (action) actions[action]();
   }
 
-  #toggle(setting) {
-    this[setting] = !this[setting];
-    remember(setting, this[setting]);
-    this.view.setToggle(setting, this[setting]);
+  /** @param {Setting} setting */
+  #toggleSetting(setting) {
+    this.settings[setting] = !this.settings[setting];
+    save(setting, this.settings[setting]);
+    this.view.setToggle(setting, this.settings[setting]);
   }
 
-  #toggleTheatre() {
+  #toggleFullscreen() {
     if (document.fullscreenElement) document.exitFullscreen();
     else this.view.root.requestFullscreen?.().catch(() => {});
   }
@@ -141,109 +182,127 @@ export class Duel {
   async #start() {
     this.#setPhase("loading");
     try {
-      const all = await listTracks();
-      this.#tracks = all.filter((track) => track.active);
-    } catch (problem) {
-      return this.#stop(problem);
+      const tracks = await this.api.listTracks();
+      this.#tracks = tracks.filter((track) => track.active);
+    } catch (error) {
+      this.#showError(error);
+      return;
     }
-    const wished = recall("track", null);
-    const track = this.#tracks.find(({ name }) => name === wished) ?? this.#tracks[0];
-    if (!track) return this.#stop(new Problem(409, "no-pair", ""));
-    return this.#openTrack(track.name);
+    const last = load("track", null);
+    const track = this.#tracks.find(({ name }) => name === last) ?? this.#tracks[0];
+    if (track) await this.#openTrack(track.name);
+    else this.#showError(new ApiError(409, "no-pair", ""));
   }
 
+  /** @param {string} name */
   async #openTrack(name) {
-    if (!name) return this.#start();
-    const visit = (this.#visit += 1);
-    this.#track = this.#tracks.find((track) => track.name === name);
-    remember("track", name);
+    this.#visit += 1;
+    const visit = this.#visit;
+    this.#track = this.#tracks.find((track) => track.name === name) ?? null;
+    save("track", name);
     this.view.setTracks(this.#tracks, name);
     this.view.setMessage(null);
-    this.view.setBegin(null);
+    this.view.setStartButton(null);
     this.view.setBattle(null);
     this.view.setStatus("");
-    for (const pair of this.decks) pair.clear();
+    for (const pair of this.buffers) pair.clear();
     this.#setPhase("loading");
     this.fit();
     try {
-      const battle = await askBattle(name);
-      if (visit === this.#visit) await this.#show(battle);
-    } catch (problem) {
-      if (visit === this.#visit) this.#stop(problem);
+      const battle = await this.api.issueBattle(name);
+      if (visit === this.#visit) await this.#showBattle(battle);
+    } catch (error) {
+      if (visit === this.#visit) this.#showError(error);
     }
   }
 
-  /** Put a battle on the stage, start it, and load the one after it behind. */
-  async #show(battle) {
-    const visit = (this.#visit += 1);
-    const old = this.#pair;
-    if (this.#behind.battle?.token === battle.token) this.#behind.battle = battle;
-    else this.#behind.load(battle);
+  /**
+   * Show and start a battle, and load the one after it in the other buffer.
+   * @param {Battle} battle
+   */
+  async #showBattle(battle) {
+    this.#visit += 1;
+    const visit = this.#visit;
+    const lastPair = this.#pair;
+    if (this.#nextPair.battle?.token === battle.token) this.#nextPair.battle = battle;
+    else this.#nextPair.load(battle);
     this.#front = 1 - this.#front;
-    this.#first = null;
-    this.#pinned = false;
-    this.view.setFront(this.#front);
+    this.#firstAudible = null;
+    this.#soundChosen = false;
+    this.view.showBuffer(this.#front);
     this.view.setBattle(battle);
-    this.view.setSound(this.#sounds ? null : undefined);
+    this.view.setSound(this.#hasSound ? null : undefined);
     this.view.setStatus("");
     this.#setPhase("loading");
     this.fit();
-    old.clear();
-    const late = setTimeout(() => this.view.root.classList.add("waiting"), LOADER_AFTER_MS);
-    const current = this.#pair.loaded || (await this.#pair.whenLoaded());
-    clearTimeout(late);
-    this.view.root.classList.remove("waiting");
-    if (!current || visit !== this.#visit) return;
-    if (this.#pair.broken) return this.#stop(new Problem(0, "clip", ""));
-    await this.#begin({ gesture: false });
-    if (visit === this.#visit && battle.next) old.load(battle.next);
+    lastPair.clear();
+    const loader = setTimeout(() => this.view.root.classList.add("loading-clips"), LOADER_DELAY_MS);
+    const isCurrent = this.#pair.isLoaded || (await this.#pair.whenLoaded());
+    clearTimeout(loader);
+    this.view.root.classList.remove("loading-clips");
+    if (!isCurrent || visit !== this.#visit) return;
+    if (this.#pair.hasFailed) {
+      this.#showError(new ApiError(0, "clip", ""));
+      return;
+    }
+    await this.#play({ gesture: false });
+    if (visit === this.#visit && battle.next) lastPair.load(battle.next);
   }
 
-  /** Nothing can be shown: say why, and what to do. */
-  #stop(problem) {
-    if (!(problem instanceof Problem)) throw problem;
+  /**
+   * Show why there is no battle, and what to do.
+   * @param {unknown} error
+   */
+  #showError(error) {
+    if (!(error instanceof ApiError)) throw error;
     this.#visit += 1;
-    for (const pair of this.decks) pair.clear();
-    this.view.setBegin(null);
+    for (const pair of this.buffers) pair.clear();
+    this.view.setStartButton(null);
     this.view.setBattle(null);
-    this.view.setMessage(stops(problem));
+    this.view.setMessage(errorScreen(error));
     this.#setPhase("message");
   }
 
-  // --- playing ----------------------------------------------------------------------------------
+  // --- playback ---------------------------------------------------------------------------------
 
-  /** Start both from the first frame; without a gesture sound may be refused: preview, muted. */
-  async #begin({ gesture }) {
+  /**
+   * Play both from the first frame. Without a gesture the browser may refuse sound: then a muted
+   * preview plays.
+   * @param {{gesture: boolean}} options
+   */
+  async #play({ gesture }) {
     const pair = this.#pair;
-    this.view.setBegin(null);
-    if (stillness.matches && !gesture) {
-      this.view.setBegin("Play both clips");
-      return this.#setPhase("preview");
+    this.view.setStartButton(null);
+    if (reducedMotion.matches && !gesture) {
+      this.view.setStartButton(START_LABEL);
+      this.#setPhase("preview");
+      return;
     }
-    if (this.#sounds) {
-      this.#first = toss();
-      pair.sound(this.#first);
+    if (this.#hasSound) {
+      this.#firstAudible = randomSide();
+      pair.setAudible(this.#firstAudible);
     }
-    pair.counting = true;
+    pair.account.counting = true;
     try {
       await pair.restart();
     } catch {
-      if (pair !== this.#pair) return;
-      return this.#preview(pair);
+      if (pair === this.#pair) await this.#preview(pair);
+      return;
     }
     if (pair !== this.#pair || this.#phase === "sent") return;
-    this.view.setSound(this.#sounds ? pair.audible : undefined);
+    this.view.setSound(this.#hasSound ? pair.audibleSide : undefined);
     this.view.setPaused(false);
-    this.#setPhase(pair.seenBoth ? "ready" : "watching");
-    this.view.setStatus("Watch both to the end, then vote.");
+    this.#setPhase(pair.isWatched ? "ready" : "watching");
+    this.view.setStatus("Watch both clips to the end, then vote.");
   }
 
+  /** @param {Pair} pair */
   async #preview(pair) {
-    this.#first = null;
-    pair.counting = false;
-    pair.sound(null);
+    this.#firstAudible = null;
+    pair.account.counting = false;
+    pair.setAudible(null);
     this.#setPhase("preview");
-    this.view.setBegin(this.#sounds ? "Start with sound" : "Play both clips");
+    this.view.setStartButton(this.#hasSound ? "Start with sound" : START_LABEL);
     this.view.setStatus("Muted preview. Click or press Space to start from the beginning.");
     await pair.restart().catch(() => {});
   }
@@ -252,20 +311,25 @@ export class Duel {
     if (this.#abort.signal.aborted) return;
     const pair = this.#pair;
     pair.tick();
-    for (const name of SIDES) this.view.setSeen(name, pair.counting ? pair.seen(name) : 0);
-    this.view.root.classList.toggle("held", pair.held);
-    if (this.#phase === "watching" && pair.seenBoth) {
-      this.#setPhase("ready");
-      this.view.setStatus("Which one is better?", "call");
-      this.view.say("Both clips watched. You can vote now.");
+    for (const side of SIDES) {
+      this.view.setProgress(side, pair.account.counting ? pair.watchedShare(side) : 0);
     }
-    if (pair.playing && pair.ended && !this.#restarting) this.#nextPass(pair);
+    this.view.root.classList.toggle("buffering", pair.isBuffering);
+    if (this.#phase === "watching" && pair.isWatched) {
+      this.#setPhase("ready");
+      this.view.setStatus("Which one is better?", "prompt");
+      this.view.announce("Both clips watched. You can vote now.");
+    }
+    if (pair.isPlaying && pair.hasEnded && !this.#restarting) this.#playAgain(pair);
     requestAnimationFrame(() => this.#tick());
   }
 
-  /** Both have ended: again from the first frame, now with the other side's sound. */
-  async #nextPass(pair) {
-    if (stillness.matches) {
+  /**
+   * Both have ended: play them again, now with the other side's sound.
+   * @param {Pair} pair
+   */
+  async #playAgain(pair) {
+    if (reducedMotion.matches) {
       pair.pause();
       this.view.setPaused(true);
       return;
@@ -273,135 +337,163 @@ export class Duel {
     this.#restarting = true;
     await sleep(HOLD_MS);
     this.#restarting = false;
-    if (pair !== this.#pair || !pair.playing || !pair.ended) return;
-    if (pair.audible && !this.#pinned) {
-      pair.sound(pair.audible === "a" ? "b" : "a");
-      this.view.setSound(pair.audible);
+    if (pair !== this.#pair || !pair.isPlaying || !pair.hasEnded) return;
+    if (pair.audibleSide && !this.#soundChosen) {
+      pair.setAudible(otherSide(pair.audibleSide));
+      this.view.setSound(pair.audibleSide);
     }
     await pair.restart().catch(() => {});
   }
 
   #togglePause() {
-    if (!["preview", "watching", "ready"].includes(this.#phase)) return;
     const pair = this.#pair;
-    if (pair.playing) pair.pause();
-    else if (pair.ended) pair.restart().catch(() => {});
+    if (pair.isPlaying) pair.pause();
+    else if (pair.hasEnded) pair.restart().catch(() => {});
     else pair.resume().catch(() => {});
-    this.view.setPaused(!pair.playing);
+    this.view.setPaused(!pair.isPlaying);
   }
 
   #replay() {
-    if (!["watching", "ready"].includes(this.#phase)) return;
     this.#pair.restart().catch(() => {});
     this.view.setPaused(false);
   }
 
-  #sound(name) {
-    if (!this.#sounds) return;
-    if (this.#phase === "preview") return this.#act("begin");
-    this.#pinned = true;
-    this.#pair.sound(name);
-    this.view.setSound(name);
-    this.view.say(`Sound of ${name.toUpperCase()}`);
+  /** @param {Side} [side] the one to listen to; by default the one that is muted */
+  #switchSound(side = this.#pair.audibleSide === "a" ? "b" : "a") {
+    if (!this.#hasSound) return;
+    this.#soundChosen = true;
+    this.#pair.setAudible(side);
+    this.view.setSound(side);
+    this.view.announce(`Sound of ${side.toUpperCase()}`);
   }
 
   // --- voting -----------------------------------------------------------------------------------
 
-  #choose(choice) {
-    if (this.#onward) return this.#onward();
-    if (this.#phase === "preview" && choice !== "skip") return this.#act("begin");
-    const skipping = choice === "skip" && ["preview", "watching"].includes(this.#phase);
-    if (this.#phase === "ready" || skipping) return this.#vote(choice);
-    if (this.#phase === "watching") {
-      this.view.setStatus("Not yet: watch both to the end, then vote.", "nudge");
-    }
+  /**
+   * The vote as it is sent; times as measured, in whole milliseconds.
+   * @param {Choice} choice
+   * @returns {Ballot}
+   */
+  #ballot(choice) {
+    const { watchedMs, heardMs } = this.#pair.account;
+    /** @param {PerSide<number>} ms */
+    const rounded = ({ a, b }) => ({ a: Math.round(a), b: Math.round(b) });
+    const ballot = { choice, watched_ms: rounded(watchedMs), heard_ms: rounded(heardMs) };
+    return this.#firstAudible ? { ...ballot, first: this.#firstAudible } : ballot;
   }
 
-  #form(choice) {
-    const { watched, heard } = this.#pair;
-    const whole = ({ a, b }) => ({ a: Math.round(a), b: Math.round(b) });
-    const form = { choice, watched_ms: whole(watched), heard_ms: whole(heard) };
-    return this.#first ? { ...form, first: this.#first } : form;
-  }
-
+  /** @param {Choice} choice */
   async #vote(choice) {
     const visit = this.#visit;
+    const phase = this.#phase;
     const { battle } = this.#pair;
-    const form = this.#form(choice);
+    if (!battle) return;
+    const ballot = this.#ballot(choice);
     this.#pair.pause();
-    this.view.setBegin(null);
+    this.view.setStartButton(null);
     this.view.setChoice(choice);
     this.#setPhase("sent");
     performance.mark("hippodrome:vote");
-    const answering = this.outbox.post(battle.token, form);
-    answering.then((answer) => this.#record(answer), () => {});
-    // The names are not waited for where the voter wants none, nor while the arena is away.
-    const moveOn = new Promise((resolve) => (this.#moveOn = resolve));
-    const ahead = this.#behind.battle;
-    if (!this.linger && ahead && this.#behind.loaded) this.#moveOn();
-    try {
-      const answer = await Promise.race([answering, moveOn]);
-      if (visit !== this.#visit) return;
-      if (answer?.reveal) await this.#showNames(answer, visit);
-      if (visit === this.#visit) await this.#goOn(answer ? answer.next : ahead, answering);
-    } catch (problem) {
-      if (visit === this.#visit) this.#refused(problem, choice);
-    }
-  }
-
-  #record({ choice, reveal, receipt }) {
-    if (choice === "skip") return;
-    const votes = recall("votes", 0, sessionStorage) + 1;
-    remember("votes", votes, sessionStorage);
-    this.view.setCount(votes);
-    if (reveal) this.view.setLast({ reveal, choice, receipt });
-  }
-
-  async #showNames(answer, visit) {
-    this.view.setNames(answer.reveal);
-    this.#setPhase("revealed");
-    this.view.setStatus("The next pair follows. Press Enter to go on at once.");
-    this.view.say(`A was ${answer.reveal.a.name}, B was ${answer.reveal.b.name}.`);
-    if (this.linger) {
-      await Promise.race([
-        sleep(NAMES_MS),
-        new Promise((resolve) => (this.#onward = () => resolve(performance.mark("hippodrome:onward")))),
-      ]);
-    }
-    if (visit === this.#visit) this.#onward = null;
-  }
-
-  async #goOn(next, answering) {
-    if (!next) return this.#openTrack(this.#track.name);
-    const shown = this.#show(next);
-    const visit = this.#visit;
-    // Shown before its answer came: the pair after it is known only now.
-    answering.then(
-      async (answer) => {
-        await shown;
-        const late = answer.next?.token === next.token ? answer.next.next : null;
-        if (visit === this.#visit && late && !this.#behind.battle) this.#behind.load(late);
-      },
-      (problem) => visit === this.#visit && this.#refused(problem, null),
+    const delivery = this.outbox.post(battle.token, ballot);
+    delivery.then(
+      (result) => this.#record(result),
+      () => {},
     );
-    return shown;
+    // The names are not waited for where the voter does not want them, nor while the arena does
+    // not respond.
+    /** @type {Promise<null>} */
+    const revealSkipped = new Promise((resolve) => {
+      this.#skipReveal = () => resolve(null);
+    });
+    const prefetched = this.#nextPair.battle;
+    if (!this.settings.showNames && prefetched && this.#nextPair.isLoaded) this.#skipReveal?.();
+    try {
+      const result = await Promise.race([delivery, revealSkipped]);
+      if (visit !== this.#visit) return;
+      if (result?.reveal) await this.#showNames(result.reveal, visit);
+      if (visit === this.#visit) await this.#showNext(result ? result.next : prefetched, delivery);
+    } catch (error) {
+      if (visit === this.#visit) this.#onRejected(error, choice, phase);
+    }
   }
 
-  /** The arena would not take the vote: say so, and go on from where that leaves the voter. */
-  #refused(problem, choice) {
-    if (!(problem instanceof Problem)) throw problem;
-    if (problem.status === 429 && choice === "skip") {
-      this.#setPhase(this.#pair.seenBoth ? "ready" : "watching");
+  /** @param {VoteResult} result */
+  #record(result) {
+    if (result.choice === "skip") return;
+    const votes = load("votes", 0, sessionStorage) + 1;
+    save("votes", votes, sessionStorage);
+    this.view.setCount(votes);
+    if (result.reveal) this.view.setLastResult(result.reveal, result);
+  }
+
+  /**
+   * @param {NonNullable<VoteResult["reveal"]>} reveal
+   * @param {number} visit
+   */
+  async #showNames(reveal, visit) {
+    this.view.setNames(reveal);
+    this.#setPhase("revealed");
+    this.view.setStatus("The next pair starts in a moment. Press Enter to continue now.");
+    this.view.announce(`A was ${reveal.a.name}, B was ${reveal.b.name}.`);
+    if (this.settings.showNames) {
+      const continued = new Promise((resolve) => {
+        this.#continueNow = () => resolve(performance.mark("hippodrome:continue"));
+      });
+      await Promise.race([sleep(NAMES_MS), continued]);
+    }
+    if (visit === this.#visit) this.#continueNow = null;
+  }
+
+  /**
+   * @param {Battle | null} next
+   * @param {Promise<VoteResult>} delivery of the vote before it
+   */
+  async #showNext(next, delivery) {
+    if (!next) {
+      if (this.#track) await this.#openTrack(this.#track.name);
+      return;
+    }
+    const shown = this.#showBattle(next);
+    const visit = this.#visit;
+    // Where the battle was shown before the vote's response, the one after it is known only now.
+    delivery.then(
+      async (result) => {
+        await shown;
+        const afterNext = result.next?.token === next.token ? result.next.next : null;
+        if (visit === this.#visit && afterNext && !this.#nextPair.battle) {
+          this.#nextPair.load(afterNext);
+        }
+      },
+      (error) => visit === this.#visit && this.#onRejected(error, null, this.#phase),
+    );
+    await shown;
+  }
+
+  /**
+   * The vote was rejected: say so, and show what the voter can do next.
+   * @param {unknown} error
+   * @param {Choice | null} choice
+   * @param {Phase} phase the phase before the vote
+   */
+  #onRejected(error, choice, phase) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 429 && choice === "skip") {
+      this.#setPhase(phase);
+      this.view.setStartButton(phase === "preview" ? START_LABEL : null);
       this.view.setChoice(null);
       this.#pair.resume().catch(() => {});
-      return this.view.setStatus(problem.message, "nudge");
+      this.view.setStatus(error.message, "warning");
+    } else if (this.#track) {
+      this.#openTrack(this.#track.name).then(() =>
+        this.view.setStatus(rejectionStatus(error), "warning"),
+      );
     }
-    const track = this.#track.name;
-    this.#openTrack(track).then(() => this.view.setStatus(refusals(problem), "nudge"));
   }
 
-  #onTrouble(trouble) {
-    this.view.setStatus(troubles(trouble), "nudge");
-    if (trouble.kind !== "limit" && this.#phase === "sent" && this.#behind.loaded) this.#moveOn?.();
+  /** @param {Delay} delay */
+  #onDelay(delay) {
+    this.view.setStatus(delayStatus(delay), "warning");
+    const canShowNext = this.#phase === "sent" && this.#nextPair.isLoaded;
+    if (delay.kind !== "rate-limit" && canShowNext) this.#skipReveal?.();
   }
 }

@@ -1,27 +1,56 @@
-// The keys of the duel: one listener, ignored wherever typing or a control has a better claim.
+// @ts-check
+// Keyboard shortcuts: one listener, ignored where typing or a focused control needs the key.
 
+/** @import { Choice } from "./api.js" */
+/** @import { Input } from "./phases.js" */
+
+/** @type {Readonly<Record<string, Choice>>} */
 const CHOICES = { ArrowLeft: "a", ArrowRight: "b", ArrowUp: "tie", ArrowDown: "bad" };
-const ACTIONS = { " ": "pause", s: "sound", r: "replay", x: "skip", f: "theatre", Enter: "onward" };
+/** @type {Readonly<Record<string, Input | "fullscreen">>} */
+const INPUTS = {
+  " ": "pause",
+  s: "sound",
+  r: "replay",
+  x: "skip",
+  f: "fullscreen",
+  Enter: "continueNow",
+};
 const TYPING = "input, textarea, select, [contenteditable], [role=combobox], [role=slider]";
 const PRESSABLE = "button, a[href], summary, [role=button], [role=tab], [role=radio]";
 
-/** Call `onChoice(choice)` and `onAction(name)` for keys until `signal` aborts. */
-export function listenToKeys({ enabled, onChoice, onAction, signal }) {
-  const onKey = (event) => {
-    if (event.repeat || event.defaultPrevented || !enabled()) return;
-    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-    const target = event.composedPath()[0];
-    if (target instanceof Element) {
-      if (target.closest(TYPING) || target.closest("[role=dialog], [role=menu]")) return;
-      // Enter and Space press what has the focus, as everywhere.
-      if ((event.key === " " || event.key === "Enter") && target.closest(PRESSABLE)) return;
-    }
+/**
+ * Whether the key belongs to what has the focus: Enter and Space activate it, as everywhere.
+ * @param {EventTarget | undefined} target
+ * @param {string} key
+ */
+function isTaken(target, key) {
+  if (!(target instanceof Element)) return false;
+  if (target.closest(TYPING) || target.closest("[role=dialog], [role=menu]")) return true;
+  return (key === " " || key === "Enter") && target.closest(PRESSABLE) !== null;
+}
+
+/** @param {KeyboardEvent} event */
+const hasModifier = (event) => event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
+
+/**
+ * Listen until `signal` aborts.
+ * @param {object} options
+ * @param {() => boolean} options.isEnabled
+ * @param {(choice: Choice) => void} options.onChoice
+ * @param {(input: Input | "fullscreen") => void} options.onInput
+ * @param {AbortSignal} options.signal
+ */
+export function listenToKeys({ isEnabled, onChoice, onInput, signal }) {
+  /** @param {KeyboardEvent} event */
+  const onKeyDown = (event) => {
+    if (event.repeat || event.defaultPrevented || !isEnabled()) return;
+    if (hasModifier(event) || isTaken(event.composedPath()[0], event.key)) return;
     const choice = CHOICES[event.key];
-    const action = ACTIONS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!choice && !action) return;
-    event.preventDefault(); // arrows and Space would scroll the page under the clips
+    const input = INPUTS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
+    if (!choice && !input) return;
+    event.preventDefault(); // arrows and Space would scroll the page
     if (choice) onChoice(choice);
-    else onAction(action);
+    else onInput(input);
   };
-  document.addEventListener("keydown", onKey, { signal });
+  document.addEventListener("keydown", onKeyDown, { signal });
 }

@@ -1,15 +1,19 @@
-// Streamlit calls the component again whenever its theme or data change: one duel an element.
+// @ts-check
+// The component's entry point. Streamlit calls it again whenever its theme or data change, so each
+// element keeps its one duel.
 
 import { Duel } from "./duel.js";
 
+/** @type {WeakMap<HTMLElement, Duel>} */
 const duels = new WeakMap();
 
+/**
+ * @param {{parentElement: HTMLElement}} component
+ * @returns {() => void} unmounts the duel
+ */
 export function mount({ parentElement }) {
-  let duel = duels.get(parentElement);
-  if (!duel) {
-    duel = new Duel(parentElement);
-    duels.set(parentElement, duel);
-  }
+  const duel = duels.get(parentElement) ?? new Duel(parentElement);
+  duels.set(parentElement, duel);
   return () => {
     duel.close();
     duels.delete(parentElement);

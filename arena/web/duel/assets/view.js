@@ -1,96 +1,23 @@
-// What the duel looks like: one template, and small setters. Texts go in as text, never as HTML.
+// @ts-check
+// The elements of the vote page. All content is set as text, never as HTML.
 
-const icon = (paths) =>
-  `<svg viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" ` +
-  `stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round">${paths}</svg>`;
-const ICONS = {
-  silent: icon('<path d="M4 9.5v5h3.5L12 18.5v-13L7.5 9.5z"/><path d="m16 9.5 5 5m0-5-5 5"/>'),
-  sounding: icon(
-    '<path d="M4 9.5v5h3.5L12 18.5v-13L7.5 9.5z"/>' +
-      '<path d="M15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11"/>',
-  ),
-  pause: icon('<path d="M9 6v12M15 6v12"/>'),
-  play: icon('<path d="M8 5.5v13l10.5-6.5z"/>'),
-  replay: icon('<path d="M5 12a7 7 0 1 0 2.2-5.1L5 9"/><path d="M5 4.5V9h4.5"/>'),
-  skip: icon('<path d="M5 6v12l8.5-6zM18 6v12"/>'),
-  theatre: icon('<path d="M4 9V5h4M20 9V5h-4M4 15v4h4M20 15v4h-4"/>'),
-  keys: icon('<rect x="3" y="7" width="18" height="11" rx="2"/><path d="M7 11h.01M11 11h.01M15 11h.01M8 14.5h8"/>'),
-  linger: icon('<path d="M4 12s3-5.5 8-5.5 8 5.5 8 5.5-3 5.5-8 5.5S4 12 4 12z"/><circle cx="12" cy="12" r="2.4"/>'),
-  check: icon('<path d="m5 12.5 4.5 4.5L19 7.5"/>'),
-};
+import { PHASES } from "./phases.js";
+import { SIDES } from "./sides.js";
+import { ICONS, TEMPLATE } from "./template.js";
 
-const CHOICES = [
-  ["a", "A is better", "←", "ArrowLeft"],
-  ["tie", "About equal", "↑", "ArrowUp"],
-  ["bad", "Both bad", "↓", "ArrowDown"],
-  ["b", "B is better", "→", "ArrowRight"],
-];
+/** @import { Battle, Choice, RevealedSide, Track, VoteResult } from "./api.js" */
+/** @import { Screen } from "./error-screens.js" */
+/** @import { Phase } from "./phases.js" */
+/** @import { PerSide, Side } from "./sides.js" */
 
-const VIDEO =
-  '<video playsinline disablepictureinpicture disableremoteplayback preload="auto" tabindex="-1" ' +
-  'controlslist="nodownload noremoteplayback nofullscreen"></video>';
+/** @type {Readonly<Record<Choice, string>>} */
+const RESULTS = { a: "A won", b: "B won", tie: "about equal", bad: "both bad", skip: "skipped" };
 
-const side = (name) => `
-  <figure class="side" data-side="${name}">
-    <div class="frame">
-      ${VIDEO}${VIDEO}
-      <div class="loader" aria-hidden="true"></div>
-    </div>
-    <div class="seen" role="progressbar" aria-label="Clip ${name.toUpperCase()} watched"
-         aria-valuemin="0" aria-valuemax="100" aria-valuenow="0"><i></i></div>
-    <figcaption class="plate">
-      <b class="letter">${name.toUpperCase()}</b>
-      <span class="who" data-reveal="${name}"></span>
-      <span class="watched" aria-hidden="true">${ICONS.check}</span>
-      <button type="button" class="sound" data-sound="${name}" hidden>
-        <span class="ico"></span><span class="say"></span>
-      </button>
-    </figcaption>
-  </figure>`;
-
-const tool = (act, label, name, { toggle = false, key = "" } = {}) =>
-  `<button type="button" class="tool" data-act="${act}" title="${label}${key && ` (${key})`}"` +
-  `${toggle ? ' aria-pressed="true"' : ""}${key ? ` aria-keyshortcuts="${key}"` : ""}>` +
-  `<span class="ico">${ICONS[name]}</span><span class="say">${label}</span></button>`;
-
-const TEMPLATE = `
-  <div class="bar">
-    <div class="tracks" role="group" aria-label="Track"></div>
-    <div class="tools">
-      <span class="count"><b>0</b> <span></span></span>
-      ${tool("keys", "Keys", "keys", { toggle: true })}
-      ${tool("linger", "Pause on names", "linger", { toggle: true })}
-      ${tool("theatre", "Theatre", "theatre", { key: "F" })}
-    </div>
-  </div>
-  <div class="ask"><span class="eyebrow">Prompt</span><h1 class="prompt"></h1></div>
-  <div class="stage">
-    ${side("a")}${side("b")}
-    <button type="button" class="begin" data-act="begin" hidden>
-      <span class="ico">${ICONS.sounding}</span><span class="say"></span>
-    </button>
-    <div class="message" role="alert" hidden>
-      <h2></h2><p></p><button type="button" class="retry" data-act="retry"></button>
-    </div>
-  </div>
-  <div class="votes" role="group" aria-label="Your vote">
-    ${CHOICES.map(
-      ([choice, label, arrow, key]) =>
-        `<button type="button" class="vote" data-choice="${choice}" aria-keyshortcuts="${key}" ` +
-        `disabled><span>${label}</span><kbd>${arrow}</kbd></button>`,
-    ).join("")}
-  </div>
-  <div class="foot">
-    <p class="status"></p>
-    <div class="playback">
-      ${tool("pause", "Pause", "pause", { key: "Space" })}
-      ${tool("replay", "Replay", "replay", { key: "R" })}
-      ${tool("skip", "Skip", "skip", { key: "X" })}
-    </div>
-    <p class="last" hidden></p>
-  </div>
-  <div class="live" aria-live="polite"></div>`;
-
+/**
+ * @param {string} tag
+ * @param {string} className
+ * @param {string} text
+ */
 const element = (tag, className, text) => {
   const node = document.createElement(tag);
   node.className = className;
@@ -99,8 +26,10 @@ const element = (tag, className, text) => {
 };
 
 export class View {
-  #seen = { a: -1, b: -1 };
+  /** @type {PerSide<number>} */
+  #percent = { a: -1, b: -1 };
 
+  /** @param {HTMLElement} host */
   constructor(host) {
     this.root = document.createElement("section");
     this.root.className = "duel";
@@ -112,171 +41,227 @@ export class View {
     });
   }
 
+  /**
+   * @param {string} selector
+   * @returns {HTMLElement}
+   */
   find(selector) {
-    return this.root.querySelector(selector);
+    const found = this.root.querySelector(selector);
+    if (!(found instanceof HTMLElement)) throw new Error(`no element matches ${selector}`);
+    return found;
   }
 
-  all(selector) {
-    return [...this.root.querySelectorAll(selector)];
+  /** @param {string} selector @returns {HTMLButtonElement[]} */
+  #buttons(selector) {
+    return [...this.root.querySelectorAll(selector)].filter(
+      (node) => node instanceof HTMLButtonElement,
+    );
   }
 
-  /** The two videos of one of the two decks. */
-  videos(deck) {
-    const of = (name) => this.all(`[data-side=${name}] video`)[deck];
-    return { a: of("a"), b: of("b") };
+  /** @param {Side} side @returns {HTMLVideoElement[]} */
+  #videos(side) {
+    return [...this.find(`[data-side=${side}]`).querySelectorAll("video")];
   }
 
-  setFront(deck) {
-    for (const name of ["a", "b"]) {
-      this.all(`[data-side=${name}] video`).forEach((video, index) => {
-        const shown = index === deck;
+  /**
+   * The two videos of one buffer: 0 or 1.
+   * @param {number} buffer
+   * @returns {PerSide<HTMLVideoElement>}
+   */
+  videos(buffer) {
+    return { a: this.#videos("a")[buffer], b: this.#videos("b")[buffer] };
+  }
+
+  /** @param {number} buffer the one to show */
+  showBuffer(buffer) {
+    for (const side of SIDES) {
+      for (const [index, video] of this.#videos(side).entries()) {
+        const shown = index === buffer;
         video.classList.toggle("front", shown);
         video.toggleAttribute("aria-hidden", !shown);
-        video.setAttribute("aria-label", shown ? `Clip ${name.toUpperCase()}` : "");
-      });
+        video.setAttribute("aria-label", shown ? `Clip ${side.toUpperCase()}` : "");
+      }
     }
   }
 
+  /** @param {Phase} phase */
   setPhase(phase) {
     this.root.dataset.phase = phase;
-    const votable = phase === "ready";
-    for (const button of this.all(".vote")) button.disabled = !votable;
-    const skippable = ["preview", "watching", "ready"].includes(phase);
-    for (const act of ["skip", "pause", "replay"]) {
-      this.find(`[data-act=${act}]`).disabled = !skippable;
+    const { enabled } = PHASES[phase];
+    for (const button of this.#buttons(".vote")) button.disabled = !enabled.includes("choice");
+    for (const input of /** @type {const} */ (["skip", "pause", "replay"])) {
+      for (const button of this.#buttons(`[data-input=${input}]`)) {
+        button.disabled = !enabled.includes(input);
+      }
     }
   }
 
-  setTracks(tracks, chosen) {
+  /**
+   * @param {Track[]} tracks
+   * @param {string} selected
+   */
+  setTracks(tracks, selected) {
     const group = this.find(".tracks");
     group.replaceChildren(
-      ...tracks.map((track) => {
-        const button = element("button", "track", track.label);
-        button.type = "button";
-        button.dataset.track = track.name;
-        button.setAttribute("aria-pressed", String(track.name === chosen));
+      ...tracks.map(({ name, label }) => {
+        const button = element("button", "track", label);
+        button.setAttribute("type", "button");
+        button.dataset.track = name;
+        button.setAttribute("aria-pressed", String(name === selected));
         return button;
       }),
     );
     group.hidden = tracks.length < 2;
   }
 
+  /** @param {Battle | null} battle */
   setBattle(battle) {
     this.find(".prompt").textContent = battle?.prompt.text ?? "";
     this.root.dataset.battle = battle ? "yes" : "no";
-    this.setSeen("a", 0);
-    this.setSeen("b", 0);
     this.setChoice(null);
-    for (const name of ["a", "b"]) {
-      const who = this.find(`[data-reveal=${name}]`);
-      who.replaceChildren(element("span", "hint", "Name after your vote"));
-      who.classList.remove("known");
+    for (const side of SIDES) {
+      this.setProgress(side, 0);
+      const info = this.find(`[data-reveal=${side}]`);
+      info.replaceChildren(element("span", "placeholder", "Name after your vote"));
+      info.classList.remove("revealed");
     }
   }
 
-  setSeen(name, share) {
+  /**
+   * @param {Side} side
+   * @param {number} share of the required time that was watched, 0 to 1
+   */
+  setProgress(side, share) {
     const percent = Math.floor(share * 100);
-    const box = this.find(`[data-side=${name}]`);
-    box.style.setProperty("--seen", share.toFixed(3));
-    if (percent === this.#seen[name]) return;
-    this.#seen[name] = percent;
-    this.find(`[data-side=${name}] .seen`).setAttribute("aria-valuenow", String(percent));
-    box.classList.toggle("whole", percent >= 100);
+    const figure = this.find(`[data-side=${side}]`);
+    figure.style.setProperty("--progress", share.toFixed(3));
+    if (percent === this.#percent[side]) return;
+    this.#percent[side] = percent;
+    this.find(`[data-side=${side}] .progress`).setAttribute("aria-valuenow", String(percent));
+    figure.classList.toggle("complete", percent >= 100);
   }
 
-  /** `audible` is a side, null for none yet, or undefined in a silent track. */
-  setSound(audible) {
-    for (const name of ["a", "b"]) {
-      const chip = this.find(`[data-sound=${name}]`);
-      const on = audible === name;
-      chip.hidden = audible === undefined;
-      chip.setAttribute("aria-pressed", String(on));
-      chip.setAttribute("aria-label", `Listen to ${name.toUpperCase()}`);
-      chip.title = "Switch the sound (S)";
-      chip.querySelector(".ico").innerHTML = on ? ICONS.sounding : ICONS.silent;
-      chip.querySelector(".say").textContent = on ? "Sound on" : "Listen";
-      this.find(`[data-side=${name}]`).classList.toggle("sounding", on);
+  /** @param {Side | null | undefined} audibleSide undefined in a track without sound */
+  setSound(audibleSide) {
+    for (const side of SIDES) {
+      const button = this.find(`[data-sound=${side}]`);
+      const isAudible = audibleSide === side;
+      button.hidden = audibleSide === undefined;
+      button.setAttribute("aria-pressed", String(isAudible));
+      button.setAttribute("aria-label", `Listen to ${side.toUpperCase()}`);
+      button.title = "Switch the sound (S)";
+      this.#setIcon(`[data-sound=${side}]`, isAudible ? "audible" : "muted");
+      this.#setLabel(`[data-sound=${side}]`, isAudible ? "Sound on" : "Listen");
     }
   }
 
+  /** @param {boolean} paused */
   setPaused(paused) {
-    const button = this.find("[data-act=pause]");
-    button.querySelector(".ico").innerHTML = paused ? ICONS.play : ICONS.pause;
-    button.querySelector(".say").textContent = paused ? "Play" : "Pause";
+    this.#setIcon("[data-input=pause]", paused ? "play" : "pause");
+    this.#setLabel("[data-input=pause]", paused ? "Play" : "Pause");
   }
 
-  setBegin(text) {
-    const button = this.find(".begin");
-    button.hidden = !text;
-    button.querySelector(".say").textContent = text ?? "";
+  /** @param {string | null} label null hides the button */
+  setStartButton(label) {
+    this.find(".start").hidden = !label;
+    this.#setLabel(".start", label ?? "");
   }
 
+  /** @param {string} button @param {keyof typeof ICONS} name */
+  #setIcon(button, name) {
+    this.find(`${button} .icon`).innerHTML = ICONS[name];
+  }
+
+  /** @param {string} button @param {string} text */
+  #setLabel(button, text) {
+    this.find(`${button} .label`).textContent = text;
+  }
+
+  /** @param {Choice | null} choice */
   setChoice(choice) {
-    for (const button of this.all(".vote")) {
+    for (const button of this.#buttons(".vote")) {
       button.classList.toggle("chosen", button.dataset.choice === choice);
     }
-    for (const name of ["a", "b"]) {
-      this.find(`[data-side=${name}]`).classList.toggle("won", name === choice);
+    for (const side of SIDES) {
+      this.find(`[data-side=${side}]`).classList.toggle("preferred", side === choice);
     }
   }
 
+  /**
+   * @param {string} text
+   * @param {"" | "prompt" | "warning"} [tone]
+   */
   setStatus(text, tone = "") {
     const status = this.find(".status");
     status.textContent = text;
     status.dataset.tone = tone;
   }
 
-  setMessage(message) {
-    const box = this.find(".message");
-    box.hidden = !message;
-    this.root.classList.toggle("covered", Boolean(message));
-    if (!message) return;
-    box.querySelector("h2").textContent = message.title;
-    box.querySelector("p").textContent = message.text;
-    const retry = box.querySelector(".retry");
-    retry.textContent = message.action ?? "";
-    retry.hidden = !message.action;
+  /** @param {Screen | null} screen shown instead of the clips */
+  setMessage(screen) {
+    this.find(".message").hidden = !screen;
+    this.root.classList.toggle("has-message", Boolean(screen));
+    this.find(".message h2").textContent = screen?.title ?? "";
+    this.find(".message p").textContent = screen?.text ?? "";
+    this.find(".retry").textContent = screen?.action ?? "";
   }
 
+  /** @param {number} votes */
   setCount(votes) {
     this.find(".count b").textContent = String(votes);
     this.find(".count span").textContent = votes === 1 ? "vote this session" : "votes this session";
   }
 
-  setToggle(act, on) {
-    this.find(`[data-act=${act}]`).setAttribute("aria-pressed", String(on));
+  /**
+   * @param {"keys" | "showNames"} setting
+   * @param {boolean} on
+   */
+  setToggle(setting, on) {
+    this.find(`[data-input=${setting}]`).setAttribute("aria-pressed", String(on));
   }
 
-  /** The names, each under its own frame. */
+  /**
+   * Show the names, each below its own clip.
+   * @param {PerSide<RevealedSide>} reveal
+   */
   setNames(reveal) {
-    for (const name of ["a", "b"]) {
-      const { name: model, creator, rating } = reveal[name];
-      const who = this.find(`[data-reveal=${name}]`);
+    for (const side of SIDES) {
+      const { name, creator, rating } = reveal[side];
       const details = [creator, rating === null ? null : `Elo ${Math.round(rating)}`];
-      who.replaceChildren(
-        element("b", "model", model),
-        element("span", "more", details.filter(Boolean).join(" · ")),
+      const info = this.find(`[data-reveal=${side}]`);
+      info.replaceChildren(
+        element("b", "model", name),
+        element("span", "details", details.filter(Boolean).join(" · ")),
       );
-      who.classList.add("known");
+      info.classList.add("revealed");
     }
   }
 
-  setLast({ reveal, choice, receipt }) {
-    const last = this.find(".last");
-    const verdict = { a: "A won", b: "B won", tie: "equal", bad: "both bad" }[choice];
-    const name = (of) => {
-      const node = element("b", "", reveal[of].name);
-      const rating = reveal[of].rating;
-      return rating === null ? [node] : [node, element("span", "", ` ${Math.round(rating)}`)];
-    };
-    last.replaceChildren(
-      "Last pair: A was ", ...name("a"), ", B was ", ...name("b"), ` · ${verdict}`,
+  /**
+   * Show the result of the last battle in the footer.
+   * @param {PerSide<RevealedSide>} reveal
+   * @param {VoteResult} result
+   */
+  setLastResult(reveal, { choice, receipt }) {
+    /** @param {RevealedSide} side */
+    const model = ({ name, rating }) => [
+      element("b", "", name),
+      rating === null ? "" : ` ${Math.round(rating)}`,
+    ];
+    const line = this.find(".last-result");
+    line.replaceChildren(
+      "Last pair: A was ",
+      ...model(reveal.a),
+      ", B was ",
+      ...model(reveal.b),
+      ` · ${RESULTS[choice]}`,
     );
-    last.title = `Receipt ${receipt}`;
-    last.hidden = false;
+    line.title = `Receipt ${receipt}`;
+    line.hidden = false;
   }
 
-  say(text) {
-    this.find(".live").textContent = text;
+  /** Tell screen readers. @param {string} text */
+  announce(text) {
+    this.find(".live-region").textContent = text;
   }
 }
