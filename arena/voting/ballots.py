@@ -31,7 +31,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
-from arena.voting.limits import Rules, check_limits, check_watch_time
+from arena.voting.limits import Rules, check_limits, check_watch_time, covers_watch_time
 from arena.voting.matchmaking import draw_pair
 from arena.voting.reveals import last_ratings, reveal, reveals
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
@@ -250,9 +250,15 @@ def cast_vote(
         now=now,
         rng=rng or _system_rng(),
     )
+    watch_checked = (
+        vote.choice is Choice.SKIP
+        or not rules.watch_time
+        or covers_watch_time(vote, min_watch_ms=battle.track.min_watch_ms)
+    )
     return CastVote(
         choice=vote.choice,
         receipt=vote.receipt,
+        watch_checked=watch_checked,
         status="skipped" if vote.choice is Choice.SKIP else "counted",
         reveal=reveal(battle, vote),
         next=_describe(session, upcoming, rules) if upcoming else None,

@@ -15,6 +15,9 @@ from arena.voting.schemas import VoteForm
 FREE_SKIPS = 5
 SKIP_SHARE = 0.3
 SKIP_WINDOW = timedelta(hours=1)
+# A container may round a clip's duration by a frame or two, so a clip played to its end may be
+# measured this much short. `watch-account.js` has the same number: it runs in the browser.
+WATCH_TOLERANCE_MS = 100
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,15 @@ def check_watch_time(
     if watched < required:
         missing = (required - watched).total_seconds()
         raise TooEarly(f"Watch both clips first: you can vote in {missing:.1f} s.")
+
+
+def covers_watch_time(vote: Vote, *, min_watch_ms: int) -> bool:
+    """Whether the watch times reported with a vote cover both clips; False: "could not check".
+
+    Such a vote counts all the same. The server's own clock is checked by `check_watch_time`.
+    """
+    reported = (vote.watched_a_ms, vote.watched_b_ms)
+    return all(ms is not None and ms >= min_watch_ms - WATCH_TOLERANCE_MS for ms in reported)
 
 
 def check_limits(

@@ -63,10 +63,15 @@ class RevealedSide:
 
 @dataclass(frozen=True)
 class CastVote:
-    """The answer to a vote."""
+    """The answer to a vote.
+
+    Attributes:
+        watch_checked: False where the reported watch time is missing or short: "could not check".
+    """
 
     choice: Choice
     receipt: str
     status: str
+    watch_checked: bool
     reveal: tuple[RevealedSide, RevealedSide] | None
     next: IssuedBattle | None

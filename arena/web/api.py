@@ -131,6 +131,8 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
                 now=utc_now(),
             )
         metrics.votes.labels(cast.choice.value).inc()
+        if not cast.watch_checked:
+            metrics.unchecked_votes.inc()
         response.headers.update(PRIVATE)
         return vote_response(cast, clip_urls=clip_urls, voter_key=voter_key)
 

@@ -1,39 +1,44 @@
-"""`/metrics`: what a Prometheus server reads. Counts of this process; no voter, no names."""
+"""Prometheus metrics of this process, for `/metrics`: no voters, no names of entrants."""
 
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-SECONDS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
 class Metrics:
-    """The counters of one application."""
+    """The metrics of one application."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         self.votes = Counter(
-            "arena_votes", "Votes acknowledged", ["choice"], registry=self.registry
+            "arena_votes", "Acknowledged votes and skips", ["choice"], registry=self.registry
+        )
+        self.unchecked_votes = Counter(
+            "arena_votes_unchecked_watch_time",
+            "Acknowledged votes whose reported watch time is missing or too short",
+            registry=self.registry,
         )
         self.battles = Counter(
-            "arena_battles", "Battles asked for", ["track"], registry=self.registry
+            "arena_battles", "Requests for a battle", ["track"], registry=self.registry
         )
         self.requests = Histogram(
             "arena_request_seconds",
-            "Requests to the API, the clips and the checks",
+            "Time until the response starts, for every path but the pages",
             ["route", "method", "status"],
-            buckets=SECONDS,
+            buckets=BUCKETS_S,
             registry=self.registry,
         )
 
     def render(self) -> bytes:
-        """The text that Prometheus reads."""
+        """The metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 
 class RequestMetricsMiddleware:
-    """Middleware: how long each answer took to begin, by route, never by address."""
+    """Measure the time until each response starts, by route: URLs hold battle tokens."""
 
     def __init__(self, app: ASGIApp, *, metrics: Metrics) -> None:
         self.app = app
