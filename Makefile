@@ -3,6 +3,7 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+NPM_STAMP := tests/js/node_modules/.installed
 SOURCES := arena generator ratings tests alembic setup.py
 PORT ?= 8501
 export PORT
@@ -16,15 +17,17 @@ test: $(STAMP)
 	@$(BIN)/python tests/support/needs.py
 	$(BIN)/pytest $(if $(COVERAGE),--cov --cov-report=term)
 
-check: $(STAMP)
+check: $(STAMP) $(NPM_STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	npm --prefix tests/js run --silent check
 
-format: $(STAMP)
+format: $(STAMP) $(NPM_STAMP)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
+	npm --prefix tests/js run --silent format
 
 # Which changes to the code would no test notice? `make mutants MUTANTS='arena.voting.limits*'` for some only.
 mutants: $(STAMP)
@@ -43,5 +46,12 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev]'
 	@touch $@
 
+# The checkers of the pages' JavaScript; the pages themselves need no build step.
+$(NPM_STAMP): tests/js/package.json tests/js/package-lock.json
+	@command -v npm >/dev/null || \
+		{ echo "make check needs npm and Node.js 20 or newer: install them (on Debian: apt install npm)." >&2; exit 1; }
+	npm --prefix tests/js ci --silent
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) tests/js/node_modules build dist *.egg-info

@@ -1,4 +1,4 @@
-"""Gets what the browser tests need, or says in one line what is missing and how to get it."""
+"""Install what the browser and JavaScript tests need, or say in one line what is missing."""
 
 import os
 import shutil
@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OLDEST_NODE = 20
 
 
 def find_browser() -> str | None:
@@ -22,22 +23,49 @@ def find_browser() -> str | None:
     return path if os.path.exists(path) else None
 
 
+def find_node() -> str | None:
+    """The path of a Node.js that is new enough for `node --test`."""
+    path = shutil.which("node")
+    if path is None:
+        return None
+    version = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, check=False
+    ).stdout
+    major = version.strip().removeprefix("v").partition(".")[0]
+    return path if major.isdigit() and int(major) >= OLDEST_NODE else None
+
+
 def _run(*command: str) -> bool:
     return subprocess.run(command, stdout=sys.stderr, check=False).returncode == 0
 
 
-def get_browser() -> bool:
-    """Install one: Playwright's, or the system's package where this user may."""
-    if _run(sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"):
-        return find_browser() is not None
+def install_package(name: str) -> None:
+    """Install a package of the system if this user may."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
         _run("apt-get", "update", "-qq")
-        _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium")
+        _run("apt-get", "install", "-y", "-qq", "--no-install-recommends", name)
+
+
+def install_browser() -> bool:
+    """Install a browser: Playwright's, or else the system's package."""
+    if not _run(sys.executable, "-m", "playwright", "install", "--with-deps", "chromium"):
+        install_package("chromium")
     return find_browser() is not None
 
 
+def install_node() -> bool:
+    """Install the system's Node.js, which may be too old."""
+    install_package("nodejs")
+    return find_node() is not None
+
+
 if __name__ == "__main__":
-    if find_browser() is None and not get_browser():
+    if find_node() is None and not install_node():
+        sys.stderr.write(
+            "The tests of the pages' JavaScript are skipped: "
+            "they need Node.js 20 or newer on the PATH.\n"
+        )
+    if find_browser() is None and not install_browser():
         sys.exit(
             "The browser tests need Chromium: install it (on Debian: apt install chromium) "
             "or set ARENA_CHROMIUM to its path."
