@@ -1,4 +1,4 @@
-"""The tables: the design's words as code. Which module writes each is said beside it."""
+"""The database tables and their enums; each table's docstring names the module that writes it."""
 
 import enum
 from datetime import UTC, date, datetime
@@ -23,6 +23,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 OVERALL = "overall"  # the category of a leaderboard over all prompts
+SAMPLERS = (
+    "uniform",
+)  # rules that draw a pair, by their published names; the first is the default
+# Longest texts that the columns hold, in characters; the schemas of files have the same limits.
+NAME_LENGTH = 120  # of an entrant's name, slug, codename, creator or licence
+KEY_LENGTH = 80  # of a track's name, a prompt's id or a category
+RULE_LENGTH = 40  # of a sampler's or a tie rule's name
 
 
 class Modality(enum.StrEnum):
@@ -41,13 +48,41 @@ class ClipStatus(enum.StrEnum):
     FAILED = "failed"
 
 
+class VoterGroup(enum.StrEnum):
+    """Whose votes a leaderboard counts: the name in addresses, in releases, on the command line."""
+
+    PEOPLE = "people"
+    SIMULATED = "simulated"
+
+    @property
+    def kind(self) -> "VoterKind":
+        """The kind of voter that this group consists of."""
+        return VoterKind.PERSON if self is VoterGroup.PEOPLE else VoterKind.SIMULATED
+
+
 class VoterKind(enum.StrEnum):
+    """What a voter is: the value in `voter.kind`, `snapshot.voters` and `votes.voter_kind`."""
+
     PERSON = "person"
     SIMULATED = "simulated"
 
+    @property
+    def group(self) -> VoterGroup:
+        """The group that voters of this kind form."""
+        return VoterGroup.PEOPLE if self is VoterKind.PERSON else VoterGroup.SIMULATED
+
+
+class VoteStatus(enum.StrEnum):
+    """What became of an answer, as the API and receipts report it."""
+
+    COUNTED = "counted"
+    HELD = "held"
+    SKIPPED = "skipped"
+
 
 class BattleState(enum.StrEnum):
-    PREFETCHED = "ahead"  # issued so that its clips can load; opens when the one before is answered
+    # Issued early so that its clips can load; opens when the battle before it is answered.
+    PREFETCHED = "ahead"
     OPEN = "open"
     ANSWERED = "answered"
     EXPIRED = "expired"
@@ -67,7 +102,7 @@ class Choice(enum.StrEnum):
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Aware UTC in Python on every database; SQLite keeps no time zone of its own."""
+    """Aware UTC datetimes on every database; SQLite itself stores no time zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -76,7 +111,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a time without a zone cannot be stored")
+            raise ValueError("a datetime without a time zone cannot be stored")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -85,8 +120,8 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-def _words(kind: type[enum.StrEnum]) -> Enum:
-    """An enum stored as its words, with a CHECK on every database."""
+def _string_enum(kind: type[enum.StrEnum]) -> Enum:
+    """An enum column that stores the values as text, with a CHECK on every database."""
     return Enum(
         kind,
         native_enum=False,
@@ -116,7 +151,7 @@ class Base(DeclarativeBase):
 
 
 class Track(Base):
-    """One pool of comparison with one set of identical settings. Written by `catalog`."""
+    """A pool of comparison whose settings are the same for all. Written by `catalog`."""
 
     __tablename__ = "track"
     __table_args__ = (
@@ -125,8 +160,8 @@ class Track(Base):
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(String(80), unique=True)
-    modality: Mapped[Modality] = mapped_column(_words(Modality))
+    name: Mapped[str] = mapped_column(String(KEY_LENGTH), unique=True)
+    modality: Mapped[Modality] = mapped_column(_string_enum(Modality))
     audio: Mapped[bool]
     width: Mapped[int]
     height: Mapped[int]
@@ -135,10 +170,10 @@ class Track(Base):
     video_kbps: Mapped[int]
     bytes: Mapped[int]
     min_watch_ms: Mapped[int]
-    reveal: Mapped[Reveal] = mapped_column(_words(Reveal))
+    reveal: Mapped[Reveal] = mapped_column(_string_enum(Reveal))
     seeds: Mapped[int]
-    sampler: Mapped[str] = mapped_column(String(40))
-    ties: Mapped[str] = mapped_column(String(40))
+    sampler: Mapped[str] = mapped_column(String(RULE_LENGTH))
+    ties: Mapped[str] = mapped_column(String(RULE_LENGTH))
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
@@ -156,12 +191,12 @@ class Entrant(Base):
     __tablename__ = "entrant"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    slug: Mapped[str] = mapped_column(String(120), unique=True)
-    name: Mapped[str] = mapped_column(String(120), unique=True)
-    creator: Mapped[str] = mapped_column(String(120))
+    slug: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    name: Mapped[str] = mapped_column(String(NAME_LENGTH), unique=True)
+    creator: Mapped[str] = mapped_column(String(NAME_LENGTH))
     release_date: Mapped[date | None]
-    licence: Mapped[str] = mapped_column(String(120))
-    codename: Mapped[str | None] = mapped_column(String(120), unique=True)
+    licence: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    codename: Mapped[str | None] = mapped_column(String(NAME_LENGTH), unique=True)
     commitment: Mapped[str | None] = mapped_column(String(64))
     price_usd_per_minute: Mapped[float | None]
     backend: Mapped[dict[str, Any]]
@@ -173,16 +208,17 @@ class Entrant(Base):
 
     @property
     def stealth(self) -> bool:
-        """Whether a codename still stands in for name and creator."""
+        """Whether the codename is still shown instead of name and creator."""
         return self.codename is not None and self.claimed_at is None
 
     @property
     def shown_name(self) -> str:
-        """The name on pages and in exports: the codename until its maker's claim."""
+        """The name on pages and in releases: the codename until the entrant is claimed."""
         return self.codename if self.codename and self.stealth else self.name
 
     @property
     def shown_creator(self) -> str | None:
+        """The creator on pages and in releases; None under a codename."""
         return None if self.stealth else self.creator
 
 
@@ -196,14 +232,14 @@ class EntrantTrack(Base):
 
 
 class Prompt(Base):
-    """A text, in some tracks with a first image or source video. Written by `catalog`."""
+    """A text; in some tracks with a first image or source video. Written by `catalog`."""
 
     __tablename__ = "prompt"
 
-    id: Mapped[str] = mapped_column(String(80), primary_key=True)
+    id: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True)
     text: Mapped[str]
     source: Mapped[str | None]
-    private: Mapped[bool]  # held out: its battles never reveal
+    private: Mapped[bool]  # held out: its battles never reveal names
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
 
@@ -232,11 +268,11 @@ class PromptCategory(Base):
     __tablename__ = "prompt_category"
 
     prompt_id: Mapped[str] = mapped_column(ForeignKey("prompt.id"), primary_key=True)
-    category: Mapped[str] = mapped_column(String(80), primary_key=True, index=True)
+    category: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True, index=True)
 
 
 class Clip(Base):
-    """What one entrant made of one prompt with one seed. Written by `production`."""
+    """One entrant's result for one prompt and seed, or its failure. Written by `production`."""
 
     __tablename__ = "clip"
     __table_args__ = (
@@ -252,7 +288,7 @@ class Clip(Base):
     track_id: Mapped[int] = mapped_column(ForeignKey("track.id"), index=True)
     prompt_id: Mapped[str] = mapped_column(ForeignKey("prompt.id"), index=True)
     seed: Mapped[int]
-    status: Mapped[ClipStatus] = mapped_column(_words(ClipStatus))
+    status: Mapped[ClipStatus] = mapped_column(_string_enum(ClipStatus))
     master_path: Mapped[str | None]
     rendition_path: Mapped[str | None]
     master_sha256: Mapped[str | None] = mapped_column(String(64))
@@ -260,7 +296,7 @@ class Clip(Base):
     provenance: Mapped[dict[str, Any] | None]
     measures: Mapped[dict[str, Any] | None]
     failure: Mapped[str | None]
-    # By the model's rules of content; what else failed is False.
+    # Refused by the model's content policy; False for every other failure.
     refused: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
 
@@ -270,18 +306,18 @@ class Clip(Base):
 
 
 class Voter(Base):
-    """A pseudonymous person, or a simulated one. Written by `ballots`."""
+    """A pseudonymous person or a simulated voter. Written by `ballots`."""
 
     __tablename__ = "voter"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     key: Mapped[str] = mapped_column(String(64), unique=True)
-    kind: Mapped[VoterKind] = mapped_column(_words(VoterKind))
+    kind: Mapped[VoterKind] = mapped_column(_string_enum(VoterKind))
     created_at: Mapped[datetime]
 
 
 class Battle(Base):
-    """One showing of two clips of one prompt to one voter. Written by `ballots`."""
+    """Two clips of one prompt, shown to one voter. Written by `ballots`."""
 
     __tablename__ = "battle"
     __table_args__ = (
@@ -289,7 +325,7 @@ class Battle(Base):
         CheckConstraint("probability > 0 AND probability <= 1", name="probability"),
         Index("ix_battle_voter_track", "voter_id", "track_id"),
         *(
-            # One open battle, and one ahead of it, for a voter and track: the database's own rule.
+            # At most one open and one prefetched battle for a voter and track.
             Index(
                 f"uq_battle_{state}",
                 "voter_id",
@@ -309,12 +345,12 @@ class Battle(Base):
     voter_id: Mapped[int] = mapped_column(ForeignKey("voter.id"))
     clip_a_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), index=True)
     clip_b_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), index=True)
-    category: Mapped[str | None] = mapped_column(String(80))  # what the voter asked for
-    sampler: Mapped[str] = mapped_column(String(40))
+    category: Mapped[str | None] = mapped_column(String(KEY_LENGTH))  # that the voter asked for
+    sampler: Mapped[str] = mapped_column(String(RULE_LENGTH))
     probability: Mapped[float]
-    state: Mapped[BattleState] = mapped_column(_words(BattleState))
+    state: Mapped[BattleState] = mapped_column(_string_enum(BattleState))
     repeat_of: Mapped[int | None] = mapped_column(ForeignKey("battle.id"))
-    issued_at: Mapped[datetime]
+    issued_at: Mapped[datetime]  # evidence for audits: a prefetched battle has no other time
     opened_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
 
@@ -326,7 +362,7 @@ class Battle(Base):
 
 
 class Vote(Base):
-    """The answer to one battle; never changed, never deleted. Written by `ballots`."""
+    """The answer to one battle; never changed and never deleted. Written by `ballots`."""
 
     __tablename__ = "vote"
     __table_args__ = (Index("ix_vote_voter_cast", "voter_id", "cast_at"),)
@@ -334,28 +370,33 @@ class Vote(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     battle_id: Mapped[int] = mapped_column(ForeignKey("battle.id"), unique=True)
     voter_id: Mapped[int] = mapped_column(ForeignKey("voter.id"))
-    choice: Mapped[Choice] = mapped_column(_words(Choice))
+    choice: Mapped[Choice] = mapped_column(_string_enum(Choice))
     cast_at: Mapped[datetime]
     receipt: Mapped[str] = mapped_column(String(32), unique=True)
     watched_a_ms: Mapped[int | None]
     watched_b_ms: Mapped[int | None]
     heard_a_ms: Mapped[int | None]
     heard_b_ms: Mapped[int | None]
-    first: Mapped[Side | None] = mapped_column(_words(Side))
+    first: Mapped[Side | None] = mapped_column(_string_enum(Side))
     decided_ms: Mapped[int]
     reasons: Mapped[list[str]]
-    # What the reveal showed, so that asking again gives the same answer.
+    # The ratings that the reveal showed, so that a repeated request gets the same answer.
     shown_rating_a: Mapped[float | None]
     shown_rating_b: Mapped[float | None]
 
     battle: Mapped[Battle] = relationship()
     voter: Mapped[Voter] = relationship()
 
+    @property
+    def status(self) -> VoteStatus:
+        """Whether the vote counts; the one place to extend once votes can be held."""
+        return VoteStatus.SKIPPED if self.choice is Choice.SKIP else VoteStatus.COUNTED
+
 
 class Snapshot(Base):
-    """A leaderboard of one day, track, category and kind of voter. Written by `standings`.
+    """The leaderboard of one day, track, category and kind of voter. Written by `standings`.
 
-    The day's snapshot is replaced until the day is over; then it is history.
+    A later snapshot of the same day replaces it; after that day it never changes.
     """
 
     __tablename__ = "snapshot"
@@ -363,11 +404,11 @@ class Snapshot(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     track_id: Mapped[int] = mapped_column(ForeignKey("track.id"))
-    category: Mapped[str] = mapped_column(String(80))
-    voters: Mapped[VoterKind] = mapped_column(_words(VoterKind))
+    category: Mapped[str] = mapped_column(String(KEY_LENGTH))
+    voters: Mapped[VoterKind] = mapped_column(_string_enum(VoterKind))
     published_on: Mapped[date]
     computed_at: Mapped[datetime]
-    watermark: Mapped[int]  # the highest vote id it has seen
+    watermark: Mapped[int]  # computed from the votes up to this id
     votes: Mapped[int]
     parameters: Mapped[dict[str, Any]]
 
@@ -378,7 +419,7 @@ class Snapshot(Base):
 
 
 class Standing(Base):
-    """One entrant's row of a snapshot. Written by `standings`."""
+    """One entrant's row of a snapshot; its columns are `BoardRow`'s. Written by `standings`."""
 
     __tablename__ = "standing"
 

@@ -1,4 +1,4 @@
-"""Every setting of the arena, read once from `ARENA_*` variables or a `.env` file."""
+"""The arena's settings, read once from `ARENA_*` variables or a `.env` file."""
 
 import secrets
 from dataclasses import dataclass
@@ -9,6 +9,8 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from arena.errors import ConfigurationError
+from arena.files import atomic_write
+from arena.validation import first_problem
 
 SECRET_FILE = "secret_key"  # noqa: S105  (the name of a file, not a secret)
 SECRET_BYTES = 32
@@ -25,10 +27,10 @@ class RateLimit:
 
 
 def parse_rate_limit(text: str) -> tuple[RateLimit, ...]:
-    """Read `30/minute;600/hour`; `off` is no limit at all.
+    """Parse `30/minute;600/hour`; `off` means no limit.
 
     Raises:
-        ValueError: where a part is not a number, a slash and a period.
+        ValueError: a part is not a number, a slash and a period.
     """
     if text.strip().lower() == "off":
         return ()
@@ -37,14 +39,17 @@ def parse_rate_limit(text: str) -> tuple[RateLimit, ...]:
         count, _, period = part.strip().partition("/")
         if not count.isdigit() or int(count) < 1 or period not in PERIODS_S:
             raise ValueError(
-                f"'{part.strip()}' is no limit; write for example 30/minute;600/hour, or off"
+                f"'{part.strip()}' is not a limit; write for example 30/minute;600/hour, or off"
             )
         limits.append(RateLimit(int(count), PERIODS_S[period]))
     return tuple(limits)
 
 
 class Settings(BaseSettings):
-    """What an operator can set; each field is `ARENA_` and its name in capitals."""
+    """What an operator can set; the variable of a field is `ARENA_` and its name in capitals.
+
+    Unknown variables are ignored, `ARENA_ADMIN_TOKEN` among them, which is reserved.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="ARENA_", env_file=".env", extra="ignore", frozen=True
@@ -57,7 +62,6 @@ class Settings(BaseSettings):
     media_url: str = ""
     secret_key: SecretStr = SecretStr("")
     public_url: str = ""
-    admin_token: SecretStr = SecretStr("")
     trusted_proxies: str = ""
     rate_limit: str = "30/minute;600/hour"
 
@@ -73,80 +77,73 @@ class Settings(BaseSettings):
         text = value.get_secret_value()
         if text and (text.lower() in WEAK_SECRETS or len(text) < SECRET_BYTES // 2):
             raise ValueError(
-                "is too easily guessed; unset it and `arena init` makes one, "
-                f"or give at least {SECRET_BYTES // 2} random characters"
+                "is too easy to guess; unset it to have `arena init` make one, "
+                f"or set at least {SECRET_BYTES // 2} random characters"
             )
         return value
 
     @property
     def database(self) -> str:
-        """The database's URL: SQLite in `home` unless set."""
+        """The database's URL; by default SQLite in `home`."""
         return self.database_url or f"sqlite:///{self.home / 'arena.sqlite'}"
 
     @property
     def media(self) -> str:
-        """Where masters and renditions live: a folder in `home` unless set."""
+        """Where masters and renditions are stored; by default a folder in `home`."""
         return self.media_url or str(self.home / "media")
 
     @property
     def limits(self) -> tuple[RateLimit, ...]:
+        """Limits on the votes of one voter; empty if they are off."""
         return parse_rate_limit(self.rate_limit)
 
     @property
     def limits_off(self) -> bool:
-        """Whether vote limits and the watch time are lifted (only for a server on the loopback)."""
+        """Whether vote limits and watch time are lifted (for a server on the loopback only)."""
         return not self.limits
 
     def signing_key(self) -> str:
-        """The key that signs cookies and clip addresses.
+        """Return the key that signs cookies and clip addresses.
 
         Raises:
-            ConfigurationError: where neither the setting nor the file of `arena init` is there.
+            ConfigurationError: neither the setting nor the file made by `arena init` exists.
         """
         if key := self.secret_key.get_secret_value():
             return key
         path = self.home / SECRET_FILE
         if not path.is_file():
-            raise ConfigurationError(
-                f"There is no secret key in {self.home}: run `arena init` first."
-            )
+            raise ConfigurationError(f"{self.home} has no secret key: run `arena init` first.")
         return path.read_text(encoding="ascii").strip()
 
 
 def load_settings() -> Settings:
-    """The settings of this process.
+    """Read the settings of this process.
 
     Raises:
-        ConfigurationError: naming the first variable that is wrong.
+        ConfigurationError: names the first variable that is wrong.
     """
     try:
         return Settings()
     except ValidationError as error:
-        first = error.errors()[0]
-        name = "ARENA_" + str(first["loc"][0]).upper()
-        raise ConfigurationError(f"{name} {first['msg'].removeprefix('Value error, ')}.") from error
+        problem = first_problem(error)
+        name = f"ARENA_{problem.location.upper()}"
+        raise ConfigurationError(f"{name} {problem.message}.") from error
 
 
 def make_home(settings: Settings) -> None:
-    """Make `ARENA_HOME` and its secret key (mode 0600); keep what is there.
+    """Create `ARENA_HOME` and its secret key (mode 0600); keep what already exists.
 
     Raises:
-        ConfigurationError: where the folder cannot be written.
+        ConfigurationError: the folder cannot be written.
     """
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         path = settings.home / SECRET_FILE
         if not settings.secret_key.get_secret_value() and not path.exists():
-            # Written aside and linked: a kill never leaves an empty key, and two starts agree.
-            draft = settings.home / f"{SECRET_FILE}.{secrets.token_hex(4)}"
-            draft.touch(mode=0o600)
-            draft.write_text(secrets.token_urlsafe(SECRET_BYTES), encoding="ascii")
-            try:
-                path.hardlink_to(draft)
-            except FileExistsError:
-                pass
-            finally:
-                draft.unlink()
+            # Two processes that start at once agree on the key of the first.
+            with atomic_write(path, overwrite=False) as draft:
+                draft.touch(mode=0o600)
+                draft.write_text(secrets.token_urlsafe(SECRET_BYTES), encoding="ascii")
     except OSError as error:
         raise ConfigurationError(
             f"ARENA_HOME {settings.home} cannot be written ({error.strerror}): "

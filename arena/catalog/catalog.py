@@ -1,5 +1,6 @@
-"""Writes tracks, entrants and prompts. Every call is whole or not at all: the caller's session."""
+"""Writes tracks, entrants and prompts; each call runs in the caller's transaction."""
 
+import enum
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,38 +15,38 @@ from arena.text import AUDIO_SUFFIX
 
 
 def list_tracks(session: Session) -> list[Track]:
-    """All tracks, in the order of their entry."""
+    """Return all tracks, in the order in which they were added."""
     return list(session.scalars(select(Track).order_by(Track.id)))
 
 
 def list_entrants(session: Session) -> list[Entrant]:
-    """All entrants, retired ones too, in the order of their entry."""
+    """Return all entrants, retired ones included, in the order in which they were added."""
     return list(session.scalars(select(Entrant).order_by(Entrant.id)))
 
 
 def list_prompts(session: Session) -> list[Prompt]:
-    """All prompts, retired ones too, by id."""
+    """Return all prompts, retired ones included, ordered by id."""
     return list(session.scalars(select(Prompt).order_by(Prompt.id)))
 
 
 def find_track(session: Session, name: str) -> Track:
-    """The track of this name.
+    """Return the track of this name.
 
     Raises:
-        NotFound: naming the tracks that exist.
+        NotFound: no such track; lists those that exist.
     """
     track = session.scalar(select(Track).where(Track.name == name))
     if track is None:
         known = ", ".join(session.scalars(select(Track.name).order_by(Track.id)))
-        raise NotFound(f"There is no track '{name}'; the tracks are: {known or 'none yet'}.")
+        raise NotFound(f"No track is named '{name}'; the tracks are: {known or 'none yet'}.")
     return track
 
 
 def find_entrant(session: Session, name: str) -> Entrant:
-    """The entrant of this slug, name or codename.
+    """Return the entrant of this slug, name or codename.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no such entrant.
     """
     entrant = session.scalar(
         select(Entrant).where(
@@ -57,15 +58,30 @@ def find_entrant(session: Session, name: str) -> Entrant:
         )
     )
     if entrant is None:
-        raise NotFound(f"There is no entrant '{name}': `arena entrants list` shows them.")
+        raise NotFound(f"No entrant is named '{name}': `arena entrants list` lists them all.")
     return entrant
 
 
-def add_track(session: Session, entry: TrackEntry, *, now: datetime) -> Track:
-    """Enter a track; the same track again changes nothing.
+class Change(enum.Enum):
+    """What adding an entry did to the catalog."""
+
+    ADDED = "added"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+class AddedTrack(NamedTuple):
+    """A track of the catalog and what adding it changed."""
+
+    track: Track
+    change: Change
+
+
+def add_track(session: Session, entry: TrackEntry, *, now: datetime) -> AddedTrack:
+    """Add a track; adding the same track again changes nothing.
 
     Raises:
-        CatalogError: a track of this name has other terms; or the name does not fit the sound.
+        CatalogError: a track of this name has other settings, or the name contradicts `audio`.
     """
     if entry.audio != entry.name.endswith(AUDIO_SUFFIX) and entry.name.startswith(entry.modality):
         raise CatalogError(
@@ -76,32 +92,41 @@ def add_track(session: Session, entry: TrackEntry, *, now: datetime) -> Track:
         track = Track(**entry.model_dump(), created_at=now)
         session.add(track)
         session.flush()
-        return track
+        return AddedTrack(track, Change.ADDED)
     for key, value in entry.model_dump().items():
         if (known := getattr(track, key)) != value:
             raise CatalogError(
-                f"The track {entry.name} is here already with {key} = {known}, not {value}: "
-                "a track's terms never change; give the new one another name."
+                f"The track {entry.name} exists with {key} = {known}, not {value}: a track's "
+                "settings never change; give the new track another name."
             )
-    return track
+    return AddedTrack(track, Change.UNCHANGED)
 
 
-class Entered(NamedTuple):
-    """An entrant that is in, and what became of it, as the end of a sentence about it."""
+class AddedEntrant(NamedTuple):
+    """An entrant of the catalog and what adding it changed.
+
+    Attributes:
+        entrant: as stored.
+        change: UPDATED if new settings or further tracks were stored.
+        new_settings: whether other settings replaced the stored ones.
+        new_tracks: names of the tracks in which it competes from now on.
+    """
 
     entrant: Entrant
-    outcome: str
+    change: Change
+    new_settings: bool
+    new_tracks: tuple[str, ...]
 
 
-def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Entered:
-    """Enter a model version, or have one that is here compete in further tracks.
+def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> AddedEntrant:
+    """Add a model version, or let an existing one compete in further tracks.
 
-    Other settings take the place of those that are here as long as no clip was made with them.
+    Other settings replace the stored ones as long as no clip was made with those.
 
     Raises:
-        CatalogError: an unknown track, or a name that another entrant has.
+        CatalogError: unknown track, name of another entrant, or settings that cannot change.
     """
-    tracks = _tracks(session, entry.tracks, what=f"The entrant {entry.name}")
+    tracks = _find_tracks(session, entry.tracks, owner=f"The entrant {entry.name}")
     values = entry.model_dump(exclude={"tracks"})
     entrant = session.scalar(
         select(Entrant).where(or_(Entrant.slug == entry.slug, Entrant.name == entry.name))
@@ -112,19 +137,18 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Ente
         entrant = Entrant(**values, created_at=now, tracks=tracks)
         session.add(entrant)
         session.flush()
-        return Entered(entrant, "is in")
+        return AddedEntrant(entrant, Change.ADDED, False, entry.tracks)
     if entrant.retired_at is not None:
-        raise CatalogError(f"{entrant.name} is retired: another version needs another name.")
-    outcomes = []
-    if any(getattr(entrant, key) != value for key, value in values.items()):
-        _correct(session, entrant, values)
-        outcomes.append("has other settings now")
-    if further := _widen(entrant, tracks):
-        outcomes.append(f"competes in {', '.join(track.name for track in further)} too")
-    return Entered(entrant, " and ".join(outcomes) or "was here already")
+        raise CatalogError(f"{entrant.name} is retired: give another version another name.")
+    new_settings = any(getattr(entrant, key) != value for key, value in values.items())
+    if new_settings:
+        _replace_settings(session, entrant, values)
+    new_tracks = tuple(track.name for track in _add_tracks(entrant, tracks))
+    change = Change.UPDATED if new_settings or new_tracks else Change.UNCHANGED
+    return AddedEntrant(entrant, change, new_settings, new_tracks)
 
 
-def _correct(session: Session, entrant: Entrant, values: dict[str, Any]) -> None:
+def _replace_settings(session: Session, entrant: Entrant, values: dict[str, Any]) -> None:
     made = select(Clip.id).where(Clip.entrant_id == entrant.id, Clip.status == ClipStatus.READY)
     if session.scalar(made.limit(1)) is not None:
         raise CatalogError(
@@ -139,22 +163,23 @@ def _correct(session: Session, entrant: Entrant, values: dict[str, Any]) -> None
     session.flush()
 
 
-def _widen(what: Entrant | Prompt, tracks: list[Track]) -> list[Track]:
-    """Add those of the tracks that it is not in; which they are."""
-    further = [track for track in tracks if track not in what.tracks]
-    if further:
-        what.tracks = sorted([*what.tracks, *further], key=lambda track: track.id)
-    return further
+def _add_tracks(item: Entrant | Prompt, tracks: list[Track]) -> list[Track]:
+    """Add those of the tracks that the item is not in yet, and return them."""
+    new = [track for track in tracks if track not in item.tracks]
+    if new:
+        item.tracks = sorted([*item.tracks, *new], key=lambda track: track.id)
+    return new
 
 
-def retire(session: Session, what: Entrant | Prompt, *, now: datetime) -> bool:
-    """Have no more clips made and no more battles drawn of it; what there is stays, and counts.
+def retire(session: Session, item: Entrant | Prompt, *, now: datetime) -> bool:
+    """Stop generating clips and drawing battles for it; its clips and votes stay and count.
 
-    Returns whether it was active until now.
+    Returns:
+        Whether it was active until now.
     """
-    active = what.retired_at is None
+    active = item.retired_at is None
     if active:
-        what.retired_at = now
+        item.retired_at = now
         session.flush()
     return active
 
@@ -173,38 +198,40 @@ def _refuse_taken_name(session: Session, name: str) -> None:
 
 
 def find_prompt(session: Session, prompt_id: str) -> Prompt:
-    """The prompt of this id.
+    """Return the prompt of this id.
 
     Raises:
-        NotFound: there is none.
+        NotFound: no such prompt.
     """
     prompt = session.get(Prompt, prompt_id)
     if prompt is None:
-        raise NotFound(f"There is no prompt '{prompt_id}': `arena prompts list` shows them.")
+        raise NotFound(f"No prompt has the id '{prompt_id}': `arena prompts list` lists them all.")
     return prompt
 
 
-class Imported(NamedTuple):
-    """Prompts of a file: how many are new, were here already, and of these are in more tracks."""
+class ImportedPrompts(NamedTuple):
+    """Numbers of prompts: added, already stored, and of the latter those in further tracks now."""
 
     added: int
-    known: int
-    widened: int
+    existing: int
+    updated: int
 
 
-def import_prompts(session: Session, entries: Sequence[PromptEntry], *, now: datetime) -> Imported:
-    """Enter prompts, or have those that are here asked in further tracks.
+def import_prompts(
+    session: Session, entries: Sequence[PromptEntry], *, now: datetime
+) -> ImportedPrompts:
+    """Add prompts, or let existing ones be asked in further tracks.
 
     Raises:
-        CatalogError: an unknown track, a source that is missing, or another text under this id.
+        CatalogError: unknown track, missing source, or an id that exists with another text.
     """
-    added = widened = 0
+    added = updated = 0
     for entry in entries:
         prompt = session.get(Prompt, entry.id)
         if prompt is not None and prompt.text != entry.text:
             raise CatalogError(
-                f"The prompt {entry.id} is here already with another text: "
-                "a prompt never changes; give the new one another id."
+                f"The prompt {entry.id} exists with another text: a prompt never changes; "
+                "give the new one another id."
             )
         tracks = _tracks_for(session, entry)
         if prompt is None:
@@ -221,21 +248,21 @@ def import_prompts(session: Session, entries: Sequence[PromptEntry], *, now: dat
                 ],
             )
             session.add(prompt)
-        elif _widen(prompt, tracks):
-            widened += 1
+        elif _add_tracks(prompt, tracks):
+            updated += 1
     session.flush()
-    return Imported(added, len(entries) - added, widened)
+    return ImportedPrompts(added, len(entries) - added, updated)
 
 
 def _tracks_for(session: Session, entry: PromptEntry) -> list[Track]:
-    """The tracks a prompt names, or all that can ask it: those with a source iff it has one."""
+    """Return the tracks that a prompt names, else all that match whether it has a source."""
     if not entry.tracks:
         return [
             track
             for track in list_tracks(session)
             if (track.modality is not Modality.TEXT_TO_VIDEO) == (entry.source is not None)
         ]
-    tracks = _tracks(session, entry.tracks, what=f"The prompt {entry.id}")
+    tracks = _find_tracks(session, entry.tracks, owner=f"The prompt {entry.id}")
     for track in tracks:
         if track.modality is not Modality.TEXT_TO_VIDEO and entry.source is None:
             raise CatalogError(
@@ -244,12 +271,12 @@ def _tracks_for(session: Session, entry: PromptEntry) -> list[Track]:
     return tracks
 
 
-def _tracks(session: Session, names: Iterable[str], *, what: str) -> list[Track]:
+def _find_tracks(session: Session, names: Iterable[str], *, owner: str) -> list[Track]:
     known = {track.name: track for track in list_tracks(session)}
     for name in names:
         if name not in known:
             raise CatalogError(
-                f"{what} names the track '{name}', which is not here; "
+                f"{owner} names the unknown track '{name}'; "
                 f"the tracks are: {', '.join(known) or 'none yet, run `arena init`'}."
             )
     return [known[name] for name in dict.fromkeys(names)]

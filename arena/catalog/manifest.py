@@ -1,4 +1,4 @@
-"""The list of clips made elsewhere: one CSV row each."""
+"""Reads an import manifest: a CSV file that lists clips made elsewhere."""
 
 import csv
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from pathlib import Path
 
 from arena.errors import ProductionError
 
-REQUIRED = ("entrant", "prompt_id", "track", "path")  # `seed` may be given too
+REQUIRED = ("entrant", "prompt_id", "track", "path")  # `seed` is optional
 
 
 @dataclass(frozen=True)
 class ImportRow:
-    """One line of an import manifest."""
+    """One row of an import manifest; `number` counts rows from 1."""
 
     number: int
     entrant: str
@@ -22,10 +22,10 @@ class ImportRow:
 
 
 def read_manifest(path: Path) -> list[ImportRow]:
-    """The rows of an import manifest; a clip's path is relative to the manifest.
+    """Read an import manifest; paths of clips are relative to it.
 
     Raises:
-        ProductionError: naming the file, and the row (from 1) and column where there is one.
+        ProductionError: names the file and, where known, the row (from 1) and column.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -35,7 +35,7 @@ def read_manifest(path: Path) -> list[ImportRow]:
     except OSError as error:
         raise ProductionError(f"{path} cannot be read: {error.strerror}.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise ProductionError(f"{path} is no CSV table: {error}.") from error
+        raise ProductionError(f"{path} is not a CSV table: {error}.") from error
     if missing := [key for key in REQUIRED if key not in columns]:
         raise ProductionError(
             f"{path} has no column '{missing[0]}': a manifest needs entrant, prompt_id, "
@@ -45,7 +45,7 @@ def read_manifest(path: Path) -> list[ImportRow]:
     for number, record in enumerate(records, start=1):
         seed = (record.get("seed") or "0").strip()
         if not seed.isdigit():
-            raise ProductionError(f"{path}, row {number}: the seed '{seed}' is no whole number.")
+            raise ProductionError(f"{path}, row {number}: the seed '{seed}' is not a whole number.")
         empty = [key for key in REQUIRED if not record.get(key)]
         if empty:
             raise ProductionError(f"{path}, row {number}: the column '{empty[0]}' is empty.")

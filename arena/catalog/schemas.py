@@ -1,4 +1,4 @@
-"""What can be entered in the catalog: tracks, entrants and prompts, checked field by field."""
+"""Validated schemas of what the catalog holds: tracks, entrants and prompts, and their files."""
 
 import tomllib
 from datetime import date
@@ -9,25 +9,29 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from arena.errors import CatalogError
-from arena.models import OVERALL, Modality, Reveal
-from arena.voting.matchmaking import SAMPLERS
+from arena.models import KEY_LENGTH, NAME_LENGTH, OVERALL, SAMPLERS, Modality, Reveal
+from arena.validation import describe_key_error
+from ratings.model.outcomes import TIE_RULES
 
-NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+TRACK_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+PROMPT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PROMPT_COLUMNS = {"id", "text", "categories", "tracks", "source", "private"}
-# What `ratings` offers for ties; a track names one of them in its published rules.
-TIES = ("half", "davidson", "drop")
 TRUE_WORDS = {"1", "true", "yes"}
 FALSE_WORDS = {"", "0", "false", "no"}
 
+Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
+
 
 class Entry(BaseModel):
+    """A catalog entry: immutable, and without unknown keys."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class TrackEntry(Entry):
-    """A track file: the terms that are identical for every entrant."""
+    """A track file: the settings that are the same for every entrant."""
 
-    name: Annotated[str, Field(pattern=NAME, max_length=80)]
+    name: Annotated[str, Field(pattern=TRACK_NAME, max_length=KEY_LENGTH)]
     modality: Modality
     audio: bool
     width: Annotated[int, Field(ge=16, le=4096, multiple_of=2)]
@@ -40,11 +44,11 @@ class TrackEntry(Entry):
     reveal: Reveal = Reveal.AFTER_VOTE
     seeds: Annotated[int, Field(ge=1, le=1000)] = 1
     sampler: str = SAMPLERS[0]
-    ties: str = TIES[0]
+    ties: str = TIE_RULES[0]
 
     @model_validator(mode="before")
     @classmethod
-    def _watch_to_the_end(cls, values: dict[str, Any]) -> dict[str, Any]:
+    def _default_watch_time(cls, values: dict[str, Any]) -> dict[str, Any]:
         match values:
             case {"min_watch_ms": _}:
                 return values
@@ -60,27 +64,27 @@ class TrackEntry(Entry):
     @field_validator("ties")
     @classmethod
     def _known_ties(cls, value: str) -> str:
-        return _one_of(value, TIES)
+        return _one_of(value, TIE_RULES)
 
 
 class EntrantEntry(Entry):
-    """An entrant's specification, its backend's part kept as it is for the generator."""
+    """An entrant's specification; the generator validates its `backend`."""
 
-    slug: Annotated[str, Field(min_length=1, max_length=120)]
-    name: Annotated[str, Field(min_length=1, max_length=120)]
-    creator: Annotated[str, Field(min_length=1, max_length=120)]
+    slug: Name
+    name: Name
+    creator: Name
     release_date: date | None = None
-    licence: Annotated[str, Field(min_length=1, max_length=120)]
+    licence: Name
     tracks: Annotated[tuple[str, ...], Field(min_length=1)]
-    codename: Annotated[str, Field(min_length=1, max_length=120)] | None = None
+    codename: Name | None = None
     price_usd_per_minute: Annotated[float, Field(ge=0)] | None = None
     backend: dict[str, Any]
 
 
 class PromptEntry(Entry):
-    """One row of a prompt file. No tracks named means every track of fitting modality."""
+    """One row of a prompt file; without `tracks`, every track of a matching modality asks it."""
 
-    id: Annotated[str, Field(min_length=1, max_length=80, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    id: Annotated[str, Field(min_length=1, max_length=KEY_LENGTH, pattern=PROMPT_ID)]
     text: Annotated[str, Field(min_length=1, max_length=4000)]
     categories: tuple[str, ...] = ()
     tracks: tuple[str, ...] = ()
@@ -89,10 +93,13 @@ class PromptEntry(Entry):
 
     @field_validator("categories")
     @classmethod
-    def _plain_categories(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_categories(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for category in value:
             if category == OVERALL or ";" in category or not category.strip():
-                raise ValueError(f"'{category}' cannot be a category: choose a plain word")
+                raise ValueError(
+                    f"'{category}' cannot be a category: it must not be empty, '{OVERALL}', "
+                    "or contain a semicolon"
+                )
         return value
 
 
@@ -103,10 +110,10 @@ def _one_of(value: str, known: tuple[str, ...]) -> str:
 
 
 def read_track(path: Path) -> TrackEntry:
-    """A track file.
+    """Read a track file.
 
     Raises:
-        CatalogError: naming the file, the key and what is wrong with it.
+        CatalogError: names the file, the key and what is wrong with it.
     """
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -116,30 +123,14 @@ def read_track(path: Path) -> TrackEntry:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} is not TOML: {error}.") from error
     except ValidationError as error:
-        raise CatalogError(f"{path}: {explain(error)}.") from error
-
-
-def explain(error: ValidationError) -> str:
-    """The first thing that is wrong, as part of a sentence."""
-    # A misspelt key before the one that is missing for it.
-    first = min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
-    key = ".".join(str(part) for part in first["loc"]) or "the file"
-    if first["type"] == "missing":
-        return f"the key '{key}' is missing"
-    if first["type"] == "extra_forbidden":
-        return f"the key '{key}' is not known"
-    if first["type"] == "string_pattern_mismatch":
-        return (
-            f"{key} = {first['input']!r}: letters and digits, joined by hyphens, are what it may be"
-        )
-    return f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ')}"
+        raise CatalogError(f"{path}: {describe_key_error(error)}.") from error
 
 
 def read_prompts(path: Path) -> list[PromptEntry]:
-    """The prompts of a CSV or JSON-lines file; a source is relative to the file.
+    """Read the prompts of a CSV or JSON Lines file; paths in `source` are relative to the file.
 
     Raises:
-        CatalogError: naming the file, and the row (from 1) and column where there is one.
+        CatalogError: names the file and, where known, the row (from 1) and column.
     """
     frame = _read_table(path)
     if missing := {"id", "text"} - set(frame.columns):
@@ -148,7 +139,7 @@ def read_prompts(path: Path) -> list[PromptEntry]:
         )
     if unknown := set(frame.columns) - PROMPT_COLUMNS:
         raise CatalogError(
-            f"{path} has a column '{sorted(unknown)[0]}' that is not known: the columns are "
+            f"{path} has an unknown column '{sorted(unknown)[0]}': the columns are "
             "id, text, categories, tracks, source, private."
         )
     prompts: list[PromptEntry] = []
@@ -156,7 +147,7 @@ def read_prompts(path: Path) -> list[PromptEntry]:
         try:
             prompts.append(_prompt({str(key): value for key, value in record.items()}, path.parent))
         except ValidationError as error:
-            raise CatalogError(f"{path}, row {number}: {explain(error)}.") from error
+            raise CatalogError(f"{path}, row {number}: {describe_key_error(error)}.") from error
         except ValueError as error:
             raise CatalogError(f"{path}, row {number}: {error}.") from error
     _refuse_repeats(prompts, path)
@@ -174,33 +165,33 @@ def _read_table(path: Path) -> pd.DataFrame:
     except OSError as error:
         raise CatalogError(f"{path} cannot be read: {error.strerror or 'no such file'}.") from error
     except (ValueError, pd.errors.ParserError) as error:
-        raise CatalogError(f"{path} is no table of prompts: {str(error).strip()}.") from error
+        raise CatalogError(f"{path} is not a table of prompts: {str(error).strip()}.") from error
     return frame
 
 
 def _prompt(record: dict[str, Any], folder: Path) -> PromptEntry:
-    values = {key: value for key, value in record.items() if _is_given(value)}
+    values = {key: value for key, value in record.items() if _has_value(value)}
     for key in ("categories", "tracks"):
         if isinstance(values.get(key), str):
             values[key] = tuple(part.strip() for part in values[key].split(";") if part.strip())
     if "private" in values:
-        values["private"] = _truth(values["private"])
+        values["private"] = _parse_bool(values["private"])
     for key in ("id", "text"):
         if key in values:
             values[key] = str(values[key]).strip()
     if "source" in values:
         source = folder / str(values["source"])
         if not source.is_file():
-            raise ValueError(f"the source {source} is not there")
+            raise ValueError(f"the source {source} does not exist")
         values["source"] = str(source.absolute())
     return PromptEntry(**values)
 
 
-def _is_given(value: Any) -> bool:
+def _has_value(value: Any) -> bool:
     return isinstance(value, list | tuple) or (not pd.isna(value) and value != "")
 
 
-def _truth(value: Any) -> bool:
+def _parse_bool(value: Any) -> bool:
     word = str(value).strip().lower()
     if word not in TRUE_WORDS | FALSE_WORDS:
         raise ValueError(f"private = {value!r}: write true or false")
@@ -208,10 +199,11 @@ def _truth(value: Any) -> bool:
 
 
 def _refuse_repeats(prompts: list[PromptEntry], path: Path) -> None:
-    first: dict[str, int] = {}
+    first_row: dict[str, int] = {}
     for number, prompt in enumerate(prompts, start=1):
-        if prompt.id in first:
+        if prompt.id in first_row:
             raise CatalogError(
-                f"{path}, row {number}: the id '{prompt.id}' stands in row {first[prompt.id]} too."
+                f"{path}, row {number}: the id '{prompt.id}' was used in row "
+                f"{first_row[prompt.id]} already."
             )
-        first[prompt.id] = number
+        first_row[prompt.id] = number

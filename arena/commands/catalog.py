@@ -6,20 +6,21 @@ from typing import Annotated
 import typer
 
 from arena.catalog import catalog
+from arena.catalog.catalog import AddedEntrant, Change
 from arena.catalog.schemas import read_prompts, read_track
 from arena.commands.options import open_configured_arena
 from arena.commands.output import out, show_table
 from arena.context import utc_now
 from arena.text import pluralize
 
-tracks_app = typer.Typer(help="Tracks: pools of comparison with identical settings.")
-entrants_app = typer.Typer(help="Entrants: model versions as they compete.")
-prompts_app = typer.Typer(help="Prompts: what every entrant is asked.")
+tracks_app = typer.Typer(help="List and add tracks: pools of comparison with identical settings.")
+entrants_app = typer.Typer(help="List, add and retire entrants: model versions as they compete.")
+prompts_app = typer.Typer(help="List, import and retire prompts: what every entrant is asked.")
 
 
 @tracks_app.command("list")
 def list_tracks() -> None:
-    """List the tracks and their terms."""
+    """List the tracks and their settings."""
     columns = ("track", "audio", "size", "fps", "frames", "kbit/s", "bytes", "entrants", "prompts")
     with open_configured_arena().database.reading() as session:
         rows = [
@@ -35,16 +36,19 @@ def list_tracks() -> None:
 
 @tracks_app.command("add")
 def add_track(file: Annotated[Path, typer.Argument(help="The track's TOML file.")]) -> None:
-    """Enter a track; its terms never change afterwards."""
+    """Add a track; its settings never change afterwards."""
     entry = read_track(file)
     with open_configured_arena().database.writing() as session:
-        catalog.add_track(session, entry, now=utc_now())
-    out.print(f"The track {entry.name} is in.")
+        change = catalog.add_track(session, entry, now=utc_now()).change
+    if change is Change.ADDED:
+        out.print(f"Added the track {entry.name}. Next: `arena entrants add FILE`.")
+    else:
+        out.print(f"The track {entry.name} already exists, unchanged.")
 
 
 @entrants_app.command("list")
 def list_entrants() -> None:
-    """List the entrants by the names that the public sees."""
+    """List the entrants by their public names."""
     columns = ("slug", "model", "creator", "licence", "release date", "tracks", "retired")
     with open_configured_arena().database.reading() as session:
         rows = [
@@ -61,27 +65,41 @@ def list_entrants() -> None:
 
 @entrants_app.command("add")
 def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML file.")]) -> None:
-    """Enter a model version, after checking that its backend can serve its tracks."""
+    """Add a model version, after checking that its backend supports its tracks."""
     from arena import production
 
     arena = open_configured_arena()
     entry = production.read_entrant_file(file)
     with arena.database.writing() as session:
-        entrant, outcome = catalog.add_entrant(session, entry, now=utc_now())
-        production.check_entrant(entry, entrant.tracks)
-        shown = entrant.shown_name
-    out.print(f"{shown} {outcome}; `arena generate` makes its clips.")
+        added = catalog.add_entrant(session, entry, now=utc_now())
+        production.check_entrant(entry, added.entrant.tracks)
+        sentence = _describe(added)
+    out.print(f"{sentence} Next: `arena generate`.")
+
+
+def _describe(added: AddedEntrant) -> str:
+    name = added.entrant.shown_name
+    match added.change:
+        case Change.ADDED:
+            return f"Added {name}."
+        case Change.UPDATED:
+            changes = ["replaced its settings"] * added.new_settings
+            if added.new_tracks:
+                changes.append(f"entered it in {', '.join(added.new_tracks)}")
+            return f"Updated {name}: {' and '.join(changes)}."
+        case Change.UNCHANGED:
+            return f"{name} already exists, unchanged."
 
 
 @entrants_app.command("retire")
 def retire_entrant(
     entrant: Annotated[str, typer.Argument(help="Its slug, name or codename.")],
 ) -> None:
-    """Have an entrant compete no more; its clips and votes stay, and it stays listed."""
+    """Retire an entrant; its clips and votes stay, and it stays listed."""
     with open_configured_arena().database.writing() as session:
-        found = catalog.find_entrant(session, entrant)
-        active, shown = catalog.retire(session, found, now=utc_now()), found.shown_name
-    out.print(f"{shown} {'is retired' if active else 'was retired already'}.")
+        row = catalog.find_entrant(session, entrant)
+        was_active, name = catalog.retire(session, row, now=utc_now()), row.shown_name
+    out.print(f"Retired {name}." if was_active else f"{name} was already retired.")
 
 
 @prompts_app.command("list")
@@ -102,17 +120,23 @@ def list_prompts() -> None:
 def import_prompts(
     file: Annotated[Path, typer.Argument(help="A .csv or .jsonl file with id and text.")],
 ) -> None:
-    """Enter the prompts of a file, all of them or none."""
+    """Import the prompts of a file, all of them or none."""
     entries = read_prompts(file)
     with open_configured_arena().database.writing() as session:
-        came = catalog.import_prompts(session, entries, now=utc_now())
-    told = f"{pluralize(came.added, 'prompt')} new, {came.known:,} here already"
-    out.print(f"{told}{f', {came.widened:,} of them in more tracks now' * bool(came.widened)}.")
+        imported = catalog.import_prompts(session, entries, now=utc_now())
+    sentences = [f"Added {pluralize(imported.added, 'prompt')}."]
+    if imported.existing:
+        sentences.append(f"Already stored: {imported.existing:,}.")
+    if imported.updated:
+        sentences.append(f"Entered in further tracks: {imported.updated:,}.")
+    out.print(" ".join(sentences))
 
 
 @prompts_app.command("retire")
 def retire_prompt(prompt_id: Annotated[str, typer.Argument(help="Its id.")]) -> None:
-    """Have a prompt asked no more; its clips and votes stay."""
+    """Retire a prompt; its clips and votes stay."""
     with open_configured_arena().database.writing() as session:
-        active = catalog.retire(session, catalog.find_prompt(session, prompt_id), now=utc_now())
-    out.print(f"The prompt {prompt_id} {'is retired' if active else 'was retired already'}.")
+        prompt = catalog.find_prompt(session, prompt_id)
+        was_active = catalog.retire(session, prompt, now=utc_now())
+    name = f"the prompt {prompt_id}"
+    out.print(f"Retired {name}." if was_active else f"{name.capitalize()} was already retired.")

@@ -1,4 +1,4 @@
-"""The leaderboards of a release: today's are computed first, then all days' are read."""
+"""The leaderboards of a release: computes today's first, then reads those of all days."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,19 +9,17 @@ from sqlalchemy.orm import Session
 
 from arena.models import Snapshot, Standing, Track, Vote, VoterKind
 from arena.release.collect import instant
-from arena.standings.boards import VOTERS
+from arena.standings.boards import RATING_COLUMNS
 from arena.standings.standings import known_categories, rated_votes, take_snapshot
-
-_OF_STANDING = (
-    *("rating", "rating_lower", "rating_upper", "variance", "vote_count", "rank"),
-    *("rank_lower", "rank_upper", "wins", "losses", "ties", "both_bad", "win_rate", "status"),
-)
 
 
 def update_leaderboards(session: Session, tracks: Sequence[Track], *, now: datetime) -> int:
-    """Take today's snapshot of all that has votes or had one before; returns the watermark.
+    """Compute today's snapshot of every leaderboard that has votes or an earlier snapshot.
 
     The session must hold the write lock, so that all of them see the same votes.
+
+    Returns:
+        The watermark: the id of the newest vote.
     """
     for track in tracks:
         for voters in VoterKind:
@@ -46,7 +44,7 @@ def _has_any(session: Session, track: Track, *, voters: VoterKind, category: str
 
 
 def leaderboard_rows(session: Session, tracks: Sequence[Track]) -> list[dict[str, Any]]:
-    """One row for each snapshot and entrant, whose id stands in `model_name`."""
+    """Return one row per snapshot and entrant, with the entrant's id in `model_name`."""
     query = (
         select(Snapshot, Standing, Track.name)
         .join(Standing, Standing.snapshot_id == Snapshot.id)
@@ -63,11 +61,11 @@ def leaderboard_rows(session: Session, tracks: Sequence[Track]) -> list[dict[str
     return [
         {
             "model_name": standing.entrant_id,
-            **{name: getattr(standing, name) for name in _OF_STANDING},
+            **{name: getattr(standing, name) for name in RATING_COLUMNS},
             "category": snapshot.category,
             "leaderboard_publish_date": snapshot.published_on.isoformat(),
             "track": track,
-            "voters": VOTERS[snapshot.voters],
+            "voters": snapshot.voters.group.value,
             "watermark": snapshot.watermark,
             "computed_at": instant(snapshot.computed_at),
         }

@@ -8,7 +8,6 @@ from arena.errors import ReleaseError
 from arena.models import OVERALL, VoterKind
 from arena.release.collect import JOIN
 from arena.release.schema import SIMULATED, SKIPS, VOTES
-from arena.standings.boards import VOTERS
 from arena.standings.standings import WINNERS
 
 KIND_OF = {VOTES.name: VoterKind.PERSON, SIMULATED.name: VoterKind.SIMULATED}
@@ -121,7 +120,7 @@ def _check_watermarks(votes: list[Answer], tables: dict[str, Any]) -> None:
         key = (row["track"], row["voters"], row["category"])
         newest[key] = max(newest.get(key, 0), row["watermark"])
     for answer in votes:
-        voters = VOTERS[VoterKind(answer.row["voter_kind"])]
+        voters = VoterKind(answer.row["voter_kind"]).group.value
         for category in _categories(answer.row):
             watermark = newest.get((answer.row["track"], voters, category))
             if watermark is None:

@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-import os
 import secrets
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from sqlalchemy.orm import Session
 from arena.catalog.catalog import find_track, list_tracks
 from arena.database import Database
 from arena.errors import ReleaseError
+from arena.files import atomic_write
 from arena.media import MediaStore
 from arena.models import Track
 from arena.release.boards import leaderboard_rows, update_leaderboards
@@ -88,7 +87,7 @@ def export_release(
         raise ReleaseError("The clips cannot be written without the store that they are in.")
     folder = folder.absolute()
     _refuse_occupied(folder)
-    with _draft(folder) as draft:
+    with _new_folder(folder) as draft:
         with database.writing() as session:
             tracks = _tracks(session, track)
             watermark = update_leaderboards(session, tracks, now=now)
@@ -134,18 +133,15 @@ def _refuse_occupied(folder: Path) -> None:
 
 
 @contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
-    """A folder beside `folder` that takes its name at the end, or goes with all that is in it."""
-    draft = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.draft"
+def _new_folder(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder that becomes `folder` at the end, or is deleted on any error."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft.mkdir()
-        yield draft
-        os.replace(draft, folder)
+        with atomic_write(folder) as draft:
+            draft.mkdir()
+            yield draft
     except OSError as error:
         raise _unwritable(folder, error) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _unwritable(folder: Path, error: OSError) -> ReleaseError:

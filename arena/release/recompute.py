@@ -7,21 +7,19 @@ from typing import Any
 import pandas as pd
 
 from arena.errors import ReleaseError
-from arena.models import OVERALL, VoterKind
+from arena.models import OVERALL, VoterGroup
 from arena.release.collect import JOIN
 from arena.release.schema import SIMULATED, VOTES
-from arena.standings.boards import BOARD_COLUMNS, VOTERS
+from arena.standings.boards import COLUMN_TYPES, RATING_COLUMNS
 from arena.standings.standings import rate
 from ratings import RatingsError
 
-TABLE_OF = {VOTERS[VoterKind.PERSON]: VOTES.name, VOTERS[VoterKind.SIMULATED]: SIMULATED.name}
+TABLE_OF: dict[str, str] = {VoterGroup.PEOPLE: VOTES.name, VoterGroup.SIMULATED: SIMULATED.name}
 # Another machine's sums may round otherwise in the last digits; nothing else may differ.
 RELATIVE = 1e-6
 ABSOLUTE = 1e-6
-FRACTIONS = {"rating", "rating_lower", "rating_upper", "variance", "win_rate"}
 COUNTS_FIRST = sorted(
-    (name for name in BOARD_COLUMNS if name != "model"),
-    key=lambda name: (name in FRACTIONS, "rank" in name),
+    RATING_COLUMNS, key=lambda name: (COLUMN_TYPES[name] is float, "rank" in name)
 )
 
 Row = dict[str, Any]

@@ -6,6 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
+from arena.standings.boards import COLUMN_DESCRIPTIONS, COLUMN_TYPES
+
 
 class ColumnType(StrEnum):
     """What is in a column's cells. Any cell may be empty; a text is never an empty one."""
@@ -62,6 +64,14 @@ def _numbers(**meanings: str) -> tuple[Column, ...]:
 
 def _truths(**meanings: str) -> tuple[Column, ...]:
     return tuple(Column(name, ColumnType.BOOLEAN, meaning) for name, meaning in meanings.items())
+
+
+def _board_columns(*names: str) -> tuple[Column, ...]:
+    """Columns of a leaderboard, as `BoardRow` declares them."""
+    types = {int: ColumnType.INTEGER, float: ColumnType.NUMBER, str: ColumnType.TEXT}
+    return tuple(
+        Column(name, types[COLUMN_TYPES[name]], COLUMN_DESCRIPTIONS[name]) for name in names
+    )
 
 
 _VOTE_COLUMNS = (
@@ -213,39 +223,22 @@ CLIPS = TableSchema(
 )
 LEADERBOARD = TableSchema(
     "leaderboard",
-    "Every day's last leaderboard of each track, category and kind of voter: one row a model.",
+    "The last leaderboard of each day, track, category and group of voters: one row per model.",
     (
         *_texts(
             model_name="name in `models.*`",
-            organization="its maker; empty under a codename",
-            license="of the model",
+            organization="the model's creator; empty under a codename",
+            license="the model's licence",
         ),
-        *_numbers(
-            rating="Elo points, mean 1000; empty where it cannot be rated",
-            rating_lower="lower end of the 95% interval",
-            rating_upper="upper end of the 95% interval",
-            variance="Elo points squared",
-        ),
-        *_integers(
-            vote_count="its votes",
-            rank="1 + the models whose rating_lower exceeds its rating_upper",
-        ),
+        *_board_columns("rating", "rating_lower", "rating_upper", "variance", "vote_count", "rank"),
         *_texts(
-            category="of prompts, or `overall`",
+            category="of the prompts, or `overall`",
             leaderboard_publish_date="the day, ISO 8601, UTC",
             track="name in `tracks.*`",
             voters="`people` or `simulated`",
         ),
-        *_integers(
-            rank_lower="best rank of its set; all sets hold jointly",
-            rank_upper="worst rank of its set",
-            wins="votes for it",
-            losses="votes for the other",
-            ties="votes `tie`",
-            both_bad="votes `both_bad`, rated as ties",
-        ),
-        *_numbers(win_rate="(wins + ties / 2 + both_bad / 2) / vote_count"),
-        *_texts(status="`ok`, `preliminary`, `disconnected`, `undefeated` or `winless`"),
+        *_board_columns("rank_lower", "rank_upper", "wins", "losses", "ties", "both_bad"),
+        *_board_columns("win_rate", "status"),
         *_integers(watermark="computed from the votes up to this id"),
         *_texts(computed_at="ISO 8601, UTC"),
     ),

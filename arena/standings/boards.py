@@ -1,37 +1,39 @@
-"""A leaderboard as it is shown: its rows, and the forms it takes for people and programs."""
+"""A leaderboard as data: its rows and columns, and its formats for people and programs."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pandas as pd
 
-import ratings
-from arena.models import VoterKind
-
-VOTERS = {VoterKind.PERSON: "people", VoterKind.SIMULATED: "simulated"}
+from arena.models import OVERALL, VoterKind
 
 
 @dataclass(frozen=True)
 class BoardRow:
-    """One entrant's place; ratings in Elo points, None where it cannot be rated."""
+    """One entrant's row of a leaderboard: the one declaration of its columns.
 
-    rank: int | None
-    rank_lower: int | None
-    rank_upper: int | None
-    model: str
-    rating: float | None
-    rating_lower: float | None
-    rating_upper: float | None
-    variance: float | None
-    vote_count: int
-    wins: int
-    losses: int
-    ties: int
-    both_bad: int
-    win_rate: float | None
-    status: str
+    The fields with a description are the published columns, those of `ratings.COLUMNS`; files,
+    snapshots and the data dictionary derive names, types and descriptions from here. Ratings are
+    in Elo points and None where an entrant cannot be rated.
+    """
+
+    rank: Annotated[int | None, "1 + the models whose rating_lower exceeds this rating_upper"]
+    rank_lower: Annotated[int | None, "best rank in the model's set; all sets hold jointly"]
+    rank_upper: Annotated[int | None, "worst rank in the model's set"]
+    model: Annotated[str, "name in `models.*`"]
+    rating: Annotated[float | None, "Elo points, mean 1000; empty if the model cannot be rated"]
+    rating_lower: Annotated[float | None, "lower end of the 95% interval"]
+    rating_upper: Annotated[float | None, "upper end of the 95% interval"]
+    variance: Annotated[float | None, "in Elo points squared"]
+    vote_count: Annotated[int, "number of votes on the model"]
+    wins: Annotated[int, "votes for the model"]
+    losses: Annotated[int, "votes for the other model"]
+    ties: Annotated[int, "votes `tie`"]
+    both_bad: Annotated[int, "votes `both_bad`, rated as ties"]
+    win_rate: Annotated[float | None, "(wins + ties / 2 + both_bad / 2) / vote_count"]
+    status: Annotated[str, "`ok`, `preliminary`, `disconnected`, `undefeated` or `winless`"]
     creator: str | None
     licence: str
     release_date: str | None
@@ -39,9 +41,21 @@ class BoardRow:
     retired: bool
 
 
+# Published columns, in order, with their descriptions and their types without None.
+COLUMN_DESCRIPTIONS: dict[str, str] = {}
+COLUMN_TYPES: dict[str, type] = {}
+for _name, _hint in get_type_hints(BoardRow, include_extras=True).items():
+    if get_origin(_hint) is Annotated:
+        _type, COLUMN_DESCRIPTIONS[_name] = get_args(_hint)
+        COLUMN_TYPES[_name] = (get_args(_type) or (_type,))[0]
+BOARD_COLUMNS = list(COLUMN_DESCRIPTIONS)
+RATING_COLUMNS = [name for name in BOARD_COLUMNS if name != "model"]  # what a snapshot stores
+INTEGER_COLUMNS = [name for name, kind in COLUMN_TYPES.items() if kind is int]
+
+
 @dataclass(frozen=True)
 class PairRecord:
-    """How the votes between two models went: `wins` of model_a, of `votes` in all."""
+    """The votes between two models: `wins` are those for model_a, out of `votes`."""
 
     model_a: str
     model_b: str
@@ -54,7 +68,7 @@ class PairRecord:
 
 @dataclass(frozen=True)
 class Board:
-    """A leaderboard with everything needed to compute it again."""
+    """A leaderboard with everything needed to recompute it."""
 
     track: str
     category: str
@@ -66,20 +80,14 @@ class Board:
     rows: list[BoardRow]
 
 
-BOARD_COLUMNS = list(ratings.COLUMNS)
-WHOLE_COLUMNS = [
-    *("rank", "rank_lower", "rank_upper", "vote_count", "wins", "losses", "ties", "both_bad"),
-]
-
-
 def board_frame(board: Board) -> pd.DataFrame:
-    """The contract's columns, one row per model."""
+    """Return the published columns, one row per model."""
     frame = pd.DataFrame([asdict(row) for row in board.rows], columns=BOARD_COLUMNS)
-    return frame.astype(dict.fromkeys(WHOLE_COLUMNS, "Int64"))
+    return frame.astype(dict.fromkeys(INTEGER_COLUMNS, "Int64"))
 
 
 def boards_frame(boards: Sequence[Board], *, with_track: bool) -> pd.DataFrame:
-    """Several boards below each other, each row led by its track where that is asked for."""
+    """Concatenate several boards; with `with_track` the first column names each row's track."""
     frames = [board_frame(board) for board in boards]
     if with_track:
         for frame, board in zip(frames, boards, strict=True):
@@ -88,27 +96,30 @@ def boards_frame(boards: Sequence[Board], *, with_track: bool) -> pd.DataFrame:
 
 
 def board_document(board: Board) -> dict[str, Any]:
-    """The board as JSON takes it: what it was computed from, then its rows."""
+    """Return the board as JSON-compatible values: what it was computed from, then its rows."""
     return asdict(board) | {
-        "voters": VOTERS[board.voters],
+        "voters": board.voters.group.value,
         "computed_at": board.computed_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
 
 
 def board_cells(board: Board) -> tuple[str, list[str], list[list[object]]]:
-    """Title, columns and rows for a terminal."""
+    """Return title, column headings and rows for a terminal."""
     who = "people" if board.voters is VoterKind.PERSON else "SIMULATED voters, not people"
-    about = "" if board.category == "overall" else f", category {board.category}"
+    category = "" if board.category == OVERALL else f", category {board.category}"
     title = (
-        f"{board.track}{about}: {board.votes} votes of {who}, up to vote {board.watermark}; "
+        f"{board.track}{category}: {board.votes:,} votes by {who}, up to vote {board.watermark}; "
         f"Bradley-Terry, ties {board.parameters['ties']}, "
         f"{board.parameters['confidence']:.0%} intervals"
     )
     columns = ["rank", "ranks", "model", "Elo", "interval", "votes", "won", "lost", "tied", "bad"]
     rows: list[list[object]] = [
         [
-            *(row.rank, _span(row.rank_lower, row.rank_upper), row.model),
-            *(_whole(row.rating), _span(_whole(row.rating_lower), _whole(row.rating_upper))),
+            *(row.rank, _interval(row.rank_lower, row.rank_upper), row.model),
+            *(
+                _rounded(row.rating),
+                _interval(_rounded(row.rating_lower), _rounded(row.rating_upper)),
+            ),
             *(row.vote_count, row.wins, row.losses, row.ties, row.both_bad),
             None if row.win_rate is None else f"{row.win_rate:.1%}",
             row.status,
@@ -118,9 +129,9 @@ def board_cells(board: Board) -> tuple[str, list[str], list[list[object]]]:
     return title, [*columns, "win rate", "status"], rows
 
 
-def _whole(value: float | None) -> int | None:
+def _rounded(value: float | None) -> int | None:
     return None if value is None else round(value)
 
 
-def _span(lower: int | None, upper: int | None) -> str | None:
+def _interval(lower: int | None, upper: int | None) -> str | None:
     return None if lower is None or upper is None else f"{lower} to {upper}"

@@ -29,7 +29,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
-from arena.standings.boards import BOARD_COLUMNS, Board, BoardRow, PairRecord
+from arena.standings.boards import BOARD_COLUMNS, RATING_COLUMNS, Board, BoardRow, PairRecord
 
 CONFIDENCE = 0.95
 BOTH_BAD = "tie"  # counted as half a win to each; its own column shows how often
@@ -264,7 +264,7 @@ def _board(snapshot: Snapshot) -> Board:
 def _row(standing: Standing) -> BoardRow:
     entrant = standing.entrant
     return BoardRow(
-        **{name: getattr(standing, name) for name in BOARD_COLUMNS if name != "model"},
+        **{name: getattr(standing, name) for name in RATING_COLUMNS},
         model=entrant.shown_name,
         creator=entrant.shown_creator,
         licence=entrant.licence,

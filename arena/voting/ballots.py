@@ -259,7 +259,7 @@ def cast_vote(
         choice=vote.choice,
         receipt=vote.receipt,
         watch_checked=watch_checked,
-        status="skipped" if vote.choice is Choice.SKIP else "counted",
+        status=vote.status.value,
         reveal=reveal(battle, vote),
         next=_describe(session, upcoming, rules) if upcoming else None,
     )

@@ -13,10 +13,18 @@ from itertools import combinations
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from arena.models import Battle, Clip, ClipStatus, Entrant, Prompt, PromptCategory, Track
+from arena.models import (
+    SAMPLERS,
+    Battle,
+    Clip,
+    ClipStatus,
+    Entrant,
+    Prompt,
+    PromptCategory,
+    Track,
+)
 
-UNIFORM = "uniform"
-SAMPLERS = (UNIFORM,)
+(UNIFORM,) = SAMPLERS
 
 # Made once: a new alias in each query would be compiled anew each time.
 CLIP_A, CLIP_B = aliased(Clip), aliased(Clip)

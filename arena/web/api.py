@@ -10,9 +10,9 @@ from starlette.exceptions import HTTPException
 from arena.catalog import catalog
 from arena.context import Arena, utc_now
 from arena.errors import MalformedVote
-from arena.models import OVERALL, Choice
+from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
-from arena.standings.boards import VOTERS, Board, board_document, board_frame
+from arena.standings.boards import Board, board_document, board_frame
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.voting import ballots
 from arena.voting.limits import Rules
@@ -37,7 +37,6 @@ from arena.web.schemas import (
 BODY_BYTES = 16 * 1024  # a vote is some hundred bytes
 PRIVATE = {"Cache-Control": "no-store"}
 CSV_DECIMALS = "%.6f"
-VOTER_KINDS = {word: kind for kind, word in VOTERS.items()}
 
 
 def _voter_key(request: Request) -> str:
@@ -73,7 +72,7 @@ def read_vote(body: bytes) -> VoteForm | MalformedVote:
 
 def _csv(board: Board) -> Response:
     text = board_frame(board).to_csv(index=False, float_format=CSV_DECIMALS)
-    name = f"leaderboard-{board.track}-{board.category}-{VOTERS[board.voters]}.csv"
+    name = f"leaderboard-{board.track}-{board.category}-{board.voters.group}.csv"
     return Response(
         text,
         media_type="text/csv; charset=utf-8",
@@ -140,7 +139,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
     def get_leaderboard(
         track: str,
         category: str = OVERALL,
-        voters: Literal["people", "simulated"] = "people",
+        voters: VoterGroup = VoterGroup.PEOPLE,
         format: Literal["json", "csv"] = "json",
     ) -> Response | dict[str, Any]:
         """Ratings, 95% intervals, ranks and counts, at most a minute behind the votes."""
@@ -148,7 +147,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
             arena.database,
             track_name=track,
             category=category,
-            voters=VOTER_KINDS[voters],
+            voters=voters.kind,
             now=utc_now(),
         )
         return _csv(board) if format == "csv" else JSONResponse(board_document(board))

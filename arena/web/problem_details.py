@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
 from arena.errors import ArenaError, StoreUnavailable, TooEarly, TooMany
+from arena.validation import first_problem
 
 MEDIA_TYPE = "application/problem+json"
 STORE_RETRY_S = 2
@@ -68,9 +69,8 @@ def describe_validation_error(errors: list[Any]) -> str:
     """The first of pydantic's complaints as a sentence."""
     if not errors:
         return "The request cannot be read."
-    place = ".".join(str(part) for part in errors[0]["loc"] if part not in ("body", "query"))
-    message = str(errors[0]["msg"]).removeprefix("Value error, ")
-    return f"{place}: {message}." if place else f"{message}."
+    found = first_problem(errors, ignore=frozenset({"body", "query"}))
+    return f"{found.location}: {found.message}." if found.location else f"{found.message}."
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:

@@ -158,7 +158,7 @@ def vote_response(cast: CastVote, *, clip_urls: ClipUrls, voter_key: str) -> Vot
 
 def receipt_response(vote: Vote) -> ReceiptResponse:
     return ReceiptResponse(
-        status="skipped" if vote.choice is Choice.SKIP else "counted",
+        status=vote.status.value,
         vote_id=vote.id,
         track=vote.battle.track.name,
         cast_at=utc_text(vote.cast_at),

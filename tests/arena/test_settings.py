@@ -46,8 +46,16 @@ def test_a_rate_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, text: str
     monkeypatch.setenv("ARENA_RATE_LIMIT", text)
     with pytest.raises(ConfigurationError, match="ARENA_RATE_LIMIT"):
         load_settings()
-    with pytest.raises(ValueError, match="no limit"):
+    with pytest.raises(ValueError, match="is not a limit"):
         parse_rate_limit(text)
+
+
+def test_the_reserved_admin_token_is_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("ARENA_ADMIN_TOKEN=from-file\n")
+    monkeypatch.setenv("ARENA_ADMIN_TOKEN", "from-environment")
+    assert load_settings() == Settings(_env_file=None)
 
 
 @pytest.mark.parametrize("secret", ["changethis", "short"])

@@ -9,9 +9,9 @@ import streamlit as st
 from arena.catalog import catalog
 from arena.context import utc_now
 from arena.errors import ArenaError
-from arena.models import OVERALL, VoterKind
+from arena.models import OVERALL, VoterGroup, VoterKind
 from arena.standings import standings
-from arena.standings.boards import VOTERS, Board, PairRecord
+from arena.standings.boards import Board, PairRecord
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.text import pluralize, track_label
 from arena.voting.matchmaking import is_active
@@ -20,7 +20,6 @@ from arena.web.charts import pair_chart, rating_chart
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
 
-KINDS = {word: kind for kind, word in VOTERS.items()}
 VOTER_LABELS = {"people": "People", "simulated": "Simulated"}
 STALE_AFTER_S = 5  # readers of one moment share one look at the store
 
@@ -46,7 +45,7 @@ def _board(track: str, category: str, voters: str) -> Board:
         get_arena().database,
         track_name=track,
         category=category,
-        voters=KINDS[voters],
+        voters=VoterGroup(voters).kind,
         now=utc_now(),
     )
 
@@ -55,7 +54,7 @@ def _board(track: str, category: str, voters: str) -> Board:
 @st.cache_data(max_entries=256, show_spinner=False)
 def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
     return standings.pair_records(
-        get_arena().database, track_name=track, category=category, voters=KINDS[voters]
+        get_arena().database, track_name=track, category=category, voters=VoterGroup(voters).kind
     )
 
 
@@ -167,7 +166,7 @@ def _provenance(board: Board) -> str:
     query = {
         "track": board.track,
         "category": board.category,
-        "voters": VOTERS[board.voters],
+        "voters": board.voters.group.value,
         "format": "csv",
     }
     csv = f"/api/v1/leaderboard?{urlencode(query)}"

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from arena.catalog import catalog
+from arena.catalog.catalog import Change
 from arena.catalog.schemas import PromptEntry, read_prompts, read_track
 from arena.database import Database
 from arena.errors import CatalogError, NotFound
@@ -40,7 +41,7 @@ def test_the_watch_time_defaults_to_the_clips_length(tmp_path: Path) -> None:
     ("edit", "sentence"),
     [
         (lambda text: text.replace("fps = 24\n", ""), "'fps' is missing"),
-        (lambda text: text + "colour = 1\n", "'colour' is not known"),
+        (lambda text: text + "colour = 1\n", "'colour' is unknown"),
         (lambda text: text.replace("fps = 24", "fps = 0"), "fps = 0"),
         (lambda text: text.replace('"half"', '"thirds"'), "ties"),
         (lambda text: "name = ", "not TOML"),
@@ -57,11 +58,12 @@ def test_a_wrong_track_file_is_named_with_its_key(
     assert "\n" not in str(refused.value)
 
 
-def test_entering_the_same_again_changes_nothing(arena_database: Database) -> None:
+def test_adding_the_same_entries_again_changes_nothing(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        catalog.add_track(session, track_entry(), now=START)
+        assert catalog.add_track(session, track_entry(), now=START).change is Change.UNCHANGED
         for name in NAMES:
-            catalog.add_entrant(session, entrant_entry(name), now=START)
+            again = catalog.add_entrant(session, entrant_entry(name), now=START)
+            assert again.change is Change.UNCHANGED
         assert len(catalog.list_tracks(session)) == 2
         assert len(catalog.list_entrants(session)) == len(NAMES)
 
@@ -91,12 +93,13 @@ def test_another_version_needs_another_name(arena_database: Database) -> None:
 def test_a_mistake_can_be_mended_while_no_clip_was_made_with_it(arena_database: Database) -> None:
     wrong = entrant_entry("Dogwood", codename="Grey Mare")
     with arena_database.writing() as session:
-        assert catalog.add_entrant(session, wrong, now=START).outcome == "is in"
+        assert catalog.add_entrant(session, wrong, now=START).change is Change.ADDED
         session.add(failed_clip(session, "dogwood"))
     right = entrant_entry("Dogwood", codename="Grey Colt", licence="GPL-3.0")
     with arena_database.writing() as session:
-        assert catalog.add_entrant(session, right, now=START).outcome == "has other settings now"
-        assert catalog.add_entrant(session, right, now=START).outcome == "was here already"
+        corrected = catalog.add_entrant(session, right, now=START)
+        assert (corrected.change, corrected.new_settings) == (Change.UPDATED, True)
+        assert catalog.add_entrant(session, right, now=START).change is Change.UNCHANGED
         assert catalog.find_entrant(session, "Grey Colt").licence == "GPL-3.0"
     taken = entrant_entry("Dogwood", codename="Alder")
     with pytest.raises(CatalogError, match="taken"), arena_database.writing() as session:
@@ -161,7 +164,7 @@ def test_an_entrant_is_found_by_slug_name_or_codename(arena_database: Database, 
         ("id,words\n1,hello\n", "no column 'text'"),
         ("id,text,mood\n1,hello,sad\n", "column 'mood'"),
         ("id,text\n1,\n", "row 1: the key 'text' is missing"),
-        ("id,text\n1,a\n1,b\n", "row 2: the id '1' stands in row 1"),
+        ("id,text\n1,a\n1,b\n", "row 2: the id '1' was used in row 1"),
         ("id,text,private\n1,a,perhaps\n", "row 1: private"),
         ("id,text,source\n1,a,nowhere.png\n", "row 1: the source"),
     ],

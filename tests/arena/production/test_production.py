@@ -196,7 +196,7 @@ def test_new_terms_are_rendered_from_masters_and_no_model_runs(
         small = track_entry(
             "tinier-audio", modality="text-to-video", width=32, height=32, frames=12
         )
-        track = catalog.add_track(session, small, now=START)
+        track = catalog.add_track(session, small, now=START).track
         for entrant in catalog.list_entrants(session):
             entrant.tracks.append(track)
         for prompt in catalog.list_prompts(session):

@@ -76,7 +76,7 @@ def test_a_failure_leaves_nothing_behind(
     arena_database: Database, tmp_path: Path, store: MediaStore
 ) -> None:
     before = sorted(tmp_path.iterdir())
-    with pytest.raises(NotFound, match="gone from the store"):
+    with pytest.raises(NotFound, match="missing from the media store"):
         release(arena_database, tmp_path / "release", store=store, with_media=True)
     assert [path for path in sorted(tmp_path.iterdir()) if "release" in path.name] == []
     assert set(before) <= set(tmp_path.iterdir())
