@@ -1,7 +1,14 @@
-"""The leaderboard: ratings, intervals, ranks, counts and a status for every model."""
+"""Compute a leaderboard: ratings, intervals, ranks, counts and a status for every model.
+
+`compute_leaderboard` returns a typed `Leaderboard`, which the command line uses. The published
+function `leaderboard` returns its table: callers index, filter and save it as any DataFrame, which
+a wrapper that imitates a DataFrame would support only in part. The `attrs` of the table are a copy
+of the parameters, for reading only.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -10,36 +17,137 @@ from numpy.typing import NDArray
 from ratings.arrays import Floats, Mask
 from ratings.errors import OptionError
 from ratings.inference.ranks import interval_ranks, rank_sets
-from ratings.inference.uncertainty import DEFAULT_ROUNDS, intervals
-from ratings.model.bradley_terry import bradley_terry, place_on_scale, unrated_reason
+from ratings.inference.uncertainty import DEFAULT_ROUNDS, Intervals, intervals
+from ratings.model.bradley_terry import BradleyTerry, bradley_terry, place_on_scale, unrated_reason
 from ratings.model.connectivity import largest_component
 from ratings.model.elo import INITIAL, K, elo
 from ratings.model.outcomes import Rules, win_matrix
+from ratings.schema import COLUMNS, METHODS
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import Cluster
 from ratings.votes.columns import Outcome
 
-COLUMNS = (
-    "rank",
-    "rank_lower",
-    "rank_upper",
-    "model",
-    "rating",
-    "rating_lower",
-    "rating_upper",
-    "variance",
-    "vote_count",
-    "wins",
-    "losses",
-    "ties",
-    "both_bad",
-    "win_rate",
-    "status",
-)
-METHODS = ("bt", "elo")
-PRELIMINARY_VOTES = 100  # below it a rating is shown as not settled yet
+PRELIMINARY_VOTES = 100  # models with fewer votes are "preliminary"
 _RANKS = ("rank", "rank_lower", "rank_upper")
 _UNRATED_ORDER = ("undefeated", "disconnected", "winless")
+
+
+@dataclass(frozen=True)
+class LeaderboardOptions:
+    """What a leaderboard is computed with; `leaderboard` documents each option."""
+
+    method: str = "bt"
+    ties: str = "half"
+    both_bad: str = "tie"
+    confidence: float = 0.95
+    cluster: Cluster = None
+    anchors: Mapping[str, float] = field(default_factory=dict)
+    rounds: int | None = None
+    side: bool = False
+    covariates: Sequence[str] = ()
+    prior_sd: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise OptionError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
+        if self.method == "elo" and (
+            self.side
+            or self.covariates
+            or any(option is not None for option in (self.prior_sd, self.rounds, self.cluster))
+        ):
+            raise OptionError(
+                "sequential Elo has no side effect, covariates, prior, bootstrap or clusters: "
+                "leave them out, or use method bt"
+            )
+
+
+class Effect(NamedTuple):
+    """A parameter other than a rating, with its interval, in Elo points."""
+
+    effect: str
+    estimate: float
+    lower: float
+    upper: float
+    variance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Leaderboard:
+    """A leaderboard and everything it was computed with.
+
+    Attributes:
+        frame: one row per model, best first, with the columns `COLUMNS`; its `attrs` are a copy of
+            `parameters()`.
+        options: the options as requested.
+        tie_parameter: Davidson's nu or Rao and Kupper's theta; None under the other rules.
+        cluster: the columns that intervals are clustered by, joined by " and "; None: by vote.
+        cluster_note: why a requested column was not used; None: it was.
+        intervals: "sandwich" or "bootstrap"; None for Elo, which has no intervals.
+        rounds: bootstrap rounds; 0 for the sandwich.
+        rounds_left_out: bootstrap rounds without finite ratings.
+        effects: side advantage, covariates and the rating of "neither", as far as estimated.
+        unrated_reason: why no model is rated; None if any is.
+    """
+
+    frame: pd.DataFrame
+    options: LeaderboardOptions
+    tie_parameter: float | None = None
+    cluster: str | None = None
+    cluster_note: str | None = None
+    intervals: str | None = None
+    rounds: int = 0
+    rounds_left_out: int = 0
+    effects: tuple[Effect, ...] = ()
+    unrated_reason: str | None = None
+
+    @property
+    def method(self) -> str:
+        """The rating method, "bt" or "elo"."""
+        return self.options.method
+
+    @property
+    def rules(self) -> Rules:
+        """How ties and "both bad" count."""
+        return Rules(self.options.ties, self.options.both_bad)
+
+    def parameters(self) -> dict[str, Any]:
+        """Every parameter used, as plain values by name: what `frame.attrs` holds a copy of."""
+        options = self.options
+        shared = {
+            "method": options.method,
+            "ties": options.ties,
+            "both_bad": options.both_bad,
+            "anchors": dict(options.anchors),
+        }
+        if options.method == "elo":
+            return shared | {"k": K, "initial": INITIAL}
+        return shared | {
+            "tie_parameter": self.tie_parameter,
+            "confidence": options.confidence,
+            "cluster": self.cluster,
+            "cluster_note": self.cluster_note,
+            "intervals": self.intervals,
+            "rounds": self.rounds,
+            "rounds_left_out": self.rounds_left_out,
+            "effects": [effect._asdict() for effect in self.effects],
+            "prior_sd": options.prior_sd,
+            "unrated_reason": self.unrated_reason,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class LeaderboardGroups:
+    """One leaderboard per value of a column.
+
+    Attributes:
+        frame: the leaderboards one below the other, with the column in front.
+        column: the column of the votes.
+        boards: the leaderboards by value, in the order of `frame`.
+    """
+
+    frame: pd.DataFrame
+    column: str
+    boards: dict[str, Leaderboard]
 
 
 def leaderboard(
@@ -56,155 +164,173 @@ def leaderboard(
     covariates: Sequence[str] = (),
     prior_sd: float | None = None,
 ) -> pd.DataFrame:
-    """One row a model, best first, with the columns of `COLUMNS`.
+    """One row per model, best first, with the columns `COLUMNS`.
 
-    What cannot be rated has empty cells (NaN, or NA in the ranks) and a status that says why;
-    no number of votes, none included, is an error. `attrs` carries every parameter used.
+    A model that cannot be rated has empty cells (NaN, or NA in the ranks) and a status that says
+    why. Any number of votes is accepted, including none. `attrs` carries every parameter used.
 
     Args:
         battles: the votes.
         method: "bt" (Bradley-Terry), or "elo" (sequential; no intervals and no rank sets).
         ties: see `bradley_terry`.
-        both_bad: as a "tie", or "drop", or "own".
-        confidence: of each interval by itself, and of all rank sets jointly.
+        both_bad: count "both bad" as a "tie", "drop" it, or model it as its "own" outcome.
+        confidence: level of each interval by itself, and of all rank sets jointly.
         cluster: see `intervals`.
-        anchors: ratings to hold, by model; the mean of several is held.
-        rounds: intervals from a bootstrap of so many rounds instead of the sandwich.
+        anchors: ratings to fix, by model; with several, their mean is fixed.
+        rounds: compute intervals from this many bootstrap rounds instead of the sandwich.
         side: see `bradley_terry`.
         covariates: see `bradley_terry`.
-        prior_sd: see `bradley_terry`; the status still says what the votes alone can rate.
+        prior_sd: see `bradley_terry`; the status still depends on the votes alone.
+
+    Raises:
+        OptionError: an unknown option, or one that these votes or this method do not support.
     """
-    if method not in METHODS:
-        raise OptionError(f"method must be one of {', '.join(METHODS)}, not {method!r}")
-    board = _count(battles)
-    parameters: dict[str, Any] = {
-        "method": method,
-        "ties": ties,
-        "both_bad": both_bad,
-        "anchors": dict(anchors or {}),
-    }
-    if method == "elo":
-        others = (prior_sd, rounds, cluster)
-        if side or covariates or any(each is not None for each in others):
-            raise OptionError(
-                "sequential Elo has no side effect, covariates, prior, bootstrap or clusters: "
-                "leave them out, or take method bt"
-            )
-        ratings = elo(battles, ties=ties, both_bad=both_bad)
-        if anchors:
-            ratings = place_on_scale(ratings, anchors)
-        board["rating"] = ratings.to_numpy()
-        board["rank"] = board["rating"].rank(method="min", ascending=False)
-        connected = largest_component(_points(battles, ties, both_bad))
-        parameters |= {"k": K, "initial": INITIAL}
-    else:
-        fit = bradley_terry(
-            battles,
-            ties,
-            both_bad=both_bad,
-            anchors=anchors,
-            side=side,
-            covariates=covariates,
-            prior_sd=prior_sd,
-        )
-        spread = intervals(
-            battles,
-            fit,
-            confidence=confidence,
-            cluster=cluster,
-            method="sandwich" if rounds is None else "bootstrap",
-            rounds=DEFAULT_ROUNDS if rounds is None else rounds,
-        )
-        board["rating"] = fit.ratings.to_numpy()
-        board["rating_lower"] = spread.lower.to_numpy()
-        board["rating_upper"] = spread.upper.to_numpy()
-        board["variance"] = spread.variance.to_numpy()
-        is_rated = fit.ratings.notna().to_numpy()
-        rated = board.loc[is_rated]
-        board.loc[is_rated, "rank"] = interval_ranks(
-            rated["rating_lower"].to_numpy(), rated["rating_upper"].to_numpy()
-        )
-        best, worst = rank_sets(
-            rated["rating"].to_numpy(),
-            spread.covariance.to_numpy(),
-            confidence=confidence,
-            df=float(spread.df.min()) if len(rated) else np.inf,
-        )
-        board.loc[is_rated, "rank_lower"] = best
-        board.loc[is_rated, "rank_upper"] = worst
-        connected = is_rated
-        if prior_sd is not None:
-            connected = largest_component(_points(battles, ties, both_bad))
-        parameters |= {
-            "tie_parameter": None if np.isnan(fit.tie_parameter) else fit.tie_parameter,
-            "confidence": confidence,
-            "cluster": spread.cluster,
-            "cluster_note": spread.cluster_note,
-            "intervals": spread.method,
-            "rounds": spread.rounds,
-            "rounds_left_out": spread.left_out,
-            "effects": spread.effects.reset_index().to_dict("records"),
-            "prior_sd": prior_sd,
-            "unrated_because": unrated_reason(battles, fit),
-        }
-    board["status"] = _statuses(battles, connected, ties, both_bad)
-    board = _order(board)[list(COLUMNS)].astype(dict.fromkeys(_RANKS, "Int64"))
-    board.attrs.update(parameters)
-    return board
+    options = LeaderboardOptions(
+        method=method,
+        ties=ties,
+        both_bad=both_bad,
+        confidence=confidence,
+        cluster=cluster,
+        anchors=dict(anchors or {}),
+        rounds=rounds,
+        side=side,
+        covariates=covariates,
+        prior_sd=prior_sd,
+    )
+    return compute_leaderboard(battles, options).frame
 
 
 def leaderboard_by(frame: pd.DataFrame, column: str, **options: Any) -> pd.DataFrame:
-    """A leaderboard for each value of a column, under each other, with that column in front.
+    """One leaderboard per value of a column, one below the other, with that column in front.
 
     Args:
-        frame: as `Battles.from_frame` takes it.
+        frame: a table of votes, as for `Battles.from_frame`.
         column: such as `track` or `language`.
-        **options: as `leaderboard` takes them.
+        **options: as for `leaderboard`.
 
     Returns:
-        The rows; in `attrs` every parameter that all boards share, `by`, the column, and in
-        `groups`, by value, the parameters in which they differ, such as `effects`.
+        The rows. `attrs` holds the parameters that all leaderboards share, the column as `by`, and
+        under `groups`, by value, the parameters that differ, such as `effects`.
+    """
+    return compute_leaderboards(frame, column, LeaderboardOptions(**options)).frame
+
+
+def compute_leaderboard(battles: Battles, options: LeaderboardOptions | None = None) -> Leaderboard:
+    """The leaderboard of all votes, with everything it was computed with.
+
+    Args:
+        battles: the votes.
+        options: see `leaderboard`; None: the defaults.
+
+    Raises:
+        OptionError: see `leaderboard`.
+    """
+    options = options or LeaderboardOptions()
+    result = _rate_elo(battles, options) if options.method == "elo" else _rate(battles, options)
+    result.frame.attrs.update(result.parameters())
+    return result
+
+
+def compute_leaderboards(
+    frame: pd.DataFrame, column: str, options: LeaderboardOptions | None = None
+) -> LeaderboardGroups:
+    """One leaderboard per value of a column.
+
+    Args:
+        frame: a table of votes, as for `Battles.from_frame`.
+        column: such as `track` or `language`.
+        options: see `leaderboard`; None: the defaults.
+
+    Raises:
+        OptionError: see `leaderboard`; or the column is missing or is a leaderboard's own.
     """
     if column in COLUMNS:
-        raise OptionError(
-            f"a leaderboard has a column {column!r} of its own: rename that of the votes"
-        )
-    boards, groups = [], {}
+        raise OptionError(f"a leaderboard already has a column {column!r}: rename it in the votes")
+    boards = {}
     for value, battles in Battles.by_column(frame, column).items():
         try:
-            board = leaderboard(battles, **options)
+            boards[value] = compute_leaderboard(battles, options)
         except OptionError as error:
             raise OptionError(f"{column} {value}: {error}") from None
-        groups[value] = parameters_of(board)
-        board.attrs = {}
-        board.insert(0, column, value)
-        boards.append(board)
     if not boards:
-        empty = leaderboard(Battles.from_frame(frame), **options)
-        empty.insert(0, column, pd.Series(dtype=object))
-        return empty
-    together = pd.concat(boards, ignore_index=True)
-    together.attrs.update(_shared(groups.values()) | {"by": column})
+        boards[""] = compute_leaderboard(Battles.from_frame(frame), options)
+    parts = [board.frame.copy() for board in boards.values()]
+    for value, part in zip(boards, parts, strict=True):
+        part.attrs = {}
+        part.insert(0, column, pd.Series(value, index=part.index, dtype=object))
+    together = pd.concat(parts, ignore_index=True)
+    parameters = {value: board.parameters() for value, board in boards.items()}
+    shared = _shared(parameters.values())
+    together.attrs.update(shared | {"by": column})
     together.attrs["groups"] = {
-        value: {name: each for name, each in own.items() if name not in together.attrs}
-        for value, own in groups.items()
+        value: {name: each for name, each in group.items() if name not in shared}
+        for value, group in parameters.items()
     }
-    return together
+    return LeaderboardGroups(together, column, boards)
 
 
 def _shared(groups: Iterable[dict[str, Any]]) -> dict[str, Any]:
-    """The parameters that are the same in all."""
+    """The parameters that are the same in all groups."""
     first, *others = groups
-    return {name: each for name, each in first.items() if all(o[name] == each for o in others)}
+    return {
+        name: each for name, each in first.items() if all(other[name] == each for other in others)
+    }
 
 
-def parameters_of(board: pd.DataFrame) -> dict[str, Any]:
-    """Every parameter that a leaderboard was made with, from its `attrs`."""
-    return {str(name): value for name, value in board.attrs.items()}
+def _rate_elo(battles: Battles, options: LeaderboardOptions) -> Leaderboard:
+    board = _count(battles)
+    ratings = elo(battles, ties=options.ties, both_bad=options.both_bad)
+    if options.anchors:
+        ratings = place_on_scale(ratings, options.anchors)
+    board["rating"] = ratings.to_numpy()
+    board["rank"] = board["rating"].rank(method="min", ascending=False)
+    wins = _win_matrix(battles, options)
+    return Leaderboard(_finish(board, wins, largest_component(wins)), options)
+
+
+def _rate(battles: Battles, options: LeaderboardOptions) -> Leaderboard:
+    board = _count(battles)
+    fit = bradley_terry(
+        battles,
+        options.ties,
+        both_bad=options.both_bad,
+        anchors=options.anchors,
+        side=options.side,
+        covariates=options.covariates,
+        prior_sd=options.prior_sd,
+    )
+    around = intervals(
+        battles,
+        fit,
+        confidence=options.confidence,
+        cluster=options.cluster,
+        method="sandwich" if options.rounds is None else "bootstrap",
+        rounds=DEFAULT_ROUNDS if options.rounds is None else options.rounds,
+    )
+    _fill_ratings(board, fit, around)
+    wins = _win_matrix(battles, options)
+    connected = fit.ratings.notna().to_numpy()
+    if options.prior_sd is not None:  # rates every model; the status is about the votes
+        connected = largest_component(wins)
+    return Leaderboard(
+        frame=_finish(board, wins, connected),
+        options=options,
+        tie_parameter=None if np.isnan(fit.tie_parameter) else fit.tie_parameter,
+        cluster=around.cluster,
+        cluster_note=around.cluster_note,
+        intervals=around.method,
+        rounds=around.rounds,
+        rounds_left_out=around.left_out,
+        effects=tuple(
+            Effect(**{str(name): value for name, value in row.items()})
+            for row in around.effects.reset_index().to_dict("records")
+        ),
+        unrated_reason=unrated_reason(battles, fit),
+    )
 
 
 def _count(battles: Battles) -> pd.DataFrame:
-    """One row a model in the order of `battles.models`; what is not known yet is empty."""
+    """One row per model in the order of `battles.models`, with counts and empty ratings."""
     votes = battles.pair_sums.votes
     as_left, as_right = votes.sum(axis=2), votes.sum(axis=1)  # (4, models) each
     counts = {
@@ -215,38 +341,63 @@ def _count(battles: Battles) -> pd.DataFrame:
     }
     board = pd.DataFrame(counts).astype(int)
     board["vote_count"] = board.sum(axis=1)
-    taken = board["wins"] + (board["ties"] + board["both_bad"]) / 2
-    board["win_rate"] = taken / board["vote_count"].where(board["vote_count"] > 0)
+    score = board["wins"] + (board["ties"] + board["both_bad"]) / 2
+    board["win_rate"] = score / board["vote_count"].where(board["vote_count"] > 0)
     board["model"] = pd.Series(battles.models, dtype=object)
     empty = [name for name in COLUMNS if name not in board and name != "status"]
     return board.assign(**dict.fromkeys(empty, np.nan))
 
 
-def _points(battles: Battles, ties: str, both_bad: str) -> Floats:
-    return win_matrix(Rules(ties, both_bad).apply(battles.pair_sums.votes))
+def _fill_ratings(board: pd.DataFrame, fit: BradleyTerry, around: Intervals) -> None:
+    """Fill in ratings, intervals and ranks of the rated models."""
+    board["rating"] = fit.ratings.to_numpy()
+    board["rating_lower"] = around.lower.to_numpy()
+    board["rating_upper"] = around.upper.to_numpy()
+    board["variance"] = around.variance.to_numpy()
+    is_rated = fit.ratings.notna().to_numpy()
+    rated = board.loc[is_rated]
+    board.loc[is_rated, "rank"] = interval_ranks(
+        rated["rating_lower"].to_numpy(), rated["rating_upper"].to_numpy()
+    )
+    best, worst = rank_sets(
+        rated["rating"].to_numpy(),
+        around.covariance.to_numpy(),
+        confidence=around.confidence,
+        df=float(around.df.min()) if len(rated) else np.inf,
+    )
+    board.loc[is_rated, "rank_lower"] = best
+    board.loc[is_rated, "rank_upper"] = worst
 
 
-def _statuses(battles: Battles, connected: Mask, ties: str, both_bad: str) -> NDArray[np.object_]:
-    """Why a model is rated as it is; won and lost are what the rules leave of the votes."""
-    points = _points(battles, ties, both_bad)
-    won, lost = points.sum(axis=1) > 0, points.sum(axis=0) > 0
-    few = battles.pair_sums.votes.sum(axis=(0, 2)) + battles.pair_sums.votes.sum(axis=(0, 1))
+def _win_matrix(battles: Battles, options: LeaderboardOptions) -> Floats:
+    return win_matrix(Rules(options.ties, options.both_bad).apply(battles.pair_sums.votes))
+
+
+def _finish(board: pd.DataFrame, wins: Floats, connected: Mask) -> pd.DataFrame:
+    """Add the status, sort the rows and order the columns."""
+    board["status"] = _statuses(board, wins, connected)
+    return _sort(board)[list(COLUMNS)].astype(dict.fromkeys(_RANKS, "Int64"))
+
+
+def _statuses(board: pd.DataFrame, wins: Floats, connected: Mask) -> NDArray[np.object_]:
+    """Each model's status; wins and losses are those left by the rules."""
+    won, lost = wins.sum(axis=1) > 0, wins.sum(axis=0) > 0
     return np.select(
         [
             ~connected & (won == lost),
             ~connected & won,
             ~connected,
-            few < PRELIMINARY_VOTES,
+            board["vote_count"].to_numpy() < PRELIMINARY_VOTES,
         ],
         ["disconnected", "undefeated", "winless", "preliminary"],
         default="ok",
     ).astype(object)
 
 
-def _order(board: pd.DataFrame) -> pd.DataFrame:
-    """Best rating first; then the unrated by status; names only where all else is equal."""
-    later = board["status"].map({name: i for i, name in enumerate(_UNRATED_ORDER, start=1)})
-    place = later.where(board["rating"].isna(), 0).fillna(0)
-    keyed = board.assign(place=place, falling=-board["rating"])
-    ordered = keyed.sort_values(["place", "falling", "model"], ignore_index=True)
-    return ordered.drop(columns=["place", "falling"])
+def _sort(board: pd.DataFrame) -> pd.DataFrame:
+    """Best rating first, then unrated models by status; ties by name."""
+    unrated = board["status"].map({name: i for i, name in enumerate(_UNRATED_ORDER, start=1)})
+    section = unrated.where(board["rating"].isna(), 0).fillna(0)
+    keyed = board.assign(section=section, falling=-board["rating"])
+    ordered = keyed.sort_values(["section", "falling", "model"], ignore_index=True)
+    return ordered.drop(columns=["section", "falling"])

@@ -1,18 +1,21 @@
 """Results in words: the captions below tables and reports."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ratings.diagnostics.fragility import Fragility
-from ratings.diagnostics.goodness import GoodnessOfFit
-from ratings.dynamic.over_time import OverTime
 from ratings.model.bradley_terry import BradleyTerry, unrated_reason
-from ratings.planning.planning import Plan
-from ratings.screening.anomalies import Screening
 from ratings.votes.battles import Battles
 from ratings.votes.periods import describe_length
+
+if TYPE_CHECKING:
+    from ratings.diagnostics.fragility import Fragility
+    from ratings.diagnostics.goodness import GoodnessOfFit
+    from ratings.dynamic.over_time import OverTime
+    from ratings.leaderboard import Effect
+    from ratings.planning.planning import Plan
+    from ratings.screening.anomalies import Screening
 
 _TIES = {
     "half": "half a win to each",
@@ -24,52 +27,52 @@ _BOTH_BAD = {"tie": "as a tie", "drop": "left out", "own": "an outcome of its ow
 _TIE_PARAMETERS = {"davidson": "nu", "rao-kupper": "theta"}
 
 
-def describe_rules(ties: str, both_bad: str, tie_parameter: float | None = None) -> list[str]:
-    """What a tie and "both bad" counted as."""
-    said = f"ties {_TIES[ties]}"
-    if tie_parameter is not None and tie_parameter == tie_parameter and ties in _TIE_PARAMETERS:
-        said += f" ({_TIE_PARAMETERS[ties]} {tie_parameter:.3g})"
-    return [said, f"both bad {_BOTH_BAD[both_bad]}"]
+def rules(ties: str, both_bad: str, tie_parameter: float | None = None) -> list[str]:
+    """How ties and "both bad" were counted."""
+    counted = f"ties {_TIES[ties]}"
+    estimated = tie_parameter is not None and not np.isnan(tie_parameter)
+    if estimated and ties in _TIE_PARAMETERS:
+        counted += f" ({_TIE_PARAMETERS[ties]} {tie_parameter:.3g})"
+    return [counted, f"both bad {_BOTH_BAD[both_bad]}"]
 
 
-def describe_prior(prior_sd: float | None) -> list[str]:
-    """The prior, if there was one."""
+def prior(prior_sd: float | None) -> list[str]:
+    """The prior, if any."""
     return [] if prior_sd is None else [f"normal prior of {prior_sd:g} points about the mean"]
 
 
-def describe_anchors(anchors: Mapping[str, float]) -> list[str]:
-    """What the scale hangs on; of several anchors no rating of its own is held."""
-    if not anchors:
+def anchors(values: Mapping[str, float]) -> list[str]:
+    """What fixes the scale: one rating, or the mean of several."""
+    if not values:
         return []
-    if len(anchors) == 1:
-        return [f"{name} held at {value:g}" for name, value in anchors.items()]
-    *others, last = anchors
-    mean = sum(anchors.values()) / len(anchors)
+    if len(values) == 1:
+        return [f"{name} held at {value:g}" for name, value in values.items()]
+    *others, last = values
+    mean = sum(values.values()) / len(values)
     return [f"the mean of {', '.join(others)} and {last} held at {mean:g}"]
 
 
-def describe_fit(fit: BradleyTerry) -> list[str]:
-    """The rules and the prior of a fit, and what acts beside its ratings."""
-    said = describe_rules(fit.ties, fit.both_bad, fit.tie_parameter) + describe_prior(fit.prior_sd)
+def model(fit: BradleyTerry) -> list[str]:
+    """The rules and the prior of a fit, and the effects controlled for."""
+    lines = rules(fit.ties, fit.both_bad, fit.tie_parameter) + prior(fit.prior_sd)
     effects = [*(["the side"] if fit.side else []), *fit.covariates]
-    return said + ([f"{' and '.join(effects)} held equal"] if effects else [])
+    return lines + ([f"controlled for {' and '.join(effects)}"] if effects else [])
 
 
-def describe_clusters(cluster: str | None, note: str | None) -> str:
-    """What was taken as independent, and why not what was asked for."""
+def clusters(cluster: str | None, note: str | None) -> str:
+    """What intervals are clustered by, and why a requested column was not used."""
     return f"by {cluster or 'vote'}" + (f" ({note})" if note else "")
 
 
-def describe_effect(row: Mapping[str, Any]) -> str:
-    """One effect with its interval."""
-    return (
-        f"{row['effect']} {row['estimate']:.1f} ({row['lower']:.1f} to {row['upper']:.1f}) points"
-    )
+def effect(estimated: "Effect") -> str:
+    """An effect with its interval."""
+    bounds = f"{estimated.lower:.1f} to {estimated.upper:.1f}"
+    return f"{estimated.effect} {estimated.estimate:.1f} ({bounds}) points"
 
 
-def describe_unrated(why: str | None) -> list[str]:
-    """Why there are no ratings."""
-    return [] if why is None else [f"nobody can be rated, because {why}"]
+def unrated(reason: str | None) -> list[str]:
+    """Why there are no ratings, if there are none."""
+    return [] if reason is None else [f"no model can be rated: {reason}"]
 
 
 def percent(share: float) -> str:
@@ -82,77 +85,82 @@ def pluralize(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
-def describe_plan(battles: Battles, fit: BradleyTerry, found: Plan) -> list[str]:
-    if found.first is None:
-        why = describe_unrated(unrated_reason(battles, fit))
-        return [f"{pluralize(len(battles), 'vote')} in hand", *why]
-    held = f"{pluralize(found.votes, 'vote')} among rated models in hand"
-    if found.first_known:
-        return [held, f"{found.first} is told apart from all others"]
-    needed = "no number of" if found.first_votes is None else f"{found.first_votes:,} more"
-    return [held, f"{needed} votes until {found.first} is told apart from all others"]
+def votes_needed(battles: Battles, fit: BradleyTerry, result: "Plan") -> list[str]:
+    """How many votes there are, and how many more the first place needs."""
+    if result.first is None:
+        return [
+            f"{pluralize(len(battles), 'vote')} so far",
+            *unrated(unrated_reason(battles, fit)),
+        ]
+    so_far = f"{pluralize(result.votes, 'vote')} among rated models so far"
+    if result.first_known:
+        return [so_far, f"{result.first} is significantly ahead of all others"]
+    needed = "no number of" if result.first_votes is None else f"{result.first_votes:,} more"
+    return [so_far, f"{needed} votes until {result.first} is significantly ahead of all others"]
 
 
-def describe_tests(found: Screening) -> str:
-    made = [test for test in found.tests if found.voters[test].notna().any()]
+def tests(result: "Screening") -> str:
+    """Which tests of voters were possible."""
+    made = [test for test in result.tests if result.voters[test].notna().any()]
     if not made:
-        return f"none has the {found.least_votes} votes that a test needs"
-    others = [test for test in found.tests if test not in made]
-    without = f", without {', '.join(others)}: nothing tells" if others else ""
+        return f"no voter has the {result.least_votes} votes that a test needs"
+    others = [test for test in result.tests if test not in made]
+    without = f", without {', '.join(others)} for lack of data" if others else ""
     return f"tests {', '.join(made)}{without}"
 
 
-def describe_fragility(battles: Battles, fit: BradleyTerry, found: Fragility) -> str:
-    """What the row says, in a sentence."""
-    if found.status == "alone":
-        why = describe_unrated(unrated_reason(battles, fit))
-        return why[0] if why else f"{found.first} alone is rated"
-    for_it = f"for {found.challenger} against {found.first}"
-    if found.added is None:
-        added = f"no number of added votes {for_it} is enough"
+def fragility(battles: Battles, fit: BradleyTerry, result: "Fragility") -> str:
+    """What would change the first place."""
+    if result.status == "alone":
+        reason = unrated(unrated_reason(battles, fit))
+        return reason[0] if reason else f"only {result.first} is rated"
+    pair = f"for {result.challenger} against {result.first}"
+    if result.added is None:
+        added = f"no number of added votes {pair} is enough"
     else:
-        added = f"{pluralize(found.added, 'added vote')} {for_it} would make it first"
-    if found.status == "ok":
-        those = pluralize(found.votes or 0, "vote")
-        if found.by is not None:
-            voters = pluralize(len(found.voters), "voter")
-            those = f"the {those} of {voters} (by {found.by})"
+        added = f"{pluralize(result.added, 'added vote')} {pair} would make it first"
+    if result.status == "ok":
+        removed = pluralize(result.votes or 0, "vote")
+        if result.by is not None:
+            voters = pluralize(len(result.voters), "voter")
+            removed = f"the {removed} of {voters} (by {result.by})"
         return (
-            f"without {those}, {found.share:.2%} of the {found.total:,} among rated models, "
-            f"{found.challenger} is first; {added}"
+            f"without {removed}, {result.share:.2%} of the {result.total:,} among rated models, "
+            f"{result.challenger} is first; {added}"
         )
-    reason = {
-        "tied": f"{found.first} and {found.challenger} have equal ratings",
-        "votes run out": "leaving votes out takes models their rating, or levels them, before it "
-        "changes who is first",
-        "firm": f"{found.first} stays first without all that speaks for it, by "
-        f"{found.by or 'vote'}",
+    reasons = {
+        "tied": f"{result.first} and {result.challenger} have equal ratings",
+        "votes run out": "removing votes makes models unratable, or equal, before it changes the "
+        "first place",
+        "firm": f"{result.first} stays first even without all evidence in its favour, by "
+        f"{result.by or 'vote'}",
     }
-    return f"{reason[found.status]}; {added}"
+    return f"{reasons[result.status]}; {added}"
 
 
-def describe_goodness(found: GoodnessOfFit) -> list[str]:
-    if found.df < 1:
+def goodness(result: "GoodnessOfFit") -> list[str]:
+    """The test of fit, and the circular triads."""
+    if result.df < 1:
         tested = "no test: there are no more pairs than the ratings need"
-    elif not found.rounds:
+    elif not result.rounds:
         tested = "no test: no resample has finite ratings"
     else:
         tested = (
-            f"deviance {found.deviance:.1f} on {found.df} degrees of freedom, "
-            f"p {found.p:.2g} from {found.rounds} resamples; dispersion {found.dispersion:.2f}"
+            f"deviance {result.deviance:.1f} on {result.df} degrees of freedom, "
+            f"p {result.p:.2g} from {result.rounds} resamples; dispersion {result.dispersion:.2f}"
         )
-    if not found.triads:
+    if not result.triads:
         return [tested, "no three models have all met"]
-    expected = "" if not found.rounds else f" ({found.circular_expected:.2g} expected by chance)"
-    return [tested, f"{found.circular:g} of {found.triads} triads go round{expected}"]
+    expected = "" if not result.rounds else f" ({result.circular_expected:.2g} expected by chance)"
+    return [tested, f"{result.circular:g} of {result.triads} triads are circular{expected}"]
 
 
-def describe_drift(found: OverTime) -> list[str]:
-    """How far ratings drift, or why that cannot be told."""
-    said = ["change is from a model's first period to its last"]
-    length = describe_length(found.period)
-    if len(found.ratings) < 2:
-        return [*said, f"one period of {length} tells no drift"]
-    upper = "no bound" if np.isinf(found.drift_upper) else f"{found.drift_upper:.2f}"
-    drift = f"drift {found.drift_sd:.2f} ({found.drift_lower:.2f} to {upper})"
-    return [*said, f"{drift} points a root of a day", f"periods of {length}"]
+def drift(result: "OverTime") -> list[str]:
+    """How far ratings drift, or why that cannot be estimated."""
+    lines = ["change is from a model's first period to its last"]
+    length = describe_length(result.period)
+    if len(result.ratings) < 2:
+        return [*lines, f"drift cannot be estimated from one period of {length}"]
+    upper = "no bound" if np.isinf(result.drift_upper) else f"{result.drift_upper:.2f}"
+    estimate = f"drift {result.drift_sd:.2f} ({result.drift_lower:.2f} to {upper})"
+    return [*lines, f"{estimate} points per square root of a day", f"periods of {length}"]

@@ -1,15 +1,15 @@
-"""How results look: plain tables with what they rest on below, CSV, JSON."""
+"""Format results: plain tables with a caption below, CSV, JSON."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import pandas as pd
 
 from ratings.cli import describe
-from ratings.cli.reports import Report
-from ratings.leaderboard import parameters_of
-
-FORMATS = ("table", "csv", "json")
+from ratings.cli.report_kinds import Report
+from ratings.leaderboard import Effect, Leaderboard, LeaderboardGroups
+from ratings.model.elo import INITIAL, K
 
 _SHOWN = {
     "rank": "rank",
@@ -26,29 +26,34 @@ _SHOWN = {
     "status": "status",
 }
 _DECIMALS, _DIGITS = 6, 6
-_FEW_DECIMALS = 1e-3  # below it six decimals would leave less than four digits, or none
+_SMALL = 1e-3  # six decimals would leave fewer than four significant digits, or none
 
 
-def show_leaderboard(board: pd.DataFrame, style: str) -> str:
-    """A leaderboard, or one for each value of a column."""
-    parameters = parameters_of(board)
-    column = parameters.get("by")
+def format_leaderboard(result: Leaderboard | LeaderboardGroups, style: str) -> str:
+    """A leaderboard, or one per value of a column.
+
+    Args:
+        result: what to show.
+        style: "table", "csv" or "json".
+    """
     if style != "table":
-        return _for_programs(_with_effects(board, parameters), style)
-    if column is None or board.empty:
-        return f"{_table(board)}\n{'; '.join(_caption(parameters))}\n"
-    shared = _caption(parameters)
+        return _for_programs(_with_effects(result), style)
+    if isinstance(result, Leaderboard):
+        return f"{_table(result.frame)}\n{'; '.join(_caption(result))}\n"
+    captions = {value: _caption(board) for value, board in result.boards.items()}
+    shared = [line for line in next(iter(captions.values())) if _in_all(line, captions.values())]
+    if result.frame.empty:
+        return f"{_table(result.frame)}\n{'; '.join(shared)}\n"
     tables = []
-    for value, part in board.groupby(column):
-        own = [said for said in _caption(_parameters_at(parameters, value)) if said not in shared]
-        below = f"{'; '.join(own)}\n" if own else ""
-        tables.append(f"{column}: {value}\n{_table(part)}{below}\n")
+    for value, board in result.boards.items():
+        differing = [line for line in captions[value] if line not in shared]
+        below = f"{'; '.join(differing)}\n" if differing else ""
+        tables.append(f"{result.column}: {value}\n{_table(board.frame)}{below}\n")
     return f"{''.join(tables)}{'; '.join(shared)}\n"
 
 
-def _parameters_at(parameters: dict[str, Any], value: Any) -> dict[str, Any]:
-    own: dict[str, Any] = parameters["groups"][value]
-    return parameters | own
+def _in_all(line: str, captions: Iterable[list[str]]) -> bool:
+    return all(line in caption for caption in captions)
 
 
 def _table(board: pd.DataFrame) -> str:
@@ -70,53 +75,48 @@ def _table(board: pd.DataFrame) -> str:
     return shown[list(_SHOWN)].rename(columns=_SHOWN).to_string(index=False) + "\n"
 
 
-def _caption(parameters: dict[str, Any]) -> list[str]:
-    """What the table rests on, as far as the parameters tell."""
-    if parameters["method"] == "elo":
-        said = [
-            f"sequential Elo in the order of rows, k {parameters['k']:g}, "
-            f"from {parameters['initial']:g}, no intervals"
-        ]
+def _caption(board: Leaderboard) -> list[str]:
+    """What a leaderboard is based on."""
+    options = board.options
+    if board.method == "elo":
+        lines = [f"sequential Elo in row order, k {K:g}, from {INITIAL:g}, no intervals"]
     else:
-        said = ["Bradley-Terry"]
-    said += describe.describe_rules(
-        parameters["ties"], parameters["both_bad"], parameters.get("tie_parameter")
-    )
-    nobody = describe.describe_unrated(parameters.get("unrated_because"))
-    # Groups of votes may share the confidence and differ in what could be clustered by.
-    if {"confidence", "cluster", "cluster_note"} <= set(parameters) and not nobody:
-        how = f" from {parameters['rounds']} resamples" if parameters["rounds"] else ""
-        by = describe.describe_clusters(parameters["cluster"], parameters["cluster_note"])
-        said.append(f"{describe.percent(parameters['confidence'])} intervals{how} {by}")
-    if parameters.get("rounds_left_out"):
-        said.append(f"{parameters['rounds_left_out']} resamples without ratings left out")
-    said += describe.describe_prior(parameters.get("prior_sd"))
-    said += [describe.describe_effect(effect) for effect in parameters.get("effects", ())]
-    said += describe.describe_anchors(parameters["anchors"])
-    return said + nobody
+        lines = ["Bradley-Terry"]
+    lines += describe.rules(options.ties, options.both_bad, board.tie_parameter)
+    unrated = describe.unrated(board.unrated_reason)
+    if board.intervals and not unrated:
+        how = f" from {board.rounds} resamples" if board.rounds else ""
+        by = describe.clusters(board.cluster, board.cluster_note)
+        lines.append(f"{describe.percent(options.confidence)} intervals{how} {by}")
+    if board.rounds_left_out:
+        lines.append(f"{board.rounds_left_out} resamples without ratings left out")
+    lines += describe.prior(options.prior_sd)
+    lines += [describe.effect(effect) for effect in board.effects]
+    lines += describe.anchors(options.anchors)
+    return lines + unrated
 
 
-def _with_effects(board: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
-    """The board, and in columns of their own what acts beside the ratings of each row."""
-    column = parameters.get("by")
-    if column is None:
-        each = [parameters.get("effects", ())] * len(board)
-    else:
-        each = [_parameters_at(parameters, value).get("effects", ()) for value in board[column]]
-    rows = [
-        {
-            f"effect_{effect['effect']}{end}": effect[name]
-            for effect in effects
-            for end, name in (("", "estimate"), ("_lower", "lower"), ("_upper", "upper"))
-        }
-        for effects in each
-    ]
-    beside = pd.DataFrame(rows, index=board.index)
-    return pd.concat([board, beside], axis=1) if len(beside.columns) else board
+def _with_effects(result: Leaderboard | LeaderboardGroups) -> pd.DataFrame:
+    """The leaderboard with columns for the effects that were estimated with each row's rating."""
+    boards = [result] if isinstance(result, Leaderboard) else list(result.boards.values())
+    rows = [_effect_columns(board.effects) for board in boards for _ in range(len(board.frame))]
+    columns = pd.DataFrame(rows, index=result.frame.index)
+    if not len(columns.columns):
+        return result.frame
+    return pd.concat([result.frame, columns], axis=1)
 
 
-def show_report(report: Report, style: str) -> str:
-    """Any other report."""
+def _effect_columns(effects: Iterable[Effect]) -> dict[str, float]:
+    columns = {}
+    for effect in effects:
+        columns[f"effect_{effect.effect}"] = effect.estimate
+        columns[f"effect_{effect.effect}_lower"] = effect.lower
+        columns[f"effect_{effect.effect}_upper"] = effect.upper
+    return columns
+
+
+def format_report(report: Report, style: str) -> str:
+    """A report in one of the styles "table", "csv" and "json"."""
     if style != "table":
         return _for_programs(report.table, style)
     shown = report.shown or (report.table,)
@@ -145,6 +145,6 @@ def _for_programs(table: pd.DataFrame, style: str) -> str:
 
 
 def _exact(value: Any) -> str:
-    """Six decimals; of a small number, such as a p-value, six digits."""
-    small = value and abs(value) < _FEW_DECIMALS
+    """Six decimals; six significant digits for small numbers, such as p-values."""
+    small = value and abs(value) < _SMALL
     return f"{value:.{_DIGITS}g}" if small else f"{value:.{_DECIMALS}f}"

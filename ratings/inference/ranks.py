@@ -1,4 +1,4 @@
-"""Ranks that say no more than the intervals do, and who is above whom with which probability."""
+"""Ranks consistent with the intervals, and the probability that one model is above another."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from ratings.model.bradley_terry import BradleyTerry
 
 
 def interval_ranks(lower: Floats, upper: Floats) -> Codes:
-    """1 + the number of models whose whole interval lies above mine; equal where they overlap."""
+    """1 + the number of models whose interval lies entirely above the model's own, shape (m,)."""
     ranks: Codes = 1 + (lower[None, :] > upper[:, None]).sum(axis=1)
     return ranks
 
@@ -19,10 +19,10 @@ def interval_ranks(lower: Floats, upper: Floats) -> Codes:
 def rank_sets(
     ratings: Floats, covariance: Floats, *, confidence: float, df: float = np.inf
 ) -> tuple[Codes, Codes]:
-    """Best and worst rank of each model; all sets together hold with the given confidence.
+    """Best and worst rank of each model; all sets hold jointly with the given confidence.
 
     All ordered pairs are tested one-sided on their difference, with Holm's step-down (1979) over
-    them, which holds whatever the dependence. If no test errs, a model found worse than w others
+    them, which is valid under any dependence. If no test errs, a model found worse than w others
     and better than v has a true rank from 1 + w to m - v, for all models at once (Mogstad, Romano,
     Shaikh and Wilhelm 2024, Review of Economic Studies 91).
 
@@ -33,12 +33,12 @@ def rank_sets(
         df: degrees of freedom of the covariance; infinite for the normal.
     """
     size = len(ratings)
-    own = np.diag(covariance)
-    variance = own[:, None] + own[None, :] - 2 * covariance
-    ahead = ratings[:, None] - ratings[None, :]
-    told_apart = variance > np.finfo(float).eps * (own[:, None] + own[None, :])
+    diagonal = np.diag(covariance)
+    variance = diagonal[:, None] + diagonal[None, :] - 2 * covariance
+    difference = ratings[:, None] - ratings[None, :]
+    nonzero = variance > np.finfo(float).eps * (diagonal[:, None] + diagonal[None, :])
     z = np.divide(
-        ahead, np.sqrt(np.where(told_apart, variance, 1)), where=told_apart, out=0 * ahead
+        difference, np.sqrt(np.where(nonzero, variance, 1)), where=nonzero, out=0 * difference
     )
     tests = ~np.eye(size, dtype=bool)
     p = student.sf(z[tests], df)
@@ -51,21 +51,27 @@ def rank_sets(
     return 1 + better.sum(axis=0), size - better.sum(axis=1)
 
 
-def probability_above(fit: BradleyTerry, spread: Intervals) -> pd.DataFrame:
+def probability_above(fit: BradleyTerry, around: Intervals) -> pd.DataFrame:
     """Probability that the row's true rating is above the column's, among the rated models.
 
-    Normal (or, under clusters, Student's t with the smaller df of the two) about the
-    difference, with the variance of the difference from the full covariance; a flat prior. NaN on
-    the diagonal.
+    Normal about the estimated difference, with its variance from the full covariance; clustered,
+    Student's t with the smaller degrees of freedom of the two. The prior is flat.
+
+    Args:
+        fit: the ratings.
+        around: their intervals.
+
+    Returns:
+        Probabilities by model and model, NaN on the diagonal.
     """
     ratings = fit.ratings.dropna()
-    values, covariance = ratings.to_numpy(), spread.covariance.to_numpy()
-    own = np.diag(covariance)
-    error = np.sqrt(np.maximum(own[:, None] + own[None, :] - 2 * covariance, 0))
-    ahead = values[:, None] - values[None, :]
-    df = spread.df[ratings.index].to_numpy()
-    fewer = np.minimum(df[:, None], df[None, :])
-    z = np.divide(ahead, error, out=np.full_like(ahead, np.nan), where=error > 0)
-    above = np.where(np.isinf(fewer), norm.cdf(z), student.cdf(z, fewer))
+    values, covariance = ratings.to_numpy(), around.covariance.to_numpy()
+    diagonal = np.diag(covariance)
+    error = np.sqrt(np.maximum(diagonal[:, None] + diagonal[None, :] - 2 * covariance, 0))
+    difference = values[:, None] - values[None, :]
+    df = around.df[ratings.index].to_numpy()
+    smaller_df = np.minimum(df[:, None], df[None, :])
+    z = np.divide(difference, error, out=np.full_like(difference, np.nan), where=error > 0)
+    above = np.where(np.isinf(smaller_df), norm.cdf(z), student.cdf(z, smaller_df))
     np.fill_diagonal(above, np.nan)
     return pd.DataFrame(above, index=ratings.index, columns=ratings.index)

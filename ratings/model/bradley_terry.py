@@ -158,22 +158,22 @@ def check_same_votes(battles: Battles, fit: BradleyTerry) -> None:
 
 
 def unrated_reason(battles: Battles, fit: BradleyTerry) -> str | None:
-    """Why nobody is rated, to end a sentence; None where somebody is."""
+    """Why no model is rated, as a clause; None if any is."""
     if fit.design.size:
         return None
     if not len(battles):
         return "there are no votes"
     pair_weights = fit.design.rules.apply(battles.pair_sums.weights)
     if not pair_weights.any():
-        return "the rules leave out all of the votes"
+        return "the rules leave out all votes"
     if not largest_component(win_matrix(pair_weights)).any():
         return (
-            "no two models have taken votes off each other, directly or by way of others (an upset "
-            "or a tie between them would do, and so does a prior)"
+            "no two models are connected by wins in both directions, directly or through other "
+            "models (an upset or a tie would connect them; so would a prior)"
         )
     return (
-        "so few votes let the ratings and what is estimated beside them grow together without an "
-        "end (ties='half' or a prior would do)"
+        "with so few votes, the likelihood of the ratings and the other parameters has no finite "
+        "maximum (use ties='half' or a prior)"
     )
 
 

@@ -24,10 +24,8 @@ from scipy.special import expit, log_expit
 
 from ratings.arrays import Codes, Floats
 from ratings.errors import OptionError
+from ratings.schema import BOTH_BAD_RULES, TIE_RULES
 from ratings.votes.columns import Outcome
-
-TIE_RULES = ("half", "davidson", "rao-kupper", "drop")
-BOTH_BAD_RULES = ("tie", "drop", "own")
 
 LOG_ODDS, TIE, NEITHER = range(3)
 OUTCOMES = len(Outcome)

@@ -35,13 +35,10 @@ from ratings.screening.voter_tests import (
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import AUTOMATIC as WHERE_TOLD
 from ratings.votes.cluster_columns import find_cluster_column
-from ratings.votes.columns import Outcome, factorize
+from ratings.votes.columns import CLIPS, DECIDED, DRAWN, Outcome, factorize
 from ratings.votes.periods import AUTOMATIC, TIMES, Periods
 
 TESTS = ("disagrees", "one-sided", "favours", "undecided", "fast", "repeats")
-DECIDED = "decided_ms"
-CLIPS = ("clip_a", "clip_b")
-DRAWN = "probability"
 _NOBODY = np.zeros(0, dtype=object)
 _PERIODS = 50
 _LEAST_TOGETHER = 250  # votes of a period, where rows alone tell the time

@@ -17,7 +17,7 @@ AUTOMATIC = "auto"
 # What a release calls the columns that may be named by a plain word.
 COLUMN_ALIASES = {VOTER: "evaluation_session_id", PROMPT: "prompt_id"}
 
-NO_VOTERS = "no column tells voters"
+NO_VOTERS = "the votes have no voter column"
 _LOOKED_AT_FIRST = 1000
 
 

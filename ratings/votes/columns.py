@@ -80,6 +80,10 @@ LAYOUTS = (
 
 # Votes of different kinds of these are answers to different questions: one scale would mix them.
 NEVER_MIXED = ("track", "voter_kind")
+# Optional columns that more than one analysis reads.
+CLIPS = ("clip_a", "clip_b")
+DECIDED = "decided_ms"
+DRAWN = "probability"
 # What is read beside the layout's own columns, whatever is asked.
 READ_TOO = ("weight", "counted", "repeat_of", *NEVER_MIXED)
 # What one result or another looks at where it is there; docs/ratings.md says which.

@@ -68,7 +68,7 @@ def test_parameters_are_kept(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1)})
     attrs = board_of(frame, cluster="auto", anchors={"A": 1000}, both_bad="drop").attrs
     assert attrs["cluster"] is None  # there is no such column: intervals are by vote
-    assert attrs["cluster_note"] == "no column tells voters"
+    assert attrs["cluster_note"] == "the votes have no voter column"
     with pytest.raises(ratings.OptionError, match="no column 'voter' to cluster by"):
         board_of(frame, cluster="voter")
     assert attrs["anchors"] == {"A": 1000}
@@ -176,7 +176,7 @@ def test_what_groups_differ_in_is_kept_by_group(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1), ("B", "A"): (3, 5, 0)})
     frame["language"] = ["de", "en"] * 9 + ["en"]
     attrs = ratings.leaderboard_by(frame, "language", side=True, cluster="auto").attrs
-    assert attrs["cluster_note"] == "no column tells voters"
+    assert attrs["cluster_note"] == "the votes have no voter column"
     assert "effects" not in attrs
     for language in ("de", "en"):
         part = ratings.Battles.from_frame(frame[frame["language"] == language])

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import ratings
-from ratings.__main__ import _parser
-from ratings.cli.reports import REPORTS
+from ratings.cli.options import build_parser
+from ratings.cli.report_kinds import REPORTS
 from ratings.leaderboard import COLUMNS
 from ratings.votes.columns import READ_TOO, USED
 
@@ -44,7 +44,7 @@ def test_every_example_runs_as_it_is_printed(votes_here):
 
 def test_the_command_line_has_the_options_that_are_printed():
     usage = PAGE.split("python -m ratings VOTES.csv [MORE")[1].split("```")[0]
-    options = {text for action in _parser()._actions for text in action.option_strings}
+    options = {text for action in build_parser()._actions for text in action.option_strings}
     assert set(re.findall(r"--[a-z-]+", usage)) == options - {"-h", "--help"}
     assert f"--report {'|'.join(REPORTS)}" in usage
 

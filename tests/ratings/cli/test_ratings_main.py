@@ -11,7 +11,7 @@ import pytest
 
 import ratings
 from ratings.__main__ import main
-from ratings.cli.reports import REPORTS
+from ratings.cli.report_kinds import REPORTS
 
 COUNTS = {("A", "B"): (60, 30, 5), ("B", "C"): (9, 2, 0)}
 
@@ -26,8 +26,8 @@ def votes_file(tmp_path, votes_of):
 
 def run(capsys, *arguments):
     status = main([str(argument) for argument in arguments])
-    said = capsys.readouterr()
-    return status, said.out, said.err
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
 
 
 def test_csv_has_the_boards_columns(capsys, votes_file, votes_of):
@@ -51,7 +51,7 @@ def test_json_is_a_list_of_rows_with_null_for_empty(capsys, tmp_path, votes_of):
     assert rows[0]["status"] == "undefeated"
 
 
-def test_the_table_says_what_it_rests_on(capsys, votes_file):
+def test_the_table_has_a_caption(capsys, votes_file):
     status, out, _ = run(capsys, votes_file, "--ci", "0.9")
     assert status == 0
     assert "Bradley-Terry; ties half a win to each; both bad as a tie; 90% intervals by vote" in out
@@ -59,10 +59,10 @@ def test_the_table_says_what_it_rests_on(capsys, votes_file):
     assert "ties Davidson's model" in out
     assert "intervals by judge" in out
     _, out, _ = run(capsys, votes_file, "--method", "elo", "--both-bad", "drop")
-    assert "sequential Elo in the order of rows" in out
+    assert "sequential Elo in row order" in out
 
 
-def test_by_gives_one_board_each(capsys, tmp_path, votes_of):
+def test_by_splits_into_one_leaderboard_each(capsys, tmp_path, votes_of):
     path = tmp_path / "votes.jsonl"
     frame = votes_of(COUNTS)
     frame["track"] = ["video-edit" if model == "A" else "text-to-video" for model in frame.model_a]
@@ -105,7 +105,7 @@ def test_several_files_are_one_table_and_errors_name_file_and_row(capsys, tmp_pa
         (["--method", "elo", "--ties", "davidson"], "half or drop, not 'davidson'"),
     ],
 )
-def test_what_fails_is_one_line_and_status_1(capsys, votes_file, arguments, message):
+def test_errors_are_one_line_with_status_1(capsys, votes_file, arguments, message):
     status, out, err = run(capsys, votes_file, *arguments)
     assert (status, out) == (1, "")
     assert err.startswith("ratings: ")
@@ -117,9 +117,9 @@ def test_what_fails_is_one_line_and_status_1(capsys, votes_file, arguments, mess
     "arguments", [[], ["--format", "xml"], ["--anchor", "A"], ["--anchor", "A=x"]]
 )
 def test_wrong_usage_is_status_2(capsys, votes_file, arguments):
-    given = [str(votes_file), *arguments] if arguments else []
+    arguments = [str(votes_file), *arguments] if arguments else []
     with pytest.raises(SystemExit) as caught:
-        main(given)
+        main(arguments)
     assert caught.value.code == 2
 
 
@@ -137,7 +137,7 @@ def test_as_a_program(tmp_path, votes_file):
 
 @pytest.fixture
 def full_votes_file(tmp_path):
-    """Votes of two weeks by fifty voters, with all columns that reports read."""
+    """Two weeks of votes by fifty voters, with every column that reports read."""
     random = np.random.default_rng(3)
     count = 1200
     a = random.integers(4, size=count)
@@ -167,7 +167,7 @@ def full_votes_file(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("report", "column", "said"),
+    ("report", "column", "caption"),
     [
         ("pairs", "probability", "adaptive rule; 10% of the draws are uniform"),
         (
@@ -179,20 +179,20 @@ def full_votes_file(tmp_path):
         ("first", "challenger", "of the 1,200 among rated models, m1 is first"),
         ("reliability", "measure", "95% intervals by evaluation_session_id"),
         ("fit", "residual", "degrees of freedom"),
-        ("time", "period", "points a root of a day"),
+        ("time", "period", "points per square root of a day"),
     ],
 )
-def test_every_report_in_every_format(capsys, full_votes_file, report, column, said):
+def test_every_report_in_every_format(capsys, full_votes_file, report, column, caption):
     status, out, err = run(capsys, full_votes_file, "--report", report)
     assert (status, err) == (0, "")
-    assert said in out
+    assert caption in out
     _, out, _ = run(capsys, full_votes_file, "--report", report, "--format", "csv")
     assert column in pd.read_csv(io.StringIO(out)).columns
     _, out, _ = run(capsys, full_votes_file, "--report", report, "--format", "json")
     assert column in json.loads(out)[0]
 
 
-def test_all_reports_are_tested_and_told():
+def test_every_report_has_a_case_above():
     parameters = test_every_report_in_every_format.pytestmark[0].args[1]
     assert [each[0] for each in parameters] == list(REPORTS)
 
@@ -209,4 +209,4 @@ def test_a_report_on_no_votes(capsys, tmp_path, report):
 def test_a_report_is_not_split(capsys, full_votes_file):
     status, _, err = run(capsys, full_votes_file, "--report", "fit", "--by", "first")
     assert status == 1
-    assert err == "ratings: --by splits the leaderboard only: leave out --report\n"
+    assert err == "ratings: --by splits only the leaderboard: leave out --report\n"

@@ -298,7 +298,7 @@ def test_why_there_is_no_retest_is_told():
     for votes, note in [
         (frame, "no voter answered the same battle twice"),
         (frame.drop(columns="prompt_id"), "no clip_a and clip_b, and no prompt, tell which"),
-        (frame.drop(columns="voter"), "no column tells voters"),
+        (frame.drop(columns="voter"), "the votes have no voter column"),
         (repeated.drop(columns="battle_id"), "there is no column battle_id"),
     ]:
         assert note in measured(votes).retest_note

@@ -96,7 +96,7 @@ def test_two_voters_have_one_degree_of_freedom(votes_of):
         (
             ["--method", "elo", "--report", "plan"],
             {},
-            "--method changes nothing",
+            "--method has no effect",
         ),
         (["--anchor", "A=1e308"], {}, "which is no rating"),
         (["--report", "time"], {"timestamp": 1.7e12}, "which is no time"),

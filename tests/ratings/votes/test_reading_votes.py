@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 import ratings
-from ratings.cli.reports import REPORTS
+from ratings.cli.report_kinds import REPORTS
 from ratings.votes.cluster_columns import COLUMN_ALIASES, PROMPT, VOTER
 from ratings.votes.columns import USED
 
