@@ -148,6 +148,11 @@ class Entrant(BaseModel):
         return None if price is None else price * seconds / SECONDS_A_MINUTE
 
     @property
+    def key(self) -> str:
+        """All settings as text: equal for equal entrants."""
+        return self.model_dump_json()
+
+    @property
     def slug(self) -> str:
         """The name as addresses and the command line write it."""
         return slug(self.name)

@@ -1,6 +1,7 @@
-"""Workers in processes: one entrant each, so that nothing a model does ends the run.
+"""A pool of worker processes, each serving one entrant.
 
-A CUDA error, a leak or a crash goes with its process; what it was at is tried once more in another.
+A CUDA error, a memory leak or a crash ends with its process. The clips that the process had are
+retried once in a new one.
 """
 
 import os
@@ -8,90 +9,103 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from pathlib import Path
+from typing import Any
 
 from generator.clips import ClipRequest
 from generator.engine.process import WorkerProcess, preload
-from generator.engine.schedule import Schedule, Task, entrant_key, entrants_with_models
-from generator.engine.worker import Clips, Outcome
-from generator.engine.worker_main import Finished
+from generator.engine.schedule import Schedule, Task, entrants_with_models
+from generator.engine.worker import Clips, Finished, Outcome
 
 
 @dataclass(eq=False)
 class WorkerHandle:
-    """A process, its entrant, its card, and the tasks it is at by the numbers of their clips."""
+    """A worker process, its entrant's key, its GPU, and its tasks by their numbers."""
 
-    worker: WorkerProcess
+    process: WorkerProcess
     entrant: str
     device: str | None
     tasks: dict[int, Task] = field(default_factory=dict)
-    free: bool = False  # the model is; clips may still be unfinished
+    ready: bool = False  # for another task; earlier clips may still be in post-processing
 
     def assign(self, task: Task | None) -> None:
-        """A task, or that there are no more of its entrant: then its process ends."""
-        self.free = False
+        """Give it a task; None lets its process end after the clips that it has."""
+        self.ready = False
         if task is None:
-            self.worker.close()
+            self.process.close()
         else:
-            self.tasks[self.worker.submit(task.request)] = task
+            self.tasks[self.process.submit(task.request)] = task
 
 
 def generate_in_processes(requests: Sequence[ClipRequest], count: int) -> Clips:
-    """The clips of all requests in the order in which they are finished, by `count` processes."""
-    schedule = Schedule(requests)
+    """Yield the clips of all requests as they are finished by `count` worker processes."""
     preload(entrants_with_models(requests))
+    pool = _Pool(Schedule(requests))
     devices: list[str | None] = [*find_gpus()] or [None]
-    handles: list[WorkerHandle] = []
     try:
         for number in range(count):
-            _start(schedule, handles, devices[number % len(devices)])
-        while handles:
-            for connection in wait([handle.worker.connection for handle in handles]):
-                handle = next(
-                    handle for handle in handles if handle.worker.connection is connection
-                )
-                try:
-                    message = handle.worker.receive()
-                except EOFError:
-                    handles.remove(handle)
-                    schedule.release(handle.entrant)
-                    yield from _retry_tasks(schedule, handle)
-                    _start(schedule, handles, handle.device)
-                    continue
-                if isinstance(message, Finished):
-                    del handle.tasks[message.number]
-                else:
-                    handle.free = True
-                if handle.free and not any(task.suspect for task in handle.tasks.values()):
-                    handle.assign(schedule.next_for_entrant(handle.entrant))
-                if isinstance(message, Finished):
-                    yield message.clip
+            pool.start_worker(devices[number % len(devices)])
+        yield from pool.run()
     finally:
-        for handle in handles:
-            handle.worker.stop()
-        for handle in handles:
-            handle.worker.join()
+        pool.stop()
+
+
+class _Pool:
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._workers: dict[Any, WorkerHandle] = {}  # by their connections
+
+    def start_worker(self, device: str | None) -> None:
+        """Start another worker if a task is waiting."""
+        task = self._schedule.next_for_new_worker()
+        if task is not None:
+            worker = WorkerHandle(WorkerProcess(device), task.request.entrant.key, device)
+            self._workers[worker.process.connection] = worker
+            worker.assign(task)
+
+    def run(self) -> Iterator[Outcome]:
+        """Hand out tasks until all workers have ended; yield the clips."""
+        while self._workers:
+            for connection in wait(list(self._workers)):
+                yield from self._handle_message(connection)
+
+    def _handle_message(self, connection: Any) -> Iterator[Outcome]:
+        worker = self._workers[connection]
+        try:
+            message = worker.process.receive()
+        except EOFError:
+            del self._workers[connection]
+            self._schedule.release(worker.entrant)
+            yield from self._retry(worker)
+            self.start_worker(worker.device)
+            return
+        if isinstance(message, Finished):
+            del worker.tasks[message.number]
+        else:
+            worker.ready = True
+        if worker.ready and not any(task.suspect for task in worker.tasks.values()):
+            worker.assign(self._schedule.next_for_entrant(worker.entrant))
+        if isinstance(message, Finished):
+            yield message.clip
+
+    def _retry(self, worker: WorkerHandle) -> Iterator[Outcome]:
+        """Queue the tasks of a worker that has ended again; yield those that failed for good."""
+        for task in worker.tasks.values():
+            failed = self._schedule.retry(task, worker.process.failure_reason(task.request))
+            if failed is not None:
+                yield failed
+
+    def stop(self) -> None:
+        """Stop the workers that are still running."""
+        for worker in self._workers.values():
+            worker.process.stop()
+        for worker in self._workers.values():
+            worker.process.join()
 
 
 def find_gpus() -> list[str]:
-    """The NVIDIA cards that this process may use, as CUDA_VISIBLE_DEVICES names them."""
+    """The NVIDIA GPUs that this process may use, as written in CUDA_VISIBLE_DEVICES."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
         return [name for name in visible.split(",") if name]
-    cards = Path("/dev").glob("nvidia[0-9]*")
-    return sorted((card.name.removeprefix("nvidia") for card in cards), key=int)
-
-
-def _start(schedule: Schedule, handles: list[WorkerHandle], device: str | None) -> None:
-    """Another worker, if a task waits for one."""
-    task = schedule.next_for_new_worker()
-    if task is not None:
-        handles.append(WorkerHandle(WorkerProcess(device), entrant_key(task.request), device))
-        handles[-1].assign(task)
-
-
-def _retry_tasks(schedule: Schedule, handle: WorkerHandle) -> Iterator[Outcome]:
-    """Put back what a dead process was at; gives those that have failed for good."""
-    for task in handle.tasks.values():
-        failed = schedule.retry(task, handle.worker.failure_reason(task.request))
-        if failed is not None:
-            yield failed
+    devices = Path("/dev").glob("nvidia[0-9]*")
+    return sorted((device.name.removeprefix("nvidia") for device in devices), key=int)

@@ -1,18 +1,21 @@
-"""From samples to a finished clip: fitted, measured, encoded, with its provenance."""
+"""From the model's output to a finished clip: fitted, checked, encoded, measured."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from generator.clips import (
     ClipRequest,
+    FailedClip,
     GeneratedClip,
     Master,
     Provenance,
     RawClip,
     file_provenance,
 )
+from generator.engine.failures import result_or_failure
 from generator.measures import measure_clip
 from generator.media import decode_for_track, encode_master, fit_to_track
 from generator.media.checks import check_rendition, check_samples
@@ -20,11 +23,26 @@ from generator.media.encode import MASTER_SUFFIX, make_rendition
 from generator.media.watermark import check_watermark
 
 
-def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:
-    """The clip that goes into battles, measured as voters will see and hear it.
+def post_process(
+    request: ClipRequest, raw: RawClip, provenance: Provenance
+) -> GeneratedClip | FailedClip:
+    """The finished clip, or a failed one with its master, for the operator to look at.
 
     Raises:
-        ClipError: The clip does not fit the request's track, or cannot be shown.
+        DeviceLost: the device can do no more work for this process.
+    """
+    clip = result_or_failure(request, lambda: render(raw, request, provenance))
+    if isinstance(clip, FailedClip):
+        master = result_or_failure(request, lambda: make_master(raw))
+        return clip if isinstance(master, FailedClip) else replace(clip, master=master)
+    return clip
+
+
+def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:
+    """Fit a clip to its track and encode it; measure the frames and sound that voters get.
+
+    Raises:
+        ClipError: the clip does not fit the request's track, or cannot be shown.
     """
     fitted, fitting = fit_to_track(raw, request.track)
     check_samples(raw, fitted.frames, request.track)
@@ -50,17 +68,17 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
 
 
 def make_master(raw: RawClip) -> Master:
-    """The file as it came, or the samples without loss."""
+    """The original file if there is one, else the samples encoded without loss."""
     if raw.original is not None:
         return Master(raw.original, raw.original_suffix or MASTER_SUFFIX)
     return Master(encode_master(raw), MASTER_SUFFIX)
 
 
 def import_clip(path: Path, request: ClipRequest) -> GeneratedClip:
-    """The clip that a file made elsewhere becomes.
+    """Make a clip from a file that was generated elsewhere.
 
     Raises:
-        ClipError: The file does not decode, or does not fit the request's track.
+        ClipError: the file does not decode, or does not fit the request's track.
     """
     raw = decode_for_track(path, request.track)
     return render(raw, request, file_provenance(request, backend="import", file=path))

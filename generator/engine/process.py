@@ -1,4 +1,4 @@
-"""A worker in a process of its own: what a model does there ends no other."""
+"""A worker's process as the main process sees it."""
 
 import multiprocessing
 import os
@@ -7,82 +7,93 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from ctypes import c_double
 from multiprocessing import resource_tracker, sharedctypes
+from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 
 from generator.backends import libraries_of
 from generator.clips import ClipRequest, FailedClip
-from generator.engine.worker import POST_PROCESSORS, Outcome
-from generator.engine.worker_main import Finished, Ready, serve, serve_post_processing
+from generator.engine.worker import POST_PROCESSORS, Finished, Outcome, Ready
 from generator.spec import Entrant
 
 STOP_TIMEOUT_S = 5.0  # a process that has not ended by then is killed
+POST_PROCESSOR = "post-processor"  # name of its processes
+# The code of the processes. Only they import it: importing it loads the measures.
+MAIN_MODULE = "generator.engine.worker_main"
 
 
 class WorkerProcess:
-    """A worker's process, the way to it, and the requests it is at, by number.
+    """A worker's process, its post-processors, and the requests that it has, by number.
 
-    Clips are finished in processes beside it: their Python would take turns with the model's own,
-    and a model of many small steps would wait for them.
+    Post-processing runs in processes of its own. In threads, its Python code would compete with
+    the model's for the interpreter lock, and a model of many small steps would wait for it.
 
     Args:
-        device: the card that it works on, as CUDA_VISIBLE_DEVICES names it; all without one.
-        finishers: as many as there are clips at once that it may be asked for.
+        device: the GPU to use, as written in CUDA_VISIBLE_DEVICES. Default: all.
+        post_processors: number of clips in post-processing at once.
     """
 
-    def __init__(self, device: str | None = None, finishers: int = POST_PROCESSORS) -> None:
+    def __init__(self, device: str | None = None, post_processors: int = POST_PROCESSORS) -> None:
         context = _context()
-        # Of this moment: a fork server's processes would have that of its own start.
+        # The current environment: the fork server has that of its own start.
         environment = dict(os.environ)
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
-        self.connection, theirs = context.Pipe()
-        # Memory that both see, and no lock: a process killed while it held one would stop us too.
-        self._share = sharedctypes.RawValue(c_double, 0.0)
-        links = [context.Pipe() for _ in range(finishers)]
-        near, far = zip(*links, strict=True)
+        self.connection, far_end = context.Pipe()
+        # Shared memory without a lock, which a process killed while holding it would never release.
+        self._progress = sharedctypes.RawValue(c_double, 0.0)
+        links = [context.Pipe() for _ in range(post_processors)]
+        worker_ends, post_processor_ends = zip(*links, strict=True)
         self.process = context.Process(
-            target=serve, args=(theirs, near, self._share, environment), daemon=True
+            name="worker",
+            target=_run_worker,
+            args=(far_end, worker_ends, self._progress, environment),
+            daemon=True,
         )
-        self._finishers = [
-            context.Process(target=serve_post_processing, args=(link, environment), daemon=True)
-            for link in far
+        self.post_processors = [
+            context.Process(
+                name=POST_PROCESSOR,
+                target=_run_post_processor,
+                args=(link, environment),
+                daemon=True,
+            )
+            for link in post_processor_ends
         ]
         self.requests: dict[int, ClipRequest] = {}
-        self._given = 0
+        self._submitted = 0
         with _interrupts_blocked():
-            for process in (self.process, *self._finishers):
+            for process in (self.process, *self.post_processors):
                 process.start()
-        # Else a dead process would not show as the end of its connection.
-        for link in (theirs, *near, *far):
+        # With a copy of it open here, the end of a process would not show as the end of its pipe.
+        for link in (far_end, *worker_ends, *post_processor_ends):
             link.close()
 
     @property
     def progress(self) -> float:
-        """Which share of its clip is done, 0 to 1, as far as the entrant's backend tells."""
-        return float(self._share.value)
+        """The fraction of the current clip that is done, 0 to 1, as reported by the backend."""
+        return float(self._progress.value)
 
     @property
     def exited(self) -> bool:
-        """Whether the process is there no more."""
+        """Whether the process has ended."""
         return self.process.exitcode is not None
 
     def submit(self, request: ClipRequest) -> int:
-        """Have it make a clip; the number by which the clip will come."""
-        number, self._given = self._given, self._given + 1
-        self.requests[number], self._share.value = request, 0.0
-        # A process that died already shows as the end of its connection.
+        """Send a request; returns the number that its clip will carry."""
+        number, self._submitted = self._submitted, self._submitted + 1
+        self.requests[number], self._progress.value = request, 0.0
+        # The end of the process is reported by `receive`.
         with suppress(BrokenPipeError):
             self.connection.send((number, request))
         return number
 
     def close(self) -> None:
-        """No more will come: it ends once all its clips are sent."""
+        """Announce that no more requests come: the process ends after its last clip is sent."""
         with suppress(BrokenPipeError):
             self.connection.send(None)
 
     def receive(self) -> Ready | Finished:
-        """What it says next, awaited.
+        """Wait for its next message.
 
         Raises:
             EOFError: the process has ended.
@@ -97,7 +108,7 @@ class WorkerProcess:
         return message
 
     def result(self) -> Outcome:
-        """The clip of its only request, awaited; a failed one where the process ended on it."""
+        """Wait for the clip of the only request; a failed clip if the process ends."""
         (request,) = self.requests.values()
         try:
             while not isinstance(message := self.receive(), Finished):
@@ -108,34 +119,51 @@ class WorkerProcess:
         return message.clip
 
     def failure_reason(self, request: ClipRequest) -> str:
-        """Why no clip came of a request that the process ended on."""
+        """The reason for a request that the process ended on."""
         return (
-            f"{request.entrant.name} ended its process on prompt {request.prompt_id} "
-            f"(exit code {self.process.exitcode}); give it more memory or fewer workers."
+            f"The process of {request.entrant.name} ended on prompt {request.prompt_id} "
+            f"(exit code {self.process.exitcode}); give it more memory or use fewer workers."
         )
 
     def stop(self) -> None:
-        """Ask the process to end: at once where it is idle, else by the way that cleans up."""
+        """Ask the process to end: an idle one ends at once, a busy one after closing its model."""
         self.connection.close()
         if self.requests:
             self.process.terminate()
 
     def join(self) -> None:
-        """Wait until the process has ended, and kill it where it does not."""
-        _end(self.process)
-        for process in self._finishers:  # at clips that nobody waits for any more
+        """Wait until the process and its post-processors have ended; kill them if they do not."""
+        _join_or_kill(self.process)
+        for process in self.post_processors:  # nobody waits for their clips any more
             process.terminate()
-            _end(process)
+            _join_or_kill(process)
 
 
 def preload(entrants: Iterable[Entrant]) -> None:
-    """Have what these entrants' models are made of imported once, and not by every process.
+    """Have the fork server import the libraries of these entrants' models once for all processes.
 
-    Works before the first process is started. Nothing that is imported may touch a GPU.
+    Has an effect only before the first process starts. No preloaded module may use a GPU.
     """
     context = _context()
     if isinstance(context, ForkServerContext):
-        context.set_forkserver_preload(["generator.engine.preloaded", *libraries_of(entrants)])
+        context.set_forkserver_preload([MAIN_MODULE, *libraries_of(entrants)])
+
+
+def _run_worker(
+    connection: Connection,
+    links: tuple[Connection, ...],
+    progress: c_double,
+    environment: dict[str, str],
+) -> None:
+    from generator.engine.worker_main import run_worker
+
+    run_worker(connection, links, progress, environment)
+
+
+def _run_post_processor(link: Connection, environment: dict[str, str]) -> None:
+    from generator.engine.worker_main import run_post_processor
+
+    run_post_processor(link, environment)
 
 
 def _context() -> ForkServerContext | SpawnContext:
@@ -144,8 +172,7 @@ def _context() -> ForkServerContext | SpawnContext:
     return multiprocessing.get_context("spawn")
 
 
-def _end(process: BaseProcess) -> None:
-    """Wait until a process has ended, and kill it where it does not."""
+def _join_or_kill(process: BaseProcess) -> None:
     process.join(STOP_TIMEOUT_S)
     if process.exitcode is None:
         process.kill()
@@ -154,11 +181,11 @@ def _end(process: BaseProcess) -> None:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """Processes started inside ignore Ctrl-C from their first moment; who started them stops them.
+    """Start processes that ignore Ctrl-C from their first moment: the main process stops them.
 
-    They inherit the mask of the thread that starts them, whichever it is.
+    They inherit the signal mask of the thread that starts them.
     """
-    resource_tracker.ensure_running()  # which would let them through again where it is started
+    resource_tracker.ensure_running()  # starting it would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

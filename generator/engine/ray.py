@@ -1,77 +1,93 @@
-"""Workers on a Ray cluster: one actor an accelerator, holding one entrant; what dies is replaced.
+"""Workers on a Ray cluster: one actor per accelerator, each serving one entrant.
 
-Every machine of the cluster needs this package, and the files that specs and prompts name at the
-same paths. Ray is an extra: `pip install hippodrome[cluster]`.
+An actor that dies is replaced. Every machine of the cluster needs this package, and the files that
+specs and prompts name at the same paths. Ray is an extra: `pip install hippodrome[cluster]`.
 """
 
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 from generator.clips import ClipRequest
-from generator.engine.schedule import Schedule, Task, entrant_key
-from generator.engine.worker import POST_PROCESSORS, Clips, Worker
+from generator.engine.schedule import Schedule, Task
+from generator.engine.worker import POST_PROCESSORS, Clips, Outcome, open_worker
 from generator.errors import BackendError, SpecError, first_line
 
-MAX_FAILED_STARTS = 20  # actors in a row that die before they do anything
+MAX_FAILED_STARTS = 20  # actors in a row that die before their first clip
 RETRY_PAUSE_S = 1.0
 CONNECT_TIMEOUT_S = 10.0
 
 
 @dataclass(eq=False)
 class ActorHandle:
-    """An actor, its entrant, and the tasks it is at by the reference of their clip to come."""
+    """An actor, its entrant's key, and its tasks by the Ray reference of their results."""
 
     actor: Any
     entrant: str
-    first: Task | None  # until the actor lives
+    first_task: Task | None  # until the actor has started
     tasks: dict[Any, Task] = field(default_factory=dict)
+
+    @property
+    def started(self) -> bool:
+        """Whether the actor has answered."""
+        return self.first_task is None
+
+    def assign(self, task: Task) -> None:
+        """Have the actor make a clip."""
+        self.tasks[self.actor.make.remote(task.request)] = task
 
 
 class ClipActor:
-    """What runs as an actor."""
+    """Runs as a Ray actor."""
 
     def __init__(self) -> None:
-        self._worker = Worker()
+        self._worker = ExitStack().enter_context(open_worker())
 
     def ready(self) -> None:
-        """Answers once the actor lives."""
+        """Return once the actor has started."""
 
     def make(self, request: ClipRequest) -> Any:
         return self._worker.make(request)
 
 
 def generate_on_ray(requests: Sequence[ClipRequest], address: str, *, actors: int | None) -> Clips:
-    """The clips of all requests in the order in which they are finished.
+    """Yield the clips of all requests as they are finished.
 
     Args:
-        requests: what to make.
+        requests: the clips to make.
         address: of the cluster, such as "10.0.0.1:6379" or "auto"; "local" starts one here.
-        actors: how many; without a number, one for each GPU of the cluster, or for each processor
-            where there are no GPUs. An actor whose machine is gone waits for another one.
+        actors: number of actors. Default: one per GPU of the cluster, or one per processor if it
+            has no GPUs. An actor whose machine is lost waits for another machine.
 
     Raises:
-        SpecError: Ray is not installed, or no cluster answers.
-        BackendError: No actor can be started.
+        SpecError: Ray is not installed, or the cluster cannot be reached.
+        BackendError: no actor can be started.
     """
-    ray, started = _connect(address)
+    ray, connected_here = _connect(address)
     try:
-        gpus = int(ray.cluster_resources().get("GPU", 0))
-        processors = int(ray.cluster_resources().get("CPU", 1))
+        resources = ray.cluster_resources()
+        gpus, processors = int(resources.get("GPU", 0)), int(resources.get("CPU", 1))
         count = min(actors or gpus or processors, len(requests))
-        kind = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0)(ClipActor)
-        # Two calls at once: the encoding of one clip runs beside the model's part of the next.
-        kind = kind.options(max_concurrency=POST_PROCESSORS)
-        yield from _work(ray, kind, Schedule(requests), count)
+        actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0)(ClipActor)
+        # Two calls at once: post-processing of a clip overlaps the model's part of the next.
+        actor = actor.options(max_concurrency=POST_PROCESSORS)
+        pool = _ActorPool(ray, actor, Schedule(requests))
+        try:
+            for _ in range(count):
+                pool.start_actor()
+            yield from pool.run()
+        finally:
+            pool.stop()
     finally:
-        if started:
+        if connected_here:
             ray.shutdown()
 
 
 def _connect(address: str) -> tuple[Any, bool]:
-    """Ray's module, connected, and whether this made the connection."""
+    """The connected Ray module, and whether this call connected it."""
     try:
         import ray
     except ImportError:
@@ -96,99 +112,101 @@ def _connect(address: str) -> tuple[Any, bool]:
 
 
 def _check_reachable(address: str) -> None:
-    """Whether anybody listens at HOST:PORT; Ray itself would ask for many minutes.
+    """Try to connect to HOST:PORT; Ray itself would retry for many minutes.
 
     Raises:
-        OSError: nobody does.
+        OSError: nothing listens there.
     """
     host, _, port = address.rpartition(":")
     if host and port.isdigit() and "/" not in host:
         socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S).close()
 
 
-def _work(ray: Any, kind: Any, schedule: Schedule, count: int) -> Clips:
-    handles: list[ActorHandle] = []
-    failed_starts = 0
-    try:
-        for _ in range(count):
-            _start(kind, schedule, handles)
-        while handles:
-            by_answer = {answer: handle for handle in handles for answer in handle.tasks}
-            (answer,), _ = ray.wait(list(by_answer), num_returns=1)
-            handle = by_answer[answer]
-            try:
-                clip = ray.get(answer)
-            except ray.exceptions.ObjectLostError:
-                # Made, and lost with the machine that it was on.
-                _end(ray, handle)
-                for task in handle.tasks.values():
-                    schedule.put_back(task)
-                _replace(handle, kind, schedule, handles)
-                continue
-            except ray.exceptions.RayActorError as error:
-                if handle.first is not None:  # no clip is to blame
-                    schedule.put_back(handle.first)
-                    failed_starts += 1
-                    if failed_starts > MAX_FAILED_STARTS:
-                        raise BackendError(f"No actor starts on the cluster: {error}.") from error
-                    time.sleep(RETRY_PAUSE_S)  # a node's death shows after a while
-                else:
-                    for task in handle.tasks.values():
-                        if failed := schedule.retry(task, _reason(task, error)):
-                            yield failed
-                _replace(handle, kind, schedule, handles)
-                continue
-            task = handle.tasks.pop(answer)
-            alive, handle.first, failed_starts = handle.first is not None, None, 0
-            if alive:
-                handle.tasks[handle.actor.make.remote(task.request)] = task
-            _fill(handle, schedule)
-            if not handle.tasks:
-                _end(ray, handle)
-                _replace(handle, kind, schedule, handles)
-            if not alive:
-                yield clip
-    finally:
-        for handle in handles:
-            _end(ray, handle)
+class _ActorPool:
+    def __init__(self, ray: Any, actor_class: Any, schedule: Schedule) -> None:
+        self._ray, self._actor_class, self._schedule = ray, actor_class, schedule
+        self._actors: list[ActorHandle] = []
+        self._failed_starts = 0
 
+    def start_actor(self) -> None:
+        """Start another actor if a task is waiting."""
+        task = self._schedule.next_for_new_worker()
+        if task is not None:
+            actor = ActorHandle(self._actor_class.remote(), task.request.entrant.key, task)
+            actor.tasks[actor.actor.ready.remote()] = task
+            self._actors.append(actor)
 
-def _replace(
-    handle: ActorHandle, kind: Any, schedule: Schedule, handles: list[ActorHandle]
-) -> None:
-    """An actor has ended; another begins where a task waits for one."""
-    handles.remove(handle)
-    schedule.release(handle.entrant)
-    _start(kind, schedule, handles)
+    def run(self) -> Iterator[Outcome]:
+        """Hand out tasks until none are left; yield the clips."""
+        while self._actors:
+            by_reference = {ref: actor for actor in self._actors for ref in actor.tasks}
+            (reference,), _ = self._ray.wait(list(by_reference), num_returns=1)
+            yield from self._handle_result(by_reference[reference], reference)
 
-
-def _start(kind: Any, schedule: Schedule, handles: list[ActorHandle]) -> None:
-    task = schedule.next_for_new_worker()
-    if task is None:
-        return
-    handle = ActorHandle(kind.remote(), entrant_key(task.request), task)
-    handle.tasks[handle.actor.ready.remote()] = task
-    handles.append(handle)
-
-
-def _fill(handle: ActorHandle, schedule: Schedule) -> None:
-    """Keep the next task at hand, so that an actor never waits for the way back and forth."""
-    while len(handle.tasks) < POST_PROCESSORS:
-        if any(task.suspect for task in handle.tasks.values()):
+    def _handle_result(self, actor: ActorHandle, reference: Any) -> Iterator[Outcome]:
+        errors = self._ray.exceptions
+        try:
+            clip = self._ray.get(reference)
+        except errors.ObjectLostError:  # finished, and lost with the machine that had it
+            self._ray.kill(actor.actor)
+            for task in actor.tasks.values():
+                self._schedule.put_back(task)
+            self._replace(actor)
             return
-        task = schedule.next_for_entrant(handle.entrant)
-        if task is None:
+        except errors.RayActorError as error:
+            yield from self._retry(actor, error)
+            self._replace(actor)
             return
-        handle.tasks[handle.actor.make.remote(task.request)] = task
+        task = actor.tasks.pop(reference)
+        was_started = actor.started
+        if not was_started:
+            actor.assign(task)
+        actor.first_task, self._failed_starts = None, 0
+        self._assign_tasks(actor)
+        if not actor.tasks:
+            self._ray.kill(actor.actor)
+            self._replace(actor)
+        if was_started:
+            yield clip
+
+    def _retry(self, actor: ActorHandle, error: Exception) -> Iterator[Outcome]:
+        """Queue the tasks of a dead actor again; yield those that failed for good."""
+        if actor.first_task is not None:  # it died before its first clip
+            self._schedule.put_back(actor.first_task)
+            self._failed_starts += 1
+            if self._failed_starts > MAX_FAILED_STARTS:
+                raise BackendError(f"No actor starts on the cluster: {error}.") from error
+            time.sleep(RETRY_PAUSE_S)  # the cluster notices a lost machine after a while
+            return
+        for task in actor.tasks.values():
+            if failed := self._schedule.retry(task, _failure_reason(task, error)):
+                yield failed
+
+    def _assign_tasks(self, actor: ActorHandle) -> None:
+        """Keep one task queued, so that the actor does not wait for a round trip."""
+        while len(actor.tasks) < POST_PROCESSORS:
+            if any(task.suspect for task in actor.tasks.values()):
+                return
+            task = self._schedule.next_for_entrant(actor.entrant)
+            if task is None:
+                return
+            actor.assign(task)
+
+    def _replace(self, actor: ActorHandle) -> None:
+        """Start another actor in place of one that has ended."""
+        self._actors.remove(actor)
+        self._schedule.release(actor.entrant)
+        self.start_actor()
+
+    def stop(self) -> None:
+        """End the actors that are still running."""
+        for actor in self._actors:
+            self._ray.kill(actor.actor)
 
 
-def _end(ray: Any, handle: ActorHandle) -> None:
-    ray.kill(handle.actor)
-
-
-def _reason(task: Task, error: Exception) -> str:
-    told = first_line(error) or type(error).__name__
+def _failure_reason(task: Task, error: Exception) -> str:
+    detail = first_line(error) or type(error).__name__
     return (
-        f"{task.request.entrant.name} ended its actor on prompt {task.request.prompt_id} "
-        f"({told}); give it more memory or fewer actors."
+        f"The actor of {task.request.entrant.name} ended on prompt {task.request.prompt_id} "
+        f"({detail}); give it more memory or use fewer actors."
     )

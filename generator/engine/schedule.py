@@ -1,7 +1,7 @@
-"""Which clip a worker makes next: weights are loaded as seldom as can be.
+"""Which clip a worker makes next, so that weights are loaded as rarely as possible.
 
-A worker serves one entrant. Entrants that nobody serves come first; only when all are taken does
-another worker load the weights of the one with the longest queue as well.
+A worker serves one entrant. Entrants without a worker come first; once each has one, further
+workers join the entrant with the most clips left per worker.
 """
 
 from collections import Counter, deque
@@ -11,53 +11,54 @@ from dataclasses import dataclass
 from generator.clips import ClipRequest, FailedClip
 from generator.spec import Entrant
 
-MAX_ATTEMPTS = 2  # at a clip whose worker died: the second shows whether the clip was to blame
+# Of a clip whose worker died: if it dies again, the clip is to blame.
+MAX_ATTEMPTS = 2
 
 
 @dataclass(eq=False)
 class Task:
-    """A request, and how often a worker has died on it."""
+    """A request and the number of workers that died while making it."""
 
     request: ClipRequest
     attempts: int = 0
 
     @property
     def suspect(self) -> bool:
-        """Whether a worker has died on it: it runs alone, so that no other is charged with that."""
+        """Whether a worker died on it. It then runs alone, so that no other clip gets blamed."""
         return self.attempts > 0
 
 
 class Schedule:
-    """The requests that no worker has taken yet, by entrant in the order of the first request."""
+    """The tasks that no worker has, queued by entrant in the order of their first request."""
 
     def __init__(self, requests: Sequence[ClipRequest]) -> None:
-        self._waiting: dict[str, deque[Task]] = {}
-        self._serving: Counter[str] = Counter()
+        self._queues: dict[str, deque[Task]] = {}
+        self._workers: Counter[str] = Counter()
         for request in requests:
-            self._waiting.setdefault(entrant_key(request), deque()).append(Task(request))
+            self._queues.setdefault(request.entrant.key, deque()).append(Task(request))
 
     def next_for_new_worker(self) -> Task | None:
-        """The first task of a new worker, which then serves its entrant."""
-        queues = {key: queue for key, queue in self._waiting.items() if queue}
+        """The first task of a new worker, which then serves the task's entrant."""
+        queues = {entrant: queue for entrant, queue in self._queues.items() if queue}
         if not queues:
             return None
-        free = [key for key in queues if not self._serving[key]]
-        busiest = max(queues, key=lambda key: len(queues[key]) / (1 + self._serving[key]))
-        key = free[0] if free else busiest
-        self._serving[key] += 1
-        return queues[key].popleft()
+        unserved = [entrant for entrant in queues if not self._workers[entrant]]
+        busiest = max(queues, key=lambda each: len(queues[each]) / (1 + self._workers[each]))
+        entrant = unserved[0] if unserved else busiest
+        self._workers[entrant] += 1
+        return queues[entrant].popleft()
 
-    def next_for_entrant(self, key: str) -> Task | None:
-        """Another task for a worker that serves this entrant."""
-        queue = self._waiting[key]
+    def next_for_entrant(self, entrant: str) -> Task | None:
+        """The next task of a worker that serves this entrant."""
+        queue = self._queues[entrant]
         return queue.popleft() if queue else None
 
-    def release(self, key: str) -> None:
-        """A worker that served this entrant has ended."""
-        self._serving[key] -= 1
+    def release(self, entrant: str) -> None:
+        """Note that a worker of this entrant has ended."""
+        self._workers[entrant] -= 1
 
     def retry(self, task: Task, reason: str) -> FailedClip | None:
-        """Put a task back whose worker died, or say that it has failed for good."""
+        """Queue a task again whose worker died; after `MAX_ATTEMPTS`, return it as failed."""
         task.attempts += 1
         if task.attempts >= MAX_ATTEMPTS:
             return FailedClip(task.request, reason)
@@ -65,20 +66,11 @@ class Schedule:
         return None
 
     def put_back(self, task: Task) -> None:
-        """A task that its worker did not come to."""
-        self._waiting[entrant_key(task.request)].appendleft(task)
+        """Queue a task again that its worker did not start."""
+        self._queues[task.request.entrant.key].appendleft(task)
 
 
 def entrants_with_models(requests: Sequence[ClipRequest]) -> list[Entrant]:
-    """Each entrant whose model runs for some of the requests, once."""
-    asked = {
-        entrant_key(request): request.entrant
-        for request in requests
-        if request.stored_master is None
-    }
-    return list(asked.values())
-
-
-def entrant_key(request: ClipRequest) -> str:
-    """The entrant with all its settings, as text."""
-    return request.entrant.model_dump_json()
+    """The entrants whose models have to run, each once."""
+    generated = (request for request in requests if request.stored_master is None)
+    return list({request.entrant.key: request.entrant for request in generated}.values())

@@ -1,162 +1,179 @@
-"""A worker holds one entrant's weights and makes clip after clip.
+"""A worker: holds one entrant's backend and makes one clip after another.
 
-A clip is made in two parts: the model's own, which needs the weights, and the rest, which needs a
-processor only: fitting, encoding, measuring. The second part of one clip runs beside the first of
-the next.
+A clip has two parts: the model's, which needs the weights, and post-processing (fitting, encoding,
+measuring), which needs only a CPU. Post-processing of a clip overlaps the model's part of the next.
 """
 
-import logging
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
-from dataclasses import replace
-from threading import Lock
-from types import TracebackType
-from typing import Self, TypeVar
+from contextlib import ExitStack, contextmanager
+from threading import Condition, Lock
+from typing import NamedTuple
 
 from generator.backends import Backend, find_backend
 from generator.clips import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
-from generator.engine.backlog import Backlog
-from generator.engine.post_processing import make_master, render
-from generator.engine.schedule import entrant_key
-from generator.errors import GeneratorError, RefusalError, first_line
+from generator.engine.failures import describe_error, result_or_failure
+from generator.engine.post_processing import post_process
+from generator.errors import GeneratorError
 from generator.media import decode
 
-T = TypeVar("T")
 Outcome = GeneratedClip | FailedClip
 Clips = Generator[Outcome, None, None]
-ModelOutput = tuple[RawClip, Provenance] | FailedClip  # the model's part, or why there is none
+ModelOutput = tuple[RawClip, Provenance]
 
-POST_PROCESSORS = 2  # clips of one worker that are in their second part at once
+POST_PROCESSORS = 2  # clips of one worker in post-processing at once
 
-logger = logging.getLogger(__name__)
-
-
-def post_process(request: ClipRequest, draft: ModelOutput) -> Outcome:
-    """The second part: what the model made, as a clip for battles."""
-    if isinstance(draft, FailedClip):
-        return draft
-    raw, provenance = draft
-    clip = _or_failed_clip(request, lambda: render(raw, request, provenance))
-    if isinstance(clip, FailedClip):
-        master = _or_failed_clip(request, lambda: make_master(raw))
-        return clip if isinstance(master, FailedClip) else replace(clip, master=master)
-    return clip
+# Limits of `Backlog`. Eight clips, so that a small model does not wait for one slow clip, yet a
+# kill loses few. The bytes are those of raw samples: 5 s of 1080p are 750 MB, and of such clips
+# there are two, one at the model and one in post-processing.
+MAX_CLIPS = 8
+MAX_BYTES = 256 * 2**20
+MIN_CLIPS = 2
 
 
-class Worker(AbstractContextManager["Worker"]):
-    """Makes clips; keeps the entrant's backend open until another entrant's turn.
+class Ready(NamedTuple):
+    """Message of a worker's process: the model is free for the next request."""
+
+
+class Finished(NamedTuple):
+    """Message of a worker's process: the clip of the request with this number."""
+
+    number: int
+    clip: Outcome
+
+
+@contextmanager
+def open_worker(
+    post_process: Callable[[ClipRequest, RawClip, Provenance], Outcome] = post_process,
+) -> Iterator["Worker"]:
+    """A worker; on leaving, its backend is closed and its last clips are finished.
+
+    After an error, such as the exit of the process, unfinished clips are dropped.
 
     Args:
-        finish: what makes the second part, called by `POST_PROCESSORS` threads.
+        post_process: called by `POST_PROCESSORS` threads.
     """
+    threads = ThreadPoolExecutor(POST_PROCESSORS, thread_name_prefix="post-processing")
+    with ExitStack() as backend:
+        worker = Worker(backend, threads, post_process)
+        try:
+            yield worker
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+        threads.shutdown()
+
+
+class Worker:
+    """Makes clips; its backend stays open until a request of another entrant comes."""
 
     def __init__(
-        self, finish: Callable[[ClipRequest, ModelOutput], Outcome] = post_process
-    ) -> None:
-        self._finish = finish
-        self._open = ExitStack()
-        self._resident: str | None = None
-        self._backend: Backend | None = None
-        self._refusal: str | None = None  # why the resident entrant cannot run at all
-        self._checked: set[str] = set()
-        self._finishers = ThreadPoolExecutor(POST_PROCESSORS, thread_name_prefix="finish")
-        self._backlog = Backlog()
-        self._turn = Lock()  # a model makes one clip at a time, whoever asks
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        open_backend: ExitStack,
+        threads: ThreadPoolExecutor,
+        post_process: Callable[[ClipRequest, RawClip, Provenance], Outcome],
     ) -> None:
-        self._finishers.shutdown(cancel_futures=error is not None)
-        self._open.close()
+        self._open_backend = open_backend
+        self._threads = threads
+        self._post_process = post_process
+        self._entrant: str | None = None  # key of the entrant whose backend is open
+        self._backend: Backend | None = None
+        self._load_error: str | None = None  # why the entrant's backend cannot be opened
+        self._checked_tracks: set[str] = set()
+        self._backlog = Backlog()
+        self._model_lock = Lock()  # a model makes one clip at a time
 
     def submit(self, request: ClipRequest) -> "Future[Outcome]":
-        """Have the model make its part; the clip, or why there is none, comes later.
+        """Run the model, then queue its output for post-processing.
 
-        Waits as long as too many clips are unfinished, so that memory stays bounded.
+        Blocks while the backlog of unfinished clips is full.
 
         Raises:
             DeviceLost: the device can do no more work for this process.
         """
         self._backlog.acquire()
+        size = 0
         try:
-            with self._turn:
-                draft = self._draft(request)
+            with self._model_lock:
+                output = result_or_failure(request, lambda: self._run_model(request))
+            if isinstance(output, FailedClip):
+                self._backlog.release(0)
+                failed: Future[Outcome] = Future()
+                failed.set_result(output)
+                return failed
+            raw, provenance = output
+            size = raw.size_bytes
+            self._backlog.add_bytes(size)
+            clip = self._threads.submit(self._post_process, request, raw, provenance)
         except BaseException:
-            self._backlog.release(0)
+            self._backlog.release(size)
             raise
-        size = 0 if isinstance(draft, FailedClip) else draft[0].size_bytes
-        self._backlog.add_bytes(size)
-        finished = self._finishers.submit(self._finish, request, draft)
-        finished.add_done_callback(lambda _: self._backlog.release(size))
-        return finished
+        clip.add_done_callback(lambda _: self._backlog.release(size))
+        return clip
 
     def make(self, request: ClipRequest) -> Outcome:
-        """The clip, or why there is none."""
+        """Make a clip and wait for it."""
         return self.submit(request).result()
 
-    def _draft(self, request: ClipRequest) -> ModelOutput:
-        def generate() -> tuple[RawClip, Provenance]:
-            if request.stored_master is not None:
-                return decode(request.stored_master.read()), request.stored_master.provenance
-            return self._ready_backend(request).generate(request)
-
-        return _or_failed_clip(request, generate)
+    def _run_model(self, request: ClipRequest) -> ModelOutput:
+        if request.stored_master is not None:
+            return decode(request.stored_master.read()), request.stored_master.provenance
+        return self._ready_backend(request).generate(request)
 
     def _ready_backend(self, request: ClipRequest) -> Backend:
-        entrant = entrant_key(request)
-        if entrant != self._resident:
-            self._open.close()
-            self._resident, self._backend, self._refusal = entrant, None, None
-            self._checked.clear()
-        if self._refusal is not None:
-            raise GeneratorError(self._refusal)
-        track = request.track.model_dump_json()
+        """The request's backend, checked for its track and opened once."""
+        if request.entrant.key != self._entrant:
+            self._open_backend.close()
+            self._entrant, self._backend, self._load_error = request.entrant.key, None, None
+            self._checked_tracks.clear()
+        if self._load_error is not None:
+            raise GeneratorError(self._load_error)
         backend = self._backend or find_backend(request.entrant)
-        if track not in self._checked:
+        track = request.track.model_dump_json()
+        if track not in self._checked_tracks:
             backend.check(request.track)
-            self._checked.add(track)
+            self._checked_tracks.add(track)
         if self._backend is None:
             try:
-                self._backend = self._open.enter_context(backend)
+                self._backend = self._open_backend.enter_context(backend)
             except Exception as error:
-                # Loading weights anew for every clip would fail as often, and take as long.
-                refused = isinstance(error, GeneratorError)
-                self._refusal = str(error) if refused else describe_error(request, error)
+                # Loading again for every clip would fail as slowly each time.
+                expected = isinstance(error, GeneratorError)
+                self._load_error = str(error) if expected else describe_error(request, error)
                 raise
         return self._backend
 
 
-class DeviceLost(Exception):
-    """An accelerator is in a state that only a new process leaves."""
+class Backlog:
+    """Limits the unfinished clips of a worker by number and by bytes; thread-safe."""
 
+    def __init__(self) -> None:
+        self._clips = self._bytes = 0
+        self._changed = Condition()
 
-def _or_failed_clip(request: ClipRequest, make: Callable[[], T]) -> T | FailedClip:
-    """What `make` gives, or why it does not: the run goes on."""
-    try:
-        return make()
-    except GeneratorError as error:
-        return FailedClip(request, str(error), refused=isinstance(error, RefusalError))
-    except Exception as error:  # whatever a model's own code raises
-        if _is_device_lost(error):
-            raise DeviceLost(describe_error(request, error)) from error
-        logger.debug("%s failed", request.prompt_id, exc_info=True)
-        return FailedClip(request, describe_error(request, error))
+    def acquire(self, *, blocking: bool = True) -> bool:
+        """Count one more clip once there is capacity; without it and `blocking`, return False."""
+        with self._changed:
+            if blocking:
+                self._changed.wait_for(self._has_capacity)
+            elif not self._has_capacity():
+                return False
+            self._clips += 1
+            return True
 
+    def add_bytes(self, size: int) -> None:
+        """Count the samples, in bytes, of a clip acquired before it was generated."""
+        with self._changed:
+            self._bytes += size
 
-def _is_device_lost(error: Exception) -> bool:
-    """Whether CUDA refuses all further work: every call of this process would fail as well."""
-    return type(error).__name__ == "AcceleratorError" or "CUDA error" in first_line(error)
+    def release(self, size: int) -> None:
+        """Discount a clip that is finished or failed, and its bytes."""
+        with self._changed:
+            self._clips -= 1
+            self._bytes -= size
+            self._changed.notify_all()
 
-
-def describe_error(request: ClipRequest, error: Exception) -> str:
-    """Why no clip came of a request, from an error that is not of our making."""
-    told = first_line(error)
-    detail = f"{type(error).__name__}: {told}" if told else type(error).__name__
-    return f"{request.entrant.name} failed on prompt {request.prompt_id} ({detail})."
+    def _has_capacity(self) -> bool:
+        if self._clips < MIN_CLIPS:
+            return True
+        return self._clips < MAX_CLIPS and self._bytes < MAX_BYTES

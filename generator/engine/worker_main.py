@@ -1,165 +1,144 @@
-"""Inside the processes of a worker: the model in one, the finishing of its clips beside it."""
+"""The code of a worker's processes: one runs the model, the others post-process its clips.
 
+Importing this module loads the installed measures. The fork server imports it once, and all
+processes inherit them.
+"""
+
+import multiprocessing
 import os
-import select
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from ctypes import c_double
 from functools import partial
 from multiprocessing.connection import Connection
 from queue import LifoQueue
-from socket import SHUT_RDWR, socket
-from typing import NamedTuple
 
 from threadpoolctl import threadpool_limits
 
-from generator.clips import ClipRequest, FailedClip
-from generator.engine.worker import (
-    DeviceLost,
-    ModelOutput,
-    Outcome,
-    Worker,
-    describe_error,
-    post_process,
-)
+from generator.clips import ClipRequest, FailedClip, Provenance, RawClip
+from generator.engine.failures import DeviceLost, describe_error
+from generator.engine.post_processing import post_process
+from generator.engine.worker import Finished, Outcome, Ready, open_worker
 from generator.measures import find_measures
 from generator.memory import reuse_freed_memory
 from generator.progress import progress_listener
 
-# Time to clean up once the parent is gone; longer than the parent waits before it kills.
+# Time to clean up once the main process is gone; longer than that one waits before it kills.
 EXIT_TIMEOUT_S = 8.0
-NICENESS = 10  # of finishers: their work is seldom what a run waits for
+NICENESS = 10  # of post-processors: the model comes first
+
+find_measures()
 
 
-class Ready(NamedTuple):
-    """From a worker: the model's part of a clip is done, the next can come."""
-
-
-class Finished(NamedTuple):
-    """From a worker: the clip of the request of this number."""
-
-    number: int
-    clip: Outcome
-
-
-def serve(
+def run_worker(
     connection: Connection,
-    finishers: tuple[Connection, ...],
-    share: c_double,
+    links: tuple[Connection, ...],
+    progress: c_double,
     environment: dict[str, str],
 ) -> None:
-    """The life of a process: make what comes, until no more comes."""
-    _set_up_process(connection, environment)
-    sending = threading.Lock()
+    """Make clips until no more requests come.
+
+    Args:
+        connection: to the main process; receives (number, request) and at the end None, sends
+            `Ready` and `Finished`.
+        links: to the post-processors.
+        progress: shared with the main process: the fraction of the current clip that is done.
+        environment: replaces `os.environ`.
+    """
+    _set_up_process(environment)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+    send_lock = threading.Lock()
 
     def send(message: Ready | Finished) -> None:
-        with sending, suppress(BrokenPipeError, ConnectionResetError):
+        with send_lock, suppress(BrokenPipeError, ConnectionResetError):
             connection.send(message)
 
-    def tell(done: float) -> None:
-        share.value = done
-
-    there = remote_post_processing(finishers)
-    with suppress(EOFError, ConnectionResetError), Worker(there) as worker, progress_listener(tell):
-        while (given := connection.recv()) is not None:
-            number, request = given
-            try:
-                finished = worker.submit(request)
-            except DeviceLost:
-                os._exit(1)  # cleaning up would only hang on the lost device
-            finished.add_done_callback(partial(_tell, send, number))
-            send(Ready())
-
-
-def _tell(send: Callable[[Finished], None], number: int, finished: Future[Outcome]) -> None:
-    if finished.cancelled():
-        return  # the process ends
-    try:
-        send(Finished(number, finished.result()))
-    except Exception:
-        os._exit(1)  # a clip of which nothing is told would be waited for
-
-
-def remote_post_processing(
-    finishers: tuple[Connection, ...],
-) -> Callable[[ClipRequest, ModelOutput], Outcome]:
-    """What has clips finished by the processes at the other ends: by the idle one used last.
-
-    What a measure has drawn or loaded for one clip serves it for the next.
-    """
-    idle: LifoQueue[Connection] = LifoQueue()
-    for link in finishers:
-        idle.put(link)
-
-    def finish(request: ClipRequest, draft: ModelOutput) -> Outcome:
-        if isinstance(draft, FailedClip):
-            return draft
-        link = idle.get()
+    def send_clip(number: int, clip: "Future[Outcome]") -> None:
+        if clip.cancelled():
+            return  # the process is ending
         try:
-            link.send((request, draft))
-        except OSError:
-            os._exit(1)  # without a finisher: another worker, with new ones, tries these clips
-        except Exception as error:  # nothing was sent: too large, or what cannot be
-            idle.put(link)
-            return FailedClip(request, describe_error(request, error))
-        try:
-            outcome: Outcome = link.recv()
-        except Exception:  # whatever it is, the clip is lost
+            send(Finished(number, clip.result()))
+        except Exception:  # a post-processor died, or the clip cannot be sent: retry elsewhere
             os._exit(1)
-        idle.put(link)
-        return outcome
 
-    return finish
+    def set_progress(fraction: float) -> None:
+        progress.value = fraction
 
-
-def serve_post_processing(connection: Connection, environment: dict[str, str]) -> None:
-    """The life of a finisher: as long as its worker's."""
-    _set_up_process(connection, environment)
-    _lower_priority()
-    with suppress(EOFError, OSError):
-        while True:
-            connection.send(post_process(*connection.recv()))
-
-
-def _set_up_process(connection: Connection, environment: dict[str, str]) -> None:
-    """Begin a process: who started it decides when it stops, and on what it works."""
-
-    def stop(*_: object) -> None:
-        # A thread may be sending to somebody who reads no more: it would wait for ever.
-        with socket(fileno=os.dup(connection.fileno())) as line, suppress(OSError):
-            line.shutdown(SHUT_RDWR)
-        sys.exit()  # by the way that cleans up
-
-    threading.Thread(target=_exit_after, args=(connection,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, stop)
-    os.environ.clear()
-    os.environ.update(environment)
+    try:
+        with open_worker(PostProcessors(links)) as worker, progress_listener(set_progress):
+            while (message := connection.recv()) is not None:
+                number, request = message
+                try:
+                    clip = worker.submit(request)
+                except DeviceLost:
+                    os._exit(1)  # cleaning up would hang on the lost device
+                clip.add_done_callback(partial(send_clip, number))
+                send(Ready())
+    except (EOFError, ConnectionResetError, SystemExit):
+        # Stopped. The model is closed; do not wait for threads, which may be sending to a main
+        # process that no longer reads.
+        os._exit(0)
 
 
-def _exit_after(connection: Connection) -> None:
-    """End this process some time after the other end is gone, even if a model never returns."""
-    if not hasattr(select, "poll"):
-        return
-    waiting = select.poll()
-    waiting.register(connection.fileno(), 0)  # whatever is asked for, a hang-up is told
-    waiting.poll()
-    time.sleep(EXIT_TIMEOUT_S)
-    os._exit(1)
+class PostProcessors:
+    """Post-processes clips in the processes at the other ends of `links`; for their many threads.
 
-
-def _lower_priority() -> None:
-    """Leave the processors to the models, as far as they need them.
-
-    numpy's second thread, for one, waits busily between its pieces of work.
+    The process used last comes first: what a measure has loaded for one clip serves for the next.
     """
-    find_measures()  # loads the libraries that have threads
+
+    def __init__(self, links: tuple[Connection, ...]) -> None:
+        self._idle: LifoQueue[Connection] = LifoQueue()
+        for link in links:
+            self._idle.put(link)
+
+    def __call__(self, request: ClipRequest, raw: RawClip, provenance: Provenance) -> Outcome:
+        """Send the model's output to an idle process and wait for the clip.
+
+        Raises:
+            OSError, EOFError: the process has died.
+        """
+        link = self._idle.get()
+        try:
+            link.send((request, raw, provenance))
+        except OSError:
+            raise
+        except Exception as error:  # it cannot be pickled: nothing was sent
+            self._idle.put(link)
+            return FailedClip(request, describe_error(request, error))
+        clip: Outcome = link.recv()
+        self._idle.put(link)
+        return clip
+
+
+def run_post_processor(link: Connection, environment: dict[str, str]) -> None:
+    """Post-process the clips of one worker until it ends."""
+    _set_up_process(environment)
+    # Leave the processors to the models. numpy's second thread, for one, waits in a busy loop.
     threadpool_limits(1)
     reuse_freed_memory()
     if hasattr(os, "nice"):
         os.nice(NICENESS)
+    with suppress(EOFError, OSError):
+        while True:
+            link.send(post_process(*link.recv()))
+
+
+def _set_up_process(environment: dict[str, str]) -> None:
+    """Ignore Ctrl-C, watch the main process, use its environment."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_after_main_process, daemon=True).start()
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _exit_after_main_process() -> None:
+    """End this process some time after the main process, even if a model never returns."""
+    main_process = multiprocessing.parent_process()
+    if main_process is not None:
+        main_process.join()
+        time.sleep(EXIT_TIMEOUT_S)
+        os._exit(1)

@@ -132,7 +132,7 @@ class JobQueue:
             started = time.monotonic()
             try:
                 if worker is None or worker.exited:
-                    worker = WorkerProcess(finishers=1)  # one video at a time
+                    worker = WorkerProcess(post_processors=1)  # one video at a time
                 clip = self._make(job, worker)
                 if not job.cancelled:
                     self._keep(job, clip)

@@ -1,57 +1,47 @@
-"""How many clips may be unfinished at once."""
+"""The number of unfinished clips of a worker is limited by count and by bytes."""
 
 from threading import Thread
 
-from generator.engine.backlog import MAX_BYTES, MAX_CLIPS, MIN_CLIPS, Backlog
+from generator.engine.worker import MAX_BYTES, MAX_CLIPS, MIN_CLIPS, Backlog
 
-SOON_S, LATE_S = 0.2, 10.0
-
-
-def entering(backlog: Backlog) -> Thread:
-    thread = Thread(target=backlog.acquire, daemon=True)
-    thread.start()
-    return thread
+TIMEOUT_S = 60.0  # only a deadlock takes that long
 
 
 def filled(clips: int, size: int) -> Backlog:
-    """With so many clips of so many bytes each, all of which found room."""
+    """A backlog of `clips` clips of `size` bytes each."""
     backlog = Backlog()
     for _ in range(clips):
-        thread = entering(backlog)
-        thread.join(LATE_S)
-        assert not thread.is_alive()
+        assert backlog.acquire(blocking=False)
         backlog.add_bytes(size)
     return backlog
 
 
-def waits(thread: Thread) -> bool:
-    thread.join(SOON_S)
-    return thread.is_alive()
-
-
-def test_many_small_clips_may_wait_to_be_finished() -> None:
+def test_small_clips_are_limited_by_count() -> None:
     backlog = filled(MAX_CLIPS, size=1)
-    late = entering(backlog)
-    assert waits(late)
-
+    assert not backlog.acquire(blocking=False)
     backlog.release(1)
+    assert backlog.acquire(blocking=False)
+    assert not backlog.acquire(blocking=False)
 
-    late.join(LATE_S)
-    assert not late.is_alive()
 
-
-def test_of_large_clips_few_may_wait() -> None:
+def test_large_clips_are_limited_by_bytes() -> None:
     backlog = filled(MIN_CLIPS, size=MAX_BYTES)
-    late = entering(backlog)
-    assert waits(late)
-
+    assert not backlog.acquire(blocking=False)
     backlog.release(MAX_BYTES)
-
-    late.join(LATE_S)
-    assert not late.is_alive()
+    assert backlog.acquire(blocking=False)
 
 
-def test_a_clip_that_failed_leaves_its_place() -> None:
+def test_a_failed_clip_frees_its_capacity() -> None:
     backlog = filled(MAX_CLIPS, size=0)
     backlog.release(0)
-    assert not waits(entering(backlog))
+    assert backlog.acquire(blocking=False)
+
+
+def test_a_full_backlog_blocks_until_a_clip_is_released() -> None:
+    backlog = filled(MAX_CLIPS, size=1)
+    blocked = Thread(target=backlog.acquire, daemon=True)
+    blocked.start()
+    backlog.release(1)
+    blocked.join(TIMEOUT_S)
+    assert not blocked.is_alive()
+    assert not backlog.acquire(blocking=False)

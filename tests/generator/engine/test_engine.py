@@ -2,6 +2,8 @@
 
 import multiprocessing
 import os
+import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -15,11 +17,12 @@ from small_clips import ball_clip, entrant_of
 from engine_runs import PROMPTS, TRACK, outcome, requests_for
 from generator.clips import FailedClip, GeneratedClip, Provenance
 from generator.engine import generate
-from generator.engine.process import WorkerProcess
-from generator.engine.worker_main import remote_post_processing
+from generator.engine.process import POST_PROCESSOR, WorkerProcess
+from generator.engine.worker_main import PostProcessors
 from generator.media import encode_rendition
 from generator.spec import BackendSpec, Entrant, read_entrant
 
+CLIPS = 12
 # Importable where a worker's process is started: ends that process on one prompt.
 DEADLY = """
 import os
@@ -49,6 +52,16 @@ class DeadlyPipeline(FoalPipeline):
 def renamed(entrant: Entrant, name: str, **options: object) -> Entrant:
     backend = entrant.backend.model_dump() | options
     return entrant.model_copy(update={"name": name, "backend": BackendSpec.model_validate(backend)})
+
+
+@pytest.fixture(scope="module")
+def clips_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file for each of `CLIPS` prompts, for the folder backend."""
+    folder = tmp_path_factory.mktemp("clips")
+    data = encode_rendition(ball_clip(), TRACK)
+    for number in range(CLIPS):
+        (folder / f"p{number}.mp4").write_bytes(data)
+    return folder
 
 
 @pytest.fixture
@@ -100,7 +113,7 @@ def test_what_a_model_raises_becomes_one_sentence(deadly: Entrant) -> None:
 
 def test_a_process_that_dies_costs_the_clip_that_it_dies_of(deadly: Entrant) -> None:
     results = outcome(generate(requests_for(deadly, ("die", "a ball", "a cube")), workers=2))
-    assert "ended its process on prompt p0 (exit code 9)" in results["Deadly", "p0"]
+    assert "process of Deadly ended on prompt p0 (exit code 9)" in results["Deadly", "p0"]
     assert [len(results["Deadly", key]) for key in ("p1", "p2")] == [64, 64]
 
 
@@ -128,20 +141,49 @@ def test_each_entrant_has_a_process_of_its_own(deadly: Entrant) -> None:
     assert processes["One"].isdisjoint(processes["Two"])
 
 
-def test_what_cannot_be_handed_on_is_a_failed_clip_and_the_next_one_is_made() -> None:
+def test_a_clip_that_cannot_be_pickled_fails_and_the_next_one_is_made() -> None:
     near, far = multiprocessing.Pipe()
-    finish = remote_post_processing((near,))
+    post_process = PostProcessors((near,))
     (request,) = requests_for(entrant_of("folder", path="/clips"), PROMPTS[:1])
-    stuck = replace(ball_clip(), original=lambda: b"")  # type: ignore[arg-type]
-    told = Provenance(backend="folder", seed=1, created_at=datetime.now(UTC))
-    failed = finish(request, (stuck, told))
+    unpicklable = replace(ball_clip(), original=lambda: b"")  # type: ignore[arg-type]
+    provenance = Provenance(backend="folder", seed=1, created_at=datetime.now(UTC))
+    failed = post_process(request, unpicklable, provenance)
     assert isinstance(failed, FailedClip)
     assert "pickle" in failed.reason
     threading.Thread(target=lambda: (far.recv(), far.send("the clip")), daemon=True).start()
-    assert finish(request, (ball_clip(), told)) == "the clip"
+    assert post_process(request, ball_clip(), provenance) == "the clip"
 
 
-LEFT_BEHIND = """
+def test_a_post_processor_that_dies_while_it_sends_a_clip_is_noticed() -> None:
+    near, far = multiprocessing.Pipe()
+    post_process = PostProcessors((near,))
+    (request,) = requests_for(entrant_of("folder", path="/clips"), PROMPTS[:1])
+    provenance = Provenance(backend="folder", seed=1, created_at=datetime.now(UTC))
+
+    def die() -> None:
+        far.recv()
+        os.write(far.fileno(), struct.pack("!i", 1000) + b"half of a message")
+        far.close()
+
+    threading.Thread(target=die, daemon=True).start()
+    with pytest.raises(OSError, match="end of file"):
+        post_process(request, ball_clip(), provenance)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
+def test_clips_of_a_killed_post_processor_are_made_by_another(clips_folder: Path) -> None:
+    prompts = tuple(f"prompt {number}" for number in range(CLIPS))
+    run = generate(requests_for(entrant_of("folder", path=str(clips_folder)), prompts), workers=1)
+    clips = [next(run)]
+    for process in multiprocessing.active_children():
+        if process.name == POST_PROCESSOR:
+            process.kill()
+    clips += list(run)
+    assert sorted(clip.request.seed for clip in clips) == list(range(CLIPS))
+    assert all(isinstance(clip, GeneratedClip) for clip in clips)
+
+
+ABANDONED_RUN = """
 import sys, time
 from engine_runs import requests_for
 from generator.engine import generate
@@ -150,42 +192,39 @@ from small_clips import entrant_of
 if __name__ == "__main__":
     run = generate(requests_for(entrant_of("folder", path=sys.argv[1])), workers=1)
     next(run)
-    time.sleep(3)  # the others are finished, and wait to be read
+    time.sleep(3)  # the other clips are finished and wait to be read
 """
 
 
-def test_closing_a_run_ends_its_processes(tmp_path: Path) -> None:
-    film = encode_rendition(ball_clip(), TRACK)
-    for number in range(len(PROMPTS)):
-        (tmp_path / f"p{number}.mp4").write_bytes(film)
-    run = generate(requests_for(entrant_of("folder", path=str(tmp_path))), workers=2)
+def test_closing_a_run_ends_its_processes(clips_folder: Path) -> None:
+    run = generate(requests_for(entrant_of("folder", path=str(clips_folder))), workers=2)
     assert isinstance(next(run), GeneratedClip)
     assert multiprocessing.active_children() != []
     run.close()
     assert multiprocessing.active_children() == []
 
 
-def test_a_run_that_nobody_reads_to_its_end_does_not_keep_the_interpreter(tmp_path: Path) -> None:
-    film = encode_rendition(ball_clip(), TRACK)
-    for number in range(len(PROMPTS)):
-        (tmp_path / f"p{number}.mp4").write_bytes(film)
+def test_a_run_that_is_not_read_to_its_end_does_not_block_the_exit(
+    clips_folder: Path, tmp_path: Path
+) -> None:
     script = tmp_path / "script.py"
-    script.write_text(LEFT_BEHIND)
+    script.write_text(ABANDONED_RUN)
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, script, tmp_path], check=True, timeout=120, env=environment)
+    command = [sys.executable, script, clips_folder]
+    subprocess.run(command, check=True, timeout=120, env=environment)
 
 
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="this system has no priorities")
-def test_a_model_goes_before_what_finishes_its_clips(tiny_foal: Path) -> None:
+def test_a_model_has_priority_over_post_processing(tiny_foal: Path) -> None:
     worker = WorkerProcess()
     try:
         worker.submit(requests_for(read_entrant(tiny_foal))[0])
         assert isinstance(worker.result(), GeneratedClip)
         model = os.getpriority(os.PRIO_PROCESS, worker.process.pid or 0)
-        finishers = [
-            os.getpriority(os.PRIO_PROCESS, process.pid or 0) for process in worker._finishers
-        ]
-        assert max(finishers) > model
+        # The second post-processor may still be starting.
+        assert model < max(
+            os.getpriority(os.PRIO_PROCESS, process.pid or 0) for process in worker.post_processors
+        )
     finally:
         worker.stop()
         worker.join()
