@@ -103,7 +103,7 @@ def tests(result: "Screening") -> str:
     """Which tests of voters were possible."""
     made = [test for test in result.tests if result.voters[test].notna().any()]
     if not made:
-        return f"no voter has the {result.least_votes} votes that a test needs"
+        return f"no voter has the {result.min_votes} votes that a test needs"
     others = [test for test in result.tests if test not in made]
     without = f", without {', '.join(others)} for lack of data" if others else ""
     return f"tests {', '.join(made)}{without}"

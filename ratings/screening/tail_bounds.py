@@ -1,10 +1,11 @@
-"""Tails of sums over many votes, and how much such sums differ from voter to voter.
+"""Upper bounds on tail probabilities of sums over votes, and the variance between voters.
 
 The probability that a sum of independent votes is at least u is at most exp(K(t) - t u), with K the
-cumulants' generating function and t where K'(t) = u (Chernoff 1952). The saddlepoint approximation
+cumulant generating function and t where K'(t) = u (Chernoff 1952). The saddlepoint approximation
 (Robinson 1982) adds the factor exp(z^2 / 2) times the normal tail at z = t sqrt(K''(t)); for sums
-that grow by steps of h, times t h / (1 - exp(-t h)). The smaller of the two is above the exact
-probability for any number of votes, by a factor of four at most where that was enumerated.
+on a lattice of step h, it is also multiplied by t h / (1 - exp(-t h)). The smaller of the two is
+above the exact probability for any number of votes, by a factor of at most four where the exact
+probability was enumerated.
 """
 
 from typing import Any
@@ -15,102 +16,112 @@ from scipy.special import erfcx, expit
 
 from ratings.arrays import Codes, Floats
 
-_STEPS = 15  # of Newton's method; where it has not settled, the bound holds nevertheless
-_FARTHEST = 30.0
-_MARGIN = 1.15  # the approximation is up to 13% too low, for steps that are alike
-_ROUNDS = 50  # of reweighting, far beyond where it settles
-_CUT = 3.0  # standard deviations: a normal square so cut has lost 0.5% of its mean
-_WORTH_A_LOOK = 2.0  # standard deviations: below it p is set to 1, which is always an upper bound
+_NEWTON_STEPS = 15  # the bound also holds where the iteration has not converged
+_MAX_TILT = 30.0
+_MARGIN = 1.15  # the approximation is up to 13% too low for equal steps
+_REWEIGHTING_STEPS = 50  # far more than needed to converge
+_CUTOFF = 3.0  # standard deviations: truncating a normal square there removes 0.5% of its mean
+_SCREENING_Z = 2.0  # standard deviations: below it p is set to 1, which is always an upper bound
 
 
-def tail(
-    group: Codes, groups: int, gap: Floats, step: Floats, won: Floats, spread: Floats
+def tail_bound(
+    group: Codes,
+    groups: int,
+    log_odds: Floats,
+    step: Floats,
+    won: Floats,
+    normal_variance: Floats,
 ) -> Floats:
-    """Probability that sums of step * (won - chance) are as large as observed, shape (groups,).
+    """Bound the probability that sums of step * (won - chance) are as large as observed.
 
     Args:
-        group: whose sum a vote belongs to, shape (votes,).
-        groups: how many sums there are.
-        gap: log odds of winning under the null, shape (votes,).
-        step: what a win adds, shape (votes,).
+        group: code of the sum that a vote belongs to, shape (votes,).
+        groups: number of sums.
+        log_odds: log odds of winning under the null hypothesis, shape (votes,).
+        step: amount that a win adds, shape (votes,).
         won: 1 or 0, shape (votes,).
-        spread: variance of the normal part of each sum, shape (groups,).
+        normal_variance: variance of the independent normal part of each sum, shape (groups,).
 
     Returns:
-        NaN for a group without votes.
+        Upper bounds of the probabilities, shape (groups,); NaN for a group without votes.
     """
-    chance = expit(gap)
+    chance = expit(log_odds)
     observed: Floats = np.bincount(group, step * (won - chance), minlength=groups).astype(
         np.float64
     )
-    variance = np.bincount(group, step**2 * chance * (1 - chance), minlength=groups) + spread
+    vote_variance = np.bincount(group, step**2 * chance * (1 - chance), minlength=groups)
+    variance = vote_variance + normal_variance
     votes: Floats = np.bincount(group, minlength=groups).astype(np.float64)
     p = np.where(votes > 0, 1.0, np.nan)
-    wanted = (observed > _WORTH_A_LOOK * np.sqrt(variance)) & (votes > 0)
-    if not wanted.any():
+    large = (observed > _SCREENING_Z * np.sqrt(variance)) & (votes > 0)
+    if not large.any():
         return p
-    chosen = wanted[group]
-    key = (np.cumsum(wanted) - 1)[group[chosen]]
-    p[wanted] = _saddlepoint(
+    selected = large[group]
+    key = (np.cumsum(large) - 1)[group[selected]]
+    p[large] = _saddlepoint(
         key,
-        gap[chosen],
-        step[chosen],
-        observed[wanted],
-        spread[wanted],
-        votes[wanted],
+        log_odds[selected],
+        step[selected],
+        observed[large],
+        normal_variance[large],
+        votes[large],
     )
     return p
 
 
 def _saddlepoint(
-    key: Codes,
-    gap: Floats,
+    group: Codes,
+    log_odds: Floats,
     step: Floats,
     observed: Floats,
-    spread: Floats,
+    normal_variance: Floats,
     votes: Floats,
 ) -> Floats:
-    size, chance = len(observed), expit(gap)
-    longest = np.zeros(size)
-    np.maximum.at(longest, key, np.abs(step))
-    usual = np.bincount(key, np.abs(step), minlength=size) / votes
-    reach, curve = np.zeros(size), np.ones(size)
-    for _ in range(_STEPS):
-        tilted = expit(gap + reach[key] * step)
-        slope = np.bincount(key, step * (tilted - chance), minlength=size) + spread * reach
-        curve = np.bincount(key, step**2 * tilted * (1 - tilted), minlength=size) + spread
-        move = (observed - slope) / np.maximum(curve, 1e-12)
-        reach = np.clip(reach + np.clip(move, -2 / longest, 2 / longest), 0, _FARTHEST / longest)
-    tilt = reach[key] * step
-    cumulant = np.logaddexp(0, gap + tilt) - np.logaddexp(0, gap) - tilt * chance
-    exponent = np.bincount(key, cumulant, minlength=size) + spread * reach**2 / 2
-    bound: Floats = np.exp(np.minimum(exponent - reach * observed, 0))
-    lattice = reach * usual / -np.expm1(-np.maximum(reach * usual, 1e-12))
-    normal = erfcx(reach * np.sqrt(curve / 2)) / 2
-    smaller: Floats = bound * np.minimum(1, _MARGIN * normal * lattice)
-    return smaller
+    """The smaller of Chernoff's bound and the saddlepoint approximation, shape (groups,)."""
+    size, chance = len(observed), expit(log_odds)
+    max_step = np.zeros(size)
+    np.maximum.at(max_step, group, np.abs(step))
+    mean_step = np.bincount(group, np.abs(step), minlength=size) / votes
+    tilt, curvature = np.zeros(size), np.ones(size)
+    for _ in range(_NEWTON_STEPS):
+        tilted = expit(log_odds + tilt[group] * step)
+        slope = np.bincount(group, step * (tilted - chance), minlength=size)
+        slope = slope + normal_variance * tilt
+        curvature = np.bincount(group, step**2 * tilted * (1 - tilted), minlength=size)
+        curvature = curvature + normal_variance
+        change = (observed - slope) / np.maximum(curvature, 1e-12)
+        change = np.clip(change, -2 / max_step, 2 / max_step)
+        tilt = np.clip(tilt + change, 0, _MAX_TILT / max_step)
+    shift = tilt[group] * step
+    cumulant = np.logaddexp(0, log_odds + shift) - np.logaddexp(0, log_odds) - shift * chance
+    exponent = np.bincount(group, cumulant, minlength=size) + normal_variance * tilt**2 / 2
+    chernoff: Floats = np.exp(np.minimum(exponent - tilt * observed, 0))
+    lattice = tilt * mean_step / -np.expm1(-np.maximum(tilt * mean_step, 1e-12))
+    normal = erfcx(tilt * np.sqrt(curvature / 2)) / 2
+    bound: Floats = chernoff * np.minimum(1, _MARGIN * normal * lattice)
+    return bound
 
 
-def between_variance(total: NDArray[Any], within: NDArray[Any], reach: NDArray[Any]) -> float:
-    """Variance of what differs between voters, from sums that it moves.
+def between_variance(total: NDArray[Any], within: NDArray[Any], scale: NDArray[Any]) -> float:
+    """Estimate a variance between voters from sums that it contributes to.
 
     A sum has the variance V + s^2 B. Solves sum of B (total^2 - V - s^2 B) / (V + s^2 B)^2 = 0 for
-    s^2, the score of a normal variance component; squares are cut at three standard deviations, so
-    that a few strange voters do not pass for a wide habit.
+    s^2, the score equation of a normal variance component; squares are truncated at three standard
+    deviations, so that a few anomalous voters do not pass for a common habit.
 
     Args:
-        total: observed sums about their means, any shape.
+        total: observed sums minus their means, any shape.
         within: their variances V if voters did not differ.
-        reach: B, by how much a variance of 1 between voters would vary each.
+        scale: B, the variance that a between-voter variance of 1 adds to each sum.
     """
-    told = reach > 0
-    total, within, reach = total[told], within[told], reach[told]
+    affected = scale > 0
+    total, within, scale = total[affected], within[affected], scale[affected]
     if len(total) < 2:
         return 0.0
-    found = max(0.0, float((total**2 - within).sum() / reach.sum()))
-    for _ in range(_ROUNDS):
-        variance = within + found * reach
-        square = np.minimum(total**2, _CUT**2 * variance)
-        weight = reach / variance**2
-        found = max(0.0, float((weight * (square - within)).sum() / (weight * reach).sum()))
-    return found
+    estimate = max(0.0, float((total**2 - within).sum() / scale.sum()))
+    for _ in range(_REWEIGHTING_STEPS):
+        variance = within + estimate * scale
+        square = np.minimum(total**2, _CUTOFF**2 * variance)
+        weight = scale / variance**2
+        estimate = max(0.0, float((weight * (square - within)).sum() / (weight * scale).sum()))
+    return estimate

@@ -1,9 +1,9 @@
-"""Tests of a voter's habits, whatever it chooses: no choice, haste, the same thing again and again.
+"""Tests of a voter's habits, whatever it chooses: rate of ties, speed and repetition.
 
-Each is beside what the other voters do. Voters differ honestly in readiness to call a tie and in
-speed; these variances are estimated over all voters by moments (the empirical null: Efron 2004).
-What a voter is shown is the sampler's doing, so there is no honest difference in that: who meets
-one model again and again skips the other battles.
+Each voter is compared with the other voters. Honest voters differ in how readily they call a tie
+and in speed; these variances are estimated over all voters by moments (the empirical null: Efron
+2004). What a voter is shown is decided by the sampler, so honest voters do not differ in that: a
+voter who meets one model again and again skips the other battles.
 """
 
 from typing import Any
@@ -16,184 +16,212 @@ from scipy.stats import norm
 from ratings.arrays import Codes, Floats, Mask
 from ratings.screening.tail_bounds import between_variance
 
-_MEDIAN_VARIANCE = np.pi / 2  # of a normal sample's median, beside its mean's
-_MOST_SPREAD, _LEAST_SPREAD = 0.9, 1e-4  # of a share's largest possible variance
-_NODES, _DIGITS = 200, 15  # of an integral
-_AT_ONCE = 1 << 21  # visits of periods, for each of a voter's repeated things
+_MEDIAN_VARIANCE = np.pi / 2  # variance of a normal sample's median relative to its mean's
+# Limits of the variance of a proportion, relative to its maximum mean * (1 - mean).
+_MAX_RELATIVE_VARIANCE, _MIN_RELATIVE_VARIANCE = 0.9, 1e-4
+_NODES, _DIGITS = 200, 15  # of the numerical integral over a beta distribution
+_BLOCK_VISITS = 1 << 21  # (voter, period) visits held in memory at once
 
 
-def indecision(voter: Codes, undecided: Mask, honest: Mask) -> tuple[Floats, float]:
-    """p-value of each voter's share of ties and "both bad": too large; and that share's variance.
+def tie_rate(voter: Codes, undecided: Mask, honest: Mask) -> tuple[Floats, float]:
+    """Test for too many ties and "both bad": p-values, and the variance of honest tie rates.
 
-    Honest voters' shares have a beta distribution with the mean and variance of theirs, whose long
-    tail is upwards: p is that of a beta-binomial.
+    Honest voters' tie rates have a beta distribution with their mean and variance, whose long tail
+    is upwards: p is the upper tail of a beta-binomial distribution.
 
     Args:
-        voter: code of each vote, shape (votes,).
+        voter: code of each vote's voter, shape (votes,).
         undecided: whether neither side won, shape (votes,).
         honest: voters to learn from, shape (voters,).
     """
     voters = len(honest)
-    learnt = undecided[honest[voter]]
-    share = float(learnt.mean()) if len(learnt) else 0.0
-    count = np.bincount(voter, minlength=voters).astype(float)
-    p = np.where(count > 0, 1.0, np.nan)
-    if share in (0.0, 1.0):
+    used = undecided[honest[voter]]
+    mean = float(used.mean()) if len(used) else 0.0
+    votes = np.bincount(voter, minlength=voters).astype(float)
+    p = np.where(votes > 0, 1.0, np.nan)
+    if mean in (0.0, 1.0):
         return p, 0.0
-    number: Floats = np.bincount(voter, undecided, minlength=voters).astype(np.float64)
-    binomial = share * (1 - share)
-    # A share's variance is between those of one probability for all, and of all or nothing.
+    ties: Floats = np.bincount(voter, undecided, minlength=voters).astype(np.float64)
+    # The variance of a proportion is at most mean * (1 - mean), that of all ties or none.
+    maximum = mean * (1 - mean)
     between = between_variance(
-        (number - share * count)[honest],
-        binomial * count[honest],
-        (count * (count - 1))[honest],
+        (ties - mean * votes)[honest],
+        maximum * votes[honest],
+        (votes * (votes - 1))[honest],
     )
-    between = min(between, _MOST_SPREAD * binomial)
-    many = number > share * count
-    alike, place = np.unique(np.stack([number, count])[:, many], axis=1, return_inverse=True)
-    p[many] = _beta_binomial_tail(alike[0], alike[1], share, between)[place]
+    between = min(between, _MAX_RELATIVE_VARIANCE * maximum)
+    above = ties > mean * votes
+    distinct, index = np.unique(np.stack([ties, votes])[:, above], axis=1, return_inverse=True)
+    p[above] = _beta_binomial_tail(distinct[0], distinct[1], mean, between)[index]
     return p, between
 
 
-def _beta_binomial_tail(number: Floats, count: Floats, mean: float, variance: float) -> Floats:
-    """Probability of so many of a count or more, from slightly above, shape (voters,).
+def _beta_binomial_tail(successes: Floats, trials: Floats, mean: float, variance: float) -> Floats:
+    """Upper bound of the probability of `successes` or more in `trials`, slightly above it.
 
-    An integral over the beta distribution's own upper probabilities, in steps of their logarithm.
+    The integral is taken over the upper probabilities of the beta distribution, in logarithmic
+    steps.
+
+    Args:
+        successes: shape (n,).
+        trials: shape (n,).
+        mean: mean of the beta distribution.
+        variance: its variance.
     """
-    if variance <= mean * (1 - mean) * _LEAST_SPREAD:
-        alone: Floats = betainc(number, count - number + 1, mean)
-        return alone
+    if variance <= mean * (1 - mean) * _MIN_RELATIVE_VARIANCE:
+        binomial: Floats = betainc(successes, trials - successes + 1, mean)
+        return binomial
     size = mean * (1 - mean) / variance - 1
-    above = np.logspace(0, -_DIGITS, _NODES)
-    chance = 1 - betaincinv((1 - mean) * size, mean * size, above)
-    p = np.full(len(number), above[-1])
-    for weight, at in zip(above[:-1] - above[1:], chance[1:], strict=True):
-        p += weight * betainc(number, count - number + 1, at)
+    upper = np.logspace(0, -_DIGITS, _NODES)
+    chance = 1 - betaincinv((1 - mean) * size, mean * size, upper)
+    p = np.full(len(successes), upper[-1])
+    for weight, node in zip(upper[:-1] - upper[1:], chance[1:], strict=True):
+        p += weight * betainc(successes, trials - successes + 1, node)
     return p
 
 
-def haste(voter: Codes, milliseconds: Floats, honest: Mask) -> tuple[Floats, float]:
-    """p-value of each voter's median time, too short; and the variance of log medians.
+def speed(voter: Codes, milliseconds: Floats, honest: Mask) -> tuple[Floats, float]:
+    """Test for too short a median time: p-values, and the variance of honest log medians.
 
-    Medians of logarithms, taken as normal: neither a pause nor a wrong clock moves them.
+    Medians of logarithms are taken as normal: neither a pause nor a wrong clock moves them.
 
     Args:
-        voter: code of each vote, shape (votes,).
-        milliseconds: from the battle's opening to the vote; NaN where it is not known.
+        voter: code of each vote's voter, shape (votes,).
+        milliseconds: from the battle's opening to the vote, shape (votes,); NaN where unknown.
         honest: voters to learn from, shape (voters,).
     """
     voters = len(honest)
     known = np.isfinite(milliseconds)
-    logs, whose = np.log(np.maximum(milliseconds[known], 1.0)), voter[known]
-    votes = np.bincount(whose, minlength=voters)
+    logs, voter = np.log(np.maximum(milliseconds[known], 1.0)), voter[known]
+    votes = np.bincount(voter, minlength=voters)
     timed = votes > 0
-    middle = _medians(whose, logs, votes)
-    spread = np.abs(logs - middle[whose])
-    of_many = honest[whose] & (votes[whose] > 1)
-    learnt = timed & honest
+    median = _medians(voter, logs, votes)
+    deviation = np.abs(logs - median[voter])
+    used = honest[voter] & (votes[voter] > 1)
     p = np.where(timed, 1.0, np.nan)
-    if not of_many.any():
+    if not used.any():
         return p, 0.0
-    # Votes lie nearer to their own median than to the true one.
-    shrunk = np.sqrt(1 - 1 / np.maximum(votes[whose[of_many]], 2))
-    deviation = float(np.median(spread[of_many] / shrunk)) / float(norm.ppf(0.75))
-    within = _MEDIAN_VARIANCE * deviation**2 / np.maximum(votes, 1)
-    lead = float(np.median(middle[learnt])) - middle
+    # Votes lie nearer to their own sample median than to the true one.
+    shrinkage = np.sqrt(1 - 1 / np.maximum(votes[voter[used]], 2))
+    std = float(np.median(deviation[used] / shrinkage)) / float(norm.ppf(0.75))
+    within = _MEDIAN_VARIANCE * std**2 / np.maximum(votes, 1)
+    learnt = timed & honest
+    lead = float(np.median(median[learnt])) - median
     between = between_variance(lead[learnt], within[learnt], np.ones(int(learnt.sum())))
     variance = within + between
-    known_spread = timed & (variance > 0)
-    p[known_spread] = norm.sf(lead[known_spread] / np.sqrt(variance[known_spread]))
+    tested = timed & (variance > 0)
+    p[tested] = norm.sf(lead[tested] / np.sqrt(variance[tested]))
     return p, between
 
 
-def repetition(voter: Codes, thing: Codes, when: Codes, honest: Mask, drawn: Floats) -> Floats:
-    """p-value of each voter's most repeated thing, beside how often the others were shown it then.
+def repetition(
+    voter: Codes, item: Codes, period: Codes, honest: Mask, probability: Floats
+) -> Floats:
+    """Test for an item that a voter was shown too often; p-value of each voter's worst item.
 
-    In a period where the others were shown N things, the thing m times, a voter shown n expects
-    m n / N. Summed over periods that expectation E has an error of its own, and a Poisson number
-    about a gamma variable of mean E and that variance is negative binomial (Fay and Feuer 1997);
-    E and the variance are taken with one showing more, in the voter's thinnest period, so that p is
-    an upper bound. The least p is multiplied by the number of things.
+    In a period in which the others were shown N items, this one m times, a voter shown n items is
+    expected to be shown it m n / N times. The expectation E summed over periods has an error of its
+    own, and a Poisson number about a gamma variable with mean E and that variance is negative
+    binomial (Fay and Feuer 1997). E and the variance are computed with one more showing, in the
+    period that has the fewest other showings for the voter, so that p is an upper bound. The
+    smallest p is multiplied by the number of items.
 
     Args:
-        voter: code of each showing, shape (showings,).
-        thing: code of what was shown, such as the pair.
-        when: code of the period: what is shown changes.
+        voter: code of each showing's voter, shape (showings,).
+        item: code of what was shown, such as the pair.
+        period: code of the period; what the sampler shows changes between periods.
         honest: voters to learn from, shape (voters,).
-        drawn: probability with which the thing was drawn; NaN where it is not known. A thing drawn
-            so often is not strange.
+        probability: with which the sampler drew the item; NaN where unknown. An item drawn that
+            often is not anomalous.
     """
     voters = len(honest)
-    votes = np.bincount(voter, minlength=voters)
-    p = np.where(votes > 0, 1.0, np.nan)
-    things, periods = int(thing.max(initial=-1)) + 1, int(when.max(initial=-1)) + 1
-    met, place, count = np.unique(voter * things + thing, return_inverse=True, return_counts=True)
-    again = np.flatnonzero(count > 1)
-    if not len(again):
-        return p
-    by, of, number = met[again] // things, met[again] % things, count[again]
-    learnt = honest[voter]
-
-    visited, visit, own = np.unique(voter * periods + when, return_inverse=True, return_counts=True)
-    whose, period = visited // periods, visited % periods
-    others = np.bincount(when, learnt, minlength=periods)[period] - honest[whose] * own
-    weight = own / np.maximum(others, 1)
-    thinnest = np.zeros(voters)
-    np.maximum.at(thinnest, whose, weight)
-    repeated, column = np.unique(of, return_inverse=True)
-    table = np.zeros((periods, len(repeated)))
-    known = np.minimum(np.searchsorted(repeated, thing), len(repeated) - 1)
-    counted = learnt & (repeated[known] == thing)
-    np.add.at(table, (when[counted], known[counted]), 1)
-    mean, variance = (
-        _over_visits(by, column, whose, period, power, table)
-        - honest[by] * np.bincount(place, power[visit])[again]
-        + thinnest[by] ** exponent
-        for exponent, power in ((1, weight), (2, weight**2))
+    showings = np.bincount(voter, minlength=voters)
+    p = np.where(showings > 0, 1.0, np.nan)
+    items, periods = int(item.max(initial=-1)) + 1, int(period.max(initial=-1)) + 1
+    keys, key_index, count = np.unique(
+        voter * items + item, return_inverse=True, return_counts=True
     )
-    # Rounding can take what is left of a difference below the one showing that was added.
-    mean, variance = np.maximum(mean, thinnest[by]), np.maximum(variance, thinnest[by] ** 2)
-    least = betainc(number, mean**2 / variance, variance / (mean + variance))
-    chance = (np.bincount(place, drawn) / count)[again]
-    told = np.isfinite(chance)
-    rest = votes[by][told] - number[told] + 1
-    least[told] = np.maximum(least[told], betainc(number[told], rest, chance[told]))
-    np.minimum.at(p, by, np.minimum(1, least * things))
+    repeated = np.flatnonzero(count > 1)
+    if not len(repeated):
+        return p
+    # One test for each item that a voter was shown more than once.
+    tested_voter, tested_item = keys[repeated] // items, keys[repeated] % items
+    number = count[repeated]
+    used = honest[voter]
+
+    visits, visit_index, shown = np.unique(
+        voter * periods + period, return_inverse=True, return_counts=True
+    )
+    visit_voter, visit_period = visits // periods, visits % periods
+    others = np.bincount(period, used, minlength=periods)[visit_period]
+    others = others - honest[visit_voter] * shown
+    weight = shown / np.maximum(others, 1)
+    max_weight = np.zeros(voters)
+    np.maximum.at(max_weight, visit_voter, weight)
+    columns, column = np.unique(tested_item, return_inverse=True)
+    item_column = np.minimum(np.searchsorted(columns, item), len(columns) - 1)
+    counted = used & (columns[item_column] == item)
+    table = np.zeros((periods, len(columns)))
+    np.add.at(table, (period[counted], item_column[counted]), 1)
+
+    def moment(power: int) -> Floats:
+        """Sum of weight^power over the others' showings of each tested item, and one more."""
+        total = _sum_over_visits(
+            tested_voter, column, visit_voter, visit_period, weight**power, table
+        )
+        own = np.bincount(key_index, (weight**power)[visit_index])[repeated]
+        smallest = max_weight[tested_voter] ** power
+        # Rounding can take the difference below the one showing that is added.
+        return np.maximum(total - honest[tested_voter] * own + smallest, smallest)
+
+    mean, variance = moment(1), moment(2)
+    tail = betainc(number, mean**2 / variance, variance / (mean + variance))
+    chance = (np.bincount(key_index, probability) / count)[repeated]
+    known = np.isfinite(chance)
+    rest = showings[tested_voter][known] - number[known] + 1
+    tail[known] = np.maximum(tail[known], betainc(number[known], rest, chance[known]))
+    np.minimum.at(p, tested_voter, np.minimum(1, tail * items))
     return p
 
 
-def _over_visits(
-    by: Codes, column: Codes, whose: Codes, period: Codes, weight: Floats, table: Floats
+def _sum_over_visits(
+    voter: Codes,
+    column: Codes,
+    visit_voter: Codes,
+    visit_period: Codes,
+    weight: Floats,
+    table: Floats,
 ) -> Floats:
-    """Sum over the periods that a voter visited of weight times the table's entry of a thing.
+    """Sum weight times the table's entry over the periods that a voter visited, shape (sums,).
 
     Args:
-        by: voter of each sum, shape (sums,).
+        voter: voter of each sum, shape (sums,).
         column: of the table, shape (sums,).
-        whose: voter of each visit, in order, shape (visits,).
-        period: of the visit, a row of the table.
-        weight: of the visit.
+        visit_voter: voter of each visit, in ascending order, shape (visits,).
+        visit_period: period of each visit, a row of the table.
+        weight: weight of each visit.
         table: shape (periods, columns).
     """
-    first, last = np.searchsorted(whose, by), np.searchsorted(whose, by, side="right")
-    total = np.zeros(len(by))
-    pieces = np.cumsum(last - first) // _AT_ONCE
-    for part in np.split(np.arange(len(by)), np.flatnonzero(np.diff(pieces)) + 1):
-        length = (last - first)[part]
-        of_sum = np.repeat(np.arange(len(part)), length)
-        step = np.arange(len(of_sum)) - np.repeat(np.cumsum(length) - length, length)
-        visit = first[part][of_sum] + step
-        entries = weight[visit] * table[period[visit], column[part][of_sum]]
-        total[part] = np.bincount(of_sum, entries, minlength=len(part))
+    first = np.searchsorted(visit_voter, voter)
+    last = np.searchsorted(visit_voter, voter, side="right")
+    total = np.zeros(len(voter))
+    block = np.cumsum(last - first) // _BLOCK_VISITS
+    for sums in np.split(np.arange(len(voter)), np.flatnonzero(np.diff(block)) + 1):
+        length = (last - first)[sums]
+        sum_index = np.repeat(np.arange(len(sums)), length)
+        offset = np.arange(len(sum_index)) - np.repeat(np.cumsum(length) - length, length)
+        visit = first[sums][sum_index] + offset
+        entries = weight[visit] * table[visit_period[visit], column[sums][sum_index]]
+        total[sums] = np.bincount(sum_index, entries, minlength=len(sums))
     return total
 
 
 def _medians(voter: Codes, values: Floats, votes: NDArray[Any]) -> Floats:
-    """Median of each voter's values; NaN without any."""
+    """Median of each voter's values, shape (voters,); NaN without any."""
     order = np.lexsort([values, voter])
     start = np.cumsum(votes) - votes
     some = votes > 0
-    middle = np.full(len(votes), np.nan)
+    median = np.full(len(votes), np.nan)
     low, high = (values[order][(start + (votes - odd) // 2)[some]] for odd in (1, 0))
-    middle[some] = (low + high) / 2
-    return middle
+    median[some] = (low + high) / 2
+    return median
