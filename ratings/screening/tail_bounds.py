@@ -85,11 +85,10 @@ def _saddlepoint(
     tilt, curvature = np.zeros(size), np.ones(size)
     for _ in range(_NEWTON_STEPS):
         tilted = expit(log_odds + tilt[group] * step)
+        by_vote = step**2 * tilted * (1 - tilted)
         slope = np.bincount(group, step * (tilted - chance), minlength=size)
-        slope = slope + normal_variance * tilt
-        curvature = np.bincount(group, step**2 * tilted * (1 - tilted), minlength=size)
-        curvature = curvature + normal_variance
-        change = (observed - slope) / np.maximum(curvature, 1e-12)
+        curvature = np.bincount(group, by_vote, minlength=size) + normal_variance
+        change = (observed - slope - normal_variance * tilt) / np.maximum(curvature, 1e-12)
         change = np.clip(change, -2 / max_step, 2 / max_step)
         tilt = np.clip(tilt + change, 0, _MAX_TILT / max_step)
     shift = tilt[group] * step

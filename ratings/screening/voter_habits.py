@@ -172,7 +172,8 @@ def repetition(
         own = np.bincount(key_index, (weight**power)[visit_index])[repeated]
         smallest = max_weight[tested_voter] ** power
         # Rounding can take the difference below the one showing that is added.
-        return np.maximum(total - honest[tested_voter] * own + smallest, smallest)
+        floored: Floats = np.maximum(total - honest[tested_voter] * own + smallest, smallest)
+        return floored
 
     mean, variance = moment(1), moment(2)
     tail = betainc(number, mean**2 / variance, variance / (mean + variance))
