@@ -39,6 +39,8 @@ from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 BATTLE_LIFETIME = timedelta(minutes=30)
 KEY_BYTES = 16  # 128 bits: a voter's key and a battle's token cannot be guessed
 RECEIPT_BYTES = 9
+# One message for unknown, forged and other voters' URLs, so that they cannot be told apart.
+NO_CLIP = "No clip at this URL for this voter."
 
 
 def new_voter_key() -> str:
@@ -301,7 +303,7 @@ def clip_of(session: Session, *, battle_id: int, side: Side, voter_key: str, now
         select(Battle).join(Voter).where(Battle.id == battle_id, Voter.key == voter_key)
     )
     if battle is None or battle.state is BattleState.EXPIRED or _is_over(battle, now):
-        raise NotFound("There is no clip at this address for you.")
+        raise NotFound(NO_CLIP)
     return battle.clip_a if side is Side.A else battle.clip_b
 
 

@@ -1,1 +1,7 @@
-"""The web: pages, API and clips. Routes parse, call a room of the arena, and shape the answer."""
+"""The web application: pages (Streamlit), API, clips and metrics (FastAPI) in one process.
+
+`app` builds and serves it: start reading there. `api`, `clips`, `assets`, `health` and `api_page`
+are its routes; `csrf`, `headers`, `voters` and `metrics` its middleware; `views` the pages, `duel`
+the vote page's component. Routes parse a request, call the layers below and shape the response.
+May import every other layer of the arena but `production`, which would load torch.
+"""

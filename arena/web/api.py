@@ -1,4 +1,4 @@
-"""`/api/v1`: tracks, battles, votes, leaderboard, receipts. Rules live in the rooms it calls."""
+"""`/api/v1`: tracks, battles, votes, leaderboard, receipts. The rules are in the layers below."""
 
 from typing import Annotated, Any, Literal
 
@@ -34,8 +34,8 @@ from arena.web.schemas import (
     vote_response,
 )
 
-BODY_BYTES = 16 * 1024  # a vote is some hundred bytes
-PRIVATE = {"Cache-Control": "no-store"}
+MAX_BODY_BYTES = 16 * 1024  # a vote has a few hundred bytes
+NO_STORE = {"Cache-Control": "no-store"}
 CSV_DECIMALS = "%.6f"
 
 
@@ -47,8 +47,8 @@ async def _read_body(request: Request) -> bytes:
     body = b""
     async for chunk in request.stream():
         body += chunk
-        if len(body) > BODY_BYTES:
-            raise HTTPException(413, f"A vote has at most {BODY_BYTES} bytes.")
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(413, f"The body of a vote may have at most {MAX_BODY_BYTES} bytes.")
     return body
 
 
@@ -63,7 +63,7 @@ VOTE_BODY = {
 
 
 def read_vote(body: bytes) -> VoteForm | MalformedVote:
-    """The vote in a request, or what is wrong with it: which error comes first is ballots' rule."""
+    """Parse a vote. An error is returned, not raised: `ballots` decides which error comes first."""
     try:
         return VoteForm.model_validate_json(body)
     except ValidationError as error:
@@ -81,14 +81,14 @@ def _csv(board: Board) -> Response:
 
 
 def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRouter:
-    """The routes of one arena."""
+    """The API's routes for one arena."""
     router = APIRouter(prefix="/api/v1")
     settings = arena.settings
     rules = Rules(limits=settings.limits, watch_time=not settings.limits_off)
 
     @router.get("/tracks")
     def list_tracks() -> list[TrackResponse]:
-        """Every track, with its settings and whether it can be voted in."""
+        """All tracks with their settings, and whether they are open for votes."""
         with arena.database.reading() as session:
             return [
                 track_response(
@@ -103,7 +103,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
     def issue_battle(
         form: BattleRequest, voter_key: VoterKey, response: Response
     ) -> BattleResponse:
-        """The voter's open battle of a track, a new one where none is open."""
+        """The voter's open battle in a track; a new one if none is open."""
         with arena.database.writing() as session:
             battle = ballots.issue_battle(
                 session,
@@ -114,12 +114,12 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
                 now=utc_now(),
             )
         metrics.battles.labels(form.track).inc()
-        response.headers.update(PRIVATE)
+        response.headers.update(NO_STORE)
         return battle_response(battle, clip_urls=clip_urls, voter_key=voter_key)
 
     @router.post("/battles/{token}/vote", openapi_extra=VOTE_BODY)
     def cast_vote(token: str, body: Body, voter_key: VoterKey, response: Response) -> VoteResponse:
-        """Answer a battle, once; learn who made the clips, and get the next battle."""
+        """Vote on a battle, once. Returns a receipt, the models' names and the next battle."""
         with arena.database.writing() as session:
             cast = ballots.cast_vote(
                 session,
@@ -132,7 +132,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
         metrics.votes.labels(cast.choice.value).inc()
         if not cast.watch_checked:
             metrics.unchecked_votes.inc()
-        response.headers.update(PRIVATE)
+        response.headers.update(NO_STORE)
         return vote_response(cast, clip_urls=clip_urls, voter_key=voter_key)
 
     @router.get("/leaderboard", response_model=None)
@@ -142,7 +142,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
         voters: VoterGroup = VoterGroup.PEOPLE,
         format: Literal["json", "csv"] = "json",
     ) -> Response | dict[str, Any]:
-        """Ratings, 95% intervals, ranks and counts, at most a minute behind the votes."""
+        """Ratings with 95% confidence intervals, ranks and counts, at most a minute old."""
         board = standings.leaderboard(
             arena.database,
             track_name=track,
@@ -154,22 +154,22 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
 
     @router.get("/production")
     def get_production(track: str) -> list[ProductionStats]:
-        """What clips of a track took: measured time, memory, cost, and how often there is none."""
+        """Measured generation time, memory, cost and failure rate of each model in a track."""
         with arena.database.reading() as session:
             return production_stats(session, catalog.find_track(session, track))
 
     @router.get("/receipts/{code}")
     def get_receipt(code: str) -> ReceiptResponse:
-        """What became of a vote."""
+        """The status of a vote."""
         with arena.database.reading() as session:
             return receipt_response(ballots.find_receipt(session, code))
 
     @router.get("/me")
     def get_me(voter_key: VoterKey, response: Response) -> MeResponse:
-        """How often this browser's voter has voted."""
+        """The number of votes and skips of this browser's voter."""
         with arena.database.reading() as session:
             counts = ballots.count_votes(session, voter_key=voter_key)
-        response.headers.update(PRIVATE)
+        response.headers.update(NO_STORE)
         skips = counts.get(Choice.SKIP, 0)
         return MeResponse(votes=sum(counts.values()) - skips, skips=skips, choices=counts)
 

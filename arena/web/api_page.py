@@ -1,4 +1,4 @@
-"""`/api/docs`: the API for people, written from its own OpenAPI document; no scripts, no CDN."""
+"""`/api/docs`: the API's documentation as a plain page, rendered from its OpenAPI document."""
 
 import json
 from html import escape
@@ -27,18 +27,12 @@ summary { cursor: pointer }
 
 
 def _style() -> str:
-    colours = {
-        name: f"--ink: {palette.ink}; --paper: {palette.paper}; --line: {palette.line}; "
-        f"--accent: {palette.accent}"
-        for name, palette in (("LIGHT", LIGHT), ("DARK", DARK))
-    }
-    return STYLE.replace("LIGHT", colours["LIGHT"]).replace("DARK", colours["DARK"])
+    return STYLE.replace("LIGHT", LIGHT.as_css()).replace("DARK", DARK.as_css())
 
 
 def _resolve(schema: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
     name = str(schema.get("$ref", "")).rpartition("/")[2]
-    found = document.get("components", {}).get("schemas", {}).get(name, schema)
-    return dict(found)
+    return dict(document.get("components", {}).get("schemas", {}).get(name, schema))
 
 
 def _parameters(operation: dict[str, Any]) -> str:
@@ -60,8 +54,8 @@ def _schema(title: str, content: dict[str, Any], document: dict[str, Any]) -> st
 
 
 def _operation(method: str, path: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
-    answers = {
-        status: answer for status, answer in operation["responses"].items() if status != "422"
+    responses = {
+        status: response for status, response in operation["responses"].items() if status != "422"
     }
     return "".join(
         (
@@ -70,15 +64,15 @@ def _operation(method: str, path: str, operation: dict[str, Any], document: dict
             _parameters(operation),
             _schema("Body", operation.get("requestBody", {}).get("content", {}), document),
             *(
-                _schema(f"Answer {status}", answer.get("content", {}), document)
-                for status, answer in answers.items()
+                _schema(f"Response {status}", response.get("content", {}), document)
+                for status, response in responses.items()
             ),
         )
     )
 
 
 def render_page(document: dict[str, Any]) -> str:
-    """The page for an OpenAPI document."""
+    """Render an OpenAPI document as HTML."""
     operations = "".join(
         _operation(method, path, operation, document)
         for path, methods in document["paths"].items()
@@ -90,9 +84,9 @@ def render_page(document: dict[str, Any]) -> str:
         f"<title>{escape(document['info']['title'])}</title><style>{_style()}</style>"
         f"<h1>{escape(document['info']['title'])}</h1>"
         f"<p>{escape(document['info'].get('description', ''))}</p>"
-        f"<p>For programs: <a href='{OPENAPI_URL}'>{OPENAPI_URL}</a> (OpenAPI "
-        f"{escape(document['openapi'])}). Errors are problem documents (RFC 9457); their "
-        "<code>type</code> is a slug.</p>"
+        f"<p>Machine-readable: <a href='{OPENAPI_URL}'>{OPENAPI_URL}</a> (OpenAPI "
+        f"{escape(document['openapi'])}). Errors are problem documents (RFC 9457); "
+        "programs should distinguish them by <code>type</code>.</p>"
         f"{operations}</html>"
     )
 

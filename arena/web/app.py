@@ -1,7 +1,7 @@
-"""The one process: pages by Streamlit, everything else by FastAPI, uvicorn under both.
+"""The web server: Streamlit for pages, FastAPI for everything else, in one uvicorn process.
 
-A small dispatcher parts the two, so that votes and clips never meet Streamlit's session, gzip and
-path middleware. Streamlit's application stays the root for the lifespan.
+A dispatcher routes requests by path, so votes and clips bypass Streamlit's session, gzip and path
+middleware. Streamlit's application handles the lifespan.
 """
 
 import asyncio
@@ -34,20 +34,20 @@ from arena.web.voters import VoterCookieMiddleware
 
 API_PREFIXES = ("/api/", "/clip/", "/assets/")
 API_PATHS = ("/api", "/clip", "/healthz", "/readyz", "/metrics")
-KEEP_ALIVE_S = 75  # uvicorn's 5 s would drop a voter who is watching
-SHUTDOWN_S = 3  # pages hold their sockets open; nobody waits longer for them
+KEEP_ALIVE_S = 75  # longer than a voter watches; uvicorn's default is 5 s
+SHUTDOWN_S = 3  # pages keep their WebSockets open
 COLLECT_EVERY_S = 60.0
 BACKLOG = 2048
 
 
 def make_api(arena: Arena) -> FastAPI:
-    """Everything but the pages: it keeps no state and can run by itself."""
+    """Everything but the pages. It is stateless and can also run alone."""
     clip_urls = ClipUrls(arena.settings.signing_key())
     metrics = Metrics()
     app = FastAPI(
         title="Hippodrome API",
         version="1",
-        description="Battles, votes and leaderboards of a blind arena for generated video.",
+        description="Battles, votes and leaderboards of a blind-test arena for generated video.",
         docs_url=None,
         redoc_url=None,
         openapi_url=api_page.OPENAPI_URL,
@@ -63,8 +63,8 @@ def make_api(arena: Arena) -> FastAPI:
     return app
 
 
-def guard(app: ASGIApp, arena: Arena) -> ASGIApp:
-    """The voter's cookie and the security headers around an application."""
+def add_security(app: ASGIApp, arena: Arena) -> ASGIApp:
+    """Wrap an application with the voter's cookie and the security headers."""
     https = arena.settings.public_url.startswith("https://")
     secret = arena.settings.signing_key()
     return SecurityHeadersMiddleware(
@@ -73,13 +73,13 @@ def guard(app: ASGIApp, arena: Arena) -> ASGIApp:
 
 
 def dispatch(*, api: ASGIApp, pages: ASGIApp) -> ASGIApp:
-    """Send the API's paths to `api`; pages, sockets and the lifespan to `pages`."""
+    """Route the API's paths to `api`; pages, WebSockets and the lifespan to `pages`."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        ours = path in API_PATHS or path.startswith(API_PREFIXES)
-        chosen = api if scope["type"] == "http" and ours else pages
-        await chosen(scope, receive, send)
+        is_api = path in API_PATHS or path.startswith(API_PREFIXES)
+        target = api if scope["type"] == "http" and is_api else pages
+        await target(scope, receive, send)
 
     return app
 
@@ -92,7 +92,7 @@ async def _collect_garbage() -> None:
 
 @asynccontextmanager
 async def _lifespan(_app: st.App) -> AsyncIterator[None]:
-    # What the imports left behind is never garbage: collections need not walk it again.
+    # Objects created by imports are never garbage: exclude them from collections.
     gc.collect()
     gc.freeze()
     collecting = asyncio.create_task(_collect_garbage())
@@ -103,16 +103,16 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
 
 
 def make_app(arena: Arena) -> ASGIApp:
-    """The whole web of one arena as an ASGI application; one a process, as Streamlit asks."""
+    """Build the ASGI application of an arena. Streamlit allows one in each process."""
     set_arena(arena)
     bootstrap.load_config_options(streamlit_options(arena.settings.signing_key()))
     script = Path(str(files("arena.web.views") / "script.py"))
     pages = st.App(script, lifespan=_lifespan)
-    return guard(dispatch(api=make_api(arena), pages=pages), arena)
+    return add_security(dispatch(api=make_api(arena), pages=pages), arena)
 
 
 class _Server(uvicorn.Server):
-    """Tells when it listens and its application is ready."""
+    """A server that calls back once it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
         super().__init__(config)
@@ -125,24 +125,26 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket.
+    """Open a listening socket.
 
     Raises:
-        ConfigurationError: the port is taken, or the address is not this machine's.
+        ConfigurationError: the port is in use, or the address is not one of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        # Connections inherit it. asyncio sets it only on sockets that name TCP as their protocol,
-        # which these do not: each answer would wait some 40 ms for the client's delayed ACK.
+        # Connections inherit it. asyncio sets it only on sockets created with the protocol TCP,
+        # which this one is not: each response would wait 40 ms for the client's delayed ACK.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return listening
     except OverflowError as error:
-        raise ConfigurationError(f"{port} is no port: choose one from 1 to 65535.") from error
+        raise ConfigurationError(
+            f"{port} is not a valid port: choose one from 1 to 65535."
+        ) from error
     except OSError as error:
         raise ConfigurationError(
-            f"Port {port} on {host} cannot be used ({(error.strerror or str(error)).lower()}): "
-            "stop what is using it, or choose another with --port or PORT."
+            f"Cannot listen on port {port} of {host} ({(error.strerror or str(error)).lower()}): "
+            "stop the program that uses it, or choose another port with --port or PORT."
         ) from error
 
 
@@ -154,15 +156,15 @@ def _is_loopback(host: str) -> bool:
 
 
 def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C; `on_ready` gets the address once it answers.
+    """Serve until Ctrl-C. `on_ready` is called with the URL once the server accepts connections.
 
     Raises:
-        ConfigurationError: the port cannot be used, or limits are off where others can reach it.
+        ConfigurationError: the port cannot be used, or rate limits are off on a public address.
     """
     if arena.settings.limits_off and not _is_loopback(host):
         raise ConfigurationError(
-            f"ARENA_RATE_LIMIT=off is for this machine alone, and {host} can be reached by others: "
-            "set a limit or serve on 127.0.0.1."
+            f"ARENA_RATE_LIMIT=off is allowed on the loopback only, and {host} is reachable from "
+            "other machines: set a limit, or serve on 127.0.0.1."
         )
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
@@ -178,7 +180,7 @@ def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]
             proxy_headers=bool(arena.settings.trusted_proxies),
             forwarded_allow_ips=arena.settings.trusted_proxies or None,
         )
-        # Streamlit gives this log a handler of its own, and addresses hold battles' tokens.
+        # Streamlit adds a handler to this logger, and URLs contain battle tokens.
         logging.getLogger("uvicorn.access").disabled = True
         server = _Server(config, lambda: on_ready(f"http://{shown}:{bound}"))
         with suppress(KeyboardInterrupt):

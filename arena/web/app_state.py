@@ -1,22 +1,21 @@
-"""The arena that this process serves.
+"""The arena that this process serves, for the pages.
 
-Streamlit runs its script by path and passes it nothing, so what the pages read has to be found by
-name. This slot is filled once, by `serve`, before the first script run; the API gets its arena as
-an argument.
+Streamlit runs its script by path and passes no arguments, so pages look the arena up here.
+`make_app` sets it once, before the first script run. The API receives its arena as an argument.
 """
 
 from arena.context import Arena
 
-_serving: list[Arena] = []
+_current: list[Arena] = []
 
 
 def set_arena(arena: Arena) -> None:
-    """Name the arena whose pages this process serves."""
-    _serving[:] = [arena]
+    """Set the arena that this process serves."""
+    _current[:] = [arena]
 
 
 def get_arena() -> Arena:
-    """The arena of this process."""
-    if not _serving:
-        raise RuntimeError("the pages were started without an arena; use arena.web.app")
-    return _serving[0]
+    """The arena that this process serves."""
+    if not _current:
+        raise RuntimeError("no arena is set: start the pages with arena.web.app")
+    return _current[0]

@@ -1,4 +1,4 @@
-"""`/assets/…`: the duel's own modules and styles, under an address that changes with them."""
+"""`/assets/…`: the vote page's JavaScript and CSS, under a URL that contains their digest."""
 
 import hashlib
 from functools import cache
@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from arena.errors import NotFound
 
-FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -18,14 +18,14 @@ MEDIA_TYPES = {
 
 @cache
 def duel_assets() -> dict[str, bytes]:
-    """The files by name."""
+    """Contents of the files, by name."""
     folder = files("arena.web.duel") / "assets"
     return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
 
 
 @cache
 def assets_version() -> str:
-    """A digest of all the files: modules import each other, so they change together."""
+    """A digest of all files: the modules import each other, so they share one version."""
     digest = hashlib.sha256()
     for name, data in sorted(duel_assets().items()):
         digest.update(name.encode() + b"\0" + data)
@@ -33,6 +33,7 @@ def assets_version() -> str:
 
 
 def asset_url(name: str) -> str:
+    """The current URL path of a file."""
     return f"/assets/{assets_version()}/{name}"
 
 
@@ -43,8 +44,8 @@ def make_router() -> APIRouter:
     def get_asset(version: str, name: str) -> Response:
         data = duel_assets().get(name)
         if data is None or version != assets_version():
-            raise NotFound("There is no such file; reload the page.")
+            raise NotFound(f"No file {name} in this version: reload the page.")
         suffix = name[name.rfind(".") :]
-        return Response(data, media_type=MEDIA_TYPES.get(suffix), headers=FOREVER)
+        return Response(data, media_type=MEDIA_TYPES.get(suffix), headers=IMMUTABLE)
 
     return router

@@ -1,21 +1,21 @@
-"""Charts as finished Vega-Lite documents: drawing one costs the page nothing but its JSON."""
+"""Charts as Vega-Lite specifications, built without pandas or Altair to keep pages cheap."""
 
 from typing import Any
 
 from arena.standings.boards import Board, PairRecord
 from arena.web.theme import Palette
 
-SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # a name, never fetched
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"  # an identifier, never fetched
 ROW_PX = 40
-AXIS_PX = 64  # the axis and its title, which the chart's height has to hold as well
+AXIS_PX = 64  # the axis and its title, which are part of the chart's height
 CELL_PX = 52
-# Cells this far from even are filled strongly enough to ask for the paper's colour as ink.
-STRONG = 0.26
+# Cells whose win rate differs from 50% by more are dark enough to need text in the paper's colour.
+DARK_CELL_MARGIN = 0.26
 LABEL_PX = 15
 
 
 def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
-    """Each rated model's Elo as a dot on its interval, best on top; None where none is rated."""
+    """Ratings as dots with intervals, best model first; None if no model is rated."""
     rated = [row for row in board.rows if row.rating is not None]
     if not rated:
         return None
@@ -36,7 +36,7 @@ def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
         "field": "model",
         "type": "nominal",
         "sort": order,
-        # Room above the first row for its number.
+        # Space above the first row for its label.
         "scale": {"paddingOuter": 0.4},
         "axis": {
             "title": None,
@@ -75,7 +75,7 @@ def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
                     "tooltip": [
                         {"field": "model", "title": "Model"},
                         {"field": "rating", "title": "Elo", "format": ".0f"},
-                        {"field": "lower", "title": "95% from", "format": ".0f"},
+                        {"field": "lower", "title": "95% interval from", "format": ".0f"},
                         {"field": "upper", "title": "to", "format": ".0f"},
                         {"field": "votes", "title": "Votes"},
                     ],
@@ -93,7 +93,7 @@ def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
 def pair_chart(
     records: list[PairRecord], order: list[str], palette: Palette
 ) -> dict[str, Any] | None:
-    """How often the row beat the column, ties and both bad as half; None without votes."""
+    """Win rate of row against column, ties and both bad as half a win; None without votes."""
     values = [
         {
             "row": record.model_a,
@@ -117,7 +117,7 @@ def pair_chart(
         "domain": False,
         "labelPadding": 8,
     }
-    strong = f"abs(datum.share - 0.5) > {STRONG}"
+    is_dark = f"abs(datum.share - 0.5) > {DARK_CELL_MARGIN}"
     size = {"step": CELL_PX}
     return {
         "$schema": SCHEMA,
@@ -156,9 +156,9 @@ def pair_chart(
                     "tooltip": [
                         {"field": "row", "title": "Row"},
                         {"field": "column", "title": "Column"},
-                        {"field": "share", "title": "Row preferred", "format": ".0%"},
+                        {"field": "share", "title": "Win rate", "format": ".0%"},
                         {"field": "votes", "title": "Votes"},
-                        {"field": "record", "title": "Row"},
+                        {"field": "record", "title": "Results"},
                     ],
                 },
             },
@@ -167,7 +167,7 @@ def pair_chart(
                 "encoding": {
                     "text": {"field": "share", "type": "quantitative", "format": ".0%"},
                     "color": {
-                        "condition": {"test": strong, "value": palette.paper},
+                        "condition": {"test": is_dark, "value": palette.paper},
                         "value": palette.ink,
                     },
                 },

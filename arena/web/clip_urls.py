@@ -1,6 +1,6 @@
-"""Addresses of clips: signed for one battle, one side and one voter; they say nothing of the clip.
+"""URLs of clips: signed for one battle, side and voter, with nothing in them about the clip.
 
-Not covered: whoever has both the address and the voter's cookie can watch, as the voter can.
+Not covered: somebody who has both the URL and the voter's cookie can watch the clip.
 """
 
 import hashlib
@@ -9,18 +9,19 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from arena.errors import NotFound
 from arena.models import Side
+from arena.voting.ballots import NO_CLIP
 
 CLIP_SUFFIX = ".mp4"
 
 
 class ClipUrls:
-    """Makes and reads `/clip/…` addresses under the arena's key."""
+    """Sign and verify `/clip/…` URLs with the arena's key."""
 
     def __init__(self, secret: str) -> None:
         self._secret = secret
 
     def _serializer(self, voter_key: str) -> URLSafeSerializer:
-        # The voter is part of the salt: another voter's address does not even verify.
+        # The voter is part of the salt, so another voter's URL has an invalid signature.
         return URLSafeSerializer(
             self._secret,
             salt=f"arena.clip.{voter_key}",
@@ -28,18 +29,18 @@ class ClipUrls:
         )
 
     def make(self, *, battle_id: int, side: Side, voter_key: str) -> str:
-        """The path under which this voter gets one side of this battle."""
+        """The URL path of one side of a battle, for one voter."""
         name = self._serializer(voter_key).dumps([battle_id, side.value])
         return f"/clip/{name}{CLIP_SUFFIX}"
 
     def read(self, name: str, *, voter_key: str) -> tuple[int, Side]:
-        """The battle's id and the side of a name that `make` gave.
+        """The battle's id and the side in a name made by `make`.
 
         Raises:
-            NotFound: forged, or another voter's.
+            NotFound: the name is forged, or another voter's.
         """
         try:
             battle_id, side = self._serializer(voter_key).loads(name.removesuffix(CLIP_SUFFIX))
             return int(battle_id), Side(side)
         except (BadSignature, ValueError, TypeError) as error:
-            raise NotFound("There is no clip at this address for you.") from error
+            raise NotFound(NO_CLIP) from error

@@ -1,7 +1,7 @@
-"""`/clip/…`: the bytes of one side of a battle, to its voter, in ranges.
+"""`/clip/…`: one side of a battle, for its voter, with range requests.
 
-Every clip is answered with the same headers: no ETag, no date, no name. A rendition's size is the
-track's, so the length says nothing either.
+The headers are the same for every clip: no ETag, no date, no name. All renditions of a track have
+the same size, so the length identifies no clip either.
 """
 
 from collections.abc import Iterator
@@ -12,30 +12,30 @@ from starlette.responses import Response, StreamingResponse
 from arena.context import Arena, utc_now
 from arena.errors import NotFound
 from arena.media import MediaStore
-from arena.voting.ballots import clip_of
+from arena.voting.ballots import NO_CLIP, clip_of
 from arena.web.clip_urls import ClipUrls
 from arena.web.problem_details import problem
 
 CHUNK_BYTES = 256 * 1024  # 1.4 ms of CPU a MB, against 2.4 to 3.7 at 64 KiB
 HEADERS = {
     "Accept-Ranges": "bytes",
-    # A battle's addresses are its own, so what is kept can tell nothing about another battle.
+    # URLs are unique to a battle, so a cached clip reveals nothing about another battle.
     "Cache-Control": "private, max-age=1800",
 }
 MEDIA_TYPE = "video/mp4"
 
 
 class UnsatisfiableRange(Exception):
-    """No byte of the file is in the range asked for."""
+    """The range contains no byte of the file."""
 
 
 def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """First byte and the one after the last of a single range; None to send the whole file.
+    """Parse a `Range` header into (start, end), end exclusive; None to send the whole file.
 
-    A header that is not understood is ignored, as RFC 9110 asks.
+    Headers that are malformed or contain several ranges are ignored, as RFC 9110 allows.
 
     Raises:
-        UnsatisfiableRange: the range starts beyond the end.
+        UnsatisfiableRange: the range contains no byte of the file.
     """
     unit, _, spec = (header or "").strip().partition("=")
     if unit.strip().lower() != "bytes" or "," in spec:
@@ -61,12 +61,12 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 def _chunks(store: MediaStore, path: str, start: int, end: int) -> Iterator[bytes]:
-    for at in range(start, end, CHUNK_BYTES):
-        yield store.read(path, at, min(end, at + CHUNK_BYTES))
+    for position in range(start, end, CHUNK_BYTES):
+        yield store.read(path, position, min(end, position + CHUNK_BYTES))
 
 
 def make_router(arena: Arena, clip_urls: ClipUrls) -> APIRouter:
-    """The one route, GET and HEAD."""
+    """The route of clips: GET and HEAD."""
     router = APIRouter()
 
     @router.api_route("/clip/{name}", methods=["GET", "HEAD"], include_in_schema=False)
@@ -83,16 +83,15 @@ def make_router(arena: Arena, clip_urls: ClipUrls) -> APIRouter:
             )
             path = clip.rendition_path
         if path is None:
-            raise NotFound("There is no clip at this address for you.")
+            raise NotFound(NO_CLIP)
         size = arena.store.size(path)
         try:
-            # Nothing here can be validated, so a conditional range gets the whole (RFC 9110).
-            wanted = None if "if-range" in request.headers else request.headers.get("range")
-            part = parse_range(wanted, size)
+            # There is no validator, so a conditional range gets the whole file (RFC 9110).
+            header = None if "if-range" in request.headers else request.headers.get("range")
+            part = parse_range(header, size)
         except UnsatisfiableRange:
-            refusal = problem(416, "range", "The clip has no such bytes.", headers=dict(HEADERS))
-            refusal.headers["Content-Range"] = f"bytes */{size}"
-            return refusal
+            headers = HEADERS | {"Content-Range": f"bytes */{size}"}
+            return problem(416, "range", f"The clip has only {size} bytes.", headers=headers)
         start, end = part or (0, size)
         headers = HEADERS | {"Content-Length": str(end - start)}
         if part:

@@ -1,8 +1,6 @@
-"""Headers that every answer carries, and the refusal of writes that another site sends.
+"""Security headers on every response, and the content security policy on HTML pages.
 
-The content security policy is as tight as Streamlit's front end lets it be; what it needs is said
-beside each source. A write is refused where the browser says that another site sent it; a client
-that says neither (no browser) has no voter's cookie to abuse.
+The policy is as strict as Streamlit's front end allows; comments name what needs each exception.
 """
 
 import base64
@@ -14,7 +12,7 @@ import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-EVERYWHERE = {
+SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "same-origin",
@@ -26,14 +24,14 @@ HSTS = "max-age=31536000"
 
 
 def content_security_policy() -> str:
-    """The policy for pages; nothing is fetched from anywhere else."""
+    """The policy of HTML pages: nothing may be loaded from other hosts."""
     return "; ".join(
         (
             "default-src 'none'",
-            # blob: is how Streamlit imports a component's module; the hashes are of the inline
-            # scripts in its index page; Vega compiles its expressions (unsafe-eval).
+            # Streamlit imports a component's module from a blob:, its index page has inline
+            # scripts (the hashes), and Vega compiles expressions ('unsafe-eval').
             f"script-src 'self' blob: 'unsafe-eval' {' '.join(_inline_script_hashes())}",
-            "style-src 'self' 'unsafe-inline'",  # emotion writes its styles into the page
+            "style-src 'self' 'unsafe-inline'",  # Emotion adds style elements
             "img-src 'self' data: blob:",
             "font-src 'self' data:",
             "media-src 'self'",
@@ -56,7 +54,7 @@ def _inline_script_hashes() -> list[str]:
 
 
 class SecurityHeadersMiddleware:
-    """Middleware: the headers above on every answer, the policy on pages."""
+    """Add the security headers to every response, and the policy to HTML."""
 
     def __init__(self, app: ASGIApp, *, public_https: bool) -> None:
         self.app = app
@@ -71,7 +69,7 @@ class SecurityHeadersMiddleware:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in EVERYWHERE.items():
+                for name, value in SECURITY_HEADERS.items():
                     headers[name] = value
                 if https:
                     headers["Strict-Transport-Security"] = HSTS

@@ -1,4 +1,4 @@
-"""`/healthz`: the process runs. `/readyz`: its stores answer too. `/metrics`."""
+"""`/healthz` (the process runs), `/readyz` (database and media respond too) and `/metrics`."""
 
 from fastapi import APIRouter, Response
 
@@ -10,11 +10,11 @@ def make_router(arena: Arena, metrics: Metrics) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/healthz")
-    def is_alive() -> dict[str, str]:
+    def get_health() -> dict[str, str]:
         return {"status": "ok"}
 
     @router.get("/readyz")
-    def is_ready() -> dict[str, str]:
+    def get_readiness() -> dict[str, str]:
         arena.database.ping()
         arena.store.ping()
         return {"status": "ready", "database": "ok", "media": "ok"}

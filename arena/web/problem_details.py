@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: one shape, one place."""
+"""Error responses as problem documents (RFC 9457)."""
 
 from http import HTTPStatus
 from typing import Any
@@ -25,7 +25,7 @@ def problem(
     title: str | None = None,
     headers: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """A problem document; `kind` is its type, a slug that programs tell apart by."""
+    """Return a problem document; `kind` is its `type`, a stable slug for programs."""
     body = {
         "type": kind,
         "title": title or HTTPStatus(status).phrase,
@@ -45,8 +45,8 @@ def _retry_after_s(error: ArenaError) -> int | None:
 
 async def _on_arena_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DBAPIError):
-        # Whatever the driver met, the store did not take the request.
-        error = StoreUnavailable("The database does not answer: nothing was stored; try again.")
+        # Whatever the driver's error, nothing was stored.
+        error = StoreUnavailable("The database is unavailable; nothing was stored. Try again.")
     if not isinstance(error, ArenaError):
         raise error
     wait_s = _retry_after_s(error)
@@ -66,11 +66,11 @@ async def _on_invalid_request(_request: Request, error: Exception) -> JSONRespon
 
 
 def describe_validation_error(errors: list[Any]) -> str:
-    """The first of pydantic's complaints as a sentence."""
+    """The first of pydantic's errors as a sentence."""
     if not errors:
         return "The request cannot be read."
-    found = first_problem(errors, ignore=frozenset({"body", "query"}))
-    return f"{found.location}: {found.message}." if found.location else f"{found.message}."
+    first = first_problem(errors, ignore=frozenset({"body", "query"}))
+    return f"{first.location}: {first.message}." if first.location else f"{first.message}."
 
 
 async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
@@ -81,15 +81,15 @@ async def _on_http_exception(_request: Request, error: Exception) -> JSONRespons
     return problem(error.status_code, kind, str(error.detail), headers=headers)
 
 
-async def _on_defect(_request: Request, _error: Exception) -> JSONResponse:
-    # The server's log has the cause; an answer that named it could name an entrant.
-    return problem(500, "internal", "Something broke here; it is logged.")
+async def _on_unexpected_error(_request: Request, _error: Exception) -> JSONResponse:
+    # The cause is in the server's log only: a response that contained it could name an entrant.
+    return problem(500, "internal", "An internal error occurred and was logged.")
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Answer every error of this application with a problem document."""
+    """Return a problem document for every error of the application."""
     app.add_exception_handler(ArenaError, _on_arena_error)
     app.add_exception_handler(DBAPIError, _on_arena_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    app.add_exception_handler(Exception, _on_defect)
+    app.add_exception_handler(Exception, _on_unexpected_error)

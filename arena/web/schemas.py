@@ -1,4 +1,4 @@
-"""What the API answers: the shapes of the contract, and how they are made of the arena's own."""
+"""Requests and responses of the API, and their conversion from the arena's objects."""
 
 from datetime import datetime
 
@@ -10,9 +10,9 @@ from arena.voting.schemas import CastVote, IssuedBattle, RevealedSide
 from arena.web.clip_urls import ClipUrls
 
 
-def utc_text(moment: datetime) -> str:
-    """ISO 8601 with milliseconds and `Z`."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def utc_text(time: datetime) -> str:
+    """A time in ISO 8601, with milliseconds and `Z`."""
+    return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class TrackResponse(BaseModel):
@@ -28,7 +28,7 @@ class TrackResponse(BaseModel):
     reveal: str
     ties: str
     sampler: str
-    active: bool = Field(description="whether there are clips of two entrants to compare")
+    active: bool = Field(description="whether two entrants have clips to compare")
     closed: bool
     categories: list[str]
 
@@ -42,11 +42,11 @@ class PromptResponse(BaseModel):
     id: str
     text: str
     categories: list[str]
-    source: str | None = Field(description="first image or source video, where the track has one")
+    source: str | None = Field(description="URL of the first image or source video, if any")
 
 
 class ClipResponse(BaseModel):
-    video: str = Field(description="good for this battle and this voter")
+    video: str = Field(description="URL, valid for this battle and this voter only")
 
 
 class BattleResponse(BaseModel):
@@ -55,15 +55,15 @@ class BattleResponse(BaseModel):
     prompt: PromptResponse
     a: ClipResponse
     b: ClipResponse
-    expires_at: str | None = Field(description="null while it is issued ahead")
+    expires_at: str | None = Field(description="null for a prefetched battle")
     min_watch_ms: int
-    next: "BattleResponse | None" = Field(description="issued ahead, so that its clips can load")
+    next: "BattleResponse | None" = Field(description="prefetched, so that its clips can load")
 
 
 class RevealedSideResponse(BaseModel):
     name: str
     creator: str | None
-    rating: float | None = Field(description="Elo points in the last snapshot")
+    rating: float | None = Field(description="Elo points in the latest snapshot")
 
 
 class RevealResponse(BaseModel):
@@ -126,7 +126,7 @@ def battle_response(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str
             id=battle.prompt_id,
             text=battle.prompt_text,
             categories=battle.categories,
-            source=None,  # image and edit tracks, which have one, are not active yet
+            source=None,  # only image and edit tracks use one, and they are not active yet
         ),
         a=clip(Side.A),
         b=clip(Side.B),

@@ -1,148 +1,216 @@
-"""The leaderboard as an HTML table: names in the page, for readers, search and screen readers."""
+"""The leaderboard and the production statistics as HTML tables, with every text escaped."""
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from html import escape
+from typing import Generic, TypeVar
 
 from arena.standings.boards import Board, BoardRow
 from arena.standings.production_stats import Figure, ProductionStats
 from arena.text import pluralize
 
+Row = TypeVar("Row")
+
 MINUS = "\N{MINUS SIGN}"
+EMPTY = "<span class='empty-cell'>–</span>"
+# Label and explanation of each status of `ratings`.
 STATUSES = {
     "ok": ("settled", "Rated from at least 100 votes"),
     "preliminary": ("preliminary", "Fewer than 100 votes so far"),
     "disconnected": (
         "not connected",
-        "Not yet compared, directly or through others, with the rest",
+        "Not yet compared, directly or through other models, with the rest",
     ),
-    "undefeated": ("undefeated", "Won every vote: a rating needs at least one that it did not win"),
-    "winless": ("winless", "Lost every vote: a rating needs at least one that it did not lose"),
+    "undefeated": (
+        "undefeated",
+        "Won every vote, so no finite rating exists",
+    ),
+    "winless": ("winless", "Lost every vote, so no finite rating exists"),
 }
-NONE = "<span class='none'>–</span>"
-HEADINGS = (
-    ("Rank", "Models share a rank while their intervals overlap"),
-    ("Model", ""),
-    ("Elo", "Bradley-Terry on the Elo scale, with the half-widths of its 95% interval"),
-    ("95% interval", ""),
-    ("Ranks", "Best and worst rank that the votes allow, for all models jointly"),
-    ("Win rate", "Wins and half of ties and both bad, of all votes"),
-    ("Votes", ""),
-    ("Won", ""),
-    ("Lost", ""),
-    ("Equal", ""),
-    ("Both bad", ""),
-    ("Status", ""),
-)
-PRODUCTION_HEADINGS = (
-    ("Model", ""),
-    ("Clips", "Asked for: those that are there, those that failed and those that were refused"),
-    ("Failed", "Share of them that could not be made or shown, with its 95% interval"),
-    ("Refused", "Share of them that the model would not make, by its rules of content"),
-    ("Seconds a clip", "Median of what the model took, loading apart, with its 95% interval"),
-    ("GPU-seconds", "Median of seconds times GPUs, with its 95% interval"),
-    ("Peak memory", "The most that the model's process, or its GPU, held while a clip was made"),
-    ("USD a minute", "Mean price of a minute of what was made, with its 95% interval"),
-    ("Made on", ""),
-)
 
 
-def render_board(board: Board) -> str:
-    """The table of a board; every word of an entrant's is escaped."""
-    rows = "".join(_row(row) for row in board.rows)
-    return _table(f"Leaderboard of the track {board.track}", HEADINGS, rows, kind="board ranked")
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A column of a table.
+
+    Attributes:
+        heading: its heading.
+        cell: returns the HTML in the cell of a row.
+        tip: an explanation, shown when pointing at the heading.
+        css: the class of its cells.
+        is_name: whether its cells name the row.
+    """
+
+    heading: str
+    cell: Callable[[Row], str]
+    tip: str = ""
+    css: str = ""
+    is_name: bool = False
+
+    def render_heading(self) -> str:
+        return f"<th scope='col' title='{escape(self.tip, quote=True)}'>{escape(self.heading)}</th>"
+
+    def render_cell(self, row: Row) -> str:
+        if self.is_name:
+            return f"<th scope='row'>{self.cell(row)}</th>"
+        css = f" class='{self.css}'" if self.css else ""
+        return f"<td{css}>{self.cell(row)}</td>"
 
 
-def render_production_stats(track: str, records: list[ProductionStats]) -> str:
-    """The table of what clips took; every word of an entrant's is escaped."""
-    rows = "".join(_making(record) for record in records)
-    return _table(f"What clips of the track {track} took", PRODUCTION_HEADINGS, rows, kind="board")
-
-
-def _table(caption: str, headings: tuple[tuple[str, str], ...], rows: str, *, kind: str) -> str:
-    heads = "".join(
-        f"<th scope='col' title='{escape(tip, quote=True)}'>{name}</th>" for name, tip in headings
-    )
-    return (
-        f"<div class='board-scroll'><table class='{kind}'><caption>{escape(caption)}</caption>"
-        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
-
-
-def _making(record: ProductionStats) -> str:
-    memory = record.peak_memory_bytes
-    cells = [
-        f"<th scope='row'><b>{escape(record.model)}</b></th>",
-        f"<td>{record.clips:,}</td>",
-        f"<td>{_figure(record.failure_rate, '.1%')}</td>",
-        f"<td>{_figure(record.refusal_rate, '.1%')}</td>",
-        f"<td>{_figure(record.seconds, '.2f')}</td>",
-        f"<td>{_figure(record.gpu_seconds, '.2f')}</td>",
-        f"<td>{NONE if memory is None else f'{memory / 2**30:.2f} GiB'}</td>",
-        f"<td>{_figure(record.cost_per_minute_usd, '.3f')}</td>",
-        f"<td class='status'>{escape(', '.join(record.hardware)) or NONE}</td>",
-    ]
-    return f"<tr>{''.join(cells)}</tr>"
-
-
-def _figure(figure: Figure | None, form: str) -> str:
-    """A number over its interval; how many clips it is from is told on pointing at it."""
-    if figure is None:
-        return NONE
-    value = format(figure.value, form)
-    if figure.lower is None or figure.upper is None:
-        span = f"from {pluralize(figure.clips, 'clip')}"
-    else:
-        span = f"({format(figure.lower, form)} – {format(figure.upper, form)})"
-    return (
-        f"<span title='from {pluralize(figure.clips, 'clip')}'>{value} <small>{span}</small></span>"
-    )
-
-
-def _row(row: BoardRow) -> str:
-    word, tip = STATUSES.get(row.status, (row.status, ""))
-    cells = [
-        f"<td class='rank'>{NONE if row.rank is None else row.rank}</td>",
-        f"<th scope='row'><b>{escape(row.model)}</b>{_maker(row)}</th>",
-        f"<td class='elo'>{_rating(row)}</td>",
-        f"<td>{_span(row.rating_lower, row.rating_upper)}</td>",
-        f"<td>{_span(row.rank_lower, row.rank_upper)}</td>",
-        f"<td class='rate'>{_win_rate(row.win_rate)}</td>",
-        *(
-            f"<td>{count:,}</td>"
-            for count in (row.vote_count, row.wins, row.losses, row.ties, row.both_bad)
-        ),
-        f"<td class='status'><span class='pill {escape(row.status)}' "
-        f"title='{escape(tip, quote=True)}'>{escape(word)}</span></td>",
-    ]
-    lead = " class='lead'" if row.rank == 1 else ""
-    return f"<tr{lead}>{''.join(cells)}</tr>"
-
-
-def _maker(row: BoardRow) -> str:
+def _name(row: BoardRow) -> str:
     if row.creator is None:
-        parts = ["runs under a codename"]
+        details = ["runs under a codename"]
     else:
-        parts = [row.creator, row.licence, *([row.release_date] if row.release_date else [])]
+        details = [row.creator, row.licence, *([row.release_date] if row.release_date else [])]
     if row.retired:
-        parts.append("retired")
-    return f"<small>{escape(' · '.join(parts))}</small>"
+        details.append("retired")
+    return f"<b>{escape(row.model)}</b><small>{escape(' · '.join(details))}</small>"
 
 
 def _rating(row: BoardRow) -> str:
     if row.rating is None:
-        return NONE
+        return EMPTY
     if row.rating_lower is None or row.rating_upper is None:
         return f"<b>{row.rating:.0f}</b>"
     up, down = row.rating_upper - row.rating, row.rating - row.rating_lower
     return f"<b>{row.rating:.0f}</b> <small>+{up:.0f} {MINUS}{down:.0f}</small>"
 
 
-def _span(lower: float | None, upper: float | None) -> str:
+def _range(lower: float | None, upper: float | None) -> str:
     if lower is None or upper is None:
-        return NONE
+        return EMPTY
     return f"{lower:.0f}" if lower == upper else f"{lower:.0f} – {upper:.0f}"
 
 
-def _win_rate(rate: float | None) -> str:
-    if rate is None:
-        return NONE
-    return f"<i style='--rate: {rate:.4f}'></i>{rate:.0%}"
+def _win_rate(row: BoardRow) -> str:
+    if row.win_rate is None:
+        return EMPTY
+    return f"<i style='--rate: {row.win_rate:.4f}'></i>{row.win_rate:.0%}"
+
+
+def _status(row: BoardRow) -> str:
+    label, tip = STATUSES.get(row.status, (row.status, ""))
+    css = escape(f"badge {row.status}", quote=True)
+    return f"<span class='{css}' title='{escape(tip, quote=True)}'>{escape(label)}</span>"
+
+
+BOARD_COLUMNS = (
+    Column[BoardRow](
+        "Rank",
+        lambda row: EMPTY if row.rank is None else str(row.rank),
+        "Models share a rank while their intervals overlap",
+        "rank",
+    ),
+    Column[BoardRow]("Model", _name, is_name=True),
+    Column[BoardRow](
+        "Elo", _rating, "Bradley-Terry rating on the Elo scale, and its 95% interval", "elo"
+    ),
+    Column[BoardRow]("95% interval", lambda row: _range(row.rating_lower, row.rating_upper)),
+    Column[BoardRow](
+        "Ranks",
+        lambda row: _range(row.rank_lower, row.rank_upper),
+        "Best and worst rank compatible with the votes, for all models jointly",
+    ),
+    Column[BoardRow](
+        "Win rate",
+        _win_rate,
+        "Wins, plus half of the votes for equal and both bad, as a share of all votes",
+        "rate",
+    ),
+    Column[BoardRow]("Votes", lambda row: f"{row.vote_count:,}"),
+    Column[BoardRow]("Won", lambda row: f"{row.wins:,}"),
+    Column[BoardRow]("Lost", lambda row: f"{row.losses:,}"),
+    Column[BoardRow]("Equal", lambda row: f"{row.ties:,}"),
+    Column[BoardRow]("Both bad", lambda row: f"{row.both_bad:,}"),
+    Column[BoardRow]("Status", _status, css="status"),
+)
+
+
+def _figure(figure: Figure | None, spec: str) -> str:
+    """A number and its interval; the number of clips is shown when pointing at it."""
+    if figure is None:
+        return EMPTY
+    source = f"from {pluralize(figure.clips, 'clip')}"
+    interval = source
+    if figure.lower is not None and figure.upper is not None:
+        interval = f"({format(figure.lower, spec)} – {format(figure.upper, spec)})"
+    value = format(figure.value, spec)
+    return f"<span title='{source}'>{value} <small>{interval}</small></span>"
+
+
+def _memory(record: ProductionStats) -> str:
+    memory = record.peak_memory_bytes
+    return EMPTY if memory is None else f"{memory / 2**30:.2f} GiB"
+
+
+PRODUCTION_COLUMNS = (
+    Column[ProductionStats]("Model", lambda it: f"<b>{escape(it.model)}</b>", is_name=True),
+    Column[ProductionStats](
+        "Clips", lambda it: f"{it.clips:,}", "Requested clips: generated, failed and refused"
+    ),
+    Column[ProductionStats](
+        "Failed",
+        lambda it: _figure(it.failure_rate, ".1%"),
+        "Share that could not be generated or displayed, with its 95% interval",
+    ),
+    Column[ProductionStats](
+        "Refused",
+        lambda it: _figure(it.refusal_rate, ".1%"),
+        "Share that the model refused under its content policy, with its 95% interval",
+    ),
+    Column[ProductionStats](
+        "Seconds per clip",
+        lambda it: _figure(it.seconds, ".2f"),
+        "Median generation time without loading the model, with its 95% interval",
+    ),
+    Column[ProductionStats](
+        "GPU-seconds",
+        lambda it: _figure(it.gpu_seconds, ".2f"),
+        "Median of seconds times GPUs, with its 95% interval",
+    ),
+    Column[ProductionStats](
+        "Peak memory", _memory, "Largest memory use of the model's process, or of its GPU"
+    ),
+    Column[ProductionStats](
+        "USD per minute",
+        lambda it: _figure(it.cost_per_minute_usd, ".3f"),
+        "Mean price per minute of generated video, with its 95% interval",
+    ),
+    Column[ProductionStats](
+        "Hardware", lambda it: escape(", ".join(it.hardware)) or EMPTY, css="status"
+    ),
+)
+
+
+def _table(
+    caption: str, columns: Sequence[Column[Row]], rows: Sequence[tuple[Row, str]], *, css: str
+) -> str:
+    """An HTML table; `rows` are paired with the class of their `tr`."""
+    heads = "".join(column.render_heading() for column in columns)
+    body = "".join(
+        f"<tr class='{name}'>{''.join(column.render_cell(row) for column in columns)}</tr>"
+        for row, name in rows
+    )
+    return (
+        f"<div class='board-scroll'><table class='{css}'><caption>{escape(caption)}</caption>"
+        f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def render_board(board: Board) -> str:
+    """The table of a leaderboard."""
+    rows = [(row, "leader" if row.rank == 1 else "") for row in board.rows]
+    return _table(
+        f"Leaderboard of the track {board.track}", BOARD_COLUMNS, rows, css="board ranked"
+    )
+
+
+def render_production_stats(track: str, records: list[ProductionStats]) -> str:
+    """The table of generation times and costs."""
+    rows = [(record, "") for record in records]
+    return _table(
+        f"Generation time and cost of clips in the track {track}",
+        PRODUCTION_COLUMNS,
+        rows,
+        css="board",
+    )

@@ -1,16 +1,27 @@
-"""The pages' look: Streamlit's settings, given from Python so that no folder must hold them.
+"""Colours, fonts and all Streamlit settings, set from Python instead of a configuration file.
 
-The fonts (Source Serif for headings, Source Sans for text) come with Streamlit itself, so no page
-fetches anything from elsewhere. Contrasts are at least 4.5 to 1 for text in both themes.
+The fonts (Source Serif for headings, Source Sans for text) ship with Streamlit, so pages load
+nothing from other hosts. Text has a contrast of at least 4.5 to 1 in both themes.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one theme."""
+    """Colours of one theme.
+
+    Attributes:
+        paper: background of pages.
+        panel: background of controls and table headings.
+        ink: text.
+        soft: secondary text.
+        line: borders and grid lines.
+        accent: links, the leader, and the high end of a colour scale.
+        quiet: the middle of a colour scale.
+        cold: the low end of a colour scale.
+    """
 
     paper: str
     panel: str
@@ -20,6 +31,10 @@ class Palette:
     accent: str
     quiet: str
     cold: str
+
+    def as_css(self, prefix: str = "") -> str:
+        """The colours as custom properties: `--ink: #1d1f24; ...`."""
+        return " ".join(f"--{prefix}{name}: {value};" for name, value in asdict(self).items())
 
 
 LIGHT = Palette(
@@ -58,7 +73,7 @@ def _colours(section: str, palette: Palette) -> dict[str, Any]:
 
 
 def theme_options() -> dict[str, Any]:
-    """Both themes; the browser's preference chooses between them."""
+    """Both themes; Streamlit follows the browser's preference."""
     return {
         "theme.headingFont": "serif",
         "theme.font": "sans-serif",
@@ -72,9 +87,9 @@ def theme_options() -> dict[str, Any]:
 
 
 def streamlit_options(cookie_secret: str) -> dict[str, Any]:
-    """Every setting of Streamlit's that the arena depends on."""
+    """Every Streamlit setting that the arena depends on."""
     return {
-        "server.cookieSecret": cookie_secret,  # random for each process otherwise
+        "server.cookieSecret": cookie_secret,  # by default random in each process
         "server.headless": True,
         "server.fileWatcherType": "none",
         "server.runOnSave": False,
@@ -82,7 +97,8 @@ def streamlit_options(cookie_secret: str) -> dict[str, Any]:
         "client.toolbarMode": "viewer",
         "client.showErrorDetails": "none",
         "global.developmentMode": False,
-        # A full collection after every run walks all sessions; `app` does one a minute instead.
+        # Streamlit runs a full garbage collection over all sessions after every script run; `app`
+        # runs one a minute instead.
         "runner.postScriptGC": False,
         "runner.magicEnabled": False,
         **theme_options(),

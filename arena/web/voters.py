@@ -1,7 +1,7 @@
-"""Who is voting: a signed cookie that names a pseudonym and nothing else.
+"""The voter's cookie: a signed random pseudonym.
 
-Given on the first answer, page or API, to a request without a valid one. A forged cookie is no
-cookie: its sender becomes a new voter. It says that the same browser came back, not who sits there.
+It is set on the first response, page or API, to a request without a valid one; a forged cookie is
+treated as missing. It identifies a browser, not a person.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ COOKIE = "arena_voter"
 COOKIE_HTTPS = f"__Host-{COOKIE}"
 COOKIE_AGE_S = 365 * 24 * 3600
 KEY = re.compile(r"[0-9a-f]{32}")
-# Fetched many at once beside a page: each would make a voter of its own.
+# A page loads many of these in parallel, and each response would set another voter's cookie.
 WITHOUT_COOKIE = (
     *("/static/", "/_stcore/", "/media/", "/component/", "/assets/", "/clip/"),
     *("/healthz", "/readyz", "/metrics", "/favicon"),
@@ -27,7 +27,7 @@ WITHOUT_COOKIE = (
 
 
 class VoterCookieMiddleware:
-    """Middleware: `request.state.voter_key` for every request, and the cookie where it is due."""
+    """Set `request.state.voter_key` on every request, and the cookie where it is missing."""
 
     def __init__(self, app: ASGIApp, *, secret: str, public_https: bool) -> None:
         self.app = app

@@ -1,1 +1,1 @@
-"""The pages. Streamlit runs `script` for each visit; every page is a function in its own module."""
+"""The pages: Streamlit runs `script` on each visit; each page is a function in its own module."""

@@ -1,4 +1,4 @@
-"""`/about`: how the arena works, in the words that its rules use."""
+"""`/about`: how the arena works, from `about.md`."""
 
 from importlib.resources import files
 
@@ -10,6 +10,6 @@ STYLE = """<style>
 
 
 def show_about() -> None:
-    """The method, from the text beside this module."""
+    """Render the page."""
     st.html(STYLE)
     st.markdown((files("arena.web.views") / "about.md").read_text(encoding="utf-8"))

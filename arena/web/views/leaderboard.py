@@ -1,4 +1,4 @@
-"""`/leaderboard`: who is ahead in a track, how surely, and from how many votes of whom."""
+"""`/leaderboard`: ratings of a track with intervals and counts, by category and kind of voter."""
 
 from html import escape
 from importlib.resources import files
@@ -21,25 +21,31 @@ from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
 
 VOTER_LABELS = {"people": "People", "simulated": "Simulated"}
-STALE_AFTER_S = 5  # readers of one moment share one look at the store
+# The interval methods that snapshots name, as the page words them.
+INTERVAL_METHODS = {
+    "sandwich, by vote": "votes taken as independent",
+    "sandwich, by voter": "clustered by voter",
+}
+METHOD_URL = "/about#how-ratings-are-computed"
+CACHE_S = 5  # readers within this time share one query
 
 
-@st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
+@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _tracks() -> list[str]:
-    """Names of the tracks with something to rank, in their order; all where there is none."""
+    """Names of the active tracks; of all tracks if none is active."""
     with get_arena().database.reading() as session:
         tracks = catalog.list_tracks(session)
         active = [track.name for track in tracks if is_active(session, track)]
         return active or [track.name for track in tracks]
 
 
-@st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
+@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _categories(track: str) -> list[str]:
     with get_arena().database.reading() as session:
         return standings.known_categories(session, catalog.find_track(session, track))
 
 
-@st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
+@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _board(track: str, category: str, voters: str) -> Board:
     return standings.leaderboard(
         get_arena().database,
@@ -50,7 +56,7 @@ def _board(track: str, category: str, voters: str) -> Board:
     )
 
 
-# The watermark is in the key, so that what was counted once is never counted again.
+# The watermark is part of the cache's key, so the same votes are never counted again.
 @st.cache_data(max_entries=256, show_spinner=False)
 def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
     return standings.pair_records(
@@ -58,46 +64,40 @@ def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairR
     )
 
 
-@st.cache_data(ttl=STALE_AFTER_S, max_entries=256, show_spinner=False)
-def _making(track: str) -> list[ProductionStats]:
+@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
+def _production_stats(track: str) -> list[ProductionStats]:
     with get_arena().database.reading() as session:
         return production_stats(session, catalog.find_track(session, track))
 
 
 def show_leaderboard() -> None:
-    """The page: choose track, category and voters; table, charts, and where it all comes from."""
+    """Render the page: controls, charts, tables, and how they were computed."""
     palette = PALETTES.get(st.context.theme.type or "dark", PALETTES["dark"])
     st.html(_style(palette))
     try:
         _show(palette)
     except ArenaError as error:
-        st.html(_empty("The leaderboard cannot be shown now", escape(str(error)), ""))
+        st.html(_notice("The leaderboard cannot be shown", escape(str(error)), ""))
 
 
 def _style(palette: Palette) -> str:
-    colours = (
-        f"--board-ink: {palette.ink}; --board-soft: {palette.soft}; --board-line: {palette.line};"
-        f"--board-panel: {palette.panel}; --board-accent: {palette.accent};"
-        f"--board-paper: {palette.paper};"
-    )
     sheet = (files("arena.web.views") / "board.css").read_text(encoding="utf-8")
-    return f"<style>:root {{ {colours} }}\n{sheet}</style>"
+    return f"<style>:root {{ {palette.as_css('board-')} }}\n{sheet}</style>"
 
 
 def _show(palette: Palette) -> None:
     tracks = _tracks()
     heading = st.container()
     if not tracks:
-        st.html(_empty("There are no tracks yet", "Run <code>arena init</code>.", ""))
+        st.html(_notice("There are no tracks yet", "Run <code>arena init</code>.", ""))
         return
     track, category, voters = _choose(tracks)
     board = _board(track, category, voters)
     heading.html(_heading(board))
     if voters == "simulated":
         st.html(
-            "<p class='simulated'><b>Simulated votes, not people.</b> Made by a program "
-            "that judges clips by what was measured in them. They are never mixed with people's "
-            "votes.</p>"
+            "<p class='simulated-notice'><b>Simulated votes, not people.</b> A program cast them, "
+            "based on measurements of the clips. They are never mixed with people's votes.</p>"
         )
     if board.votes == 0:
         st.html(_no_votes(track, voters))
@@ -111,12 +111,12 @@ def _show(palette: Palette) -> None:
     st.html(_provenance(board))
     if board.votes:
         _show_pairs(board, voters, palette)
-    _show_making(track)
+    _show_production(track)
 
 
 def _choose(tracks: list[str]) -> tuple[str, str, str]:
-    """The three choices, kept in the page's address."""
-    # Addresses of the page have the track's label; its name, as the API has it, does as well.
+    """Track, category and voters, kept in the page's URL."""
+    # The page's URL contains the track's label; its name, as in the API, works too.
     named = st.query_params.get("track", "")
     st.session_state.setdefault("track", named if named in tracks else tracks[0])
     columns = st.columns([3, 2, 2], vertical_alignment="bottom")
@@ -153,16 +153,31 @@ def _choose(tracks: list[str]) -> tuple[str, str, str]:
 
 def _heading(board: Board) -> str:
     votes = "vote" if board.votes == 1 else "votes"
-    whose = f"{votes} of people" if board.voters is VoterKind.PERSON else f"simulated {votes}"
+    kind = f"blind {votes} by people" if board.voters is VoterKind.PERSON else f"simulated {votes}"
     return (
         "<h1 class='board-title'>Leaderboard</h1>"
         f"<p class='board-lead'>{escape(track_label(board.track))}. Elo from "
-        f"<b>{board.votes:,}</b> blind {whose}. "
+        f"<b>{board.votes:,}</b> {kind}. "
         "Models share a rank while their intervals overlap.</p>"
     )
 
 
+def _ties(board: Board) -> str:
+    ties = board.parameters["ties"]
+    return "ties and both bad count half" if ties == "half" else f"ties by {ties}"
+
+
+def _intervals(board: Board) -> str:
+    """How the intervals of this leaderboard were computed."""
+    method = board.parameters["intervals"]
+    return (
+        f"{board.parameters['confidence']:.0%} confidence intervals, "
+        f"{INTERVAL_METHODS.get(method, method)}"
+    )
+
+
 def _provenance(board: Board) -> str:
+    """Where the numbers come from, and links to them."""
     query = {
         "track": board.track,
         "category": board.category,
@@ -171,14 +186,12 @@ def _provenance(board: Board) -> str:
     }
     csv = f"/api/v1/leaderboard?{urlencode(query)}"
     json = f"/api/v1/leaderboard?{urlencode(query | {'format': 'json'})}"
-    ties = {"half": "ties and both bad count half"}.get(
-        board.parameters["ties"], f"ties by {board.parameters['ties']}"
-    )
-    moment = f"{board.computed_at:%Y-%m-%d %H:%M:%S} UTC"
+    time = f"{board.computed_at:%Y-%m-%d %H:%M:%S} UTC"
+    method = f"Bradley-Terry, {_ties(board)}, mean 1000; {_intervals(board)}"
     return (
         f"<p class='board-note'>Computed from {pluralize(board.votes, 'vote')} up to vote "
-        f"#{board.watermark:,} at {moment}. Bradley-Terry, {ties}, mean 1000; "
-        f"{board.parameters['confidence']:.0%} {escape(board.parameters['intervals'])} intervals. "
+        f"#{board.watermark:,} at {time}. {escape(method)} "
+        f"(<a href='{METHOD_URL}' target='_self'>method</a>). "
         f"<a href='{escape(csv, quote=True)}' download>CSV</a> · "
         f"<a href='{escape(json, quote=True)}'>JSON</a></p>"
     )
@@ -188,40 +201,41 @@ def _show_pairs(board: Board, voters: str, palette: Palette) -> None:
     records = _pairs(board.track, board.category, voters, board.watermark)
     chart = pair_chart(records, [row.model for row in board.rows], palette)
     if chart:
-        st.subheader("How often the row was preferred to the column", anchor=False)
+        st.subheader("Win rate, row against column", anchor=False)
         st.vega_lite_chart(chart, width="content", theme=None, key="pairs")
 
 
-def _show_making(track: str) -> None:
-    records = _making(track)
+def _show_production(track: str) -> None:
+    records = _production_stats(track)
     if records:
-        st.subheader("What a clip took", anchor=False)
+        st.subheader("Generation time and cost", anchor=False)
         st.html(render_production_stats(track, records))
         clips = sum(record.clips for record in records)
         st.html(
-            f"<p class='board-note'>Measured while {pluralize(clips, 'clip')} of this track came "
-            "to be, with whatever else ran beside them; not advertised. Medians and shares with "
-            "their 95% intervals. What a model's server does not tell is left open. Under a "
-            "codename, price, memory and hardware wait for its maker's claim. "
+            f"<p class='board-note'>Measured while {pluralize(clips, 'clip')} of this track were "
+            "generated, under the load of the time; not the makers' figures. Medians and shares "
+            "have 95% intervals. Values that a model's server does not report are left empty. "
+            "Price, memory and hardware of a model under a codename appear once its maker claims "
+            "it. "
             f"<a href='/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
         )
 
 
 def _no_votes(track: str, voters: str) -> str:
     if voters == "simulated":
-        return _empty(
+        return _notice(
             "No simulated votes in this track",
-            f"<code>arena simulate --votes 500 --track {escape(track)}</code> fills this board "
-            "with votes of a program, apart from people's.",
+            f"<code>arena simulate --votes 500 --track {escape(track)}</code> adds simulated votes "
+            "to this leaderboard. People's votes have their own.",
             "",
         )
-    return _empty(
+    return _notice(
         "No votes yet",
-        "This board is computed from people's blind votes, and nobody has voted in this track. "
-        "Watch two clips, choose the better one, and it begins.",
-        "<a class='go' href='/' target='_self'>Cast the first vote</a>",
+        "This leaderboard is computed from people's blind votes, and nobody has voted in this "
+        "track yet. Watch two clips and choose the better one.",
+        "<a class='action' href='/' target='_self'>Cast the first vote</a>",
     )
 
 
-def _empty(title: str, text: str, action: str) -> str:
-    return f"<div class='empty'><h2>{title}</h2><p>{text}</p>{action}</div>"
+def _notice(title: str, text: str, action: str) -> str:
+    return f"<div class='notice'><h2>{title}</h2><p>{text}</p>{action}</div>"

@@ -1,4 +1,4 @@
-"""What Streamlit runs for each visit: the frame around the pages, then the page."""
+"""The script that Streamlit runs on each visit: navigation, then the selected page."""
 
 from importlib.resources import files
 
