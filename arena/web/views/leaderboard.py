@@ -213,8 +213,9 @@ def _show_production(track: str) -> None:
         clips = sum(record.clips for record in records)
         st.html(
             f"<p class='board-note'>Measured while {pluralize(clips, 'clip')} of this track were "
-            "generated, under the load of the time; not the makers' figures. Medians and shares "
-            "have 95% intervals. Values that a model's server does not report are left empty. "
+            "generated, beside anything else that ran on the machine; these are not the makers' "
+            "figures. Medians and shares have 95% intervals. Values that were not reported are "
+            "left empty. "
             "Price, memory and hardware of a model under a codename appear once its maker claims "
             "it. "
             f"<a href='/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
