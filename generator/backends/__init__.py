@@ -1,4 +1,10 @@
-"""Backends: what makes clips of requests, each kind found by its entry point."""
+"""Backends run models: each kind turns a request into raw samples.
+
+`Backend` is the interface; `find_backend` looks a kind up by its entry point. `diffusers`, `openai`
+and `folder` are the shipped kinds and do not import one another; `meter` measures what a clip cost.
+Backends import `generator.media` and the modules beside it, never the engine. Start with `folder`,
+the shortest one.
+"""
 
 from collections.abc import Iterable
 from importlib.metadata import entry_points
@@ -13,16 +19,16 @@ GROUP = "hippodrome.backends"
 
 
 class Backend(Protocol):
-    """Runs one entrant; weights are loaded on entering the context and let go on leaving it."""
+    """Runs one entrant; loads its weights on entering the context and releases them on leaving."""
 
     def __init__(self, entrant: Entrant) -> None: ...
 
     @property
     def workers(self) -> int | None:
-        """How many processes may run this at once; None for as many as there are cores."""
+        """Maximum number of processes that may run this backend at once; None for one per core."""
 
     def check(self, track: TrackSettings) -> None:
-        """Refuse, with a SpecError, all that can be refused before anything is loaded."""
+        """Raise a SpecError for anything that is wrong and detectable before loading the model."""
 
     def __enter__(self) -> Self: ...
 
@@ -34,43 +40,43 @@ class Backend(Protocol):
     ) -> None: ...
 
     def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
-        """Make one clip, or raise a GeneratorError."""
+        """Generate one clip, or raise a GeneratorError."""
 
 
 def find_backend(entrant: Entrant) -> Backend:
-    """The backend of the entrant's kind, with nothing loaded yet.
+    """Return the backend of the entrant's kind, without loading a model.
 
     Raises:
-        SpecError: No installed package offers that kind.
+        SpecError: No installed package provides that kind.
     """
     kinds = {point.name: point for point in entry_points(group=GROUP)}
     kind = entrant.backend.kind
     if kind not in kinds:
         raise SpecError(
-            f"{entrant.name} asks for the backend {kind!r}, which is not installed; "
-            f"use one of {', '.join(sorted(kinds)) or 'none: install the package again'}."
+            f"{entrant.name} uses the backend {kind!r}, which is not installed; "
+            f"use one of {', '.join(sorted(kinds)) or 'none: reinstall the package'}."
         )
     backend: Backend = kinds[kind].load()(entrant)
     return backend
 
 
 def libraries_of(entrants: Iterable[Entrant]) -> list[str]:
-    """The modules that these entrants' backends name as `libraries`: they take long to import."""
-    found: dict[str, None] = {}
+    """Return the slow-to-import modules that these entrants' backends list as `libraries`."""
+    modules: dict[str, None] = {}
     for entrant in entrants:
         try:
             backend = find_backend(entrant)
         except GeneratorError:
-            continue  # its clips fail with that reason
-        found |= dict.fromkeys(getattr(backend, "libraries", ()))
-    return list(found)
+            continue  # its clips will fail with this error
+        modules |= dict.fromkeys(getattr(backend, "libraries", ()))
+    return list(modules)
 
 
 def refuse_unknown_options(entrant: Entrant, known: frozenset[str]) -> None:
-    """Refuse keys of `[backend]` that the entrant's backend does not have.
+    """Reject keys of `[backend]` that the entrant's backend does not know.
 
     Raises:
-        SpecError: naming the first such key.
+        SpecError: A key is unknown; the message names the first one.
     """
     for key in entrant.backend.options:
         if key not in known:

@@ -1,4 +1,4 @@
-"""The folder backend: clips that were made elsewhere, one file a prompt."""
+"""The folder backend: clips that were generated elsewhere, one file per prompt."""
 
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +15,7 @@ SUFFIX = ".mp4"
 
 
 class FolderBackend:
-    """Serves `path/PROMPT_ID.mp4`; longer files are cut, shorter ones refused."""
+    """Reads `path/PROMPT_ID.mp4`; longer files are cut to the track, shorter ones rejected."""
 
     workers: int | None = None
 
@@ -25,11 +25,12 @@ class FolderBackend:
         self.folder = Path(path) if isinstance(path, str) and path else None
 
     def check(self, track: TrackSettings) -> None:
-        """Refuse unknown options and a folder that is not there."""
+        """Reject unknown options, call arguments and a missing folder."""
         refuse_unknown_options(self.entrant, OPTIONS)
         if self.entrant.backend.call:
             raise SpecError(
-                f"{self.entrant.name}: a folder takes no arguments; remove [backend.call]."
+                f"{self.entrant.name}: the folder backend has no call arguments; "
+                "remove [backend.call]."
             )
         self._existing_folder()
 
@@ -45,7 +46,7 @@ class FolderBackend:
         return None
 
     def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
-        """The file of the request's prompt, decoded as far as the track lasts."""
+        """Decode the file of the request's prompt."""
         folder = self._existing_folder()
         file = folder / f"{request.prompt_id}{SUFFIX}"
         if file.parent != folder or not file.is_file():
@@ -57,7 +58,7 @@ class FolderBackend:
         if self.folder is None:
             raise SpecError(
                 f"{self.entrant.name}: backend.path is missing; "
-                f"give the folder with a PROMPT_ID{SUFFIX} for every prompt."
+                f"set it to a folder with one PROMPT_ID{SUFFIX} per prompt."
             )
         if not self.folder.is_dir():
             raise SpecError(

@@ -1,4 +1,7 @@
-"""What a clip cost, on what, with which versions."""
+"""Measure time, memory and energy of a clip, and name the hardware and package versions.
+
+Energy comes from hardware counters: NVML for GPUs, RAPL for processors.
+"""
 
 import importlib
 import platform
@@ -12,34 +15,58 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-KIBIBYTE = 1024  # Linux counts a process's memory in these
-# One folder a processor, named intel-rapl:N also on AMD's; those with two colons are parts of one.
+KIBIBYTE = 1024  # the unit of Linux's ru_maxrss
+# One folder per processor, named intel-rapl:N on AMD too; names with two colons are its parts.
 POWERCAP = Path("/sys/class/powercap")
 PROCESSORS = "intel-rapl:?"
 MICROJOULE, MILLIJOULE = 1e-6, 1e-3
 
 
-class Meter:
-    """Seconds, peak memory and energy of what runs inside.
+@dataclass(frozen=True)
+class EnergyCounter:
+    """Monotonic energy counters that may wrap around.
 
-    On the CPU the memory is the process's, and the energy the whole processor's: what else ran
-    then is in it. Energy is None where nothing here can tell it.
+    Attributes:
+        read: Returns the current value of each counter.
+        unit_joules: Joules per count.
+        wraps_at: Range of each counter; None if it does not wrap.
+    """
+
+    read: Callable[[], tuple[int, ...]]
+    unit_joules: float
+    wraps_at: tuple[int | None, ...]
+
+    def joules(self, before: Sequence[int], after: Sequence[int]) -> float:
+        """Energy between two readings, assuming that each counter wrapped at most once."""
+        total = 0
+        for first, second, wrap in zip(before, after, self.wraps_at, strict=True):
+            total += second - first
+            if second < first and wrap is not None:
+                total += wrap
+        return total * self.unit_joules
+
+
+class Meter:
+    """Context manager that measures seconds, peak memory and energy of the code inside it.
+
+    On the CPU the memory is that of the process, and the energy that of the whole processor,
+    including other processes. Energy is None if no counter can be read.
     """
 
     def __init__(self, *, on_gpu: bool, gpus: Sequence[int] = ()) -> None:
-        """`gpus` are the numbers of those that work; without one it is torch's current one."""
+        """`gpus` are the CUDA indices to measure; the current device if empty."""
         self.on_gpu = on_gpu
         self.seconds = 0.0
         self.peak_memory_bytes = 0
         self.energy_joules: float | None = None
-        self._numbers = tuple(gpus)
+        self._indices = tuple(gpus)
         self._counter: EnergyCounter | None = None
         self._energy_before: tuple[int, ...] = ()
         self._started = 0.0
 
     @property
     def hardware(self) -> str:
-        """The processor that the work ran on."""
+        """Name of the GPUs, or of the CPU."""
         if self.on_gpu:
             import torch
 
@@ -49,16 +76,16 @@ class Meter:
 
     @property
     def gpus(self) -> tuple[int, ...]:
-        """Numbers of the GPUs that work; none on the CPU."""
+        """CUDA indices of the measured GPUs; empty on the CPU."""
         if not self.on_gpu:
             return ()
         import torch
 
-        return self._numbers or (torch.cuda.current_device(),)
+        return self._indices or (torch.cuda.current_device(),)
 
     @property
     def gpu_seconds(self) -> float | None:
-        """Seconds times GPUs, whether they were busy or not: they were taken. None on the CPU."""
+        """Seconds times the number of GPUs, busy or not; None on the CPU."""
         return self.seconds * len(self.gpus) if self.on_gpu else None
 
     def __enter__(self) -> Self:
@@ -82,7 +109,7 @@ class Meter:
             import torch
 
             for gpu in self.gpus:
-                torch.cuda.synchronize(gpu)  # a GPU's calls return before their work is done
+                torch.cuda.synchronize(gpu)  # CUDA calls return before their work is done
         self.seconds = time.perf_counter() - self._started
         if self._counter is not None:
             self.energy_joules = self._counter.joules(self._energy_before, self._counter.read())
@@ -94,23 +121,26 @@ class Meter:
 
 
 def processor_name() -> str:
-    """The CPU's name as the system gives it."""
-    told = Path("/proc/cpuinfo")
-    if told.exists():
-        for line in told.read_text(encoding="utf-8", errors="replace").splitlines():
+    """Model name of the CPU."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
 
 
 def installed_versions(packages: Iterable[str]) -> dict[str, str]:
-    """The versions of those packages that are installed."""
-    versions = {package: _installed_version(package) for package in packages}
-    found = {package: told for package, told in versions.items() if told is not None}
-    return {"python": platform.python_version()} | found
+    """Versions of Python and of those packages that are installed."""
+    versions = {"python": platform.python_version()}
+    for package in packages:
+        installed = _installed_version(package)
+        if installed is not None:
+            versions[package] = installed
+    return versions
 
 
-@cache  # a version is read off a file, which takes as long as a small model's step
+@cache  # reading a version from disk takes as long as one step of a small model
 def _installed_version(package: str) -> str | None:
     try:
         return version(package)
@@ -118,31 +148,13 @@ def _installed_version(package: str) -> str | None:
         return None
 
 
-@dataclass(frozen=True)
-class EnergyCounter:
-    """Counters that only grow, each until it wraps."""
-
-    read: Callable[[], tuple[int, ...]]
-    unit_joules: float
-    wraps_at: tuple[int | None, ...]
-
-    def joules(self, before: Sequence[int], after: Sequence[int]) -> float:
-        """What was used between two readings, wrapped at most once."""
-        used = 0
-        for first, second, wrap in zip(before, after, self.wraps_at, strict=True):
-            used += second - first
-            if second < first and wrap is not None:
-                used += wrap
-        return used * self.unit_joules
-
-
 def energy_counter(gpus: Sequence[int]) -> EnergyCounter | None:
-    """The counter of these GPUs, or of the processor where there are none; None if untold."""
+    """Counter of these GPUs, or of the processor if there are none; None if not readable."""
     return _nvml(tuple(gpus)) if gpus else rapl(POWERCAP)
 
 
 def rapl(folder: Path) -> EnergyCounter | None:
-    """The processors' counters, where they may be read: often by root only."""
+    """Counter of the processors; None if it cannot be read, which often needs root."""
     files = sorted(domain / "energy_uj" for domain in folder.glob(PROCESSORS))
 
     def read() -> tuple[int, ...]:
@@ -158,9 +170,9 @@ def rapl(folder: Path) -> EnergyCounter | None:
     return EnergyCounter(read, MICROJOULE, wraps) if files else None
 
 
-@cache  # NVML starts once a process
+@cache  # NVML is initialized once per process
 def _nvml(gpus: tuple[int, ...]) -> EnergyCounter | None:
-    """NVML's counters, if a package that speaks to it is installed (nvidia-ml-py)."""
+    """NVML's counters, if the package nvidia-ml-py is installed."""
     import torch
 
     try:
@@ -169,7 +181,7 @@ def _nvml(gpus: tuple[int, ...]) -> EnergyCounter | None:
         return None
     try:
         nvml.nvmlInit()
-        # By their own ids: NVML numbers all GPUs, torch only those that it is shown.
+        # Look GPUs up by UUID: NVML counts all of them, torch only the visible ones.
         ids = [f"GPU-{torch.cuda.get_device_properties(gpu).uuid}" for gpu in gpus]
         handles = [nvml.nvmlDeviceGetHandleByUUID(uuid) for uuid in ids]
 
@@ -177,6 +189,6 @@ def _nvml(gpus: tuple[int, ...]) -> EnergyCounter | None:
             return tuple(nvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles)
 
         read()
-    except nvml.NVMLError:  # older than Volta, or part of a GPU
+    except nvml.NVMLError:  # older than Volta, or a partition of a GPU
         return None
     return EnergyCounter(read, MILLIJOULE, (None,) * len(handles))

@@ -1,4 +1,10 @@
-"""Media in and out: what a file says of itself, safely, and clips as the files that voters get."""
+"""Read and write media files, and convert clips to the format of a track.
+
+`probe` and `decode` read untrusted files within limits, `images` opens still images; `fit` converts
+a clip to a track's format, `checks` and `watermark` reject clips that cannot be shown; `encode`
+writes renditions and masters, with the help of `sound` and `mp4`. Imports only `generator.clips`,
+`spec` and `errors`. Start with `encode`.
+"""
 
 from generator.media.decode import decode, decode_for_track
 from generator.media.encode import encode_master, encode_rendition

@@ -1,4 +1,4 @@
-"""How far two makings of one clip are apart."""
+"""Compare two generations of one clip."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,12 @@ from generator.media import decode
 
 @dataclass(frozen=True)
 class Difference:
-    """Of two clips; infinite decibels are no difference.
+    """The difference between two clips; an infinite ratio means that they are equal.
 
     Attributes:
-        same: whether the files have the same bytes.
-        picture_db: peak signal-to-noise ratio of all pictures, decibels.
-        sound_db: the same of the sound, whose full scale is 1; None where neither has sound.
+        same: Whether the files are byte-identical.
+        picture_db: Peak signal-to-noise ratio over all frames, in decibels.
+        sound_db: The same for the sound, with full scale 1; None if neither clip has sound.
     """
 
     same: bool
@@ -24,10 +24,10 @@ class Difference:
 
 
 def compare(before: bytes, after: bytes) -> Difference:
-    """Compare two masters of one clip, decoded.
+    """Decode and compare two masters of one clip.
 
     Raises:
-        ClipError: one of them does not decode.
+        ClipError: One of them cannot be decoded.
     """
     one, other = decode(before), decode(after)
     if one.audio is None or other.audio is None:

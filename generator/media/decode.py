@@ -1,4 +1,4 @@
-"""The samples of a media file, opened as `probe` does: by its first bytes, within limits."""
+"""Decode an untrusted media file to raw samples, within the limits of `probe`."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,13 +30,18 @@ MARGIN_S = 1.0
 def decode(
     source: Path | bytes, *, limits: Limits = DEFAULT_LIMITS, until_s: float | None = None
 ) -> RawClip:
-    """The samples of a file's first picture and sound; `original` holds the file as it came.
+    """Decode the first video and audio stream of a file; `original` of the result is the file.
 
-    Frames come at one rate: those of a file with a varying one are the nearest in time. Sound
-    keeps its rate and starts with the picture. `until_s` leaves out what comes after it.
+    A variable frame rate is converted to a constant one by taking the nearest frames. Sound keeps
+    its sample rate and starts with the first frame.
+
+    Args:
+        source: A path or the bytes of a file.
+        limits: Limits above which the file is rejected.
+        until_s: Stop decoding at this time, in seconds.
 
     Raises:
-        ClipError: The file is no MP4, QuickTime or Matroska, exceeds a limit or does not decode.
+        ClipError: The file is not MP4, QuickTime or Matroska, exceeds a limit, or is damaged.
     """
     name, data = read_source(source, limits)
     try:
@@ -69,36 +74,36 @@ def _decode_streams(
         if stream is not None:
             stream.codec_context.thread_count = 1
             stream.codec_context.options = {"max_pixels": str(limits.pixels)}
-    most_frames = min(limits.frames, limits.decoded_bytes // (info.width * info.height * 3))
-    pictures = _DecodedFrames(name, info, most_frames)
-    heard = _DecodedSound(name, most_samples=int(limits.seconds * limits.sample_rate))
-    waiting = {stream.index for stream in (video, sound) if stream is not None}
+    max_frames = min(limits.frames, limits.decoded_bytes // (info.width * info.height * 3))
+    decoded_frames = _DecodedFrames(name, info, max_frames)
+    decoded_sound = _DecodedSound(name, max_samples=int(limits.seconds * limits.sample_rate))
+    unfinished = {stream.index for stream in (video, sound) if stream is not None}
     for packet in container.demux([stream for stream in (video, sound) if stream is not None]):
         for frame in packet.decode():
             if not isinstance(frame, av.VideoFrame | av.AudioFrame):
                 continue
-            time = pictures.next_time if frame.time is None else frame.time
+            time = decoded_frames.next_time if frame.time is None else frame.time
             if until_s is not None and time > until_s:
-                waiting.discard(packet.stream.index)
+                unfinished.discard(packet.stream.index)
             elif isinstance(frame, av.VideoFrame):
-                pictures.add(frame, time)
+                decoded_frames.add(frame, time)
             else:
-                heard.add(frame, time)
-        if not waiting:
+                decoded_sound.add(frame, time)
+        if not unfinished:
             break
-    frames, start_s = pictures.at_constant_rate()
-    audio, sample_rate = heard.from_time(start_s)
+    frames, start_s = decoded_frames.at_constant_rate()
+    audio, sample_rate = decoded_sound.from_time(start_s)
     suffix = ".mkv" if info.demuxer.startswith("matroska") else ".mp4"
     return RawClip(frames, info.fps, audio, sample_rate, original=data, original_suffix=suffix)
 
 
 @dataclass
 class _DecodedFrames:
-    """Decoded pictures with their times."""
+    """Decoded frames and their timestamps in seconds."""
 
     name: str
     info: MediaInfo
-    most: int
+    max_frames: int
     frames: list[NDArray[np.uint8]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
@@ -109,27 +114,27 @@ class _DecodedFrames:
     def add(self, frame: av.VideoFrame, time: float) -> None:
         if frame.is_corrupt:
             raise ClipError(f"{self.name} is damaged at {time:.2f} s; encode it again.")
-        if len(self.frames) >= self.most:
+        if len(self.frames) >= self.max_frames:
             raise ClipError(
-                f"{self.name} has more than {self.most} frames of {frame.width}x{frame.height}; "
-                "cut it or scale it down."
+                f"{self.name} has more than {self.max_frames} frames of "
+                f"{frame.width}x{frame.height}; cut it or scale it down."
             )
         if (frame.width, frame.height) != (self.info.width, self.info.height):
-            raise ClipError(f"{self.name} changes its size at {time:.2f} s; encode it again.")
+            raise ClipError(f"{self.name} changes its frame size at {time:.2f} s; encode it again.")
         self.frames.append(_rgb_pixels(frame))
         self.times.append(time)
 
     def at_constant_rate(self) -> tuple[NDArray[np.uint8], float]:
-        """Frames (T, H, W, 3) at the file's mean rate, and the time of the first in seconds."""
+        """Return frames (T, H, W, 3) at the file's mean rate, and the start time in seconds."""
         if not self.frames:
-            raise ClipError(f"{self.name} has no frame that decodes; encode it again as MP4.")
+            raise ClipError(f"{self.name} has no decodable frames; encode it again as MP4.")
         times = np.array(self.times) - self.times[0]
         period = 1 / float(self.info.fps)
         count = round(times[-1] / period) + 1
-        if count > self.most:
+        if count > self.max_frames:
             raise ClipError(
-                f"{self.name} has {float(self.info.fps):g} frames a second, more than {self.most} "
-                "in all; encode it again at a lower rate."
+                f"{self.name} has {float(self.info.fps):g} frames per second, more than "
+                f"{self.max_frames} in total; encode it again at a lower rate."
             )
         grid = np.arange(count) * period
         if len(grid) == len(times) and np.abs(times - grid).max() <= period / 2:
@@ -140,17 +145,17 @@ class _DecodedFrames:
 
 
 def _rgb_pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """A decoded picture as (H, W, 3)."""
+    """Convert a decoded frame to (H, W, 3)."""
     pixels = frame.reformat(format="rgb24", threads=1).to_ndarray()
     return pixels.astype(np.uint8, copy=False)
 
 
 @dataclass
 class _DecodedSound:
-    """Decoded sound as it comes, in one layout."""
+    """Decoded sound, converted to one channel layout."""
 
     name: str
-    most_samples: int
+    max_samples: int
     parts: list[NDArray[np.float32]] = field(default_factory=list)
     start_s: float = 0.0
     sample_rate: int | None = None
@@ -161,23 +166,23 @@ class _DecodedSound:
             layout = frame.layout.name if frame.layout.nb_channels in LAYOUTS else "stereo"
             self.resampler = av.AudioResampler(format="fltp", layout=layout, rate=frame.sample_rate)
             self.start_s, self.sample_rate = time, frame.sample_rate
-        self._take(self.resampler.resample(frame))
+        self._append(self.resampler.resample(frame))
 
     def from_time(self, start_s: float) -> tuple[NDArray[np.float32] | None, int | None]:
-        """Samples (channels, N) from a time on, in seconds, with silence before the first."""
+        """Return samples (channels, N) from a time in seconds on, padded with silence, and rate."""
         if self.resampler is None or self.sample_rate is None:
             return None, None
-        self._take(self.resampler.resample(None))
+        self._append(self.resampler.resample(None))
         if not self.parts:
             return None, None
         audio = np.concatenate(self.parts, axis=1)
-        late = round((self.start_s - start_s) * self.sample_rate)
-        if late > self.most_samples:
-            raise ClipError(f"{self.name} has sound that starts long after its picture; cut it.")
-        audio = np.pad(audio, ((0, 0), (late, 0))) if late > 0 else audio[:, -late:]
+        delay = round((self.start_s - start_s) * self.sample_rate)
+        if delay > self.max_samples:
+            raise ClipError(f"{self.name} has sound that starts long after the video; cut it.")
+        audio = np.pad(audio, ((0, 0), (delay, 0))) if delay > 0 else audio[:, -delay:]
         return audio, self.sample_rate
 
-    def _take(self, parts: list[av.AudioFrame]) -> None:
+    def _append(self, parts: list[av.AudioFrame]) -> None:
         self.parts += [part.to_ndarray().astype(np.float32) for part in parts]
-        if sum(part.shape[1] for part in self.parts) > self.most_samples:
-            raise ClipError(f"{self.name} has more sound than picture; cut it.")
+        if sum(part.shape[1] for part in self.parts) > self.max_samples:
+            raise ClipError(f"{self.name} has more than {self.max_samples} audio samples; cut it.")

@@ -1,4 +1,4 @@
-"""Frames and sound as files: the rendition that voters get, the master that is kept."""
+"""Encode frames and sound: the rendition that voters get, and the lossless master."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -27,76 +27,78 @@ from generator.media.sound import LAYOUTS, Sound, normalize_loudness, sound_fram
 from generator.spec import AUDIO_RATE, TrackSettings
 
 AUDIO_BPS = 128_000  # AAC-LC stereo is transparent for most sounds from about this rate
-# x264 may run this far from its rate; a shorter buffer spends less on the pictures that need it.
+# Length of x264's rate-control buffer: a longer one gives complex frames more bits.
 BUFFER_S = 0.5
-GOP_S = 1  # a keyframe a second, so that two players can be brought in step by seeking
+GOP_S = 1  # one keyframe per second, so that two players can be synchronized by seeking
 BFRAMES = 2
-HD_MACROBLOCKS = 8704  # what level 4.2 holds: 2048x1088
-# A clip above the track's bytes is encoded again; each pass aims this much under its share.
+HD_MACROBLOCKS = 8704  # maximum of level 4.2: 2048x1088
+# A clip larger than the track's bytes is encoded again, aiming slightly below the target.
 SHRINK_MARGIN = 0.99
 SHRINK_PASSES = 8
 MIN_KBPS = 8
 
 MASTER_SUFFIX = ".mkv"
 
-if TYPE_CHECKING:  # a class of the compiled library takes no subscript when it runs
-    Stamped = Packet[VideoStream] | Packet[AudioStream]
+if TYPE_CHECKING:  # PyAV's compiled class cannot be subscripted at run time
+    AnyPacket = Packet[VideoStream] | Packet[AudioStream]
 else:
-    Stamped = Packet
+    AnyPacket = Packet
 
 
 @dataclass(frozen=True, eq=False)
 class Rendition:
-    """The normalised file, and what was changed on the way from the fitted clip, in words."""
+    """The normalized file, and how the fitted clip was changed, for the provenance."""
 
     data: bytes
     adapted: tuple[str, ...] = ()
 
 
 def encode_rendition(raw: RawClip, track: TrackSettings) -> bytes:
-    """The file of exactly `track.bytes` bytes that voters get of a clip.
+    """Return a clip's rendition, a file of exactly `track.bytes` bytes.
 
     Raises:
-        ClipError: The clip does not fit the track, or the track's bytes cannot hold it.
+        ClipError: The clip does not fit the track or its number of bytes.
     """
     fitted, _ = fit_to_track(raw, track)
     return make_rendition(fitted, track).data
 
 
 def make_rendition(fitted: RawClip, track: TrackSettings) -> Rendition:
-    """A clip that `fit_to_track` gave, as H.264 and AAC in MP4.
+    """Encode a clip returned by `fit_to_track` as H.264 and AAC in MP4.
 
-    Whatever the content, files of one track have the same bytes in number, the same boxes, frame
-    types, rates and headers, and no word of what wrote them. One thread: the same clip gives the
-    same bytes.
+    All files of a track have the same size, boxes, frame types, rates and headers, whatever their
+    content, and do not name the encoder. Encoding uses one thread and is deterministic.
+
+    Raises:
+        ClipError: The track's number of bytes is too small even at the lowest bitrate.
     """
     adapted: tuple[str, ...] = ()
     if fitted.audio is not None:
-        audio, adapted = normalize_loudness(fitted.audio, heard=_aac_round_trip)
+        audio, adapted = normalize_loudness(fitted.audio, codec=_aac_round_trip)
         fitted = replace(fitted, audio=audio)
     kbps = track.video_kbps
     for _ in range(SHRINK_PASSES):
         data = _encode_mp4(fitted, kbps=kbps)
-        evened = equalize_size(
+        equalized = equalize_size(
             data, size=track.bytes, video_bps=track.video_kbps * 1000, audio_bps=AUDIO_BPS
         )
-        if evened is not None:
+        if equalized is not None:
             if kbps < track.video_kbps:
                 adapted = (*adapted, f"encoded at {kbps} instead of {track.video_kbps} kbit/s")
-            return Rendition(evened, adapted)
-        # What is not video keeps its size, so the surplus comes off the video's share alone.
+            return Rendition(equalized, adapted)
+        # Only the video can shrink: sound and headers keep their size.
         excess_kbps = (len(data) - track.bytes) * 8 / 1000 / track.duration_s
         kbps = int(min(kbps - excess_kbps, kbps - 1) * SHRINK_MARGIN)
         if kbps < MIN_KBPS:
             break
     raise ClipError(
         f"{track.duration_s:g} s do not fit into the {track.bytes} bytes of the track "
-        f"{track.name}; give the track more bytes or a lower video_kbps."
+        f"{track.name}; increase its bytes or lower its video_kbps."
     )
 
 
 def encode_master(raw: RawClip) -> bytes:
-    """A clip as generated, in Matroska: frames without loss as RGB H.264, sound as FLAC."""
+    """Encode a clip as generated, in Matroska: lossless RGB H.264 and FLAC."""
     height, width = raw.frames.shape[1:3]
     buffer = BytesIO()
     with av.open(buffer, "w", format="matroska", options={"fflags": "+bitexact"}) as container:
@@ -105,7 +107,7 @@ def encode_master(raw: RawClip) -> bytes:
         )
         video.width, video.height, video.pix_fmt = width, height, "rgb24"
         video.codec_context.thread_count = 1
-        streams: list[Iterator[Stamped]] = [_encode_frames(video, raw, pixels="rgb24")]
+        streams: list[Iterator[AnyPacket]] = [_encode_frames(video, raw, pixel_format="rgb24")]
         if raw.audio is not None and raw.sample_rate is not None:
             layout = LAYOUTS[raw.audio.shape[0]]
             audio = container.add_stream("flac", rate=raw.sample_rate, layout=layout, format="s32")
@@ -123,9 +125,9 @@ def _encode_mp4(fitted: RawClip, *, kbps: int) -> bytes:
         "profile": "high",
         "x264-params": ":".join(
             (
-                # Frame types follow the clock and never the content.
+                # Frame types depend on time only, never on the content.
                 f"keyint={gop}:min-keyint={gop}:scenecut=0:open-gop=0:bframes={BFRAMES}:b-adapt=0",
-                # Filler keeps the rate constant without HRD messages, which are filtered out below.
+                # Filler data keeps the bitrate constant without HRD messages, removed below.
                 f"filler=1:vbv-maxrate={kbps}:vbv-bufsize={int(kbps * BUFFER_S)}",
                 f"level={'42' if macroblocks <= HD_MACROBLOCKS else '52'}",
                 "threads=1:lookahead-threads=1:sliced-threads=0",
@@ -134,7 +136,7 @@ def _encode_mp4(fitted: RawClip, *, kbps: int) -> bytes:
         ),
     }
     muxing = {"movflags": "+faststart", "fflags": "+bitexact"}
-    # A fast start reads the file again while it is closed: the muxer needs a file with a name.
+    # With +faststart the muxer reopens the file on closing, so it needs a path.
     with tempfile.TemporaryDirectory(prefix="clip-") as folder:
         path = Path(folder) / "clip.mp4"
         with av.open(path, "w", format="mp4", options=muxing) as container:
@@ -148,7 +150,8 @@ def _encode_mp4(fitted: RawClip, *, kbps: int) -> bytes:
             context.colorspace = Colorspace.ITU709
             context.color_primaries = ColorPrimaries.BT709
             context.color_trc = ColorTrc.BT709
-            streams = [_strip_sei(video, _encode_frames(video, fitted, pixels="yuv420p"))]
+            frames = _encode_frames(video, fitted, pixel_format="yuv420p")
+            streams = [_strip_sei(video, frames)]
             if fitted.audio is not None:
                 streams.append(_encode_sound(_add_aac(container), fitted.audio, AUDIO_RATE))
             _mux(container, streams)
@@ -157,32 +160,33 @@ def _encode_mp4(fitted: RawClip, *, kbps: int) -> bytes:
 
 @cache
 def _deterministic_options() -> tuple[str, ...]:
-    """What keeps x264 from AVX-512, whose lookahead reads beside pictures of some widths.
+    """Return x264 options that disable AVX-512.
 
-    With it the same frames of, say, 160 x 96 give another file every time.
+    With AVX-512 the lookahead reads beyond frames of some widths (such as 160 x 96), and the output
+    is not deterministic.
     """
-    told = Path("/proc/cpuinfo")
-    return ("asm=AVX2",) if told.exists() and " avx512" in told.read_text() else ()
+    cpuinfo = Path("/proc/cpuinfo")
+    return ("asm=AVX2",) if cpuinfo.exists() and " avx512" in cpuinfo.read_text() else ()
 
 
-def _mux(container: OutputContainer, streams: Iterable[Iterable[Stamped]]) -> None:
-    # All packets in order of time, so that the interleaving is the same for every clip.
+def _mux(container: OutputContainer, streams: Iterable[Iterable[AnyPacket]]) -> None:
+    # Sort all packets by time, so that the interleaving is the same for every clip.
     packets = [packet for stream in streams for packet in stream]
     container.mux(sorted(packets, key=_decoding_time))
 
 
-def _decoding_time(packet: Stamped) -> Fraction:
+def _decoding_time(packet: AnyPacket) -> Fraction:
     if packet.dts is None or packet.time_base is None:
-        raise ValueError("the encoder gave a packet without a time")
+        raise ValueError("the encoder returned a packet without a timestamp")
     return packet.dts * packet.time_base
 
 
-def _encode_frames(stream: VideoStream, raw: RawClip, *, pixels: str) -> Iterator[Stamped]:
-    for index, pixels_rgb in enumerate(raw.frames):
-        frame = av.VideoFrame.from_ndarray(pixels_rgb, format="rgb24")
-        if pixels != "rgb24":
+def _encode_frames(stream: VideoStream, raw: RawClip, *, pixel_format: str) -> Iterator[AnyPacket]:
+    for index, pixels in enumerate(raw.frames):
+        frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
+        if pixel_format != "rgb24":
             frame = frame.reformat(
-                format=pixels,
+                format=pixel_format,
                 dst_colorspace=Colorspace.ITU709,
                 dst_color_range=ColorRange.MPEG,
                 threads=1,
@@ -192,13 +196,13 @@ def _encode_frames(stream: VideoStream, raw: RawClip, *, pixels: str) -> Iterato
     yield from stream.encode(None)
 
 
-def _strip_sei(stream: VideoStream, packets: Iterable[Stamped]) -> Iterator[Stamped]:
-    """The packets without NAL units of type 6 (SEI), in which x264 names itself and its options."""
-    keep = BitStreamFilterContext("filter_units=remove_types=6", "h264")
+def _strip_sei(stream: VideoStream, packets: Iterable[AnyPacket]) -> Iterator[AnyPacket]:
+    """Remove NAL units of type 6 (SEI), in which x264 writes its name and options."""
+    sei_filter = BitStreamFilterContext("filter_units=remove_types=6", "h264")
     for packet in (*packets, None):
-        for kept in keep.filter(packet):
-            kept.stream = stream
-            yield kept
+        for filtered in sei_filter.filter(packet):
+            filtered.stream = stream
+            yield filtered
 
 
 def _add_aac(container: OutputContainer) -> AudioStream:
@@ -208,17 +212,17 @@ def _add_aac(container: OutputContainer) -> AudioStream:
     return stream
 
 
-def _encode_sound(stream: AudioStream, audio: Sound, sample_rate: int) -> Iterator[Stamped]:
+def _encode_sound(stream: AudioStream, audio: Sound, sample_rate: int) -> Iterator[AnyPacket]:
     yield from stream.encode(sound_frame(audio, sample_rate=sample_rate))
     yield from stream.encode(None)
 
 
 def _aac_round_trip(audio: Sound) -> Sound:
-    """What is heard of (2, N) samples at 48 kHz after the rendition's encoder."""
+    """Encode and decode (2, N) samples at 48 kHz with the rendition's codec."""
     buffer = BytesIO()
     with av.open(buffer, mode="w", format="adts") as container:
         container.mux(list(_encode_sound(_add_aac(container), audio, AUDIO_RATE)))
     buffer.seek(0)
-    with av.open(buffer, mode="r", format="aac") as written:
-        parts = [frame.to_ndarray() for frame in written.decode(audio=0)]
+    with av.open(buffer, mode="r", format="aac") as container:
+        parts = [frame.to_ndarray() for frame in container.decode(audio=0)]
     return np.concatenate(parts, axis=1).astype(np.float32)

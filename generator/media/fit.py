@@ -1,4 +1,4 @@
-"""A raw clip made the track's size, rate, length and sound; every change is named."""
+"""Convert a raw clip to a track's size, frame rate, length and sound, recording every change."""
 
 import math
 from dataclasses import replace
@@ -16,18 +16,21 @@ from generator.spec import AUDIO_RATE, TrackSettings
 
 
 def fit_to_track(raw: RawClip, track: TrackSettings) -> tuple[RawClip, tuple[str, ...]]:
-    """The clip with exactly the track's frames, and what was changed, in words.
+    """Convert a clip to a track's format.
 
-    Frames: the nearest in time, scaled with their aspect kept, on black bars. Sound: 48 kHz
-    stereo, as long as the picture. Loudness is the encoder's matter.
+    Frames are the nearest in time, scaled with the aspect ratio kept and letterboxed. Sound becomes
+    48 kHz stereo of the video's length. Loudness is normalized by `encode`, not here.
+
+    Returns:
+        The clip, and descriptions of the changes for the provenance.
 
     Raises:
-        ClipError: The clip is shorter than the track, or has no sound where the track has sound.
+        ClipError: The clip is shorter than the track, or lacks the sound that the track needs.
     """
     _check_frames(raw.frames)
-    frames, timing = _fit_time(raw.frames, raw.fps, track)
-    frames, scaling = _fit_size(frames, track)
-    audio, sounding = _fit_sound(raw, track)
+    frames, time_changes = _fit_time(raw.frames, raw.fps, track)
+    frames, size_changes = _fit_size(frames, track)
+    audio, sound_changes = _fit_sound(raw, track)
     fitted = replace(
         raw,
         frames=frames,
@@ -35,11 +38,11 @@ def fit_to_track(raw: RawClip, track: TrackSettings) -> tuple[RawClip, tuple[str
         audio=audio,
         sample_rate=None if audio is None else AUDIO_RATE,
     )
-    return fitted, (*timing, *scaling, *sounding)
+    return fitted, (*time_changes, *size_changes, *sound_changes)
 
 
 def needed_frames(track: TrackSettings, *, fps: Fraction) -> int:
-    """How many frames at `fps` last as long as the track."""
+    """Number of frames at `fps` that cover the track's duration."""
     return math.ceil(track.frames / track.fps * fps)
 
 
@@ -57,18 +60,18 @@ def _fit_time(
     if len(frames) < needed_frames(track, fps=fps):
         raise ClipError(
             f"The clip lasts {float(len(frames) / fps):.2f} s, {len(frames)} frames at "
-            f"{float(fps):g}/s; the track {track.name} needs {track.duration_s:.2f} s: "
-            "make it at least as long."
+            f"{float(fps):g}/s, and the track {track.name} needs {track.duration_s:.2f} s; "
+            "generate longer clips."
         )
-    # Half-way between two source frames the later one is nearest; after the last there is none.
+    # Round half up to the later frame, and clamp to the last one.
     nearest = (int(i * fps / track.fps + Fraction(1, 2)) for i in range(track.frames))
-    wanted = [min(index, len(frames) - 1) for index in nearest]
+    indices = [min(index, len(frames) - 1) for index in nearest]
     changes: list[str] = []
     if fps != track.fps:
         changes.append(f"changed {float(fps):g} to {float(track.fps):g} frames/s by nearest frame")
-    if wanted[-1] + 1 < len(frames):
-        changes.append(f"cut {len(frames)} to {wanted[-1] + 1} frames")
-    return frames[wanted], tuple(changes)
+    if indices[-1] + 1 < len(frames):
+        changes.append(f"cut {len(frames)} to {indices[-1] + 1} frames")
+    return frames[indices], tuple(changes)
 
 
 def _fit_size(
@@ -85,7 +88,7 @@ def _fit_size(
         changes.append(f"letterboxed to {track.width}x{track.height}")
     fitted = np.zeros((len(frames), track.height, track.width, 3), np.uint8)
     top, left = (track.height - inner_height) // 2, (track.width - inner_width) // 2
-    # Averaging keeps small detail from flickering when shrunk; lanczos keeps edges when grown.
+    # Area averaging avoids flicker of small details in downscaling; Lanczos keeps edges sharp.
     interpolation = Interpolation.AREA if scale < 1 else Interpolation.LANCZOS
     for target, frame in zip(fitted, frames, strict=True):
         scaled = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24").reformat(
@@ -103,8 +106,8 @@ def _fit_sound(
         return None, ("dropped the sound",) if has_sound else ()
     if raw.audio is None or raw.sample_rate is None or not has_sound:
         raise ClipError(
-            f"The clip has no sound and the track {track.name} has; enter the model "
-            "in a track without sound, or give its clips sound."
+            f"The clip has no sound and the track {track.name} needs sound; use a track without "
+            "sound, or generate clips with sound."
         )
     audio = to_stereo_48k(raw.audio, sample_rate=raw.sample_rate)
     changes: list[str] = []

@@ -1,9 +1,9 @@
-"""The boxes of an MP4 file (ISO/IEC 14496-12): what tells files of a track apart is evened out."""
+"""Walk the boxes of an MP4 file (ISO/IEC 14496-12) and make files of a track indistinguishable."""
 
 import struct
 from collections.abc import Iterator
 
-# Boxes that hold boxes, with the length of their own fields before these.
+# Container boxes, and the length in bytes of the fields before their children.
 _CONTAINERS = {
     b"moov": 0,
     b"trak": 0,
@@ -21,7 +21,7 @@ _DECODER_CONFIG = 0x04  # tag of the descriptor with the bit rates (ISO/IEC 1449
 def walk(
     data: bytes | bytearray, start: int = 0, end: int | None = None
 ) -> Iterator[tuple[tuple[str, ...], int, int]]:
-    """Every box as (path of types, offset, size in bytes), outer boxes first."""
+    """Yield every box as (path of types, offset, size in bytes), parents before children."""
     yield from _walk(data, start, len(data) if end is None else end, ())
 
 
@@ -42,40 +42,48 @@ def _walk(
 
 
 def equalize_size(data: bytes, *, size: int, video_bps: int, audio_bps: int) -> bytes | None:
-    """The same MP4 with the track's bit rates in its headers, `size` bytes long.
+    """Pad an MP4 to a size and write the track's bit rates into its headers.
 
-    The muxer writes each file's own mean rates, and the length of its data, into the headers; both
-    follow the content. The last box is the media data (the file is written for a fast start): it
-    is lengthened by zeros that no sample refers to, so that all headers of a track's files resolve.
-    None where the file is longer than `size`.
+    The muxer writes the measured mean bit rates and the length of the media data into the headers,
+    and both depend on the content. The last box is the media data (because of +faststart); it is
+    extended with zeros that no sample refers to, so that the headers of all files agree.
+
+    Args:
+        data: The file.
+        size: Target size in bytes.
+        video_bps: Nominal video bit rate, bits per second.
+        audio_bps: Nominal audio bit rate, bits per second.
+
+    Returns:
+        The file, or None if it is larger than `size`.
     """
     data = _expand_size_tables(data)
     if len(data) > size:
         return None
-    evened = bytearray(data)
+    padded = bytearray(data)
     last: tuple[tuple[str, ...], int, int] = ((), 0, 0)
     for path, offset, length in walk(data):
         match path[-1]:
             case "btrt":
                 rate = video_bps if "avc1" in path else audio_bps
-                struct.pack_into(">III", evened, offset + _HEADER, 0, rate, rate)
+                struct.pack_into(">III", padded, offset + _HEADER, 0, rate, rate)
             case "udta":  # an empty list of tags
-                evened[offset + 4 : offset + _HEADER] = b"free"
+                padded[offset + 4 : offset + _HEADER] = b"free"
             case "esds":
-                _set_descriptor_rates(evened, offset + _HEADER + 4, audio_bps)
+                _set_descriptor_rates(padded, offset + _HEADER + 4, audio_bps)
         if len(path) == 1:
             last = path, offset, length
     path, offset, length = last
     if path != ("mdat",) or struct.unpack_from(">I", data, offset)[0] != length:
-        raise ValueError("the media data is not the last box, with a 32-bit size")
-    struct.pack_into(">I", evened, offset, length + size - len(data))
-    return bytes(evened) + bytes(size - len(data))
+        raise ValueError("the last box is not media data with a 32-bit size")
+    struct.pack_into(">I", padded, offset, length + size - len(data))
+    return bytes(padded) + bytes(size - len(data))
 
 
 def _expand_size_tables(data: bytes) -> bytes:
-    """The same file with every sample's size in a table.
+    """Write every sample's size into a table.
 
-    The muxer writes one number where all samples are of one size, as those of pure silence are.
+    The muxer writes a single size if all samples have it, as in pure silence.
     """
     boxes = list(walk(data))
     for path, offset, length in boxes:
@@ -90,7 +98,7 @@ def _expand_size_tables(data: bytes) -> bytes:
         for outer, start, outer_length in boxes:
             if start <= offset < start + outer_length:
                 struct.pack_into(">I", longer, start, outer_length + len(table))
-            if outer[-1] == "stco":  # the samples lie behind all headers
+            if outer[-1] == "stco":  # all samples follow the headers
                 _shift_offsets(longer, start, by=len(table))
         longer[offset + length : offset + length] = table
         return _expand_size_tables(bytes(longer))
@@ -104,19 +112,19 @@ def _shift_offsets(longer: bytearray, box: int, *, by: int) -> None:
     struct.pack_into(layout, longer, start, *(offset + by for offset in offsets))
 
 
-def _set_descriptor_rates(evened: bytearray, position: int, rate: int) -> None:
-    # An ES descriptor (3 bytes of its own without optional fields) holds the decoder's.
-    _, position = _descriptor(evened, position)
-    tag, position = _descriptor(evened, position + 3)
+def _set_descriptor_rates(data: bytearray, position: int, rate: int) -> None:
+    # The ES descriptor has 3 bytes of fields (no optional ones), then the decoder's descriptor.
+    _, position = _descriptor(data, position)
+    tag, position = _descriptor(data, position + 3)
     if tag != _DECODER_CONFIG:
-        raise ValueError("the sound's descriptor has no decoder configuration")
-    # Object type and stream type, then a 24-bit buffer size, the greatest and the mean rate.
-    evened[position + 2 : position + 5] = bytes(3)
-    struct.pack_into(">II", evened, position + 5, rate, rate)
+        raise ValueError("the audio descriptor has no decoder configuration")
+    # Object type, stream type, 24-bit buffer size, maximum and average bit rate.
+    data[position + 2 : position + 5] = bytes(3)
+    struct.pack_into(">II", data, position + 5, rate, rate)
 
 
 def _descriptor(data: bytearray, position: int) -> tuple[int, int]:
-    """The tag at a position and where its content starts, after a length of 1 to 4 bytes."""
+    """Return a descriptor's tag and the position of its content, after 1 to 4 length bytes."""
     tag = data[position]
     position += 1
     while data[position] & 0x80:

@@ -1,8 +1,8 @@
-"""What a media file says of itself, without trusting it.
+"""Read the headers of an untrusted media file.
 
-The demuxer follows from the first bytes and is forced, the data is read from memory and limits are
-checked before anything is decoded: a playlist named .mp4 opens no other file, a small file that
-declares hours or huge pictures is refused. Not covered: a fault in the decoder itself.
+The demuxer is chosen by the first bytes and forced, data is read from memory, and limits are
+checked before decoding: a playlist named .mp4 cannot open other files, and a small file that
+declares hours of video or huge frames is rejected. Not covered: vulnerabilities in the decoder.
 """
 
 import stat
@@ -24,10 +24,10 @@ MEBIBYTE = 2**20
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may hold before it is refused."""
+    """Limits above which a file is rejected."""
 
     file_bytes: int = 512 * MEBIBYTE
-    streams: int = 8  # cameras add time codes and positions to picture and sound
+    streams: int = 8  # cameras add streams with time codes and positions
     pixels: int = 4096 * 2304
     seconds: float = 120.0
     frames: int = 7_200
@@ -37,7 +37,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class MediaInfo:
-    """What the headers of a media file say."""
+    """Properties of a media file, read from its headers."""
 
     demuxer: str
     file_bytes: int
@@ -56,10 +56,10 @@ DEFAULT_LIMITS = Limits()
 
 
 def probe(source: Path | bytes, *, limits: Limits = DEFAULT_LIMITS) -> MediaInfo:
-    """What a file's headers say, if they stay within the limits; nothing is decoded.
+    """Read a file's headers and check them against the limits, without decoding frames.
 
     Raises:
-        ClipError: The file is no MP4, QuickTime or Matroska, has no picture or exceeds a limit.
+        ClipError: The file is not MP4, QuickTime or Matroska, has no video, or exceeds a limit.
     """
     name, data = read_source(source, limits)
     try:
@@ -70,21 +70,22 @@ def probe(source: Path | bytes, *, limits: Limits = DEFAULT_LIMITS) -> MediaInfo
 
 
 def read_source(source: Path | bytes, limits: Limits) -> tuple[str, bytes]:
-    """What to call a source in messages, and its bytes."""
+    """Return a name for error messages, and the file's bytes."""
     if isinstance(source, bytes):
         name, size = "The file", len(source)
     else:
         name = str(source)
         try:
-            told = source.stat()
+            status = source.stat()
         except OSError as error:
             raise ClipError(f"{name} cannot be read: {error.strerror}.") from None
-        if not stat.S_ISREG(told.st_mode):
-            raise ClipError(f"{name} is no file; give a video file.")
-        size = told.st_size
+        if not stat.S_ISREG(status.st_mode):
+            raise ClipError(f"{name} is not a regular file; use a video file.")
+        size = status.st_size
     if size > limits.file_bytes:
         raise ClipError(
-            f"{name} has {size // MEBIBYTE} MiB; make it {limits.file_bytes // MEBIBYTE} or less."
+            f"{name} has {size // MEBIBYTE} MiB; reduce it to {limits.file_bytes // MEBIBYTE} MiB "
+            "or less."
         )
     if isinstance(source, bytes):
         return name, source
@@ -99,13 +100,13 @@ def _demuxer(name: str, data: bytes) -> str:
         return "mov"
     if data[:4] == b"\x1aE\xdf\xa3":
         return "matroska"
-    raise ClipError(f"{name} is no MP4, QuickTime or Matroska file; convert it to MP4.")
+    raise ClipError(f"{name} is not an MP4, QuickTime or Matroska file; convert it to MP4.")
 
 
 def open_container(name: str, data: bytes, limits: Limits) -> InputContainer:
-    """The file, opened by the demuxer that its first bytes call for."""
-    # The limit on pixels also holds while FFmpeg looks into the streams to tell their codecs.
-    # (PyAV takes a list of dictionaries, though its stubs say strings.)
+    """Open a file with the demuxer that its first bytes indicate."""
+    # The pixel limit also applies while FFmpeg probes the streams for their codecs.
+    # (PyAV accepts a list of dictionaries, although its type stubs say strings.)
     stream_options: Any = [{"max_pixels": str(limits.pixels)}] * (limits.streams + 1)
     try:
         return av.open(
@@ -116,8 +117,8 @@ def open_container(name: str, data: bytes, limits: Limits) -> InputContainer:
         )
     except FFmpegError:
         raise
-    except ValueError:  # PyAV's word for a file whose headers list no stream
-        raise ClipError(f"{name} has no picture; give a video file.") from None
+    except ValueError:  # raised by PyAV if the headers list no stream
+        raise ClipError(f"{name} has no video; use a video file.") from None
 
 
 def inspect(
@@ -128,32 +129,44 @@ def inspect(
     *,
     until_s: float | None = None,
 ) -> MediaInfo:
-    """The headers of an open file, within the limits; with `until_s` it may last longer."""
+    """Read the headers of an open file and check the limits.
+
+    Args:
+        name: The file's name in error messages.
+        container: The open file.
+        data: The file's bytes.
+        limits: The limits to check.
+        until_s: If set, the duration is not limited, because decoding will stop there.
+    """
     if len(container.streams) > limits.streams:
         raise ClipError(
-            f"{name} has {len(container.streams)} streams; keep one picture and one sound."
+            f"{name} has {len(container.streams)} streams; keep one video and one audio stream."
         )
     if not container.streams.video:
-        raise ClipError(f"{name} has no picture; give a video file.")
+        raise ClipError(f"{name} has no video; use a video file.")
     video = container.streams.video[0]
     audio = container.streams.audio[0] if container.streams.audio else None
     if any(stream is not None and stream.codec_context is None for stream in (video, audio)):
-        raise ClipError(f"{name} is coded in a way that is not known here; encode it again as MP4.")
+        raise ClipError(f"{name} uses an unknown codec; encode it again as MP4.")
     width, height = video.codec_context.width, video.codec_context.height
     if width < 1 or height < 1:
-        raise ClipError(f"{name} does not say how large its picture is; encode it again.")
+        # FFmpeg hides sizes above `max_pixels`.
+        raise ClipError(
+            f"{name} has no usable frame size; scale it to {limits.pixels} pixels or less, or "
+            "encode it again."
+        )
     if width * height > limits.pixels:
         raise ClipError(
-            f"{name} has pictures of {width}x{height}; scale it to {limits.pixels} pixels or less."
+            f"{name} has frames of {width}x{height}; scale them to {limits.pixels} pixels or less."
         )
     fps = video.average_rate or video.guessed_rate
     if not fps or fps <= 0:
-        raise ClipError(f"{name} does not say how many frames it has a second; encode it again.")
+        raise ClipError(f"{name} does not declare its frame rate; encode it again.")
     seconds = _duration_s(container, video)
     frames = max(video.frames, round(seconds * float(fps)))
     if until_s is None and (seconds > limits.seconds or frames > limits.frames):
         raise ClipError(
-            f"{name} lasts {seconds:.0f} s with {frames} frames; "
+            f"{name} lasts {seconds:.0f} s and has {frames} frames; "
             f"cut it to {limits.seconds:.0f} s and {limits.frames} frames or less."
         )
     if audio is not None and not 0 < audio.rate <= limits.sample_rate:
@@ -174,11 +187,11 @@ def inspect(
 
 
 def _duration_s(container: InputContainer, video: VideoStream) -> float:
-    of_file = (container.duration or 0) / av.time_base
-    of_video = float((video.duration or 0) * (video.time_base or 0))
-    return max(of_file, of_video)
+    container_s = (container.duration or 0) / av.time_base
+    stream_s = float((video.duration or 0) * (video.time_base or 0))
+    return max(container_s, stream_s)
 
 
 def decode_error(name: str, error: FFmpegError) -> ClipError:
-    """The error to raise for what FFmpeg says."""
-    return ClipError(f"{name} does not decode ({error.strerror}); encode it again as MP4.")
+    """Convert an error of FFmpeg."""
+    return ClipError(f"{name} cannot be decoded ({error.strerror}); encode it again as MP4.")

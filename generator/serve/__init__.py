@@ -1,7 +1,9 @@
-"""Any entrants as an OpenAI Videos API, for the official client and whatever else speaks it.
+"""Serve entrants through the OpenAI Videos API.
 
-`app` has the routes, `service` what they do, `terms` the rules for sizes, lengths and sound, `work`
-the queue and the processes that make clips, `store` what is kept, `forms` how a request is read.
+`app` holds the routes and `service` their logic; `forms` and `schemas` read requests, `catalog`
+resolves a request to an entrant and a format, `queue` runs the jobs, `store` keeps the videos,
+`middleware` checks the key and the body's size. Imports the engine and `generator.media`. Start
+with `server`, then `app`.
 """
 
 from generator.serve.server import ServeOptions, serve

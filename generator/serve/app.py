@@ -1,4 +1,4 @@
-"""The routes: each reads a request, has the service do it, and writes the answer."""
+"""The routes of the API: parse a request, call the service, build the response."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -27,14 +27,21 @@ from generator.serve.schemas import Download, ListVideos, Video, list_response
 from generator.serve.service import VideoService
 from generator.spec import Entrant
 
-# The client's poll asks again after so long where it was given no interval of its own.
+# Polling interval of the client, unless it sets its own.
 POLL_AFTER = {"openai-poll-after-ms": "500"}
 
 
 def make_app(
     service: VideoService, *, max_bytes: int, key: str | None, on_stop: Callable[[], None]
 ) -> Starlette:
-    """The API of a service; `on_stop` runs when the server stops."""
+    """Build the API's application.
+
+    Args:
+        service: The videos.
+        max_bytes: Maximum size of a request's body.
+        key: The API key that clients must send, if any.
+        on_stop: Called when the server stops.
+    """
     started = service.store.now()
 
     @asynccontextmanager
@@ -43,14 +50,14 @@ def make_app(
         await run_in_threadpool(on_stop)
 
     async def create(request: Request) -> Response:
-        asked, image = await read_create(request, max_bytes=max_bytes)
-        return _answer(await run_in_threadpool(service.create, asked, image))
+        params, image = await read_create(request, max_bytes=max_bytes)
+        return _video_response(await run_in_threadpool(service.create, params, image))
 
     def retrieve(request: Request) -> Response:
-        return _answer(service.retrieve(request.path_params["video_id"]))
+        return _video_response(service.retrieve(request.path_params["video_id"]))
 
     def list_videos(request: Request) -> Response:
-        videos, has_more = service.page(ListVideos.read(dict(request.query_params)))
+        videos, has_more = service.page(ListVideos.parse(dict(request.query_params)))
         return JSONResponse(list_response(videos, has_more=has_more))
 
     def delete(request: Request) -> Response:
@@ -59,21 +66,21 @@ def make_app(
         return JSONResponse({"id": video_id, "deleted": True, "object": "video.deleted"})
 
     def content(request: Request) -> Response:
-        asked = Download.read(dict(request.query_params))
+        params = Download.parse(dict(request.query_params))
         file = service.file(request.path_params["video_id"])
         try:
-            match asked.variant:
+            match params.variant:
                 case "thumbnail":
                     return Response(previews.thumbnail(file), media_type="image/webp")
                 case "spritesheet":
                     return Response(previews.spritesheet(file), media_type="image/jpeg")
-        except ClipError as error:  # deleted meanwhile, or damaged
+        except ClipError as error:  # deleted in the meantime, or damaged
             raise NotFound(str(error), param="video_id", code="video_not_found") from error
         return FileResponse(file, media_type="video/mp4", filename=file.name)
 
     def list_models(_: Request) -> Response:
         entrants = service.catalog.entrants.values()
-        data = [_model(entrant, created=started) for entrant in entrants]
+        data = [_model_object(entrant, created=started) for entrant in entrants]
         return JSONResponse({"object": "list", "data": data})
 
     def retrieve_model(request: Request) -> Response:
@@ -81,12 +88,12 @@ def make_app(
             entrant = service.catalog.find(request.path_params["model"])
         except BadRequest as error:
             raise NotFound(str(error), param=error.param, code=error.code) from error
-        return JSONResponse(_model(entrant, created=started))
+        return JSONResponse(_model_object(entrant, created=started))
 
     videos = [
         Route("/videos", create, methods=["POST"]),
         Route("/videos", list_videos, methods=["GET"]),
-        # Before the routes of an id, which would take these words for one.
+        # These precede the routes with an id, which would match them.
         Route("/videos/characters", _unsupported, methods=["POST"]),
         Route("/videos/characters/{character_id}", _unsupported, methods=["GET"]),
         Route("/videos/edits", _unsupported, methods=["POST"]),
@@ -98,12 +105,12 @@ def make_app(
         Route("/models", list_models, methods=["GET"]),
         Route("/models/{model}", retrieve_model, methods=["GET"]),
     ]
-    guards = [Middleware(BodyLimitMiddleware, max_bytes=max_bytes)]
+    middleware = [Middleware(BodyLimitMiddleware, max_bytes=max_bytes)]
     if key is not None:
-        guards.insert(0, Middleware(ApiKeyMiddleware, key=key))
+        middleware.insert(0, Middleware(ApiKeyMiddleware, key=key))
     return Starlette(
         routes=[Route("/healthz", _health, methods=["GET"]), Mount("/v1", routes=videos)],
-        middleware=guards,
+        middleware=middleware,
         exception_handlers={
             ApiError: on_api_error,
             HTTPException: on_http_error,
@@ -113,11 +120,11 @@ def make_app(
     )
 
 
-def _answer(video: Video) -> Response:
+def _video_response(video: Video) -> Response:
     return JSONResponse(video.model_dump(mode="json"), headers=POLL_AFTER)
 
 
-def _model(entrant: Entrant, *, created: int) -> dict[str, object]:
+def _model_object(entrant: Entrant, *, created: int) -> dict[str, object]:
     return {
         "id": entrant.slug,
         "object": "model",
@@ -132,7 +139,7 @@ def _health(_: Request) -> Response:
 
 def _unsupported(request: Request) -> Response:
     raise BadRequest(
-        f"{request.url.path} is not supported here: videos are made of a prompt and a first image, "
-        "not of other videos; use POST /v1/videos.",
+        f"{request.url.path} is not supported: videos are generated from a prompt and a first "
+        "image, not from other videos; use POST /v1/videos.",
         code="unsupported",
     )

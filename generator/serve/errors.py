@@ -1,11 +1,11 @@
-"""What a client is told when something is wrong, in the shape of the OpenAI API.
+"""Error responses in the format of the OpenAI API.
 
 ApiError
-├── BadRequest    400  a parameter is wrong; `param` names it
-├── Unauthorized  401  the key is missing or wrong
-├── NotFound      404  there is no such video, model or address
-├── TooLarge      413  the body is larger than the server takes
-└── QueueFull     429  no place in the queue; Retry-After says when to come again
+├── BadRequest    400  a parameter is invalid; `param` names it
+├── Unauthorized  401  the API key is missing or wrong
+├── NotFound      404  the video, model or path does not exist
+├── TooLarge      413  the body exceeds the limit
+└── QueueFull     429  the queue is full; Retry-After says when to retry
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class ApiError(Exception):
         self.headers = dict(headers or {})
 
     def as_response(self) -> JSONResponse:
-        """The error as the client reads it."""
+        """Build the response."""
         return _response(
             self.status,
             str(self),
@@ -49,56 +49,56 @@ class ApiError(Exception):
 
 
 class BadRequest(ApiError):
-    """A parameter cannot be taken as it is."""
+    """A parameter is invalid."""
 
 
 class Unauthorized(ApiError):
-    """The request has no key, or another than the server's."""
+    """The API key is missing or wrong."""
 
     status = 401
 
 
 class NotFound(ApiError):
-    """What the address names is not there, or no more."""
+    """The resource does not exist, or no longer."""
 
     status = 404
 
 
 class TooLarge(ApiError):
-    """The body has more bytes than the server takes."""
+    """The body exceeds the limit."""
 
     status = 413
 
 
 class QueueFull(ApiError):
-    """As many videos wait as may wait."""
+    """The maximum number of videos is waiting."""
 
     status = 429
     type = "rate_limit_error"
 
 
 def on_api_error(_: Request, error: Exception) -> JSONResponse:
-    """The response for an error that this package raised."""
+    """Handle an error raised by this package."""
     if not isinstance(error, ApiError):
         raise error
     return error.as_response()
 
 
 def on_http_error(request: Request, error: Exception) -> JSONResponse:
-    """The response for what the framework refuses: addresses, methods, forms that do not parse."""
+    """Handle an error raised by the framework: unknown paths, methods, malformed forms."""
     if not isinstance(error, HTTPException):
         raise error
     message = error.detail.rstrip(".")
     if error.status_code in (404, 405):
-        message = f"There is no {request.method} {request.url.path} here"
+        message = f"{request.method} {request.url.path} does not exist"
     return _response(
         error.status_code, f"{message}.", kind=INVALID, headers=dict(error.headers or {})
     )
 
 
 def on_unhandled_error(_: Request, __: Exception) -> JSONResponse:
-    """The response where the server itself is at fault; the log has the traceback."""
-    return _response(500, "The server failed; its log says where.", kind="server_error")
+    """Handle an unexpected error; the traceback is logged."""
+    return _response(500, "Internal server error; see the server's log.", kind="server_error")
 
 
 def _response(

@@ -1,4 +1,4 @@
-"""First images that clients send: uploads, and data URLs in a JSON body."""
+"""Check first images from clients: uploads, and data URLs in a JSON body."""
 
 import base64
 import binascii
@@ -16,10 +16,10 @@ DATA_URL = "data:image/"
 
 
 def check_image(data: bytes) -> None:
-    """Refuse what does not open as a picture.
+    """Check that data is a readable image.
 
     Raises:
-        BadRequest: It is no picture of a known format, is damaged, or has too many pixels.
+        BadRequest: The format is not supported, or the image is damaged or too large.
     """
     known = ", ".join(IMAGE_FORMATS)
     try:
@@ -34,28 +34,25 @@ def check_image(data: bytes) -> None:
                     )
                 image.load()
     except UnidentifiedImageError:
-        raise BadRequest(f"{PARAM} is no picture; give one of {known}.", param=PARAM) from None
+        raise BadRequest(f"{PARAM} is not an image; send one of {known}.", param=PARAM) from None
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        # SyntaxError is Pillow's word for a PNG that is broken.
-        raise BadRequest(
-            f"{PARAM} does not open, it is damaged; give one of {known}.", param=PARAM
-        ) from None
+        # Pillow raises SyntaxError for a damaged PNG.
+        raise BadRequest(f"{PARAM} is a damaged image; send one of {known}.", param=PARAM) from None
 
 
 def decode_reference(reference: object) -> bytes:
-    """The picture of a JSON body's `{"image_url": "data:image/png;base64,..."}`.
+    """Decode an image from `{"image_url": "data:image/png;base64,..."}` in a JSON body.
 
-    Addresses are not fetched: a server that fetches what it is told reaches places that the client
-    cannot.
+    Other URLs are not fetched, to prevent server-side request forgery.
 
     Raises:
-        BadRequest: It is anything else.
+        BadRequest: The reference is not a base64 data URL of an image.
     """
     url = reference.get("image_url") if isinstance(reference, dict) else reference
     if not isinstance(url, str) or not url.startswith(DATA_URL):
         raise BadRequest(
-            f'{PARAM} must be an uploaded picture, or {{"image_url": "{DATA_URL}png;base64,…"}}; '
-            "files by id and other addresses are not read.",
+            f'{PARAM} must be an uploaded image, or {{"image_url": "{DATA_URL}png;base64,…"}}; '
+            "file ids and other URLs are not supported.",
             param=PARAM,
         )
     kind, _, text = url.partition(",")
@@ -64,4 +61,4 @@ def decode_reference(reference: object) -> bytes:
             raise ValueError
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise BadRequest(f"{PARAM} is no base64; encode the picture again.", param=PARAM) from None
+        raise BadRequest(f"{PARAM} is not base64; encode the image again.", param=PARAM) from None

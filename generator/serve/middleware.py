@@ -1,4 +1,4 @@
-"""What stands before every route: the key, and the most bytes of a body."""
+"""ASGI middleware: API key and maximum body size."""
 
 import hmac
 
@@ -9,23 +9,23 @@ from generator.serve.errors import ApiError, TooLarge, Unauthorized
 
 OPEN_PATHS = ("/healthz",)
 MEBIBYTE = 2**20
-# So much of a body that is too large is read and thrown away: a client that is still sending when
-# its connection is closed does not see why.
+# A body that is too large is read and discarded up to this multiple of the limit: a client that is
+# still sending when the connection closes would not see the response.
 DISCARD_FACTOR = 4
 
 
 class ApiKeyMiddleware:
-    """Refuses requests without the server's key, but for its health."""
+    """Rejects requests without the API key, except health checks."""
 
     def __init__(self, app: ASGIApp, *, key: str) -> None:
         self.app, self.key = app, key.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through, or answer 401."""
+        """Pass the request on, or respond with 401."""
         if scope["type"] == "http" and scope["path"] not in OPEN_PATHS:
-            scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
-            # Headers come as latin-1, whatever the bytes are: the key's own are compared.
-            matches = hmac.compare_digest(given.strip().encode("latin-1"), self.key)
+            scheme, _, token = Headers(scope=scope).get("authorization", "").partition(" ")
+            # Headers are decoded as latin-1; encoding them again restores the bytes to compare.
+            matches = hmac.compare_digest(token.strip().encode("latin-1"), self.key)
             if scheme.lower() != "bearer" or not matches:
                 error = Unauthorized(
                     "The API key is missing or wrong; send it as a bearer token.",
@@ -38,34 +38,34 @@ class ApiKeyMiddleware:
 
 
 class BodyLimitMiddleware:
-    """Refuses bodies of more than `max_bytes`, whatever they say of their length."""
+    """Rejects bodies larger than `max_bytes`, whatever their declared length."""
 
     def __init__(self, app: ASGIApp, *, max_bytes: int) -> None:
         self.app, self.max_bytes = app, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request through while its body is small enough, or answer 413."""
+        """Pass the request on while its body is within the limit, or respond with 413."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isdecimal() and int(declared) > self.max_bytes:
             await _discard_body(receive, self.max_bytes * DISCARD_FACTOR)
-            await self._refusal().as_response()(scope, receive, send)
+            await self._error().as_response()(scope, receive, send)
             return
-        seen = 0
+        received = 0
 
-        async def counted() -> Message:
-            nonlocal seen
+        async def limited_receive() -> Message:
+            nonlocal received
             message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self.max_bytes:
-                raise self._refusal()
+            received += len(message.get("body", b""))
+            if received > self.max_bytes:
+                raise self._error()
             return message
 
-        await self.app(scope, counted, send)
+        await self.app(scope, limited_receive, send)
 
-    def _refusal(self) -> ApiError:
+    def _error(self) -> ApiError:
         return TooLarge(
             f"The request has more than {self.max_bytes // MEBIBYTE} MiB; send a smaller image.",
             param="input_reference",
@@ -73,9 +73,9 @@ class BodyLimitMiddleware:
 
 
 async def _discard_body(receive: Receive, max_bytes: int) -> None:
-    seen = 0
-    while seen <= max_bytes:
+    received = 0
+    while received <= max_bytes:
         message = await receive()
-        seen += len(message.get("body", b""))
+        received += len(message.get("body", b""))
         if not message.get("more_body", False):
             return

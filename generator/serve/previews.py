@@ -1,4 +1,4 @@
-"""Still pictures of a video: one of it, and a sheet of many."""
+"""Still images of a video: a thumbnail and a sprite sheet."""
 
 from io import BytesIO
 from pathlib import Path
@@ -8,16 +8,16 @@ from PIL import Image
 from generator.media import decode
 
 SHEET_COLUMNS, SHEET_ROWS = 4, 3
-CELL_WIDTH = 320  # pixels, or the video's own width where that is less
+CELL_WIDTH = 320  # pixels, or the video's width if that is less
 
 
 def thumbnail(file: Path) -> bytes:
-    """The first frame, as WebP."""
+    """Return the first frame as WebP."""
     return _encode(Image.fromarray(decode(file, until_s=0.0).frames[0]), "WEBP")
 
 
 def spritesheet(file: Path) -> bytes:
-    """Frames at even distances, in rows from left to right, as JPEG."""
+    """Return a grid of evenly spaced frames, in rows from left to right, as JPEG."""
     frames = decode(file).frames
     height, width = frames.shape[1:3]
     cell_width = min(CELL_WIDTH, width)
@@ -27,12 +27,12 @@ def spritesheet(file: Path) -> bytes:
     for cell in range(cells):
         frame = Image.fromarray(frames[cell * len(frames) // cells])
         row, column = divmod(cell, SHEET_COLUMNS)
-        place = column * cell_width, row * cell_height
-        sheet.paste(frame.resize((cell_width, cell_height)), place)
+        position = column * cell_width, row * cell_height
+        sheet.paste(frame.resize((cell_width, cell_height)), position)
     return _encode(sheet, "JPEG")
 
 
-def _encode(picture: Image.Image, form: str) -> bytes:
+def _encode(image: Image.Image, image_format: str) -> bytes:
     buffer = BytesIO()
-    picture.save(buffer, form)
+    image.save(buffer, image_format)
     return buffer.getvalue()

@@ -1,6 +1,6 @@
-"""The queue, and the threads that have its videos made, each in a process of its own.
+"""The job queue: each thread generates one video at a time in its own worker process.
 
-A model that crashes takes its process with it and one video; the next video starts another.
+If a model crashes, its process and one video are lost; the next video gets a new process.
 """
 
 import logging
@@ -18,11 +18,10 @@ from generator.serve.errors import QueueFull
 from generator.serve.schemas import VideoError
 from generator.serve.store import STOPPED, VideoStore
 
-# How long a client that found no place should wait: about one video's time, within these.
+# Retry-After of a full queue: the mean time of a video, within these limits.
 MIN_WAIT_S, MAX_WAIT_S = 1, 60
-REMEMBERED = 8  # the last videos whose times say how long one takes
-MAX_PROGRESS = 99  # percent, until the file is there
-
+RECENT_JOBS = 8  # number of jobs in that mean
+MAX_PROGRESS = 99  # percent, until the file exists
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ class _Job:
         return self.request.prompt_id
 
     def stop(self) -> None:
-        """Have the process leave by the way that cleans up, and kill it where it does not."""
+        """Terminate the process gracefully, and kill it after a timeout."""
         if self.worker is not None:
             self.worker.process.terminate()
             timer = threading.Timer(STOP_TIMEOUT_S, self.worker.process.kill)
@@ -47,14 +46,14 @@ class _Job:
 
 
 class JobQueue:
-    """First come, first served; a request's `prompt_id` is the video's id."""
+    """First-in-first-out queue; a request's `prompt_id` is the video's id."""
 
     def __init__(self, store: VideoStore, *, max_waiting: int, workers: int) -> None:
-        self._store, self._most_waiting = store, max_waiting
+        self._store, self._max_waiting = store, max_waiting
         self._changed = threading.Condition()
         self._waiting: deque[_Job] = deque()
-        self._in_work: dict[str, _Job] = {}
-        self._durations: deque[float] = deque(maxlen=REMEMBERED)
+        self._running: dict[str, _Job] = {}
+        self._durations: deque[float] = deque(maxlen=RECENT_JOBS)  # seconds
         self._closing = False
         self._threads = [
             threading.Thread(target=self._work, name=f"video-{number}", daemon=True)
@@ -64,28 +63,28 @@ class JobQueue:
             thread.start()
 
     def check_capacity(self) -> None:
-        """Refuse a video that would have to wait behind too many.
+        """Check that the queue accepts another video.
 
         Raises:
-            QueueFull: saying when to come again.
+            QueueFull: The queue is full; its headers say when to retry.
         """
         with self._changed:
-            idle = len(self._threads) - len(self._in_work)
-            if len(self._waiting) < self._most_waiting + max(0, idle):
+            idle = len(self._threads) - len(self._running)
+            if len(self._waiting) < self._max_waiting + max(0, idle):
                 return
-            usual = sum(self._durations) / len(self._durations) if self._durations else MIN_WAIT_S
-        wait = min(MAX_WAIT_S, max(MIN_WAIT_S, math.ceil(usual)))
+            mean = sum(self._durations) / len(self._durations) if self._durations else MIN_WAIT_S
+        wait = min(MAX_WAIT_S, max(MIN_WAIT_S, math.ceil(mean)))
         raise QueueFull(
-            f"{self._most_waiting} videos wait already; ask again in {wait} s.",
+            f"{self._max_waiting} videos are waiting already; retry in {wait} s.",
             code="rate_limit_exceeded",
             headers={"Retry-After": str(wait)},
         )
 
     def add(self, request: ClipRequest) -> None:
-        """Put a video at the end of the queue.
+        """Append a video to the queue.
 
         Raises:
-            QueueFull: As many wait as may.
+            QueueFull: The queue is full.
         """
         with self._changed:
             self.check_capacity()
@@ -93,31 +92,31 @@ class JobQueue:
             self._changed.notify()
 
     def cancel(self, video_id: str) -> None:
-        """Take a video out of the queue, or stop the process that is making it."""
+        """Remove a video from the queue, or stop the process that generates it."""
         with self._changed:
             for job in self._waiting:
                 if job.video_id == video_id:
                     self._waiting.remove(job)
                     return
-            in_work = self._in_work.get(video_id)
-            if in_work is not None:
-                in_work.cancelled = True
-                in_work.stop()
+            running = self._running.get(video_id)
+            if running is not None:
+                running.cancelled = True
+                running.stop()
 
     def progress(self, video_id: str) -> int:
-        """How much of a video in work is done, in percent."""
+        """Progress of a running video in percent."""
         with self._changed:
-            job = self._in_work.get(video_id)
+            job = self._running.get(video_id)
             share = 0.0 if job is None or job.worker is None else job.worker.progress
         return min(MAX_PROGRESS, int(share * 100))
 
     def close(self) -> None:
-        """Stop all work; what was not finished has failed."""
+        """Stop all jobs; unfinished videos fail."""
         with self._changed:
             self._closing = True
             dropped = list(self._waiting)
             self._waiting.clear()
-            for job in self._in_work.values():
+            for job in self._running.values():
                 job.stop()
             self._changed.notify_all()
         for job in dropped:
@@ -126,25 +125,25 @@ class JobQueue:
             thread.join()
 
     def _work(self) -> None:
-        """The life of a thread: one video after the other, its process kept between them."""
+        """Run jobs in this thread until the queue closes, reusing the worker process."""
         worker: WorkerProcess | None = None
         while (job := self._next()) is not None:
             started = time.monotonic()
             try:
                 if worker is None or worker.exited:
                     worker = WorkerProcess(post_processors=1)  # one video at a time
-                clip = self._make(job, worker)
+                clip = self._generate(job, worker)
                 if not job.cancelled:
-                    self._keep(job, clip)
-            except Exception as error:  # no process, no room on the disk; the next video comes
-                logger.exception("no video of %s", job.video_id)
+                    self._save_result(job, clip)
+            except Exception as error:  # such as a full disk; continue with the next video
+                logger.exception("failed to generate %s", job.video_id)
                 reason = getattr(error, "strerror", None) or first_line(error)
-                told = storable_text(f"The server could not make the video ({reason}).")
-                self._store.fail(job.video_id, VideoError(code="server_error", message=told))
+                message = storable_text(f"The server could not generate the video ({reason}).")
+                self._store.fail(job.video_id, VideoError(code="server_error", message=message))
             with self._changed:
-                del self._in_work[job.video_id]
+                del self._running[job.video_id]
                 self._durations.append(time.monotonic() - started)
-                # Its process was told to stop, and would take the next video with it.
+                # A process that is being stopped must not get the next video.
                 stopped = job.cancelled or self._closing
             if stopped and worker is not None:
                 _stop_worker(worker)
@@ -158,10 +157,10 @@ class JobQueue:
             if self._closing:
                 return None
             job = self._waiting.popleft()
-            self._in_work[job.video_id] = job
+            self._running[job.video_id] = job
             return job
 
-    def _make(self, job: _Job, worker: WorkerProcess) -> GeneratedClip | FailedClip | None:
+    def _generate(self, job: _Job, worker: WorkerProcess) -> GeneratedClip | FailedClip | None:
         self._store.begin(job.video_id)
         with self._changed:
             if job.cancelled or self._closing:
@@ -170,14 +169,14 @@ class JobQueue:
             worker.submit(job.request)
         return worker.result()
 
-    def _keep(self, job: _Job, clip: GeneratedClip | FailedClip | None) -> None:
+    def _save_result(self, job: _Job, clip: GeneratedClip | FailedClip | None) -> None:
         if isinstance(clip, GeneratedClip):
             self._store.complete(job.video_id, clip.rendition)
         elif clip is None or self._closing:
             self._store.fail(job.video_id, STOPPED)
         else:
-            failed = VideoError(code="generation_failed", message=clip.reason)
-            self._store.fail(job.video_id, failed)
+            error = VideoError(code="generation_failed", message=clip.reason)
+            self._store.fail(job.video_id, error)
 
 
 def _stop_worker(worker: WorkerProcess) -> None:

@@ -1,4 +1,4 @@
-"""What the API takes and gives, field by field as the official client has it."""
+"""Schemas of the API's requests and responses, as in the official client."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -9,26 +9,26 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from generator.jsonable import storable_text
 from generator.serve.errors import BadRequest
 
-MAX_PROMPT = 32_000  # characters, as the OpenAI API has it
-MAX_SEED = 2**63 - 1  # what a generator of torch takes
+MAX_PROMPT = 32_000  # characters, as in the OpenAI API
+MAX_SEED = 2**63 - 1  # maximum of torch.Generator
 MAX_PAGE = 100
-MAX_SECONDS = 24 * 3600  # no server makes as much; a number of a million digits takes for ever
+MAX_SECONDS = 24 * 3600  # bounds the time to process a number with millions of digits
 MAX_RATE = 20  # characters, as in 24000/1001
 Status = Literal["queued", "in_progress", "completed", "failed"]
 Variant = Literal["video", "thumbnail", "spritesheet"]
 
 
 class _RequestModel(BaseModel):
-    """Values from outside: the first that is wrong is told, and names its parameter."""
+    """Base of request parameters; reports the first invalid one by name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     @classmethod
-    def read(cls, values: object) -> Self:
-        """The checked values.
+    def parse(cls, values: object) -> Self:
+        """Validate values from a client.
 
         Raises:
-            BadRequest: A parameter is missing, wrong or unknown.
+            BadRequest: A parameter is missing, invalid or unknown.
         """
         try:
             return cls.model_validate(values)
@@ -50,26 +50,26 @@ class _RequestModel(BaseModel):
             raise BadRequest(f"{param} is wrong: {reason}.", param=param) from None
 
 
-def _short(rate: object) -> object:
+def _limit_digits(rate: object) -> object:
     if isinstance(rate, str) and (len(rate) > MAX_RATE or "e" in rate.lower()):
-        raise ValueError("write frames a second such as 24, 23.976 or 24000/1001")
+        raise ValueError("use frames per second such as 24, 23.976 or 24000/1001")
     return rate
 
 
 class CreateVideo(_RequestModel):
-    """The parameters of a new video, beside its image; from `seed` on those of `extra_body`."""
+    """Parameters of a new video, except its image; those from `seed` on are extensions."""
 
     prompt: str = Field(min_length=1, max_length=MAX_PROMPT, pattern=r"\S")
     model: str | None = None
     seconds: Annotated[Decimal, Field(gt=0, le=MAX_SECONDS, decimal_places=9)] | None = None
     size: str | None = None
     seed: Annotated[int, Field(ge=0, le=MAX_SEED)] | None = None
-    fps: Annotated[Fraction, BeforeValidator(_short), Field(ge=1, le=60)] | None = None
+    fps: Annotated[Fraction, BeforeValidator(_limit_digits), Field(ge=1, le=60)] | None = None
     audio: bool | None = None
 
 
 class ListVideos(_RequestModel):
-    """Which page of the videos."""
+    """Parameters of a page of videos."""
 
     after: str | None = None
     limit: int = Field(default=20, ge=1, le=MAX_PAGE)
@@ -77,20 +77,20 @@ class ListVideos(_RequestModel):
 
 
 class Download(_RequestModel):
-    """Which file of a video."""
+    """Parameters of a download."""
 
     variant: Variant = "video"
 
 
 class VideoError(BaseModel):
-    """Why there is no video."""
+    """Why a video failed."""
 
     code: str
     message: str
 
 
 class Video(BaseModel):
-    """One video, from its order to its file; `seed` is ours, the client hands it on."""
+    """One video job. `seed` is an extension, which the client passes through."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -111,12 +111,12 @@ class Video(BaseModel):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more will happen to it."""
+        """Whether the status is final."""
         return self.status in ("completed", "failed")
 
 
 def list_response(videos: list[Video], *, has_more: bool) -> dict[str, Any]:
-    """A page as the client's cursor reads it."""
+    """Build the response for a page of videos."""
     return {
         "object": "list",
         "data": [video.model_dump(mode="json") for video in videos],

@@ -1,4 +1,4 @@
-"""One server: its options, its folder, its socket, from start to Ctrl-C."""
+"""Run the server: options, folder, socket, and shutdown on Ctrl-C."""
 
 import os
 import socket
@@ -21,32 +21,37 @@ from generator.serve.store import VideoStore
 from generator.spec import Entrant
 
 HOUR_S = 3600
-SHUTDOWN_S = 3  # downloads that are under way when the server is stopped may take so long
+SHUTDOWN_TIMEOUT_S = 3  # for running downloads when the server stops
 
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """How a server is run."""
+    """Options of a server."""
 
     host: str = "127.0.0.1"
     port: int = 8000
-    folder: Path | None = None  # of finished videos; without one a folder that goes with the server
-    workers: int = 1  # videos made at once
-    queue: int = 16  # videos that may wait
-    keep: int = 64  # finished videos
+    folder: Path | None = None  # for videos; None for a temporary folder
+    workers: int = 1  # videos generated in parallel
+    queue: int = 16  # maximum number of waiting videos
+    keep: int = 64  # maximum number of finished videos
     keep_hours: float = 24.0
     upload_mib: int = 16
-    max_seconds: float = 20.0  # of a video
-    api_key_env: str | None = None  # the environment variable with the key that clients must send
+    max_seconds: float = 20.0  # maximum length of a video
+    api_key_env: str | None = None  # environment variable with the clients' API key
 
 
 def serve(
     entrants: Sequence[Entrant], options: ServeOptions, *, on_ready: Callable[[str], None]
 ) -> None:
-    """Serve until Ctrl-C; `on_ready` gets the API's address once it answers.
+    """Serve until Ctrl-C.
+
+    Args:
+        entrants: The entrants to serve.
+        options: The server's options.
+        on_ready: Called with the API's URL once the server accepts connections.
 
     Raises:
-        GeneratorError: An entrant cannot be served, the port, the folder or the key is not there.
+        GeneratorError: An entrant cannot be served, or the port, folder or key is not available.
     """
     key = _read_key(options.api_key_env)
     catalog = Catalog(entrants, max_seconds=options.max_seconds)
@@ -72,10 +77,10 @@ def serve(
             access_log=False,
             log_level="warning",
             server_header=False,
-            timeout_graceful_shutdown=SHUTDOWN_S,
+            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_S,
         )
-        shown = f"[{options.host}]" if ":" in options.host else options.host
-        on_ready(f"http://{shown}:{listening.getsockname()[1]}/v1")
+        host = f"[{options.host}]" if ":" in options.host else options.host
+        on_ready(f"http://{host}:{listening.getsockname()[1]}/v1")
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])
 
@@ -86,7 +91,7 @@ def _read_key(name: str | None) -> str | None:
     key = os.environ.get(name, "").strip()
     if not key:
         raise GeneratorError(
-            f"The environment variable {name} is not set; put the key that clients must send in it."
+            f"The environment variable {name} is not set; set it to the key that clients must send."
         )
     return key
 
@@ -98,7 +103,8 @@ def _open_folder(folder: Path | None, stack: ExitStack) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise GeneratorError(
-            f"The folder {folder} cannot be made ({error.strerror}); choose another with --folder."
+            f"The folder {folder} cannot be created ({error.strerror}); choose another with "
+            "--folder."
         ) from error
     return folder.resolve()
 
@@ -110,9 +116,9 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise GeneratorError(
-            f"Port {port} on {host} cannot be used ({reason.lower()}): "
-            "stop what is using it, or choose another with --port."
+            f"Port {port} on {host} cannot be used ({reason.lower()}); "
+            "stop the program that uses it, or choose another port with --port."
         ) from error
-    # An answer in two parts would wait for the other side's delayed acknowledgement.
+    # Without TCP_NODELAY a response in two packets waits for a delayed acknowledgement.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening

@@ -1,4 +1,4 @@
-"""What the API does: orders, looks up, lists, hands out and deletes videos."""
+"""The API's logic: create, retrieve, list, download and delete videos."""
 
 import secrets
 import threading
@@ -13,7 +13,7 @@ from generator.serve.schemas import CreateVideo, ListVideos, Video
 from generator.serve.store import VideoStore
 
 SEEDS = 2**32
-MAX_OPEN_IMAGES = 2  # an opened picture takes up to a thousand times its file's bytes
+MAX_OPEN_IMAGES = 2  # a decoded image may need a thousand times the bytes of its file
 
 
 class VideoService:
@@ -25,34 +25,34 @@ class VideoService:
         self.queue = queue
         self._image_slots = threading.Semaphore(MAX_OPEN_IMAGES)
 
-    def create(self, asked: CreateVideo, image: bytes | None) -> Video:
-        """Order a video.
+    def create(self, params: CreateVideo, image: bytes | None) -> Video:
+        """Create a video and queue its job.
 
         Raises:
-            BadRequest: A parameter or the image cannot be used.
-            QueueFull: Too many videos wait.
+            BadRequest: A parameter or the image is invalid.
+            QueueFull: Too many videos are waiting.
         """
-        terms = self.catalog.resolve(asked, with_image=image is not None)
-        self.queue.check_capacity()  # before an image is opened and stored
+        resolved = self.catalog.resolve(params, with_image=image is not None)
+        self.queue.check_capacity()  # before an image is decoded and stored
         if image is not None:
             with self._image_slots:
                 check_image(image)
-        seed = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
+        seed = secrets.randbelow(SEEDS) if params.seed is None else params.seed
         video = Video(
             id=f"video_{secrets.token_hex(16)}",
-            model=terms.entrant.slug,
+            model=resolved.entrant.slug,
             created_at=self.store.now(),
-            prompt=asked.prompt,
-            seconds=f"{terms.track.duration_s:.6g}",
-            size=terms.size,
+            prompt=params.prompt,
+            seconds=f"{resolved.track.duration_s:.6g}",
+            size=resolved.size,
             seed=seed,
         )
         source = None if image is None else self.store.image(video.id)
         request = ClipRequest(
-            terms.entrant,
-            terms.track,
+            resolved.entrant,
+            resolved.track,
             prompt_id=video.id,
-            prompt=asked.prompt,
+            prompt=params.prompt,
             seed=seed,
             source=source,
             rendition_only=True,
@@ -68,45 +68,45 @@ class VideoService:
         return video
 
     def retrieve(self, video_id: str) -> Video:
-        """A video as it stands.
+        """Return the current state of a video.
 
         Raises:
-            NotFound: There is none of that id.
+            NotFound: No video has this id.
         """
         return self._with_progress(self.store.get(video_id))
 
-    def page(self, asked: ListVideos) -> tuple[list[Video], bool]:
-        """Videos of a page, and whether more follow.
+    def page(self, params: ListVideos) -> tuple[list[Video], bool]:
+        """Return one page of videos, and whether more follow.
 
         Raises:
-            NotFound: There is no video `after`.
+            NotFound: The video `after` does not exist.
         """
-        if asked.after is not None:
-            self.store.get(asked.after)
+        if params.after is not None:
+            self.store.get(params.after)
         videos = self.store.all()
-        if asked.order == "desc":
+        if params.order == "desc":
             videos.reverse()
         ids = [video.id for video in videos]
-        start = ids.index(asked.after) + 1 if asked.after in ids else 0
-        page = videos[start : start + asked.limit]
-        return [self._with_progress(video) for video in page], start + asked.limit < len(videos)
+        start = ids.index(params.after) + 1 if params.after in ids else 0
+        page = videos[start : start + params.limit]
+        return [self._with_progress(video) for video in page], start + params.limit < len(videos)
 
     def delete(self, video_id: str) -> None:
-        """Forget a video; one that waits or is being made is cancelled.
+        """Delete a video; cancel its job if it is queued or running.
 
         Raises:
-            NotFound: There is none of that id.
+            NotFound: No video has this id.
         """
         self.store.get(video_id)
         self.queue.cancel(video_id)
         self.store.remove(video_id)
 
     def file(self, video_id: str) -> Path:
-        """The file of a finished video.
+        """Return the path of a completed video's file.
 
         Raises:
-            NotFound: There is no video of that id.
-            BadRequest: It is not finished, or has failed.
+            NotFound: No video has this id, or its file is missing.
+            BadRequest: The video is not completed, or failed.
         """
         video = self.store.get(video_id)
         if video.error is not None:
@@ -117,14 +117,14 @@ class VideoService:
             )
         if not video.finished:
             raise BadRequest(
-                f"The video is {video.status.replace('_', ' ')}; ask again when it is completed.",
+                f"The video is {video.status.replace('_', ' ')}; retry when it is completed.",
                 param="video_id",
                 code="video_not_ready",
             )
         file = self.store.file(video_id)
         if not file.is_file():
             raise NotFound(
-                f"The file of {video_id} is gone; ask for the video again.",
+                f"The file of {video_id} is missing; create the video again.",
                 param="video_id",
                 code="video_not_found",
             )

@@ -1,4 +1,4 @@
-"""Videos that were asked for: what is known of each, and the files of the finished ones."""
+"""Store the videos' records and files in a folder."""
 
 import threading
 import time
@@ -9,16 +9,19 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from generator.files import atomic_write
 from generator.serve.errors import NotFound
 from generator.serve.schemas import Video, VideoError
 
-STOPPED = VideoError(code="server_stopped", message="The server was stopped; ask again.")
+STOPPED = VideoError(
+    code="server_stopped", message="The server was stopped; create the video again."
+)
 
 
 class VideoStore:
-    """Keeps at most `keep` finished videos, each for `keep_s` seconds; the oldest go first.
+    """Keeps at most `keep` finished videos, each for `keep_s` seconds; deletes the oldest first.
 
-    A folder that is used again still has the videos of the last run.
+    Videos in the folder from an earlier run are kept.
     """
 
     def __init__(
@@ -27,7 +30,7 @@ class VideoStore:
         self.folder, self.keep, self.keep_s = folder, keep, keep_s
         self._clock = clock
         self._lock = threading.RLock()
-        self._videos: dict[str, Video] = {}  # in the order in which they were asked for
+        self._videos: dict[str, Video] = {}  # in order of creation
         self._load()
 
     def now(self) -> int:
@@ -35,55 +38,61 @@ class VideoStore:
         return int(self._clock())
 
     def file(self, video_id: str) -> Path:
-        """Where a video's MP4 is, or will be."""
+        """Path of a video's MP4."""
         return self.folder / f"{video_id}.mp4"
 
     def image(self, video_id: str) -> Path:
-        """Where a video's first image is until the video is finished."""
+        """Path of a video's first image, which is deleted when the video is finished."""
         return self.folder / f"{video_id}.image"
 
     def put(self, video: Video) -> None:
-        """Take a new video in."""
+        """Add a new video.
+
+        Raises:
+            OSError: Its record cannot be written; the video is not added.
+        """
         with self._lock:
-            self._write(video)  # a video that cannot be noted is none
+            self._write(video)
             self._videos[video.id] = video
 
     def get(self, video_id: str) -> Video:
-        """What is known of a video.
+        """Return a video.
 
         Raises:
-            NotFound: There is none of that id, or no more.
+            NotFound: No video has this id, or it was deleted.
         """
         with self._lock:
-            self._sweep()
+            self._delete_expired()
             if video_id not in self._videos:
                 raise NotFound(
-                    f"There is no video {video_id[:100]!r}; it may have expired or been deleted.",
+                    f"The video {video_id[:100]!r} does not exist; it may have expired or been "
+                    "deleted.",
                     param="video_id",
                     code="video_not_found",
                 )
             return self._videos[video_id]
 
     def all(self) -> list[Video]:
-        """Every video, the first that was asked for first."""
+        """Return all videos in order of creation."""
         with self._lock:
-            self._sweep()
+            self._delete_expired()
             return list(self._videos.values())
 
     def begin(self, video_id: str) -> None:
-        """Note that a video is being made, unless it was deleted meanwhile."""
+        """Set a video's status to in progress, unless it was deleted."""
         self._change(video_id, status="in_progress")
 
     def complete(self, video_id: str, data: bytes) -> None:
-        """Keep a video's file, unless it was deleted meanwhile.
+        """Save a video's file and set its status to completed, unless it was deleted.
 
         Raises:
-            OSError: The disk does not take it.
+            OSError: The file cannot be written.
         """
         with self._lock:
             if video_id not in self._videos:
                 return
-            _write_whole(self.file(video_id), data)
+            with atomic_write(self.file(video_id), durable=False) as file:
+                file.write(data)
             now = self.now()
             self._change(
                 video_id,
@@ -94,11 +103,11 @@ class VideoStore:
             )
 
     def fail(self, video_id: str, error: VideoError) -> None:
-        """Note why there is no video, unless it was deleted meanwhile."""
+        """Set a video's status to failed, unless it was deleted."""
         self._change(video_id, status="failed", error=error, completed_at=self.now())
 
     def remove(self, video_id: str) -> None:
-        """Forget a video and delete its files."""
+        """Delete a video and its files."""
         with self._lock:
             self._videos.pop(video_id, None)
             for path in (self.file(video_id), self.image(video_id), self._record(video_id)):
@@ -110,47 +119,41 @@ class VideoStore:
             if video is None:
                 return
             self._videos[video_id] = video = video.model_copy(update=changes)
-            # A full disk loses what only the next run would read.
+            # Ignore a full disk: only the next run reads the record.
             with suppress(OSError):
                 self._write(video)
             if video.finished:
                 self.image(video_id).unlink(missing_ok=True)
-                self._sweep()
+                self._delete_expired()
 
-    def _sweep(self) -> None:
+    def _delete_expired(self) -> None:
         finished = [video for video in self._videos.values() if video.finished]
         finished.sort(key=lambda video: video.completed_at or 0)
         now = self.now()
         surplus = len(finished) - self.keep
-        for place, video in enumerate(finished):
-            if place < surplus or (video.completed_at or 0) + self.keep_s <= now:
+        for index, video in enumerate(finished):
+            if index < surplus or (video.completed_at or 0) + self.keep_s <= now:
                 self.remove(video.id)
 
     def _record(self, video_id: str) -> Path:
         return self.folder / f"{video_id}.json"
 
     def _write(self, video: Video) -> None:
-        _write_whole(self._record(video.id), video.model_dump_json().encode())
+        with atomic_write(self._record(video.id), durable=False) as file:
+            file.write(video.model_dump_json().encode())
 
     def _load(self) -> None:
-        found = []
+        videos = []
         for path in self.folder.glob("video_*.json"):
             try:
                 video = Video.model_validate_json(path.read_bytes())
             except ValidationError:
-                continue  # no record of ours
+                continue  # not a record of this server
             if path == self._record(video.id):
-                found.append(video)
-        for video in sorted(found, key=lambda video: (video.created_at, video.id)):
+                videos.append(video)
+        for video in sorted(videos, key=lambda video: (video.created_at, video.id)):
             self._videos[video.id] = video
             if not video.finished:
                 self.fail(video.id, STOPPED)
             elif video.status == "completed" and not self.file(video.id).is_file():
                 self.remove(video.id)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write beside the place and move there, so that a reader never sees a part."""
-    part = path.with_suffix(f"{path.suffix}.part")
-    part.write_bytes(data)
-    part.replace(path)

@@ -36,7 +36,7 @@ def tiny_foal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def served(tiny_foal: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A server of the tiny Foal, of one of texts alone, and of one that is slow when told so."""
+    """Run a server with the tiny Foal and a second entrant without images, slow for one prompt."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "slow_pipeline.py").write_text(SLOW, encoding="utf-8")
     text = tiny_foal.read_text(encoding="utf-8").replace('"tiny"', f'"{tiny_foal.parent / "tiny"}"')

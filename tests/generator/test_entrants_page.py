@@ -1,4 +1,4 @@
-"""docs/entrants.md says what the backends take, and its example of a plug-in runs."""
+"""docs/entrants.md lists all options, and its examples work."""
 
 import re
 import runpy
@@ -26,11 +26,11 @@ def blocks(language: str) -> list[str]:
     return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
 
 
-def test_every_option_of_the_diffusers_backend_has_its_row() -> None:
+def test_every_option_of_the_diffusers_backend_is_documented() -> None:
     assert set(re.findall(r"^\| `(\w+)` \|", DIFFUSERS, flags=re.MULTILINE)) == OPTIONS
 
 
-def test_a_step_down_is_named_as_clips_name_it() -> None:
+def test_the_steps_when_memory_runs_out_are_documented() -> None:
     assert VAE_TILING in DIFFUSERS
     for step in (MODEL_OFFLOAD, SEQUENTIAL_OFFLOAD):
         kind = step.rpartition(": ")[2].removesuffix(" offload")
@@ -38,14 +38,14 @@ def test_a_step_down_is_named_as_clips_name_it() -> None:
 
 
 @pytest.mark.parametrize("text", [text for text in blocks("toml") if "[backend]" in text])
-def test_specs_are_specs(text: str, tmp_path: Path) -> None:
+def test_example_specs_are_valid(text: str, tmp_path: Path) -> None:
     if "name =" not in text:
-        pytest.skip("a part of one")
+        pytest.skip("an excerpt")
     (tmp_path / "entrant.toml").write_text(text, encoding="utf-8")
     assert read_entrant(tmp_path / "entrant.toml").backend.options
 
 
-def test_the_plug_in_makes_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_backend_generates_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (code,) = (text for text in blocks("python") if "class Stripes" in text)
     (tmp_path / "stripes.py").write_text(code, encoding="utf-8")
     (project,) = (text for text in blocks("toml") if "[project]" in text)
@@ -64,24 +64,24 @@ def test_the_plug_in_makes_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert isinstance(clip, GeneratedClip), clip
     assert clip.provenance.backend == "stripes"
     assert clip.provenance.adapted == ()
-    with pytest.raises(SpecError, match=r"backend\.width is 'wide'; give pixels"):
+    with pytest.raises(SpecError, match=r"backend\.width is 'wide'; use pixels"):
         check(entrant_of("stripes", width="wide"), track)
     with pytest.raises(SpecError, match=r"backend\.colour is not an option"):
         check(entrant_of("stripes", colour="red"), track)
 
 
-def test_the_client_of_the_page_makes_a_clip(
+def test_the_example_client_generates_a_clip(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (code,) = (text for text in blocks("python") if "create_and_poll" in text)
-    here = {
+    replacements = {
         "http://127.0.0.1:8000/v1": served.base_url,
         'api_key="none"': f'api_key="{KEY}"',
         "my-model": "tiny-foal",
     }
-    for word, other in here.items():
-        assert word in code
-        code = code.replace(word, other)
+    for old, new in replacements.items():
+        assert old in code
+        code = code.replace(old, new)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "client.py").write_text(code, encoding="utf-8")
     runpy.run_path(str(tmp_path / "client.py"))

@@ -1,4 +1,4 @@
-"""An arena with clips that really play: small films of moving bars, made by the real encoder."""
+"""An arena with playable clips: small videos of moving bars, made by the real encoder."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ FRAMES, SIZE, FPS, RATE = 24, 64, 24, 48_000
 
 
 def film(number: int) -> RawClip:
-    """One second of a bar that moves, in a colour and a tone of its own."""
+    """Return one second of a moving bar, whose colour and tone depend on the number."""
     frames = np.full((FRAMES, SIZE, SIZE, 3), 30 + 5 * number, np.uint8)
     for time in range(FRAMES):
         left = (2 * time + 5 * number) % (SIZE - 8)
@@ -41,11 +41,11 @@ def film(number: int) -> RawClip:
 
 
 def settings_for(home: Path, **values: str) -> Settings:
-    return Settings(home=home, **values)  # type: ignore[arg-type]  # pydantic reads the words
+    return Settings(home=home, **values)  # type: ignore[arg-type]  # pydantic parses the strings
 
 
 def make_playable_arena(home: Path) -> Arena:
-    """Three entrants, four prompts, twelve clips of one second with sound."""
+    """Create an arena with three entrants, four prompts and twelve one-second clips with sound."""
     arena = make_arena(settings_for(home), Collection.STANDARD)
     folder = home / "films"
     folder.mkdir()
@@ -68,7 +68,7 @@ def make_playable_arena(home: Path) -> Arena:
 
 @contextmanager
 def served(home: Path) -> Iterator[str]:
-    """`arena serve` as a process of its own, on a free port; its address."""
+    """Run `arena serve` in a process on a free port and yield its URL."""
     process = subprocess.Popen(
         [sys.executable, "-m", "arena", "serve", "--port", "0"],
         env=os.environ | {"ARENA_HOME": str(home)},
@@ -79,7 +79,7 @@ def served(home: Path) -> Iterator[str]:
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
-        assert "http://" in line, f"the server said {line!r}"
+        assert "http://" in line, f"the server printed {line!r}"
         yield next(word for word in line.split() if word.startswith("http://"))
     finally:
         process.terminate()

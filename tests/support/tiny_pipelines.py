@@ -1,11 +1,11 @@
-"""The library's own video pipelines with a handful of random weights, made without a download."""
+"""Tiny video pipelines of diffusers with random weights, built without a download."""
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 PAD, END, UNKNOWN = "<pad>", "</s>", "<unk>"
-WORDS = 8
+VOCABULARY = 8
 
 
 def _seed() -> None:
@@ -14,8 +14,8 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
-def tokenizer(longest: int = 16) -> Any:
-    """Whole words, of which it knows one."""
+def tokenizer(max_length: int = 16) -> Any:
+    """Build a word-level tokenizer with a vocabulary of one word."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
@@ -26,16 +26,16 @@ def tokenizer(longest: int = 16) -> Any:
         pad_token=PAD,
         eos_token=END,
         unk_token=UNKNOWN,
-        model_max_length=longest,
+        model_max_length=max_length,
     )
 
 
-def _t5(kind: str, width: int) -> Any:
+def _t5(kind: str, dim: int) -> Any:
     import transformers
 
     config = getattr(transformers, f"{kind}Config")(
-        vocab_size=WORDS,
-        d_model=width,
+        vocab_size=VOCABULARY,
+        d_model=dim,
         d_kv=8,
         d_ff=16,
         num_layers=1,
@@ -76,21 +76,21 @@ def _wan_parts(in_channels: int) -> dict[str, Any]:
 
 
 def wan() -> Any:
-    """Text to silent video: multiples of 16 pixels, 4k + 1 frames."""
+    """Text to video without sound; multiples of 16 pixels, 4k + 1 frames."""
     from diffusers import WanPipeline
 
     return WanPipeline(**_wan_parts(in_channels=16))
 
 
 def wan_image() -> Any:
-    """An image to silent video; the image's latents and a mask are channels of the input."""
+    """Image to video without sound; the image's latents and a mask are input channels."""
     from diffusers import WanImageToVideoPipeline
 
     return WanImageToVideoPipeline(**_wan_parts(in_channels=16 + 4 + 16))
 
 
 def cogvideox() -> Any:
-    """Text to silent video, of an older kind of scheduler."""
+    """Text to video without sound, with a DDIM scheduler."""
     from diffusers import (
         AutoencoderKLCogVideoX,
         CogVideoXDDIMScheduler,
@@ -127,7 +127,7 @@ def cogvideox() -> Any:
 
 
 def hunyuan() -> Any:
-    """Text to silent video with two text encoders and a template around the prompt."""
+    """Text to video without sound, with two text encoders and a prompt template."""
     from diffusers import (
         AutoencoderKLHunyuanVideo,
         FlowMatchEulerDiscreteScheduler,
@@ -138,7 +138,7 @@ def hunyuan() -> Any:
 
     _seed()
     sizes = {
-        "vocab_size": WORDS,
+        "vocab_size": VOCABULARY,
         "intermediate_size": 16,
         "num_attention_heads": 2,
         "num_hidden_layers": 2,
@@ -177,7 +177,7 @@ def hunyuan() -> Any:
 
 
 def ltx2() -> Any:
-    """Text to video and sound at once: 8k + 1 frames, a rate that the model is told."""
+    """Text to video with sound; 8k + 1 frames, conditioned on the frame rate."""
     from diffusers import (
         AutoencoderKLLTX2Audio,
         AutoencoderKLLTX2Video,
@@ -190,8 +190,8 @@ def ltx2() -> Any:
     from transformers import Gemma3Config, Gemma3ForConditionalGeneration
 
     _seed()
-    words = {
-        "vocab_size": WORDS,
+    text_config = {
+        "vocab_size": VOCABULARY,
         "hidden_size": 32,
         "intermediate_size": 16,
         "num_hidden_layers": 1,
@@ -200,7 +200,7 @@ def ltx2() -> Any:
         "head_dim": 16,
         "pad_token_id": 0,
     }
-    eyes = {
+    vision_config = {
         "hidden_size": 16,
         "intermediate_size": 16,
         "num_hidden_layers": 1,
@@ -209,7 +209,10 @@ def ltx2() -> Any:
         "patch_size": 14,
     }
     gemma = Gemma3Config(
-        text_config=words, vision_config=eyes, mm_tokens_per_image=4, image_token_index=4
+        text_config=text_config,
+        vision_config=vision_config,
+        mm_tokens_per_image=4,
+        image_token_index=4,
     )
     mel_bins = 8
     return LTX2Pipeline(
@@ -240,8 +243,8 @@ def ltx2() -> Any:
             mel_bins=mel_bins,
         ),
         connectors=LTX2TextConnectors(
-            caption_channels=words["hidden_size"],
-            text_proj_in_factor=words["num_hidden_layers"] + 1,
+            caption_channels=text_config["hidden_size"],
+            text_proj_in_factor=text_config["num_hidden_layers"] + 1,
             video_connector_num_attention_heads=4,
             video_connector_attention_head_dim=8,
             video_connector_num_layers=1,
@@ -266,7 +269,7 @@ def ltx2() -> Any:
             audio_attention_head_dim=4,
             audio_cross_attention_dim=8,
             num_layers=2,
-            caption_channels=words["hidden_size"],
+            caption_channels=text_config["hidden_size"],
             rope_double_precision=False,
             rope_type="split",
         ),
@@ -284,6 +287,6 @@ def ltx2() -> Any:
 
 
 def save(build: Callable[[], Any], folder: Path) -> Path:
-    """The folder that the built pipeline was saved to."""
+    """Build a pipeline, save it to a folder and return the folder."""
     build().save_pretrained(folder)
     return folder

@@ -1,4 +1,4 @@
-"""Servers of videos for the tests: our own as a real process, and one that answers by a script."""
+"""Video servers for tests: the project's own in a process, and one with scripted replies."""
 
 import json
 import os
@@ -17,7 +17,7 @@ import psutil
 
 KEY = "secret-of-the-tests"
 KEY_VARIABLE = "HIPPODROME_TEST_KEY"
-# Importable where a worker's process is started: takes its time over one prompt.
+# A pipeline that worker processes can import; it takes a minute for one prompt.
 SLOW = """
 import time
 from generator.foal.pipeline import FoalPipeline
@@ -36,7 +36,7 @@ SlowPipeline.__call__.__signature__ = __import__("inspect").signature(FoalPipeli
 
 @dataclass
 class Served:
-    """Our server, running."""
+    """A running server of the project."""
 
     process: subprocess.Popen[str]
     base_url: str
@@ -46,20 +46,20 @@ class Served:
         return openai.OpenAI(base_url=self.base_url, api_key=KEY, max_retries=0)
 
     def worker(self) -> psutil.Process:
-        """The process that makes the clips."""
+        """Return the process that generates clips."""
         for child in psutil.Process(self.process.pid).children():
             if "multiprocessing.forkserver" in " ".join(child.cmdline()):
                 for worker in child.children():
                     return worker
-        raise AssertionError("no process makes clips")
+        raise AssertionError("there is no worker process")
 
 
 @contextmanager
-def serving(*words: str | Path, modules: Path | None = None) -> Iterator[Served]:
-    """`python -m generator serve` on a free port."""
+def serving(*arguments: str | Path, modules: Path | None = None) -> Iterator[Served]:
+    """Run `python -m generator serve` on a free port."""
     path = os.pathsep.join(filter(None, [str(modules or ""), os.environ.get("PYTHONPATH", "")]))
     process = subprocess.Popen(
-        [sys.executable, "-m", "generator", "serve", *map(str, words), "--port", "0"],
+        [sys.executable, "-m", "generator", "serve", *map(str, arguments), "--port", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -67,9 +67,9 @@ def serving(*words: str | Path, modules: Path | None = None) -> Iterator[Served]
     )
     assert process.stdout is not None
     try:
-        told = process.stdout.readline()
-        assert " at http" in told, f"{told}{process.communicate()[1]}"
-        yield Served(process, told.partition(" at ")[2].partition(";")[0])
+        line = process.stdout.readline()
+        assert " at http" in line, f"{line}{process.communicate()[1]}"
+        yield Served(process, line.partition(" at ")[2].partition(";")[0])
     finally:
         process.terminate()
         process.communicate(timeout=20)
@@ -78,13 +78,13 @@ def serving(*words: str | Path, modules: Path | None = None) -> Iterator[Served]
 def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it did not happen in time"
+        assert time.monotonic() < end, "timed out"
         time.sleep(0.05)
 
 
 @dataclass
 class Reply:
-    """One answer of the scripted server; a body that never ends where `endless`."""
+    """One response of the scripted server; its body never ends if `endless`."""
 
     status: int = 200
     body: object = None
@@ -94,18 +94,18 @@ class Reply:
 
 @dataclass
 class Scripted:
-    """A server that gives its replies in order, and remembers what it was asked."""
+    """A server that sends its replies in order and records the requests."""
 
     base_url: str
-    asked: list[tuple[str, str, bytes]]
+    requests: list[tuple[str, str, bytes]]
 
     def times(self, method: str, path: str) -> int:
-        return sum(seen[:2] == (method, f"/v1{path}") for seen in self.asked)
+        return sum(request[:2] == (method, f"/v1{path}") for request in self.requests)
 
 
 def video(**changes: object) -> dict[str, object]:
-    """A video as an API describes it."""
-    told = {
+    """Return the API's description of a video."""
+    fields = {
         "id": "video_1",
         "object": "video",
         "model": "m",
@@ -115,21 +115,26 @@ def video(**changes: object) -> dict[str, object]:
         "seconds": "1",
         "size": "96x64",
     }
-    return told | changes
+    return fields | changes
 
 
 @contextmanager
 def scripted(replies: Sequence[Reply]) -> Iterator[Scripted]:
-    left = list(replies)
-    asked: list[tuple[str, str, bytes]] = []
+    """Run a server with scripted replies on a free port."""
+    remaining = list(replies)
+    requests: list[tuple[str, str, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            asked.append((self.command, self.path, body))
-            reply = left.pop(0) if left else Reply(404, {"error": {"message": "No more."}})
+            requests.append((self.command, self.path, body))
+            reply = (
+                remaining.pop(0)
+                if remaining
+                else Reply(404, {"error": {"message": "No more replies."}})
+            )
             data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
             kind = "video/mp4" if isinstance(reply.body, bytes) else "application/json"
             self.send_response(reply.status)
@@ -154,7 +159,7 @@ def scripted(replies: Sequence[Reply]) -> Iterator[Scripted]:
     server.daemon_threads = True
     Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield Scripted(f"http://127.0.0.1:{server.server_port}/v1", asked)
+        yield Scripted(f"http://127.0.0.1:{server.server_port}/v1", requests)
     finally:
         server.shutdown()
         server.server_close()

@@ -1,6 +1,9 @@
-"""The diffusers backend: any video pipeline of the diffusers library as an entrant.
+"""The diffusers backend: runs any video pipeline of the diffusers library.
 
-Start with `backend.DiffusersBackend`. It imports no other backend.
+`backend.DiffusersBackend` is the place to start. Before loading: `options` validates the spec,
+`weights` the folder, `memory_check` the size. Then `loading` loads the pipeline, `arguments` and
+`sources` build its call, `oom_fallback` runs it, `outputs` reads the result. It imports no other
+backend.
 """
 
 from generator.backends.diffusers.backend import DiffusersBackend

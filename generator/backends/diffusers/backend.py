@@ -1,4 +1,4 @@
-"""The diffusers backend: any pipeline that makes video, with or without sound."""
+"""The diffusers backend: any pipeline that generates video, with or without sound."""
 
 import inspect
 from datetime import UTC, datetime
@@ -8,7 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from generator.backends.diffusers import memory_check as room
+from generator.backends.diffusers import memory_check
 from generator.backends.diffusers.arguments import (
     FRAME_COUNT,
     SOURCE,
@@ -38,54 +38,54 @@ from generator.memory import reuse_freed_memory
 from generator.spec import Entrant, TrackSettings
 
 PACKAGES = ("diffusers", "transformers", "accelerate", "torch", "safetensors", "av", "numpy")
-# Sums come out in another order, and so in other bits, on another number of threads: one for each
-# worker, and as many workers as cores, keeps clips the same however many workers there are.
+# The number of threads changes the order of sums and so the bits of a clip. One thread per worker,
+# and one worker per core, gives the same clips with any number of workers.
 THREADS_ON_CPU = 1
 
 
 class DiffusersBackend:
-    """Loads a pipeline from a local folder or a hub id, safetensors only, and calls it."""
+    """Loads a pipeline from a folder or a hub id, from safetensors only, and calls it."""
 
     libraries = ("torch", "diffusers", "transformers")
 
     def __init__(self, entrant: Entrant) -> None:
         self.entrant = entrant
         self._pipeline: Any = None
-        self._ladder: OomFallback | None = None
+        self._fallback: OomFallback | None = None
         self._weights_sha256: str | None = None
         self._threads_before: int | None = None
 
     @cached_property
     def options(self) -> Options:
-        """What the spec says, checked when it is first asked for."""
+        """The spec's options, validated on first access."""
         return read_options(self.entrant)
 
     @property
     def workers(self) -> int | None:
-        """One on a GPU, which one pipeline fills; else as many as memory and cores are there."""
+        """One on a GPU; on the CPU, as many as the memory holds."""
         if self.options.device != "cpu":
             return 1
         if self.options.is_hub_id:
             return None
         folder = Path(self.options.model)
         index = check_folder(self.entrant.name, folder)
-        return room.max_processes(folder, index, self.options)
+        return memory_check.max_processes(folder, index, self.options)
 
     def check(self, track: TrackSettings) -> None:
-        """Refuse wrong options, folders and weights, and arguments the pipeline does not have."""
+        """Reject invalid options, folders and weights, and arguments the pipeline does not have."""
         name, options = self.entrant.name, self.options
         index = None if options.is_hub_id else check_folder(name, Path(options.model))
         if index is not None:
             check_parts(name, options, index)
         elif options.pipeline is None:
-            return  # the class is known when the hub's folder is here
+            return  # the class is not known until the model is downloaded
         kind = pipeline_class(name, options, index)
         check_call(self.entrant, kind.__call__)
         check_modality(self.entrant, kind.__call__, track.modality)
         if track.audio and options.sample_rate is None and not may_have_sound(kind):
             raise SpecError(
-                f"{name}: {kind.__name__} makes no sound, and clips of the track {track.name} "
-                "are heard; remove the track, or set backend.sample_rate if it does make some."
+                f"{name}: {kind.__name__} generates no sound, and the track {track.name} needs "
+                "sound; remove the track, or set backend.sample_rate if it does generate sound."
             )
 
     def __enter__(self) -> Self:
@@ -93,7 +93,7 @@ class DiffusersBackend:
         from diffusers.utils import logging
         from transformers.utils import logging as transformers_logging
 
-        logging.disable_progress_bar()  # a run has a bar of its own
+        logging.disable_progress_bar()  # the engine shows its own
         transformers_logging.disable_progress_bar()  # type: ignore[no-untyped-call]
         name, options = self.entrant.name, self.options
         folder = download(name, options) if options.is_hub_id else Path(options.model)
@@ -101,17 +101,17 @@ class DiffusersBackend:
         check_parts(name, options, index)
         kind = pipeline_class(name, options, index)
         check_call(self.entrant, kind.__call__)
-        room.check_model_fits(name, folder, index, options)
+        memory_check.check_model_fits(name, folder, index, options)
         self._pipeline = load(name, folder, kind, options)
-        prompts = cache_prompts(self._pipeline)
-        self._ladder = OomFallback(
+        prompt_cache = cache_prompts(self._pipeline)
+        self._fallback = OomFallback(
             self._pipeline,
             name=name,
             device=options.device,
             offload=options.offload,
             tiled=options.vae_tiling,
-            movable=options.device_map is None,
-            forget=None if prompts is None else prompts.forget,
+            can_offload=options.device_map is None,
+            clear_cache=None if prompt_cache is None else prompt_cache.clear,
         )
         self._weights_sha256 = hash_folder(folder)
         if options.device == "cpu":
@@ -128,40 +128,39 @@ class DiffusersBackend:
     ) -> None:
         import torch
 
-        self._pipeline = self._ladder = None
+        self._pipeline = self._fallback = None
         if self._threads_before is not None:
             torch.set_num_threads(self._threads_before)
             self._threads_before = None
         empty_cache(self.options.device)
 
     def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
-        """One clip of one seed, on a generator of its own, which is the same on every device."""
+        """Generate one clip, seeded by a CPU generator, which is the same for every device."""
         import torch
 
-        pipeline, ladder, track = self._pipeline, self._ladder, request.track
+        pipeline, fallback, track = self._pipeline, self._fallback, request.track
         name, options = self.entrant.name, self.options
-        if pipeline is None or ladder is None:
-            raise BackendError(f"{name} is not loaded; enter its backend first.")
+        if pipeline is None or fallback is None:
+            raise BackendError(f"{name} is not loaded; enter the backend's context first.")
         if request.weights_sha256 not in (None, self._weights_sha256):
             raise BackendError(
-                f"{name}: its weights are not those that its other clips were made with (SHA-256 "
-                f"{str(self._weights_sha256)[:12]}, not {str(request.weights_sha256)[:12]}); put "
-                "these back, or enter the new ones under another name."
+                f"{name}: its weights differ from those of its other clips (SHA-256 "
+                f"{str(self._weights_sha256)[:12]}, not {str(request.weights_sha256)[:12]}); "
+                "restore those, or add the new ones as an entrant with another name."
             )
         check_modality(self.entrant, pipeline.__call__, track.modality)
         fps = track.fps if options.fps is None else options.fps
         arguments = self._arguments(request, fps)
-
-        watched = progress_callback(pipeline, call=pipeline.__call__)
+        callback = progress_callback(pipeline, call=pipeline.__call__)
 
         def call() -> Any:
-            seeded = torch.Generator("cpu").manual_seed(request.seed)
+            generator = torch.Generator("cpu").manual_seed(request.seed)
             with torch.inference_mode():
-                return pipeline(**arguments.passed, **watched, generator=seeded)
+                return pipeline(**arguments.passed, **callback, generator=generator)
 
         meter = Meter(on_gpu=options.on_gpu, gpus=self._gpus())
         with meter:
-            output, steps_down = ladder.run(call)
+            output, fallback_steps = fallback.run(call)
         raw = read_output(
             output, name=name, pipeline=pipeline, fps=fps, sample_rate=options.sample_rate
         )
@@ -177,15 +176,15 @@ class DiffusersBackend:
             seed=request.seed,
             call=without_media(arguments.passed),
             dropped=without_media(arguments.dropped),
-            adapted=(*steps_down, *cropped),
+            adapted=(*fallback_steps, *cropped),
             warnings=read_warnings(output),
             versions=installed_versions(PACKAGES),
             hardware=meter.hardware,
             device=options.device,
             dtype=options.dtype,
-            options=options.told(),
-            steps=_steps(pipeline, arguments),
-            guidance=_number(pipeline, arguments, "guidance_scale"),
+            options=options.as_provenance(),
+            steps=_step_count(pipeline, arguments),
+            guidance=_numeric_argument(pipeline, arguments, "guidance_scale"),
             seconds=meter.seconds,
             gpu_seconds=meter.gpu_seconds,
             energy_joules=meter.energy_joules,
@@ -194,17 +193,17 @@ class DiffusersBackend:
         )
 
     def _arguments(self, request: ClipRequest, fps: Fraction) -> CallArguments:
-        """The call's, with the source made as large and as long as the clip will be."""
+        """Build the call's arguments, including the source at the clip's size and length."""
         pipeline, track = self._pipeline, request.track
         arguments = build_call(
             pipeline,
             track,
             fps=fps,
             call=dict(self.entrant.backend.call),
-            given={"prompt": request.prompt, "output_type": "np"},
+            common={"prompt": request.prompt, "output_type": "np"},
         )
         passed = arguments.passed
-        canvas = TargetFormat(
+        target = TargetFormat(
             width=passed.get("width", track.width),
             height=passed.get("height", track.height),
             frames=next((passed[name] for name in FRAME_COUNT if name in passed), 1),
@@ -212,32 +211,32 @@ class DiffusersBackend:
             multiple=size_multiple(pipeline),
         )
         names = SOURCE.get(track.modality, ())
-        passed |= read_source(request, names=names, call=pipeline.__call__, canvas=canvas)
+        passed |= read_source(request, names=names, call=pipeline.__call__, target=target)
         return arguments
 
     def _gpus(self) -> tuple[int, ...]:
-        """Numbers of the GPUs that the pipeline is on."""
+        """CUDA indices of the GPUs that the pipeline is on."""
         if not self.options.on_gpu:
             return ()
         import torch
 
         placed = getattr(self._pipeline, "hf_device_map", None)
         devices = placed.values() if isinstance(placed, dict) else (self.options.device,)
-        found = {torch.device(device) for device in devices if device not in ("cpu", "disk")}
-        return tuple(sorted({device.index or 0 for device in found}))
+        cuda = {torch.device(device) for device in devices if device not in ("cpu", "disk")}
+        return tuple(sorted({device.index or 0 for device in cuda}))
 
 
-def _steps(pipeline: Any, arguments: CallArguments) -> int | None:
-    """Steps as they ran, which a list of timesteps or a scheduler of higher order decides too."""
-    ran = getattr(pipeline, "num_timesteps", None)
-    if isinstance(ran, int) and ran > 0:
-        return ran
-    asked = _number(pipeline, arguments, "num_inference_steps")
-    return None if asked is None else int(asked)
+def _step_count(pipeline: Any, arguments: CallArguments) -> int | None:
+    """Denoising steps that ran; custom timesteps and higher-order schedulers change them."""
+    count = getattr(pipeline, "num_timesteps", None)
+    if isinstance(count, int) and count > 0:
+        return count
+    requested = _numeric_argument(pipeline, arguments, "num_inference_steps")
+    return None if requested is None else int(requested)
 
 
-def _number(pipeline: Any, arguments: CallArguments, key: str) -> float | None:
-    """A number as passed, or as the pipeline's call has it by default."""
+def _numeric_argument(pipeline: Any, arguments: CallArguments, key: str) -> float | None:
+    """An argument as passed, or the default of the pipeline's call."""
     parameter = inspect.signature(pipeline.__call__).parameters.get(key)
     value = arguments.passed.get(key, None if parameter is None else parameter.default)
     return float(value) if isinstance(value, int | float) else None

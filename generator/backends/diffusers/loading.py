@@ -1,4 +1,4 @@
-"""A pipeline brought into memory: found, refused or loaded, placed, and set as its spec says."""
+"""Find a pipeline's class, download and load it, place it on a device and apply the options."""
 
 import importlib
 import inspect
@@ -8,16 +8,16 @@ from typing import Any
 from generator.backends.diffusers.options import Options
 from generator.errors import BackendError, SpecError
 
-# Where diffusers' video pipelines keep what denoises, and what they decode with.
+# Attributes of diffusers' video pipelines that hold the denoiser and the autoencoder.
 DENOISERS = ("transformer", "transformer_2", "unet")
 AUTOENCODER = "vae"
 
 
 def download(name: str, options: Options) -> Path:
-    """The folder of a hub id's files, safetensors only.
+    """Download a hub id's files, safetensors only, and return their folder.
 
     Raises:
-        BackendError: The hub does not give it.
+        BackendError: The download failed.
     """
     import diffusers
 
@@ -30,55 +30,55 @@ def download(name: str, options: Options) -> Path:
         )
     except (OSError, ValueError) as error:
         raise BackendError(
-            f"{name}: the model {options.model} is no folder here and the hub does not "
-            f"give it ({type(error).__name__}); check backend.model and the connection."
+            f"{name}: the model {options.model} is not a local folder and cannot be downloaded "
+            f"from the hub ({type(error).__name__}); check backend.model and the connection."
         ) from error
     return Path(folder)
 
 
 def pipeline_class(name: str, options: Options, index: dict[str, Any] | None) -> Any:
-    """The class that `backend.pipeline` or the folder's index names, from an installed package.
+    """Import the class that `backend.pipeline` or the folder's index names.
 
     Raises:
-        SpecError: There is no such class, or it is no pipeline.
+        SpecError: The class is not installed, is not a pipeline, or needs missing components.
     """
     named = options.pipeline or f"diffusers:{(index or {}).get('_class_name')}"
     module, _, class_name = named.partition(":")
     try:
-        found = getattr(importlib.import_module(module), class_name)
+        kind = getattr(importlib.import_module(module), class_name)
     except (ImportError, AttributeError, ValueError, TypeError):
         raise SpecError(
-            f"{name}: there is no pipeline {named} here; install its package or "
+            f"{name}: the pipeline {named} was not found; install its package or "
             'set backend.pipeline to "package.module:Class".'
         ) from None
-    if not (isinstance(found, type) and hasattr(found, "from_pretrained") and callable(found)):
-        raise SpecError(f"{name}: {named} is no pipeline; name a pipeline class.")
+    if not (isinstance(kind, type) and hasattr(kind, "from_pretrained") and callable(kind)):
+        raise SpecError(f"{name}: {named} is not a pipeline; name a pipeline class.")
     if index is not None:
-        _check_complete(name, named, found, index)
-    return found
+        _check_components(name, named, kind, index)
+    return kind
 
 
-def _check_complete(name: str, named: str, kind: Any, index: dict[str, Any]) -> None:
+def _check_components(name: str, named: str, kind: Any, index: dict[str, Any]) -> None:
     optional = getattr(kind, "_optional_components", [])
-    lacking = [
+    missing = [
         key
         for key, parameter in inspect.signature(kind.__init__).parameters.items()
         if parameter.default is parameter.empty
         and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         and key not in ("self", *optional, *index)
     ]
-    if lacking:
+    if missing:
         raise SpecError(
-            f"{name}: {named} is made of a {lacking[0]} too, which the folder does not have; name "
-            "the class that it was saved from, or give the whole folder."
+            f"{name}: {named} needs the component {missing[0]}, which the folder does not have; "
+            "use the class that was saved, or a complete folder."
         )
 
 
 def check_parts(name: str, options: Options, index: dict[str, Any]) -> None:
-    """Refuse options that ask for a part the pipeline does not have.
+    """Reject options for components that the pipeline does not have.
 
     Raises:
-        SpecError: naming the option.
+        SpecError: A component is missing; the message names the option.
     """
     for key in ("vae_tiling", "vae_slicing"):
         if getattr(options, key) and AUTOENCODER not in index:
@@ -91,14 +91,14 @@ def check_parts(name: str, options: Options, index: dict[str, Any]) -> None:
 
 
 def load(name: str, folder: Path, kind: Any, options: Options) -> Any:
-    """The pipeline, ready to be called.
+    """Load the pipeline and apply its options.
 
     Raises:
-        BackendError: A part has no such setting.
+        BackendError: A component does not support an option.
     """
     import torch
 
-    placed = {} if options.device_map is None else {"device_map": options.device_map}
+    device_map = {} if options.device_map is None else {"device_map": options.device_map}
     variant = {} if options.variant is None else {"variant": options.variant}
     pipeline = kind.from_pretrained(
         folder,
@@ -106,10 +106,10 @@ def load(name: str, folder: Path, kind: Any, options: Options) -> Any:
         use_safetensors=True,
         local_files_only=True,
         trust_remote_code=False,
-        **placed,
+        **device_map,
         **variant,
     )
-    _set_autoencoder(name, pipeline, options)
+    _configure_vae(name, pipeline, options)
     if options.compile:
         _compile(pipeline)
     if options.offload == "model":
@@ -122,7 +122,7 @@ def load(name: str, folder: Path, kind: Any, options: Options) -> Any:
     return pipeline
 
 
-def _set_autoencoder(name: str, pipeline: Any, options: Options) -> None:
+def _configure_vae(name: str, pipeline: Any, options: Options) -> None:
     for key, method in (("vae_tiling", "enable_tiling"), ("vae_slicing", "enable_slicing")):
         if not getattr(options, key):
             continue
@@ -130,17 +130,17 @@ def _set_autoencoder(name: str, pipeline: Any, options: Options) -> None:
             getattr(pipeline.vae, method)()
         except (AttributeError, NotImplementedError):
             raise BackendError(
-                f"{name}: the VAE {type(pipeline.vae).__name__} has no {key.partition('_')[2]}; "
-                f"remove backend.{key}."
+                f"{name}: the VAE {type(pipeline.vae).__name__} does not support "
+                f"{key.partition('_')[2]}; remove backend.{key}."
             ) from None
 
 
 def _compile(pipeline: Any) -> None:
-    """The blocks that repeat, which are compiled once for all; else the whole denoiser."""
-    for part in (getattr(pipeline, denoiser, None) for denoiser in DENOISERS):
-        if part is None:
+    """Compile the repeated blocks of each denoiser, which is faster, or all of it."""
+    for denoiser in (getattr(pipeline, name, None) for name in DENOISERS):
+        if denoiser is None:
             continue
-        if getattr(part, "_repeated_blocks", None):
-            part.compile_repeated_blocks()
+        if getattr(denoiser, "_repeated_blocks", None):
+            denoiser.compile_repeated_blocks()
         else:
-            part.compile()
+            denoiser.compile()

@@ -1,4 +1,4 @@
-"""What is tried, one thing after another, when a model runs out of memory."""
+"""Retry a pipeline with lower memory use when it runs out of memory."""
 
 import gc
 import logging
@@ -15,16 +15,25 @@ CACHE_EMPTIED = "ran out of memory: emptied the cache"
 VAE_TILING = "ran out of memory: VAE tiling"
 MODEL_OFFLOAD = "ran out of memory: model offload"
 SEQUENTIAL_OFFLOAD = "ran out of memory: sequential offload"
-# What allocators say whose errors have no type of their own: torch's on the CPU, and Apple's.
+# Messages of allocators that raise a bare RuntimeError: torch's on the CPU, and Apple's.
 OOM_MESSAGES = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 class OomFallback:
-    """Runs a pipeline, a step lower each time that memory runs out.
+    """Runs a pipeline and lowers its memory use one step each time it runs out of memory.
 
-    First the cache is emptied, then the VAE decodes in tiles, then models wait in the machine's
-    memory for their turn, then their parts do. A step once taken stays: the next clip would need
-    it too. Tiles change pixels, so every clip names the steps that it was made on.
+    The steps: empty the allocator's cache, decode in tiles, offload whole models to CPU memory,
+    offload layer by layer. A step stays in effect, because the next clip would need it too. Tiling
+    changes pixels, so the provenance of every clip lists the steps in effect.
+
+    Args:
+        pipeline: The diffusers pipeline.
+        name: Name of the entrant, for messages.
+        device: The device it runs on, such as "cpu" or "cuda:1".
+        offload: The offloading that the spec asks for: "none", "model" or "sequential".
+        tiled: Whether the VAE decodes in tiles already.
+        can_offload: False if the pipeline is split over several devices.
+        clear_cache: Frees other memory, such as cached prompt embeddings.
     """
 
     def __init__(
@@ -35,18 +44,18 @@ class OomFallback:
         device: str,
         offload: str = "none",
         tiled: bool = False,
-        movable: bool = True,
-        forget: Callable[[], None] | None = None,
+        can_offload: bool = True,
+        clear_cache: Callable[[], None] | None = None,
     ) -> None:
         self.pipeline = pipeline
         self.name = name
         self.device = device
-        self.held: tuple[str, ...] = ()  # steps that were taken and stay
-        self._forget = forget  # lets go of what else is kept in memory
+        self.applied: tuple[str, ...] = ()  # steps in effect
+        self._clear_cache = clear_cache
         self._remaining: list[tuple[str, Callable[[], None]]] = []
         if not tiled:
-            self._remaining.append((VAE_TILING, self._tile))
-        if device != "cpu" and movable:
+            self._remaining.append((VAE_TILING, self._enable_tiling))
+        if device != "cpu" and can_offload:
             offloads = [
                 (MODEL_OFFLOAD, lambda: pipeline.enable_model_cpu_offload(device=device)),
                 (
@@ -57,49 +66,56 @@ class OomFallback:
             self._remaining += offloads[("none", "model", "sequential").index(offload) :]
 
     def run(self, call: Callable[[], Result]) -> tuple[Result, tuple[str, ...]]:
-        """What the call returns, and the steps that it took: it must start afresh every time.
+        """Call a function until it succeeds.
+
+        Args:
+            call: Runs the pipeline from its seed; it is called again after each step.
+
+        Returns:
+            The function's result, and the steps that were in effect.
 
         Raises:
-            BackendError: Memory runs out on the lowest step too.
+            BackendError: Memory runs out after the last step too.
         """
         emptied = False
         while True:
             try:
-                return call(), (*((CACHE_EMPTIED,) if emptied else ()), *self.held)
+                return call(), (*((CACHE_EMPTIED,) if emptied else ()), *self.applied)
             except (MemoryError, RuntimeError) as error:
                 if not is_out_of_memory(error):
                     raise
                 reason = first_line(error)
-            # Only here, after the handler, are the failed call's frames gone, and their tensors.
-            self._empty()
+            # Free memory only after the handler, when the failed call's frames, which hold
+            # tensors, are released.
+            self._free_memory()
             if emptied:
                 self._apply_next(reason)
             emptied = True
 
     def _apply_next(self, reason: str) -> None:
         while self._remaining:
-            step, take = self._remaining.pop(0)
+            step, apply = self._remaining.pop(0)
             try:
-                take()
+                apply()
             except (AttributeError, NotImplementedError, ValueError) as error:
-                logger.debug("%s cannot take the step %r: %s", self.name, step, error)
+                logger.debug("%s does not support the step %r: %s", self.name, step, error)
                 continue
             logger.warning("%s %s.", self.name, step)
-            self.held = (*self.held, step)
+            self.applied = (*self.applied, step)
             return
-        steps = ", ".join(step.rpartition(": ")[2] for step in (CACHE_EMPTIED, *self.held))
+        steps = ", ".join(step.rpartition(": ")[2] for step in (CACHE_EMPTIED, *self.applied))
         raise BackendError(
-            f"{self.name} ran out of memory on {self.device}, also after: {steps} ({reason}); "
+            f"{self.name} ran out of memory on {self.device}, even after: {steps} ({reason}); "
             "use a smaller dtype, size or length, or more memory."
         )
 
-    def _tile(self) -> None:
+    def _enable_tiling(self) -> None:
         self.pipeline.vae.enable_tiling()
 
-    def _empty(self) -> None:
-        if self._forget is not None:
-            self._forget()
-        # A call that broke off leaves offloaded models on the GPU; others stay where they are.
+    def _free_memory(self) -> None:
+        if self._clear_cache is not None:
+            self._clear_cache()
+        # An interrupted call leaves offloaded models on the GPU.
         if hasattr(self.pipeline, "maybe_free_model_hooks"):
             self.pipeline.maybe_free_model_hooks()
         gc.collect()
@@ -107,18 +123,18 @@ class OomFallback:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on whatever device."""
+    """Whether an error means that memory ran out, on any device."""
     import torch
 
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(
-        saying in str(error).lower() for saying in OOM_MESSAGES
+        message in str(error).lower() for message in OOM_MESSAGES
     )
 
 
 def empty_cache(device: str) -> None:
-    """Give back what torch keeps for itself on a GPU."""
+    """Release the memory that torch's allocator caches on a GPU."""
     import torch
 
     if device.startswith("cuda"):

@@ -1,4 +1,4 @@
-"""The options of the diffusers backend, each checked with one sentence."""
+"""Options of the diffusers backend, validated before anything is loaded."""
 
 import os
 import re
@@ -33,13 +33,13 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 DEVICE_MAPS = ("balanced",)
 OFFLOADS = ("none", "model", "sequential")
 MAX_FPS = 240
-# Any of these lets torch compile; triton builds its launcher with them too.
+# torch.compile needs one of these; triton builds its launcher with them too.
 COMPILERS = ("g++", "clang++", "gcc", "clang")
 
 
 @dataclass(frozen=True)
 class Options:
-    """What `[backend]` says, with what it leaves out filled in."""
+    """The options in `[backend]`, with defaults filled in."""
 
     model: str
     pipeline: str | None
@@ -57,143 +57,145 @@ class Options:
 
     @property
     def is_hub_id(self) -> bool:
-        """An id is "owner/name"; paths were made absolute when the spec was read."""
+        """Whether the model is "owner/name"; paths are absolute once the spec has been read."""
         return self.model.count("/") == 1 and not self.model.startswith(("/", ".", "~"))
 
     @property
     def on_gpu(self) -> bool:
-        """Whether torch's CUDA calls tell of the memory and time of a clip."""
+        """Whether the device is a CUDA GPU, whose memory and time torch can measure."""
         return self.device.startswith("cuda")
 
-    def told(self) -> dict[str, Any]:
-        """Those beside model, dtype and device that were set, for the provenance."""
-        kept = ("variant", "device_map", "offload", "compile", "vae_tiling", "vae_slicing")
-        return {key: getattr(self, key) for key in kept if getattr(self, key) not in _UNSET}
+    def as_provenance(self) -> dict[str, Any]:
+        """Options that were set, except model, dtype and device, which have their own fields."""
+        keys = ("variant", "device_map", "offload", "compile", "vae_tiling", "vae_slicing")
+        return {key: getattr(self, key) for key in keys if getattr(self, key) not in _UNSET}
 
 
 _UNSET = (None, False, "none")
 
 
 def read_options(entrant: Entrant) -> Options:
-    """The options of an entrant's `[backend]`.
+    """Validate the options of an entrant's `[backend]`.
 
     Raises:
-        SpecError: An option is unknown, wrong, or not possible on this machine.
+        SpecError: An option is unknown, invalid, or not available on this machine.
     """
     refuse_unknown_options(entrant, OPTIONS)
-    read = _Reader(entrant)
+    reader = _OptionReader(entrant)
     options = Options(
-        model=read.model(),
-        pipeline=read.text("pipeline"),
-        revision=read.text("revision"),
-        variant=read.text("variant"),
-        dtype=read.choice("dtype", DTYPES),
-        device=read.device(),
-        device_map=read.choice("device_map", DEVICE_MAPS) if "device_map" in read.given else None,
-        offload=read.choice("offload", OFFLOADS),
-        compile=read.switch("compile"),
-        vae_tiling=read.switch("vae_tiling"),
-        vae_slicing=read.switch("vae_slicing"),
-        fps=read.fps(),
-        sample_rate=read.sample_rate(),
+        model=reader.model(),
+        pipeline=reader.text("pipeline"),
+        revision=reader.text("revision"),
+        variant=reader.text("variant"),
+        dtype=reader.choice("dtype", DTYPES),
+        device=reader.device(),
+        device_map=reader.optional_choice("device_map", DEVICE_MAPS),
+        offload=reader.choice("offload", OFFLOADS),
+        compile=reader.switch("compile"),
+        vae_tiling=reader.switch("vae_tiling"),
+        vae_slicing=reader.switch("vae_slicing"),
+        fps=reader.fps(),
+        sample_rate=reader.sample_rate(),
     )
-    _check_combinations(options, read)
+    _check_combinations(options, reader)
     return options
 
 
-def _check_combinations(options: Options, read: "_Reader") -> None:
+def _check_combinations(options: Options, reader: "_OptionReader") -> None:
     if options.device_map is not None:
         for other in ("device", "offload"):
-            if other in read.given:
-                raise read.wrong(
+            if other in reader.values:
+                raise reader.error(
                     "device_map", f"and backend.{other} exclude each other; remove one"
                 )
         if not options.on_gpu:
-            raise read.wrong("device_map", "needs GPUs and there are none here; remove it")
+            raise reader.error("device_map", "needs a GPU and none is available; remove it")
     if options.offload != "none" and options.device == "cpu":
-        raise read.wrong(
+        raise reader.error(
             "offload",
-            "moves a model between the memory of a GPU and the machine's, and runs on no GPU "
-            "here; remove it",
+            "moves a model between GPU and CPU memory, and the device is not a GPU; remove it",
         )
     if options.compile and options.offload == "sequential":
-        raise read.wrong("compile", 'does not go with offload = "sequential"; remove one')
+        raise reader.error("compile", 'cannot be used with offload = "sequential"; remove one')
     compilers = (*filter(None, (os.environ.get("CXX"), os.environ.get("CC"))), *COMPILERS)
     if options.compile and not any(shutil.which(compiler) for compiler in compilers):
-        raise read.wrong("compile", "needs a C++ compiler and there is none; install g++")
+        raise reader.error("compile", "needs a C++ compiler and none was found; install g++")
 
 
-class _Reader:
-    """Takes options one by one."""
+class _OptionReader:
+    """Reads and validates single options."""
 
     def __init__(self, entrant: Entrant) -> None:
         self.name = entrant.name
-        self.given = entrant.backend.options
+        self.values = entrant.backend.options
 
-    def wrong(self, key: str, problem: str) -> SpecError:
+    def error(self, key: str, problem: str) -> SpecError:
         return SpecError(f"{self.name}: backend.{key} {problem}.")
 
     def choice(self, key: str, choices: tuple[str, ...]) -> str:
-        value = self.given.get(key, choices[0])
+        value = self.values.get(key, choices[0])
         if value not in choices:
-            raise self.wrong(key, f"is {value!r}; use one of {', '.join(choices)}")
+            raise self.error(key, f"is {value!r}; use one of {', '.join(choices)}")
         return str(value)
 
+    def optional_choice(self, key: str, choices: tuple[str, ...]) -> str | None:
+        return self.choice(key, choices) if key in self.values else None
+
     def text(self, key: str) -> str | None:
-        value = self.given.get(key)
+        value = self.values.get(key)
         if value is not None and (not isinstance(value, str) or not value):
-            raise self.wrong(key, f"is {value!r}; give a text or remove it")
+            raise self.error(key, f"is {value!r}; use a string or remove it")
         return value
 
     def switch(self, key: str) -> bool:
-        value = self.given.get(key, False)
+        value = self.values.get(key, False)
         if not isinstance(value, bool):
-            raise self.wrong(key, f"is {value!r}; use true or false")
+            raise self.error(key, f"is {value!r}; use true or false")
         return value
 
     def model(self) -> str:
-        model = self.given.get("model")
+        model = self.values.get("model")
         if not isinstance(model, str) or not model:
-            raise self.wrong("model", "is missing; give the folder of a saved pipeline or a hub id")
+            raise self.error("model", "is missing; set the folder of a saved pipeline or a hub id")
         return model
 
     def device(self) -> str:
-        """The device that is there; a GPU may have its number, as in "cuda:1"."""
+        """Return an available device; a GPU may have an index, as in "cuda:1"."""
         import torch
 
-        written = self.given.get("device", DEVICES[0])
-        numbered = re.fullmatch(r"cuda:(\d+)", written) if isinstance(written, str) else None
+        value = self.values.get("device", DEVICES[0])
+        numbered = re.fullmatch(r"cuda:(\d+)", value) if isinstance(value, str) else None
         device = "cuda" if numbered else self.choice("device", DEVICES)
         if device == "auto":
             return "cuda" if torch.cuda.is_available() else "cpu"
         if device == "cuda" and not torch.cuda.is_available():
-            raise self.wrong("device", f'is {written!r} and there is no such GPU here; use "auto"')
+            raise self.error("device", f'is {value!r}, which is not available; use "auto"')
         if numbered and int(numbered[1]) >= torch.cuda.device_count():
-            raise self.wrong(
-                "device", f"is {written!r} and there are {torch.cuda.device_count()} GPUs here"
+            raise self.error(
+                "device",
+                f"is {value!r} and this machine has {torch.cuda.device_count()} GPUs, counted "
+                "from 0",
             )
         if device == "mps" and not torch.backends.mps.is_available():
-            raise self.wrong("device", f'is {written!r} and there is no such GPU here; use "auto"')
-        return str(written)
+            raise self.error("device", f'is {value!r}, which is not available; use "auto"')
+        return str(value)
 
     def fps(self) -> Fraction | None:
-        """The rate of the model's own frames, which no model's files say."""
-        written = self.given.get("fps")
-        if written is None:
+        """Return the model's frame rate, which is not stored in a model's files."""
+        value = self.values.get("fps")
+        if value is None:
             return None
         try:
-            fps = Fraction(str(written))
+            fps = Fraction(str(value))
         except (ValueError, ZeroDivisionError):
             fps = Fraction(0)
         if not 0 < fps <= MAX_FPS:
-            raise self.wrong(
-                "fps", f"is {written!r}; give the frames a second that the model makes, such as 16"
-            )
+            raise self.error("fps", f"is {value!r}; set the model's frames per second, such as 16")
         return fps
 
     def sample_rate(self) -> int | None:
-        """Samples a second of the model's sound, where no part of it says."""
-        rate = self.given.get("sample_rate")
+        """Return the sample rate of the model's sound in Hz, if no component knows it."""
+        rate = self.values.get("sample_rate")
         if rate is None or (type(rate) is int and rate > 0):
             return rate
-        raise self.wrong("sample_rate", f"is {rate!r}; give samples a second, such as 48000")
+        raise self.error("sample_rate", f"is {rate!r}; use samples per second, such as 48000")

@@ -1,4 +1,4 @@
-"""What a pipeline returned, as a raw clip."""
+"""Convert a pipeline's output to a raw clip."""
 
 import sys
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from generator.clips import RawClip
 from generator.errors import BackendError
 from generator.spec import TrackSettings
 
-# What output classes call them, the usual name first.
+# Names of the fields in output classes, the most common first.
 FRAMES = ("frames", "video", "videos")
 SOUND = ("audio", "sound", "audios")
 
@@ -22,9 +22,14 @@ SOUND = ("audio", "sound", "audios")
 def read_output(
     output: Any, *, name: str, pipeline: Any, fps: Fraction, sample_rate: int | None = None
 ) -> RawClip:
-    """The first clip of a pipeline's output, of whatever class it is.
+    """Return the first clip of a pipeline's output, whatever its class.
 
-    `sample_rate` is of its sound, in Hz; without one its parts are asked.
+    Args:
+        output: What the pipeline's call returned.
+        name: Name of the entrant, for error messages.
+        pipeline: The pipeline, whose components know the sample rate.
+        fps: Frame rate of the model.
+        sample_rate: Sample rate in Hz; overrides that of the pipeline.
 
     Raises:
         BackendError: The output has no frames, or frames or sound that are not finite.
@@ -33,7 +38,7 @@ def read_output(
     frames = _first_of(fields, FRAMES)
     if frames is None:
         raise BackendError(
-            f"{name}: the pipeline returned {', '.join(fields) or 'nothing'} and no frames; "
+            f"{name}: the pipeline returned {', '.join(fields) or 'nothing'} but no frames; "
             "use a video pipeline."
         )
     audio = _first_of(fields, SOUND)
@@ -43,14 +48,14 @@ def read_output(
 
 
 def read_warnings(output: Any) -> tuple[str, ...]:
-    """What the model says of the first prompt: the words that it does not know."""
+    """Return the model's warnings about the first prompt: the words it does not know."""
     unknown = _fields(output).get("unknown_words")
     words = unknown[0] if unknown else ()
     return (f"unknown words: {', '.join(words)}",) if words else ()
 
 
 def may_have_sound(kind: type) -> bool:
-    """Whether a pipeline's output may have sound: where its module has output classes, they say."""
+    """Whether a pipeline may output sound, judged by the output classes of its module, if any."""
     from diffusers.utils.outputs import BaseOutput
 
     module = sys.modules.get(kind.__call__.__module__)
@@ -66,7 +71,11 @@ def may_have_sound(kind: type) -> bool:
 def crop_padding(
     raw: RawClip, track: TrackSettings, *, multiple: int
 ) -> tuple[RawClip, tuple[str, ...]]:
-    """The middle of frames that are larger only because sizes were rounded up for the model."""
+    """Center-crop frames that are larger only because the size was rounded up for the model.
+
+    Returns:
+        The clip, and what was changed, for the provenance.
+    """
     height, width = raw.frames.shape[1:3]
     if not is_rounded_up(width, height, track, multiple=multiple):
         return raw, ()
@@ -80,28 +89,28 @@ def crop_padding(
 
 
 def audio_rate(pipeline: Any, *, name: str) -> int:
-    """Samples a second of a pipeline's sound, which its parts know.
+    """Return the sample rate of a pipeline's sound in Hz, from its components' configurations.
 
     Raises:
-        BackendError: None of them says.
+        BackendError: No component has one.
     """
     vocoder = getattr(getattr(pipeline, "vocoder", None), "config", None)
     audio_vae = getattr(getattr(pipeline, "audio_vae", None), "config", None)
-    for holder, key in (
+    for component, key in (
         (pipeline, "audio_sample_rate"),
         (vocoder, "output_sampling_rate"),
         (audio_vae, "sample_rate"),
     ):
-        rate = getattr(holder, key, None)
+        rate = getattr(component, key, None)
         if isinstance(rate, int) and rate > 0:
             return rate
     raise BackendError(
-        f"{name}: no part of the pipeline says its sound's rate; set backend.sample_rate."
+        f"{name}: no component of the pipeline has a sample rate; set backend.sample_rate."
     )
 
 
 def _fields(output: Any) -> dict[str, Any]:
-    """An output by its names: of a mapping, a plain class, or a tuple of frames and sound."""
+    """Return the fields of an output: a mapping, an object, or a tuple of frames and sound."""
     if isinstance(output, Mapping):
         return dict(output)
     if isinstance(output, tuple):
@@ -114,19 +123,19 @@ def _first_of(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
 
 
 def _pixels(frames: Any, *, name: str) -> NDArray[np.uint8]:
-    """(T, H, W, 3) of the first clip in a batch of arrays, tensors or lists of pictures."""
+    """Return the first clip of a batch of arrays, tensors or PIL images as (T, H, W, 3)."""
     first = frames[0]
     if isinstance(first, list | tuple):
-        return np.stack([np.asarray(picture.convert("RGB")) for picture in first])
+        return np.stack([np.asarray(image.convert("RGB")) for image in first])
     array = _array(first)
     if array.ndim == 4 and array.shape[-1] != 3 and array.shape[1] == 3:
         array = array.transpose(0, 2, 3, 1)
     if array.dtype == np.uint8:
         return np.ascontiguousarray(array)
     pixels = np.empty(array.shape, np.uint8)
-    for frame, rounded in zip(array, pixels, strict=True):  # one at a time stays in the cache
+    for frame, rounded in zip(array, pixels, strict=True):  # one frame fits the CPU's cache
         if not np.isfinite(frame).all():
-            raise BackendError(f"{name}: the frames are not finite numbers; try dtype float32.")
+            raise BackendError(f"{name}: the frames contain NaN or infinity; try dtype float32.")
         scaled = frame.clip(0, 1)
         scaled *= 255
         scaled += 0.5
@@ -135,17 +144,17 @@ def _pixels(frames: Any, *, name: str) -> NDArray[np.uint8]:
 
 
 def _sound(audio: Any, *, name: str) -> NDArray[np.float32]:
-    """(channels, N) of the first clip in a batch, or of a bare sound."""
+    """Return the first sound of a batch, or an unbatched sound, as (channels, N)."""
     array = _array(audio[0] if isinstance(audio, list | tuple) else audio)
     if array.ndim == 3:
         array = array[0]
     array = np.atleast_2d(array).astype(np.float32)
     if not np.isfinite(array).all():
-        raise BackendError(f"{name}: the sound is not finite numbers; try dtype float32.")
+        raise BackendError(f"{name}: the sound contains NaN or infinity; try dtype float32.")
     return array
 
 
 def _array(values: Any) -> NDArray[Any]:
-    if hasattr(values, "detach"):  # a torch tensor, of a type that numpy may not have
+    if hasattr(values, "detach"):  # a torch tensor, perhaps of a dtype that numpy lacks
         values = values.detach().float().cpu().numpy()
     return np.asarray(values)

@@ -1,4 +1,4 @@
-"""Progress of a pipeline by its steps of denoising."""
+"""Report progress after each denoising step."""
 
 import inspect
 from collections.abc import Callable
@@ -7,19 +7,18 @@ from typing import Any
 from generator.progress import report_progress
 
 CALLBACK = "callback_on_step_end"
-# What comes after the last step, decoding and encoding, takes its part of the time.
-SHARE_OF_STEPS = 0.9
+DENOISING_SHARE = 0.9  # of the progress; the rest is decoding and encoding
 
 
 def progress_callback(pipeline: Any, *, call: Callable[..., Any]) -> dict[str, Any]:
-    """The argument that has every step told as progress; none for a call without a place for it."""
+    """Return the argument that reports progress; empty if the call does not accept it."""
     if CALLBACK not in inspect.signature(call).parameters:
         return {}
 
-    def after_step(_: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
+    def on_step_end(_: Any, step: int, timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
         timesteps = getattr(getattr(pipeline, "scheduler", None), "timesteps", None)
         if timesteps is not None and len(timesteps):
-            report_progress(SHARE_OF_STEPS * (step + 1) / len(timesteps))
+            report_progress(DENOISING_SHARE * (step + 1) / len(timesteps))
         return values
 
-    return {CALLBACK: after_step}
+    return {CALLBACK: on_step_end}

@@ -1,4 +1,4 @@
-"""Prompts encoded once: one text goes to several seeds and tracks, and its encoder is large."""
+"""Cache prompt embeddings: one prompt is used for several seeds and tracks."""
 
 import inspect
 from collections import OrderedDict
@@ -7,65 +7,66 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-# In the machine's memory. The largest encodings known, LTX-2's, are 0.4 GB a prompt.
+# CPU memory. The largest known embeddings, those of LTX-2, take 0.4 GB per prompt.
 MAX_BYTES = 2**30
 _PLAIN = (str, int, float, bool, type(None))
 
 
 @dataclass(frozen=True, eq=False)
 class _CachedTensor:
-    """A tensor in the machine's memory, and where it came from."""
+    """A tensor in CPU memory and the device to restore it to."""
 
     tensor: Any
     device: Any
 
 
 class PromptCache:
-    """Remembers what `encode_prompt` returned for its arguments, the last used longest.
+    """Least-recently-used cache of `encode_prompt` results, keyed by its arguments.
 
-    Pipelines differ in what it takes and returns, so nothing is known of either: arguments that
-    are not plain values, or results that hold anything but tensors and plain values, pass through.
+    The signature and result differ between pipelines, so neither is interpreted. Calls are not
+    cached if an argument is not a plain value (or a container of them), or if the result contains
+    anything but tensors and plain values.
     """
 
     def __init__(self, encode: Callable[..., Any], *, max_bytes: int = MAX_BYTES) -> None:
         self._encode = encode
         self._signature = inspect.signature(encode)
-        self._most_bytes = max_bytes
-        self._kept: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._max_bytes = max_bytes
+        self._entries: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """What `encode_prompt` returns, from memory where it was asked the same before."""
+        """Return the result of `encode_prompt`, from the cache if possible."""
         try:
             bound = self._signature.bind(*args, **kwargs)
             bound.apply_defaults()
             key = _freeze(bound.arguments)
         except TypeError:
             return self._encode(*args, **kwargs)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return _restore(self._kept[key][0])
+        if key in self._entries:
+            self._entries.move_to_end(key)
+            return _restore(self._entries[key][0])
         result = self._encode(*args, **kwargs)
         with suppress(TypeError):
-            self._keep(key, _store(result))
+            self._add(key, _store(result))
         return result
 
-    def forget(self) -> None:
-        """Let go of everything."""
-        self._kept.clear()
+    def clear(self) -> None:
+        """Remove all entries."""
+        self._entries.clear()
         self._bytes = 0
 
-    def _keep(self, key: Hashable, stored: Any) -> None:
-        size = _size(stored)
-        self._kept[key] = stored, size
+    def _add(self, key: Hashable, stored: Any) -> None:
+        size = _size_bytes(stored)
+        self._entries[key] = stored, size
         self._bytes += size
-        while self._bytes > self._most_bytes:
-            _, (_, freed) = self._kept.popitem(last=False)
+        while self._bytes > self._max_bytes:
+            _, (_, freed) = self._entries.popitem(last=False)
             self._bytes -= freed
 
 
 def cache_prompts(pipeline: Any) -> PromptCache | None:
-    """Have the pipeline encode each prompt once; None where it has no method for that."""
+    """Wrap the pipeline's `encode_prompt` in a cache; None if it has no such method."""
     encode = getattr(pipeline, "encode_prompt", None)
     if encode is None:
         return None
@@ -74,7 +75,7 @@ def cache_prompts(pipeline: Any) -> PromptCache | None:
 
 
 def _freeze(value: Any) -> Hashable:
-    """A key that equals another only where type and value do; a TypeError where there is none."""
+    """Return a hashable key that distinguishes types as well as values, or raise TypeError."""
     import torch
 
     if isinstance(value, dict):
@@ -83,11 +84,11 @@ def _freeze(value: Any) -> Hashable:
         return type(value).__name__, tuple(_freeze(item) for item in value)
     if isinstance(value, (*_PLAIN, torch.device, torch.dtype)):
         return type(value).__name__, value
-    raise TypeError  # a tensor, an image, a generator: equal by identity at best
+    raise TypeError  # a tensor, an image, a generator
 
 
 def _store(value: Any) -> Any:
-    """A copy apart from the pipeline's, so that what it does to its own changes nothing here."""
+    """Return a copy on the CPU, so that in-place changes by the pipeline do not affect it."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -105,21 +106,21 @@ def _restore(value: Any) -> Any:
     return _map_container(value, _restore)
 
 
-def _map_container(value: Any, each: Callable[[Any], Any]) -> Any:
-    """The same container of what `each` makes of its items."""
+def _map_container(value: Any, function: Callable[[Any], Any]) -> Any:
+    """Apply a function to the items of a dict, list or tuple."""
     if type(value) is dict:
-        return {key: each(item) for key, item in value.items()}
+        return {key: function(item) for key, item in value.items()}
     if type(value) is list:
-        return [each(item) for item in value]
+        return [function(item) for item in value]
     if type(value) is tuple:
-        return tuple(each(item) for item in value)
+        return tuple(function(item) for item in value)
     raise TypeError
 
 
-def _size(stored: Any) -> int:
-    """Bytes of the tensors in what is kept."""
+def _size_bytes(stored: Any) -> int:
+    """Total size of the stored tensors in bytes."""
     if isinstance(stored, _CachedTensor):
         return int(stored.tensor.nbytes)
     if isinstance(stored, dict):
-        return sum(_size(item) for item in stored.values())
-    return sum(_size(item) for item in stored) if isinstance(stored, list | tuple) else 0
+        return sum(_size_bytes(item) for item in stored.values())
+    return sum(_size_bytes(item) for item in stored) if isinstance(stored, list | tuple) else 0

@@ -1,4 +1,4 @@
-"""First images and source videos of prompts, as pipelines take them."""
+"""Prepare first images and source videos of prompts for a pipeline's call."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -22,19 +22,25 @@ from generator.spec import TrackSettings
 
 @dataclass(frozen=True)
 class TargetFormat:
-    """What the pipeline is asked to make, which its source has to match."""
+    """Size, length and rate of the requested clip, which its source has to match."""
 
     width: int
     height: int
     frames: int
     fps: Fraction
-    multiple: int  # of which width and height are, in pixels
+    multiple: int  # width and height are multiples of this, in pixels
 
 
 def read_source(
-    request: ClipRequest, *, names: tuple[str, ...], call: Callable[..., Any], canvas: TargetFormat
+    request: ClipRequest, *, names: tuple[str, ...], call: Callable[..., Any], target: TargetFormat
 ) -> dict[str, Any]:
-    """The source under the name that the pipeline's call has for it; none for a text's track.
+    """Return the source as an argument of the pipeline's call.
+
+    Args:
+        request: The clip's request.
+        names: Possible names of the argument; empty for text-to-video tracks.
+        call: The pipeline's call, whose signature decides the name.
+        target: What the pipeline is asked to generate.
 
     Raises:
         ClipError: The prompt has no source, or it does not decode.
@@ -44,44 +50,44 @@ def read_source(
     if request.source is None:
         raise ClipError(
             f"The prompt {request.prompt_id} has no source and the track {request.track.name} "
-            "needs one; give it an image or a video."
+            "needs one; set the prompt's source to an image or a video."
         )
     known = inspect.signature(call).parameters
     name = next((name for name in names if name in known), names[0])
     if names == IMAGE:
         image = load_image(request.source, (request.track.width, request.track.height))
-        return {name: Image.fromarray(_pad_to_target(np.asarray(image), request.track, canvas))}
-    return {name: _video(request.source, request.track, canvas)}
+        return {name: Image.fromarray(_pad_to_target(np.asarray(image), request.track, target))}
+    return {name: _load_video(request.source, request.track, target)}
 
 
 def without_media(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that can be written down: all but pictures."""
+    """Return the arguments without images and videos, for the provenance."""
     return {key: value for key, value in arguments.items() if key not in (*IMAGE, *VIDEO)}
 
 
-def _video(path: Path, track: TrackSettings, canvas: TargetFormat) -> list[Image.Image]:
-    """The track's time at the model's rate; the last frame stays where the model makes more."""
-    frames = needed_frames(track, fps=canvas.fps)
-    silent = track.model_copy(update={"audio": False, "fps": canvas.fps, "frames": frames})
+def _load_video(path: Path, track: TrackSettings, target: TargetFormat) -> list[Image.Image]:
+    """Load a video at the model's frame rate, repeating the last frame up to the model's length."""
+    count = needed_frames(track, fps=target.fps)
+    silent = track.model_copy(update={"audio": False, "fps": target.fps, "frames": count})
     fitted, _ = fit_to_track(decode(path), silent)
-    film = list(fitted.frames) + [fitted.frames[-1]] * max(0, canvas.frames - frames)
-    return [Image.fromarray(_pad_to_target(frame, track, canvas)) for frame in film]
+    frames = list(fitted.frames) + [fitted.frames[-1]] * max(0, target.frames - count)
+    return [Image.fromarray(_pad_to_target(frame, track, target)) for frame in frames]
 
 
 def _pad_to_target(
-    picture: NDArray[np.uint8], track: TrackSettings, canvas: TargetFormat
+    image: NDArray[np.uint8], track: TrackSettings, target: TargetFormat
 ) -> NDArray[np.uint8]:
-    """A picture of the track's size in the pipeline's, its edges drawn out over what is cut later.
+    """Pad an image of the track's size to the pipeline's size by repeating its edges.
 
-    Stretched instead, it would not be the picture any more once the surplus is cut off.
+    The padding is cropped from the generated clip later. Scaling instead would change the image.
     """
-    width, height = canvas.width, canvas.height
-    if not is_rounded_up(width, height, track, multiple=canvas.multiple):
-        return picture
+    width, height = target.width, target.height
+    if not is_rounded_up(width, height, track, multiple=target.multiple):
+        return image
     top, left = (height - track.height) // 2, (width - track.width) // 2
     margins = (
         (top, height - track.height - top),
         (left, width - track.width - left),
         (0, 0),
     )
-    return np.pad(picture, margins, mode="edge")
+    return np.pad(image, margins, mode="edge")

@@ -1,7 +1,7 @@
-"""A model's folder: refused where it holds pickles or code, and named by a hash of what it holds.
+"""Validate a model's folder, which must not contain pickles or code, and hash its files.
 
-Code never comes with a model: a class of one's own is installed as a package and named in
-`backend.pipeline`. There is no option that trusts a folder, because specs travel with folders.
+A custom pipeline class is installed as a package and named in `backend.pipeline`. There is no
+option to trust a folder's code, because a spec is shared together with the folder.
 """
 
 import hashlib
@@ -12,31 +12,31 @@ from typing import Any
 from generator.errors import SpecError
 
 INDEX = "model_index.json"
-# Formats that run code when they are read.
+# Formats that can run code when they are read.
 PICKLES = frozenset({".bin", ".ckpt", ".pickle", ".pkl", ".pt", ".pth"})
 SAFETENSORS = ".safetensors"
 CODE = frozenset({".py", ".pyc", ".so"})
-# The key by which a configuration asks for classes from files beside it.
+# The key with which a configuration loads classes from files beside it.
 CODE_KEY = "auto_map"
 # The hub's cache links from snapshots/COMMIT to blobs/ beside it.
 SNAPSHOTS, BLOBS = "snapshots", "blobs"
-METADATA = "__metadata__"  # the one key of a header that is no tensor
+METADATA = "__metadata__"  # the only key of a header that is not a tensor
 _MAX_HEADER = 100_000_000  # bytes; the format's own limit
 
 
 def check_folder(name: str, folder: Path) -> dict[str, Any]:
-    """The pipeline's index, once the folder is known to hold a pipeline in safetensors only.
+    """Check that a folder holds a pipeline in safetensors only, and return its index.
 
     Raises:
-        SpecError: The folder is not there, is no pipeline, or holds something pickled, code, or a
-            link to elsewhere.
+        SpecError: The folder is missing, is not a saved pipeline, or contains pickles, code, or a
+            link that leaves it.
     """
     if not folder.is_dir():
         raise SpecError(f"{name}: the model folder {folder} does not exist; correct backend.model.")
     index = folder / INDEX
     if not index.is_file():
         raise SpecError(
-            f"{name}: {folder} has no {INDEX}; give the folder of a saved diffusers pipeline."
+            f"{name}: {folder} has no {INDEX}; use the folder of a saved diffusers pipeline."
         )
     weights = 0
     for file in sorted(folder.rglob("*")):
@@ -51,22 +51,28 @@ def check_folder(name: str, folder: Path) -> dict[str, Any]:
         if file.suffix.lower() == SAFETENSORS:
             weights += 1
             if not _is_safetensors(file):
-                raise SpecError(f"{name}: {file} is no safetensors file; save the model again.")
+                raise SpecError(
+                    f"{name}: {file} is not a valid safetensors file; save the model again."
+                )
             if any(part.startswith(".") for part in file.relative_to(folder).parts):
-                raise SpecError(f"{name}: {file} is hidden; take the dot from its name.")
+                raise SpecError(f"{name}: {file} is hidden; remove the leading dot.")
     if not weights:
-        raise SpecError(f"{name}: {folder} holds no safetensors; save the model with its weights.")
+        raise SpecError(
+            f"{name}: {folder} contains no safetensors; save the model with its weights."
+        )
     content = _read_json(index)
     if content is None:
         raise SpecError(f"{name}: {index} is not valid JSON; save the model again.")
     if not isinstance(content.get("_class_name"), str):  # a list names a file and a class in it
         raise SpecError(
-            f"{name}: {index} names no class of diffusers; install the class as a package and name "
-            "it in backend.pipeline."
+            f"{name}: {index} does not name a class of diffusers; install the class as a package "
+            "and name it in backend.pipeline."
         )
     for part, kind in content.items():
         if isinstance(kind, list) and not (len(kind) == 2 and _are_names(kind)):
-            raise SpecError(f"{name}: {index} names no class for {part}; save the model again.")
+            raise SpecError(
+                f"{name}: {index} does not name a class for {part}; save the model again."
+            )
     return content
 
 
@@ -75,13 +81,13 @@ def _are_names(kind: list[Any]) -> bool:
 
 
 def hash_folder(folder: Path) -> str:
-    """SHA-256 over the sorted paths and contents of every file of a model."""
+    """Return a SHA-256 over the sorted paths and contents of a model's files."""
     tree = hashlib.sha256()
     files = (file for file in folder.rglob("*") if file.is_file())
     for file in sorted(files, key=lambda file: file.relative_to(folder).as_posix()):
         path = file.relative_to(folder)
         if any(part.startswith(".") for part in path.parts):
-            continue  # what version control and download caches leave
+            continue  # files of version control and download caches
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         tree.update(f"{path.as_posix()}\0{digest}\n".encode())
@@ -89,7 +95,7 @@ def hash_folder(folder: Path) -> str:
 
 
 def read_header(file: Path) -> dict[str, Any]:
-    """What a safetensors file says of its tensors by name: dtype, shape, data_offsets."""
+    """Read the header of a safetensors file: dtype, shape and data_offsets by tensor name."""
     with file.open("rb") as stream:
         length = int.from_bytes(stream.read(8), "little")
         header: dict[str, Any] = json.loads(stream.read(length))
@@ -97,27 +103,26 @@ def read_header(file: Path) -> dict[str, Any]:
 
 
 def _check_link(name: str, link: Path, folder: Path) -> None:
-    """A link may lead to a file of the same model, wherever the hub's cache keeps that."""
+    """Reject links except those to files of the model, including the hub cache's blobs."""
     target = link.resolve()
-    places = [folder.resolve()]
+    allowed = [folder.resolve()]
     if folder.parent.name == SNAPSHOTS:
-        places.append((folder.parent.parent / BLOBS).resolve())
-    if not (target.is_file() and any(target.is_relative_to(place) for place in places)):
+        allowed.append((folder.parent.parent / BLOBS).resolve())
+    if not (target.is_file() and any(target.is_relative_to(parent) for parent in allowed)):
         raise SpecError(
-            f"{name}: {link} is a link to something that is no file of the model; "
-            "put the file itself there."
+            f"{name}: {link} is a link to something outside the model; replace it with the file."
         )
 
 
 def _check_code(name: str, file: Path) -> None:
     if file.suffix.lower() in CODE:
         raise SpecError(
-            f"{name}: {file} is code, which never runs from a model's folder; remove it, or "
+            f"{name}: {file} is code, which is never run from a model's folder; remove it, or "
             "install it as a package and name its class in backend.pipeline."
         )
     if file.name.endswith("config.json") and CODE_KEY in (_read_json(file) or {}):
         raise SpecError(
-            f"{name}: {file} asks for code by {CODE_KEY!r}, which never runs from a model's "
+            f"{name}: {file} loads code with {CODE_KEY!r}, which is never run from a model's "
             "folder; remove that key."
         )
 
@@ -149,5 +154,5 @@ def _is_safetensors(file: Path) -> bool:
 def _is_valid_tensor(tensor: dict[str, Any], size: int) -> bool:
     begin, end = tensor["data_offsets"]
     numbers = [begin, end, *tensor["shape"]]
-    whole = all(type(number) is int and number >= 0 for number in numbers)
-    return whole and begin <= end <= size and isinstance(tensor["dtype"], str)
+    natural = all(type(number) is int and number >= 0 for number in numbers)
+    return natural and begin <= end <= size and isinstance(tensor["dtype"], str)

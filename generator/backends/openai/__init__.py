@@ -1,6 +1,7 @@
-"""The openai backend: entrants behind a server of the OpenAI Videos API.
+"""The openai backend: models behind a server with the OpenAI Videos API.
 
-Start with `backend.OpenaiBackend`; `client` speaks HTTP. It imports no other backend.
+`backend.OpenaiBackend` is the place to start; `options` validates the spec, `client` talks to the
+server, `rate_limit` spaces requests across processes. It imports no other backend.
 """
 
 from generator.backends.openai.backend import OpenaiBackend

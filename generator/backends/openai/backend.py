@@ -1,4 +1,4 @@
-"""The openai backend: any model that a server offers as the OpenAI Videos API."""
+"""The openai backend: any model that a server offers through the OpenAI Videos API."""
 
 import math
 import time
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from generator.backends.openai.client import VideosApi
 
 PACKAGES = ("openai", "av")
-MAX_LENGTH_RATIO = 10  # what was asked for: a length beyond it is a mistake of the server's
+MAX_LENGTH_RATIO = 10  # a reported length more than this times the requested one is an error
 IMAGE_NAME, IMAGE_TYPE = "first.png", "image/png"
 
 
 class OpenaiBackend:
-    """Orders a video, waits for it, downloads it, and decodes it within limits."""
+    """Requests a video, waits for it, downloads it, and decodes it within limits."""
 
     def __init__(self, entrant: Entrant) -> None:
         self.entrant = entrant
@@ -41,17 +41,17 @@ class OpenaiBackend:
 
     @property
     def workers(self) -> int | None:
-        """The spec's `concurrency`: they wait for the network, and the server for them."""
+        """The spec's `concurrency`: the work is waiting for the server."""
         return read_options(self.entrant).concurrency
 
     def check(self, track: TrackSettings) -> None:
-        """Refuse wrong options, keys in the spec, a variable that is not set, other tracks."""
+        """Reject invalid options, API keys in the spec, an unset variable, unsupported tracks."""
         options = read_options(self.entrant)
         read_key(self.entrant, options)
         check_call(self.entrant, options, track)
 
     def __enter__(self) -> Self:
-        # The client takes a second to import: `check` does without.
+        # Imported here because the client takes a second to import and `check` does not need it.
         from generator.backends.openai.client import VideosApi
 
         options = read_options(self.entrant)
@@ -70,30 +70,32 @@ class OpenaiBackend:
             self._api = None
 
     def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
-        """The server's video of the request's prompt; its file is the master."""
+        """Have the server generate the video; the downloaded file is the master."""
         api = self._api
         if api is None:
-            raise BackendError(f"{self.entrant.name} is not connected; enter its backend first.")
+            raise BackendError(
+                f"{self.entrant.name} is not connected; enter the backend's context first."
+            )
         options, track = api.options, request.track
         seconds = choose_seconds(self.entrant, options, track)
         size = choose_size(self.entrant, options, track)
-        asked = {
+        requested = {
             "model": options.model,
             "seconds": f"{seconds:.6g}",
             "size": f"{size[0]}x{size[1]}",
         }
-        extra = {k: v for k, v in self.entrant.backend.call.items() if k not in asked}
+        extra = {k: v for k, v in self.entrant.backend.call.items() if k not in requested}
         seed = {"seed": request.seed}
         if options.send_seed:
             extra = seed | extra
-        media = _first_image(request, size)
+        image = _first_image(request, size)
         if options.requests_per_minute is not None:
             name = f"{options.base_url} {options.api_key_env}"
             SharedRateLimit(name, per_minute=options.requests_per_minute).wait()
         started = time.monotonic()
         deadline = started + options.timeout_s
-        arguments = asked | media | {"prompt": request.prompt, "extra_body": extra or None}
-        video = api.make(arguments, deadline=deadline)
+        arguments = requested | image | {"prompt": request.prompt, "extra_body": extra or None}
+        video = api.create(arguments, deadline=deadline)
         data = api.download(video.id, deadline=deadline)
         limits = Limits(file_bytes=options.max_download_mib * 2**20)
         raw = decode_for_track(data, track, limits=limits)
@@ -101,34 +103,34 @@ class OpenaiBackend:
             backend="openai",
             model=options.model,
             seed=request.seed,
-            call=asked | extra,
+            call=requested | extra,
             dropped={} if options.send_seed else seed,
             adapted=_adapted(seconds, size, track),
             versions=installed_versions(PACKAGES),
             seconds=time.monotonic() - started,
-            cost_usd=self._cost(video, seconds),
+            cost_usd=self._cost_usd(video, requested_s=seconds),
             usage=_usage(video),
             created_at=datetime.now(UTC),
         )
 
-    def _cost(self, video: "Video", asked_s: float) -> float | None:
+    def _cost_usd(self, video: "Video", *, requested_s: float) -> float | None:
         try:
-            made_s = float(video.seconds)
+            length_s = float(video.seconds)
         except (AttributeError, TypeError, ValueError):
-            made_s = math.nan
-        if not 0 < made_s <= MAX_LENGTH_RATIO * asked_s:
-            made_s = asked_s  # the server does not say, or no length that it can have
-        return self.entrant.cost_usd(made_s)
+            length_s = math.nan
+        if not 0 < length_s <= MAX_LENGTH_RATIO * requested_s:
+            length_s = requested_s  # the server reports no length, or an impossible one
+        return self.entrant.cost_usd(length_s)
 
 
 def _first_image(request: ClipRequest, size: tuple[int, int]) -> dict[str, Any]:
-    """The prompt's image in the size that is asked for, which APIs insist on, without metadata."""
+    """Return the prompt's image at the requested size, as APIs require, without metadata."""
     if request.track.modality != "image-to-video":
         return {}
     if request.source is None:
         raise ClipError(
             f"The prompt {request.prompt_id} has no source and the track {request.track.name} "
-            "needs one; give it an image."
+            "needs one; set the prompt's source to an image."
         )
     buffer = BytesIO()
     load_image(request.source, size).save(buffer, "PNG")

@@ -1,4 +1,4 @@
-"""The options of an entrant behind an OpenAI Videos API, checked before anything is asked of it."""
+"""Options of the openai backend, validated before any request is sent."""
 
 import math
 import os
@@ -15,34 +15,34 @@ from generator.validation import describe_validation_error
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 SIZE = re.compile(r"[1-9][0-9]{0,4}x[1-9][0-9]{0,4}")
-# The request decides these, so that every entrant is asked for the same.
+# Set by the request, so that every entrant gets the same.
 RESERVED = ("prompt", "model", "input_reference")
 MODALITIES = ("text-to-video", "image-to-video")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-# How keys of services begin (OpenAI, xAI, Groq, Hugging Face, Replicate, Google, Amazon).
+# Prefixes of API keys (OpenAI, xAI, Groq, Hugging Face, Replicate, Google, Amazon).
 KEY = re.compile(
     r"\b(sk[-_]|xai-|gsk_|hf_|r8_)(?=[\w-]*[0-9])[\w-]{12,}|\bAIza[\w-]{20,}|\bAKIA[0-9A-Z]{12,}"
 )
-# Many letters and digits without a word's end: no name that a person gives a variable.
+# A long run of letters and digits: a key rather than the name of a variable.
 LONG_RUN = re.compile(r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{24,}")
 
 
 class OpenaiOptions(BaseModel):
-    """What `[backend]` may say beside `kind` and `call`."""
+    """The keys of `[backend]` besides `kind` and `call`."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     base_url: str
     model: str = Field(min_length=1, max_length=200)
     api_key_env: str | None = None
-    timeout_s: float = Field(default=1800.0, gt=0)  # for one video, from order to file
+    timeout_s: float = Field(default=1800.0, gt=0)  # for one video, from request to file
     poll_s: float = Field(default=2.0, gt=0)
     max_retries: int = Field(default=5, ge=0, le=20)
-    requests_per_minute: float | None = Field(default=None, gt=0)  # videos asked for
+    requests_per_minute: float | None = Field(default=None, gt=0)  # videos, not polls
     concurrency: int = Field(default=4, ge=1, le=64)
-    seconds: tuple[Seconds, ...] = ()  # lengths that the API takes; none for any
+    seconds: tuple[Seconds, ...] = ()  # lengths that the API accepts; empty for any
     sizes: tuple[str, ...] = ()
-    send_seed: bool = False  # as a field `seed`, which not every API has
+    send_seed: bool = False  # as the field `seed`, which not every API has
     max_download_mib: int = Field(default=512, ge=1, le=512)
 
     @field_validator("base_url")
@@ -56,7 +56,7 @@ class OpenaiOptions(BaseModel):
         if not usable:
             raise ValueError("must be an address such as https://api.example.com/v1")
         if parts.username or parts.password or parts.query or parts.fragment:
-            raise ValueError("must hold no user, password, query or fragment")
+            raise ValueError("must not contain a user, password, query or fragment")
         return text
 
     @field_validator("sizes")
@@ -69,32 +69,32 @@ class OpenaiOptions(BaseModel):
 
     @property
     def host(self) -> str:
-        """The server's name for messages."""
+        """Host and port of the server, for error messages."""
         return urlsplit(self.base_url).netloc
 
 
 def read_options(entrant: Entrant) -> OpenaiOptions:
-    """The checked options.
+    """Validate the options of an entrant.
 
     Raises:
-        SpecError: One is missing, wrong, unknown, or holds a key.
+        SpecError: An option is missing, invalid or unknown, or contains an API key.
     """
-    given = entrant.backend.options
-    if "api_key" in given or "api_key" in entrant.backend.call:
+    values = entrant.backend.options
+    if "api_key" in values or "api_key" in entrant.backend.call:
         raise _key_error(entrant, "api_key")
-    for place, value in (*given.items(), *entrant.backend.call.items()):
-        if isinstance(value, str) and _is_key(place, value):
-            raise _key_error(entrant, place)
+    for name, value in (*values.items(), *entrant.backend.call.items()):
+        if isinstance(value, str) and _is_key(name, value):
+            raise _key_error(entrant, name)
     refuse_unknown_options(entrant, frozenset(OpenaiOptions.model_fields))
     try:
-        return OpenaiOptions.model_validate(given)
+        return OpenaiOptions.model_validate(values)
     except ValidationError as error:
         problem = describe_validation_error(error, OpenaiOptions, prefix="backend.")
         raise SpecError(f"{entrant.name}: {problem}.") from None
 
 
 def read_key(entrant: Entrant, options: OpenaiOptions) -> str | None:
-    """The key in the environment; None where the spec names no variable.
+    """Return the API key from the environment, or None if the spec names no variable.
 
     Raises:
         SpecError: The variable is not set.
@@ -105,21 +105,21 @@ def read_key(entrant: Entrant, options: OpenaiOptions) -> str | None:
     key = os.environ.get(name, "").strip()
     if not key:
         raise SpecError(
-            f"{entrant.name}: the environment variable {name} is not set; put the API's key in it."
+            f"{entrant.name}: the environment variable {name} is not set; set it to the API key."
         )
     return key
 
 
 def check_call(entrant: Entrant, options: OpenaiOptions, track: TrackSettings) -> None:
-    """Refuse tracks and arguments that cannot be asked for.
+    """Reject unsupported tracks and call arguments.
 
     Raises:
-        SpecError: naming what is wrong.
+        SpecError: The track or an argument is not supported.
     """
     if track.modality not in MODALITIES:
         raise SpecError(
-            f"{entrant.name}: the openai backend makes no {track.modality}; "
-            f"enter it in tracks of {' or '.join(MODALITIES)}."
+            f"{entrant.name}: the openai backend does not support {track.modality}; "
+            f"use tracks of {' or '.join(MODALITIES)}."
         )
     for name in RESERVED:
         if name in entrant.backend.call:
@@ -131,58 +131,58 @@ def check_call(entrant: Entrant, options: OpenaiOptions, track: TrackSettings) -
 
 
 def choose_seconds(entrant: Entrant, options: OpenaiOptions, track: TrackSettings) -> float:
-    """How long a video to ask for: the spec's, else the shortest possible that is long enough.
+    """Return the length to request: the spec's, else the shortest that covers the track.
 
     Raises:
-        SpecError: The API's videos are all shorter than the track.
+        SpecError: Every length that the API accepts is shorter than the track.
     """
-    written = entrant.backend.call.get("seconds")
-    if written is not None:
+    value = entrant.backend.call.get("seconds")
+    if value is not None:
         try:
-            seconds = float(written)
+            seconds = float(value)
         except (TypeError, ValueError):
             seconds = math.nan
         if not (math.isfinite(seconds) and seconds > 0):
             raise SpecError(
-                f"{entrant.name}: backend.call.seconds is {written!r}; give a number of seconds."
+                f"{entrant.name}: backend.call.seconds is {value!r}; use a number of seconds."
             )
-        possible: tuple[float, ...] = (seconds,)
+        candidates: tuple[float, ...] = (seconds,)
     else:
-        possible = options.seconds or (track.duration_s,)
-    enough = [seconds for seconds in possible if seconds >= track.duration_s]
-    if not enough:
+        candidates = options.seconds or (track.duration_s,)
+    long_enough = [seconds for seconds in candidates if seconds >= track.duration_s]
+    if not long_enough:
         raise SpecError(
-            f"{entrant.name} makes videos of at most {max(possible):g} s and the track "
-            f"{track.name} has {track.duration_s:g} s; leave that track out."
+            f"{entrant.name} makes videos of at most {max(candidates):g} s and the track "
+            f"{track.name} needs {track.duration_s:g} s; remove that track."
         )
-    return min(enough)
+    return min(long_enough)
 
 
 def choose_size(entrant: Entrant, options: OpenaiOptions, track: TrackSettings) -> tuple[int, int]:
-    """Which size to ask for: the spec's, else the track's, else that of the nearest shape.
+    """Return the size to request: the spec's, else the track's, else the closest aspect ratio.
 
     Raises:
-        SpecError: The spec's is no size.
+        SpecError: The spec's size cannot be read.
     """
-    written = entrant.backend.call.get("size")
-    if written is not None:
-        return _sides(entrant, written)
-    wanted = track.width, track.height
-    sizes = [_sides(entrant, size) for size in options.sizes] or [wanted]
-    if wanted in sizes:
-        return wanted
+    value = entrant.backend.call.get("size")
+    if value is not None:
+        return _parse_size(entrant, value)
+    target = track.width, track.height
+    sizes = [_parse_size(entrant, size) for size in options.sizes] or [target]
+    if target in sizes:
+        return target
 
-    def unfitness(size: tuple[int, int]) -> tuple[float, bool, int]:
-        """Shape first; then none that has to be scaled up, and no more pixels than needed."""
+    def mismatch(size: tuple[int, int]) -> tuple[float, bool, int]:
+        """Prefer the aspect ratio, then sizes that need no upscaling, then the fewest pixels."""
         width, height = size
-        shape = abs(math.log(width / height) - math.log(track.width / track.height))
+        ratio = abs(math.log(width / height) - math.log(track.width / track.height))
         too_small = width < track.width or height < track.height
-        return round(shape, 3), too_small, -width * height if too_small else width * height
+        return round(ratio, 3), too_small, -width * height if too_small else width * height
 
-    return min(sizes, key=unfitness)
+    return min(sizes, key=mismatch)
 
 
-def _sides(entrant: Entrant, size: Any) -> tuple[int, int]:
+def _parse_size(entrant: Entrant, size: Any) -> tuple[int, int]:
     match = re.fullmatch(r"([1-9][0-9]{0,4})x([1-9][0-9]{0,4})", str(size))
     if match is None:
         raise SpecError(
@@ -191,16 +191,16 @@ def _sides(entrant: Entrant, size: Any) -> tuple[int, int]:
     return int(match[1]), int(match[2])
 
 
-def _is_key(place: str, value: str) -> bool:
-    """Whether a value looks like a key, or stands where a variable's name belongs and is none."""
-    if place != "api_key_env":
+def _is_key(name: str, value: str) -> bool:
+    """Whether a value looks like an API key, or `api_key_env` is not a variable's name."""
+    if name != "api_key_env":
         return KEY.search(value) is not None
     return VARIABLE.fullmatch(value) is None or LONG_RUN.search(value) is not None
 
 
-def _key_error(entrant: Entrant, place: str) -> SpecError:
-    # The value stays out of the message: messages end in logs.
+def _key_error(entrant: Entrant, name: str) -> SpecError:
+    # The message does not contain the value, because messages are logged.
     return SpecError(
-        f"{entrant.name}: {place} looks like a key, and a key never stands in a spec; put it in "
-        "the environment and give the variable's name as backend.api_key_env."
+        f"{entrant.name}: {name} looks like an API key, and a spec must not contain one; set an "
+        "environment variable to it and name the variable in backend.api_key_env."
     )

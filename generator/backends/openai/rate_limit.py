@@ -1,4 +1,4 @@
-"""So many requests a minute, over all of a machine's processes that ask one server."""
+"""Limit the request rate to a server across all processes of this machine."""
 
 import fcntl
 import hashlib
@@ -7,11 +7,16 @@ import tempfile
 import time
 from pathlib import Path
 
-MAX_AHEAD_S = 3600.0  # a turn further ahead is of a clock that was set back since
+MAX_AHEAD_S = 3600.0  # a slot further ahead was reserved before the clock was set back
 
 
 class SharedRateLimit:
-    """Gives turns at even distances; processes share them by a small file that one locks."""
+    """Spaces requests evenly. Processes share the next free slot through a locked file.
+
+    Args:
+        name: Identifies the server; limiters with equal names share one rate.
+        per_minute: Maximum number of requests per minute.
+    """
 
     def __init__(self, name: str, *, per_minute: float) -> None:
         digest = hashlib.sha256(name.encode()).hexdigest()[:16]
@@ -19,7 +24,7 @@ class SharedRateLimit:
         self.interval_s = 60 / per_minute
 
     def wait(self) -> None:
-        """Take the next turn, and sleep until it comes."""
+        """Reserve the next free slot and sleep until it begins."""
         now = time.time()
         time.sleep(self._reserve_slot(now) - now)
 
@@ -27,12 +32,12 @@ class SharedRateLimit:
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
         with open(os.open(self.path, flags, 0o600), "r+", encoding="ascii") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            written = file.read()
-            last = float(written) if written else 0.0
-            turn = max(now, last + self.interval_s)
-            if turn > now + MAX_AHEAD_S + self.interval_s:
-                turn = now
+            content = file.read()
+            last = float(content) if content else 0.0
+            slot = max(now, last + self.interval_s)
+            if slot > now + MAX_AHEAD_S + self.interval_s:
+                slot = now
             file.seek(0)
             file.truncate()
-            file.write(repr(turn))
-            return turn
+            file.write(repr(slot))
+            return slot

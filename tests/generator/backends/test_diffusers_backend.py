@@ -1,4 +1,4 @@
-"""Real diffusers pipelines at toy size, saved to a folder and run without code for each."""
+"""Tiny diffusers pipelines, saved to a folder and run without pipeline-specific code."""
 
 import json
 import pickle
@@ -40,49 +40,53 @@ def make(entrant: Entrant, seed: int = 0, **changes: Any) -> GeneratedClip:
     return clip
 
 
-def test_a_pipeline_from_the_library_runs_without_code_for_it(tiny_wan: Path) -> None:
+def test_a_pipeline_of_the_library_runs_and_its_provenance_is_complete(tiny_wan: Path) -> None:
     clip = make(wan(tiny_wan), height=40, frames=7)
-    told = clip.provenance
-    assert told.pipeline_class is not None
-    assert told.pipeline_class.endswith("WanPipeline")
-    assert told.weights_sha256 == hash_folder(tiny_wan)
-    assert told.scheduler is not None
-    assert told.scheduler["shift"] == 3.0
-    # Wan's autoencoder makes multiples of 16 pixels and 4k + 1 frames, and has no frame rate.
-    assert (told.call["height"], told.call["width"], told.call["num_frames"]) == (48, 96, 9)
-    assert told.dropped == {"frame_rate": 24}
-    assert told.adapted[:2] == ("cropped 96x48 to 96x40", "cut 9 to 7 frames")
-    assert told.call["num_inference_steps"] == 2
-    assert told.seconds is not None
-    assert told.seconds > 0
-    assert told.peak_memory_bytes is not None
-    assert {"diffusers", "torch", "transformers"} <= set(told.versions)
-    json.dumps(told.model_dump(mode="json"))
+    provenance = clip.provenance
+    assert provenance.pipeline_class is not None
+    assert provenance.pipeline_class.endswith("WanPipeline")
+    assert provenance.weights_sha256 == hash_folder(tiny_wan)
+    assert provenance.scheduler is not None
+    assert provenance.scheduler["shift"] == 3.0
+    # Wan generates multiples of 16 pixels and 4k + 1 frames, and has no frame rate.
+    assert (provenance.call["height"], provenance.call["width"], provenance.call["num_frames"]) == (
+        48,
+        96,
+        9,
+    )
+    assert provenance.dropped == {"frame_rate": 24}
+    assert provenance.adapted[:2] == ("cropped 96x48 to 96x40", "cut 9 to 7 frames")
+    assert provenance.call["num_inference_steps"] == 2
+    assert provenance.seconds is not None
+    assert provenance.seconds > 0
+    assert provenance.peak_memory_bytes is not None
+    assert {"diffusers", "torch", "transformers"} <= set(provenance.versions)
+    json.dumps(provenance.model_dump(mode="json"))
 
 
-def test_a_seed_decides_the_clip(tiny_wan: Path) -> None:
+def test_the_seed_determines_the_clip(tiny_wan: Path) -> None:
     first, again, other = (make(wan(tiny_wan), seed, frames=5) for seed in (1, 1, 2))
     assert first.rendition == again.rendition
     assert first.rendition != other.rendition
 
 
-def test_a_models_own_frame_rate_is_the_specs(tiny_wan: Path) -> None:
+def test_the_spec_sets_the_models_frame_rate(tiny_wan: Path) -> None:
     clip = make(wan(tiny_wan, fps=12), frames=10)
     assert clip.provenance.call["num_frames"] == 5
     assert "changed 12 to 24 frames/s by nearest frame" in clip.provenance.adapted
 
 
-def test_the_built_in_model_runs_through_the_same_backend(tiny_foal: Path) -> None:
+def test_the_built_in_model_runs_through_this_backend(tiny_foal: Path) -> None:
     clip = make(read_entrant(tiny_foal), audio=True)
-    told = clip.provenance
-    assert told.pipeline_class == "generator.foal.pipeline.FoalPipeline"
-    assert (told.call["frame_rate"], told.call["num_frames"]) == (24, 24)
-    assert told.dropped == {}
-    assert told.model == "tiny"
-    assert told.warnings == ()
+    provenance = clip.provenance
+    assert provenance.pipeline_class == "generator.foal.pipeline.FoalPipeline"
+    assert (provenance.call["frame_rate"], provenance.call["num_frames"]) == (24, 24)
+    assert provenance.dropped == {}
+    assert provenance.model == "tiny"
+    assert provenance.warnings == ()
 
 
-def test_words_that_the_built_in_model_does_not_know_are_recorded(tiny_foal: Path) -> None:
+def test_unknown_words_in_the_prompt_are_recorded(tiny_foal: Path) -> None:
     request = ClipRequest(
         read_entrant(tiny_foal), small_track(audio=False, frames=5), "p1", "a red dragon", 0
     )
@@ -91,7 +95,7 @@ def test_words_that_the_built_in_model_does_not_know_are_recorded(tiny_foal: Pat
     assert clip.provenance.warnings == ("unknown words: dragon",)
 
 
-def test_a_sounding_track_needs_a_sounding_model(tiny_wan: Path) -> None:
+def test_a_track_with_sound_needs_a_model_with_sound(tiny_wan: Path) -> None:
     track = small_track(audio=True, frames=5)
     (clip,) = generate([ClipRequest(wan(tiny_wan), track, "p1", "a ball", 0)], workers=0)
     assert "no sound" in getattr(clip, "reason", "")
@@ -104,26 +108,26 @@ def test_a_sounding_track_needs_a_sounding_model(tiny_wan: Path) -> None:
         ({"device": "tpu"}, {}, r"backend\.device"),
         ({"fps": "fast"}, {}, r"backend\.fps"),
         ({"speed": 9}, {}, r"backend\.speed is not an option"),
-        ({"pipeline": "nowhere:Class"}, {}, "no pipeline nowhere:Class"),
-        ({"pipeline": "diffusers"}, {}, "no pipeline diffusers"),
-        ({"pipeline": "pathlib:Path"}, {}, "is no pipeline"),
-        ({}, {"steps": 9}, r"backend\.call\.steps is no argument.*num_inference_steps"),
+        ({"pipeline": "nowhere:Class"}, {}, "pipeline nowhere:Class was not found"),
+        ({"pipeline": "diffusers"}, {}, "pipeline diffusers was not found"),
+        ({"pipeline": "pathlib:Path"}, {}, "is not a pipeline"),
+        ({}, {"steps": 9}, r"backend\.call\.steps is not an argument.*num_inference_steps"),
         ({}, {"generator": 9}, r"backend\.call\.generator is set by the request"),
     ],
 )
-def test_a_wrong_spec_is_refused_before_anything_is_loaded(
+def test_an_invalid_spec_is_rejected_before_loading(
     tiny_wan: Path, options: dict[str, object], call: dict[str, object], message: str
 ) -> None:
     with pytest.raises(SpecError, match=message):
         check(wan(tiny_wan, call, **options), TRACK)
 
 
-def test_a_text_pipeline_is_refused_for_an_image_track(tiny_wan: Path) -> None:
-    with pytest.raises(SpecError, match="takes no image"):
+def test_a_text_pipeline_is_rejected_for_an_image_track(tiny_wan: Path) -> None:
+    with pytest.raises(SpecError, match="has no argument image"):
         check(wan(tiny_wan), small_track(audio=False, modality="image-to-video"))
 
 
-def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"backend\.model is missing"):
         check(entrant_of("diffusers"), TRACK)
     with pytest.raises(SpecError, match="does not exist"):
@@ -133,7 +137,7 @@ def test_a_model_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 class Canary:
-    """Leaves a file behind when it is unpickled."""
+    """Creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -143,17 +147,17 @@ class Canary:
 
 
 @pytest.mark.parametrize("name", ["weights.bin", "weights.pt", "vae/x.ckpt", "x.safetensors"])
-def test_pickled_weights_are_refused_and_never_read(tmp_path: Path, name: str) -> None:
+def test_pickled_weights_are_rejected_and_never_read(tmp_path: Path, name: str) -> None:
     folder, canary = tmp_path / "model", tmp_path / "canary"
     (folder / "vae").mkdir(parents=True)
     (folder / "model_index.json").write_text('{"_class_name": "WanPipeline"}', encoding="utf-8")
     (folder / name).write_bytes(pickle.dumps(Canary(canary)))
-    with pytest.raises(SpecError, match=r"is pickled|no safetensors"):
+    with pytest.raises(SpecError, match=r"is pickled|not a valid safetensors"):
         check(wan(folder), TRACK)
     assert not canary.exists()
 
 
-def test_a_folders_hash_follows_names_and_contents(tmp_path: Path) -> None:
+def test_a_folders_hash_depends_on_names_and_contents(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"1")
     first = hash_folder(tmp_path)
     (tmp_path / ".cache").mkdir()
@@ -165,8 +169,8 @@ def test_a_folders_hash_follows_names_and_contents(tmp_path: Path) -> None:
     assert len({first, second, hash_folder(tmp_path)}) == 3
 
 
-class Other:
-    """A pipeline that names its arguments otherwise."""
+class OtherPipeline:
+    """A pipeline with different argument names."""
 
     audio_sample_rate = 24_000
     vae_temporal_compression_ratio = 8
@@ -178,9 +182,13 @@ class Other:
         return {}
 
 
-def test_arguments_go_under_the_names_that_the_pipeline_has() -> None:
+def test_arguments_are_passed_under_the_pipelines_names() -> None:
     arguments = build_call(
-        Other(), TRACK, fps=Fraction(24), call={"width": 128}, given={"prompt": "a ball", "x": 1}
+        OtherPipeline(),
+        TRACK,
+        fps=Fraction(24),
+        call={"width": 128},
+        common={"prompt": "a ball", "x": 1},
     )
     assert arguments.passed == {
         "prompt": "a ball",
@@ -192,41 +200,41 @@ def test_arguments_go_under_the_names_that_the_pipeline_has() -> None:
     assert arguments.dropped == {"x": 1}
 
 
-def test_outputs_of_every_form_become_one_kind_of_clip() -> None:
+def test_arrays_tensors_and_images_give_the_same_clip() -> None:
     import torch
     from PIL import Image
 
     frames = ball_frames(3)
     scaled = torch.from_numpy(frames / np.float32(255))
-    forms: list[object] = [
+    variants: list[object] = [
         scaled[None].numpy(),
         scaled.permute(0, 3, 1, 2)[None],
         [[Image.fromarray(frame) for frame in frames]],
     ]
-    for form in forms:
-        output = {"video": form, "sound": torch.full((1, 1, 9), 0.5, dtype=torch.bfloat16)}
-        clip = read_output(output, name="X", pipeline=Other(), fps=Fraction(24))
+    for variant in variants:
+        output = {"video": variant, "sound": torch.full((1, 1, 9), 0.5, dtype=torch.bfloat16)}
+        clip = read_output(output, name="X", pipeline=OtherPipeline(), fps=Fraction(24))
         assert np.array_equal(clip.frames, frames)
         assert clip.audio is not None
         assert (clip.audio.shape, clip.sample_rate) == ((1, 9), 24_000)
 
 
-def test_a_pixel_is_the_nearest_whole_number() -> None:
+def test_pixels_are_rounded_and_clipped() -> None:
     shades = np.array([-1, 0.4, 0.6, 100.6, 254.4, 300], np.float32) / 255
     frames = np.broadcast_to(shades[:, None, None, None], (6, 2, 2, 3))[None]
-    clip = read_output({"frames": frames}, name="X", pipeline=Other(), fps=Fraction(24))
+    clip = read_output({"frames": frames}, name="X", pipeline=OtherPipeline(), fps=Fraction(24))
     assert clip.frames[:, 0, 0, 0].tolist() == [0, 0, 1, 101, 254, 255]
 
 
 class PlainOutput:
-    """An output that is no mapping."""
+    """An output that is not a mapping."""
 
     def __init__(self, videos: object, audios: object) -> None:
         self.videos = videos
         self.audios = audios
 
 
-def test_outputs_of_every_class_are_read() -> None:
+def test_tuples_and_objects_are_read() -> None:
     frames = ball_frames(3)[None]
     sound = np.full((1, 2, 9), 0.5, np.float32)
     for output in ((frames, sound), PlainOutput(frames, sound)):
@@ -237,20 +245,20 @@ def test_outputs_of_every_class_are_read() -> None:
         assert clip.sample_rate == 16_000
 
 
-def test_a_sound_without_a_rate_is_refused() -> None:
+def test_sound_without_a_sample_rate_is_rejected() -> None:
     output = {"frames": ball_frames(3)[None], "audio": np.zeros((1, 2, 9), np.float32)}
     with pytest.raises(BackendError, match=r"set backend\.sample_rate"):
         read_output(output, name="X", pipeline=object(), fps=Fraction(24))
 
 
-def test_outputs_that_are_no_clip_are_refused() -> None:
+def test_invalid_outputs_are_rejected() -> None:
     broken = np.full((1, 2, 4, 4, 3), np.nan, np.float32)
-    for output, message in (({"images": 1}, "returned images"), ({"frames": broken}, "finite")):
+    for output, message in (({"images": 1}, "returned images"), ({"frames": broken}, "NaN")):
         with pytest.raises(BackendError, match=message):
-            read_output(output, name="X", pipeline=Other(), fps=Fraction(24))
+            read_output(output, name="X", pipeline=OtherPipeline(), fps=Fraction(24))
 
 
-def test_only_what_was_rounded_up_is_cropped() -> None:
+def test_only_padding_is_cropped() -> None:
     larger = ball_clip(frames=ball_frames(2, width=128, height=80))
     cropped, changes = crop_padding(larger, TRACK, multiple=64)
     assert np.array_equal(cropped.frames, larger.frames[:, 8:72, 16:112])

@@ -1,4 +1,4 @@
-"""What a clip cost: seconds, memory, energy, price; and a digest of what it showed."""
+"""Time, memory, energy and price of a clip, and the hash of its frames."""
 
 import hashlib
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from small_clips import ball_clip, ball_frames, entrant_of, small_track
 
-from generator.backends import meter as energy
+from generator.backends import meter as meters
 from generator.backends.meter import Meter
 from generator.clips import ClipRequest, Provenance
 from generator.engine.post_processing import render
@@ -25,42 +25,42 @@ def domain(folder: Path, name: str, energy_uj: int, wraps_uj: int = 1_000_000) -
     return folder / name / "energy_uj"
 
 
-def test_processors_count_and_their_parts_do_not_count_again(tmp_path: Path) -> None:
+def test_rapl_sums_processors_but_not_their_parts(tmp_path: Path) -> None:
     first = domain(tmp_path, "intel-rapl:0", 500_000)
     second = domain(tmp_path, "intel-rapl:1", 900_000)
     domain(tmp_path, "intel-rapl:0:0", 7)
-    counter = energy.rapl(tmp_path)
+    counter = meters.rapl(tmp_path)
     assert counter is not None
     before = counter.read()
     first.write_text("750000", encoding="ascii")
-    second.write_text("100000", encoding="ascii")  # went once round its million
+    second.write_text("100000", encoding="ascii")  # wrapped once at its million
     assert before == (500_000, 900_000)
     assert counter.joules(before, counter.read()) == pytest.approx(0.45)
 
 
-def test_counters_that_are_not_there_or_may_not_be_read_tell_nothing(tmp_path: Path) -> None:
-    assert energy.rapl(tmp_path) is None
+def test_missing_or_unreadable_counters_give_none(tmp_path: Path) -> None:
+    assert meters.rapl(tmp_path) is None
     domain(tmp_path, "intel-rapl:0", 1).unlink()
     (tmp_path / "intel-rapl:0" / "energy_uj").mkdir()  # unreadable for root as well
-    assert energy.rapl(tmp_path) is None
+    assert meters.rapl(tmp_path) is None
 
 
-class NoPower(Exception):
-    """NVML's own error."""
+class FakeNvmlError(Exception):
+    """Stands for NVML's error."""
 
 
 @pytest.fixture
 def nvml(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
-    """Two GPUs, of which NVML says how many millijoules they took."""
-    taken = {"GPU-b": 1000, "GPU-c": 5000}
+    """A fake NVML with two GPUs; returns their counters in millijoules."""
+    counters = {"GPU-b": 1000, "GPU-c": 5000}
 
     def total(handle: str) -> int:
-        if taken[handle] < 0:
-            raise NoPower
-        return taken[handle]
+        if counters[handle] < 0:
+            raise FakeNvmlError
+        return counters[handle]
 
     fake = SimpleNamespace(
-        NVMLError=NoPower,
+        NVMLError=FakeNvmlError,
         nvmlInit=lambda: None,
         nvmlDeviceGetHandleByUUID=lambda uuid: uuid,
         nvmlDeviceGetTotalEnergyConsumption=total,
@@ -69,13 +69,13 @@ def nvml(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, int]]:
     monkeypatch.setattr(
         "torch.cuda.get_device_properties", lambda gpu: SimpleNamespace(uuid="abc"[gpu])
     )
-    energy._nvml.cache_clear()
-    yield taken
-    energy._nvml.cache_clear()
+    meters._nvml.cache_clear()
+    yield counters
+    meters._nvml.cache_clear()
 
 
-def test_gpus_count_by_their_own_ids(nvml: dict[str, int]) -> None:
-    counter = energy.energy_counter((1, 2))
+def test_gpus_are_looked_up_by_uuid(nvml: dict[str, int]) -> None:
+    counter = meters.energy_counter((1, 2))
     assert counter is not None
     before = counter.read()
     nvml["GPU-b"] += 250
@@ -83,23 +83,23 @@ def test_gpus_count_by_their_own_ids(nvml: dict[str, int]) -> None:
     assert counter.joules(before, counter.read()) == pytest.approx(0.75)
 
 
-def test_a_gpu_that_does_not_count_tells_nothing(nvml: dict[str, int]) -> None:
+def test_a_gpu_without_a_counter_gives_none(nvml: dict[str, int]) -> None:
     nvml["GPU-b"] = -1
-    assert energy.energy_counter((1,)) is None
+    assert meters.energy_counter((1,)) is None
 
 
-def test_gpus_without_nvml_tell_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_without_nvml_give_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)  # type: ignore[arg-type]
-    energy._nvml.cache_clear()
-    assert energy.energy_counter((0,)) is None
-    energy._nvml.cache_clear()
+    meters._nvml.cache_clear()
+    assert meters.energy_counter((0,)) is None
+    meters._nvml.cache_clear()
 
 
-def test_a_meter_on_the_cpu_reads_the_processors_energy(
+def test_a_meter_on_the_cpu_measures_the_processors_energy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = domain(tmp_path, "intel-rapl:0", 0, 10**9)
-    monkeypatch.setattr(energy, "POWERCAP", tmp_path)
+    monkeypatch.setattr(meters, "POWERCAP", tmp_path)
     with Meter(on_gpu=False) as meter:
         file.write_text("2500000", encoding="ascii")
     assert meter.energy_joules == pytest.approx(2.5)
@@ -108,7 +108,7 @@ def test_a_meter_on_the_cpu_reads_the_processors_energy(
     assert meter.peak_memory_bytes > 0
 
 
-def test_a_meter_on_gpus_counts_the_seconds_of_each(
+def test_a_meter_on_gpus_sums_over_the_gpus(
     nvml: dict[str, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("reset_peak_memory_stats", "synchronize"):
@@ -123,7 +123,7 @@ def test_a_meter_on_gpus_counts_the_seconds_of_each(
     assert meter.hardware == "2 x H100"
 
 
-def test_stored_provenance_still_reads() -> None:
+def test_provenance_stored_by_an_older_version_is_readable() -> None:
     old = Provenance.model_validate(OLD)
     assert (old.gpu_seconds, old.energy_joules, old.cost_usd, old.steps) == (None,) * 4
     assert (old.guidance, old.frames_sha256, old.device, old.dtype, old.options) == (
@@ -133,21 +133,21 @@ def test_stored_provenance_still_reads() -> None:
 
 
 @pytest.mark.parametrize(("price", "expected"), [(None, None), (0.0, 0.0), (6.0, 0.1)])
-def test_a_clip_costs_its_share_of_the_price_a_minute(
+def test_the_cost_of_a_clip_follows_the_price_per_minute(
     price: float | None, expected: float | None
 ) -> None:
     entrant = entrant_of("x").model_copy(update={"price_usd_per_minute": price})
     request = ClipRequest(entrant, small_track(audio=True), "p1", "a ball", 1)  # one second
-    told = render(ball_clip(), request, Provenance.model_validate(OLD)).provenance
-    assert told.cost_usd == (None if expected is None else pytest.approx(expected))
+    provenance = render(ball_clip(), request, Provenance.model_validate(OLD)).provenance
+    assert provenance.cost_usd == (None if expected is None else pytest.approx(expected))
 
 
-def test_the_digest_is_of_the_raw_frames() -> None:
+def test_frames_sha256_is_the_hash_of_the_raw_frames() -> None:
     frames = ball_frames()
     request = ClipRequest(entrant_of("x"), small_track(audio=True), "p1", "a ball", 1)
     old = Provenance.model_validate(OLD)
-    told = render(ball_clip(frames=frames), request, old).provenance
-    assert told.frames_sha256 == hashlib.sha256(frames.tobytes()).hexdigest()
+    provenance = render(ball_clip(frames=frames), request, old).provenance
+    assert provenance.frames_sha256 == hashlib.sha256(frames.tobytes()).hexdigest()
     changed = frames.copy()
     changed[-1, -1, -1, -1] ^= 1
     other = render(ball_clip(frames=np.asfortranarray(changed)), request, old).provenance

@@ -1,4 +1,4 @@
-"""What is tried when memory runs out, in which order, and what is told of it."""
+"""The steps tried when memory runs out, their order, and how they are reported."""
 
 import gc
 import weakref
@@ -26,11 +26,11 @@ class Vae:
         self.steps.append("tiling")
 
 
-class Hungry:
-    """Runs out of memory until it was called so many times."""
+class HungryPipeline:
+    """A pipeline that runs out of memory on its first calls."""
 
-    def __init__(self, times: int, error: Callable[[], BaseException] = MemoryError) -> None:
-        self.left = times
+    def __init__(self, failures: int, error: Callable[[], BaseException] = MemoryError) -> None:
+        self.failures = failures
         self.error = error
         self.calls = 0
         self.steps: list[str] = []
@@ -44,31 +44,31 @@ class Hungry:
 
     def __call__(self) -> str:
         self.calls += 1
-        if self.left > 0:
-            self.left -= 1
+        if self.failures > 0:
+            self.failures -= 1
             raise self.error()
         return "clip"
 
 
-def on_gpu(pipeline: Hungry, **changes: object) -> OomFallback:
+def on_gpu(pipeline: HungryPipeline, **changes: object) -> OomFallback:
     return OomFallback(pipeline, name="Hungry", device="mps", **changes)  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
-def _no_gpu_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_gpu_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "generator.backends.diffusers.oom_fallback.empty_cache", lambda device: None
     )
 
 
-def test_nothing_is_changed_while_memory_lasts() -> None:
-    pipeline = Hungry(0)
+def test_nothing_changes_without_a_failure() -> None:
+    pipeline = HungryPipeline(0)
     assert on_gpu(pipeline).run(pipeline) == ("clip", ())
     assert pipeline.steps == []
 
 
 @pytest.mark.parametrize(
-    ("times", "told", "steps"),
+    ("failures", "reported", "steps"),
     [
         (1, (CACHE_EMPTIED,), 0),
         (2, (CACHE_EMPTIED, VAE_TILING), 1),
@@ -76,16 +76,18 @@ def test_nothing_is_changed_while_memory_lasts() -> None:
         (4, (CACHE_EMPTIED, VAE_TILING, MODEL_OFFLOAD, SEQUENTIAL_OFFLOAD), 3),
     ],
 )
-def test_each_failure_takes_one_step_down(times: int, told: tuple[str, ...], steps: int) -> None:
-    pipeline = Hungry(times)
-    assert on_gpu(pipeline).run(pipeline) == ("clip", told)
-    taken = ["tiling", "model offload to mps", "sequential offload to mps"]
-    assert pipeline.steps == taken[:steps]
-    assert pipeline.calls == times + 1
+def test_each_failure_applies_one_more_step(
+    failures: int, reported: tuple[str, ...], steps: int
+) -> None:
+    pipeline = HungryPipeline(failures)
+    assert on_gpu(pipeline).run(pipeline) == ("clip", reported)
+    expected = ["tiling", "model offload to mps", "sequential offload to mps"]
+    assert pipeline.steps == expected[:steps]
+    assert pipeline.calls == failures + 1
 
 
-def test_below_the_lowest_step_is_one_sentence_that_names_them_all() -> None:
-    pipeline = Hungry(9, lambda: RuntimeError(CPU_MESSAGE))
+def test_the_final_error_is_one_sentence_that_lists_all_steps() -> None:
+    pipeline = HungryPipeline(9, lambda: RuntimeError(CPU_MESSAGE))
     with pytest.raises(BackendError) as caught:
         on_gpu(pipeline).run(pipeline)
     message = str(caught.value)
@@ -95,18 +97,18 @@ def test_below_the_lowest_step_is_one_sentence_that_names_them_all() -> None:
     assert pipeline.calls == 5
 
 
-def test_a_step_stays_and_later_clips_tell_it_but_an_emptied_cache_is_one_clips() -> None:
-    pipeline = Hungry(2)
-    ladder = on_gpu(pipeline)
-    ladder.run(pipeline)
-    assert ladder.run(pipeline) == ("clip", (VAE_TILING,))
-    pipeline.left = 2
-    assert ladder.run(pipeline) == ("clip", (CACHE_EMPTIED, VAE_TILING, MODEL_OFFLOAD))
+def test_steps_stay_in_effect_and_are_reported_for_later_clips() -> None:
+    pipeline = HungryPipeline(2)
+    fallback = on_gpu(pipeline)
+    fallback.run(pipeline)
+    assert fallback.run(pipeline) == ("clip", (VAE_TILING,))
+    pipeline.failures = 2
+    assert fallback.run(pipeline) == ("clip", (CACHE_EMPTIED, VAE_TILING, MODEL_OFFLOAD))
 
 
-def test_the_cpu_has_nothing_to_offload_to() -> None:
-    pipeline = Hungry(9)
-    with pytest.raises(BackendError, match=r"on cpu, also after: emptied the cache, VAE tiling \("):
+def test_there_is_no_offloading_on_the_cpu() -> None:
+    pipeline = HungryPipeline(9)
+    with pytest.raises(BackendError, match=r"on cpu, even after: emptied the cache, VAE tiling \("):
         OomFallback(pipeline, name="Hungry", device="cpu").run(pipeline)
     assert pipeline.steps == ["tiling"]
 
@@ -117,26 +119,26 @@ def test_the_cpu_has_nothing_to_offload_to() -> None:
         ({"tiled": True}, ["model offload to mps", "sequential offload to mps"]),
         ({"offload": "model"}, ["tiling", "sequential offload to mps"]),
         ({"offload": "sequential"}, ["tiling"]),
-        ({"movable": False}, ["tiling"]),
+        ({"can_offload": False}, ["tiling"]),
     ],
 )
-def test_steps_that_the_spec_took_already_are_left_out(
+def test_steps_that_the_spec_already_sets_are_skipped(
     changes: dict[str, object], steps: list[str]
 ) -> None:
-    pipeline = Hungry(9)
+    pipeline = HungryPipeline(9)
     with pytest.raises(BackendError):
         on_gpu(pipeline, **changes).run(pipeline)
     assert pipeline.steps == steps
 
 
-def test_a_step_that_the_pipeline_does_not_have_is_passed_over() -> None:
-    pipeline = Hungry(2)
+def test_a_step_that_the_pipeline_does_not_support_is_skipped() -> None:
+    pipeline = HungryPipeline(2)
     del pipeline.vae
     assert on_gpu(pipeline).run(pipeline) == ("clip", (CACHE_EMPTIED, MODEL_OFFLOAD))
 
 
-def test_any_other_error_is_raised_at_once() -> None:
-    pipeline = Hungry(1, lambda: RuntimeError("shapes do not match"))
+def test_other_errors_are_raised_at_once() -> None:
+    pipeline = HungryPipeline(1, lambda: RuntimeError("shapes do not match"))
     with pytest.raises(RuntimeError, match="shapes"):
         on_gpu(pipeline).run(pipeline)
     assert pipeline.calls == 1
@@ -145,30 +147,30 @@ def test_any_other_error_is_raised_at_once() -> None:
 @pytest.mark.parametrize(
     "message", [CPU_MESSAGE, "MPS backend out of memory (MPS allocated: 9 GB)"]
 )
-def test_allocators_without_an_error_type_are_known_by_what_they_say(message: str) -> None:
-    pipeline = Hungry(1, lambda: RuntimeError(message))
+def test_out_of_memory_is_recognized_by_message(message: str) -> None:
+    pipeline = HungryPipeline(1, lambda: RuntimeError(message))
     assert on_gpu(pipeline).run(pipeline) == ("clip", (CACHE_EMPTIED,))
 
 
-def test_torchs_own_error_is_known() -> None:
+def test_out_of_memory_is_recognized_by_torchs_error_type() -> None:
     import torch
 
-    pipeline = Hungry(1, lambda: torch.OutOfMemoryError("CUDA"))
+    pipeline = HungryPipeline(1, lambda: torch.OutOfMemoryError("CUDA"))
     assert on_gpu(pipeline).run(pipeline) == ("clip", (CACHE_EMPTIED,))
 
 
 class Tensor:
-    """Stands for what a failed call held."""
+    """Stands for a tensor in the frame of a failed call."""
 
 
-def test_what_a_failed_call_held_is_free_before_the_next_try() -> None:
-    held: list[weakref.ref[Tensor]] = []
+def test_memory_of_a_failed_call_is_freed_before_the_retry() -> None:
+    references: list[weakref.ref[Tensor]] = []
 
     def call() -> str:
-        if held:
-            return "freed" if held[0]() is None else "still held"
+        if references:
+            return "freed" if references[0]() is None else "still held"
         tensor = Tensor()
-        held.append(weakref.ref(tensor))
+        references.append(weakref.ref(tensor))
         raise MemoryError
 
     gc.disable()
@@ -179,8 +181,8 @@ def test_what_a_failed_call_held_is_free_before_the_next_try() -> None:
     assert result == "freed"
 
 
-def test_other_memory_is_let_go_of_first() -> None:
-    forgotten: list[bool] = []
-    pipeline = Hungry(1)
-    on_gpu(pipeline, forget=lambda: forgotten.append(True)).run(pipeline)
-    assert forgotten == [True]
+def test_caches_are_cleared_before_the_retry() -> None:
+    cleared: list[bool] = []
+    pipeline = HungryPipeline(1)
+    on_gpu(pipeline, clear_cache=lambda: cleared.append(True)).run(pipeline)
+    assert cleared == [True]

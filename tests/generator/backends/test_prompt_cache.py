@@ -1,4 +1,4 @@
-"""A prompt is encoded once, and no bit of a clip changes by that."""
+"""A prompt is encoded once, and the clips do not change by a single bit."""
 
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ SEEDS = (1, 2)
 
 
 class Encoder:
-    """Counts its calls; returns what it is told to."""
+    """A fake `encode_prompt` that counts its calls and returns given results in turn."""
 
     def __init__(self, *results: Any) -> None:
         self.results = list(results)
@@ -28,7 +28,7 @@ class Encoder:
 
 
 def frames_of(folder: Path, *, cached: bool, audio: bool) -> tuple[list[str], list[int]]:
-    """Digests of a clip a seed, and how often each text encoder ran."""
+    """Return hashes of one clip per seed, and how often each text encoder ran."""
     import hashlib
 
     entrant = entrant_of(
@@ -40,7 +40,7 @@ def frames_of(folder: Path, *, cached: bool, audio: bool) -> tuple[list[str], li
     with DiffusersBackend(entrant) as backend:
         pipeline = backend._pipeline
         if not cached:
-            del pipeline.encode_prompt  # the wrapper; the class's own is behind it
+            del pipeline.encode_prompt  # remove the wrapper, which hides the class's method
         for name in ("text_encoder", "text_encoder_2"):
             part = getattr(pipeline, name, None)
             if part is not None:
@@ -59,31 +59,31 @@ def frames_of(folder: Path, *, cached: bool, audio: bool) -> tuple[list[str], li
 
 
 @pytest.mark.parametrize("family", ["wan", "cogvideox", "hunyuan", "ltx2"])
-def test_the_encoders_run_once_for_two_seeds_and_the_clips_are_the_same(
+def test_encoders_run_once_for_two_seeds_and_the_clips_are_identical(
     tmp_path: Path, family: str
 ) -> None:
     folder = tiny_pipelines.save(getattr(tiny_pipelines, family), tmp_path)
-    with_cache, once = frames_of(folder, cached=True, audio=family == "ltx2")
-    without, each = frames_of(folder, cached=False, audio=family == "ltx2")
+    with_cache, cached_calls = frames_of(folder, cached=True, audio=family == "ltx2")
+    without, uncached_calls = frames_of(folder, cached=False, audio=family == "ltx2")
     assert with_cache == without
-    assert all(once)
-    assert [2 * calls for calls in once] == each
+    assert all(cached_calls)
+    assert [2 * calls for calls in cached_calls] == uncached_calls
     assert len(set(with_cache)) == len(with_cache)
 
 
-def test_another_argument_is_another_encoding() -> None:
+def test_different_arguments_are_encoded_separately() -> None:
     encoder = Encoder(torch.zeros(2))
     cache = PromptCache(encoder)
     for arguments in (("a",), ("b",), ("a", "b"), (["a"],), ("a", None, 2.0), ("a", None, True)):
         cache(*arguments)
         cache(*arguments)
     assert encoder.calls == 6
-    cache("a", scale=1.0)  # what is left out is what stands by default
+    cache("a", scale=1.0)  # defaults are filled in before the lookup
     cache(prompt="a", negative_prompt=None)
     assert encoder.calls == 6
 
 
-def test_what_a_pipeline_does_to_its_embeddings_is_not_remembered() -> None:
+def test_in_place_changes_do_not_affect_the_cache() -> None:
     cache = PromptCache(Encoder((torch.ones(3), [None, {"mask": torch.ones(2)}], "words")))
     first = cache("a")
     first[0].zero_()
@@ -96,15 +96,15 @@ def test_what_a_pipeline_does_to_its_embeddings_is_not_remembered() -> None:
     assert cache("a")[0].tolist() == [1, 1, 1]
 
 
-def test_strides_come_back_for_they_decide_how_sums_are_taken() -> None:
-    turned = torch.arange(6.0).reshape(2, 3).T
-    cache = PromptCache(Encoder(turned))
+def test_strides_are_kept_because_they_change_the_order_of_sums() -> None:
+    transposed = torch.arange(6.0).reshape(2, 3).T
+    cache = PromptCache(Encoder(transposed))
     cache("a")
-    assert cache("a").stride() == turned.stride()
+    assert cache("a").stride() == transposed.stride()
 
 
 @pytest.mark.parametrize("argument", [torch.zeros(1), object(), [torch.zeros(1)]])
-def test_arguments_that_are_no_plain_values_pass_through(argument: object) -> None:
+def test_calls_with_other_arguments_are_not_cached(argument: object) -> None:
     encoder = Encoder("x")
     cache = PromptCache(encoder)
     cache(argument)
@@ -112,7 +112,7 @@ def test_arguments_that_are_no_plain_values_pass_through(argument: object) -> No
     assert encoder.calls == 2
 
 
-def test_results_that_are_not_known_through_and_through_pass_through() -> None:
+def test_results_with_unknown_objects_are_not_cached() -> None:
     result = object()
     encoder = Encoder((torch.zeros(1), result))
     cache = PromptCache(encoder)
@@ -121,18 +121,18 @@ def test_results_that_are_not_known_through_and_through_pass_through() -> None:
     assert encoder.calls == 2
 
 
-def test_the_longest_unused_goes_when_there_is_no_room() -> None:
+def test_the_least_recently_used_entry_is_evicted() -> None:
     encoder = Encoder(torch.zeros(25))  # 100 bytes
     cache = PromptCache(encoder, max_bytes=250)
     for prompt in ("a", "b", "a", "c", "a", "b"):
         cache(prompt)
-    assert encoder.calls == 4  # a, b, c, and b again, which was used longest ago when c came
-    cache.forget()
+    assert encoder.calls == 4  # a, b, c, and b again, which c evicted
+    cache.clear()
     cache("a")
     assert encoder.calls == 5
 
 
-def test_an_encoding_larger_than_all_room_is_not_kept() -> None:
+def test_a_result_larger_than_the_cache_is_not_kept() -> None:
     encoder = Encoder(torch.zeros(100))
     cache = PromptCache(encoder, max_bytes=250)
     cache("a")

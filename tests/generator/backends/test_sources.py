@@ -1,4 +1,4 @@
-"""First images and source videos reach the pipeline in the track's shape."""
+"""First images and source videos are converted to the track's format."""
 
 from pathlib import Path
 
@@ -28,13 +28,13 @@ def request(source: Path | None) -> ClipRequest:
     return ClipRequest(entrant_of("diffusers"), TRACK, "p1", "a ball", 0, source)
 
 
-def test_an_image_is_cropped_to_the_tracks_shape(tmp_path: Path) -> None:
+def test_an_image_is_cropped_to_the_tracks_aspect_ratio(tmp_path: Path) -> None:
     path = tmp_path / "first.png"
     wide = np.zeros((100, 400, 3), np.uint8)
     wide[:, 150:250] = 255
     Image.fromarray(wide).save(path)
-    given = read_source(request(path), names=IMAGE, call=from_image, canvas=SAME)
-    image = given["input_image"]
+    arguments = read_source(request(path), names=IMAGE, call=from_image, target=SAME)
+    image = arguments["input_image"]
     assert image.size == (WIDTH, HEIGHT)
     assert np.asarray(image)[:, WIDTH // 2].min() > 250
     assert np.asarray(image)[:, 2].max() < 5
@@ -43,22 +43,22 @@ def test_an_image_is_cropped_to_the_tracks_shape(tmp_path: Path) -> None:
 def test_a_video_is_fitted_to_the_track(tmp_path: Path) -> None:
     path = tmp_path / "source.mp4"
     path.write_bytes(encode_rendition(ball_clip(), TRACK))
-    given = read_source(request(path), names=VIDEO, call=from_video, canvas=SAME)
-    assert [frame.size for frame in given["video"]] == [(WIDTH, HEIGHT)] * FRAMES
+    arguments = read_source(request(path), names=VIDEO, call=from_video, target=SAME)
+    assert [frame.size for frame in arguments["video"]] == [(WIDTH, HEIGHT)] * FRAMES
 
 
-def test_a_source_that_is_missing_or_no_picture_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_invalid_source_is_named(tmp_path: Path) -> None:
     with pytest.raises(ClipError, match="p1 has no source"):
-        read_source(request(None), names=IMAGE, call=from_image, canvas=SAME)
+        read_source(request(None), names=IMAGE, call=from_image, target=SAME)
     with pytest.raises(ClipError, match="does not exist"):
-        read_source(request(tmp_path / "none.png"), names=IMAGE, call=from_image, canvas=SAME)
+        read_source(request(tmp_path / "none.png"), names=IMAGE, call=from_image, target=SAME)
     text = tmp_path / "text.png"
-    text.write_text("no picture", encoding="utf-8")
+    text.write_text("not an image", encoding="utf-8")
     with pytest.raises(ClipError, match=r"text\.png cannot be opened"):
-        read_source(request(text), names=IMAGE, call=from_image, canvas=SAME)
+        read_source(request(text), names=IMAGE, call=from_image, target=SAME)
 
 
-def test_a_picture_of_too_many_pixels_is_told_so(
+def test_an_image_with_too_many_pixels_is_rejected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Image.new("RGB", (40, 40)).save(tmp_path / "huge.png")
@@ -67,11 +67,11 @@ def test_a_picture_of_too_many_pixels_is_told_so(
         load_image(tmp_path / "huge.png", (16, 16))
 
 
-def test_a_track_of_texts_needs_no_source() -> None:
-    assert read_source(request(None), names=(), call=from_image, canvas=SAME) == {}
+def test_a_text_track_needs_no_source() -> None:
+    assert read_source(request(None), names=(), call=from_image, target=SAME) == {}
 
 
-def test_an_image_of_a_few_pixels_is_refused(tmp_path: Path) -> None:
+def test_an_image_with_too_few_pixels_is_rejected(tmp_path: Path) -> None:
     path = tmp_path / "dot.png"
     Image.new("RGB", (1, 1), "red").save(path)
     with pytest.raises(ClipError, match=r"dot\.png has 1 x 1 pixels"):

@@ -1,4 +1,4 @@
-"""A model's folder that could run code, or reach outside itself, is refused unread."""
+"""Model folders that could run code, or link outside themselves, are rejected unread."""
 
 import json
 import shutil
@@ -22,48 +22,48 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def model(saved: Path, tmp_path: Path) -> Path:
-    """A copy to be spoilt."""
+    """A copy that a test may damage."""
     return shutil.copytree(saved, tmp_path / "model")
 
 
-def refused(folder: Path, message: str) -> None:
+def assert_rejected(folder: Path, message: str) -> None:
     entrant = entrant_of("diffusers", model=str(folder))
     with pytest.raises(SpecError, match=message):
         check(entrant, small_track(audio=False))
 
 
 @pytest.mark.parametrize(
-    "place", ["pipeline.py", "WanPipeline.py", "transformer/mine.py", "vae/deep/er/x.PY", "x.so"]
+    "path", ["pipeline.py", "WanPipeline.py", "transformer/mine.py", "vae/deep/er/x.PY", "x.so"]
 )
-def test_code_in_a_folder_is_refused_and_never_runs(
-    model: Path, tmp_path: Path, place: str
-) -> None:
+def test_code_in_a_folder_is_rejected_and_never_run(model: Path, tmp_path: Path, path: str) -> None:
     canary = tmp_path / "canary"
-    (model / place).parent.mkdir(parents=True, exist_ok=True)
-    (model / place).write_text(CANARY.format(str(canary)), encoding="utf-8")
-    refused(model, "is code, which never runs from a model's folder; remove it, or install it")
+    (model / path).parent.mkdir(parents=True, exist_ok=True)
+    (model / path).write_text(CANARY.format(str(canary)), encoding="utf-8")
+    assert_rejected(
+        model, "is code, which is never run from a model's folder; remove it, or install it"
+    )
     assert not canary.exists()
 
 
-def test_a_configuration_that_asks_for_code_is_refused(model: Path) -> None:
+def test_a_configuration_that_loads_code_is_rejected(model: Path) -> None:
     file = model / "text_encoder" / "config.json"
     config = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(config | {"auto_map": {"AutoModel": "x.Y"}}), encoding="utf-8")
-    refused(model, r"text_encoder/config\.json asks for code by 'auto_map'")
+    assert_rejected(model, r"text_encoder/config\.json loads code with 'auto_map'")
 
 
 @pytest.mark.parametrize("name", [["mine", "Mine"], None, 3])
-def test_a_pipeline_class_from_a_file_is_refused(model: Path, name: object) -> None:
+def test_a_pipeline_class_from_a_file_is_rejected(model: Path, name: object) -> None:
     file = model / "model_index.json"
     index = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(index | {"_class_name": name}), encoding="utf-8")
-    refused(model, "names no class of diffusers")
+    assert_rejected(model, "does not name a class of diffusers")
 
 
-def test_a_pickle_in_a_subfolder_is_refused(model: Path) -> None:
+def test_a_pickle_in_a_subfolder_is_rejected(model: Path) -> None:
     (model / "vae" / "old" / "weights.PTH").parent.mkdir()
     (model / "vae" / "old" / "weights.PTH").write_bytes(b"")
-    refused(model, "is pickled")
+    assert_rejected(model, "is pickled")
 
 
 @pytest.mark.parametrize(
@@ -76,58 +76,58 @@ def test_a_pickle_in_a_subfolder_is_refused(model: Path) -> None:
         b"{" * 9000,
     ],
 )
-def test_a_header_that_lies_is_refused(model: Path, header: bytes) -> None:
+def test_an_invalid_safetensors_header_is_rejected(model: Path, header: bytes) -> None:
     weights = model / "vae" / "diffusion_pytorch_model.safetensors"
     weights.write_bytes(len(header).to_bytes(8, "little") + header + bytes(8))
-    refused(model, "is no safetensors file")
+    assert_rejected(model, "is not a valid safetensors file")
 
 
-def test_weights_that_the_hash_leaves_out_are_refused(model: Path) -> None:
+def test_hidden_weights_which_the_hash_omits_are_rejected(model: Path) -> None:
     weights = model / "vae" / "diffusion_pytorch_model.safetensors"
     weights.rename(weights.with_name(".hidden.safetensors"))
-    refused(model, "is hidden")
+    assert_rejected(model, "is hidden")
 
 
-def test_an_index_that_names_no_class_for_a_part_is_refused(model: Path) -> None:
+def test_an_index_without_a_class_for_a_component_is_rejected(model: Path) -> None:
     file = model / "model_index.json"
     index = json.loads(file.read_text(encoding="utf-8"))
     file.write_text(json.dumps(index | {"more": []}), encoding="utf-8")
-    refused(model, "names no class for more")
+    assert_rejected(model, "does not name a class for more")
 
 
-def test_links_out_of_the_folder_are_refused(model: Path, tmp_path: Path) -> None:
+def test_a_link_out_of_the_folder_is_rejected(model: Path, tmp_path: Path) -> None:
     outside = tmp_path / "secret.safetensors"
     weights = model / "vae" / "diffusion_pytorch_model.safetensors"
     weights.rename(outside)
     weights.symlink_to(outside)
-    refused(model, "is a link to something that is no file of the model")
+    assert_rejected(model, "is a link to something outside the model")
 
 
-def test_links_to_folders_are_refused_for_nothing_in_them_was_looked_at(
+def test_a_link_to_a_folder_is_rejected_because_its_files_are_not_checked(
     model: Path, tmp_path: Path
 ) -> None:
     (model / "vae").rename(tmp_path / "vae")
     (model / "vae").symlink_to(tmp_path / "vae", target_is_directory=True)
-    refused(model, "is a link to something that is no file of the model")
+    assert_rejected(model, "is a link to something outside the model")
 
 
-def test_a_link_to_nowhere_is_refused(model: Path) -> None:
+def test_a_broken_link_is_rejected(model: Path) -> None:
     (model / "vae" / "more.safetensors").symlink_to(model / "none")
-    refused(model, "is a link to something that is no file of the model")
+    assert_rejected(model, "is a link to something outside the model")
 
 
-def test_the_hubs_cache_may_link_to_its_blobs_and_nowhere_else(saved: Path, tmp_path: Path) -> None:
+def test_the_hub_cache_may_link_only_to_its_blobs(saved: Path, tmp_path: Path) -> None:
     snapshot = tmp_path / "models--owner--name" / "snapshots" / "abc"
     blobs = tmp_path / "models--owner--name" / "blobs"
     shutil.copytree(saved, snapshot)
     blobs.mkdir()
-    plain = hash_folder(snapshot)
+    expected = hash_folder(snapshot)
     weights = snapshot / "vae" / "diffusion_pytorch_model.safetensors"
     shutil.move(weights, blobs / "0123")
     weights.symlink_to(Path("../../../blobs/0123"))
     assert check_folder("X", snapshot)["_class_name"] == "WanPipeline"
-    assert hash_folder(snapshot) == plain
+    assert hash_folder(snapshot) == expected
     shutil.move(blobs / "0123", tmp_path / "0123")
     weights.unlink()
     weights.symlink_to(tmp_path / "0123")
-    refused(snapshot, "is a link to something")
+    assert_rejected(snapshot, "is a link to something")

@@ -1,4 +1,4 @@
-"""Renditions: nothing but the picture and the sound tells files of a track apart."""
+"""Renditions of a track differ in nothing but video and sound."""
 
 from fractions import Fraction
 from io import BytesIO
@@ -17,12 +17,12 @@ from generator.media.mp4 import walk
 from generator.media.sound import measure_loudness
 from generator.spec import AUDIO_RATE
 
-SILENT, SOUNDING = small_track(audio=False), small_track(audio=True)
+SILENT, WITH_SOUND = small_track(audio=False), small_track(audio=True)
 NOISE = np.random.default_rng(0)
 
 
 def contents() -> dict[str, RawClip]:
-    """Clips as different as clips can be."""
+    """Return clips that differ as much as possible."""
     still = np.repeat(ball_frames(1), FRAMES, axis=0)
     grain = NOISE.integers(0, 256, (FRAMES, HEIGHT, WIDTH, 3), dtype=np.uint8)
     hiss = NOISE.normal(0, 0.3, (2, AUDIO_RATE)).astype(np.float32)
@@ -39,7 +39,7 @@ def contents() -> dict[str, RawClip]:
 
 @pytest.fixture(scope="module")
 def renditions() -> dict[str, bytes]:
-    return {name: encode_rendition(clip, SOUNDING) for name, clip in contents().items()}
+    return {name: encode_rendition(clip, WITH_SOUND) for name, clip in contents().items()}
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +47,14 @@ def silent_renditions() -> dict[str, bytes]:
     return {name: encode_rendition(clip, SILENT) for name, clip in contents().items()}
 
 
-def test_every_file_of_a_track_has_the_tracks_bytes(
+def test_every_file_of_a_track_has_the_same_size(
     renditions: dict[str, bytes], silent_renditions: dict[str, bytes]
 ) -> None:
-    assert {len(data) for data in renditions.values()} == {SOUNDING.bytes}
+    assert {len(data) for data in renditions.values()} == {WITH_SOUND.bytes}
     assert {len(data) for data in silent_renditions.values()} == {SILENT.bytes}
 
 
-def test_every_file_of_a_track_has_the_same_boxes_of_the_same_sizes(
+def test_every_file_of_a_track_has_the_same_boxes(
     renditions: dict[str, bytes], silent_renditions: dict[str, bytes]
 ) -> None:
     for files in (renditions, silent_renditions):
@@ -62,20 +62,20 @@ def test_every_file_of_a_track_has_the_same_boxes_of_the_same_sizes(
         assert len(structures) == 1
 
 
-def test_headers_differ_only_in_where_samples_lie(renditions: dict[str, bytes]) -> None:
-    where = {"stsz", "stco"}
+def test_headers_differ_only_in_sample_sizes_and_offsets(renditions: dict[str, bytes]) -> None:
+    sample_tables = {"stsz", "stco"}
     headers = set()
     for data in renditions.values():
-        evened = bytearray(data)
+        masked = bytearray(data)
         for path, offset, size in walk(data):
-            if path[-1] in where:
-                evened[offset : offset + size] = bytes(size)
+            if path[-1] in sample_tables:
+                masked[offset : offset + size] = bytes(size)
             if path == ("mdat",):
-                headers.add(bytes(evened[:offset]))
+                headers.add(bytes(masked[:offset]))
     assert len(headers) == 1
 
 
-def test_no_word_of_what_wrote_the_file(
+def test_no_file_names_the_encoder(
     renditions: dict[str, bytes], silent_renditions: dict[str, bytes]
 ) -> None:
     for data in (*renditions.values(), *silent_renditions.values()):
@@ -83,17 +83,17 @@ def test_no_word_of_what_wrote_the_file(
             assert word not in data.lower()
 
 
-def test_the_headers_come_before_the_media(renditions: dict[str, bytes]) -> None:
+def test_the_headers_precede_the_media_data(renditions: dict[str, bytes]) -> None:
     outer = [path[0] for path, _, _ in walk(renditions["ball"]) if len(path) == 1]
     assert outer.index("moov") < outer.index("mdat")
 
 
-def test_the_same_clip_gives_the_same_bytes(renditions: dict[str, bytes]) -> None:
+def test_encoding_is_deterministic(renditions: dict[str, bytes]) -> None:
     clip = contents()["ball"]
-    assert encode_rendition(clip, SOUNDING) == renditions["ball"]
+    assert encode_rendition(clip, WITH_SOUND) == renditions["ball"]
 
 
-def test_hard_pictures_of_any_width_give_the_same_bytes() -> None:
+def test_encoding_complex_frames_of_any_width_is_deterministic() -> None:
     track = small_track(audio=False, width=160, height=96)
     frames = ball_frames(width=160, height=96).astype(np.int16)
     noisy = frames + NOISE.normal(0, 30, frames.shape).astype(np.int16)
@@ -101,7 +101,7 @@ def test_hard_pictures_of_any_width_give_the_same_bytes() -> None:
     assert len({encode_rendition(clip, track) for _ in range(6)}) == 1
 
 
-def test_streams_are_what_the_track_promises(renditions: dict[str, bytes]) -> None:
+def test_streams_match_the_track(renditions: dict[str, bytes]) -> None:
     for data in renditions.values():
         with av.open(BytesIO(data)) as container:
             video, audio = container.streams.video[0], container.streams.audio[0]
@@ -121,10 +121,10 @@ def test_streams_are_what_the_track_promises(renditions: dict[str, bytes]) -> No
             assert len(list(container.decode(video))) == FRAMES
 
 
-def test_keyframes_follow_the_clock(renditions: dict[str, bytes]) -> None:
+def test_keyframes_are_at_fixed_times(renditions: dict[str, bytes]) -> None:
     longer = small_track(audio=False, frames=60)
     frames = NOISE.integers(0, 256, (60, HEIGHT, WIDTH, 3), dtype=np.uint8)
-    frames[:30] //= 8  # a cut, at which an encoder left alone puts a keyframe
+    frames[:30] //= 8  # a cut, where an encoder would insert a keyframe by default
     data = encode_rendition(ball_clip(frames=frames), longer)
     with av.open(BytesIO(data)) as container:
         keys = [
@@ -139,48 +139,48 @@ def test_a_silent_track_has_no_sound_stream(silent_renditions: dict[str, bytes])
             assert [stream.type for stream in container.streams] == ["video"]
 
 
-def test_every_sound_is_heard_at_one_loudness(renditions: dict[str, bytes]) -> None:
+def test_loudness_is_normalized(renditions: dict[str, bytes]) -> None:
     for name in ("ball", "grain and hiss", "still"):
-        heard = decode(renditions[name]).audio
-        assert heard is not None
-        loudness, peak = measure_loudness(heard)
+        audio = decode(renditions[name]).audio
+        assert audio is not None
+        loudness, peak = measure_loudness(audio)
         assert loudness == pytest.approx(-23, abs=0.3)
         assert peak <= -1
 
 
-def test_hard_hits_stay_under_the_ceiling_and_do_not_get_louder_than_the_rest() -> None:
+def test_transients_stay_below_the_ceiling_without_raising_the_loudness() -> None:
     time = np.arange(AUDIO_RATE) / AUDIO_RATE
     hits = np.sin(2 * np.pi * 900 * time) * np.exp(-((time % 0.25) * 90))
     clip = ball_clip(audio=np.stack([hits, hits]).astype(np.float32))
-    heard = decode(encode_rendition(clip, SOUNDING)).audio
-    assert heard is not None
-    loudness, peak = measure_loudness(heard)
+    audio = decode(encode_rendition(clip, WITH_SOUND)).audio
+    assert audio is not None
+    loudness, peak = measure_loudness(audio)
     assert peak <= -1
     assert -26 < loudness < -22.5
 
 
 def test_silence_stays_silent(renditions: dict[str, bytes]) -> None:
-    heard = decode(renditions["black and silent"]).audio
-    assert heard is not None
-    assert np.abs(heard).max() < 1e-4
+    audio = decode(renditions["black and silent"]).audio
+    assert audio is not None
+    assert np.abs(audio).max() < 1e-4
 
 
-def test_sound_stays_on_its_frame() -> None:
+def test_sound_stays_in_sync_with_its_frame() -> None:
     click = np.zeros((2, AUDIO_RATE), np.float32)
     click[:, 24_000:24_200] = 0.5
-    heard = decode(encode_rendition(ball_clip(audio=click), SOUNDING)).audio
-    assert heard is not None
-    loud = np.flatnonzero(np.abs(heard[0]) > 0.2)
+    audio = decode(encode_rendition(ball_clip(audio=click), WITH_SOUND)).audio
+    assert audio is not None
+    loud = np.flatnonzero(np.abs(audio[0]) > 0.2)
     assert loud[0] == pytest.approx(24_000, abs=48)  # a millisecond
 
 
-def test_colours_survive(renditions: dict[str, bytes]) -> None:
+def test_colours_are_preserved(renditions: dict[str, bytes]) -> None:
     shown = decode(renditions["ball"]).frames.astype(int)
-    given = ball_frames().astype(int)
-    assert np.abs(shown - given)[:, 2, 2].max() <= 4
+    expected = ball_frames().astype(int)
+    assert np.abs(shown - expected)[:, 2, 2].max() <= 4
 
 
-def test_a_clip_above_the_tracks_bytes_is_encoded_at_a_lower_rate_and_says_so() -> None:
+def test_a_clip_that_is_too_large_is_encoded_at_a_lower_rate_and_this_is_recorded() -> None:
     tight = small_track(audio=True, bytes=32_000)
     fitted, _ = fit_to_track(contents()["grain and hiss"], tight)
     rendition = make_rendition(fitted, tight)
@@ -189,15 +189,15 @@ def test_a_clip_above_the_tracks_bytes_is_encoded_at_a_lower_rate_and_says_so() 
     assert len(decode(rendition.data).frames) == FRAMES
 
 
-def test_a_track_that_cannot_hold_a_clip_is_told_so() -> None:
+def test_a_track_with_too_few_bytes_is_rejected() -> None:
     with pytest.raises(ClipError, match="8000 bytes of the track"):
         encode_rendition(ball_clip(), small_track(audio=True, bytes=8_000))
 
 
-def test_a_master_keeps_every_pixel() -> None:
+def test_a_master_is_lossless() -> None:
     clip = contents()["grain and hiss"]
-    kept = decode(encode_master(clip))
-    assert np.array_equal(kept.frames, clip.frames)
-    assert kept.audio is not None
+    decoded = decode(encode_master(clip))
+    assert np.array_equal(decoded.frames, clip.frames)
+    assert decoded.audio is not None
     assert clip.audio is not None
-    assert np.abs(kept.audio - clip.audio.clip(-1, 1)).max() < 1e-5
+    assert np.abs(decoded.audio - clip.audio.clip(-1, 1)).max() < 1e-5

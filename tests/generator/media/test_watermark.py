@@ -1,4 +1,4 @@
-"""A clip that names its maker is not shown."""
+"""A clip that shows its maker's name is rejected."""
 
 import numpy as np
 import pytest
@@ -19,29 +19,31 @@ def request(prompt: str = "a ball") -> ClipRequest:
 
 
 @pytest.mark.parametrize(
-    ("read", "prompt", "told"),
+    ("words", "prompt", "expected"),
     [
         ({"veo"}, "a ball", {"veo"}),
         ({"made", "by", "google"}, "a ball", {"google"}),
-        ({"video", "labs"}, "a ball", set()),  # of many makers' names
+        ({"video", "labs"}, "a ball", set()),  # common in makers' names
         ({"3"}, "a ball", set()),
-        ({"google"}, "a shop sign that says Google", set()),  # asked for
+        ({"google"}, "a shop sign that says Google", set()),  # part of the prompt
         ({"googled"}, "a ball", set()),
     ],
 )
-def test_only_words_that_tell_the_maker_count(read: set[str], prompt: str, told: set[str]) -> None:
-    assert identifying_words(read, ENTRANT, prompt) == told
+def test_only_words_that_identify_the_maker_count(
+    words: set[str], prompt: str, expected: set[str]
+) -> None:
+    assert identifying_words(words, ENTRANT, prompt) == expected
 
 
 @pytest.mark.skipif(not ocr_available(), reason="needs Tesseract")
-def test_a_watermark_is_found_and_a_plain_clip_passes() -> None:
+def test_a_watermark_is_detected_and_a_clean_clip_passes() -> None:
     frames = ball_frames(6, width=320, height=180)
     check_watermark(frames, request())
-    picture = Image.fromarray(frames[-1])
+    frame = Image.fromarray(frames[-1])
     font = ImageFont.load_default(22)
-    ImageDraw.Draw(picture).text((180, 150), "Google Veo", fill="white", font=font)
+    ImageDraw.Draw(frame).text((180, 150), "Google Veo", fill="white", font=font)
     marked = frames.copy()
-    marked[-1] = np.asarray(picture)
+    marked[-1] = np.asarray(frame)
     with pytest.raises(ClipError, match="google, veo"):
         check_watermark(marked, request())
     check_watermark(marked, request("a sign that says Google Veo"))

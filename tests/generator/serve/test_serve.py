@@ -1,4 +1,4 @@
-"""Entrants as an OpenAI Videos API: the official client against a real server."""
+"""The OpenAI Videos API of a running server, used through the official client."""
 
 import base64
 import signal
@@ -24,15 +24,15 @@ pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning"
 SMALL = {"size": "64x48", "seconds": "0.5"}
 
 
-def picture(form: str = "PNG") -> bytes:
+def image_file(image_format: str = "PNG") -> bytes:
     buffer = BytesIO()
-    Image.new("RGB", (80, 60), (200, 40, 40)).save(buffer, form)
+    Image.new("RGB", (80, 60), (200, 40, 40)).save(buffer, image_format)
     return buffer.getvalue()
 
 
 def make(served: Served, prompt: str = "a red ball bounces", **changes: object) -> Video:
-    asked = SMALL | {"model": "tiny-foal"} | changes
-    video = served.client.videos.create_and_poll(prompt=prompt, poll_interval_ms=100, **asked)  # type: ignore[arg-type]
+    params = SMALL | {"model": "tiny-foal"} | changes
+    video = served.client.videos.create_and_poll(prompt=prompt, poll_interval_ms=100, **params)  # type: ignore[arg-type]
     assert video.status == "completed", video
     return video  # type: ignore[return-value]
 
@@ -42,16 +42,16 @@ def made(served: Served) -> Video:
     return make(served, extra_body={"seed": 7})
 
 
-def refused(served: Served, **asked: object) -> openai.APIStatusError:
+def rejected(served: Served, **params: object) -> openai.APIStatusError:
     with pytest.raises(openai.APIStatusError) as caught:
-        served.client.videos.create(**({"prompt": "a ball", "model": "tiny-foal"} | asked))  # type: ignore[arg-type]
+        served.client.videos.create(**({"prompt": "a ball", "model": "tiny-foal"} | params))  # type: ignore[arg-type]
     assert 400 <= caught.value.status_code < 500
     assert isinstance(caught.value.body, dict)
     assert {"message", "type", "param", "code"} <= set(caught.value.body)
     return caught.value
 
 
-def test_a_video_is_ordered_awaited_and_downloaded(served: Served, made: Video) -> None:
+def test_a_video_is_created_polled_and_downloaded(served: Served, made: Video) -> None:
     assert (made.size, made.seconds, made.model) == ("64x48", "0.5", "tiny-foal")
     assert made.progress == 100
     assert made.expires_at is not None
@@ -59,10 +59,12 @@ def test_a_video_is_ordered_awaited_and_downloaded(served: Served, made: Video) 
     assert made.expires_at > made.completed_at
     clip = decode(served.client.videos.download_content(made.id).read())
     assert clip.frames.shape == (12, 48, 64, 3)
-    assert clip.audio is not None  # it competes in a track with sound
+    assert clip.audio is not None  # it has a track with sound
 
 
-def test_a_seed_decides_the_video_and_without_one_it_is_drawn(served: Served, made: Video) -> None:
+def test_the_seed_determines_the_video_and_is_random_by_default(
+    served: Served, made: Video
+) -> None:
     again = make(served, model="Tiny Foal", extra_body={"seed": 7})
     other = make(served)
     files = [served.client.videos.download_content(v.id).read() for v in (made, again, other)]
@@ -71,39 +73,41 @@ def test_a_seed_decides_the_video_and_without_one_it_is_drawn(served: Served, ma
     assert again.seed == 7
 
 
-def test_size_and_length_have_defaults_and_sound_can_be_left_out(served: Served) -> None:
-    asked = served.client.videos.create(
+def test_size_and_length_have_defaults_and_sound_can_be_omitted(served: Served) -> None:
+    created = served.client.videos.create(
         prompt="a ball", model="tiny-foal", extra_body={"audio": False, "fps": 12}
     )
-    assert (asked.size, asked.seconds, asked.status) == ("256x256", "3", "queued")
-    done = served.client.videos.poll(asked.id, poll_interval_ms=100)
-    told = probe(served.client.videos.download_content(done.id).read())
-    assert (told.width, told.frames, told.fps, told.audio_codec) == (256, 36, 12, None)
+    assert (created.size, created.seconds, created.status) == ("256x256", "3", "queued")
+    done = served.client.videos.poll(created.id, poll_interval_ms=100)
+    info = probe(served.client.videos.download_content(done.id).read())
+    assert (info.width, info.frames, info.fps, info.audio_codec) == (256, 36, 12, None)
 
 
-def test_still_pictures_of_a_video(served: Served, made: Video) -> None:
+def test_thumbnail_and_sprite_sheet(served: Served, made: Video) -> None:
     expected = {"thumbnail": ("WEBP", (64, 48)), "spritesheet": ("JPEG", (256, 144))}
-    for variant, told in expected.items():
+    for variant, properties in expected.items():
         data = served.client.videos.download_content(made.id, variant=variant).read()  # type: ignore[arg-type]
         with Image.open(BytesIO(data)) as image:
-            assert (image.format, image.size) == told
+            assert (image.format, image.size) == properties
 
 
-@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
-def test_an_uploaded_image_begins_the_video(served: Served, form: str) -> None:
-    video = make(served, input_reference=(f"first.{form.lower()}", picture(form)))
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP"])
+def test_an_uploaded_image_is_accepted(served: Served, image_format: str) -> None:
+    video = make(
+        served, input_reference=(f"first.{image_format.lower()}", image_file(image_format))
+    )
     assert probe(served.client.videos.download_content(video.id).read()).frames == 12
 
 
-def test_json_is_taken_as_well_with_its_image_in_it(served: Served) -> None:
-    url = f"data:image/png;base64,{base64.b64encode(picture()).decode()}"
+def test_json_with_a_data_url_is_accepted(served: Served) -> None:
+    url = f"data:image/png;base64,{base64.b64encode(image_file()).decode()}"
     body = SMALL | {"model": "tiny-foal", "prompt": "a ball", "input_reference": {"image_url": url}}
     video = served.client.post("/videos", body=body, cast_to=openai.types.Video)
     assert served.client.videos.poll(video.id, poll_interval_ms=100).status == "completed"
 
 
 @pytest.mark.parametrize(
-    ("asked", "param"),
+    ("params", "param"),
     [
         ({"model": "sora-9"}, "model"),
         ({"model": openai.omit}, "model"),
@@ -116,51 +120,51 @@ def test_json_is_taken_as_well_with_its_image_in_it(served: Served) -> None:
         ({"seconds": "-1"}, "seconds"),
         ({"seconds": "21"}, "seconds"),
         ({"seconds": "1e400"}, "seconds"),
-        ({"seconds": "1e30000000"}, "seconds"),  # a number that takes minutes to write out
+        ({"seconds": "1e30000000"}, "seconds"),  # a number that takes minutes to format
         ({"extra_body": {"fps": "1e30000000"}}, "fps"),
         ({"extra_body": {"seed": -1}}, "seed"),
         ({"extra_body": {"colour": "red"}}, "colour"),
-        ({"input_reference": b"no picture"}, "input_reference"),
-        ({"input_reference": picture()[:90]}, "input_reference"),
-        ({"input_reference": picture(), "model": "slow-foal"}, "input_reference"),
+        ({"input_reference": b"not an image"}, "input_reference"),
+        ({"input_reference": image_file()[:90]}, "input_reference"),
+        ({"input_reference": image_file(), "model": "slow-foal"}, "input_reference"),
         ({"extra_body": {"input_reference": "http://127.0.0.1/"}}, "input_reference"),
     ],
 )
-def test_what_cannot_be_made_is_refused_by_name(
-    served: Served, asked: dict[str, object], param: str
+def test_an_invalid_parameter_is_named(
+    served: Served, params: dict[str, object], param: str
 ) -> None:
-    error = refused(served, **asked)
+    error = rejected(served, **params)
     assert error.param == param
     assert param in error.message
     assert error.message.count("\n") == 0
 
 
-def test_a_form_of_an_unknown_charset_is_refused(served: Served) -> None:
+def test_a_form_with_an_unknown_charset_is_rejected(served: Served) -> None:
     kind = "multipart/form-data; boundary=x; charset=undefined"
     body = b'--x\r\nContent-Disposition: form-data; name="prompt"\r\n\r\na\r\n--x--\r\n'
     headers = {"content-type": kind, "authorization": f"Bearer {KEY}"}
-    answer = httpx.post(f"{served.base_url}/videos", content=body, headers=headers)
-    assert answer.status_code == 400
-    assert "charset" in answer.json()["error"]["message"]
+    response = httpx.post(f"{served.base_url}/videos", content=body, headers=headers)
+    assert response.status_code == 400
+    assert "charset" in response.json()["error"]["message"]
 
 
-def test_an_upload_that_is_too_large_is_refused(served: Served) -> None:
-    error = refused(served, input_reference=bytes(2**20 + 1))
+def test_an_upload_that_is_too_large_is_rejected(served: Served) -> None:
+    error = rejected(served, input_reference=bytes(2**20 + 1))
     assert (error.status_code, error.param) == (413, "input_reference")
 
 
 def test_an_unknown_id_is_404(served: Served) -> None:
     videos = served.client.videos
-    for ask in (videos.retrieve, videos.delete, videos.download_content):
-        with pytest.raises(openai.NotFoundError, match="no video 'video_0'"):
-            ask("video_0")
+    for method in (videos.retrieve, videos.delete, videos.download_content):
+        with pytest.raises(openai.NotFoundError, match="'video_0' does not exist"):
+            method("video_0")
     with pytest.raises(openai.NotFoundError):
         videos.list(after="video_0")
 
 
-def test_what_else_the_client_has_is_refused_clearly(served: Served, made: Video) -> None:
+def test_unsupported_methods_are_rejected(served: Served, made: Video) -> None:
     videos = served.client.videos
-    for ask in (
+    for method in (
         lambda: videos.remix(made.id, prompt="x"),
         lambda: videos.edit(prompt="x", video=b"x"),
         lambda: videos.extend(prompt="x", seconds="4", video=b"x"),
@@ -168,10 +172,10 @@ def test_what_else_the_client_has_is_refused_clearly(served: Served, made: Video
         lambda: videos.get_character("x"),
     ):
         with pytest.raises(openai.BadRequestError, match="not supported"):
-            ask()
+            method()
 
 
-def test_videos_are_listed_in_pages(served: Served, made: Video) -> None:
+def test_videos_are_paginated(served: Served, made: Video) -> None:
     make(served)
     newest = [video.id for video in served.client.videos.list(limit=1)]
     oldest = [video.id for video in served.client.videos.list(limit=2, order="asc")]
@@ -183,24 +187,39 @@ def test_videos_are_listed_in_pages(served: Served, made: Video) -> None:
         served.client.videos.list(limit=0)
 
 
-def test_a_file_that_is_gone_is_404(tmp_path: Path) -> None:
+def test_a_missing_file_is_404(tmp_path: Path) -> None:
     store = VideoStore(tmp_path, keep=9, keep_s=9)
     service = VideoService(None, store, None)  # type: ignore[arg-type]
-    terms = {"model": "m", "created_at": 0, "prompt": "p", "seconds": "1", "size": "2x2", "seed": 0}
-    store.put(Video(id="video_1", status="completed", completed_at=store.now(), **terms))
-    with pytest.raises(NotFound, match="is gone"):
+    fields = {
+        "model": "m",
+        "created_at": 0,
+        "prompt": "p",
+        "seconds": "1",
+        "size": "2x2",
+        "seed": 0,
+    }
+    store.put(Video(id="video_1", status="completed", completed_at=store.now(), **fields))
+    with pytest.raises(NotFound, match="is missing"):
         service.file("video_1")
 
 
-def test_a_video_that_cannot_be_noted_is_none(tmp_path: Path) -> None:
-    store = VideoStore(tmp_path / "gone", keep=9, keep_s=9)
-    terms = {"model": "m", "created_at": 0, "prompt": "p", "seconds": "1", "size": "2x2", "seed": 0}
-    with pytest.raises(OSError, match="gone"):
-        store.put(Video(id="video_1", **terms))
+def test_a_video_whose_record_cannot_be_written_is_not_added(tmp_path: Path) -> None:
+    (tmp_path / "occupied").write_text("a file where the folder should be", encoding="utf-8")
+    store = VideoStore(tmp_path / "occupied", keep=9, keep_s=9)
+    fields = {
+        "model": "m",
+        "created_at": 0,
+        "prompt": "p",
+        "seconds": "1",
+        "size": "2x2",
+        "seed": 0,
+    }
+    with pytest.raises(OSError, match="occupied"):
+        store.put(Video(id="video_1", **fields))
     assert store.all() == []
 
 
-def test_a_deleted_video_is_gone(served: Served) -> None:
+def test_a_deleted_video_is_404(served: Served) -> None:
     video = make(served)
     assert served.client.videos.delete(video.id).deleted
     with pytest.raises(openai.NotFoundError):
@@ -217,27 +236,27 @@ def test_models_are_the_entrants(served: Served) -> None:
         served.client.models.retrieve("sora-9")
 
 
-def test_without_the_key_only_health_is_told(served: Served) -> None:
-    stranger = served.client.with_options(api_key="wrong")
+def test_only_the_health_check_works_without_the_key(served: Served) -> None:
+    client = served.client.with_options(api_key="wrong")
     with pytest.raises(openai.AuthenticationError):
-        stranger.videos.list()
+        client.videos.list()
     with pytest.raises(openai.AuthenticationError):
-        stranger.videos.create(prompt="a ball")
+        client.videos.create(prompt="a ball")
     health = served.client.with_options(base_url=served.base_url.removesuffix("/v1"))
     assert health.get("/healthz", cast_to=object) == {"status": "ok"}
 
 
-def slow(served: Served) -> str:
-    """The id of a video that is being made and will not be done for long."""
+def start_slow_video(served: Served) -> str:
+    """Start a video that takes a minute, and return its id."""
     video = served.client.videos.create(prompt="slow", model="slow-foal", **SMALL)  # type: ignore[arg-type]
     wait_for(lambda: served.client.videos.retrieve(video.id).progress > 0)
     return video.id
 
 
-def test_a_killed_worker_fails_one_video_and_the_server_goes_on(served: Served) -> None:
-    video = slow(served)
-    told = served.client.videos.retrieve(video)
-    assert (told.status, told.progress) == ("in_progress", 45)  # one of two steps
+def test_a_killed_worker_fails_only_its_video(served: Served) -> None:
+    video = start_slow_video(served)
+    running = served.client.videos.retrieve(video)
+    assert (running.status, running.progress) == ("in_progress", 45)  # one of two steps
     served.worker().kill()
     failed = served.client.videos.poll(video, poll_interval_ms=50)
     assert failed.status == "failed"
@@ -248,13 +267,15 @@ def test_a_killed_worker_fails_one_video_and_the_server_goes_on(served: Served) 
     make(served)
 
 
-def test_a_full_queue_says_when_to_come_again_and_cancelling_makes_room(served: Served) -> None:
-    running = slow(served)
+def test_a_full_queue_sends_retry_after_and_accepts_videos_after_a_cancellation(
+    served: Served,
+) -> None:
+    running = start_slow_video(served)
     waiting = [
         served.client.videos.create(prompt="a ball", model="tiny-foal", **SMALL).id  # type: ignore[arg-type]
         for _ in range(2)
     ]
-    error = refused(served, **SMALL)
+    error = rejected(served, **SMALL)
     assert error.status_code == 429
     assert int(error.response.headers["retry-after"]) >= 1
     with pytest.raises(openai.BadRequestError, match="queued"):
@@ -264,12 +285,14 @@ def test_a_full_queue_says_when_to_come_again_and_cancelling_makes_room(served: 
     served.client.videos.delete(running)
     assert served.client.videos.poll(waiting[0], poll_interval_ms=50).status == "completed"
     assert not worker.is_running()
-    for gone in (waiting[1], running):
+    for deleted in (waiting[1], running):
         with pytest.raises(openai.NotFoundError):
-            served.client.videos.retrieve(gone)
+            served.client.videos.retrieve(deleted)
 
 
-def test_ctrl_c_stops_the_server_its_work_and_its_folder(tiny_foal: Path, tmp_path: Path) -> None:
+def test_ctrl_c_stops_the_server_and_its_worker_and_deletes_its_folder(
+    tiny_foal: Path, tmp_path: Path
+) -> None:
     (tmp_path / "temporary").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(tmp_path / "temporary"))
@@ -286,17 +309,17 @@ def test_ctrl_c_stops_the_server_its_work_and_its_folder(tiny_foal: Path, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("arguments", "message"),
     [
         (["none.toml"], "no entrant file none.toml"),
         (["SPEC", "SPEC"], "Two entrants are called tiny-foal"),
         (["SPEC", "--api-key-env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"),
     ],
 )
-def test_what_cannot_be_served_is_one_line(tiny_foal: Path, words: list[str], message: str) -> None:
-    given = [str(tiny_foal) if word == "SPEC" else word for word in words]
+def test_a_startup_error_is_one_line(tiny_foal: Path, arguments: list[str], message: str) -> None:
+    command = [str(tiny_foal) if word == "SPEC" else word for word in arguments]
     done = subprocess.run(
-        [sys.executable, "-m", "generator", "serve", *given],
+        [sys.executable, "-m", "generator", "serve", *command],
         capture_output=True,
         text=True,
         timeout=60,
@@ -308,11 +331,11 @@ def test_what_cannot_be_served_is_one_line(tiny_foal: Path, words: list[str], me
 
 
 def record(name: str, **changes: object) -> Video:
-    told = {"id": f"video_{name}", "model": "m", "created_at": 0, "prompt": "p"}
-    return Video.model_validate(told | {"seconds": "1", "size": "64x48", "seed": 0} | changes)
+    fields = {"id": f"video_{name}", "model": "m", "created_at": 0, "prompt": "p"}
+    return Video.model_validate(fields | {"seconds": "1", "size": "64x48", "seed": 0} | changes)
 
 
-def test_the_oldest_results_make_room_and_all_expire(tmp_path: Path) -> None:
+def test_old_videos_are_deleted_and_all_expire(tmp_path: Path) -> None:
     now = [0.0]
     store = VideoStore(tmp_path, keep=2, keep_s=100, clock=lambda: now[0])
     for second, name in enumerate("abc"):
@@ -328,7 +351,7 @@ def test_the_oldest_results_make_room_and_all_expire(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_keeps_its_videos_over_a_restart(tmp_path: Path) -> None:
+def test_videos_survive_a_restart(tmp_path: Path) -> None:
     first = VideoStore(tmp_path, keep=9, keep_s=100)
     for name in ("done", "failed", "waiting"):
         first.put(record(name))
