@@ -3,10 +3,7 @@
 import base64
 from dataclasses import dataclass
 from html import escape
-from io import BytesIO
 
-import av
-from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -14,6 +11,8 @@ from arena.errors import ArenaError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.text import pluralize
+from generator.errors import ClipError
+from generator.media.previews import thumbnails
 
 THUMBNAILS = 3  # of a clip: its first picture, its middle, its last
 THUMBNAIL_WIDTH = 192
@@ -79,24 +78,12 @@ def _pictures(failure: Failure, store: MediaStore) -> str:
     if failure.master_path is None:
         return ""
     try:
-        jpegs = _thumbnails(store.read(failure.master_path))
-    except (ArenaError, av.FFmpegError):
+        jpegs = thumbnails(
+            store.read(failure.master_path), count=THUMBNAILS, max_side=THUMBNAIL_WIDTH
+        )
+    except (ArenaError, ClipError):
         return "not readable"
     return "".join(
         f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
         for jpeg in jpegs
     )
-
-
-def _thumbnails(master: bytes) -> list[bytes]:
-    """Pictures of a clip as JPEG, evenly over its length."""
-    with av.open(BytesIO(master), mode="r") as container:
-        frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    jpegs = []
-    for place in range(THUMBNAILS):
-        image = Image.fromarray(frames[place * (len(frames) - 1) // (THUMBNAILS - 1)])
-        image.thumbnail((THUMBNAIL_WIDTH, THUMBNAIL_WIDTH))
-        buffer = BytesIO()
-        image.save(buffer, "JPEG", quality=80)
-        jpegs.append(buffer.getvalue())
-    return jpegs

@@ -12,7 +12,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from generator.errors import ClipError
-from generator.serve import previews
+from generator.media import previews
 from generator.serve.errors import (
     ApiError,
     BadRequest,
@@ -71,9 +71,9 @@ def make_app(
         try:
             match params.variant:
                 case "thumbnail":
-                    return Response(previews.thumbnail(file), media_type="image/webp")
+                    return Response(previews.first_frame(file), media_type="image/webp")
                 case "spritesheet":
-                    return Response(previews.spritesheet(file), media_type="image/jpeg")
+                    return Response(previews.sprite_sheet(file), media_type="image/jpeg")
         except ClipError as error:  # deleted in the meantime, or damaged
             raise NotFound(str(error), param="video_id", code="video_not_found") from error
         return FileResponse(file, media_type="video/mp4", filename=file.name)
