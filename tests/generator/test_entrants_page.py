@@ -45,7 +45,9 @@ def test_example_specs_are_valid(text: str, tmp_path: Path) -> None:
     assert read_entrant(tmp_path / "entrant.toml").backend.options
 
 
-def test_the_example_backend_generates_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_example_backend_generates_clips(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (code,) = (text for text in blocks("python") if "class Stripes" in text)
     (tmp_path / "stripes.py").write_text(code, encoding="utf-8")
     (project,) = (text for text in blocks("toml") if "[project]" in text)

@@ -292,7 +292,7 @@ def test_the_rate_limit_is_shared_between_limiters(
     ("options", "call", "message"),
     [
         ({"base_url": "ftp://example.com"}, {}, r"backend\.base_url is wrong"),
-        ({"base_url": "https://me:secret@example.com/v1"}, {}, "no user, password"),
+        ({"base_url": "https://me:secret@example.com/v1"}, {}, "not contain a user, password"),
         ({"model": ""}, {}, r"backend\.model is wrong"),
         ({"api_key_env": "NOT_SET_ANYWHERE"}, {}, "NOT_SET_ANYWHERE is not set"),
         ({"api_key_env": "sk-proj-abcdef0123456789"}, {}, "api_key_env looks like an API key"),
