@@ -1,5 +1,8 @@
-"""The codec under the import path that `model_index.json` of saved pipelines names."""
+"""The import path of the codec in `model_index.json` of pipelines saved by earlier releases.
 
-from generator.foal.model.codec import FoalCodec
+Such pipelines are refused with a sentence that names the converter, `generator.foal.convert`.
+"""
 
-__all__ = ["FoalCodec"]
+from generator.foal.model import FoalCodec, ModelMixin
+
+__all__ = ["FoalCodec", "ModelMixin"]

@@ -1,4 +1,4 @@
-"""What a Foal pipeline returns."""
+"""The output of the Foal pipeline."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,11 @@ from PIL import Image
 
 @dataclass
 class FoalPipelineOutput(BaseOutput):
-    """Clips with their sound.
+    """Clips with sound.
 
     Attributes:
-        frames: (B, F, H, W, 3) float32 in [0, 1], or "pt" (B, F, 3, H, W), or lists of pictures.
+        frames: (B, F, H, W, 3) float32 in [0, 1]; with output type "pt" (B, F, 3, H, W), with "pil"
+            lists of images, with "latent" the latents (B, latent_size).
         audio: (B, 2, samples) float32 in [-1, 1] at `FoalPipeline.audio_sample_rate`.
         unknown_words: for each clip the words of its prompt that the model does not know.
     """

@@ -15,7 +15,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from generator.foal.model.blocks import Attend, attend_fused
+from generator.foal.model.blocks import AttentionFn, fused_attention
 from generator.fullsize.config import Transformer
 from generator.fullsize.layout import Layout
 
@@ -76,14 +76,14 @@ def attend_locally(
     standing = gaps(layout.frames, reach)
     laid_key, laid_value = (_lay_out(part, layout, standing) for part in (key, value))
     text, video, sound = torch.split(query, list(layout.lengths), dim=2)
-    of_globals = attend_fused(torch.cat([text, sound], dim=2), key, value)
+    of_globals = fused_attention(torch.cat([text, sound], dim=2), key, value)
     mixed = [of_globals[:, :, : layout.text]]
     each_frame = torch.split(video, [frame] * layout.frames, dim=2)
     for asked, window in zip(each_frame, windows(layout.frames, reach), strict=True):
         # As many copies stand before the piece as gaps come before its own.
         start = window.first * frame + window.gap * outer
         seen = slice(start, start + (window.last - window.first) * frame + outer)
-        mixed.append(attend_fused(asked, laid_key[:, :, seen], laid_value[:, :, seen]))
+        mixed.append(fused_attention(asked, laid_key[:, :, seen], laid_value[:, :, seen]))
     mixed.append(of_globals[:, :, layout.text :])
     # Joined token by token, as the next matrix wants them: joined by heads they are copied again.
     return torch.cat([part.transpose(1, 2) for part in mixed], dim=1).transpose(1, 2)
@@ -99,7 +99,7 @@ def _lay_out(x: Tensor, layout: Layout, standing: Sequence[int]) -> Tensor:
     return torch.cat([*parts, video[:, :, standing[-1] * layout.per_frame :]], dim=2)
 
 
-def plan(transformer: Transformer, layout: Layout, reach: int) -> tuple[Attend, ...]:
+def plan(transformer: Transformer, layout: Layout, reach: int) -> tuple[AttentionFn, ...]:
     """The attention of every layer; the same object for the same kind, for the compiler's sake."""
     everywhere = partial(_attend, layout=layout, reach=0)
     nearby = partial(_attend, layout=layout, reach=reach)
@@ -117,7 +117,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, *, layout: Layout, reach:
         mixed: Tensor = _attend_opaquely(*parts, list(astuple(layout)), reach)
         return mixed.transpose(1, 2)
     if not reach:
-        return attend_fused(query, key, value)
+        return fused_attention(query, key, value)
     return attend_locally(query, key, value, layout=layout, reach=reach)
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from generator.errors import SpecError
-from generator.foal.model.blocks import StreamShape
+from generator.foal.model.blocks import StreamConfig
 
 VAE_TIME, VAE_SPACE = 4, 16  # frames and pixels a latent of Wan2.2's autoencoder stands for
 PATCH = 2  # latents a token's side
@@ -24,17 +24,17 @@ class Transformer(_Part):
     """Sizes of the stream and of what comes in.
 
     Attributes:
-        outer: layers at either end with weights by modality.
+        modality_layers: layers at either end with weights by modality.
         global_layers: the layers that attend to everything where a size asks for local attention.
     """
 
-    width: int = Field(ge=1)
+    dim: int = Field(ge=1)
     layers: int = Field(ge=1)
     heads: int = Field(ge=1)
     kv_heads: int = Field(ge=1)
-    head_size: int = Field(ge=6)
-    hidden: int = Field(ge=1)
-    outer: int = Field(ge=0)
+    head_dim: int = Field(ge=6)
+    mlp_dim: int = Field(ge=1)
+    modality_layers: int = Field(ge=0)
     global_layers: tuple[int, ...]
     text_channels: int = Field(ge=1)
     latent_channels: int = Field(ge=1)
@@ -52,20 +52,20 @@ class Transformer(_Part):
         """Channels of a video token: a patch of latents."""
         return self.latent_channels * PATCH * PATCH
 
-    def shape(self, *, padded: bool = False) -> StreamShape:
+    def shape(self, *, padded: bool = False) -> StreamConfig:
         """The stream's sizes; `padded` has its hidden width rounded up for matrix kernels.
 
         A row of 13,652 numbers starts at no multiple of 16 bytes, which the fast kernels ask for.
         """
-        hidden = -(-self.hidden // ALIGNMENT) * ALIGNMENT if padded else self.hidden
-        return StreamShape(
-            self.width,
+        hidden = -(-self.mlp_dim // ALIGNMENT) * ALIGNMENT if padded else self.mlp_dim
+        return StreamConfig(
+            self.dim,
             self.layers,
             self.heads,
             self.kv_heads,
-            self.head_size,
+            self.head_dim,
             hidden,
-            self.outer,
+            self.modality_layers,
         )
 
 
@@ -99,7 +99,8 @@ class Size(_Part):
     Attributes:
         steps: of the refinement.
         renoise: share of noise in the enlarged latents that the refinement starts from.
-        reach: latent frames to either side that a local layer sees; 0: every layer is global.
+        window_radius: latent frames to either side that a local layer sees; with 0 all layers are
+            global.
         chunk: latent frames that are decoded at once.
     """
 
@@ -107,7 +108,7 @@ class Size(_Part):
     height: int = Field(ge=32, multiple_of=VAE_SPACE * PATCH)
     steps: int = Field(ge=0)
     renoise: float = Field(default=0.7, gt=0, le=1)
-    reach: int = Field(default=0, ge=0)
+    window_radius: int = Field(default=0, ge=0)
     chunk: int = Field(default=1, ge=1)
 
     @property

@@ -7,7 +7,7 @@ products is off by much less. How much it is for the whole model is measured whe
 import torch
 from torch import Tensor, nn
 
-from generator.foal.model.blocks import Block, ByModality
+from generator.foal.model.blocks import Block, ModalityLinear
 from generator.fullsize.config import Scaling
 
 FLOAT8 = torch.float8_e4m3fn
@@ -56,12 +56,12 @@ class Float8Linear(nn.Module):
 
 def to_float8(block: Block, scaling: Scaling) -> None:
     """Replace a block's large maps; the gate's 40 columns are no work and stay as they are."""
-    attention = block.attention
-    for group in (attention.qkv, attention.out, block.rise, block.fall):
+    attn = block.attn
+    for group in (attn.qkv_proj, attn.out_proj, block.up_gate_proj, block.down_proj):
         _replace(group, scaling)
 
 
-def _replace(group: ByModality, scaling: Scaling) -> None:
-    for index, linear in enumerate(group.maps):
+def _replace(group: ModalityLinear, scaling: Scaling) -> None:
+    for index, linear in enumerate(group.linears):
         if isinstance(linear, nn.Linear):
-            group.maps[index] = Float8Linear(linear, scaling)
+            group.linears[index] = Float8Linear(linear, scaling)

@@ -44,9 +44,9 @@ class Work:
 def count_step(transformer: Transformer, layout: Layout, reach: int) -> Work:
     """The arithmetic of one prediction at a layout."""
     text, video, sound = layout.lengths
-    width, inner = transformer.width, transformer.heads * transformer.head_size
-    kept = transformer.kv_heads * transformer.head_size
-    each = width * (inner + 2 * kept) + inner * width + 3 * width * transformer.hidden
+    width, inner = transformer.dim, transformer.heads * transformer.head_dim
+    kept = transformer.kv_heads * transformer.head_dim
+    each = width * (inner + 2 * kept) + inner * width + 3 * width * transformer.mlp_dim
     gates = width * transformer.heads
     video_channels, sound_channels = transformer.video_channels, transformer.sound_channels
     ends = (

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from generator.foal.model.blocks import Attend, Rotary
+from generator.foal.model.blocks import AttentionFn, Rotary
+from generator.foal.model.noise_schedule import shifted_sigmas
 from generator.fullsize.attention import plan
 from generator.fullsize.config import PATCH, FullConfig
 from generator.fullsize.layout import Layout, rotary, to_latents, to_tokens
@@ -27,8 +28,8 @@ class Stage:
     layout: Layout
     reach: int
     levels: tuple[float, ...]  # shares of noise, from the first step's to zero
-    turns: Rotary
-    attends: Sequence[Attend]
+    rotary_angles: Rotary
+    attends: Sequence[AttentionFn]
 
     @property
     def steps(self) -> int:
@@ -40,7 +41,7 @@ class Stage:
         return cls._at(
             config,
             config.base.size,
-            noise_levels(config.base.steps, config.base.shift),
+            shifted_sigmas(config.base.steps, config.base.shift),
             device,
             dtype,
         )
@@ -68,8 +69,14 @@ class Stage:
         size = config.sizes[name]
         layout = Layout.of(config, size)
         transformer = config.transformer
-        turns = rotary(layout, transformer.head_size, device, dtype)
-        return cls(layout, size.reach, levels, turns, plan(transformer, layout, size.reach))
+        rotary_angles = rotary(layout, transformer.head_dim, device, dtype)
+        return cls(
+            layout,
+            size.window_radius,
+            levels,
+            rotary_angles,
+            plan(transformer, layout, size.window_radius),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +87,7 @@ class Latents:
     sound: Tensor
 
 
-def noise_levels(steps: int, shift: float) -> tuple[float, ...]:
-    """Shares of noise from 1 to 0; a shift above 1 spends more steps where there is much noise."""
-    even = (1 - step / steps for step in range(steps + 1))
-    return tuple(shift * level / (1 + (shift - 1) * level) for level in even)
-
-
-def draw_noise(stage: Stage, model: FullModel, generator: torch.Generator) -> Latents:
+def sample_noise(stage: Stage, model: FullModel, generator: torch.Generator) -> Latents:
     """Pure noise of a stage's size, on the generator's device."""
     _, video, sound = stage.layout.lengths
     sizes = ((1, video, model.video_out.out_features), (1, sound, model.sound_out.out_features))
@@ -106,7 +107,7 @@ def denoise(
     video, sound = latents.video, latents.sound
     for level, following in pairwise(stage.levels):
         to_video, to_sound = model(
-            text, video.to(text.dtype), sound.to(text.dtype), stage.turns, stage.attends
+            text, video.to(text.dtype), sound.to(text.dtype), stage.rotary_angles, stage.attends
         )
         video = video + (following - level) * to_video
         if sound_too:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from generator.backends.meter import Meter
-from generator.foal.model.blocks import Block, attend_fused
+from generator.foal.model.blocks import Block, fused_attention
 from generator.fullsize.config import FullConfig
 from generator.fullsize.layout import Layout
 from generator.fullsize.model import FullModel
@@ -44,7 +44,7 @@ def quickest_kernel(
     tokens = max(Layout.of(config, config.sizes[name]).tokens for name in sizes)
     transformer = config.transformer
     query, key, value = (
-        torch.randn(1, tokens, heads, transformer.head_size, device=device, dtype=dtype)
+        torch.randn(1, tokens, heads, transformer.head_dim, device=device, dtype=dtype)
         for heads in (transformer.heads, transformer.kv_heads, transformer.kv_heads)
     )
     times: dict[SDPBackend, float] = {}
@@ -60,12 +60,12 @@ def quickest_kernel(
 def _time_attention(query: Tensor, key: Tensor, value: Tensor) -> float:
     """Seconds of the quickest of a few trials, after one that is not counted."""
     parts = [part.transpose(1, 2) for part in (query, key, value)]
-    attend_fused(*parts)
+    fused_attention(*parts)
     torch.cuda.synchronize()
     times = []
     for _ in range(TRIALS):
         with Meter(on_gpu=True) as meter:
-            attend_fused(*parts)
+            fused_attention(*parts)
         times.append(meter.seconds)
     return min(times)
 

@@ -63,12 +63,12 @@ def places(layout: Layout, device: torch.device) -> Tensor:
     return torch.cat([text, video, sound])
 
 
-def rotary(layout: Layout, head_size: int, device: torch.device, dtype: torch.dtype) -> Rotary:
+def rotary(layout: Layout, head_dim: int, device: torch.device, dtype: torch.dtype) -> Rotary:
     """Cosines and sines, (T, pairs) each: an eighth of the head's numbers are pairs of each axis.
 
     The last quarter of every head is left unturned, as in the published design.
     """
-    bands = max(1, head_size // 8)
+    bands = max(1, head_dim // 8)
     frequencies = BASE ** -(torch.arange(bands, device=device) / bands)
     angles = (places(layout, device)[..., None] * frequencies).flatten(1)
     return angles.cos().to(dtype), angles.sin().to(dtype)

@@ -38,7 +38,7 @@ def _stream_bytes(config: FullConfig, name: str) -> int:
     transformer = config.transformer
     shape = transformer.shape(padded=True)
     heads = 3 * shape.heads + 6 * shape.kv_heads  # as projected, as turned, as mixed or laid out
-    numbers = STREAMS * shape.width + heads * shape.head_size + 4 * shape.hidden
+    numbers = STREAMS * shape.dim + heads * shape.head_dim + 4 * shape.mlp_dim
     return Layout.of(config, config.sizes[name]).tokens * numbers * BF16
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from generator.foal.model.blocks import Attend, Rotary, Stream
+from generator.foal.model.blocks import AttentionFn, Rotary, Stream
 from generator.fullsize.config import Transformer
 
 
@@ -14,7 +14,7 @@ class FullModel(nn.Module):
 
     def __init__(self, transformer: Transformer, *, padded: bool) -> None:
         super().__init__()
-        width = transformer.width
+        width = transformer.dim
         self.text_in = nn.Linear(transformer.text_channels, width)
         self.video_in = nn.Linear(transformer.video_channels, width)
         self.sound_in = nn.Linear(transformer.sound_channels, width)
@@ -37,7 +37,7 @@ class FullModel(nn.Module):
         video: Tensor,
         sound: Tensor,
         rotary: Rotary,
-        attends: Sequence[Attend],
+        attends: Sequence[AttentionFn],
     ) -> tuple[Tensor, Tensor]:
         """Velocities of video and sound; `attends` has each layer's attention."""
         lengths = (text.shape[1], video.shape[1], sound.shape[1])

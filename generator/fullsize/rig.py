@@ -13,7 +13,7 @@ from generator.errors import BackendError
 from generator.fullsize.config import FullConfig
 from generator.fullsize.decode import ClipDecoder, sound_rate
 from generator.fullsize.film import Film
-from generator.fullsize.generate import Stage, denoise, draw_noise, enlarge
+from generator.fullsize.generate import Stage, denoise, enlarge, sample_noise
 from generator.fullsize.kernels import fused_by
 from generator.fullsize.layout import to_latents
 from generator.fullsize.model import FullModel
@@ -74,7 +74,7 @@ class Rig:
         config, generator = self.config, torch.Generator(self.device).manual_seed(SEED)
         shape = (1, config.clip.text_tokens, config.transformer.text_channels)
         text = torch.randn(shape, device=self.device, dtype=self.dtype, generator=generator)
-        noise = draw_noise(self.base, self.model, generator)
+        noise = sample_noise(self.base, self.model, generator)
         taken: dict[str, Taken] = {}
 
         with self._timed(taken, BASE), self._undisturbed(watched):

@@ -58,7 +58,7 @@ def count_parameters(transformer: Transformer) -> Parameters:
     active = sum(
         weight.numel()
         for name, weight in model.stream.blocks.named_parameters()
-        if ".maps." not in name or ".maps.0." in name
+        if ".linears." not in name or ".linears.0." in name
     )
     return Parameters(stored, active, sum(weight.numel() for weight in model.parameters()))
 
@@ -86,13 +86,13 @@ def make_on(module: nn.Module, device: torch.device, dtype: torch.dtype, seed: i
 @torch.no_grad()
 def _finish_block(block: Block, transformer: Transformer) -> None:
     """Zero what pads the hidden width, and keep the stream from growing with its depth."""
-    for rise in block.rise.parameters():
+    for rise in block.up_gate_proj.parameters():
         for half in rise.chunk(2):
-            half[transformer.hidden :].zero_()
-    for fall in block.fall.parameters():
-        fall[:, transformer.hidden :].zero_()
+            half[transformer.mlp_dim :].zero_()
+    for fall in block.down_proj.parameters():
+        fall[:, transformer.mlp_dim :].zero_()
         fall.mul_((2 * transformer.layers) ** -0.5)
-    for out in block.attention.out.parameters():
+    for out in block.attn.out_proj.parameters():
         out.mul_((2 * transformer.layers) ** -0.5)
 
 
@@ -151,17 +151,17 @@ class _Probe:
             for length, width in zip(layout.lengths, channels, strict=True)
         )
         self.lengths = layout.lengths
-        self.turns = rotary(layout, transformer.head_size, device, dtype)
+        self.rotary_angles = rotary(layout, transformer.head_dim, device, dtype)
         self.attends = plan(transformer, layout, 0)
         self.start = model.enter(text, video, sound)
         self.exact = self.coarse = self.start
         self.errors: list[float] = []
 
     def pass_exactly(self, block: nn.Module, index: int) -> None:
-        self.exact = block(self.exact, self.lengths, self.turns, self.attends[index])
+        self.exact = block(self.exact, self.lengths, self.rotary_angles, self.attends[index])
 
     def pass_coarsely(self, block: nn.Module, index: int) -> None:
-        self.coarse = block(self.coarse, self.lengths, self.turns, self.attends[index])
+        self.coarse = block(self.coarse, self.lengths, self.rotary_angles, self.attends[index])
         self.errors.append(distance(self.coarse - self.start, self.exact - self.start))
 
     def error(self, model: FullModel) -> Float8Error:

@@ -17,10 +17,11 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
 from rich.console import Console
 from small_clips import entrant_of
+from tiny_foal import build_tiny_pipeline
 
 from generator.clips import ClipRequest, FailedClip
 from generator.engine import generate
-from generator.foal.build import build_tiny_pipeline, save_pipeline
+from generator.foal.build import save_pipeline
 from generator.spec import TrackSettings
 
 SECONDS = 38.0  # the published time of the full size's clip on one GPU

@@ -25,7 +25,9 @@ num_inference_steps = 2
 @pytest.fixture(scope="session")
 def tiny_foal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The spec of an entrant with Foal's real classes, tiny and with random weights."""
-    from generator.foal.build import build_tiny_pipeline, save_pipeline
+    from tiny_foal import build_tiny_pipeline
+
+    from generator.foal.build import save_pipeline
 
     folder = tmp_path_factory.mktemp("foal")
     save_pipeline(build_tiny_pipeline(), folder / "tiny")

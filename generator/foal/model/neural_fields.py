@@ -1,8 +1,9 @@
-"""The codec's decoder: pictures as functions of coordinates, so that no resolution is built in.
+"""The codec's decoder: neural fields, so that pictures can be rendered at any resolution.
 
-A background field, and for each thing a shadow field, a sprite field and a rope field on
-coordinates relative to the thing, all learned, laid over each other from far to near.
-N pictures, P points; codes as in `states`, coordinates picture heights as in `render`.
+A background field, and for each object a shadow field, a sprite field and a rope field on
+coordinates relative to the object, composited from far to near. Each field is a small MLP.
+
+Shapes: N pictures, P points. Coordinates are picture heights, as in the world's renderer.
 """
 
 import math
@@ -21,223 +22,221 @@ from generator.foal.world.render import (
     SPRITE_SIZES,
 )
 
-PLANE_LEFT, PLANE_RIGHT = -0.45, 1.45  # what of the world the background knows
-LEAST_SIZE = 0.02  # picture heights: a smaller thing is drawn at this size
-EDGE_GAIN = 4.0  # of a cover's logit a pixel: an edge as soft as the renderer's
-THING_CODE = states.SIZE + 1  # a slot's code up to its size
-SHIFT_IN, SHIFT_OUT = 1.0, 2.0  # first distances: a disc; first shadows: none
+PLANE_LEFT, PLANE_RIGHT = -0.45, 1.45  # the part of the world that the background covers
+MIN_SIZE = 0.02  # picture heights: smaller objects are drawn at this size
+EDGE_GAIN = 4.0  # slope of the alpha logit per pixel: edges as soft as the renderer's
+OBJECT_DIM = states.SIZE + 1  # a slot's content up to its size
+DISTANCE_BIAS, SHADOW_BIAS = 1.0, 2.0  # at initialization: a disc, and almost no shadow
+Camera = tuple[Tensor, Tensor]  # pan and zoom, (N,) each
 
 
 class PointMLP(nn.Module):
-    """Three layers over points, the first split into a part a point and a part a picture."""
+    """A three-layer MLP on points, conditioned on one vector per picture (FiLM)."""
 
-    def __init__(self, point_size: int, code_size: int, hidden: int, out: int) -> None:
+    def __init__(self, point_dim: int, cond_dim: int, hidden: int, out: int) -> None:
         super().__init__()
-        self.point = nn.Linear(point_size, hidden)
-        self.code = nn.Linear(code_size, 2 * hidden)
-        self.middle = nn.Linear(hidden, hidden)
+        self.point_in = nn.Linear(point_dim, hidden)
+        self.cond_in = nn.Linear(cond_dim, 2 * hidden)
+        self.hidden = nn.Linear(hidden, hidden)
         self.out = nn.Linear(hidden, out)
 
-    def forward(self, points: Tensor, code: Tensor) -> Tensor:
-        """Points (N, P, point_size), code (N, code_size) -> (N, P, out)."""
-        # Coordinates keep full precision, also in training with half of it.
+    def forward(self, points: Tensor, cond: Tensor) -> Tensor:
+        """Evaluate at points (N, P, point_dim) with cond (N, cond_dim) -> (N, P, out)."""
+        # Coordinates keep full precision, in training with half precision too.
         with torch.autocast(points.device.type, enabled=False):
-            shift, scale = self.code(code.float())[:, None].chunk(2, dim=-1)
-            first = self.point(points.float()) * (1 + scale) + shift
-        hidden = functional.silu(self.middle(functional.silu(first)))
-        result: Tensor = self.out(hidden)
+            # Shape: (N, 1, hidden) each
+            shift, scale = self.cond_in(cond.float())[:, None].chunk(2, dim=-1)
+            x = self.point_in(points.float()) * (1 + scale) + shift
+        x = functional.silu(self.hidden(functional.silu(x)))
+        result: Tensor = self.out(x)
         return result.float()
 
 
 @dataclass(frozen=True)
-class Thing:
-    """One slot of N pictures in the world's units."""
+class SlotState:
+    """One object slot of N pictures in the world's units."""
 
-    code: Tensor  # (N, THING_CODE + 1): the slot's code and the night
-    there: Tensor  # (N,), 0 to 1
-    place: Tensor  # (N, 2)
-    turn: Tensor  # (N, 2): cosine and sine
+    cond: Tensor  # (N, OBJECT_DIM + 1): the slot's content up to its size, and the time of day
+    presence: Tensor  # (N,), 0 to 1
+    position: Tensor  # (N, 2)
+    rotation: Tensor  # (N, 2): cosine and sine
     size: Tensor  # (N,)
-    ground: Tensor  # (N,)
-    hung: Tensor  # (N,), 0 to 1
-    rope: Tensor  # (N,): x at which its rope is tied
-
-    def at(self, rows: Tensor) -> "Thing":
-        """The same of some pictures."""
-        return Thing(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+    ground: Tensor  # (N,): y at which the object stands
+    has_rope: Tensor  # (N,), 0 to 1
+    rope_x: Tensor  # (N,): x at which the rope is tied
 
 
-def read_thing(content: Tensor, motion: Tensor, slot: int) -> Thing:
-    """A slot of codes (N, parts, part_size) and (N, motion_size)."""
-    part, night = content[:, 1 + slot], content[:, 0, states.SCENE_CODE - 1 : states.SCENE_CODE]
-    first = states.SLOT_MOTION * slot
-    place = motion[:, first : first + 2] * states.PLACE_SCALE
-    turn = motion[:, first + 2 : first + 4]
-    size = states.SIZE_CENTRE + states.SIZE_SCALE * part[:, states.SIZE]
-    return Thing(
-        code=torch.cat([part[:, :THING_CODE], night], dim=1),
-        there=part[:, states.THERE].clamp(0, 1),
-        place=place + place.new_tensor(states.PLACE_CENTRE),
-        turn=turn / torch.sqrt(turn.square().sum(dim=1, keepdim=True) + 1e-4),
-        size=size.clamp(min=LEAST_SIZE),
-        ground=states.GROUND_CENTRE + states.GROUND_SCALE * part[:, states.GROUND_Y],
-        hung=part[:, states.ROPE].clamp(0, 1),
-        rope=states.PLACE_CENTRE[0] + states.PLACE_SCALE * part[:, states.ROPE_X],
+def slot_state(content: Tensor, motion: Tensor, slot: int) -> SlotState:
+    """One slot of content (N, CONTENT_TOKENS, CONTENT_DIM) and motion (N, MOTION_DIM)."""
+    own, time = content[:, 1 + slot], content[:, 0, states.SCENE_DIM - 1 : states.SCENE_DIM]
+    first = states.SLOT_MOTION_DIM * slot
+    position = motion[:, first : first + 2] * states.POSITION_SCALE
+    rotation = motion[:, first + 2 : first + 4]
+    size = states.SIZE_CENTRE + states.SIZE_SCALE * own[:, states.SIZE]
+    return SlotState(
+        cond=torch.cat([own[:, :OBJECT_DIM], time], dim=1),
+        presence=own[:, states.PRESENCE].clamp(0, 1),
+        position=position + position.new_tensor(states.POSITION_CENTRE),
+        rotation=rotation / torch.sqrt(rotation.square().sum(dim=1, keepdim=True) + 1e-4),
+        size=size.clamp(min=MIN_SIZE),
+        ground=states.GROUND_CENTRE + states.GROUND_SCALE * own[:, states.GROUND_Y],
+        has_rope=own[:, states.ROPE].clamp(0, 1),
+        rope_x=states.POSITION_CENTRE[0] + states.POSITION_SCALE * own[:, states.ROPE_X],
     )
 
 
-def read_view(motion: Tensor) -> tuple[Tensor, Tensor]:
-    """The camera's pan and zoom, (N,) each, of motion codes (N, motion_size)."""
+def camera_view(motion: Tensor) -> Camera:
+    """The camera's pan and zoom, (N,) each, from motion (N, MOTION_DIM)."""
     return motion[:, -2] * PAN, torch.exp(motion[:, -1] * math.log(ZOOM))
 
 
-def to_world(points: Tensor, view: tuple[Tensor, Tensor]) -> Tensor:
-    """Where in the world pictures' points (N, P, 2) lie."""
-    pan, zoom = (part[:, None] for part in view)
+def to_world(points: Tensor, camera: Camera) -> Tensor:
+    """Points of the pictures, (N, P, 2), in the world."""
+    pan, zoom = (part[:, None] for part in camera)
     x = (points[..., 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
     y = (points[..., 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
     return torch.stack([x, y], dim=-1)
 
 
-def to_picture(points: Tensor, view: tuple[Tensor, Tensor]) -> Tensor:
-    """Where in its picture a point of the world lies, one a picture, (N, 2)."""
-    pan, zoom = view
+def to_picture(points: Tensor, camera: Camera) -> Tensor:
+    """One point of the world for each picture, (N, 2), in the picture."""
+    pan, zoom = camera
     x = (points[:, 0] - VIEW_CENTRE[0] - pan) * zoom + VIEW_CENTRE[0]
     y = (points[:, 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
     return torch.stack([x, y], dim=-1)
 
 
 class BackgroundField(nn.Module):
-    """Colour of the empty scene: a learned plane of features, read and mixed by the scene code."""
+    """Colour of the empty scene: a learned feature plane and an MLP conditioned on the scene."""
 
-    def __init__(self, *, channels: int, grid: int, hidden: int) -> None:
+    def __init__(self, *, channels: int, rows: int, hidden: int) -> None:
         super().__init__()
-        columns = round(grid * (PLANE_RIGHT - PLANE_LEFT))
-        self.plane = nn.Parameter(0.1 * torch.randn(1, channels, grid, columns))
-        self.mlp = PointMLP(channels + 2, states.SCENE_CODE, hidden, 3)
+        columns = round(rows * (PLANE_RIGHT - PLANE_LEFT))
+        self.feature_plane = nn.Parameter(0.1 * torch.randn(1, channels, rows, columns))
+        self.mlp = PointMLP(channels + 2, states.SCENE_DIM, hidden, 3)
 
     def forward(self, points: Tensor, scene: Tensor) -> Tensor:
-        """Points (N, P, 2) of the world, scene (N, SCENE_CODE) -> colours (N, P, 3)."""
-        count, size = points.shape[:2]
+        """Evaluate at world points (N, P, 2) with scene (N, SCENE_DIM) -> colours (N, P, 3)."""
+        pictures, count = points.shape[:2]
         x = (points[..., 0] - PLANE_LEFT) / (PLANE_RIGHT - PLANE_LEFT)
-        where = torch.stack([x, points[..., 1]], dim=-1).reshape(1, count * size, 1, 2) * 2 - 1
+        # Shape: (N, P, 2) -> (1, N P, 1, 2), in [-1, 1] as grid_sample wants it
+        grid = torch.stack([x, points[..., 1]], dim=-1).reshape(1, pictures * count, 1, 2) * 2 - 1
         features = functional.grid_sample(
-            self.plane, where, padding_mode="border", align_corners=False
+            self.feature_plane, grid, padding_mode="border", align_corners=False
         )
-        features = features[0, :, :, 0].T.reshape(count, size, -1)
+        # Shape: (1, channels, N P, 1) -> (N, P, channels)
+        features = features[0, :, :, 0].T.reshape(pictures, count, -1)
         return torch.sigmoid(self.mlp(torch.cat([features, points - 0.5], dim=-1), scene))
 
 
-class ThingFields(nn.Module):
-    """A thing's sprite, shadow and rope; the same fields serve every slot."""
+class ObjectFields(nn.Module):
+    """Sprite, shadow and rope of an object; the same fields serve every slot."""
 
     def __init__(self, *, hidden: int, shadow_hidden: int) -> None:
         super().__init__()
-        self.sprite = PointMLP(7, THING_CODE + 3, hidden, 4)
-        self.shade = PointMLP(4, THING_CODE + 2, shadow_hidden, 1)
-        self.strand = PointMLP(1, 1, shadow_hidden, 4)
+        self.sprite_mlp = PointMLP(7, OBJECT_DIM + 3, hidden, 4)
+        self.shadow_mlp = PointMLP(4, OBJECT_DIM + 2, shadow_hidden, 1)
+        self.rope_mlp = PointMLP(1, 1, shadow_hidden, 4)
 
-    def paint(self, points: Tensor, thing: Thing, pixel: Tensor) -> tuple[Tensor, Tensor]:
-        """Colour (N, P, 3) and cover (N, P, 1) of a thing at points (N, P, 2) of the world.
+    def sprite(self, points: Tensor, slot: SlotState, pixel: Tensor) -> tuple[Tensor, Tensor]:
+        """Colour (N, P, 3) and alpha (N, P, 1) of the object at world points (N, P, 2).
 
-        `pixel` is the width of a pixel in the world, (N,): an edge is as wide, at any resolution.
+        `pixel` is the width of a pixel in the world, (N,): edges are one pixel wide at any
+        resolution, since the MLP predicts a distance from the outline.
         """
-        offset = (points - thing.place[:, None]) / thing.size[:, None, None]
+        offset = (points - slot.position[:, None]) / slot.size[:, None, None]
         dx, dy = offset.unbind(-1)
-        cos, sin = (part[:, None] for part in thing.turn.unbind(-1))
-        u, v = cos * dx + sin * dy, cos * dy - sin * dx
-        reach = torch.sqrt(dx * dx + dy * dy + 1e-6)
-        features = torch.stack([dx, dy, u, v, reach, u.abs(), v.abs()], dim=-1)
-        out = self.sprite(features, torch.cat([thing.code, thing.turn], dim=-1))
-        beyond = out[..., 0] + reach - SHIFT_IN  # distance from the outline, in sizes
-        sharp = EDGE_GAIN * (thing.size / pixel)[:, None]
-        cover = torch.sigmoid(-beyond * sharp) * (reach < SPRITE_SIZES)
-        return torch.sigmoid(out[..., 1:]), cover[..., None]
+        cos, sin = (part[:, None] for part in slot.rotation.unbind(-1))
+        u, v = cos * dx + sin * dy, cos * dy - sin * dx  # in the object's own axes
+        radius = torch.sqrt(dx * dx + dy * dy + 1e-6)
+        features = torch.stack([dx, dy, u, v, radius, u.abs(), v.abs()], dim=-1)
+        out = self.sprite_mlp(features, torch.cat([slot.cond, slot.rotation], dim=-1))
+        distance = out[..., 0] + radius - DISTANCE_BIAS  # from the outline, in sizes
+        slope = EDGE_GAIN * (slot.size / pixel)[:, None]
+        alpha = torch.sigmoid(-distance * slope) * (radius < SPRITE_SIZES)
+        return torch.sigmoid(out[..., 1:]), alpha[..., None]
 
-    def shadow(self, points: Tensor, thing: Thing) -> Tensor:
-        """Share of light that the thing takes away, (N, P, 1)."""
-        size = thing.size[:, None]
-        across = (points[..., 0] - thing.place[:, :1]) / size
-        down = (points[..., 1] - thing.ground[:, None]) / (SHADOW_FLATNESS * size)
-        features = torch.stack([across, across**2 / 4, down, down**2 / 4], dim=-1)
-        height = (thing.ground - thing.size - thing.place[:, 1])[:, None] / states.PLACE_SCALE
-        out = self.shade(features, torch.cat([thing.code, height], dim=-1))
-        inside = (across.abs() < SHADOW_SIZES) & (down.abs() < SHADOW_SIZES)
-        return torch.sigmoid(out - SHIFT_OUT) * inside[..., None]
+    def shadow(self, points: Tensor, slot: SlotState) -> Tensor:
+        """Share of the light that the object's shadow removes, (N, P, 1)."""
+        size = slot.size[:, None]
+        x = (points[..., 0] - slot.position[:, :1]) / size
+        y = (points[..., 1] - slot.ground[:, None]) / (SHADOW_FLATNESS * size)
+        features = torch.stack([x, x**2 / 4, y, y**2 / 4], dim=-1)
+        height = (slot.ground - slot.size - slot.position[:, 1])[:, None] / states.POSITION_SCALE
+        out = self.shadow_mlp(features, torch.cat([slot.cond, height], dim=-1))
+        inside = (x.abs() < SHADOW_SIZES) & (y.abs() < SHADOW_SIZES)
+        return torch.sigmoid(out - SHADOW_BIAS) * inside[..., None]
 
-    def rope(self, points: Tensor, thing: Thing, pixel: Tensor) -> tuple[Tensor, Tensor]:
-        """Colour (N, P, 3) and cover (N, P, 1) of what a thing hangs on."""
-        tied = torch.stack([thing.rope, torch.full_like(thing.rope, ROPE_TOP)], dim=1)
-        along = thing.place - tied
-        length = along.square().sum(dim=1, keepdim=True).clamp(min=1e-6).sqrt()
-        unit = (along / length)[:, None]
-        way = points - tied[:, None]
-        off = (way[..., 0] * unit[..., 1] - way[..., 1] * unit[..., 0]).abs()
-        far = (way * unit).sum(dim=-1)
-        out = self.strand((off / ROPE_HALF_WIDTH).clamp(max=4.0)[..., None], thing.code[:, -1:])
-        beyond = (out[..., 0] * ROPE_HALF_WIDTH + off - ROPE_HALF_WIDTH) / pixel[:, None]
-        cover = torch.sigmoid(-EDGE_GAIN * beyond) * (far < length) * (thing.hung > 0.5)[:, None]
-        return torch.sigmoid(out[..., 1:]), cover[..., None]
+    def rope(self, points: Tensor, slot: SlotState, pixel: Tensor) -> tuple[Tensor, Tensor]:
+        """Colour (N, P, 3) and alpha (N, P, 1) of the rope that the object hangs on."""
+        top = torch.stack([slot.rope_x, torch.full_like(slot.rope_x, ROPE_TOP)], dim=1)
+        rope = slot.position - top
+        length = rope.square().sum(dim=1, keepdim=True).clamp(min=1e-6).sqrt()
+        unit = (rope / length)[:, None]
+        offset = points - top[:, None]
+        across = (offset[..., 0] * unit[..., 1] - offset[..., 1] * unit[..., 0]).abs()
+        along = (offset * unit).sum(dim=-1)
+        out = self.rope_mlp((across / ROPE_HALF_WIDTH).clamp(max=4.0)[..., None], slot.cond[:, -1:])
+        distance = (out[..., 0] * ROPE_HALF_WIDTH + across - ROPE_HALF_WIDTH) / pixel[:, None]
+        alpha = torch.sigmoid(-EDGE_GAIN * distance) * (along < length)
+        alpha = alpha * (slot.has_rope > 0.5)[:, None]
+        return torch.sigmoid(out[..., 1:]), alpha[..., None]
 
 
 class SceneDecoder(nn.Module):
-    """Background, shadows, ropes and sprites, composed."""
+    """All fields composited: background, shadows, ropes and sprites."""
 
-    def __init__(self, *, hidden: int, shadow_hidden: int, channels: int, grid: int) -> None:
+    def __init__(self, *, hidden: int, shadow_hidden: int, channels: int, rows: int) -> None:
         super().__init__()
-        self.background = BackgroundField(channels=channels, grid=grid, hidden=hidden)
-        self.things = ThingFields(hidden=hidden, shadow_hidden=shadow_hidden)
+        self.background = BackgroundField(channels=channels, rows=rows, hidden=hidden)
+        self.objects = ObjectFields(hidden=hidden, shadow_hidden=shadow_hidden)
 
     def forward(self, points: Tensor, content: Tensor, motion: Tensor, pixel: float) -> Tensor:
-        """Colours of pictures at any of their points.
+        """Colours at any points of pictures; `compositor` renders whole clips faster.
 
         Args:
             points: (N, P, 2), in the pictures.
-            content: (N, parts, part_size).
-            motion: (N, motion_size).
-            pixel: width of a pixel in the pictures.
+            content: (N, CONTENT_TOKENS, CONTENT_DIM).
+            motion: (N, MOTION_DIM).
+            pixel: width of a pixel in picture heights.
 
         Returns:
             Colours, (N, P, 3), 0 to 1.
         """
-        view = read_view(motion)
-        points, wide = to_world(points, view), pixel / view[1]
-        canvas: Tensor = self.background(points, content[:, 0, : states.SCENE_CODE])
-        things = [read_thing(content, motion, slot) for slot in range(states.SLOTS)]
-        # From far to near: the order differs from picture to picture.
-        order = torch.stack([thing.ground for thing in things], dim=1).argsort(dim=1)
-        layers = [_gather(things, order[:, place]) for place in range(states.SLOTS)]
-        for thing in layers:
-            canvas = canvas * (1 - _there(thing) * self.things.shadow(points, thing))
-        for thing in layers:
-            if bool((thing.hung > 0.5).any()):
-                canvas = _over(canvas, thing, *self.things.rope(points, thing, wide))
-            canvas = _over(canvas, thing, *self.things.paint(points, thing, wide))
+        camera = camera_view(motion)
+        points, pixel_width = to_world(points, camera), pixel / camera[1]
+        canvas: Tensor = self.background(points, content[:, 0, : states.SCENE_DIM])
+        slots = [slot_state(content, motion, slot) for slot in range(states.SLOTS)]
+        # From far to near; the order differs from picture to picture.
+        order = torch.stack([slot.ground for slot in slots], dim=1).argsort(dim=1)
+        layers = [_gather(slots, order[:, layer]) for layer in range(states.SLOTS)]
+        for slot in layers:
+            canvas = canvas * (1 - slot.presence[:, None, None] * self.objects.shadow(points, slot))
+        for slot in layers:
+            if bool((slot.has_rope > 0.5).any()):
+                canvas = _blend(canvas, slot, *self.objects.rope(points, slot, pixel_width))
+            canvas = _blend(canvas, slot, *self.objects.sprite(points, slot, pixel_width))
         return canvas
 
 
-def _gather(things: list[Thing], which: Tensor) -> Thing:
-    """For every picture the thing of its own slot `which`, (N,)."""
-    rows = torch.arange(len(which), device=which.device)
-    return Thing(
+def _gather(slots: list[SlotState], indices: Tensor) -> SlotState:
+    """For each picture its own slot, `indices` (N,)."""
+    rows = torch.arange(len(indices), device=indices.device)
+    return SlotState(
         *(
-            torch.stack([getattr(thing, name) for thing in things])[which, rows]
-            for name in Thing.__dataclass_fields__
+            torch.stack([getattr(slot, name) for slot in slots])[indices, rows]
+            for name in SlotState.__dataclass_fields__
         )
     )
 
 
-def _there(thing: Thing) -> Tensor:
-    return thing.there[:, None, None]
-
-
-def _over(canvas: Tensor, thing: Thing, colour: Tensor, cover: Tensor) -> Tensor:
-    laid: Tensor = canvas + (colour - canvas) * cover * _there(thing)
-    return laid
+def _blend(canvas: Tensor, slot: SlotState, colour: Tensor, alpha: Tensor) -> Tensor:
+    blended: Tensor = canvas + (colour - canvas) * alpha * slot.presence[:, None, None]
+    return blended
 
 
 def pixel_grid(height: int, width: int, like: Tensor) -> Tensor:
-    """Coordinates of all pixel centres, shape (height, width, 2)."""
+    """Coordinates of all pixel centres, (height, width, 2), on the device of `like`."""
     y = (torch.arange(height, device=like.device) + 0.5) / height
     x = (torch.arange(width, device=like.device) + 0.5 - width / 2) / height + 0.5
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)

@@ -1,7 +1,8 @@
-"""The codec's encoder: reads off a picture what it shows and where, each thing by itself.
+"""The codec's encoder: a CenterNet-style detector, and tracking of its detections over a clip.
 
-A convolutional network says for every cell of a picture whether a thing's centre lies in it, and
-what it is; pictures of one clip are put together by following things from frame to frame.
+A convolutional network predicts for every grid cell of a picture whether the centre of an object
+lies in it, and the object's attributes (Zhou, Wang and Kraehenbuehl 2019, "Objects as Points").
+Detections of a clip are joined to one track per object.
 """
 
 from dataclasses import dataclass
@@ -14,169 +15,193 @@ from torch.nn import functional
 
 from generator.foal.model import states
 
-PIXELS = 128  # height and width of what it looks at
-FOLD = 4  # pixels folded into channels: 32 x 32 cells
-CELLS = PIXELS // FOLD
-DILATIONS = (1, 2, 4, 8, 1)  # a thing's shadow and rope may be far away
-# Of a cell: is a centre here; where in it; the slot's code but for THERE; twice the angle's turn.
-HEAT, OFFSET, CODE = 0, slice(1, 3), slice(3, 2 + states.SLOT_CODE)
-TURN = slice(2 + states.SLOT_CODE, 4 + states.SLOT_CODE)
-OUTPUTS = TURN.stop
-LEAST_HEAT = 0.4
-AT_ONCE = 16  # pictures
-FAR_APART = 0.35  # picture heights a frame: farther, it is another thing
-OTHER_LOOK = 0.25  # picture heights that a whole difference of looks counts as
+IMAGE_SIZE = 128  # height and width of the input, pixels
+STRIDE = 4  # pixels of a grid cell, folded into channels
+GRID = IMAGE_SIZE // STRIDE
+DILATIONS = (1, 2, 4, 8, 1)  # an object's shadow and rope may be far from it
+# Output channels of a cell: centre logit; offset of the centre; the slot's content but for
+# PRESENCE; cosine and sine of four times the angle, which are the same for all views of a cube.
+HEATMAP, OFFSET, ATTRIBUTES = 0, slice(1, 3), slice(3, 2 + states.SLOT_DIM)
+ANGLE = slice(2 + states.SLOT_DIM, 4 + states.SLOT_DIM)
+OUTPUT_CHANNELS = ANGLE.stop
+SCORE_THRESHOLD = 0.4
+BATCH_SIZE = 16  # pictures
+MAX_MATCH_COST = 0.35  # picture heights per frame; beyond it, detections are different objects
+APPEARANCE_WEIGHT = 0.25  # picture heights that a difference of 1 in appearance counts as
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the network says of N pictures."""
+class SceneEncoderOutput:
+    """Predictions for N pictures."""
 
-    cells: Tensor  # (N, OUTPUTS, CELLS, CELLS), heat as a logit
-    scene: Tensor  # (N, SCENE_CODE)
-    view: Tensor  # (N, 2): pan and zoom, as in a motion code
+    cells: Tensor  # (N, OUTPUT_CHANNELS, GRID, GRID)
+    scene: Tensor  # (N, SCENE_DIM)
+    camera: Tensor  # (N, 2): pan and zoom as in motion latents
 
 
-class Reader(nn.Module):
-    """The network: cells of 4 pixels, looked at from near and from far."""
+class SceneEncoder(nn.Module):
+    """A network of dilated convolutions on a grid of stride 4."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, dim: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3 * FOLD * FOLD, width, 3, padding=1)
-        self.place = nn.Parameter(0.02 * torch.randn(width, CELLS, CELLS))
+        self.stem = nn.Conv2d(3 * STRIDE * STRIDE, dim, 3, padding=1)
+        self.pos_embed = nn.Parameter(0.02 * torch.randn(dim, GRID, GRID))
         self.blocks = nn.ModuleList(
-            nn.Conv2d(width, width, 3, padding=d, dilation=d) for d in DILATIONS
+            nn.Conv2d(dim, dim, 3, padding=dilation, dilation=dilation) for dilation in DILATIONS
         )
-        self.heads = nn.Sequential(
-            nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, OUTPUTS, 1)
+        self.head = nn.Sequential(
+            nn.Conv2d(dim, dim, 1), nn.SiLU(), nn.Conv2d(dim, OUTPUT_CHANNELS, 1)
         )
-        self.thin = nn.Conv2d(width, 16, 4, stride=4)
-        self.whole = nn.Sequential(
-            nn.Linear(16 * (CELLS // 4) ** 2, width),
+        self.reduce = nn.Conv2d(dim, 16, 4, stride=4)
+        self.scene_head = nn.Sequential(
+            nn.Linear(16 * (GRID // 4) ** 2, dim),
             nn.SiLU(),
-            nn.Linear(width, states.SCENE_CODE + 2),
+            nn.Linear(dim, states.SCENE_DIM + 2),
         )
 
-    def forward(self, pictures: Tensor) -> Reading:
-        """Pictures (N, 3, PIXELS, PIXELS) in [0, 1]."""
-        folded = functional.pixel_unshuffle(pictures - 0.5, FOLD)
-        x = self.stem(folded.contiguous(memory_format=torch.channels_last)) + self.place
+    def forward(self, pictures: Tensor) -> SceneEncoderOutput:
+        """Encode pictures (N, 3, IMAGE_SIZE, IMAGE_SIZE) in [0, 1]."""
+        # Shape: (N, 3, 128, 128) -> (N, 48, 32, 32) -> (N, dim, 32, 32)
+        folded = functional.pixel_unshuffle(pictures - 0.5, STRIDE)
+        x = self.stem(folded.contiguous(memory_format=torch.channels_last)) + self.pos_embed
         for block in self.blocks:
             x = x + block(functional.silu(x))
         x = functional.silu(x)
-        whole = self.whole(functional.silu(self.thin(x)).flatten(1)).float()
-        return Reading(self.heads(x).float(), whole[:, :-2], whole[:, -2:])
+        # Shape: (N, dim, 32, 32) -> (N, 16, 8, 8) -> (N, SCENE_DIM + 2)
+        scene = self.scene_head(functional.silu(self.reduce(x)).flatten(1)).float()
+        return SceneEncoderOutput(self.head(x).float(), scene[:, :-2], scene[:, -2:])
 
 
 def cell_centres(like: Tensor) -> Tensor:
-    """Middle of every cell in picture heights, (2, CELLS, CELLS)."""
-    at = (torch.arange(CELLS, device=like.device) + 0.5) / CELLS
-    return torch.stack(torch.meshgrid(at, at, indexing="xy"))
+    """Centres of all cells in picture heights, (2, GRID, GRID), on the device of `like`."""
+    centres = (torch.arange(GRID, device=like.device) + 0.5) / GRID
+    return torch.stack(torch.meshgrid(centres, centres, indexing="xy"))
 
 
 @torch.no_grad()
-def read_clip(reader: Reader, pictures: Tensor) -> states.States:
-    """Codes of one clip, pictures (F, 3, PIXELS, PIXELS): its things followed over the frames."""
-    readings = [reader(part) for part in torch.split(pictures, AT_ONCE)]
-    cells = torch.cat([reading.cells for reading in readings])
-    scene = torch.cat([reading.scene for reading in readings]).median(dim=0).values
-    view = torch.cat([reading.view for reading in readings]).cpu().numpy()
-    lanes = _follow([_find(frame) for frame in cells])
-    content = np.zeros((states.CONTENT_PARTS, states.PART_CODE), dtype=np.float32)
-    ground = np.eye(states.SCENE_CODE - 1, dtype=np.float32)[int(scene[:-1].argmax())]
-    content[0, : states.SCENE_CODE] = [*ground, 1 if scene[-1] > 0 else -1]
-    motion = np.zeros((len(cells), states.SLOTS, states.SLOT_MOTION), dtype=np.float32)
-    for slot, lane in enumerate(lanes):
-        content[1 + slot], motion[:, slot] = lane.codes(view)
-    flat = np.concatenate([motion.reshape(len(motion), -1), view], axis=1)
-    return states.States(content, flat.astype(np.float32))
+def encode_clip(encoder: SceneEncoder, pictures: Tensor) -> states.States:
+    """Encode the pictures of one clip, (F, 3, IMAGE_SIZE, IMAGE_SIZE), tracking its objects."""
+    outputs = [encoder(batch) for batch in torch.split(pictures, BATCH_SIZE)]
+    cells = torch.cat([output.cells for output in outputs])
+    scene = torch.cat([output.scene for output in outputs]).median(dim=0).values
+    camera = torch.cat([output.camera for output in outputs]).cpu().numpy()
+    tracks = _track([_detect(frame) for frame in cells])
+    content = np.zeros((states.CONTENT_TOKENS, states.CONTENT_DIM), dtype=np.float32)
+    ground = np.eye(states.SCENE_DIM - 1, dtype=np.float32)[int(scene[:-1].argmax())]
+    content[0, : states.SCENE_DIM] = [*ground, 1 if scene[-1] > 0 else -1]
+    slots = np.zeros((len(cells), states.SLOTS, states.SLOT_MOTION_DIM), dtype=np.float32)
+    for slot, track in enumerate(tracks):
+        content[1 + slot], slots[:, slot] = track.encode(camera)
+    motion = np.concatenate([slots.reshape(len(slots), -1), camera], axis=1)
+    return states.States(content, motion.astype(np.float32))
 
 
 @dataclass(frozen=True)
-class _Found:
-    place: np.ndarray  # (2,), in the picture
-    code: np.ndarray  # (SLOT_CODE - 1,)
-    turn: np.ndarray  # (2,)
+class _Detection:
+    """An object in one picture."""
+
+    position: np.ndarray  # (2,), in the picture
+    attributes: np.ndarray  # (SLOT_DIM - 1,)
+    angle: np.ndarray  # (2,): cosine and sine of four times the angle
 
 
-def _find(cells: Tensor) -> list[_Found]:
-    """The things of one picture: cells hotter than all around them."""
-    heat = torch.sigmoid(cells[HEAT])
-    around = functional.max_pool2d(heat[None], 3, stride=1, padding=1)[0]
-    peaks = torch.where(heat == around, heat, torch.zeros_like(heat)).flatten()
+def _detect(cells: Tensor) -> list[_Detection]:
+    """Detect the objects of one picture: local maxima of the heatmap."""
+    heatmap = torch.sigmoid(cells[HEATMAP])
+    local_max = functional.max_pool2d(heatmap[None], 3, stride=1, padding=1)[0]
+    peaks = torch.where(heatmap == local_max, heatmap, torch.zeros_like(heatmap)).flatten()
     best = peaks.topk(states.SLOTS)
-    found = []
-    for value, at in zip(best.values.tolist(), best.indices.tolist(), strict=True):
-        if value < LEAST_HEAT:
+    detections = []
+    for score, index in zip(best.values.tolist(), best.indices.tolist(), strict=True):
+        if score < SCORE_THRESHOLD:
             break
-        cell = cells.flatten(1)[:, at]
-        place = cell_centres(cells).flatten(1)[:, at] + cell[OFFSET] / CELLS
-        found.append(
-            _Found(place.cpu().numpy(), cell[CODE].cpu().numpy(), cell[TURN].cpu().numpy())
+        cell = cells.flatten(1)[:, index]
+        position = cell_centres(cells).flatten(1)[:, index] + cell[OFFSET] / GRID
+        detections.append(
+            _Detection(
+                position.cpu().numpy(), cell[ATTRIBUTES].cpu().numpy(), cell[ANGLE].cpu().numpy()
+            )
         )
-    return found
+    return detections
 
 
-class _Lane:
-    """One thing over F frames, None where it was not seen."""
+class _Track:
+    """Detections of one object over F frames, None where it was not detected."""
 
     def __init__(self, frames: int) -> None:
-        self.found: list[_Found | None] = [None] * frames
-        self.last: _Found | None = None
+        self.detections: list[_Detection | None] = [None] * frames
+        self.last: _Detection | None = None
 
-    def add(self, frame: int, one: _Found) -> None:
-        self.found[frame] = self.last = one
+    def add(self, frame: int, detection: _Detection) -> None:
+        self.detections[frame] = self.last = detection
 
     @property
-    def seen(self) -> int:
-        return sum(one is not None for one in self.found)
+    def detected(self) -> list[_Detection]:
+        return [detection for detection in self.detections if detection is not None]
 
-    def codes(self, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Its slot's code, and its places and turns (F, SLOT_MOTION) in the world."""
-        frames = [i for i, one in enumerate(self.found) if one is not None]
-        seen = [one for one in self.found if one is not None]
-        code = np.concatenate([[1.0], np.median([one.code for one in seen], axis=0)])
-        every = np.arange(len(self.found))
-        place = np.stack([one.place for one in seen])
-        turn = np.unwrap(np.arctan2(*np.stack([one.turn for one in seen])[:, ::-1].T)) / 4
-        at = np.stack([np.interp(every, frames, part) for part in place.T], axis=1)
-        angle = np.interp(every, frames, turn)
-        world = states.from_picture(at, view)
-        if code[states.SHAPE] < 0:
-            angle = np.zeros_like(angle)
-        motion = np.concatenate([world, np.cos(angle)[:, None], np.sin(angle)[:, None]], axis=1)
-        return states.tidy(code.astype(np.float32)), motion.astype(np.float32)
+    def encode(self, camera: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The slot's content (SLOT_DIM,) and its motion (F, SLOT_MOTION_DIM).
+
+        Attributes are medians over the detections, positions and angles are interpolated.
+        """
+        detected = self.detected
+        frames = [i for i, detection in enumerate(self.detections) if detection is not None]
+        every_frame = np.arange(len(self.detections))
+        attributes = np.median([detection.attributes for detection in detected], axis=0)
+        content = np.concatenate([[1.0], attributes])
+        positions = np.stack([detection.position for detection in detected])
+        cosines, sines = np.stack([detection.angle for detection in detected]).T
+        angles = np.unwrap(np.arctan2(sines, cosines)) / 4
+        position = np.stack([np.interp(every_frame, frames, axis) for axis in positions.T], axis=1)
+        angle = np.interp(every_frame, frames, angles)
+        if content[states.SHAPE] < 0:
+            angle = np.zeros_like(angle)  # a ball's angle does not show
+        motion = np.concatenate(
+            [
+                states.positions_from_image(position, camera),
+                np.cos(angle)[:, None],
+                np.sin(angle)[:, None],
+            ],
+            axis=1,
+        )
+        return states.discretize_slot(content.astype(np.float32)), motion.astype(np.float32)
 
 
-def _follow(found: list[list[_Found]]) -> list[_Lane]:
-    """Lanes of things that were seen in a fair share of the frames, in the scene's order."""
-    lanes: list[_Lane] = []
-    for frame, things in enumerate(found):
-        cost = np.array([[_unlike(lane.last, one) for one in things] for lane in lanes])
-        taken: set[int] = set()
+def _track(frames: list[list[_Detection]]) -> list[_Track]:
+    """Join detections to tracks; returns those seen in enough frames, in the scene's order."""
+    tracks: list[_Track] = []
+    for frame, detections in enumerate(frames):
+        cost = np.array(
+            [[_match_cost(track.last, detection) for detection in detections] for track in tracks]
+        )
+        matched: set[int] = set()
         if cost.size:
-            for lane, one in zip(*linear_sum_assignment(cost), strict=True):
-                if cost[lane, one] < FAR_APART:
-                    lanes[lane].add(frame, things[one])
-                    taken.add(int(one))
-        for i, one in enumerate(things):
-            if i not in taken:
-                lanes.append(_Lane(len(found)))
-                lanes[-1].add(frame, one)
-    lanes = sorted(lanes, key=lambda lane: -lane.seen)[: states.SLOTS]
-    lanes = [lane for lane in lanes if lane.seen >= max(1, len(found) // 8)]
-    return sorted(lanes, key=_rank)
+            for track, detection in zip(*linear_sum_assignment(cost), strict=True):
+                if cost[track, detection] < MAX_MATCH_COST:
+                    tracks[track].add(frame, detections[detection])
+                    matched.add(int(detection))
+        for i, new in enumerate(detections):
+            if i not in matched:
+                tracks.append(_Track(len(frames)))
+                tracks[-1].add(frame, new)
+    tracks = sorted(tracks, key=lambda track: -len(track.detected))[: states.SLOTS]
+    tracks = [track for track in tracks if len(track.detected) >= max(1, len(frames) // 8)]
+    return sorted(tracks, key=_scene_order)
 
 
-def _unlike(last: _Found | None, one: _Found) -> float:
+def _match_cost(last: _Detection | None, detection: _Detection) -> float:
+    """Distance in the picture, plus the difference in colour, shape and material."""
     if last is None:
-        return FAR_APART
-    looks = float(np.abs(last.code[: states.SIZE - 1] - one.code[: states.SIZE - 1]).mean())
-    return float(np.hypot(*(last.place - one.place))) + OTHER_LOOK * looks
+        return MAX_MATCH_COST
+    looks = slice(states.SIZE - 1)
+    difference = float(np.abs(last.attributes[looks] - detection.attributes[looks]).mean())
+    distance = float(np.hypot(*(last.position - detection.position)))
+    return distance + APPEARANCE_WEIGHT * difference
 
 
-def _rank(lane: _Lane) -> tuple[int, float, float]:
-    seen = [one for one in lane.found if one is not None]
-    code = np.median([one.code for one in seen], axis=0)
-    colour = int(code[: len(states.COLOUR_NAMES)].argmax())
-    return colour, float(code[states.SHAPE - 1] > 0), float(seen[0].place[0])
+def _scene_order(track: _Track) -> tuple[int, float, float]:
+    """The order of objects in a scene: by colour, shape, then first position."""
+    detected = track.detected
+    attributes = np.median([detection.attributes for detection in detected], axis=0)
+    colour = int(attributes[: len(states.COLOUR_NAMES)].argmax())
+    return colour, float(attributes[states.SHAPE - 1] > 0), float(detected[0].position[0])

@@ -1,8 +1,8 @@
-"""A clip as numbers: what the codec's encoder learns to read and its decoder to draw.
+"""What the latents mean: the encoder learns to read them, the decoder to render them.
 
-The content code says what there is, the motion code of each frame where it is and how the camera
-looks at it. Both are the renderer's state, each number scaled to about -1 to 1. Slots hold the
-things in the scene's order; the numbers of a slot that holds none are 0.
+Content says what is in the scene, motion says for each frame where it is and how the camera looks
+at it. Both are the state of the world's renderer, every number scaled to about -1 to 1. Each object
+has a slot, in the order of the scene; the numbers of an empty slot are 0.
 """
 
 import math
@@ -25,97 +25,100 @@ from generator.foal.world.scenes import (
     Time,
 )
 
-FORM = "states-1"  # changed whenever the meaning of any number of the codes is
+LATENT_FORMAT = "states-1"  # to be changed whenever the meaning of any number of the latents is
 SLOTS = MOST_THINGS
 COLOUR_NAMES = tuple(COLOURS)
-# A slot's numbers: there or not, colour, ball or cube, metal, wood, size, ground, rope, its place.
-SLOT_CODE = 1 + len(COLOUR_NAMES) + 7
-SCENE_CODE = len(Ground) + 1
-PART_CODE = max(SLOT_CODE, SCENE_CODE)  # the scene's part is padded to a slot's
-CONTENT_PARTS = 1 + SLOTS
-CONTENT_SIZE = CONTENT_PARTS * PART_CODE
-SLOT_MOTION = 4  # x, y, cosine and sine of the angle
-MOTION_SIZE = SLOTS * SLOT_MOTION + 2  # and the camera's pan and zoom
-# One deviation a stream, of 4,000 training clips: the transformer works on codes of deviation 1.
-CONTENT_DEVIATION, MOTION_DEVIATION, SOUND_DEVIATION = 0.43, 0.53, 0.10
-SOUND_SIZE = sound.BANDS * sound.HOPS_PER_SECOND // FRAME_RATE  # numbers a frame
-PLACE_SCALE, PLACE_CENTRE = 0.25, (0.5, 0.6)
+# A slot's content: presence, colour (one-hot), shape, metal, wood, size, ground, rope, rope's x.
+SLOT_DIM = 1 + len(COLOUR_NAMES) + 7
+SCENE_DIM = len(Ground) + 1  # ground (one-hot), time of day
+CONTENT_DIM = max(SLOT_DIM, SCENE_DIM)  # the scene's token is padded to the length of a slot's
+CONTENT_TOKENS = 1 + SLOTS
+CONTENT_SIZE = CONTENT_TOKENS * CONTENT_DIM
+SLOT_MOTION_DIM = 4  # x, y, cosine and sine of the angle
+MOTION_DIM = SLOTS * SLOT_MOTION_DIM + 2  # the last two: the camera's pan and zoom
+SOUND_DIM = sound.BANDS * sound.HOPS_PER_SECOND // FRAME_RATE  # per frame
+# Standard deviations over 4,000 training clips, by which the transformer's latents are divided.
+CONTENT_STD, MOTION_STD, SOUND_STD = 0.43, 0.53, 0.10
+POSITION_SCALE, POSITION_CENTRE = 0.25, (0.5, 0.6)
 SIZE_CENTRE, SIZE_SCALE = BALL_RADIUS, 0.02
 GROUND_CENTRE, GROUND_SCALE = 0.84, 0.06
-VIEW_SCALES = (PAN, math.log(ZOOM))
+CAMERA_SCALES = (PAN, math.log(ZOOM))
 
-# Where the parts of a slot's code lie.
-THERE = 0
+# Indices into a slot's content.
+PRESENCE = 0
 COLOUR = slice(1, 1 + len(COLOUR_NAMES))
-SHAPE, METAL, WOOD, SIZE, GROUND_Y, ROPE, ROPE_X = range(COLOUR.stop, SLOT_CODE)
+SHAPE, METAL, WOOD, SIZE, GROUND_Y, ROPE, ROPE_X = range(COLOUR.stop, SLOT_DIM)
 
 
 @dataclass(frozen=True)
 class States:
-    """Codes of one clip of F frames."""
+    """Content and motion of one clip of F frames, not normalized."""
 
-    content: np.ndarray  # (CONTENT_PARTS, PART_CODE) float32
-    motion: np.ndarray  # (F, MOTION_SIZE) float32
+    content: np.ndarray  # (CONTENT_TOKENS, CONTENT_DIM) float32
+    motion: np.ndarray  # (F, MOTION_DIM) float32
 
 
-def encode_surroundings(ground: Ground, time: Time) -> np.ndarray:
-    """The scene's part of a content code, (SCENE_CODE,)."""
-    code = np.zeros(SCENE_CODE, dtype=np.float32)
-    code[list(Ground).index(ground)] = 1
-    code[len(Ground)] = 1 if time == Time.NIGHT else -1
-    return code
+def encode_scene(ground: Ground, time: Time) -> np.ndarray:
+    """The scene's content, (SCENE_DIM,)."""
+    content = np.zeros(SCENE_DIM, dtype=np.float32)
+    content[list(Ground).index(ground)] = 1
+    content[len(Ground)] = 1 if time == Time.NIGHT else -1
+    return content
 
 
 def encode_content(
     scene: Scene, motions: Motions, slots: Sequence[int] = range(SLOTS)
 ) -> np.ndarray:
-    """Content code of a clip, (CONTENT_PARTS, PART_CODE); `slots` are the things' own."""
-    code = np.zeros((CONTENT_PARTS, PART_CODE), dtype=np.float32)
-    code[0, :SCENE_CODE] = encode_surroundings(scene.ground, scene.time)
-    for number, thing in enumerate(scene.things):
-        part = code[1 + slots[number]]
-        part[THERE] = 1
-        part[COLOUR][COLOUR_NAMES.index(thing.colour)] = 1
-        part[SHAPE] = 1 if thing.shape == Shape.CUBE else -1
-        part[METAL] = thing.material == Material.METAL
-        part[WOOD] = thing.material == Material.WOOD
-        part[SIZE] = (motions.size[number] - SIZE_CENTRE) / SIZE_SCALE
-        part[GROUND_Y] = (motions.ground[number] - GROUND_CENTRE) / GROUND_SCALE
-        if math.isfinite(motions.rope[number]):
-            part[ROPE] = 1
-            part[ROPE_X] = (motions.rope[number] - PLACE_CENTRE[0]) / PLACE_SCALE
-    return code
+    """Content of a clip, (CONTENT_TOKENS, CONTENT_DIM); `slots` holds the slot of each object."""
+    content = np.zeros((CONTENT_TOKENS, CONTENT_DIM), dtype=np.float32)
+    content[0, :SCENE_DIM] = encode_scene(scene.ground, scene.time)
+    for i, thing in enumerate(scene.things):
+        slot = content[1 + slots[i]]
+        slot[PRESENCE] = 1
+        slot[COLOUR][COLOUR_NAMES.index(thing.colour)] = 1
+        slot[SHAPE] = 1 if thing.shape == Shape.CUBE else -1
+        slot[METAL] = thing.material == Material.METAL
+        slot[WOOD] = thing.material == Material.WOOD
+        slot[SIZE] = (motions.size[i] - SIZE_CENTRE) / SIZE_SCALE
+        slot[GROUND_Y] = (motions.ground[i] - GROUND_CENTRE) / GROUND_SCALE
+        if math.isfinite(motions.rope[i]):
+            slot[ROPE] = 1
+            slot[ROPE_X] = (motions.rope[i] - POSITION_CENTRE[0]) / POSITION_SCALE
+    return content
 
 
 def encode_motion(motions: Motions) -> np.ndarray:
-    """Motion code of every frame, (F, MOTION_SIZE)."""
+    """Motion of every frame, (F, MOTION_DIM)."""
     frames, count = motions.angle.shape
-    code = np.zeros((frames, SLOTS, SLOT_MOTION), dtype=np.float32)
-    code[:, :count, :2] = (motions.position - PLACE_CENTRE) / PLACE_SCALE
-    code[:, :count, 2] = np.cos(motions.angle)
-    code[:, :count, 3] = np.sin(motions.angle)
-    view = motions.view / VIEW_SCALES
-    return np.concatenate([code.reshape(frames, -1), view.astype(np.float32)], axis=1)
+    slots = np.zeros((frames, SLOTS, SLOT_MOTION_DIM), dtype=np.float32)
+    slots[:, :count, :2] = (motions.position - POSITION_CENTRE) / POSITION_SCALE
+    slots[:, :count, 2] = np.cos(motions.angle)
+    slots[:, :count, 3] = np.sin(motions.angle)
+    camera = motions.view / CAMERA_SCALES
+    return np.concatenate([slots.reshape(frames, -1), camera.astype(np.float32)], axis=1)
 
 
 def encode_states(scene: Scene, motions: Motions) -> States:
-    """Both codes of a clip."""
+    """Content and motion of a clip."""
     return States(encode_content(scene, motions), encode_motion(motions))
 
 
-def from_picture(places: np.ndarray, view: np.ndarray) -> np.ndarray:
-    """Places in pictures (F, 2), seen by cameras (F, 2) as codes, as a motion code has them."""
-    world = to_world(places[:, None], view * VIEW_SCALES)[:, 0]
-    return np.asarray((world - PLACE_CENTRE) / PLACE_SCALE)
+def positions_from_image(positions: np.ndarray, camera: np.ndarray) -> np.ndarray:
+    """Positions in motion latents, (F, 2), from positions in images (F, 2).
+
+    `camera` holds the pan and zoom of the motion latents, (F, 2).
+    """
+    world = to_world(positions[:, None], camera * CAMERA_SCALES)[:, 0]
+    return np.asarray((world - POSITION_CENTRE) / POSITION_SCALE)
 
 
-def tidy(part: np.ndarray) -> np.ndarray:
-    """A slot's code as read, its words made certain: one colour, one shape, one material."""
-    made = part.copy()
-    made[COLOUR] = np.eye(len(COLOUR_NAMES))[int(part[COLOUR].argmax())]
-    made[SHAPE] = 1 if part[SHAPE] > 0 else -1
-    made[METAL] = part[METAL] > max(0.5, float(part[WOOD]))
-    made[WOOD] = part[WOOD] > max(0.5, float(part[METAL]))
-    made[ROPE] = part[ROPE] > 0.5
-    made[ROPE_X] = part[ROPE_X] * made[ROPE]
-    return made
+def discretize_slot(slot: np.ndarray) -> np.ndarray:
+    """Round a slot's content as read from images to one colour, one shape and one material."""
+    result = slot.copy()
+    result[COLOUR] = np.eye(len(COLOUR_NAMES))[int(slot[COLOUR].argmax())]
+    result[SHAPE] = 1 if slot[SHAPE] > 0 else -1
+    result[METAL] = slot[METAL] > max(0.5, float(slot[WOOD]))
+    result[WOOD] = slot[WOOD] > max(0.5, float(slot[METAL]))
+    result[ROPE] = slot[ROPE] > 0.5
+    result[ROPE_X] = slot[ROPE_X] * result[ROPE]
+    return result

@@ -1,249 +1,272 @@
-"""Foal's transformer: words, what a clip shows, how it moves and sounds, in one stream of tokens.
+"""Foal's transformer: text, content, motion and sound as one sequence of tokens.
 
-There is no cross-attention and no separate text or sound network: a caption's words; one token for
-the scene and one for each thing in it; for every pair of frames one token of motion and one of
-sound. An image or a clip to start from is five tokens more. Motion and sound of one moment have
-the same rotary place, so that a hit is near the frame it belongs to. The network predicts the clean
-codes; flow matching's velocity follows from them.
+There is no cross-attention and no separate text or sound network. The sequence is
+    text      the words of the prompt
+    source    what the clip starts from, if anything: the content of an image or video, its motion
+    content   one token for the scene and one for each object slot
+    motion    one token for every pair of frames
+    sound     one token for every pair of frames
+Motion and sound of the same frames share their rotary position, so that a hit attends to the frame
+in which it is seen. The network predicts the clean latents (x0-prediction); the velocity of flow
+matching follows from them (`noise_schedule.velocity`).
+
+Shapes: B clips, F frames, M = F / 2 pairs of frames, T tokens, D model dimension.
 """
 
 import math
 from typing import Any, NamedTuple
 
 import torch
-from diffusers.configuration_utils import ConfigMixin, register_to_config
-from diffusers.models.modeling_utils import ModelMixin
+from diffusers.configuration_utils import register_to_config
 from torch import Tensor, nn
 
-from generator.foal.model.blocks import Rotary, Stream, StreamShape
-from generator.foal.model.states import FORM
+from generator.foal.model.base import FoalModel
+from generator.foal.model.blocks import Rotary, Stream, StreamConfig
+from generator.foal.model.states import LATENT_FORMAT
 from generator.foal.world.captions import VOCABULARY, split_words
 
 FRAMES_PER_TOKEN = 2
-PAD, UNKNOWN = 0, 1  # ids before the vocabulary's own
-LEAST_NOISE = 1e-3  # the velocity divides by the noise level, which must not reach zero
-NOISE_FREQUENCIES = 32
-NOISE_SHIFT = 2.0  # more of the steps at high noise, in the training as when a clip is made
-ROPE_BASE = 100.0  # places run to a few dozen tokens only
+PAD, UNKNOWN = 0, 1  # token ids before those of the vocabulary
+TIMESTEP_FREQUENCIES = 32
+ROPE_BASE = 100.0  # low, since there are only a few dozen positions
 
 
-class Codes(NamedTuple):
-    """B clips of F frames, as the codec normalises them."""
+class Latents(NamedTuple):
+    """Normalized latents of B clips of F frames."""
 
-    content: Tensor  # (B, parts, part_size): the scene, then each thing
-    motion: Tensor  # (B, F, motion_size)
-    sound: Tensor  # (B, F, sound_size)
+    content: Tensor  # (B, CONTENT_TOKENS, CONTENT_DIM): the scene, then each object slot
+    motion: Tensor  # (B, F, MOTION_DIM)
+    sound: Tensor  # (B, F, SOUND_DIM)
 
 
 class Source(NamedTuple):
-    """What a clip starts from: an image's content and places, or a clip's content to be edited."""
+    """What clips start from: content and positions of an image, or content of a video."""
 
-    content: Tensor  # (B, parts, part_size)
-    motion: Tensor  # (B, motion_size) of the first frame; zeros where the whole motion is given
+    content: Tensor  # (B, CONTENT_TOKENS, CONTENT_DIM)
+    motion: Tensor  # (B, MOTION_DIM) of the first frame; zeros for a video, whose motion is kept
 
 
-class FoalTransformer(ModelMixin, ConfigMixin):
-    """The joint model. Sizes of the codes are the codec's; frames come in pairs, F = 2 M."""
+class FoalTransformer(FoalModel):
+    """The joint audio-video diffusion transformer.
 
-    config_name = "config.json"  # type: ignore[assignment]
+    Args:
+        content_tokens: tokens of content: the scene and each object slot.
+        content_dim: numbers in a content token.
+        motion_dim: numbers in a frame's motion.
+        sound_dim: numbers in a frame's sound.
+        dim: model dimension.
+        mlp_dim: hidden dimension of the SwiGLU MLP.
+        modality_layers: layers at either end that have weights per modality.
+        text_length: words of a prompt that are read.
+        time_steps: pairs of frames with a learned time embedding.
+        vocabulary: known words.
+        self_cond: whether the model is given its last prediction as well (self-conditioning).
+        latent_format: the latents it was trained on; must match the codec's.
+    """
 
     @register_to_config  # type: ignore[untyped-decorator]
     def __init__(
         self,
-        parts: int,
-        part_size: int,
-        motion_size: int,
-        sound_size: int,
-        width: int = 128,
+        content_tokens: int,
+        content_dim: int,
+        motion_dim: int,
+        sound_dim: int,
+        dim: int = 128,
         layers: int = 8,
         heads: int = 4,
         kv_heads: int = 2,
-        hidden: int = 256,
-        outer: int = 2,
-        words: int = 32,
-        moments: int = 36,
+        mlp_dim: int = 256,
+        modality_layers: int = 2,
+        text_length: int = 32,
+        time_steps: int = 36,
         vocabulary: tuple[str, ...] = VOCABULARY,
-        refining: bool = True,
-        form: str = FORM,
+        self_cond: bool = True,
+        latent_format: str = LATENT_FORMAT,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.word_ids = {word: i + 2 for i, word in enumerate(vocabulary)}
         pair = FRAMES_PER_TOKEN
-        self.word = nn.Embedding(len(vocabulary) + 2, width)
-        self.word_place = nn.Parameter(0.02 * torch.randn(words, width))
-        self.part = nn.Parameter(0.02 * torch.randn(parts, width))
-        self.moment = nn.Parameter(0.02 * torch.randn(moments, width))
-        self.given = nn.Parameter(0.02 * torch.randn(parts + 1, width))
-        self.enter_content = nn.Linear(part_size, width)
-        self.enter_motion = nn.Linear(pair * motion_size, width)
-        self.enter_sound = nn.Linear(pair * sound_size, width)
-        if refining:
-            self.guess_content = _silent(part_size, width)
-            self.guess_motion = _silent(pair * motion_size, width)
-            self.guess_sound = _silent(pair * sound_size, width)
-        self.enter_place = nn.Linear(motion_size, width)  # of an image's things
-        self.leave_content = nn.Linear(width, part_size)
-        self.leave_motion = nn.Linear(width, pair * motion_size)
-        self.leave_sound = nn.Linear(width, pair * sound_size)
-        self.noise = nn.Sequential(
-            nn.Linear(2 * NOISE_FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width)
+        self.word_embed = nn.Embedding(len(vocabulary) + 2, dim)
+        self.word_pos_embed = nn.Parameter(0.02 * torch.randn(text_length, dim))
+        self.slot_embed = nn.Parameter(0.02 * torch.randn(content_tokens, dim))
+        self.time_embed = nn.Parameter(0.02 * torch.randn(time_steps, dim))
+        self.source_embed = nn.Parameter(0.02 * torch.randn(content_tokens + 1, dim))
+        self.content_in = nn.Linear(content_dim, dim)
+        self.motion_in = nn.Linear(pair * motion_dim, dim)
+        self.sound_in = nn.Linear(pair * sound_dim, dim)
+        if self_cond:
+            self.self_cond_content_in = zero_linear(content_dim, dim)
+            self.self_cond_motion_in = zero_linear(pair * motion_dim, dim)
+            self.self_cond_sound_in = zero_linear(pair * sound_dim, dim)
+        self.source_motion_in = nn.Linear(motion_dim, dim)
+        self.content_out = nn.Linear(dim, content_dim)
+        self.motion_out = nn.Linear(dim, pair * motion_dim)
+        self.sound_out = nn.Linear(dim, pair * sound_dim)
+        self.sigma_embed = nn.Sequential(
+            nn.Linear(2 * TIMESTEP_FREQUENCIES, dim), nn.SiLU(), nn.Linear(dim, dim)
         )
-        shape = StreamShape(width, layers, heads, kv_heads, width // heads, hidden, outer)
-        self.stream = Stream(shape)
+        self.stream = Stream(
+            StreamConfig(dim, layers, heads, kv_heads, dim // heads, mlp_dim, modality_layers)
+        )
 
     def tokenize(self, texts: list[str]) -> tuple[Tensor, list[tuple[str, ...]]]:
-        """Word ids (B, words), and for each text what is not read of it: words without an id, each
-        once, how many found no room, and whether there is nothing at all to go by.
+        """Word ids (B, words), and for each text what is not understood.
 
-        Where a text is too long, unknown words make room before known ones do.
+        The second lists unknown words (each once), how many words are beyond the limit, and
+        whether no word is known at all. Where a text is too long, unknown words are dropped first.
         """
         config: Any = self.config
-        rows, lost = [], []
+        rows, problems = [], []
         for text in texts:
-            spoken = split_words(text)
-            unknown = [word for word in spoken if word not in self.word_ids]
-            if len(spoken) > config.words:
-                spoken = [word for word in spoken if word in self.word_ids]
-            told = list(dict.fromkeys(unknown))
-            if len(spoken) > config.words:
-                told.append(f"({len(spoken) - config.words} words beyond the first {config.words})")
-            if not any(word in self.word_ids for word in spoken):
-                told.append("(no word that it knows)")
-            lost.append(tuple(told))
-            ids = [self.word_ids.get(word, UNKNOWN) for word in spoken[: config.words]]
-            rows.append(ids + [PAD] * (config.words - len(ids)))
-        return torch.tensor(rows), lost
+            words = split_words(text)
+            unknown = [word for word in words if word not in self.word_ids]
+            if len(words) > config.text_length:
+                words = [word for word in words if word in self.word_ids]
+            problem = list(dict.fromkeys(unknown))
+            surplus = len(words) - config.text_length
+            if surplus > 0:
+                problem.append(f"({surplus} words beyond the first {config.text_length})")
+            if not any(word in self.word_ids for word in words):
+                problem.append("(no known word)")
+            problems.append(tuple(problem))
+            ids = [self.word_ids.get(word, UNKNOWN) for word in words[: config.text_length]]
+            rows.append(ids + [PAD] * (config.text_length - len(ids)))
+        return torch.tensor(rows), problems
 
     def forward(
         self,
         words: Tensor,
-        noisy: Codes,
-        noise: Tensor,
+        noisy: Latents,
+        sigma: Tensor,
         source: Source | None = None,
-        guess: Codes | None = None,
-    ) -> Codes:
-        """Clean codes from noisy ones.
+        self_cond: Latents | None = None,
+    ) -> Latents:
+        """Predict clean latents from noisy ones.
 
-        A refining model takes its own last guess of the clean codes as well (self-conditioning:
-        Chen, Zhang and Hinton 2022, section 3.2), so that every step goes on from the one before.
+        With self-conditioning (Chen, Zhang and Hinton 2022, section 3.2) the model is also given
+        its prediction of the previous, noisier step.
 
         Args:
-            words: ids, (B, words).
-            noisy: the codes with noise in them.
-            noise: share of noise in content, motion and sound, (B, 3), 0 clean to 1 all noise.
+            words: token ids, (B, words).
+            noisy: the noisy latents.
+            sigma: noise levels of content, motion and sound, (B, 3), from 0 (clean) to 1 (noise).
             source: what the clips start from, if anything.
-            guess: what was found at a higher noise level, if anything.
+            self_cond: the last prediction, if any.
 
         Returns:
-            Clean content, motion and sound, shapes as given.
+            Clean content, motion and sound in the shapes of `noisy`.
         """
-        moments = noisy.motion.shape[1] // FRAMES_PER_TOKEN
-        steps = torch.arange(moments, device=words.device)
-        video, sound = self._enter(noisy, noise, source, guess, steps)
-        text = self.word(words) + self.word_place
-        still = video.shape[1] - moments
-        lead = torch.zeros(words.shape[1] + still, device=words.device)
-        rotary = self.rotary(torch.cat([lead, steps + 1.0, steps + 1.0]))
+        pairs = noisy.motion.shape[1] // FRAMES_PER_TOKEN
+        steps = torch.arange(pairs, device=words.device)
+        # Shape: (B, source + content + M, D) and (B, M, D)
+        video, sound = self._embed(noisy, sigma, source, self_cond, steps)
+        text = self.word_embed(words) + self.word_pos_embed
+        # All tokens without a time are at position 0, frames at 1, 2, ...
+        timeless = torch.zeros(text.shape[1] + video.shape[1] - pairs, device=words.device)
+        rotary = self.rotary(torch.cat([timeless, steps + 1.0, steps + 1.0]))
         lengths = (text.shape[1], video.shape[1], sound.shape[1])
+        # Shape: (B, T, D)
         x = self.stream(torch.cat([text, video, sound], dim=1), lengths, rotary)
-        return self._leave(x[:, lengths[0] :], noisy, still, moments)
+        return self._project(x[:, lengths[0] :], noisy)
 
-    def _enter(
+    def _embed(
         self,
-        noisy: Codes,
-        noise: Tensor,
+        noisy: Latents,
+        sigma: Tensor,
         source: Source | None,
-        guess: Codes | None,
+        self_cond: Latents | None,
         steps: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        """Tokens of video and sound. Codes enter and leave in their own precision, also in
-        training: half precision would shake a place by a fifth of a pixel.
-        """
-        count = len(steps)
-        with torch.autocast(steps.device.type, enabled=False):
-            level = self.noise(wave_features(noise.flatten()).to(noisy.motion.dtype))
-            level = torch.unflatten(level, 0, noise.shape)
-            content = self.enter_content(noisy.content) + self.part + level[:, :1]
-            motion = self.enter_motion(_fold(noisy.motion, count)) + level[:, 1:2]
-            sound = self.enter_sound(_fold(noisy.sound, count)) + level[:, 2:]
-            if guess is not None:
-                content = content + self.guess_content(guess.content)
-                motion = motion + self.guess_motion(_fold(guess.motion, count))
-                sound = sound + self.guess_sound(_fold(guess.sound, count))
-            given = []
-            if source is not None:
-                place = self.enter_place(source.motion)[:, None]
-                given = [torch.cat([self.enter_content(source.content), place], 1) + self.given]
-        # A clip longer than those of the training goes on with the last moment's embedding.
-        when = self.moment[steps.clamp(max=len(self.moment) - 1)]
-        return torch.cat([*given, content, motion + when], dim=1), sound + when
+        """Tokens of video and of sound.
 
-    def _leave(self, x: Tensor, noisy: Codes, still: int, moments: int) -> Codes:
-        parts = noisy.content.shape[1]
+        Latents go in and out in their own precision, in training too: rounding to half precision
+        would jitter a position by a fifth of a pixel.
+        """
+        pairs = len(steps)
+        with torch.autocast(steps.device.type, enabled=False):
+            # Shape: (B, 3) -> (B, 3, D)
+            sigma_embed = self.sigma_embed(
+                timestep_embedding(sigma.flatten()).to(noisy.motion.dtype)
+            )
+            sigma_embed = torch.unflatten(sigma_embed, 0, sigma.shape)
+            content = self.content_in(noisy.content) + self.slot_embed + sigma_embed[:, :1]
+            motion = self.motion_in(_fold(noisy.motion, pairs)) + sigma_embed[:, 1:2]
+            sound = self.sound_in(_fold(noisy.sound, pairs)) + sigma_embed[:, 2:]
+            if self_cond is not None:
+                content = content + self.self_cond_content_in(self_cond.content)
+                motion = motion + self.self_cond_motion_in(_fold(self_cond.motion, pairs))
+                sound = sound + self.self_cond_sound_in(_fold(self_cond.sound, pairs))
+            source_tokens = []
+            if source is not None:
+                source_motion = self.source_motion_in(source.motion)[:, None]
+                source_content = self.content_in(source.content)
+                source_tokens = [
+                    torch.cat([source_content, source_motion], dim=1) + self.source_embed
+                ]
+        # A clip longer than those of the training repeats the last time embedding.
+        time_embed = self.time_embed[steps.clamp(max=len(self.time_embed) - 1)]
+        video = torch.cat([*source_tokens, content, motion + time_embed], dim=1)
+        return video, sound + time_embed
+
+    def _project(self, x: Tensor, noisy: Latents) -> Latents:
+        """Clean latents from the tokens of source, content, motion and sound, (B, T, D)."""
+        pairs = noisy.motion.shape[1] // FRAMES_PER_TOKEN
+        slots = noisy.content.shape[1]
+        _, content, motion, sound = torch.split(
+            x, [x.shape[1] - slots - 2 * pairs, slots, pairs, pairs], dim=1
+        )
+        dtype = self.motion_out.weight.dtype
         with torch.autocast(x.device.type, enabled=False):
-            x = x.to(self.leave_motion.weight.dtype)
-            content = self.leave_content(x[:, still - parts : still])
-            motion = self.leave_motion(x[:, still : still + moments])
-            sound = self.leave_sound(x[:, still + moments :])
-        return Codes(content, motion.reshape(noisy.motion.shape), sound.reshape(noisy.sound.shape))
+            return Latents(
+                self.content_out(content.to(dtype)),
+                self.motion_out(motion.to(dtype)).reshape(noisy.motion.shape),
+                self.sound_out(sound.to(dtype)).reshape(noisy.sound.shape),
+            )
 
     def rotary(self, times: Tensor) -> Rotary:
-        """Cosines and sines of every token's time for half of each head, (T, head_size / 4)."""
+        """Cosines and sines of the tokens' times, for half of each head: (T, head_dim / 4) each."""
         config: Any = self.config
-        pairs = config.width // config.heads // 4
+        pairs = config.dim // config.heads // 4
         rates = ROPE_BASE ** -(torch.arange(pairs, device=times.device) / pairs)
-        turns = times[:, None] * rates
-        return turns.cos(), turns.sin()
+        angles = times[:, None] * rates
+        return angles.cos(), angles.sin()
 
 
-def _silent(inputs: int, outputs: int) -> nn.Linear:
-    """A linear map that gives zero before it is trained: it can be added to a trained model."""
-    made = nn.Linear(inputs, outputs, bias=False)
-    nn.init.zeros_(made.weight)
-    return made
+def zero_linear(in_features: int, out_features: int) -> nn.Linear:
+    """A linear layer initialized to zero, so that it can be added to a trained model."""
+    linear = nn.Linear(in_features, out_features, bias=False)
+    nn.init.zeros_(linear.weight)
+    return linear
 
 
-def _fold(part: Tensor, tokens: int) -> Tensor:
-    return part.reshape(len(part), tokens, -1)
+def _fold(x: Tensor, tokens: int) -> Tensor:
+    """(B, F, n) -> (B, tokens, F / tokens * n)."""
+    return x.reshape(len(x), tokens, -1)
 
 
-def wave_features(noise: Tensor) -> Tensor:
-    """Sines and cosines of a noise level, (B,) -> (B, 2 * NOISE_FREQUENCIES)."""
-    rates = torch.exp(torch.linspace(0, math.log(200.0), NOISE_FREQUENCIES, device=noise.device))
-    turns = noise.float()[:, None] * rates
-    return torch.cat([turns.sin(), turns.cos()], dim=1)
+def timestep_embedding(sigma: Tensor) -> Tensor:
+    """Sines and cosines of noise levels, (B,) -> (B, 2 * TIMESTEP_FREQUENCIES)."""
+    rates = torch.exp(torch.linspace(0, math.log(200.0), TIMESTEP_FREQUENCIES, device=sigma.device))
+    angles = sigma.float()[:, None] * rates
+    return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
-def velocity(noisy: Tensor, clean: Tensor, noise: Tensor) -> Tensor:
-    """Flow matching's direction from clean to noise: (x_t - x_0) / t, shapes (B, ...) and (B,)."""
-    return (noisy - clean) / like(noise.clamp(min=LEAST_NOISE), noisy)
-
-
-def like(level: Tensor, part: Tensor) -> Tensor:
-    """A level a clip, (B,), in the shape that a part of codes (B, ...) is multiplied by."""
-    return level.reshape(-1, *[1] * (part.dim() - 1))
-
-
-def shift_noise(level: Any, shift: float) -> Any:
-    """Noise levels, evenly spread, moved towards noise; a shift below 1 moves to clean codes."""
-    return shift * level / (1 + (shift - 1) * level)
-
-
-def predict(
+def predict_clean(
     model: FoalTransformer,
     words: Tensor,
-    noisy: Codes,
-    level: Tensor,
+    noisy: Latents,
+    sigma: Tensor,
     source: Source | None,
-    kept: Tensor | None,
-    guess: Codes | None = None,
-) -> Codes:
-    """Clean codes from codes of one noise level a clip, (B,).
+    motion_cond: Tensor | None,
+    self_cond: Latents | None = None,
+) -> Latents:
+    """Predict clean latents from latents at one noise level per clip, sigma (B,).
 
-    Of an edit the motion is known, `kept` (B, F, motion_size): it is clean, not to be found.
+    In an edit the motion is known: `motion_cond` (B, F, MOTION_DIM) replaces the noisy motion, at
+    noise level 0.
     """
-    levels = level[:, None].repeat(1, 3)
-    if kept is not None:
-        noisy, levels[:, 1] = noisy._replace(motion=kept), 0
-    clean: Codes = model(words, noisy, levels, source, guess)
+    sigmas = sigma[:, None].repeat(1, 3)
+    if motion_cond is not None:
+        noisy, sigmas[:, 1] = noisy._replace(motion=motion_cond), 0
+    clean: Latents = model(words, noisy, sigmas, source, self_cond)
     return clean

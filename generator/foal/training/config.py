@@ -19,7 +19,7 @@ class DecoderTraining:
 
 
 @dataclass(frozen=True)
-class ReaderTraining:
+class SceneEncoderTraining:
     steps: int = 4_000
     batch: int = 32
     learning_rate: float = 2e-3
@@ -67,7 +67,7 @@ class TrainConfig:
     transformer_run: str = ""
     codec: dict[str, int] = field(default_factory=dict)
     decoder_training: DecoderTraining = field(default_factory=DecoderTraining)
-    reader_training: ReaderTraining = field(default_factory=ReaderTraining)
+    scene_encoder_training: SceneEncoderTraining = field(default_factory=SceneEncoderTraining)
     gate: Gate = field(default_factory=Gate)
     transformer: dict[str, int] = field(default_factory=dict)
     transformer_training: TransformerTraining = field(default_factory=TransformerTraining)
@@ -76,7 +76,7 @@ class TrainConfig:
 
 SECTIONS = {
     "decoder_training": DecoderTraining,
-    "reader_training": ReaderTraining,
+    "scene_encoder_training": SceneEncoderTraining,
     "gate": Gate,
     "transformer_training": TransformerTraining,
     "distillation": Distillation,

@@ -26,8 +26,8 @@ ABSOLUTE = 0.1  # share of the absolute error beside the squared one
 class PointBatch:
     """N pictures of training clips with P points each."""
 
-    content: Tensor  # (N, parts, part_size)
-    motion: Tensor  # (N, motion_size)
+    content: Tensor  # (N, CONTENT_TOKENS, CONTENT_DIM)
+    motion: Tensor  # (N, MOTION_DIM)
     points: Tensor  # (N, P, 2), in the pictures
     colours: Tensor  # (N, P, 3)
 
@@ -133,13 +133,13 @@ def draw_backgrounds(rng: np.random.Generator, *, points: int) -> PointBatch:
     kinds = [(ground, time) for ground in Ground for time in Time]
     where = rng.random((len(kinds), points, 2)).astype(np.float32)
     where[..., 0] = PLANE_LEFT + 0.01 + where[..., 0] * (PLANE_RIGHT - PLANE_LEFT - 0.02)
-    content = np.zeros((len(kinds), states.CONTENT_PARTS, states.PART_CODE), dtype=np.float32)
+    content = np.zeros((len(kinds), states.CONTENT_TOKENS, states.CONTENT_DIM), dtype=np.float32)
     for row, (ground, time) in enumerate(kinds):
-        content[row, 0, : states.SCENE_CODE] = states.encode_surroundings(ground, time)
+        content[row, 0, : states.SCENE_DIM] = states.encode_scene(ground, time)
     colours = [background_at(where[i], *kind) for i, kind in enumerate(kinds)]
     return PointBatch(
         content=torch.from_numpy(content),
-        motion=torch.zeros(len(kinds), states.MOTION_SIZE),
+        motion=torch.zeros(len(kinds), states.MOTION_DIM),
         points=torch.from_numpy(where),
         colours=torch.from_numpy(np.stack(colours)),
     )
@@ -152,14 +152,14 @@ def decoder_loss(
     content = batch.content + CONTENT_NOISE * torch.randn(batch.content.shape, generator=draw)
     turns = torch.zeros_like(batch.motion)
     for slot in range(states.SLOTS):
-        first = states.SLOT_MOTION * slot
+        first = states.SLOT_MOTION_DIM * slot
         turns[:, first + 2 : first + 4] = TURN_NOISE
     motion = batch.motion + turns * torch.randn(batch.motion.shape, generator=draw)
-    content[:, 1:, states.THERE] = batch.content[:, 1:, states.THERE]
+    content[:, 1:, states.PRESENCE] = batch.content[:, 1:, states.PRESENCE]
     exact = [states.SIZE, states.GROUND_Y, states.ROPE, states.ROPE_X]
     content[:, 1:, exact] = batch.content[:, 1:, exact]
     painted = decoder(batch.points, content, motion, PIXEL)
-    scene = empty.content[:, 0, : states.SCENE_CODE]
+    scene = empty.content[:, 0, : states.SCENE_DIM]
     scene = scene + CONTENT_NOISE * torch.randn(scene.shape, generator=draw)
     still = decoder.background(empty.points, scene)
     paint, ground = _error(painted - batch.colours), _error(still - empty.colours)

@@ -11,7 +11,7 @@ import torch
 
 from generator.foal.measures.measure_folder import FolderMeasures, RawFilm, measure_films
 from generator.foal.model.codec import FoalCodec
-from generator.foal.model.scene_encoder import PIXELS
+from generator.foal.model.scene_encoder import IMAGE_SIZE
 from generator.foal.world.captions import plain_caption
 from generator.foal.world.clip import FRAME_RATE, make_clip
 from generator.foal.world.pictures import as_bytes
@@ -72,7 +72,7 @@ def measure_reconstructions(codec: FoalCodec, count: int, *, things: int) -> Fol
             rng = np.random.default_rng((GATE_SEED, things, i))
             scene = draw_scene(rng, held_out=True, things=things)
             clip = make_clip(rng, scene=scene)
-            content, motion = codec.encode(clip.frames(height=PIXELS, width=PIXELS))
+            content, motion = codec.encode(clip.frames(height=IMAGE_SIZE, width=IMAGE_SIZE))
             size = GATE_PIXELS
             film = codec.decode(content, motion, height=size, width=size)[0]
             frames = as_bytes(film.float().numpy())

@@ -9,14 +9,14 @@ from torch.nn import functional
 
 from generator.foal.model import states
 from generator.foal.model.scene_encoder import (
-    CELLS,
-    CODE,
-    HEAT,
+    ANGLE,
+    ATTRIBUTES,
+    GRID,
+    HEATMAP,
+    IMAGE_SIZE,
     OFFSET,
-    OUTPUTS,
-    PIXELS,
-    TURN,
-    Reader,
+    OUTPUT_CHANNELS,
+    SceneEncoder,
 )
 from generator.foal.world import render
 from generator.foal.world.clip import FRAMES, move
@@ -25,51 +25,51 @@ from generator.foal.world.scenes import Material, Scene, Shape, draw_scene
 
 HIDDEN = 0.7  # sizes of a nearer thing: a centre so near to its centre cannot be seen
 PIXEL_NOISE = 0.02  # decoded films are not exact
-HEAT_WEIGHT, CODE_WEIGHT, TURN_WEIGHT, WHOLE_WEIGHT = 30.0, 2.0, 0.3, 0.5
+HEATMAP_WEIGHT, ATTRIBUTE_WEIGHT, ANGLE_WEIGHT, WHOLE_WEIGHT = 30.0, 2.0, 0.3, 0.5
 CENTRES = 12.0  # how much more a cell with a centre weighs than one without
 
 
 @dataclass(frozen=True)
-class ReaderBatch:
+class SceneEncoderBatch:
     """N pictures and what each of their cells should say."""
 
-    pictures: Tensor  # (N, 3, PIXELS, PIXELS)
-    cells: Tensor  # (N, OUTPUTS, CELLS, CELLS), heat 0 or 1
-    heat_counts: Tensor  # (N, CELLS, CELLS): weights of the heat, 0 where nothing is asked
-    code_counts: Tensor  # (N, CELLS, CELLS): 1 around centres
-    turn_counts: Tensor  # (N, CELLS, CELLS): 1 around centres of things whose turn can be seen
-    scene: Tensor  # (N, SCENE_CODE)
-    view: Tensor  # (N, 2)
+    pictures: Tensor  # (N, 3, IMAGE_SIZE, IMAGE_SIZE)
+    cells: Tensor  # (N, OUTPUT_CHANNELS, GRID, GRID), heatmap 0 or 1
+    heatmap_counts: Tensor  # (N, GRID, GRID): weights of the heatmap, 0 where nothing is asked
+    code_counts: Tensor  # (N, GRID, GRID): 1 around centres
+    turn_counts: Tensor  # (N, GRID, GRID): 1 around centres of things whose turn can be seen
+    scene: Tensor  # (N, SCENE_DIM)
+    camera: Tensor  # (N, 2)
 
 
-def draw_pictures(rng: np.random.Generator, count: int) -> ReaderBatch:
+def draw_pictures(rng: np.random.Generator, count: int) -> SceneEncoderBatch:
     """One picture each of `count` fresh clips of training combinations."""
-    pictures = np.empty((count, PIXELS, PIXELS, 3), dtype=np.float32)
-    cells = np.zeros((count, OUTPUTS, CELLS, CELLS), dtype=np.float32)
-    counts = np.zeros((3, count, CELLS, CELLS), dtype=np.float32)
+    pictures = np.empty((count, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.float32)
+    cells = np.zeros((count, OUTPUT_CHANNELS, GRID, GRID), dtype=np.float32)
+    counts = np.zeros((3, count, GRID, GRID), dtype=np.float32)
     counts[0] = 1
-    scenes = np.empty((count, states.SCENE_CODE), dtype=np.float32)
+    scenes = np.empty((count, states.SCENE_DIM), dtype=np.float32)
     views = np.empty((count, 2), dtype=np.float32)
     for i in range(count):
         scene = draw_scene(rng)
         motions = move(scene, rng)
         frame = int(rng.integers(FRAMES))
         pictures[i] = render.render(
-            scene, motions, height=PIXELS, width=PIXELS, frames=np.array([frame])
+            scene, motions, height=IMAGE_SIZE, width=IMAGE_SIZE, frames=np.array([frame])
         )[0]
         content = states.encode_content(scene, motions)
-        scenes[i] = content[0, : states.SCENE_CODE]
+        scenes[i] = content[0, : states.SCENE_DIM]
         views[i] = states.encode_motion(motions)[frame, -2:]
         _mark(cells[i], counts[:, i], scene, motions, frame, content)
     noisy = pictures + PIXEL_NOISE * rng.standard_normal(pictures.shape, dtype=np.float32)
-    return ReaderBatch(
+    return SceneEncoderBatch(
         torch.from_numpy(noisy).permute(0, 3, 1, 2),
         torch.from_numpy(cells),
         torch.from_numpy(counts[0]),
         torch.from_numpy(counts[1]),
         torch.from_numpy(counts[2]),
         scene=torch.from_numpy(scenes),
-        view=torch.from_numpy(views),
+        camera=torch.from_numpy(views),
     )
 
 
@@ -86,8 +86,8 @@ def _mark(
     position = motions.position[frame]
     for thing in np.argsort(motions.ground, kind="stable"):
         place = render.to_picture(position[thing][None], view)[0]
-        column, row = (int(np.floor(part * CELLS)) for part in place)
-        if not (0 <= column < CELLS and 0 <= row < CELLS):
+        column, row = (int(np.floor(part * GRID)) for part in place)
+        if not (0 <= column < GRID and 0 <= row < GRID):
             continue
         rows = slice(max(0, row - 1), row + 2)
         columns = slice(max(0, column - 1), column + 2)
@@ -99,39 +99,41 @@ def _mark(
             counts[1:, rows, columns] = 0
             continue
         counts[0, row, column] = CENTRES
-        cells[HEAT, row, column] = 1
+        cells[HEATMAP, row, column] = 1
         y, x = np.mgrid[rows, columns]
         cells[OFFSET, rows, columns] = np.stack(
-            [place[0] * CELLS - x - 0.5, place[1] * CELLS - y - 0.5]
+            [place[0] * GRID - x - 0.5, place[1] * GRID - y - 0.5]
         )
-        cells[CODE, rows, columns] = content[1 + thing, 1:, None, None]
+        cells[ATTRIBUTES, rows, columns] = content[1 + thing, 1:, None, None]
         turn = 4 * motions.angle[frame, thing]
-        cells[TURN, rows, columns] = np.array([np.cos(turn), np.sin(turn)])[:, None, None]
+        cells[ANGLE, rows, columns] = np.array([np.cos(turn), np.sin(turn)])[:, None, None]
         counts[1, rows, columns] = 1
         looks = scene.things[thing]
         turns = looks.shape == Shape.CUBE or looks.material == Material.WOOD
         counts[2, rows, columns] = float(turns)
 
 
-def reader_loss(reader: Reader, batch: ReaderBatch) -> tuple[Tensor, dict[str, float]]:
+def scene_encoder_loss(
+    encoder: SceneEncoder, batch: SceneEncoderBatch
+) -> tuple[Tensor, dict[str, float]]:
     """How far the network's reading is from what the renderer knows."""
-    read = reader(batch.pictures)
-    heat = functional.binary_cross_entropy_with_logits(
-        read.cells[:, HEAT], batch.cells[:, HEAT], weight=batch.heat_counts
+    read = encoder(batch.pictures)
+    heatmap = functional.binary_cross_entropy_with_logits(
+        read.cells[:, HEATMAP], batch.cells[:, HEATMAP], weight=batch.heatmap_counts
     )
     off = (read.cells - batch.cells).abs()
     centres = batch.code_counts.sum().clamp(min=1)
     place = (off[:, OFFSET].mean(dim=1) * batch.code_counts).sum() / centres
-    code = (off[:, CODE].mean(dim=1) * batch.code_counts).sum() / centres
+    code = (off[:, ATTRIBUTES].mean(dim=1) * batch.code_counts).sum() / centres
     turned = batch.turn_counts
-    turn = (off[:, TURN].mean(dim=1) * turned).sum() / turned.sum().clamp(min=1)
-    whole = (read.scene - batch.scene).abs().mean() + 2 * (read.view - batch.view).abs().mean()
+    turn = (off[:, ANGLE].mean(dim=1) * turned).sum() / turned.sum().clamp(min=1)
+    whole = (read.scene - batch.scene).abs().mean() + 2 * (read.camera - batch.camera).abs().mean()
     figures = {
-        "heat": float(heat.detach()),
+        "heatmap": float(heatmap.detach()),
         "place": float(place.detach()),
         "code": float(code.detach()),
         "turn": float(turn.detach()),
         "whole": float(whole.detach()),
     }
-    loss = HEAT_WEIGHT * heat + place + CODE_WEIGHT * code + TURN_WEIGHT * turn
+    loss = HEATMAP_WEIGHT * heatmap + place + ATTRIBUTE_WEIGHT * code + ANGLE_WEIGHT * turn
     return loss + WHOLE_WEIGHT * whole, figures

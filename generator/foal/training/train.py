@@ -24,16 +24,16 @@ from generator.foal.training.decoder_training import decoder_loss, draw_backgrou
 from generator.foal.training.distillation import distillation_loss
 from generator.foal.training.loop import Stage, milestone_path, train_stage
 from generator.foal.training.quality_gate import pass_gate
-from generator.foal.training.scene_encoder_training import draw_pictures, reader_loss
+from generator.foal.training.scene_encoder_training import draw_pictures, scene_encoder_loss
 from generator.foal.training.transformer_training import draw_batch, flow_loss, make_optimizers
 from generator.memory import reuse_freed_memory
 
 logger = logging.getLogger(__name__)
 
-DECODER, READER = "decoder", "reader"
+DECODER, ENCODER = "decoder", "encoder"
 TRANSFORMER, DISTILLATION = "transformer", "distilled"
 # The second number of a step's seed: what one part draws, no other does.
-STREAMS = {DECODER: 1, READER: 2, TRANSFORMER: 3, DISTILLATION: 4}
+STREAMS = {DECODER: 1, ENCODER: 2, TRANSFORMER: 3, DISTILLATION: 4}
 
 
 def train(config: TrainConfig, run: Path, resume: bool = True) -> None:
@@ -66,7 +66,7 @@ def read_codec(config: TrainConfig, run: Path) -> FoalCodec:
         ValueError: it has not been made yet.
     """
     codec: FoalCodec = FoalCodec(**config.codec)
-    for name in (DECODER, READER):
+    for name in (DECODER, ENCODER):
         getattr(codec, name).load_state_dict(_trained(run, name))
     codec.requires_grad_(False).eval()
     return codec
@@ -107,9 +107,9 @@ class _Trainer:
         """Train decoder and reader, or read them if they are done; mean weights, no gradients."""
         torch.manual_seed(self.config.seed)
         codec: FoalCodec = FoalCodec(**self.config.codec)
-        codec.reader.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        codec.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._train_decoder(codec)
-        self._train_reader(codec)
+        self._train_scene_encoder(codec)
         codec.requires_grad_(False).eval()
         return codec
 
@@ -139,22 +139,22 @@ class _Trainer:
             )
         )
 
-    def _train_reader(self, codec: FoalCodec) -> None:
-        plan, reader = self.config.reader_training, codec.reader
+    def _train_scene_encoder(self, codec: FoalCodec) -> None:
+        plan, encoder = self.config.scene_encoder_training, codec.encoder
 
         def show(weights: dict[str, Tensor], path: Path) -> None:
             shown = FoalCodec(**self.config.codec)
-            shown.load_state_dict({**codec.state_dict(), **_prefixed(READER, weights)})
+            shown.load_state_dict({**codec.state_dict(), **_prefixed(ENCODER, weights)})
             sheets.save_sheet(path, sheets.codec_rows(shown.eval()))
 
-        optimizer = _adam(reader, plan.learning_rate)
+        optimizer = _adam(encoder, plan.learning_rate)
         self._stage(
             Stage(
-                READER,
-                reader,
+                ENCODER,
+                encoder,
                 (optimizer,),
-                lambda step: draw_pictures(self._rng(READER, step), plan.batch),
-                self._half(lambda batch: reader_loss(reader, batch)),
+                lambda step: draw_pictures(self._rng(ENCODER, step), plan.batch),
+                self._half(lambda batch: scene_encoder_loss(encoder, batch)),
                 show,
                 plan.steps,
             )
@@ -245,7 +245,7 @@ class _Trainer:
 
         def run(given: Any) -> Any:
             enabled = self.config.precision == "bfloat16"
-            # No cache: weights cast for a guess without gradients would serve the loss as well.
+            # No cache: weights cast in a pass without gradients would be used for the loss too.
             with torch.autocast("cpu", torch.bfloat16, enabled=enabled, cache_enabled=False):
                 return loss(given)
 

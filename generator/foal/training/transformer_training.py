@@ -9,15 +9,13 @@ import torch
 from torch import Tensor
 
 from generator.foal.model.codec import normalize
-from generator.foal.model.states import SOUND_SIZE, encode_content, encode_motion
+from generator.foal.model.noise_schedule import SIGMA_SHIFT, expand_like, shift_sigma
+from generator.foal.model.states import SOUND_DIM, encode_content, encode_motion
 from generator.foal.model.transformer import (
-    NOISE_SHIFT,
     UNKNOWN,
-    Codes,
     FoalTransformer,
+    Latents,
     Source,
-    like,
-    shift_noise,
 )
 from generator.foal.training.loop import Figures
 from generator.foal.world import sound
@@ -66,11 +64,11 @@ class NoisePlan:
 
 
 HIGHEST_WEIGHT = 0.05  # at pure noise, of what it would be without `even`
-LEARNING = NoisePlan(NOISE_SHIFT, 0.25, even=False)
+LEARNING = NoisePlan(SIGMA_SHIFT, 0.25, even=False)
 # Errors of a clip nearly clean are small and drown among those at high noise; yet an eye sees a
 # path that shakes by half a pixel, and speeds that were not found in time stay too low.
 REFINING = NoisePlan(1.5, 0.1, even=True)
-GUESS_SHARE = 0.5  # of the steps in which a refining model is given its own guess
+SELF_COND_SHARE = 0.5  # of the steps that give a model its own prediction (self-conditioning)
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class Batch:
 
     task: Task
     texts: list[str]
-    clean: Codes
+    clean: Latents
     source: Source | None
 
 
@@ -115,7 +113,7 @@ def _draw_clip(rng: np.random.Generator, task: Task) -> tuple[np.ndarray | str, 
 
 def _roots(scene: Scene, motions: Motions) -> np.ndarray:
     bands = sound.envelope(scene, motions, seconds=SECONDS)
-    return np.asarray(np.sqrt(bands).reshape(FRAMES, SOUND_SIZE))
+    return np.asarray(np.sqrt(bands).reshape(FRAMES, SOUND_DIM))
 
 
 def flow_loss(
@@ -123,14 +121,14 @@ def flow_loss(
 ) -> tuple[Tensor, Figures]:
     """Loss of one batch: squared error of the clean codes, by noise level."""
     config: Any = model.config
-    plan = REFINING if config.refining else LEARNING
+    plan = REFINING if config.self_cond else LEARNING
     size = len(batch.texts)
     words = model.tokenize(batch.texts)[0]
     forgotten = torch.from_numpy(rng.random(words.shape) < FORGET_SHARE) & (words > UNKNOWN)
     words = words.masked_fill(forgotten, UNKNOWN)
     # One level from each of `size` equal parts: the batch always sees all levels.
     even = torch.from_numpy((rng.permutation(size) + rng.random(size)) / size).float()
-    level = shift_noise(even, plan.shift)
+    level = shift_sigma(even, plan.shift)
     draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
     levels = level[:, None].repeat(1, 3)
     noisy = [add_noise(part, level, draw) for part in batch.clean]
@@ -140,13 +138,13 @@ def flow_loss(
     if batch.task == Task.EDIT:
         levels[:, 1] = 0
         noisy[1] = blur(batch.clean.motion, draw)
-    given, guess = Codes(*noisy), None
-    if config.refining:
-        guess = Codes(*(torch.zeros_like(part) for part in given))
-        if rng.random() < GUESS_SHARE:
+    given, self_cond = Latents(*noisy), None
+    if config.self_cond:
+        self_cond = Latents(*(torch.zeros_like(part) for part in given))
+        if rng.random() < SELF_COND_SHARE:
             with torch.no_grad():
-                guess = model(words, given, levels, source, guess)
-    found = model(words, given, levels, source, guess)
+                self_cond = model(words, given, levels, source, self_cond)
+    found = model(words, given, levels, source, self_cond)
     weight = plan.weights(level)
     content, motion, heard = (
         (per_clip(one - part) * weight).mean() for one, part in zip(found, batch.clean, strict=True)
@@ -167,12 +165,12 @@ def flow_loss(
 
 def add_noise(part: Tensor, level: Tensor, draw: torch.Generator) -> Tensor:
     """(1 - t) x + t noise for every clip's level t, shapes (B, ...) and (B,)."""
-    share = like(level, part)
+    share = expand_like(level, part)
     return (1 - share) * part + share * torch.randn(part.shape, generator=draw)
 
 
 def blur(part: Tensor, draw: torch.Generator) -> Tensor:
-    """Codes as an encoder would have read them."""
+    """Latents as an encoder would have read them."""
     return part + GIVEN_NOISE * torch.randn(part.shape, generator=draw)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 from sqlalchemy import select
+from tiny_foal import build_tiny_pipeline
 from typer.testing import CliRunner
 
 from arena import production
@@ -19,7 +20,7 @@ from arena.models import Clip, ClipStatus
 from arena.production.produce_clips import store_clip
 from arena.shipped import Collection
 from generator.clips import FailedClip
-from generator.foal.build import build_tiny_pipeline, save_pipeline
+from generator.foal.build import save_pipeline
 from generator.media import encode_master, probe
 from killed import generate_and_kill, make_arena_of_films
 from playable import film, settings_for

@@ -29,8 +29,8 @@ def test_a_place_in_a_picture_is_found_in_the_world_again() -> None:
     rng = np.random.default_rng(1)
     places, view = rng.random((9, 2)), rng.uniform(-1, 1, (9, 2))
     real = np.stack([view[:, 0] * 0.09, view[:, 1] * np.log(1.2)], axis=1)
-    found = states.from_picture(to_picture(places, real), view)
-    assert np.allclose(found * states.PLACE_SCALE + states.PLACE_CENTRE, places)
+    found = states.positions_from_image(to_picture(places, real), view)
+    assert np.allclose(found * states.POSITION_SCALE + states.POSITION_CENTRE, places)
 
 
 @pytest.mark.parametrize("seed", range(60, 66))
@@ -39,7 +39,7 @@ def test_the_reader_finds_every_thing_and_its_place(codec: FoalCodec, seed: int)
     true = states.encode_states(clip.scene, clip.motions)
     content, motion = (part[0].numpy() for part in codec.encode(clip.frames(height=128, width=128)))
     count = len(clip.scene.things)
-    assert content[1:, states.THERE].sum() == count
+    assert content[1:, states.PRESENCE].sum() == count
     assert np.array_equal(content[0], true.content[0])
     read, real = (_places(part)[:, :count] for part in (motion, true.motion))
     apart = np.abs(read[:, :, None] - real[:, None]).mean(axis=(0, 3))
@@ -53,8 +53,10 @@ def test_the_reader_finds_every_thing_and_its_place(codec: FoalCodec, seed: int)
 
 
 def _places(motion: np.ndarray) -> np.ndarray:
-    slots = motion[:, : states.SLOTS * states.SLOT_MOTION].reshape(len(motion), states.SLOTS, -1)
-    return slots[..., :2] * states.PLACE_SCALE
+    slots = motion[:, : states.SLOTS * states.SLOT_MOTION_DIM].reshape(
+        len(motion), states.SLOTS, -1
+    )
+    return slots[..., :2] * states.POSITION_SCALE
 
 
 def test_an_edit_changes_one_thing_and_says_so_in_known_words() -> None:

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tiny_foal import TINY_SIZES, build_tiny_pipeline
 
 from generator.foal import FoalPipeline
-from generator.foal.build import build_tiny_pipeline, build_transformer, save_pipeline
+from generator.foal.build import build_transformer, save_pipeline
 from generator.foal.model import states
 from generator.foal.model.codec import denormalize, normalize
-from generator.foal.model.latents import count_numbers, draw_noise, pack, renew_noise, unpack
+from generator.foal.model.latents import latent_size, pack, resample_noise, sample_noise, unpack
 from generator.foal.model.neural_fields import pixel_grid
 from generator.foal.model.transformer import UNKNOWN
 from generator.foal.world.clip import make_clip
@@ -78,7 +79,7 @@ def test_unknown_words_are_reported_and_do_no_harm(pipe: FoalPipeline) -> None:
     assert clip.unknown_words == [("unicorn", "跳ぶ")]
     assert np.isfinite(clip.frames).all()
     empty = pipe("", generator=_seed(1), **SMALL)
-    assert empty.unknown_words == [("(no word that it knows)",)]
+    assert empty.unknown_words == [("(no known word)",)]
 
 
 def test_too_long_a_prompt_loses_its_unknown_words_first(pipe: FoalPipeline) -> None:
@@ -86,7 +87,7 @@ def test_too_long_a_prompt_loses_its_unknown_words_first(pipe: FoalPipeline) -> 
     assert UNKNOWN not in ids
     assert lost[0] == ("wow",)
     ids, lost = pipe.transformer.tokenize(["red " * 40])
-    assert ids.shape == (1, pipe.transformer.config.words)
+    assert ids.shape == (1, pipe.transformer.config.text_length)
     assert lost[0] == ("(8 words beyond the first 32)",)
 
 
@@ -134,8 +135,8 @@ def test_the_callback_sees_every_step_and_can_stop(pipe: FoalPipeline) -> None:
     ("wrong", "said"),
     [
         ({"height": 8}, "32 pixels"),
-        ({"num_frames": 0}, "above zero"),
-        ({"frame_rate": 0}, "above zero"),
+        ({"num_frames": 0}, "must be positive"),
+        ({"frame_rate": 0}, "must be positive"),
         ({"eta": 2}, "eta must be between"),
         ({"eta": "1"}, "eta must be a number"),
         ({"frame_rate": float("inf")}, "frame_rate must be a number"),
@@ -178,8 +179,8 @@ def test_a_film_is_what_the_fields_say_at_its_pixels(pipe: FoalPipeline, seed: i
 
 
 def test_a_moving_camera_sees_the_scene_from_elsewhere(pipe: FoalPipeline) -> None:
-    content = torch.zeros(1, states.CONTENT_PARTS, states.PART_CODE)
-    motion = torch.zeros(1, 2, states.MOTION_SIZE)
+    content = torch.zeros(1, states.CONTENT_TOKENS, states.CONTENT_DIM)
+    motion = torch.zeros(1, 2, states.MOTION_DIM)
     motion[0, 1, -2] = 1  # as far to the right as it goes
     left, right = pipe.codec.decode(content, motion, height=40, width=40)[0]
     assert not torch.allclose(left, right, atol=1e-3)
@@ -208,8 +209,8 @@ def test_an_edit_keeps_the_motion_of_its_video(pipe: FoalPipeline) -> None:
         "make it blue", video=video, generator=_seed(1), **SMALL, output_type="latent"
     ).frames
     _, motion = pipe.codec.encode(film)
-    kept = denormalize(unpack(latents))[1]
-    assert torch.allclose(kept, motion, atol=1e-5)
+    motion_cond = denormalize(unpack(latents))[1]
+    assert torch.allclose(motion_cond, motion, atol=1e-5)
 
 
 def test_an_image_or_a_video_not_both(pipe: FoalPipeline) -> None:
@@ -223,34 +224,36 @@ def test_an_image_or_a_video_not_both(pipe: FoalPipeline) -> None:
 
 
 def test_codec_and_transformer_of_other_codes_do_not_go_together(pipe: FoalPipeline) -> None:
-    stranger = build_transformer(width=32, layers=1, heads=2, kv_heads=1, hidden=16, outer=0)
-    stranger.register_to_config(form="states-0")
+    stranger = build_transformer(
+        dim=32, layers=1, heads=2, kv_heads=1, mlp_dim=16, modality_layers=0
+    )
+    stranger.register_to_config(latent_format="states-0")
     with pytest.raises(ValueError, match="do not belong together"):
         FoalPipeline(codec=pipe.codec, transformer=stranger, scheduler=pipe.scheduler)
 
 
 def test_latents_are_codes_end_to_end() -> None:
-    latents = draw_noise(2, count_numbers(6), [_seed(1), _seed(2)])
+    latents = sample_noise(2, latent_size(6), [_seed(1), _seed(2)])
     assert torch.equal(pack(unpack(latents)), latents)
 
 
 @pytest.mark.parametrize("eta", [0.3, 1.0])
 def test_renewed_noise_is_as_strong_as_what_it_replaces(eta: float) -> None:
-    clean, noise = (draw_noise(1, count_numbers(2000), _seed(seed)) for seed in (1, 2))
+    clean, noise = (sample_noise(1, latent_size(2000), _seed(seed)) for seed in (1, 2))
     level = 0.5
     latents = (1 - level) * clean + level * noise
-    renewed = renew_noise(latents, unpack(clean), 0.6, level, eta, _seed(3))
+    renewed = resample_noise(latents, unpack(clean), 0.6, level, eta, _seed(3))
     left = (renewed - (1 - level) * clean) / level
     assert left.std() == pytest.approx(1.0, abs=0.02)
-    likeness = float((left * noise).mean())
-    assert likeness < 0.98 if eta < 1 else likeness < 0.8
-    assert likeness > 0.3
+    scores = float((left * noise).mean())
+    assert scores < 0.98 if eta < 1 else scores < 0.8
+    assert scores > 0.3
 
 
 def test_no_noise_is_renewed_where_little_is_left() -> None:
-    clean, noise = (draw_noise(1, count_numbers(6), _seed(seed)) for seed in (1, 2))
+    clean, noise = (sample_noise(1, latent_size(6), _seed(seed)) for seed in (1, 2))
     latents = 0.8 * clean + 0.2 * noise
-    assert torch.equal(renew_noise(latents, unpack(clean), 0.3, 0.2, 1.0, _seed(3)), latents)
+    assert torch.equal(resample_noise(latents, unpack(clean), 0.3, 0.2, 1.0, _seed(3)), latents)
 
 
 def test_renewed_noise_comes_from_the_clips_own_seed(pipe: FoalPipeline) -> None:
@@ -262,15 +265,14 @@ def test_renewed_noise_comes_from_the_clips_own_seed(pipe: FoalPipeline) -> None
     assert not np.allclose(calm.frames, alone.frames, atol=1e-4)
 
 
-def test_a_refining_transformer_goes_on_from_its_last_guess() -> None:
+def test_self_conditioning_uses_the_last_prediction_once_it_is_trained() -> None:
     torch.manual_seed(0)
-    sizes = {"width": 32, "layers": 3, "heads": 2, "kv_heads": 1, "hidden": 48, "outer": 1}
-    refining, plain = build_transformer(**sizes), build_transformer(**sizes, refining=False)
-    plain.load_state_dict(refining.state_dict(), strict=False)
-    noisy = unpack(draw_noise(1, count_numbers(6), _seed(1)))
-    words, level = torch.zeros(1, 32, dtype=torch.long), torch.full((1, 3), 0.5)
-    guess = plain(words, noisy, level)
-    # Untrained, a guess says nothing: a plain transformer can be trained on as a refining one.
-    assert torch.equal(refining(words, noisy, level, None, guess).motion, guess.motion)
-    torch.nn.init.ones_(refining.guess_motion.weight)
-    assert not torch.allclose(refining(words, noisy, level, None, guess).motion, guess.motion)
+    model, plain = build_transformer(**TINY_SIZES), build_transformer(**TINY_SIZES, self_cond=False)
+    plain.load_state_dict(model.state_dict(), strict=False)
+    noisy = unpack(sample_noise(1, latent_size(6), _seed(1)))
+    words, sigma = torch.zeros(1, 32, dtype=torch.long), torch.full((1, 3), 0.5)
+    clean = plain(words, noisy, sigma)
+    # Its input layers start at zero, so that a plain transformer can be trained on with it.
+    assert torch.equal(model(words, noisy, sigma, None, clean).motion, clean.motion)
+    torch.nn.init.ones_(model.self_cond_motion_in.weight)
+    assert not torch.allclose(model(words, noisy, sigma, None, clean).motion, clean.motion)

@@ -16,28 +16,28 @@ TINY = """
 seed = 3
 checkpoint_seconds = 0
 [codec]
-reader_width = 8
+encoder_dim = 8
 field_hidden = 16
 shadow_hidden = 8
-plane_grid = 16
+plane_rows = 16
 [decoder_training]
 steps = 4
 clips = 2
 frames = 2
 points = 16
 empty_points = 16
-[reader_training]
+[scene_encoder_training]
 steps = 4
 batch = 2
 [gate]
 clips = 0
 [transformer]
-width = 32
+dim = 32
 layers = 3
 heads = 2
 kv_heads = 1
-hidden = 48
-outer = 1
+mlp_dim = 48
+modality_layers = 1
 [transformer_training]
 steps = 4
 batch = 2
@@ -48,8 +48,8 @@ batch = 2
 student_steps = 2
 """
 ONE_STEP = "[transformer_training]\nmuon_rate = 1e-4\nadam_rate = 1e-4\nsteps = 1"
-STAGES = ("decoder", "reader", "transformer", "distilled")
-LOSSES = ("decoder_loss", "reader_loss", "flow_loss", "distillation_loss")
+STAGES = ("decoder", "encoder", "transformer", "distilled")
+LOSSES = ("decoder_loss", "scene_encoder_loss", "flow_loss", "distillation_loss")
 
 
 @pytest.fixture
@@ -122,7 +122,7 @@ def test_a_second_model_needs_the_codec_of_the_first(config: Path, tmp_path: Pat
 
 
 def test_a_transformer_goes_on_from_another_training(config: Path, tmp_path: Path) -> None:
-    config.write_text(TINY.replace("outer = 1", "outer = 1\nrefining = false"))
+    config.write_text(TINY.replace("modality_layers = 1", "modality_layers = 1\nself_cond = false"))
     train_from_file(config, tmp_path / "plain")
     further = 'codec_run = "../plain"\ntransformer_run = "../plain"\n' + TINY
     config.write_text(further.replace("[transformer_training]\nsteps = 4", ONE_STEP))
@@ -132,11 +132,11 @@ def test_a_transformer_goes_on_from_another_training(config: Path, tmp_path: Pat
     )
     assert plain is not None
     assert large is not None
-    assert {"guess_motion.weight"} <= large["mean"].keys() - plain["mean"].keys()
+    assert {"self_cond_motion_in.weight"} <= large["mean"].keys() - plain["mean"].keys()
     moved = [float((large["mean"][k] - plain["mean"][k]).abs().max()) for k in plain["mean"]]
     assert max(moved) < 0.1
 
-    config.write_text(further.replace("width = 32", "width = 64"))
+    config.write_text(further.replace("dim = 32", "dim = 64"))
     with pytest.raises(ValueError, match="other sizes"):
         train_from_file(config, tmp_path / "wide")
 
@@ -145,7 +145,7 @@ def test_a_transformer_goes_on_from_another_training(config: Path, tmp_path: Pat
     ("text", "said"),
     [
         ("sede = 1", "unknown key 'sede'"),
-        ("[reader_training]\nstep = 1", r"\[reader_training\].*unknown key 'step'"),
+        ("[scene_encoder_training]\nstep = 1", r"\[scene_encoder_training\].*unknown key 'step'"),
         ("seed =", "not a readable TOML"),
     ],
 )

@@ -220,13 +220,13 @@ def test_the_documents_table_is_what_the_formula_gives(full: FullConfig) -> None
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("hidden = 100", "hidden = 100\nwidht = 3"), "unknown key 'transformer.widht'"),
+        (("mlp_dim = 100", "mlp_dim = 100\nwidht = 3"), "unknown key 'transformer.widht'"),
         (("steps = 2\nsize", "steps = 0\nsize"), "base.steps"),
         (('size = "32p"', 'size = "9p"'), "base.size '9p' is none of 32p, 64p"),
-        (("kv_heads = 2", "kv_heads = 3"), "4 heads cannot share 3"),
+        (("kv_heads = 2", "kv_heads = 3"), "must be a multiple of kv_heads"),
         (("fps = 25", "fps = 24"), "24, which is not 4 n \\+ 1"),
         (("global_layers = [2]", "global_layers = [6]"), "not among the 6"),
-        (("width = 64\nlayers", "width = \nlayers"), "not a readable TOML file"),
+        (("dim = 64\nlayers", "dim = \nlayers"), "not a readable TOML file"),
     ],
 )
 def test_a_config_names_what_is_wrong(

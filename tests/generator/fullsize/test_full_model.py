@@ -9,7 +9,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import generator.fullsize.attention as full_attention
-from generator.foal.model.blocks import attend_plainly
+from generator.foal.model.blocks import eager_attention
 from generator.fullsize.attention import attend_locally, plan, windows
 from generator.fullsize.config import FullConfig, read_full_config
 from generator.fullsize.flops import count_step
@@ -63,10 +63,10 @@ def plain_model(
         return x / (x.pow(2).mean(-1, keepdim=True) + torch.finfo(x.dtype).eps).sqrt() * weight
 
     def by_kind(x: Tensor, name: str) -> Tensor:
-        own = f"{name}.maps.1.weight" in weights
+        own = f"{name}.linears.1.weight" in weights
         return torch.stack(
             [
-                weights[f"{name}.maps.{kind if own else 0}.weight"] @ row
+                weights[f"{name}.linears.{kind if own else 0}.weight"] @ row
                 for row, kind in zip(x, kinds, strict=True)
             ]
         )
@@ -76,7 +76,7 @@ def plain_model(
         return here is None or there is None or abs(here - there) <= reach
 
     seen = torch.tensor([[sees(i, j) for j in range(len(kinds))] for i in range(len(kinds))])
-    bands = transformer.head_size // 8
+    bands = transformer.head_dim // 8
     frequencies = [10_000 ** -(band / bands) for band in range(bands)]
     angles = torch.tensor(
         [[axis * f for axis in place for f in frequencies] for place in plain_places(layout)]
@@ -96,28 +96,28 @@ def plain_model(
         for name, part in zip(names, parts, strict=True)
     ]
     x = torch.cat(entered)
-    heads, kept, size = transformer.heads, transformer.kv_heads, transformer.head_size
+    heads, kept, size = transformer.heads, transformer.kv_heads, transformer.head_dim
     for layer in range(transformer.layers):
         here = f"stream.blocks.{layer}"
-        normed = norm(x, weights[f"{here}.attention_norm.weight"])
-        qkv = by_kind(normed, f"{here}.attention.qkv").reshape(len(x), -1, size)
-        query = turn(norm(qkv[:, :heads], weights[f"{here}.attention.query_norm.weight"]))
-        key = turn(norm(qkv[:, heads : heads + kept], weights[f"{here}.attention.key_norm.weight"]))
+        normed = norm(x, weights[f"{here}.attn_norm.weight"])
+        qkv = by_kind(normed, f"{here}.attn.qkv_proj").reshape(len(x), -1, size)
+        query = turn(norm(qkv[:, :heads], weights[f"{here}.attn.q_norm.weight"]))
+        key = turn(norm(qkv[:, heads : heads + kept], weights[f"{here}.attn.k_norm.weight"]))
         value = qkv[:, heads + kept :]
-        gates = by_kind(normed, f"{here}.attention.gate")
+        gates = by_kind(normed, f"{here}.attn.gate_proj")
         mixed = []
         for head in range(heads):
             shared = head // (heads // kept)
-            likeness = query[:, head] @ key[:, shared].T / size**0.5
+            scores = query[:, head] @ key[:, shared].T / size**0.5
             if reach and layer not in transformer.global_layers:
-                likeness = likeness.masked_fill(~seen, float("-inf"))
+                scores = scores.masked_fill(~seen, float("-inf"))
             gate = 2 / (1 + (-gates[:, head]).exp())
-            mixed.append(likeness.softmax(-1) @ value[:, shared] * gate[:, None])
-        x = x + by_kind(torch.cat(mixed, dim=-1), f"{here}.attention.out")
-        risen = by_kind(norm(x, weights[f"{here}.mlp_norm.weight"]), f"{here}.rise")
+            mixed.append(scores.softmax(-1) @ value[:, shared] * gate[:, None])
+        x = x + by_kind(torch.cat(mixed, dim=-1), f"{here}.attn.out_proj")
+        risen = by_kind(norm(x, weights[f"{here}.mlp_norm.weight"]), f"{here}.up_gate_proj")
         half = risen.shape[-1] // 2
         swished = risen[:, :half] / (1 + (-risen[:, :half]).exp()) * risen[:, half:]
-        x = x + by_kind(swished, f"{here}.fall")
+        x = x + by_kind(swished, f"{here}.down_proj")
     x = norm(x, weights["stream.norm.weight"])
     start = layout.text + layout.lengths[1]
     return x[layout.text : start] @ weights["video_out.weight"].T, x[start:] @ weights[
@@ -140,8 +140,8 @@ def plain_places(layout: Layout) -> list[tuple[float, float, float]]:
 def test_the_model_equals_a_plain_one(tiny: FullConfig, size: str, reach: int) -> None:
     layout = Layout.of(tiny, tiny.sizes[size])
     model, parts = small_model(tiny), inputs(tiny, layout)
-    turns = rotary(layout, tiny.transformer.head_size, CPU, torch.float32)
-    video, sound = model(*parts, turns, plan(tiny.transformer, layout, reach))
+    rotary_angles = rotary(layout, tiny.transformer.head_dim, CPU, torch.float32)
+    video, sound = model(*parts, rotary_angles, plan(tiny.transformer, layout, reach))
     plain_video, plain_sound = plain_model(model, tiny, layout, reach, parts)
     torch.testing.assert_close(video[0], plain_video, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(sound[0], plain_sound, rtol=1e-3, atol=1e-4)
@@ -174,20 +174,20 @@ def test_padding_the_hidden_width_changes_nothing(tiny: FullConfig) -> None:
     with torch.device("meta"):
         bare = FullModel(tiny.transformer, padded=False)
     bare.to_empty(device=CPU)
-    hidden = tiny.transformer.hidden
+    hidden = tiny.transformer.mlp_dim
     state = dict(padded.state_dict())
     for name, weight in state.items():
-        if ".rise." in name:
+        if ".up_gate_proj." in name:
             state[name] = torch.cat([half[:hidden] for half in weight.chunk(2)])
-        if ".fall." in name:
+        if ".down_proj." in name:
             state[name] = weight[:, :hidden]
     bare.load_state_dict(state)
     layout = Layout.of(tiny, tiny.sizes["32p"])
-    turns = rotary(layout, tiny.transformer.head_size, CPU, torch.float32)
+    rotary_angles = rotary(layout, tiny.transformer.head_dim, CPU, torch.float32)
     attends = plan(tiny.transformer, layout, 0)
     parts = inputs(tiny, layout)
     for one, other in zip(
-        padded(*parts, turns, attends), bare(*parts, turns, attends), strict=True
+        padded(*parts, rotary_angles, attends), bare(*parts, rotary_angles, attends), strict=True
     ):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
@@ -196,12 +196,14 @@ def test_padding_the_hidden_width_changes_nothing(tiny: FullConfig) -> None:
 def test_the_formula_counts_what_torch_counts(
     tiny: FullConfig, size: str, reach: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(full_attention, "attend_fused", attend_plainly)  # whose products it counts
+    monkeypatch.setattr(
+        full_attention, "fused_attention", eager_attention
+    )  # whose products it counts
     layout = Layout.of(tiny, tiny.sizes[size])
     model = small_model(tiny)
-    turns = rotary(layout, tiny.transformer.head_size, CPU, torch.float32)
+    rotary_angles = rotary(layout, tiny.transformer.head_dim, CPU, torch.float32)
     with FlopCounterMode(display=False) as counter:
-        model(*inputs(tiny, layout), turns, plan(tiny.transformer, layout, reach))
+        model(*inputs(tiny, layout), rotary_angles, plan(tiny.transformer, layout, reach))
     assert count_step(tiny.transformer, layout, reach).total == counter.get_total_flops()
 
 
@@ -213,14 +215,14 @@ def test_a_compiled_model_gives_the_same(tiny: FullConfig, float8: bool, layers:
     config = tiny.model_copy(update={"transformer": few})
     model, _ = build_model(config, CPU, torch.float32, float8="row" if float8 else None)
     layout = Layout.of(config, config.sizes["64p"])
-    turns = rotary(layout, few.head_size, CPU, torch.float32)
+    rotary_angles = rotary(layout, few.head_dim, CPU, torch.float32)
     attends, parts = plan(few, layout, 2), inputs(config, layout)
     names = set(model.state_dict())
-    expected = model(*parts, turns, attends)
+    expected = model(*parts, rotary_angles, attends)
     compile_blocks(model)
     assert set(model.state_dict()) == names
     with torch.no_grad():
-        got = model(*parts, turns, attends)
+        got = model(*parts, rotary_angles, attends)
     for one, other in zip(got, expected, strict=True):
         # An eighth-bit rounding may fall the other way.
         torch.testing.assert_close(one, other, rtol=1e-3, atol=3e-2 if float8 else 1e-4)
@@ -233,13 +235,13 @@ def test_a_gpu_predicts_what_a_cpu_does(tiny: FullConfig, compiled: bool) -> Non
     model, _ = build_model(tiny, CPU, torch.bfloat16)
     attends = plan(tiny.transformer, layout, 2)
     parts = [part.bfloat16() for part in inputs(tiny, layout)]
-    turns = rotary(layout, tiny.transformer.head_size, CPU, torch.bfloat16)
+    rotary_angles = rotary(layout, tiny.transformer.head_dim, CPU, torch.bfloat16)
     with torch.no_grad():
-        expected = model(*parts, turns, attends)
+        expected = model(*parts, rotary_angles, attends)
         model.to("cuda")
         if compiled:
             compile_blocks(model)
-        cosines, sines = (part.cuda() for part in turns)
+        cosines, sines = (part.cuda() for part in rotary_angles)
         got = model(*(part.cuda() for part in parts), (cosines, sines), attends)
     for one, other in zip(got, expected, strict=True):
         assert distance(one.cpu(), other) < 0.02

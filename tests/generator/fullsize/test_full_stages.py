@@ -8,7 +8,7 @@ import torch
 
 from generator.fullsize.config import FullConfig, read_full_config
 from generator.fullsize.decode import make_decoder, sound_rate
-from generator.fullsize.generate import Stage, denoise, draw_noise, enlarge
+from generator.fullsize.generate import Stage, denoise, enlarge, sample_noise
 from generator.fullsize.layout import Layout, places, to_latents, to_tokens
 from generator.fullsize.rig import Rig
 from generator.fullsize.weights import build_model
@@ -52,7 +52,7 @@ def test_the_refinement_keeps_the_sound_and_starts_from_its_share_of_noise(
     assert base.levels == pytest.approx((1, 2.5 / 3, 0))
     drawn = torch.Generator().manual_seed(0)
     text = torch.randn(1, 12, 24, generator=drawn)
-    latents = denoise(model, text, draw_noise(base, model, drawn), base)
+    latents = denoise(model, text, sample_noise(base, model, drawn), base)
     started = enlarge(latents, base, refinement, drawn)
     refined = denoise(model, text, started, refinement, sound_too=False)
     assert refined.sound is latents.sound
