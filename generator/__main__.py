@@ -125,10 +125,10 @@ def world(
     seed: Annotated[int, typer.Option(help="Another seed gives another clip.", min=0)] = 0,
 ) -> None:
     """Render a true clip of the built-in model's world: a source for prompts, no entrant."""
-    from generator.foal.world.ground_truth import write_true_clip
+    from generator.foal.world.ground_truth import write_ground_truth
 
     _check_place(output)
-    write_true_clip(caption, output, seed=seed)
+    write_ground_truth(caption, output, seed=seed)
     typer.echo(f"{output}: rendered, not generated.")
 
 
@@ -161,7 +161,7 @@ def measure(
     from rich.console import Console
 
     from generator.foal.measures.measure_folder import (
-        RawFilm,
+        DecodedClip,
         as_table,
         measure_folder,
         measure_oracle,
@@ -174,9 +174,9 @@ def measure(
     if folder is None:
         raise GeneratorError("Name a folder of clips, or --oracle N for the world's own renders.")
 
-    def read_film(path: Path) -> RawFilm:
+    def read_film(path: Path) -> DecodedClip:
         raw = decode(path)
-        return RawFilm(raw.frames, float(raw.fps), raw.audio, raw.sample_rate)
+        return DecodedClip(raw.frames, float(raw.fps), raw.audio, raw.sample_rate)
 
     Console().print(as_table(measure_folder(folder, read_film)))
 

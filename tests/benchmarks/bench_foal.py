@@ -17,10 +17,10 @@ from rich.progress import track
 
 import generator.foal
 from generator.foal import FoalPipeline
-from generator.foal.measures.measure_folder import RawFilm, as_table, measure_films
+from generator.foal.measures.measure_folder import DecodedClip, as_table, measure_clips
 from generator.foal.world.captions import plain_caption
 from generator.foal.world.clip import FRAME_RATE, held_out_scenes
-from generator.foal.world.pictures import as_bytes
+from generator.foal.world.pictures import to_uint8
 from generator.memory import reuse_freed_memory
 
 SEED = 70_000
@@ -32,10 +32,10 @@ def main() -> None:
     entrant = ENTRANTS / f"{sys.argv[2] if len(sys.argv) > 2 else 'foal-l'}.toml"
     torch.set_num_threads(1)
     reuse_freed_memory()
-    Console().print(as_table(measure_films(films(entrant, clips))))
+    Console().print(as_table(measure_clips(decoded_clips(entrant, clips))))
 
 
-def films(entrant: Path, clips: int) -> Iterator[tuple[str, str, RawFilm]]:
+def decoded_clips(entrant: Path, clips: int) -> Iterator[tuple[str, str, DecodedClip]]:
     """One, two and three things in turn."""
     backend = tomllib.loads(entrant.read_text())["backend"]
     pipe = FoalPipeline.from_pretrained(entrant.parent / backend["model"], local_files_only=True)
@@ -49,7 +49,7 @@ def films(entrant: Path, clips: int) -> Iterator[tuple[str, str, RawFilm]]:
         yield (
             str(i),
             text,
-            RawFilm(as_bytes(made.frames[0]), FRAME_RATE, sound, pipe.audio_sample_rate),
+            DecodedClip(to_uint8(made.frames[0]), FRAME_RATE, sound, pipe.audio_sample_rate),
         )
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.signal import find_peaks, resample_poly
 
-from generator.foal.measures.motion_classification import find_kinks
+from generator.foal.measures.motion_classification import find_impacts
 from generator.foal.world import sound
 
 RATE = 8_000  # samples / s, enough for the highest band
@@ -15,41 +15,44 @@ HOP_SECONDS = 1 / 96
 WINDOW_SECONDS = 0.05  # long enough to tell the two lowest bands apart, which else beat
 RIDGE = 0.02  # of the strongest direction, against telling apart what a window cannot
 RISE_HOPS = 3  # over which a band's level is compared: a window blurs what is sudden
-FAINT, LOUD = 0.04, 0.08  # summed rises of levels that may be, and that must be, a hit
-WEAK, STRONG = 0.10, 0.60  # changes of velocity, picture heights / s, that may be and must be a hit
+MIN_ONSET, CLEAR_ONSET = 0.04, 0.08  # summed rises of levels that may be, and that must be, a hit
+MIN_HIT, CLEAR_HIT = (
+    0.10,
+    0.60,
+)  # changes of velocity, picture heights / s, that may be and must be a hit
 TOLERANCE_SECONDS = 1.5 / 24
-APART_SECONDS = 0.07  # onsets or hits closer than this are one
+MIN_SPACING_SECONDS = 0.07  # onsets or hits closer than this are one
 
-Moment = tuple[float, float]  # seconds, strength
+Event = tuple[float, float]  # seconds, strength
 
 
 @dataclass(frozen=True)
-class Heard:
+class SyncMatch:
     """How the strong hits and the loud onsets of a clip found each other."""
 
     hits: int
-    hits_heard: int
+    hits_matched: int
     onsets: int
-    onsets_seen: int
+    onsets_matched: int
 
     @property
     def f1(self) -> float:
         """Harmonic mean of both shares; a side on which nothing is asked is right."""
-        recall = self.hits_heard / self.hits if self.hits else 1.0
-        precision = self.onsets_seen / self.onsets if self.onsets else 1.0
+        recall = self.hits_matched / self.hits if self.hits else 1.0
+        precision = self.onsets_matched / self.onsets if self.onsets else 1.0
         return 2 * recall * precision / (recall + precision) if recall + precision else 0.0
 
 
-def find_onsets(audio: np.ndarray, sample_rate: int) -> list[Moment]:
+def find_onsets(audio: np.ndarray, sample_rate: int) -> list[Event]:
     """Sudden rises of the bands: (seconds, summed rise). audio (channels, samples).
 
     Band by band, since neighbours that sound together beat, and their sum rises all the time.
     """
     levels = band_levels(audio, sample_rate)
-    ahead = np.pad(levels, ((RISE_HOPS, RISE_HOPS), (0, 0)))
-    rise = np.maximum(ahead[2 * RISE_HOPS :] - ahead[: -2 * RISE_HOPS], 0).sum(axis=1)
+    padded = np.pad(levels, ((RISE_HOPS, RISE_HOPS), (0, 0)))
+    rise = np.maximum(padded[2 * RISE_HOPS :] - padded[: -2 * RISE_HOPS], 0).sum(axis=1)
     peaks, _ = find_peaks(
-        np.pad(rise, 1), height=FAINT, distance=round(APART_SECONDS / HOP_SECONDS)
+        np.pad(rise, 1), height=MIN_ONSET, distance=round(MIN_SPACING_SECONDS / HOP_SECONDS)
     )
     return [(float(i - 1) * HOP_SECONDS, float(rise[i - 1])) for i in peaks]
 
@@ -59,60 +62,60 @@ def band_levels(audio: np.ndarray, sample_rate: int) -> np.ndarray:
     mono = audio.mean(axis=0)
     common = math.gcd(RATE, sample_rate)
     mono = resample_poly(mono, RATE // common, sample_rate // common)
-    waves, solve = _bank()
-    size = waves.shape[0]
+    basis, solve = _bank()
+    size = basis.shape[0]
     padded = np.pad(mono, size // 2)
     starts = (np.arange(int(len(mono) / RATE / HOP_SECONDS)) * HOP_SECONDS * RATE).astype(int)
     windows = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
-    parts = windows @ solve.T
-    return np.asarray(np.hypot(parts[:, : sound.BANDS], parts[:, sound.BANDS :]))
+    coefficients = windows @ solve.T
+    return np.asarray(np.hypot(coefficients[:, : sound.BANDS], coefficients[:, sound.BANDS :]))
 
 
 @lru_cache(maxsize=1)
 def _bank() -> tuple[np.ndarray, np.ndarray]:
     """Cosines and sines of a window (samples, 2 BANDS), and the matrix that finds their levels."""
     size = round(WINDOW_SECONDS * RATE)
-    at = (np.arange(size) - size / 2) / RATE
-    turns = 2 * np.pi * at[:, None] * sound.band_frequencies()
-    waves = np.concatenate([np.cos(turns), np.sin(turns)], axis=1)
+    time = (np.arange(size) - size / 2) / RATE
+    phase = 2 * np.pi * time[:, None] * sound.band_frequencies()
+    basis = np.concatenate([np.cos(phase), np.sin(phase)], axis=1)
     weight = np.hanning(size)[:, None]
-    normal = waves.T @ (weight * waves)
+    normal = basis.T @ (weight * basis)
     ridge = RIDGE * float(np.linalg.eigvalsh(normal)[-1]) * np.eye(len(normal))
-    return waves, np.linalg.solve(normal + ridge, (weight * waves).T)
+    return basis, np.linalg.solve(normal + ridge, (weight * basis).T)
 
 
-def find_hits(paths: list[np.ndarray], fps: float) -> list[Moment]:
+def find_hits(paths: list[np.ndarray], fps: float) -> list[Event]:
     """What can be seen of hits, of things with (T, 2) paths: (seconds, change in heights / s)."""
-    kinks = [kink for path in paths for kink in find_kinks(path, fps, least=WEAK)]
-    return sorted((kink.seconds, kink.strength) for kink in kinks)
+    impacts = [impact for path in paths for impact in find_impacts(path, fps, min_strength=MIN_HIT)]
+    return sorted((impact.seconds, impact.strength) for impact in impacts)
 
 
-def find_blind(paths: list[np.ndarray], fps: float) -> np.ndarray:
+def find_unobservable(paths: list[np.ndarray], fps: float) -> np.ndarray:
     """Moments at which a hit could not be seen: a thing is hidden, or the clip begins or ends."""
     frames = len(paths[0])
-    hidden = np.any([~np.isfinite(path[:, 0]) for path in paths], axis=0)
-    hidden[[0, -1]] = True
-    return np.flatnonzero(hidden[:frames]) / fps
+    occluded = np.any([~np.isfinite(path[:, 0]) for path in paths], axis=0)
+    occluded[[0, -1]] = True
+    return np.flatnonzero(occluded[:frames]) / fps
 
 
-def match(kinks: list[Moment], onsets: list[Moment], blind: np.ndarray) -> Heard:
+def match_events(impacts: list[Event], onsets: list[Event], unobservable: np.ndarray) -> SyncMatch:
     """Pair what must be there on one side with what may be there on the other.
 
-    Nothing is asked of moments near `blind` ones (seconds).
+    Nothing is asked of moments near `unobservable` ones (seconds).
     """
 
-    def clear(at: float) -> bool:
-        return bool(np.all(np.abs(blind - at) > TOLERANCE_SECONDS))
+    def observable(time: float) -> bool:
+        return bool(np.all(np.abs(unobservable - time) > TOLERANCE_SECONDS))
 
-    hits = [at for at, strength in kinks if strength > STRONG and clear(at)]
-    loud = [at for at, strength in onsets if strength > LOUD and clear(at)]
-    return Heard(
+    hits = [time for time, strength in impacts if strength > CLEAR_HIT and observable(time)]
+    loud = [time for time, strength in onsets if strength > CLEAR_ONSET and observable(time)]
+    return SyncMatch(
         hits=len(hits),
-        hits_heard=sum(_near(at, onsets) for at in hits),
+        hits_matched=sum(_is_matched(time, onsets) for time in hits),
         onsets=len(loud),
-        onsets_seen=sum(_near(at, kinks) for at in loud),
+        onsets_matched=sum(_is_matched(time, impacts) for time in loud),
     )
 
 
-def _near(at: float, moments: list[Moment]) -> bool:
-    return any(abs(at - other) <= TOLERANCE_SECONDS for other, _ in moments)
+def _is_matched(time: float, events: list[Event]) -> bool:
+    return any(abs(time - other) <= TOLERANCE_SECONDS for other, _ in events)

@@ -1,6 +1,6 @@
 """Which empty scene a clip shows, and how its camera looks at it, from the pixels of the backdrop.
 
-Frames are those of `tracking.shrink`: (T, 128, w, 3) float32 in [0, 1]. A view is what
+Frames are those of `segmentation.downsample`: (T, 128, w, 3) float32 in [0, 1]. A view is what
 `physics.Motions.view` holds: how far the camera has turned to the right, logarithm of its zoom.
 """
 
@@ -14,17 +14,17 @@ from scipy.ndimage import gaussian_filter
 
 from generator.foal.world.background import HORIZON, background, background_at, pixel_centres
 from generator.foal.world.physics import PAN, VIEW_CENTRE, ZOOM
-from generator.foal.world.render import look_at_empty, to_world
+from generator.foal.world.render import render_background, to_world
 from generator.foal.world.scenes import Camera, Ground, Time
 
 KNOTS = 13  # frames whose view is fitted; between them it is interpolated
-COARSE = 4  # working pixels a point of the first search
+SEARCH_FACTOR = 4  # working pixels a point of the first search
 PANS = np.linspace(-1.4 * PAN, 1.4 * PAN, 15)
 ZOOMS = np.linspace(-0.06, 1.4 * math.log(ZOOM), 9)
 BLUR = 1.5  # pixels, so that stars a pixel off still pull the fit
-DOUBTFUL = 0.06  # a difference from which on a point is ever less the backdrop's
-STILL_PAN, STILL_ZOOM = 0.012, 0.02  # below these nobody sees the camera move
-MOVED = 0.4  # of the world's own pan or zoom: less is no such move
+OUTLIER_SCALE = 0.06  # a difference from which on a point is ever less the backdrop's
+MIN_PAN, MIN_ZOOM = 0.012, 0.02  # below these nobody sees the camera move
+MIN_MOVE_SHARE = 0.4  # of the world's own pan or zoom: less is no such move
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,9 @@ class Backdrop:
     @property
     def camera(self) -> Camera:
         """What the camera does over the clip."""
-        turn, nearing = self.view[-1] - self.view[0]
-        pan, zoom = turn / (2 * PAN), nearing / math.log(ZOOM)
-        if max(abs(pan), abs(zoom)) < MOVED:
+        pan_change, zoom_change = self.view[-1] - self.view[0]
+        pan, zoom = pan_change / (2 * PAN), zoom_change / math.log(ZOOM)
+        if max(abs(pan), abs(zoom)) < MIN_MOVE_SHARE:
             return Camera.STILL
         if abs(pan) > abs(zoom):
             return Camera.RIGHT if pan > 0 else Camera.LEFT
@@ -55,23 +55,28 @@ class Backdrop:
         if self.still:
             return background(self.ground, self.time, height, width)[None]
         view = self.view[frames]
-        return look_at_empty(self.ground, self.time, view, height=height, width=width)
+        return render_background(self.ground, self.time, view, height=height, width=width)
 
 
-def find_backdrop(frames: np.ndarray) -> Backdrop:
+def fit_backdrop(frames: np.ndarray) -> Backdrop:
     """The scene and the camera's way of a clip."""
     ground, time = find_scene(frames)
     knots = np.unique(np.linspace(0, len(frames) - 1, KNOTS).round().astype(int))
-    chosen = frames[knots]
-    half = _shrink(chosen, 2)
-    rough = _search(half, ground, time)
-    rough = np.stack(
-        [_refine(*one, ground, time, steps=4, blur=BLUR) for one in zip(half, rough, strict=True)]
+    key_frames = frames[knots]
+    half_size = _block_mean(key_frames, 2)
+    coarse = _search(half_size, ground, time)
+    coarse = np.stack(
+        [
+            _refine(*one, ground, time, steps=4, blur=BLUR)
+            for one in zip(half_size, coarse, strict=True)
+        ]
     )
     view = np.zeros((len(frames), 2))
-    if np.abs(rough[:, 0]).max() > STILL_PAN or np.abs(rough[:, 1]).max() > STILL_ZOOM:
-        fine = [_refine(*one, ground, time, steps=3) for one in zip(chosen, rough, strict=True)]
-        view = np.asarray(PchipInterpolator(knots, np.stack(fine))(np.arange(len(frames))))
+    if np.abs(coarse[:, 0]).max() > MIN_PAN or np.abs(coarse[:, 1]).max() > MIN_ZOOM:
+        refined = [
+            _refine(*one, ground, time, steps=3) for one in zip(key_frames, coarse, strict=True)
+        ]
+        view = np.asarray(PchipInterpolator(knots, np.stack(refined))(np.arange(len(frames))))
     return Backdrop(ground, time, view)
 
 
@@ -82,19 +87,19 @@ def find_scene(frames: np.ndarray) -> tuple[Ground, Time]:
     horizon = int(HORIZON * height)
 
     def distance(scene: tuple[Ground, Time]) -> float:
-        off = np.abs(still - background(*scene, height, width)).mean(axis=(1, 2))
-        return float(off[:horizon].mean() + off[horizon:].mean())
+        difference = np.abs(still - background(*scene, height, width)).mean(axis=(1, 2))
+        return float(difference[:horizon].mean() + difference[horizon:].mean())
 
     return min(((ground, time) for time in Time for ground in Ground), key=distance)
 
 
 def _search(frames: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
     """The best of a few views for each of N frames, (N, 2)."""
-    factor = COARSE // 2
-    small = _shrink(frames, factor)
-    views, shown = _templates(ground, time, *frames.shape[1:3])
+    factor = SEARCH_FACTOR // 2
+    small = _block_mean(frames, factor)
+    views, rendered = _templates(ground, time, *frames.shape[1:3])
     best = [
-        np.minimum(np.abs(shown - picture), 2 * DOUBTFUL).mean(axis=(1, 2, 3)).argmin()
+        np.minimum(np.abs(rendered - picture), 2 * OUTLIER_SCALE).mean(axis=(1, 2, 3)).argmin()
         for picture in small
     ]
     return views[best]
@@ -107,8 +112,8 @@ def _templates(
     """Views to try (V, 2), a pan or a zoom each, and what they would show at half the size."""
     views = np.array([[pan, 0.0] for pan in PANS] + [[0.0, zoom] for zoom in ZOOMS])
     points = pixel_centres(height, width)[None]
-    shown = [background_at(to_world(points, view[None]), ground, time) for view in views]
-    return views, _shrink(np.concatenate(shown), COARSE // 2)
+    rendered = [background_at(to_world(points, view[None]), ground, time) for view in views]
+    return views, _block_mean(np.concatenate(rendered), SEARCH_FACTOR // 2)
 
 
 def _refine(
@@ -123,28 +128,28 @@ def _refine(
     """Least squares on a picture's pixels (H, W, 3), those that differ much counting little."""
     height, width = picture.shape[:2]
     points = pixel_centres(height, width)[None]
-    away = points[0] - VIEW_CENTRE
+    from_centre = points[0] - VIEW_CENTRE
     target = gaussian_filter(picture, (blur, blur, 0)) if blur else picture
     for _ in range(steps):
-        shown = background_at(to_world(points, view[None])[0], ground, time)
-        shown = gaussian_filter(shown, (blur, blur, 0)) if blur else shown
-        down, across = np.gradient(shown, 1 / height, axis=(0, 1))
+        rendered = background_at(to_world(points, view[None])[0], ground, time)
+        rendered = gaussian_filter(rendered, (blur, blur, 0)) if blur else rendered
+        grad_y, grad_x = np.gradient(rendered, 1 / height, axis=(0, 1))
         # A turn moves the world past the picture; a zoom moves it away from its centre.
-        slopes = (
-            across * math.exp(view[1]),
-            -(across * away[..., :1] + down * away[..., 1:]),
+        derivatives = (
+            grad_x * math.exp(view[1]),
+            -(grad_x * from_centre[..., :1] + grad_y * from_centre[..., 1:]),
         )
-        a = np.stack(slopes, axis=-1)[1:-1, 1:-1]
-        off = (target - shown)[1:-1, 1:-1]
-        trust = 1 / (1 + (np.abs(off).max(axis=-1) / DOUBTFUL) ** 2) ** 2
-        weighted = (a * trust[..., None, None]).reshape(-1, 2).astype(np.float64)
-        normal = weighted.T @ a.reshape(-1, 2) + 1e-6 * np.eye(2)
-        change = np.linalg.solve(normal, weighted.T @ off.reshape(-1))
-        view = view + np.clip(change, -0.03, 0.03)
+        jacobian = np.stack(derivatives, axis=-1)[1:-1, 1:-1]
+        difference = (target - rendered)[1:-1, 1:-1]
+        weight = 1 / (1 + (np.abs(difference).max(axis=-1) / OUTLIER_SCALE) ** 2) ** 2
+        weighted = (jacobian * weight[..., None, None]).reshape(-1, 2).astype(np.float64)
+        normal = weighted.T @ jacobian.reshape(-1, 2) + 1e-6 * np.eye(2)
+        update = np.linalg.solve(normal, weighted.T @ difference.reshape(-1))
+        view = view + np.clip(update, -0.03, 0.03)
     return view
 
 
-def _shrink(frames: np.ndarray, factor: int) -> np.ndarray:
+def _block_mean(frames: np.ndarray, factor: int) -> np.ndarray:
     """Means over squares of pixels; what is left over at the sides is cut off."""
     count, height, width = frames.shape[:3]
     rows, columns = height // factor, width // factor

@@ -7,12 +7,12 @@ from scipy.ndimage import map_coordinates
 
 from generator.foal.measures.camera import Backdrop
 from generator.foal.measures.object_tracks import Track
-from generator.foal.measures.tracking import stand_out
+from generator.foal.measures.segmentation import foreground_strength
 
-FRAMES = 5  # looked at a thing
+SAMPLED_FRAMES = 5  # looked at a thing
 RAYS = 24  # from its centre outwards
 STEP = 1 / 512  # picture heights between samples along a ray
-TRUE_EDGE = 150.0  # the world's own at 256 pixels: share of the contrast a picture height
+WORLD_EDGE = 150.0  # the world's own at 256 pixels: share of the contrast a picture height
 
 
 def sharpness(frames: np.ndarray, track: Track, backdrop: Backdrop) -> float | None:
@@ -24,40 +24,40 @@ def sharpness(frames: np.ndarray, track: Track, backdrop: Backdrop) -> float | N
         backdrop: its scene.
     """
     edge = edge_strength(frames, track, backdrop)
-    return None if edge is None else min(1.0, edge / TRUE_EDGE)
+    return None if edge is None else min(1.0, edge / WORLD_EDGE)
 
 
 def edge_strength(frames: np.ndarray, track: Track, backdrop: Backdrop) -> float | None:
     """Median steepness of the outline, shares of its contrast a picture height."""
-    whole = np.flatnonzero(track.whole)
-    if not len(whole):
+    unoccluded = np.flatnonzero(track.unoccluded)
+    if not len(unoccluded):
         return None
-    found = []
-    for frame in whole[np.linspace(0, len(whole) - 1, FRAMES).astype(int)]:
-        piece = track.pieces[frame]
-        if piece is not None:
-            found.append(_edge(frames[frame], piece.centre, piece.area, frame, backdrop))
-    return float(np.median(found)) if found else None
+    strengths = []
+    for frame in unoccluded[np.linspace(0, len(unoccluded) - 1, SAMPLED_FRAMES).astype(int)]:
+        region = track.regions[frame]
+        if region is not None:
+            strengths.append(_edge(frames[frame], region.centre, region.area, frame, backdrop))
+    return float(np.median(strengths)) if strengths else None
 
 
 def _edge(
     picture: np.ndarray, centre: tuple[float, float], area: float, frame: int, backdrop: Backdrop
 ) -> float:
     height, width = picture.shape[:2]
-    reach = 1.7 * math.sqrt(area / math.pi)
+    radius = 1.7 * math.sqrt(area / math.pi)
     x, y = (centre[0] - 0.5) * height + width / 2, centre[1] * height
-    rows = slice(max(0, int(y - reach * height) - 1), int(y + reach * height) + 2)
-    columns = slice(max(0, int(x - reach * height) - 1), int(x + reach * height) + 2)
+    rows = slice(max(0, int(y - radius * height) - 1), int(y + radius * height) + 2)
+    columns = slice(max(0, int(x - radius * height) - 1), int(x + radius * height) + 2)
     empty = backdrop.empty(height, width, np.array([frame]))[0, rows, columns]
-    strength = stand_out(picture[rows, columns].astype(np.float32) / 255, empty)
+    strength = foreground_strength(picture[rows, columns].astype(np.float32) / 255, empty)
     angle = np.arange(RAYS) * 2 * np.pi / RAYS
-    far = np.arange(0.45 * reach, reach, STEP) * height
-    across = x - columns.start - 0.5 + np.cos(angle)[:, None] * far
-    down = y - rows.start - 0.5 + np.sin(angle)[:, None] * far
-    along = map_coordinates(strength, [down, across], order=1, mode="nearest")
-    fall = -np.diff(along, axis=1).min(axis=1) / STEP
+    distances = np.arange(0.45 * radius, radius, STEP) * height
+    across = x - columns.start - 0.5 + np.cos(angle)[:, None] * distances
+    down = y - rows.start - 0.5 + np.sin(angle)[:, None] * distances
+    profile = map_coordinates(strength, [down, across], order=1, mode="nearest")
+    slope = -np.diff(profile, axis=1).min(axis=1) / STEP
     # The contrast is that just inside of the steepest place, wherever the outline is.
-    steepest = np.diff(along, axis=1).argmin(axis=1)
+    steepest = np.diff(profile, axis=1).argmin(axis=1)
     inside = np.maximum(steepest - 4, 0)
-    contrast = along[np.arange(RAYS), inside]
-    return float(np.median(fall / np.maximum(contrast, 0.05)))
+    contrast = profile[np.arange(RAYS), inside]
+    return float(np.median(slope / np.maximum(contrast, 0.05)))

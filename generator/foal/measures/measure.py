@@ -9,12 +9,12 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from generator.foal.measures.av_sync import find_blind, find_hits, find_onsets, match
-from generator.foal.measures.coherence import coherence, gravity_share
+from generator.foal.measures.av_sync import find_hits, find_onsets, find_unobservable, match_events
+from generator.foal.measures.coherence import coherence, gravity_ratio
 from generator.foal.measures.edge_sharpness import sharpness
-from generator.foal.measures.motion_classification import Way, is_as_asked
-from generator.foal.measures.scene_detection import Sighting, Thing, look
-from generator.foal.world.captions import Description, ThingWish, parse_prompt
+from generator.foal.measures.motion_classification import MotionType, motion_matches
+from generator.foal.measures.scene_detection import DetectedThing, SceneDetection, detect_scene
+from generator.foal.world.captions import Description, ThingRequest, parse_prompt
 from generator.foal.world.scenes import Motion
 
 # What a viewer holds against a clip first weighs most: the wrong thing, then how it moves.
@@ -32,7 +32,7 @@ WEIGHTS = {
     "sync": 0.11,
     "sharpness": 0.04,
 }
-HITTING = (Motion.BOUNCE, Motion.COLLIDE)  # asked for these, a clip has hits
+MOTIONS_WITH_HITS = (Motion.BOUNCE, Motion.COLLIDE)  # asked for these, a clip has hits
 
 
 def measure_clip(
@@ -60,59 +60,73 @@ def measure_clip(
     Raises:
         ValueError: frames that are no clip.
     """
-    wish = parse_prompt(prompt)
-    if not wish.in_world:
+    request = parse_prompt(prompt)
+    if not request.in_world:
         return None
-    sighting = look(frames, wish, fps=fps)
-    heard = None
+    detection = detect_scene(frames, request, fps=fps)
+    sync_f1 = None
     if audio is not None and sample_rate:
-        heard = sync(sighting, wish, audio, fps=fps, sample_rate=sample_rate)
-    return score(sighting, wish, frames, fps=fps, heard=heard)
+        sync_f1 = sync_score(detection, request, audio, fps=fps, sample_rate=sample_rate)
+    return score(detection, request, frames, fps=fps, sync_f1=sync_f1)
 
 
-def sync(
-    sighting: Sighting, wish: Description, audio: np.ndarray, *, fps: float, sample_rate: int
+def sync_score(
+    detection: SceneDetection,
+    request: Description,
+    audio: np.ndarray,
+    *,
+    fps: float,
+    sample_rate: int,
 ) -> float | None:
     """F1 of sounds against the hits that were seen; None where there is nothing to agree on."""
     onsets = find_onsets(audio, sample_rate)
-    blind = find_blind(sighting.paths, fps)
-    found = match(find_hits(sighting.paths, fps), onsets, blind)
-    if found.hits == found.onsets == 0:
-        expected = wish.motion in HITTING and len(blind) < len(sighting.paths[0]) / 2
+    unobservable = find_unobservable(detection.paths, fps)
+    matched = match_events(find_hits(detection.paths, fps), onsets, unobservable)
+    if matched.hits == matched.onsets == 0:
+        expected = (
+            request.motion in MOTIONS_WITH_HITS and len(unobservable) < len(detection.paths[0]) / 2
+        )
         return 0.0 if expected else None
-    return found.f1
+    return matched.f1
 
 
 def score(
-    sighting: Sighting,
-    wish: Description,
+    detection: SceneDetection,
+    request: Description,
     frames: np.ndarray,
     *,
     fps: float,
-    heard: float | None,
+    sync_f1: float | None,
 ) -> dict[str, float]:
     """All figures of a clip and their weighted mean."""
-    things, backdrop = sighting.things, sighting.backdrop
-    pairs = list(zip(things, wish.things, strict=True))
-    scene = [wish.ground in (None, backdrop.ground), wish.time in (None, backdrop.time)]
+    things, backdrop = detection.things, detection.backdrop
+    pairs = list(zip(things, request.things, strict=True))
+    scene = [request.ground in (None, backdrop.ground), request.time in (None, backdrop.time)]
     judged: dict[str, float | None] = {
-        "present": float(np.mean([thing.track.there.mean() for thing in things])),
-        "count": float(sum(sighting.counts.values()) == len(things)),
+        "present": float(np.mean([thing.track.present.mean() for thing in things])),
+        "count": float(sum(detection.counts.values()) == len(things)),
         "colour": float(np.mean([_right_colour(*pair) for pair in pairs])),
-        "shape": _share(_judge(t, t.shape, w.shape) for t, w in pairs),
-        "material": _share(_judge(t, t.material, w.material) for t, w in pairs),
-        "size": _share(_judge(t, t.size, w.size) for t, w in pairs),
+        "shape": _mean_known(_judge(t, t.shape, w.shape) for t, w in pairs),
+        "material": _mean_known(_judge(t, t.material, w.material) for t, w in pairs),
+        "size": _mean_known(_judge(t, t.size, w.size) for t, w in pairs),
         "scene": float(np.mean(scene)),
-        "camera": float(backdrop.camera == wish.camera),
-        "moves": _share(
-            _told(thing, is_as_asked(thing.way, wish.motion, met=met))
-            for thing, met in zip(things, sighting.met, strict=True)
+        "camera": float(backdrop.camera == request.camera),
+        "moves": _mean_known(
+            _unless_absent(
+                thing, motion_matches(thing.motion_type, request.motion, collided=collided)
+            )
+            for thing, collided in zip(things, detection.collided, strict=True)
         ),
-        "motion": _share(
-            _told(t, coherence(t.track.centre, fps, flies=t.way == Way.BOUNCE)) for t in things
+        "motion": _mean_known(
+            _unless_absent(
+                t, coherence(t.track.centre, fps, flies=t.motion_type == MotionType.BOUNCE)
+            )
+            for t in things
         ),
-        "sync": heard,
-        "sharpness": _share(_told(t, sharpness(frames, t.track, backdrop)) for t in things),
+        "sync": sync_f1,
+        "sharpness": _mean_known(
+            _unless_absent(t, sharpness(frames, t.track, backdrop)) for t in things
+        ),
     }
     figures = {name: value for name, value in judged.items() if value is not None}
     total = sum(WEIGHTS[name] for name in figures)
@@ -120,27 +134,29 @@ def score(
     return {**figures, "quality": quality}
 
 
-def gravity(sighting: Sighting, *, fps: float) -> float | None:
+def gravity(detection: SceneDetection, *, fps: float) -> float | None:
     """Median acceleration of what bounces, as a share of the world's; None without flights."""
-    flights = [thing.track.centre for thing in sighting.things if thing.way == Way.BOUNCE]
-    shares = [share for path in flights if not math.isnan(share := gravity_share(path, fps))]
-    return float(np.mean(shares)) if shares else None
+    flights = [
+        thing.track.centre for thing in detection.things if thing.motion_type == MotionType.BOUNCE
+    ]
+    ratios = [ratio for path in flights if not math.isnan(ratio := gravity_ratio(path, fps))]
+    return float(np.mean(ratios)) if ratios else None
 
 
-def _right_colour(thing: Thing, wish: ThingWish) -> bool:
-    return thing.seen and wish.colour in (None, thing.colour)
+def _right_colour(thing: DetectedThing, request: ThingRequest) -> bool:
+    return thing.is_present and request.colour in (None, thing.colour)
 
 
-def _judge(thing: Thing, found: str | None, asked: str) -> float | None:
-    return _told(thing, None if found is None else float(found == asked))
+def _judge(thing: DetectedThing, matched: str | None, requested: str) -> float | None:
+    return _unless_absent(thing, None if matched is None else float(matched == requested))
 
 
-def _told(thing: Thing, value: float | None) -> float | None:
+def _unless_absent(thing: DetectedThing, value: float | None) -> float | None:
     """0 for what was not there; None for what was, but too hidden to tell."""
-    return 0.0 if not thing.seen else value
+    return 0.0 if not thing.is_present else value
 
 
-def _share(values: Iterable[float | None]) -> float | None:
+def _mean_known(values: Iterable[float | None]) -> float | None:
     """Mean of what could be told, None where nothing could."""
-    told = [value for value in values if value is not None]
-    return float(np.mean(told)) if told else None
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from generator.foal.measures.diversity import diversity, novelty, outline
-from generator.foal.measures.measure import WEIGHTS, gravity, score, sync
-from generator.foal.measures.scene_detection import Sighting, look
+from generator.foal.measures.diversity import diversity, novelty, trajectory_descriptor
+from generator.foal.measures.measure import WEIGHTS, gravity, score, sync_score
+from generator.foal.measures.scene_detection import SceneDetection, detect_scene
 from generator.foal.world.captions import Description, parse_prompt, plain_caption
 from generator.foal.world.clip import FRAME_RATE, held_out_scenes, make_clip
-from generator.foal.world.pictures import as_bytes
+from generator.foal.world.pictures import to_uint8
 from generator.foal.world.sound import SAMPLE_RATE
 
 PROMPTS_FILE = "prompts.csv"
-NAMED = 5  # prompts without a clip that are named
+MAX_LISTED = 5  # prompts without a clip that are named
 UNBOUNDED = ("gravity", "novelty")  # shares of the world's own; all other figures end at 1
 CONFIDENCE_Z = 1.96  # 95%
 ORACLE_SEED = 50_000
-APART = ("colour",)  # also reported for clips with one, two and three things
+BY_THING_COUNT = ("colour",)  # also reported for clips with one, two and three things
 # What `python -m generator measure --oracle 240` says of the world's own renders.
 ORACLE = {
     "present": 0.998,
@@ -49,7 +49,7 @@ ORACLE = {
 
 
 @dataclass(frozen=True)
-class RawFilm:
+class DecodedClip:
     """A decoded clip: frames (T, H, W, 3) uint8, audio (channels, samples) float32 or None."""
 
     frames: np.ndarray
@@ -59,7 +59,7 @@ class RawFilm:
 
 
 @dataclass(frozen=True)
-class Figure:
+class Estimate:
     """A mean with its 95% interval (normal) over `count` clips; one clip has none."""
 
     mean: float
@@ -75,37 +75,41 @@ class FolderMeasures:
     """
 
     clips: dict[str, dict[str, float]]
-    summary: dict[str, Figure]
+    summary: dict[str, Estimate]
     skipped: tuple[str, ...]
-    absent: tuple[str, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 class FolderError(ValueError):
     """A folder that cannot be measured; the message says what is wrong and what to do."""
 
 
-def measure_folder(folder: Path, read_film: Callable[[Path], RawFilm]) -> FolderMeasures:
+def measure_folder(folder: Path, read_clip: Callable[[Path], DecodedClip]) -> FolderMeasures:
     """Measure every `PROMPT_ID.mp4` of a folder against its row (id, text) of `prompts.csv`.
 
     Args:
         folder: with the clips and prompts.csv.
-        read_film: decodes one file.
+        read_clip: decodes one file.
 
     Raises:
         FolderError: no prompts.csv, a missing column, no clip, or none of this world.
     """
     prompts = read_prompts(folder / PROMPTS_FILE)
-    films = {key: folder / f"{key}.mp4" for key in prompts}
-    found = {key: path for key, path in films.items() if path.exists()}
+    inputs = {prompt_id: folder / f"{prompt_id}.mp4" for prompt_id in prompts}
+    found = {prompt_id: path for prompt_id, path in inputs.items() if path.exists()}
     if not found:
         raise FolderError(f"{folder} has no clip named after an id of {PROMPTS_FILE} (ID.mp4).")
-    measured = measure_films(((key, prompts[key], read_film(path)) for key, path in found.items()))
+    measured = measure_clips(
+        ((prompt_id, prompts[prompt_id], read_clip(path)) for prompt_id, path in found.items())
+    )
     if not measured.clips:
         raise FolderError(f"{folder} has no clip whose prompt is of Foal's world (docs/foal.md).")
-    return replace(measured, absent=tuple(key for key in films if key not in found))
+    return replace(
+        measured, missing=tuple(prompt_id for prompt_id in inputs if prompt_id not in found)
+    )
 
 
-def measure_films(films: Iterable[tuple[str, str, RawFilm]]) -> FolderMeasures:
+def measure_clips(inputs: Iterable[tuple[str, str, DecodedClip]]) -> FolderMeasures:
     """Measure (id, prompt, film) one after the other; films are not kept.
 
     Besides what `measure_clip` says, the summary has `sync_shuffled`, what a clip's pictures score
@@ -116,42 +120,46 @@ def measure_films(films: Iterable[tuple[str, str, RawFilm]]) -> FolderMeasures:
     """
     clips: dict[str, dict[str, float]] = {}
     skipped: list[str] = []
-    outlines: dict[str, list[np.ndarray]] = {}
-    before: RawFilm | None = None
-    for key, text, film in films:
-        wish = parse_prompt(text)
-        if not wish.in_world:
-            skipped.append(key)
+    descriptors: dict[str, list[np.ndarray]] = {}
+    previous: DecodedClip | None = None
+    for prompt_id, text, decoded in inputs:
+        request = parse_prompt(text)
+        if not request.in_world:
+            skipped.append(prompt_id)
             continue
-        sighting = look(film.frames, wish, fps=film.fps)
-        heard = _sync(sighting, wish, film, film)
-        figures = score(sighting, wish, film.frames, fps=film.fps, heard=heard)
-        strange = None if before is None else _sync(sighting, wish, film, before)
-        shape = outline(sighting)
-        if shape is not None:
-            outlines.setdefault(text, []).append(shape)
-        more = {
-            "sync_shuffled": strange,
-            "gravity": gravity(sighting, fps=film.fps),
-            "novelty": None if shape is None else novelty(text, shape),
-            **{f"{name}_{len(wish.things)}": figures[name] for name in APART},
+        detection = detect_scene(decoded.frames, request, fps=decoded.fps)
+        sync_f1 = _sync_score(detection, request, decoded, decoded)
+        figures = score(detection, request, decoded.frames, fps=decoded.fps, sync_f1=sync_f1)
+        shuffled_f1 = (
+            None if previous is None else _sync_score(detection, request, decoded, previous)
+        )
+        descriptor = trajectory_descriptor(detection)
+        if descriptor is not None:
+            descriptors.setdefault(text, []).append(descriptor)
+        extra = {
+            "sync_shuffled": shuffled_f1,
+            "gravity": gravity(detection, fps=decoded.fps),
+            "novelty": None if descriptor is None else novelty(text, descriptor),
+            **{f"{name}_{len(request.things)}": figures[name] for name in BY_THING_COUNT},
         }
-        clips[key] = figures | {name: value for name, value in more.items() if value is not None}
-        before = RawFilm(film.frames[:0], film.fps, film.audio, film.sample_rate)
-    names = sorted({name for figures in clips.values() for name in figures}, key=_place)
+        clips[prompt_id] = figures | {
+            name: value for name, value in extra.items() if value is not None
+        }
+        previous = DecodedClip(decoded.frames[:0], decoded.fps, decoded.audio, decoded.sample_rate)
+    names = sorted({name for figures in clips.values() for name in figures}, key=_sort_key)
     summary = {
-        name: summarise(
+        name: mean_interval(
             [figures[name] for figures in clips.values() if name in figures],
-            most=math.inf if name in UNBOUNDED else 1.0,
+            maximum=math.inf if name in UNBOUNDED else 1.0,
         )
         for name in names
     }
-    if spreads := list(diversity(outlines).values()):
-        summary["diversity"] = summarise(spreads)
+    if values := list(diversity(descriptors).values()):
+        summary["diversity"] = mean_interval(values)
     return FolderMeasures(clips, summary, tuple(skipped))
 
 
-def _place(name: str) -> tuple[int, str]:
+def _sort_key(name: str) -> tuple[int, str]:
     """Figures in the order of their weights, those by number of things behind their own."""
     order = [*WEIGHTS, "quality", "gravity", "novelty"]
     known = [i for i, start in enumerate(order) if name.startswith(start)]
@@ -164,32 +172,34 @@ def measure_oracle(count: int, *, things: int | None = None) -> FolderMeasures:
     Of eight clips three have the same caption, for `diversity`.
     """
 
-    def films() -> Iterator[tuple[str, str, RawFilm]]:
+    def inputs() -> Iterator[tuple[str, str, DecodedClip]]:
         for i in range(count):
             scene_seed = ORACLE_SEED + i - max(0, i % 8 - 5)
             number = things or 1 + scene_seed % 3
             scene = next(held_out_scenes(scene_seed, things=number))
             clip = make_clip(np.random.default_rng((ORACLE_SEED, i)), scene=scene)
-            frames = as_bytes(clip.frames())
-            film = RawFilm(frames, FRAME_RATE, clip.audio()[None], SAMPLE_RATE)
-            yield f"oracle-{i}", plain_caption(scene), film
+            frames = to_uint8(clip.frames())
+            decoded = DecodedClip(frames, FRAME_RATE, clip.audio()[None], SAMPLE_RATE)
+            yield f"oracle-{i}", plain_caption(scene), decoded
 
-    return measure_films(films())
+    return measure_clips(inputs())
 
 
-def _sync(sighting: Sighting, wish: Description, seen: RawFilm, heard: RawFilm) -> float | None:
-    if heard.audio is None or not heard.sample_rate:
+def _sync_score(
+    detection: SceneDetection, request: Description, video: DecodedClip, sound: DecodedClip
+) -> float | None:
+    if sound.audio is None or not sound.sample_rate:
         return None
-    return sync(sighting, wish, heard.audio, fps=seen.fps, sample_rate=heard.sample_rate)
+    return sync_score(detection, request, sound.audio, fps=video.fps, sample_rate=sound.sample_rate)
 
 
-def summarise(values: list[float], *, most: float = math.inf) -> Figure:
-    """Mean and 95% interval of independent values from 0 to `most`."""
+def mean_interval(values: list[float], *, maximum: float = math.inf) -> Estimate:
+    """Mean and 95% interval of independent values from 0 to `maximum`."""
     mean = float(np.mean(values))
     if len(values) == 1:
-        return Figure(mean, None, None, 1)
+        return Estimate(mean, None, None, 1)
     half = CONFIDENCE_Z * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    return Figure(mean, max(0.0, mean - half), min(most, mean + half), len(values))
+    return Estimate(mean, max(0.0, mean - half), min(maximum, mean + half), len(values))
 
 
 def read_prompts(path: Path) -> dict[str, str]:
@@ -210,16 +220,18 @@ def read_prompts(path: Path) -> dict[str, str]:
 def as_table(measures: FolderMeasures) -> Table:
     """The summary as a table for the terminal."""
     table = Table("figure", "mean", "95% interval", "clips", "the world's own renders")
-    for name, figure in measures.summary.items():
-        told = figure.lower is not None and figure.upper is not None
-        interval = f"{figure.lower:.3f} to {figure.upper:.3f}" if told else "of one clip"
+    for name, estimate in measures.summary.items():
+        bounded = estimate.lower is not None and estimate.upper is not None
+        interval = f"{estimate.lower:.3f} to {estimate.upper:.3f}" if bounded else "of one clip"
         oracle = f"{ORACLE[name]:.3f}" if name in ORACLE else ""
-        table.add_row(name, f"{figure.mean:.3f}", interval, str(figure.count), oracle)
+        table.add_row(name, f"{estimate.mean:.3f}", interval, str(estimate.count), oracle)
     notes = []
     if measures.skipped:
         notes.append(f"{len(measures.skipped)} clips are not of this world and left out.")
-    if measures.absent:
-        named = ", ".join(measures.absent[:NAMED]) + ", …" * (len(measures.absent) > NAMED)
-        notes.append(f"{len(measures.absent)} prompts have no clip ({named}).")
+    if measures.missing:
+        named = ", ".join(measures.missing[:MAX_LISTED]) + ", …" * (
+            len(measures.missing) > MAX_LISTED
+        )
+        notes.append(f"{len(measures.missing)} prompts have no clip ({named}).")
     table.caption = " ".join(notes) or None
     return table

@@ -9,24 +9,28 @@ from scipy.ndimage import median_filter
 
 from generator.foal.measures.object_tracks import Track
 from generator.foal.world.flights import GRAVITY
-from generator.foal.world.physics import ROLL_SLOWING, ROPE_TOP, SLIDE_SLOWING
+from generator.foal.world.physics import ROLL_DECELERATION, ROPE_TOP, SLIDE_DECELERATION
 from generator.foal.world.scenes import Ground, Motion, Shape
 
-FEWEST = 12  # frames in which a thing must have been whole to say how it moves
-CLEAR = 0.8  # of the frames in which it must be whole for every hit to be seen
-RUN = 0.10  # picture heights: less way is no movement along the ground
-AIRBORNE = 0.10  # picture heights that a thing rises, more than any cube that tumbles
-TUMBLE = 0.010  # and that a cube rises over its corner; less and it slides
-ROUND = 0.035  # of its radius, by which the path of an orbit or a swing may be off a circle
-FLAT = 0.6  # of the spread of its heights: a swing keeps its distance from the tie so much better
-ORBIT_TURN = 2.5  # radians that an orbit goes round at least
+MIN_FRAMES = 12  # frames in which a thing must have been whole to say how it moves
+MIN_UNOCCLUDED = 0.8  # of the frames in which it must be whole for every hit to be seen
+MIN_TRAVEL = 0.10  # picture heights: less way is no movement along the ground
+MIN_RISE = 0.10  # picture heights that a thing rises, more than any cube that tumbles
+MIN_TUMBLE_RISE = 0.010  # and that a cube rises over its corner; less and it slides
+MAX_RADIUS_DEVIATION = (
+    0.035  # of its radius, by which the path of an orbit or a swing may be off a circle
+)
+MAX_SWING_DEVIATION = (
+    0.6  # of the spread of its heights: a swing keeps its distance from the tie so much better
+)
+MIN_ORBIT_ANGLE = 2.5  # radians that an orbit goes round at least
 ORBIT_RADIUS = (0.10, 0.40)
-HIT = 0.12  # picture heights / s: a change of velocity that is a hit
-NEAR = 1.45  # of their half widths together: so near are things that hit each other
-SLOW = 0.05  # picture heights / s: slower things have come to rest
+MIN_IMPACT = 0.12  # picture heights / s: a change of velocity that is a hit
+CONTACT_FACTOR = 1.45  # of their half widths together: so near are things that hit each other
+REST_SPEED = 0.05  # picture heights / s: slower things have come to rest
 
 
-class Way(StrEnum):
+class MotionType(StrEnum):
     """What a path looks like; ALONG is rolling or sliding where it cannot be told which."""
 
     STILL = "still"
@@ -41,41 +45,47 @@ class Way(StrEnum):
 
 
 @dataclass(frozen=True)
-class Kink:
+class Impact:
     """A sudden change of velocity, picture heights / s: x to the right, y up."""
 
     seconds: float
-    across: float
-    up: float
+    horizontal: float
+    upward: float
 
     @property
     def strength(self) -> float:
-        return max(abs(self.across), self.up)
+        return max(abs(self.horizontal), self.upward)
 
 
-def find_kinks(path: np.ndarray, fps: float, *, least: float = HIT) -> list[Kink]:
+def find_impacts(path: np.ndarray, fps: float, *, min_strength: float = MIN_IMPACT) -> list[Impact]:
     """Hits of one thing, path (T, 2) with NaN where it was not seen whole."""
-    turn = np.diff(path, n=2, axis=0) * fps  # change of velocity at frames 1 .. T - 2
-    known = np.asarray(np.isfinite(turn).all(axis=1))
-    if known.sum() < 3:
+    velocity_change = np.diff(path, n=2, axis=0) * fps  # change of velocity at frames 1 .. T - 2
+    valid = np.asarray(np.isfinite(velocity_change).all(axis=1))
+    if valid.sum() < 3:
         return []
     # Gravity, ropes and rubbing change velocity all the time; a hit is beyond that.
-    usual = median_filter(np.where(known[:, None], turn, 0.0), size=(9, 1), mode="nearest")
-    change = np.where(known[:, None], turn - usual, 0.0)
-    size = np.maximum(np.abs(change[:, 0]), -change[:, 1])
+    smooth_change = median_filter(
+        np.where(valid[:, None], velocity_change, 0.0), size=(9, 1), mode="nearest"
+    )
+    jump = np.where(valid[:, None], velocity_change - smooth_change, 0.0)
+    magnitude = np.maximum(np.abs(jump[:, 0]), -jump[:, 1])
     # A hit between two frames is split over both: they count as one, at their balance.
-    pair, found = np.maximum(size[:-1], 0) + np.maximum(size[1:], 0), []
-    both = change[:-1] + change[1:]
+    pair, result = np.maximum(magnitude[:-1], 0) + np.maximum(magnitude[1:], 0), []
+    combined = jump[:-1] + jump[1:]
     for i in range(len(pair)):
-        strength = max(abs(both[i, 0]), -both[i, 1])
-        around = pair[max(0, i - 2) : i + 3]
-        if strength > least and pair[i] >= around.max():
-            share = max(size[i + 1], 0.0) / pair[i]
-            found.append(Kink((i + 1 + share) / fps, float(both[i, 0]), float(-both[i, 1])))
-    return found
+        strength = max(abs(combined[i, 0]), -combined[i, 1])
+        window = pair[max(0, i - 2) : i + 3]
+        if strength > min_strength and pair[i] >= window.max():
+            fraction = max(magnitude[i + 1], 0.0) / pair[i]
+            result.append(
+                Impact((i + 1 + fraction) / fps, float(combined[i, 0]), float(-combined[i, 1]))
+            )
+    return result
 
 
-def way_of(track: Track, shape: Shape | None, ground: Ground, fps: float) -> Way | None:
+def classify_motion(
+    track: Track, shape: Shape | None, ground: Ground, fps: float
+) -> MotionType | None:
     """How a thing moves; None where too little of it was seen.
 
     Args:
@@ -84,28 +94,28 @@ def way_of(track: Track, shape: Shape | None, ground: Ground, fps: float) -> Way
         ground: what it moves on, which says how fast things slow down.
         fps: frames a second.
     """
-    path = track.centre[track.whole]
-    if len(path) < FEWEST:
+    path = track.centre[track.unoccluded]
+    if len(path) < MIN_FRAMES:
         return None
-    run, rise = np.quantile(path, 0.98, axis=0) - np.quantile(path, 0.02, axis=0)
+    travel, rise = np.quantile(path, 0.98, axis=0) - np.quantile(path, 0.02, axis=0)
     if _orbits(path):
-        return Way.ORBIT
-    if _swings(path, run):
-        return Way.SWING
-    if rise > AIRBORNE:
-        kinks = find_kinks(track.centre, fps)
-        falls = pulls(track.centre, fps)
-        fell = len(falls) > 0 and np.median(falls) > GRAVITY / 4
-        hits = any(kink.up > 2 * HIT for kink in kinks)
+        return MotionType.ORBIT
+    if _swings(path, travel):
+        return MotionType.SWING
+    if rise > MIN_RISE:
+        impacts = find_impacts(track.centre, fps)
+        accelerations = flight_accelerations(track.centre, fps)
+        fell = len(accelerations) > 0 and np.median(accelerations) > GRAVITY / 4
+        hits = any(impact.upward > 2 * MIN_IMPACT for impact in impacts)
         # Where a thing is often hidden, its hits may be so too.
-        hidden = track.whole.mean() < CLEAR
-        if fell and (hits or hidden):
-            return Way.BOUNCE
-        return None if hidden else Way.AIR
-    if run < RUN:
-        return Way.STILL if track.whole.mean() > CLEAR / 2 else None
+        occluded = track.unoccluded.mean() < MIN_UNOCCLUDED
+        if fell and (hits or occluded):
+            return MotionType.BOUNCE
+        return None if occluded else MotionType.AIR
+    if travel < MIN_TRAVEL:
+        return MotionType.STILL if track.unoccluded.mean() > MIN_UNOCCLUDED / 2 else None
     if shape == Shape.CUBE:
-        return Way.TUMBLE if rise > TUMBLE else Way.SLIDE
+        return MotionType.TUMBLE if rise > MIN_TUMBLE_RISE else MotionType.SLIDE
     return _rolls_or_slides(track.centre, ground, fps)
 
 
@@ -115,106 +125,122 @@ def _orbits(path: np.ndarray) -> bool:
     middle = np.linalg.lstsq(2 * a, x * x + y * y, rcond=None)[0]
     from_middle = path - middle[:2]
     radius = np.hypot(*from_middle.T)
-    usual = float(radius.mean())
-    if not ORBIT_RADIUS[0] < usual < ORBIT_RADIUS[1] or radius.std() > ROUND * usual:
+    mean_radius = float(radius.mean())
+    if (
+        not ORBIT_RADIUS[0] < mean_radius < ORBIT_RADIUS[1]
+        or radius.std() > MAX_RADIUS_DEVIATION * mean_radius
+    ):
         return False
     angle = np.unwrap(np.arctan2(from_middle[:, 1], from_middle[:, 0]))
-    return bool(abs(angle[-1] - angle[0]) > ORBIT_TURN)
+    return bool(abs(angle[-1] - angle[0]) > MIN_ORBIT_ANGLE)
 
 
-def _swings(path: np.ndarray, run: float) -> bool:
+def _swings(path: np.ndarray, travel: float) -> bool:
     """Whether the path is part of a circle about a point at the ropes' height, to and fro."""
     x, drop = path[:, 0], path[:, 1] - ROPE_TOP
-    if run < RUN / 2:
+    if travel < MIN_TRAVEL / 2:
         return False
     a = np.stack([2 * x, np.ones_like(x)], axis=1)
-    tied = np.linalg.lstsq(a, x * x + drop * drop, rcond=None)[0][0]
-    length = np.hypot(x - tied, drop)
-    usual = float(length.mean())
+    anchor = np.linalg.lstsq(a, x * x + drop * drop, rcond=None)[0][0]
+    length = np.hypot(x - anchor, drop)
+    mean_length = float(length.mean())
     step = np.diff(x)
     turns = np.count_nonzero(np.diff(np.sign(step[np.abs(step) > 1e-3])))
-    low, high = x.min() - tied, x.max() - tied
-    bent = length.std() < min(ROUND / 3 * usual, FLAT * drop.std())
-    return bool(0.1 < usual < 0.9 and bent and turns >= 1 and low < 0 < high)
+    low, high = x.min() - anchor, x.max() - anchor
+    bent = length.std() < min(
+        MAX_RADIUS_DEVIATION / 3 * mean_length, MAX_SWING_DEVIATION * drop.std()
+    )
+    return bool(0.1 < mean_length < 0.9 and bent and turns >= 1 and low < 0 < high)
 
 
-def pulls(path: np.ndarray, fps: float) -> np.ndarray:
+def flight_accelerations(path: np.ndarray, fps: float) -> np.ndarray:
     """Downward acceleration in each frame of flight, picture heights / s2."""
     y = path[:, 1]
     if not np.isfinite(y).any():
         return np.zeros(0)
-    airborne = y < np.nanmax(y) - AIRBORNE / 2
+    airborne = y < np.nanmax(y) - MIN_RISE / 2
     inside = airborne[:-4] & airborne[1:-3] & airborne[2:-2] & airborne[3:-1] & airborne[4:]
     # Over two frames either way: a fourth of the error of neighbours.
-    found = ((y[4:] - 2 * y[2:-2] + y[:-4]) / 4 * fps**2)[inside]
-    return np.asarray(found[np.isfinite(found)])
+    result = ((y[4:] - 2 * y[2:-2] + y[:-4]) / 4 * fps**2)[inside]
+    return np.asarray(result[np.isfinite(result)])
 
 
-def _rolls_or_slides(path: np.ndarray, ground: Ground, fps: float) -> Way:
+def _rolls_or_slides(path: np.ndarray, ground: Ground, fps: float) -> MotionType:
     """Sliding rubs more than rolling: by how fast the thing slows down between hits."""
     x = path[:, 0]
-    cuts = [round(kink.seconds * fps) for kink in find_kinks(path, fps)]
+    cuts = [round(impact.seconds * fps) for impact in find_impacts(path, fps)]
     edges = [-1, *cuts, len(x)]
-    slowing, weight = 0.0, 0.0
+    deceleration, weight = 0.0, 0.0
     for first, last in itertools.pairwise(edges):
         frames = np.arange(first + 2, last - 1)
         frames = frames[np.isfinite(x[frames])] if len(frames) else frames
-        if len(frames) < FEWEST:
+        if len(frames) < MIN_FRAMES:
             continue
         # A thing that has come to rest slows down no more.
         speed = np.abs(x[frames[4:]] - x[frames[:-4]]) / (frames[4:] - frames[:-4]) * fps
-        frames = frames[2:-2][speed > SLOW]
-        if len(frames) < FEWEST:
+        frames = frames[2:-2][speed > REST_SPEED]
+        if len(frames) < MIN_FRAMES:
             continue
         seconds = frames / fps
-        bend, pace, _ = np.polyfit(seconds - seconds.mean(), x[frames], 2)
-        long = float(np.ptp(seconds)) ** 4 * len(frames)  # the certainty of a parabola's bend
-        slowing += -2 * bend * np.sign(pace) * long
-        weight += long
+        curvature, speed_sign, _ = np.polyfit(seconds - seconds.mean(), x[frames], 2)
+        certainty = float(np.ptp(seconds)) ** 4 * len(frames)  # the certainty of a parabola's bend
+        deceleration += -2 * curvature * np.sign(speed_sign) * certainty
+        weight += certainty
     if not weight:
-        return Way.ALONG
-    between = (ROLL_SLOWING[ground] * SLIDE_SLOWING[ground]) ** 0.5
-    return Way.SLIDE if slowing / weight > between else Way.ROLL
+        return MotionType.ALONG
+    threshold = (ROLL_DECELERATION[ground] * SLIDE_DECELERATION[ground]) ** 0.5
+    return MotionType.SLIDE if deceleration / weight > threshold else MotionType.ROLL
 
 
-def meets(tracks: list[Track], halves: list[float], fps: float) -> list[bool | None]:
+def find_collisions(tracks: list[Track], half_widths: list[float], fps: float) -> list[bool | None]:
     """For each thing, whether it hits another along the ground: a kink sideways beside it.
 
     None where it does not, but hides or is hidden too often to be sure.
     """
-    met: list[bool | None] = []
-    hidden = any(track.whole.mean() < CLEAR for track in tracks)
+    collided: list[bool | None] = []
+    occluded = any(track.unoccluded.mean() < MIN_UNOCCLUDED for track in tracks)
     for i, track in enumerate(tracks):
-        kinks = [k for k in find_kinks(track.centre, fps) if abs(k.across) > HIT]
+        impacts = [k for k in find_impacts(track.centre, fps) if abs(k.horizontal) > MIN_IMPACT]
         hit = any(
-            _beside(track, other, halves[i] + halves[j], round(kink.seconds * fps))
-            for kink in kinks
+            _is_adjacent(track, other, half_widths[i] + half_widths[j], round(impact.seconds * fps))
+            for impact in impacts
             for j, other in enumerate(tracks)
             if j != i
         )
-        met.append(True if hit else None if hidden else False)
-    return met
+        collided.append(True if hit else None if occluded else False)
+    return collided
 
 
-def _beside(one: Track, other: Track, reach: float, frame: int) -> bool:
-    around = slice(max(0, frame - 2), frame + 3)
-    apart = np.abs(one.centre[around] - other.centre[around])
-    apart = apart[np.isfinite(apart).all(axis=1)]
-    return bool(len(apart) and apart[:, 0].min() < NEAR * reach and apart[:, 1].min() < reach)
+def _is_adjacent(one: Track, other: Track, contact_distance: float, frame: int) -> bool:
+    window = slice(max(0, frame - 2), frame + 3)
+    distance = np.abs(one.centre[window] - other.centre[window])
+    distance = distance[np.isfinite(distance).all(axis=1)]
+    return bool(
+        len(distance)
+        and distance[:, 0].min() < CONTACT_FACTOR * contact_distance
+        and distance[:, 1].min() < contact_distance
+    )
 
 
-def is_as_asked(way: Way | None, asked: Motion | None, *, met: bool | None) -> float | None:
+def motion_matches(
+    motion_type: MotionType | None, requested: Motion | None, *, collided: bool | None
+) -> float | None:
     """1 where a thing moves as asked, 0 where not, None where that cannot be told."""
-    if way is None:
+    if motion_type is None:
         return None
-    if asked is None:
-        return float(way != Way.STILL)
-    if asked == Motion.COLLIDE:
-        if way not in (Way.ROLL, Way.SLIDE, Way.ALONG, Way.STILL):
+    if requested is None:
+        return float(motion_type != MotionType.STILL)
+    if requested == Motion.COLLIDE:
+        if motion_type not in (
+            MotionType.ROLL,
+            MotionType.SLIDE,
+            MotionType.ALONG,
+            MotionType.STILL,
+        ):
             return 0.0
-        return None if met is None else float(met)
-    if way == Way.TUMBLE:
-        return float(asked == Motion.ROLL)
-    if way == Way.ALONG and asked in (Motion.ROLL, Motion.SLIDE):
+        return None if collided is None else float(collided)
+    if motion_type == MotionType.TUMBLE:
+        return float(requested == Motion.ROLL)
+    if motion_type == MotionType.ALONG and requested in (Motion.ROLL, Motion.SLIDE):
         return None
-    return float(way.value == asked.value)
+    return float(motion_type.value == requested.value)

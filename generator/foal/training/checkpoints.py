@@ -23,7 +23,7 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
     return state
 
 
-class RunningMean:
+class EMA:
     """Exponential mean of a module's weights, which is what is measured and shipped.
 
     The mean is short at first, so that early checkpoints are not full of the random start.
@@ -37,8 +37,8 @@ class RunningMean:
     def update(self, module: nn.Module, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
         for name, value in module.state_dict().items():
-            kept = self.weights[name]
-            if kept.is_floating_point():
-                kept.lerp_(value.detach(), 1 - decay)
+            average = self.weights[name]
+            if average.is_floating_point():
+                average.lerp_(value.detach(), 1 - decay)
             else:
-                kept.copy_(value)
+                average.copy_(value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from generator.foal.training.quality_gate import Gate
+from generator.foal.training.quality_gate import QualityGate
 
 
 @dataclass(frozen=True)
@@ -14,7 +14,7 @@ class DecoderTraining:
     clips: int = 24
     frames: int = 3  # of each clip
     points: int = 192  # of each frame
-    empty_points: int = 256  # of each empty scene
+    background_points: int = 256  # of each empty scene
     learning_rate: float = 3e-3
 
 
@@ -31,7 +31,7 @@ class TransformerTraining:
     batch: int = 64
     muon_rate: float = 0.015
     adam_rate: float = 3e-3
-    mean_decay: float = 0.999
+    ema_decay: float = 0.999
     decay_from: float = 0.5  # share of the steps after which the learning rates fall to zero
     milestones: tuple[int, ...] = ()  # steps whose weights are kept beside
 
@@ -68,7 +68,7 @@ class TrainConfig:
     codec: dict[str, int] = field(default_factory=dict)
     decoder_training: DecoderTraining = field(default_factory=DecoderTraining)
     scene_encoder_training: SceneEncoderTraining = field(default_factory=SceneEncoderTraining)
-    gate: Gate = field(default_factory=Gate)
+    quality_gate: QualityGate = field(default_factory=QualityGate)
     transformer: dict[str, int] = field(default_factory=dict)
     transformer_training: TransformerTraining = field(default_factory=TransformerTraining)
     distillation: Distillation = field(default_factory=Distillation)
@@ -77,7 +77,7 @@ class TrainConfig:
 SECTIONS = {
     "decoder_training": DecoderTraining,
     "scene_encoder_training": SceneEncoderTraining,
-    "gate": Gate,
+    "quality_gate": QualityGate,
     "transformer_training": TransformerTraining,
     "distillation": Distillation,
 }

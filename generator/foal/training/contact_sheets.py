@@ -12,7 +12,7 @@ from generator.foal.model import states
 from generator.foal.model.codec import FoalCodec, denormalize
 from generator.foal.model.latents import unpack
 from generator.foal.world.clip import FRAME_RATE, FRAMES, held_out_captions, make_clip
-from generator.foal.world.pictures import as_bytes
+from generator.foal.world.pictures import to_uint8
 from generator.foal.world.sound import BANDS
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def clip_row(frames: np.ndarray, bands: np.ndarray | None = None) -> np.ndarray:
         columns = np.linspace(0, len(bands) - 1, row.shape[1]).astype(int)
         stripe = np.clip(bands[columns].T[::-1], 0, 1).repeat(SOUND_HEIGHT, axis=0)
         row = np.concatenate([row, np.repeat(stripe[..., None], 3, axis=2)])
-    return as_bytes(np.clip(row, 0, 1))
+    return to_uint8(np.clip(row, 0, 1))
 
 
 def save_sheet(path: Path, rows: list[np.ndarray]) -> None:
@@ -56,12 +56,12 @@ def _side_by_side(codec: FoalCodec, *, read: bool) -> list[np.ndarray]:
     rows = []
     for i in range(CLIPS):
         clip = make_clip(SEED + i, held_out=True)
-        film = clip.frames(height=PIXELS, width=PIXELS)
+        video = clip.frames(height=PIXELS, width=PIXELS)
         true = states.encode_states(clip.scene, clip.motions)
         codes = torch.from_numpy(true.content)[None], torch.from_numpy(true.motion)[None]
-        content, motion = codec.encode(film) if read else codes
-        drawn = codec.decode(content, motion, height=PIXELS, width=PIXELS)[0]
-        rows += [clip_row(film), clip_row(drawn.float().numpy())]
+        content, motion = codec.encode(video) if read else codes
+        decoded = codec.decode(content, motion, height=PIXELS, width=PIXELS)[0]
+        rows += [clip_row(video), clip_row(decoded.float().numpy())]
     return rows
 
 
@@ -79,9 +79,11 @@ def model_rows(pipeline: "FoalPipeline", steps: int) -> list[np.ndarray]:
             width=PIXELS,
             return_dict=False,
         )[0]
-        film, _ = pipeline.decode_latents(
+        video, _ = pipeline.decode_latents(
             latent, height=PIXELS, width=PIXELS, num_frames=FRAMES, frame_rate=FRAME_RATE
         )
-        heard = denormalize(unpack(latent))[2]
-        rows.append(clip_row(film[0].numpy(), heard[0].reshape(-1, BANDS).clamp(min=0).numpy()))
+        sqrt_bands = denormalize(unpack(latent))[2]
+        rows.append(
+            clip_row(video[0].numpy(), sqrt_bands[0].reshape(-1, BANDS).clamp(min=0).numpy())
+        )
     return rows

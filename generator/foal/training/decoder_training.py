@@ -10,16 +10,16 @@ from generator.foal.model import states
 from generator.foal.model.neural_fields import PLANE_LEFT, PLANE_RIGHT, SceneDecoder
 from generator.foal.world import render
 from generator.foal.world.background import background_at
-from generator.foal.world.clip import FRAMES, move
+from generator.foal.world.clip import FRAMES, sample_motions
 from generator.foal.world.physics import ROPE_TOP, Motions
-from generator.foal.world.scenes import Ground, Scene, Time, draw_scene
+from generator.foal.world.scenes import Ground, Scene, Time, sample_scene
 
 PIXEL = 1 / 256
 FAR_AWAY = 5.0  # where a thing that is not there stands: no point sees it
 # Shares of a picture's points: on and about things, their shadows, their ropes; the rest anywhere.
 NEAR_THINGS, NEAR_SHADOWS, NEAR_ROPES = 0.5, 0.12, 0.08
 CONTENT_NOISE, TURN_NOISE = 0.05, 0.03  # a transformer's codes are not exact
-ABSOLUTE = 0.1  # share of the absolute error beside the squared one
+L1_WEIGHT = 0.1  # share of the absolute error beside the squared one
 
 
 @dataclass(frozen=True)
@@ -32,49 +32,53 @@ class PointBatch:
     colours: Tensor  # (N, P, 3)
 
 
-def draw_points(rng: np.random.Generator, *, clips: int, frames: int, points: int) -> PointBatch:
+def sample_points(rng: np.random.Generator, *, clips: int, frames: int, points: int) -> PointBatch:
     """Fresh clips of training combinations: `frames` pictures of each with random points."""
-    drawn = []
+    clips_drawn = []
     for _ in range(clips):
-        scene = draw_scene(rng)
-        motions = move(scene, rng)
-        drawn.append((scene, motions, rng.choice(FRAMES, frames, replace=False)))
-    where = np.concatenate([_points(rng, *one, points) for one in drawn]).astype(np.float32)
-    view = np.concatenate([motions.view[chosen] for _, motions, chosen in drawn])
-    world = render.to_world(where, view)
+        scene = sample_scene(rng)
+        motions = sample_motions(scene, rng)
+        clips_drawn.append((scene, motions, rng.choice(FRAMES, frames, replace=False)))
+    positions = np.concatenate([_points(rng, *one, points) for one in clips_drawn]).astype(
+        np.float32
+    )
+    view = np.concatenate([motions.view[chosen] for _, motions, chosen in clips_drawn])
+    world = render.to_world(positions, view)
     canvas = np.concatenate(
         [
             background_at(world[i * frames : (i + 1) * frames], scene.ground, scene.time)
-            for i, (scene, _, _) in enumerate(drawn)
+            for i, (scene, _, _) in enumerate(clips_drawn)
         ]
     )
     pixel = (PIXEL / np.exp(view[:, 1]))[:, None]
-    colours = render.paint(canvas, world, stack_looks(drawn), pixel=pixel)
-    content = [states.encode_content(scene, motions) for scene, motions, _ in drawn]
-    motion = [states.encode_motion(motions)[chosen] for _, motions, chosen in drawn]
+    colours = render.paint(canvas, world, stack_appearances(clips_drawn), pixel=pixel)
+    content = [states.encode_content(scene, motions) for scene, motions, _ in clips_drawn]
+    motion = [states.encode_motion(motions)[chosen] for _, motions, chosen in clips_drawn]
     return PointBatch(
         content=torch.from_numpy(np.repeat(np.stack(content), frames, axis=0)),
         motion=torch.from_numpy(np.concatenate(motion)),
-        points=torch.from_numpy(where),
+        points=torch.from_numpy(positions),
         colours=torch.from_numpy(colours.astype(np.float32)),
     )
 
 
-def stack_looks(drawn: list[tuple[Scene, Motions, np.ndarray]]) -> list[render.Look]:
+def stack_appearances(
+    clips_drawn: list[tuple[Scene, Motions, np.ndarray]],
+) -> list[render.Appearance]:
     """Looks of clips at their frames, laid end to end: SLOTS layers, the farthest first."""
-    layers: list[list[render.Look]] = [[] for _ in range(states.SLOTS)]
-    for scene, motions, chosen in drawn:
-        things = render.looks(scene, motions, chosen)
+    layers: list[list[render.Appearance]] = [[] for _ in range(states.SLOTS)]
+    for scene, motions, chosen in clips_drawn:
+        things = render.appearances(scene, motions, chosen)
         nowhere = np.full_like(things[0].position, FAR_AWAY)
-        nothing = render.Look(
+        nothing = render.Appearance(
             **{**vars(things[0]), "position": nowhere, "rope": np.full(len(chosen), np.nan)}
         )
         things += [nothing] * (states.SLOTS - len(things))
         for layer, thing in zip(layers, things, strict=True):
             layer.append(thing)
-    names = [item.name for item in fields(render.Look)]
+    names = [item.name for item in fields(render.Appearance)]
     return [
-        render.Look(
+        render.Appearance(
             **{name: np.concatenate([getattr(one, name) for one in layer]) for name in names}
         )
         for layer in layers
@@ -86,85 +90,87 @@ def _points(
 ) -> np.ndarray:
     """Where a clip's frames are asked, (F, P, 2), in the pictures."""
     count = len(frames)
-    where = rng.random((count, points, 2))
+    positions = rng.random((count, points, 2))
     first = 0
-    for share, draw in (
-        (NEAR_THINGS, _about_things),
-        (NEAR_SHADOWS, _about_shadows),
-        (NEAR_ROPES if np.isfinite(motions.rope).any() else 0.0, _about_ropes),
+    for share, generator in (
+        (NEAR_THINGS, _near_things),
+        (NEAR_SHADOWS, _near_shadows),
+        (NEAR_ROPES if np.isfinite(motions.rope).any() else 0.0, _near_ropes),
     ):
         some = round(share * points)
-        which = rng.integers(len(scene.things), size=some)
-        world = draw(rng, motions, frames, which)
-        where[:, first : first + some] = render.to_picture(world, motions.view[frames])
+        indices = rng.integers(len(scene.things), size=some)
+        world = generator(rng, motions, frames, indices)
+        positions[:, first : first + some] = render.to_picture(world, motions.view[frames])
         first += some
-    return np.clip(where, 0, 1 - 1e-6)
+    return np.clip(positions, 0, 1 - 1e-6)
 
 
-def _about_things(
-    rng: np.random.Generator, motions: Motions, frames: np.ndarray, which: np.ndarray
+def _near_things(
+    rng: np.random.Generator, motions: Motions, frames: np.ndarray, indices: np.ndarray
 ) -> np.ndarray:
-    shape = (len(frames), len(which))
-    turn, far = rng.uniform(0, 2 * np.pi, shape), rng.uniform(0, 1.6, shape)
-    around = np.stack([np.cos(turn), np.sin(turn)], axis=-1) * far[..., None]
-    return np.asarray(motions.position[frames][:, which] + around * motions.size[which][:, None])
+    shape = (len(frames), len(indices))
+    angle, distance = rng.uniform(0, 2 * np.pi, shape), rng.uniform(0, 1.6, shape)
+    around = np.stack([np.cos(angle), np.sin(angle)], axis=-1) * distance[..., None]
+    return np.asarray(
+        motions.position[frames][:, indices] + around * motions.size[indices][:, None]
+    )
 
 
-def _about_shadows(
-    rng: np.random.Generator, motions: Motions, frames: np.ndarray, which: np.ndarray
+def _near_shadows(
+    rng: np.random.Generator, motions: Motions, frames: np.ndarray, indices: np.ndarray
 ) -> np.ndarray:
-    around = rng.normal(size=(len(frames), len(which), 2)) * motions.size[which][:, None]
-    x = motions.position[frames][:, which, 0] + 1.3 * around[..., 0]
-    y = motions.ground[which] + 1.3 * render.SHADOW_FLATNESS * around[..., 1]
+    around = rng.normal(size=(len(frames), len(indices), 2)) * motions.size[indices][:, None]
+    x = motions.position[frames][:, indices, 0] + 1.3 * around[..., 0]
+    y = motions.ground[indices] + 1.3 * render.SHADOW_FLATNESS * around[..., 1]
     return np.stack([x, y], axis=-1)
 
 
-def _about_ropes(
-    rng: np.random.Generator, motions: Motions, frames: np.ndarray, which: np.ndarray
+def _near_ropes(
+    rng: np.random.Generator, motions: Motions, frames: np.ndarray, indices: np.ndarray
 ) -> np.ndarray:
-    share = rng.random((len(frames), len(which), 1))
-    tied = np.stack([motions.rope[which], np.full(len(which), ROPE_TOP)], axis=-1)
-    along = tied + share * (motions.position[frames][:, which] - tied)
+    share = rng.random((len(frames), len(indices), 1))
+    anchor = np.stack([motions.rope[indices], np.full(len(indices), ROPE_TOP)], axis=-1)
+    along = anchor + share * (motions.position[frames][:, indices] - anchor)
     return np.asarray(along + 0.006 * rng.normal(size=along.shape))
 
 
-def draw_backgrounds(rng: np.random.Generator, *, points: int) -> PointBatch:
+def sample_backgrounds(rng: np.random.Generator, *, points: int) -> PointBatch:
     """Every empty scene, asked also beside the central square, where wide pictures look."""
     kinds = [(ground, time) for ground in Ground for time in Time]
-    where = rng.random((len(kinds), points, 2)).astype(np.float32)
-    where[..., 0] = PLANE_LEFT + 0.01 + where[..., 0] * (PLANE_RIGHT - PLANE_LEFT - 0.02)
-    content = np.zeros((len(kinds), states.CONTENT_TOKENS, states.CONTENT_DIM), dtype=np.float32)
+    positions = rng.random((len(kinds), points, 2)).astype(np.float32)
+    positions[..., 0] = PLANE_LEFT + 0.01 + positions[..., 0] * (PLANE_RIGHT - PLANE_LEFT - 0.02)
+    content = np.zeros((len(kinds), states.CONTENT_PARTS, states.PART_CODE), dtype=np.float32)
     for row, (ground, time) in enumerate(kinds):
-        content[row, 0, : states.SCENE_DIM] = states.encode_scene(ground, time)
-    colours = [background_at(where[i], *kind) for i, kind in enumerate(kinds)]
+        content[row, 0, : states.SCENE_CODE] = states.encode_surroundings(ground, time)
+    colours = [background_at(positions[i], *kind) for i, kind in enumerate(kinds)]
     return PointBatch(
         content=torch.from_numpy(content),
-        motion=torch.zeros(len(kinds), states.MOTION_DIM),
-        points=torch.from_numpy(where),
+        motion=torch.zeros(len(kinds), states.MOTION_SIZE),
+        points=torch.from_numpy(positions),
         colours=torch.from_numpy(np.stack(colours)),
     )
 
 
 def decoder_loss(
-    decoder: SceneDecoder, batch: PointBatch, empty: PointBatch, draw: torch.Generator
+    decoder: SceneDecoder, batch: PointBatch, empty: PointBatch, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, float]]:
     """Error of colours at the points of pictures and of empty scenes."""
-    content = batch.content + CONTENT_NOISE * torch.randn(batch.content.shape, generator=draw)
+    content = batch.content + CONTENT_NOISE * torch.randn(batch.content.shape, generator=generator)
     turns = torch.zeros_like(batch.motion)
     for slot in range(states.SLOTS):
         first = states.SLOT_MOTION_DIM * slot
         turns[:, first + 2 : first + 4] = TURN_NOISE
-    motion = batch.motion + turns * torch.randn(batch.motion.shape, generator=draw)
-    content[:, 1:, states.PRESENCE] = batch.content[:, 1:, states.PRESENCE]
+    motion = batch.motion + turns * torch.randn(batch.motion.shape, generator=generator)
+    content[:, 1:, states.THERE] = batch.content[:, 1:, states.THERE]
     exact = [states.SIZE, states.GROUND_Y, states.ROPE, states.ROPE_X]
     content[:, 1:, exact] = batch.content[:, 1:, exact]
     painted = decoder(batch.points, content, motion, PIXEL)
-    scene = empty.content[:, 0, : states.SCENE_DIM]
-    scene = scene + CONTENT_NOISE * torch.randn(scene.shape, generator=draw)
+    scene = empty.content[:, 0, : states.SCENE_CODE]
+    scene = scene + CONTENT_NOISE * torch.randn(scene.shape, generator=generator)
     still = decoder.background(empty.points, scene)
     paint, ground = _error(painted - batch.colours), _error(still - empty.colours)
     return paint + ground, {"paint": float(paint.detach()), "empty": float(ground.detach())}
 
 
-def _error(off: Tensor) -> Tensor:
-    return (off.square() + ABSOLUTE * off.abs()).mean()
+def _error(difference: Tensor) -> Tensor:
+    return (difference.square() + L1_WEIGHT * difference.abs()).mean()

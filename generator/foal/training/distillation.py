@@ -21,13 +21,13 @@ from generator.foal.model.transformer import FoalTransformer, Latents, Source, p
 from generator.foal.training.loop import Figures
 from generator.foal.training.transformer_training import (
     CONTENT_WEIGHT,
-    SELF_COND_SHARE,
-    SMOOTH_WEIGHT,
+    JITTER_WEIGHT,
+    SELF_COND_PROBABILITY,
     Batch,
     Task,
     add_noise,
-    blur,
     per_clip,
+    perturb,
 )
 
 SUBSTEPS = 3
@@ -46,13 +46,15 @@ def distillation_loss(
     self_conditioned = bool(config.self_cond)
     size = len(batch.texts)
     words = student.tokenize(batch.texts)[0]
-    draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     which = rng.integers(steps, size=size)
     levels = np.array(shifted_sigmas(steps, SIGMA_SHIFT), dtype=np.float32)
     high, low = (torch.from_numpy(levels[which + late]) for late in (0, 1))
-    noisy = Latents(*(add_noise(part, high, draw) for part in batch.clean))
-    source = None if batch.source is None else Source(*(blur(p, draw) for p in batch.source))
-    motion_cond = blur(batch.clean.motion, draw) if batch.task == Task.EDIT else None
+    noisy = Codes(*(add_noise(part, high, generator) for part in batch.clean))
+    source = (
+        None if batch.source is None else Source(*(perturb(p, generator) for p in batch.source))
+    )
+    kept = perturb(batch.clean.motion, generator) if batch.task == Task.EDIT else None
     with torch.no_grad():
         reached, self_cond = noisy, None
         for i in range(SUBSTEPS):
@@ -74,17 +76,17 @@ def distillation_loss(
                 for part, end in zip(noisy, reached, strict=True)
             )
         )
-    self_cond = None
-    if self_conditioned and rng.random() < SELF_COND_SHARE:
+    guess = None
+    if refining and rng.random() < SELF_COND_PROBABILITY:
         with torch.no_grad():
-            self_cond = predict_clean(student, words, noisy, high, source, motion_cond)
-    found = predict_clean(student, words, noisy, high, source, motion_cond, self_cond)
-    content, motion, heard = (
-        per_clip(one - part).mean() for one, part in zip(found, target, strict=True)
+            guess = predict(student, words, noisy, high, source, kept)
+    prediction = predict(student, words, noisy, high, source, kept, guess)
+    content, motion, audio = (
+        per_clip(one - part).mean() for one, part in zip(prediction, target, strict=True)
     )
-    shake = per_clip(torch.diff(found.motion - target.motion, n=2, dim=1)).mean()
-    figures = {"content": float(content.detach()), "sound": float(heard.detach())}
-    if motion_cond is not None:
-        return CONTENT_WEIGHT * content + heard, figures
-    figures |= {"motion": float(motion.detach()), "shake": float(shake.detach())}
-    return CONTENT_WEIGHT * content + motion + heard + SMOOTH_WEIGHT * shake, figures
+    jitter_loss = per_clip(torch.diff(prediction.motion - target.motion, n=2, dim=1)).mean()
+    figures = {"content": float(content.detach()), "sound": float(audio.detach())}
+    if kept is not None:
+        return CONTENT_WEIGHT * content + audio, figures
+    figures |= {"motion": float(motion.detach()), "jitter": float(jitter_loss.detach())}
+    return CONTENT_WEIGHT * content + motion + audio + JITTER_WEIGHT * jitter_loss, figures

@@ -18,12 +18,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from generator.foal.training.checkpoints import RunningMean, load_checkpoint, save_checkpoint
+from generator.foal.training.checkpoints import EMA, load_checkpoint, save_checkpoint
 
 logger = logging.getLogger(__name__)
 
 GRADIENT_LIMIT = 1.0
-FIGURE_MEMORY = 0.98  # shown figures are running means over about 50 steps
+FIGURE_SMOOTHING = 0.98  # shown figures are running means over about 50 steps
 PLAIN_LINE_SECONDS = 30.0
 WARM_UP_STEPS = 200
 
@@ -35,9 +35,9 @@ class Stage:
     """What the loop needs to know of one training.
 
     Attributes:
-        draw: makes a step's batch; must draw all its randomness from the step's number.
+        sample_batch: makes a step's batch; must draw all its randomness from the step's number.
         loss: loss and figures of a batch.
-        show: writes a sample sheet of the mean weights, called now and then and at the end.
+        save_samples: writes a sample sheet of the mean weights, called now and then and at the end.
         milestones: steps whose mean weights are kept as files of their own.
         decay_from: share of the steps after which the learning rate falls to zero in a line.
     """
@@ -45,13 +45,13 @@ class Stage:
     name: str
     module: nn.Module
     optimizers: tuple[torch.optim.Optimizer, ...]
-    draw: Callable[[int], Any]
+    sample_batch: Callable[[int], Any]
     loss: Callable[[Any], tuple[Tensor, Figures]]
-    show: Callable[[dict[str, Tensor], Path], None]
+    save_samples: Callable[[dict[str, Tensor], Path], None]
     steps: int
     milestones: tuple[int, ...] = ()
     decay_from: float = 0.5
-    mean_decay: float = 0.998
+    ema_decay: float = 0.998
     workers: int = 0
 
 
@@ -64,10 +64,10 @@ class _Batches(Dataset[Any]):
     def __len__(self) -> int:
         return self.stage.steps - self.first
 
-    def __getitem__(self, place: int) -> Any:
-        if place >= len(self):
-            raise IndexError(place)
-        return self.stage.draw(self.first + place)
+    def __getitem__(self, index: int) -> Any:
+        if index >= len(self):
+            raise IndexError(index)
+        return self.stage.sample_batch(self.first + index)
 
 
 def milestone_path(run: Path, stage: str, step: int) -> Path:
@@ -79,7 +79,7 @@ def train_stage(
 ) -> dict[str, Tensor]:
     """Train to the last step, from the last checkpoint if there is one; returns mean weights."""
     path = run / f"{stage.name}.pt"
-    mean = RunningMean(stage.module, decay=stage.mean_decay)
+    ema = EMA(stage.module, decay=stage.ema_decay)
     base_rates = [[group["lr"] for group in o.param_groups] for o in stage.optimizers]
     first = 0
     state = load_checkpoint(path) if resume else None
@@ -87,7 +87,7 @@ def train_stage(
         stage.module.load_state_dict(state["module"])
         for optimizer, saved in zip(stage.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
-        mean.weights, first = state["mean"], int(state["step"])
+        ema.weights, first = state["mean"], int(state["step"])
         logger.info("%s: going on from step %d", stage.name, first)
 
     def save(step: int) -> None:
@@ -97,48 +97,48 @@ def train_stage(
                 "step": step,
                 "module": stage.module.state_dict(),
                 "optimizers": [optimizer.state_dict() for optimizer in stage.optimizers],
-                "mean": mean.weights,
+                "mean": ema.weights,
             },
         )
 
     saved_at = time.monotonic()
-    shown: Figures = {}
+    smoothed: Figures = {}
     batches = iter(DataLoader(_Batches(stage, first), batch_size=None, num_workers=stage.workers))
-    for step in _progress(stage.name, first, stage.steps, shown):
-        rate = _rate(step, stage)
+    for step in _progress(stage.name, first, stage.steps, smoothed):
+        lr_scale = _lr_scale(step, stage)
         for optimizer, rates in zip(stage.optimizers, base_rates, strict=True):
             for group, base in zip(optimizer.param_groups, rates, strict=True):
-                group["lr"] = base * rate
+                group["lr"] = base * lr_scale
             optimizer.zero_grad(set_to_none=True)
         loss, figures = stage.loss(next(batches))
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(stage.module.parameters(), GRADIENT_LIMIT)
         for optimizer in stage.optimizers:
             optimizer.step()
-        mean.update(stage.module, step)
+        ema.update(stage.module, step)
         for name, value in {"loss": float(loss.detach()), **figures}.items():
-            shown[name] = value + FIGURE_MEMORY * (shown.get(name, value) - value)
+            smoothed[name] = value + FIGURE_SMOOTHING * (smoothed.get(name, value) - value)
         done = step + 1
         if done in stage.milestones:
-            save_checkpoint(milestone_path(run, stage.name, done), {"mean": mean.weights})
+            save_checkpoint(milestone_path(run, stage.name, done), {"mean": ema.weights})
         if time.monotonic() - saved_at > checkpoint_seconds:
             save(done)
-            stage.show(mean.weights, run / f"{stage.name}.png")
+            stage.save_samples(ema.weights, run / f"{stage.name}.png")
             saved_at = time.monotonic()
     if first < stage.steps:
         save(stage.steps)
-        stage.show(mean.weights, run / f"{stage.name}.png")
-    return mean.weights
+        stage.save_samples(ema.weights, run / f"{stage.name}.png")
+    return ema.weights
 
 
-def _rate(step: int, stage: Stage) -> float:
+def _lr_scale(step: int, stage: Stage) -> float:
     """Share of the full learning rate: a short rise, then full, then a line down to zero."""
-    rise = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, stage.steps // 10)))
-    fall = (stage.steps - step) / max(1.0, stage.steps * (1 - stage.decay_from))
-    return min(rise, fall, 1.0)
+    warm_up = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, stage.steps // 10)))
+    decay = (stage.steps - step) / max(1.0, stage.steps * (1 - stage.decay_from))
+    return min(warm_up, decay, 1.0)
 
 
-def _progress(name: str, first: int, steps: int, shown: Figures) -> Iterator[int]:
+def _progress(name: str, first: int, steps: int, smoothed: Figures) -> Iterator[int]:
     """Steps with a bar on a terminal and a plain line every half minute elsewhere."""
     console = Console(stderr=True)
     if console.is_terminal:
@@ -154,17 +154,17 @@ def _progress(name: str, first: int, steps: int, shown: Figures) -> Iterator[int
             task = bar.add_task(name, total=steps, completed=first, figures="")
             for step in range(first, steps):
                 yield step
-                bar.update(task, completed=step + 1, figures=_line(shown))
+                bar.update(task, completed=step + 1, figures=_line(smoothed))
         return
-    started = said = time.monotonic()
+    started = printed = time.monotonic()
     for step in range(first, steps):
         yield step
         now = time.monotonic()
-        if now - said > PLAIN_LINE_SECONDS or step + 1 == steps:
+        if now - printed > PLAIN_LINE_SECONDS or step + 1 == steps:
             left = (now - started) / (step + 1 - first) * (steps - step - 1)
             done = f"{name} {step + 1}/{steps}, {left / 60:.1f} min left"
-            console.print(f"{done}: {_line(shown)}", soft_wrap=True, highlight=False)
-            said = now
+            console.print(f"{done}: {_line(smoothed)}", soft_wrap=True, highlight=False)
+            printed = now
 
 
 def _line(figures: Figures) -> str:

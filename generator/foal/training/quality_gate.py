@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from generator.foal.measures.measure_folder import FolderMeasures, RawFilm, measure_films
+from generator.foal.measures.measure_folder import DecodedClip, FolderMeasures, measure_clips
 from generator.foal.model.codec import FoalCodec
 from generator.foal.model.scene_encoder import IMAGE_SIZE
 from generator.foal.world.captions import plain_caption
 from generator.foal.world.clip import FRAME_RATE, make_clip
-from generator.foal.world.pictures import as_bytes
-from generator.foal.world.scenes import draw_scene
+from generator.foal.world.pictures import to_uint8
+from generator.foal.world.scenes import sample_scene
 
 logger = logging.getLogger(__name__)
 
@@ -23,12 +23,12 @@ GATE_SEED = 70_001
 GATE_PIXELS = 256
 
 
-class GateError(RuntimeError):
+class QualityGateError(RuntimeError):
     """The codec's reconstructions are not good enough; the message has the figures."""
 
 
 @dataclass(frozen=True)
-class Gate:
+class QualityGate:
     """Least means over reconstructions of held-out clips, with one thing and with two."""
 
     clips: int = 40
@@ -38,11 +38,11 @@ class Gate:
     two_shape: float = 0.80
 
 
-def pass_gate(codec: FoalCodec, gate: Gate, record: Path) -> None:
+def check_quality(codec: FoalCodec, gate: QualityGate, record: Path) -> None:
     """Measure reconstructions once, write the figures to `record`, and refuse a weak codec.
 
     Raises:
-        GateError: a figure is below the gate.
+        QualityGateError: a figure is below the gate.
     """
     if gate.clips == 0:
         return
@@ -54,11 +54,11 @@ def pass_gate(codec: FoalCodec, gate: Gate, record: Path) -> None:
             summary = measure_reconstructions(codec, gate.clips, things=things).summary
             found |= {prefix + name: figure.mean for name, figure in summary.items()}
         record.write_text(json.dumps(found, indent=1) + "\n")
-    for name, least in asdict(gate).items():
-        if name != "clips" and found[name] < least:
-            raise GateError(
+    for name, minimum in asdict(gate).items():
+        if name != "clips" and found[name] < minimum:
+            raise QualityGateError(
                 f"The codec's reconstructions have {name} {found[name]:.2f}, below the gate's "
-                f"{least:.2f}: train it longer, or lower the gate in the configuration."
+                f"{minimum:.2f}: train it longer, or lower the gate in the configuration."
             )
     logger.info("gate passed: %s", " ".join(f"{k} {v:.3f}" for k, v in found.items()))
 
@@ -67,16 +67,16 @@ def pass_gate(codec: FoalCodec, gate: Gate, record: Path) -> None:
 def measure_reconstructions(codec: FoalCodec, count: int, *, things: int) -> FolderMeasures:
     """Measure held-out clips after encoding and decoding; their sound stays the true one."""
 
-    def films() -> Iterator[tuple[str, str, RawFilm]]:
+    def decoded_clips() -> Iterator[tuple[str, str, DecodedClip]]:
         for i in range(count):
             rng = np.random.default_rng((GATE_SEED, things, i))
-            scene = draw_scene(rng, held_out=True, things=things)
+            scene = sample_scene(rng, held_out=True, things=things)
             clip = make_clip(rng, scene=scene)
             content, motion = codec.encode(clip.frames(height=IMAGE_SIZE, width=IMAGE_SIZE))
             size = GATE_PIXELS
-            film = codec.decode(content, motion, height=size, width=size)[0]
-            frames = as_bytes(film.float().numpy())
+            decoded = codec.decode(content, motion, height=size, width=size)[0]
+            frames = to_uint8(decoded.float().numpy())
             audio = clip.audio()[None]
-            yield str(i), plain_caption(scene), RawFilm(frames, FRAME_RATE, audio, 48_000)
+            yield str(i), plain_caption(scene), DecodedClip(frames, FRAME_RATE, audio, 48_000)
 
-    return measure_films(films())
+    return measure_clips(decoded_clips())

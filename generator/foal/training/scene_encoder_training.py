@@ -19,9 +19,9 @@ from generator.foal.model.scene_encoder import (
     SceneEncoder,
 )
 from generator.foal.world import render
-from generator.foal.world.clip import FRAMES, move
+from generator.foal.world.clip import FRAMES, sample_motions
 from generator.foal.world.physics import Motions
-from generator.foal.world.scenes import Material, Scene, Shape, draw_scene
+from generator.foal.world.scenes import Material, Scene, Shape, sample_scene
 
 HIDDEN = 0.7  # sizes of a nearer thing: a centre so near to its centre cannot be seen
 PIXEL_NOISE = 0.02  # decoded films are not exact
@@ -33,26 +33,26 @@ CENTRES = 12.0  # how much more a cell with a centre weighs than one without
 class SceneEncoderBatch:
     """N pictures and what each of their cells should say."""
 
-    pictures: Tensor  # (N, 3, IMAGE_SIZE, IMAGE_SIZE)
-    cells: Tensor  # (N, OUTPUT_CHANNELS, GRID, GRID), heatmap 0 or 1
-    heatmap_counts: Tensor  # (N, GRID, GRID): weights of the heatmap, 0 where nothing is asked
-    code_counts: Tensor  # (N, GRID, GRID): 1 around centres
-    turn_counts: Tensor  # (N, GRID, GRID): 1 around centres of things whose turn can be seen
-    scene: Tensor  # (N, SCENE_DIM)
-    camera: Tensor  # (N, 2)
+    pictures: Tensor  # (N, 3, PIXELS, PIXELS)
+    cells: Tensor  # (N, OUTPUTS, CELLS, CELLS), heat 0 or 1
+    heat_weights: Tensor  # (N, CELLS, CELLS): weights of the heat, 0 where nothing is asked
+    code_weights: Tensor  # (N, CELLS, CELLS): 1 around centres
+    turn_weights: Tensor  # (N, CELLS, CELLS): 1 around centres of things whose turn can be seen
+    scene: Tensor  # (N, SCENE_CODE)
+    view: Tensor  # (N, 2)
 
 
-def draw_pictures(rng: np.random.Generator, count: int) -> SceneEncoderBatch:
+def sample_images(rng: np.random.Generator, count: int) -> SceneEncoderBatch:
     """One picture each of `count` fresh clips of training combinations."""
-    pictures = np.empty((count, IMAGE_SIZE, IMAGE_SIZE, 3), dtype=np.float32)
-    cells = np.zeros((count, OUTPUT_CHANNELS, GRID, GRID), dtype=np.float32)
-    counts = np.zeros((3, count, GRID, GRID), dtype=np.float32)
-    counts[0] = 1
-    scenes = np.empty((count, states.SCENE_DIM), dtype=np.float32)
+    pictures = np.empty((count, PIXELS, PIXELS, 3), dtype=np.float32)
+    cells = np.zeros((count, OUTPUTS, CELLS, CELLS), dtype=np.float32)
+    weights = np.zeros((3, count, CELLS, CELLS), dtype=np.float32)
+    weights[0] = 1
+    scenes = np.empty((count, states.SCENE_CODE), dtype=np.float32)
     views = np.empty((count, 2), dtype=np.float32)
     for i in range(count):
-        scene = draw_scene(rng)
-        motions = move(scene, rng)
+        scene = sample_scene(rng)
+        motions = sample_motions(scene, rng)
         frame = int(rng.integers(FRAMES))
         pictures[i] = render.render(
             scene, motions, height=IMAGE_SIZE, width=IMAGE_SIZE, frames=np.array([frame])
@@ -60,22 +60,22 @@ def draw_pictures(rng: np.random.Generator, count: int) -> SceneEncoderBatch:
         content = states.encode_content(scene, motions)
         scenes[i] = content[0, : states.SCENE_DIM]
         views[i] = states.encode_motion(motions)[frame, -2:]
-        _mark(cells[i], counts[:, i], scene, motions, frame, content)
+        _mark_targets(cells[i], weights[:, i], scene, motions, frame, content)
     noisy = pictures + PIXEL_NOISE * rng.standard_normal(pictures.shape, dtype=np.float32)
     return SceneEncoderBatch(
         torch.from_numpy(noisy).permute(0, 3, 1, 2),
         torch.from_numpy(cells),
-        torch.from_numpy(counts[0]),
-        torch.from_numpy(counts[1]),
-        torch.from_numpy(counts[2]),
+        torch.from_numpy(weights[0]),
+        torch.from_numpy(weights[1]),
+        torch.from_numpy(weights[2]),
         scene=torch.from_numpy(scenes),
         camera=torch.from_numpy(views),
     )
 
 
-def _mark(
+def _mark_targets(
     cells: np.ndarray,
-    counts: np.ndarray,
+    weights: np.ndarray,
     scene: Scene,
     motions: Motions,
     frame: int,
@@ -94,40 +94,38 @@ def _mark(
         near = motions.ground > motions.ground[thing]
         away = np.hypot(*(position - position[thing]).T)
         hidden = bool((near & (away < HIDDEN * motions.size)).any())
-        counts[0, rows, columns] = 0  # a neighbour of a centre may say what it likes
+        weights[0, rows, columns] = 0  # a neighbour of a centre may say what it likes
         if hidden:
-            counts[1:, rows, columns] = 0
+            weights[1:, rows, columns] = 0
             continue
-        counts[0, row, column] = CENTRES
-        cells[HEATMAP, row, column] = 1
+        weights[0, row, column] = CENTRES
+        cells[HEAT, row, column] = 1
         y, x = np.mgrid[rows, columns]
         cells[OFFSET, rows, columns] = np.stack(
             [place[0] * GRID - x - 0.5, place[1] * GRID - y - 0.5]
         )
         cells[ATTRIBUTES, rows, columns] = content[1 + thing, 1:, None, None]
         turn = 4 * motions.angle[frame, thing]
-        cells[ANGLE, rows, columns] = np.array([np.cos(turn), np.sin(turn)])[:, None, None]
-        counts[1, rows, columns] = 1
-        looks = scene.things[thing]
-        turns = looks.shape == Shape.CUBE or looks.material == Material.WOOD
-        counts[2, rows, columns] = float(turns)
+        cells[TURN, rows, columns] = np.array([np.cos(turn), np.sin(turn)])[:, None, None]
+        weights[1, rows, columns] = 1
+        thing_spec = scene.things[thing]
+        turns = thing_spec.shape == Shape.CUBE or thing_spec.material == Material.WOOD
+        weights[2, rows, columns] = float(turns)
 
 
-def scene_encoder_loss(
-    encoder: SceneEncoder, batch: SceneEncoderBatch
-) -> tuple[Tensor, dict[str, float]]:
+def scene_encoder_loss(reader: Reader, batch: SceneEncoderBatch) -> tuple[Tensor, dict[str, float]]:
     """How far the network's reading is from what the renderer knows."""
-    read = encoder(batch.pictures)
-    heatmap = functional.binary_cross_entropy_with_logits(
-        read.cells[:, HEATMAP], batch.cells[:, HEATMAP], weight=batch.heatmap_counts
+    read = reader(batch.pictures)
+    heat = functional.binary_cross_entropy_with_logits(
+        read.cells[:, HEAT], batch.cells[:, HEAT], weight=batch.heat_weights
     )
     off = (read.cells - batch.cells).abs()
-    centres = batch.code_counts.sum().clamp(min=1)
-    place = (off[:, OFFSET].mean(dim=1) * batch.code_counts).sum() / centres
-    code = (off[:, ATTRIBUTES].mean(dim=1) * batch.code_counts).sum() / centres
-    turned = batch.turn_counts
-    turn = (off[:, ANGLE].mean(dim=1) * turned).sum() / turned.sum().clamp(min=1)
-    whole = (read.scene - batch.scene).abs().mean() + 2 * (read.camera - batch.camera).abs().mean()
+    centres = batch.code_weights.sum().clamp(min=1)
+    place = (off[:, OFFSET].mean(dim=1) * batch.code_weights).sum() / centres
+    code = (off[:, CODE].mean(dim=1) * batch.code_weights).sum() / centres
+    turned = batch.turn_weights
+    turn = (off[:, TURN].mean(dim=1) * turned).sum() / turned.sum().clamp(min=1)
+    whole = (read.scene - batch.scene).abs().mean() + 2 * (read.view - batch.view).abs().mean()
     figures = {
         "heatmap": float(heatmap.detach()),
         "place": float(place.detach()),

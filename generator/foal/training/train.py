@@ -20,12 +20,12 @@ from generator.foal.pipeline import FoalPipeline
 from generator.foal.training import contact_sheets as sheets
 from generator.foal.training.checkpoints import load_checkpoint
 from generator.foal.training.config import TrainConfig, read_config
-from generator.foal.training.decoder_training import decoder_loss, draw_backgrounds, draw_points
+from generator.foal.training.decoder_training import decoder_loss, sample_backgrounds, sample_points
 from generator.foal.training.distillation import distillation_loss
 from generator.foal.training.loop import Stage, milestone_path, train_stage
-from generator.foal.training.quality_gate import pass_gate
-from generator.foal.training.scene_encoder_training import draw_pictures, scene_encoder_loss
-from generator.foal.training.transformer_training import draw_batch, flow_loss, make_optimizers
+from generator.foal.training.quality_gate import check_quality
+from generator.foal.training.scene_encoder_training import sample_images, scene_encoder_loss
+from generator.foal.training.transformer_training import flow_loss, make_optimizers, sample_batch
 from generator.memory import reuse_freed_memory
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def train(config: TrainConfig, run: Path, resume: bool = True) -> None:
     """Train everything that is not there yet; the finished model is `run`/model.
 
     Raises:
-        GateError: the codec is not good enough for a transformer to be worth its time.
+        QualityGateError: the codec is not good enough for a transformer to be worth its time.
     """
     torch.set_num_threads(config.threads)
     reuse_freed_memory()
@@ -50,7 +50,7 @@ def train(config: TrainConfig, run: Path, resume: bool = True) -> None:
         codec = read_codec(config, run / config.codec_run)
     else:
         codec = trainer.train_codec()
-        pass_gate(codec, config.gate, run / "gate.json")
+        check_quality(codec, config.quality_gate, run / "gate.json")
     trainer.train_transformer(codec)
 
 
@@ -66,27 +66,29 @@ def read_codec(config: TrainConfig, run: Path) -> FoalCodec:
         ValueError: it has not been made yet.
     """
     codec: FoalCodec = FoalCodec(**config.codec)
-    for name in (DECODER, ENCODER):
-        getattr(codec, name).load_state_dict(_trained(run, name))
+    for name in (DECODER, READER):
+        getattr(codec, name).load_state_dict(_read_weights(run, name))
     codec.requires_grad_(False).eval()
     return codec
 
 
-def go_on_from(run: Path, model: FoalTransformer) -> None:
+def initialize_from(run: Path, model: FoalTransformer) -> None:
     """Give a new transformer the weights that another training made; what it lacks stays as it is.
 
     Raises:
         ValueError: it has not been made yet, or has other sizes.
     """
     try:
-        strange = model.load_state_dict(_trained(run, TRANSFORMER), strict=False).unexpected_keys
+        unexpected = model.load_state_dict(
+            _read_weights(run, TRANSFORMER), strict=False
+        ).unexpected_keys
     except RuntimeError as error:
         raise ValueError(f"{run}: its transformer has other sizes ({error}).") from error
-    if strange:
-        raise ValueError(f"{run}: its transformer has parts that this one lacks: {strange}.")
+    if unexpected:
+        raise ValueError(f"{run}: its transformer has parts that this one lacks: {unexpected}.")
 
 
-def _trained(run: Path, name: str) -> dict[str, Tensor]:
+def _read_weights(run: Path, name: str) -> dict[str, Tensor]:
     state = load_checkpoint(run / f"{name}.pt")
     if state is None:
         raise ValueError(
@@ -114,86 +116,88 @@ class _Trainer:
         return codec
 
     def _train_decoder(self, codec: FoalCodec) -> None:
-        plan, decoder = self.config.decoder_training, codec.decoder
+        settings, decoder = self.config.decoder_training, codec.decoder
 
-        def draw(step: int) -> Any:
+        def sample(step: int) -> Any:
             rng = self._rng(DECODER, step)
-            batch = draw_points(rng, clips=plan.clips, frames=plan.frames, points=plan.points)
-            return batch, draw_backgrounds(rng, points=plan.empty_points), _noise(rng)
+            batch = sample_points(
+                rng, clips=settings.clips, frames=settings.frames, points=settings.points
+            )
+            return batch, sample_backgrounds(rng, points=settings.background_points), _noise(rng)
 
-        def show(weights: dict[str, Tensor], path: Path) -> None:
+        def save(weights: dict[str, Tensor], path: Path) -> None:
             shown = FoalCodec(**self.config.codec)
             shown.decoder.load_state_dict(weights)
             sheets.save_sheet(path, sheets.decoder_rows(shown.eval()))
 
-        optimizer = _adam(decoder, plan.learning_rate)
+        optimizer = _adam(decoder, settings.learning_rate)
         self._stage(
             Stage(
                 DECODER,
                 decoder,
                 (optimizer,),
-                draw,
-                self._half(lambda given: decoder_loss(decoder, *given)),
-                show,
-                plan.steps,
+                sample,
+                self._autocast(lambda given: decoder_loss(decoder, *given)),
+                save,
+                settings.steps,
             )
         )
 
-    def _train_scene_encoder(self, codec: FoalCodec) -> None:
-        plan, encoder = self.config.scene_encoder_training, codec.encoder
+    def _train_reader(self, codec: FoalCodec) -> None:
+        settings, reader = self.config.scene_encoder_training, codec.reader
 
-        def show(weights: dict[str, Tensor], path: Path) -> None:
+        def save(weights: dict[str, Tensor], path: Path) -> None:
             shown = FoalCodec(**self.config.codec)
             shown.load_state_dict({**codec.state_dict(), **_prefixed(ENCODER, weights)})
             sheets.save_sheet(path, sheets.codec_rows(shown.eval()))
 
-        optimizer = _adam(encoder, plan.learning_rate)
+        optimizer = _adam(reader, settings.learning_rate)
         self._stage(
             Stage(
                 ENCODER,
                 encoder,
                 (optimizer,),
-                lambda step: draw_pictures(self._rng(ENCODER, step), plan.batch),
-                self._half(lambda batch: scene_encoder_loss(encoder, batch)),
-                show,
-                plan.steps,
+                lambda step: sample_images(self._rng(READER, step), settings.batch),
+                self._autocast(lambda batch: scene_encoder_loss(reader, batch)),
+                save,
+                settings.steps,
             )
         )
 
     def train_transformer(self, codec: FoalCodec) -> None:
         """Train the transformer, distil it, and save the pipelines of both and of milestones."""
-        plan = self.config.transformer_training
+        settings = self.config.transformer_training
         torch.manual_seed(self.config.seed)
         model = build_transformer(**self.config.transformer)
         if self.config.transformer_run:
-            go_on_from(self.run / self.config.transformer_run, model)
+            initialize_from(self.run / self.config.transformer_run, model)
         self._compile(model)
 
         weights = self._stage(
             Stage(
                 TRANSFORMER,
                 model,
-                make_optimizers(model, muon_rate=plan.muon_rate, adam_rate=plan.adam_rate),
-                self._clips(TRANSFORMER, plan.batch),
-                self._half(lambda given: flow_loss(model, *given)),
-                self._show(codec),
-                plan.steps,
-                decay_from=plan.decay_from,
-                milestones=tuple(plan.milestones),
-                mean_decay=plan.mean_decay,
+                make_optimizers(model, muon_rate=settings.muon_rate, adam_rate=settings.adam_rate),
+                self._clip_sampler(TRANSFORMER, settings.batch),
+                self._autocast(lambda given: flow_loss(model, *given)),
+                self._sample_saver(codec),
+                settings.steps,
+                decay_from=settings.decay_from,
+                milestones=tuple(settings.milestones),
+                ema_decay=settings.ema_decay,
             )
         )
         save_pipeline(self._pipeline(codec, weights), self.run / "model")
-        for step in plan.milestones:
-            kept = load_checkpoint(milestone_path(self.run, TRANSFORMER, step))
-            if kept:
-                early = self._pipeline(codec, kept["mean"])
+        for step in settings.milestones:
+            milestone = load_checkpoint(milestone_path(self.run, TRANSFORMER, step))
+            if milestone:
+                early = self._pipeline(codec, milestone["mean"])
                 save_pipeline(early, self.run / f"model-{step:06d}")
         if self.config.distillation.steps:
             self._distil(codec, model)
 
     def _distil(self, codec: FoalCodec, teacher: FoalTransformer) -> None:
-        plan = self.config.distillation
+        settings = self.config.distillation
         student = build_transformer(**self.config.transformer)
         student.load_state_dict(teacher.state_dict())
         self._compile(student)
@@ -203,15 +207,15 @@ class _Trainer:
             Stage(
                 DISTILLATION,
                 student,
-                (_adam(student, plan.learning_rate),),
-                self._clips(DISTILLATION, plan.batch),
-                self._half(
+                (_adam(student, settings.learning_rate),),
+                self._clip_sampler(DISTILLATION, settings.batch),
+                self._autocast(
                     lambda given: distillation_loss(
-                        student, teacher, *given, steps=plan.student_steps
+                        student, teacher, *given, steps=settings.student_steps
                     )
                 ),
-                self._show(codec, plan.student_steps),
-                plan.steps,
+                self._sample_saver(codec, settings.student_steps),
+                settings.steps,
                 decay_from=0.2,
             )
         )
@@ -231,16 +235,16 @@ class _Trainer:
     def _rng(self, part: str, step: int) -> np.random.Generator:
         return np.random.default_rng((self.config.seed, STREAMS[part], step))
 
-    def _clips(self, part: str, size: int) -> Callable[[int], Any]:
+    def _clip_sampler(self, part: str, size: int) -> Callable[[int], Any]:
         """What makes a step's clips for a transformer; the loss draws on from where they end."""
 
-        def draw(step: int) -> Any:
+        def sample(step: int) -> Any:
             rng = self._rng(part, step)
-            return draw_batch(rng, size), rng
+            return sample_batch(rng, size), rng
 
-        return draw
+        return sample
 
-    def _half(self, loss: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def _autocast(self, loss: Callable[[Any], Any]) -> Callable[[Any], Any]:
         """The loss in the precision of the configuration."""
 
         def run(given: Any) -> Any:
@@ -264,12 +268,14 @@ class _Trainer:
         built.set_progress_bar_config(disable=True)  # type: ignore[no-untyped-call]
         return built
 
-    def _show(self, codec: FoalCodec, steps: int = 8) -> Callable[[dict[str, Tensor], Path], None]:
-        def show(weights: dict[str, Tensor], path: Path) -> None:
+    def _sample_saver(
+        self, codec: FoalCodec, steps: int = 8
+    ) -> Callable[[dict[str, Tensor], Path], None]:
+        def save(weights: dict[str, Tensor], path: Path) -> None:
             with torch.random.fork_rng(devices=[]):
                 sheets.save_sheet(path, sheets.model_rows(self._pipeline(codec, weights), steps))
 
-        return show
+        return save
 
 
 def _adam(module: nn.Module, rate: float) -> torch.optim.Optimizer:

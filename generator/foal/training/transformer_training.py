@@ -20,15 +20,15 @@ from generator.foal.model.transformer import (
 from generator.foal.training.loop import Figures
 from generator.foal.world import sound
 from generator.foal.world.captions import describe
-from generator.foal.world.clip import FRAMES, SECONDS, move
-from generator.foal.world.edits import draw_edit
+from generator.foal.world.clip import FRAMES, SECONDS, sample_motions
+from generator.foal.world.edits import sample_edit
 from generator.foal.world.physics import Motions
-from generator.foal.world.scenes import Scene, draw_scene
+from generator.foal.world.scenes import Scene, sample_scene
 
 CONTENT_WEIGHT = 0.5
-SMOOTH_WEIGHT = 1.0  # of errors in second differences of motion: what an eye sees as shaking
-FORGET_SHARE = 0.03  # of words replaced by the unknown one, so that a strange word does no harm
-GIVEN_NOISE = 0.03  # in what a clip starts from: an encoder reads it with errors
+JITTER_WEIGHT = 1.0  # of errors in second differences of motion: what an eye sees as shaking
+WORD_DROPOUT = 0.03  # of words replaced by the unknown one, so that a strange word does no harm
+CONDITION_NOISE = 0.03  # in what a clip starts from: an encoder reads it with errors
 
 
 class Task(StrEnum):
@@ -43,32 +43,32 @@ TASK_SHARES = {Task.TEXT: 0.70, Task.IMAGE: 0.15, Task.EDIT: 0.15}
 
 
 @dataclass(frozen=True)
-class NoisePlan:
+class NoiseSchedule:
     """Which noise levels a training sees, and how much an error at each of them counts.
 
     Attributes:
         shift: of the levels towards noise; below 1 towards clean codes.
-        least: the loss is divided by the squared level, or by this one's where it is higher.
-        even: whether high noise counts less, in the measure in which nothing can be known of a
+        min_level: the loss is divided by the squared level, or by this one's where it is higher.
+        balanced: whether high noise counts less, in the measure in which nothing can be known of a
             clip there: all levels add about equally to the loss of a trained model.
     """
 
     shift: float
-    least: float
-    even: bool
+    min_level: float
+    balanced: bool
 
     def weights(self, level: Tensor) -> Tensor:
         """How much an error counts, (B,) -> (B,)."""
-        weight = 1 / level.clamp(min=self.least) ** 2
-        return weight * (1 + HIGHEST_WEIGHT - level) if self.even else weight
+        weight = 1 / level.clamp(min=self.min_level) ** 2
+        return weight * (1 + HIGHEST_WEIGHT - level) if self.balanced else weight
 
 
 HIGHEST_WEIGHT = 0.05  # at pure noise, of what it would be without `even`
-LEARNING = NoisePlan(SIGMA_SHIFT, 0.25, even=False)
+PLAIN_SCHEDULE = NoiseSchedule(NOISE_SHIFT, 0.25, balanced=False)
 # Errors of a clip nearly clean are small and drown among those at high noise; yet an eye sees a
 # path that shakes by half a pixel, and speeds that were not found in time stay too low.
-REFINING = NoisePlan(1.5, 0.1, even=True)
-SELF_COND_SHARE = 0.5  # of the steps that give a model its own prediction (self-conditioning)
+SELF_COND_SCHEDULE = NoiseSchedule(1.5, 0.1, balanced=True)
+SELF_COND_PROBABILITY = 0.5  # of the steps in which a refining model is given its own guess
 
 
 @dataclass(frozen=True)
@@ -81,37 +81,37 @@ class Batch:
     source: Source | None
 
 
-def draw_batch(rng: np.random.Generator, size: int) -> Batch:
+def sample_batch(rng: np.random.Generator, size: int) -> Batch:
     """Fresh clips of training combinations for a random task."""
     task = list(TASK_SHARES)[int(rng.choice(len(TASK_SHARES), p=list(TASK_SHARES.values())))]
-    rows = [_draw_clip(rng, task) for _ in range(size)]
-    content, motion, heard, given, first = (
+    rows = [_sample_clip(rng, task) for _ in range(size)]
+    content, motion, audio, given, first = (
         torch.from_numpy(np.stack([row[i] for row in rows])) for i in range(5)
     )
-    clean = normalize(content, motion, heard)
-    source = None if task == Task.TEXT else Source(*normalize(given, first, heard)[:2])
+    clean = normalize(content, motion, audio)
+    source = None if task == Task.TEXT else Source(*normalize(given, first, audio)[:2])
     return Batch(task, [str(row[5]) for row in rows], clean, source)
 
 
-def _draw_clip(rng: np.random.Generator, task: Task) -> tuple[np.ndarray | str, ...]:
+def _sample_clip(rng: np.random.Generator, task: Task) -> tuple[np.ndarray | str, ...]:
     """Content, motion and sound of a clip, source content and first places, and its text."""
     while True:
-        scene = draw_scene(rng)
-        motions = move(scene, rng)
+        scene = sample_scene(rng)
+        motions = sample_motions(scene, rng)
         content, motion = encode_content(scene, motions), encode_motion(motions)
         if task != Task.EDIT:
             text = describe(scene, rng)
-            return content, motion, _roots(scene, motions), content, motion[0], text
-        edit = draw_edit(scene, rng)
+            return content, motion, _sqrt_bands(scene, motions), content, motion[0], text
+        edit = sample_edit(scene, rng)
         if edit.target.held_out:
             continue
-        kept = motions.of(edit.kept)
+        kept = motions.select(edit.kept)
         target = encode_content(edit.target, kept, edit.kept)
         nothing = np.zeros_like(motion[0])
-        return target, motion, _roots(edit.target, kept), content, nothing, edit.text
+        return target, motion, _sqrt_bands(edit.target, kept), content, nothing, edit.text
 
 
-def _roots(scene: Scene, motions: Motions) -> np.ndarray:
+def _sqrt_bands(scene: Scene, motions: Motions) -> np.ndarray:
     bands = sound.envelope(scene, motions, seconds=SECONDS)
     return np.asarray(np.sqrt(bands).reshape(FRAMES, SOUND_DIM))
 
@@ -121,57 +121,58 @@ def flow_loss(
 ) -> tuple[Tensor, Figures]:
     """Loss of one batch: squared error of the clean codes, by noise level."""
     config: Any = model.config
-    plan = REFINING if config.self_cond else LEARNING
+    schedule = SELF_COND_SCHEDULE if config.refining else PLAIN_SCHEDULE
     size = len(batch.texts)
     words = model.tokenize(batch.texts)[0]
-    forgotten = torch.from_numpy(rng.random(words.shape) < FORGET_SHARE) & (words > UNKNOWN)
-    words = words.masked_fill(forgotten, UNKNOWN)
+    word_dropout = torch.from_numpy(rng.random(words.shape) < WORD_DROPOUT) & (words > UNKNOWN)
+    words = words.masked_fill(word_dropout, UNKNOWN)
     # One level from each of `size` equal parts: the batch always sees all levels.
-    even = torch.from_numpy((rng.permutation(size) + rng.random(size)) / size).float()
-    level = shift_sigma(even, plan.shift)
-    draw = torch.Generator().manual_seed(int(rng.integers(2**62)))
+    uniform = torch.from_numpy((rng.permutation(size) + rng.random(size)) / size).float()
+    level = shift_noise(uniform, schedule.shift)
+    generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     levels = level[:, None].repeat(1, 3)
-    noisy = [add_noise(part, level, draw) for part in batch.clean]
+    noisy = [add_noise(part, level, generator) for part in batch.clean]
     source = batch.source
     if source is not None:
-        source = Source(*(blur(part, draw) for part in source))
+        source = Source(*(perturb(part, generator) for part in source))
     if batch.task == Task.EDIT:
         levels[:, 1] = 0
-        noisy[1] = blur(batch.clean.motion, draw)
-    given, self_cond = Latents(*noisy), None
-    if config.self_cond:
-        self_cond = Latents(*(torch.zeros_like(part) for part in given))
-        if rng.random() < SELF_COND_SHARE:
+        noisy[1] = perturb(batch.clean.motion, generator)
+    given, guess = Codes(*noisy), None
+    if config.refining:
+        guess = Codes(*(torch.zeros_like(part) for part in given))
+        if rng.random() < SELF_COND_PROBABILITY:
             with torch.no_grad():
-                self_cond = model(words, given, levels, source, self_cond)
-    found = model(words, given, levels, source, self_cond)
-    weight = plan.weights(level)
-    content, motion, heard = (
-        (per_clip(one - part) * weight).mean() for one, part in zip(found, batch.clean, strict=True)
+                guess = model(words, given, levels, source, guess)
+    prediction = model(words, given, levels, source, guess)
+    weight = schedule.weights(level)
+    content, motion, audio = (
+        (per_clip(one - part) * weight).mean()
+        for one, part in zip(prediction, batch.clean, strict=True)
     )
-    off = torch.diff(found.motion - batch.clean.motion, n=2, dim=1)
-    shake = (per_clip(off) * weight).mean()
+    difference = torch.diff(prediction.motion - batch.clean.motion, n=2, dim=1)
+    jitter_loss = (per_clip(difference) * weight).mean()
     figures = {
         "content": float(content.detach()),
         "motion": float(motion.detach()),
-        "sound": float(heard.detach()),
-        "shake": float(shake.detach()),
+        "sound": float(audio.detach()),
+        "jitter": float(jitter_loss.detach()),
     }
     if batch.task == Task.EDIT:  # its motion is given
         figures = {"edit": figures["content"]}
-        return CONTENT_WEIGHT * content + heard, figures
-    return CONTENT_WEIGHT * content + motion + heard + SMOOTH_WEIGHT * shake, figures
+        return CONTENT_WEIGHT * content + audio, figures
+    return CONTENT_WEIGHT * content + motion + audio + JITTER_WEIGHT * jitter_loss, figures
 
 
-def add_noise(part: Tensor, level: Tensor, draw: torch.Generator) -> Tensor:
+def add_noise(part: Tensor, level: Tensor, generator: torch.Generator) -> Tensor:
     """(1 - t) x + t noise for every clip's level t, shapes (B, ...) and (B,)."""
-    share = expand_like(level, part)
-    return (1 - share) * part + share * torch.randn(part.shape, generator=draw)
+    share = like(level, part)
+    return (1 - share) * part + share * torch.randn(part.shape, generator=generator)
 
 
-def blur(part: Tensor, draw: torch.Generator) -> Tensor:
-    """Latents as an encoder would have read them."""
-    return part + GIVEN_NOISE * torch.randn(part.shape, generator=draw)
+def perturb(part: Tensor, generator: torch.Generator) -> Tensor:
+    """Codes as an encoder would have read them."""
+    return part + CONDITION_NOISE * torch.randn(part.shape, generator=generator)
 
 
 def per_clip(error: Tensor) -> Tensor:

@@ -23,7 +23,9 @@ from generator.foal.world.scenes import (
     pick,
 )
 
-SILENT_SHARE = 0.08  # of captions that leave the ground out, and of those that leave the time out
+OMIT_PROBABILITY = (
+    0.08  # of captions that leave the ground out, and of those that leave the time out
+)
 VERBS = {  # she does, they do, doing
     Motion.BOUNCE: ("bounces", "bounce", "bouncing"),
     Motion.ROLL: ("rolls", "roll", "rolling"),
@@ -36,7 +38,7 @@ TIMES = {
     Time.DAY: ("by day", "in daylight", "during the day", "on a sunny day"),
     Time.NIGHT: ("at night", "in the dark", "in the moonlight", "on a dark night"),
 }
-WHERE = {
+PREPOSITIONS = {
     Motion.BOUNCE: ("on",),
     Motion.ROLL: ("on", "over", "across"),
     Motion.SLIDE: ("on", "over", "across"),
@@ -98,7 +100,7 @@ VOCABULARY: tuple[str, ...] = tuple(
 
 
 @dataclass(frozen=True)
-class ThingWish:
+class ThingRequest:
     """A thing as a text asks for it; None where the text does not say."""
 
     shape: Shape
@@ -111,7 +113,7 @@ class ThingWish:
 class Description:
     """What a text asks for, and the words that this world does not know."""
 
-    things: tuple[ThingWish, ...]
+    things: tuple[ThingRequest, ...]
     motion: Motion | None
     ground: Ground | None
     time: Time | None
@@ -134,41 +136,41 @@ def parse_prompt(text: str) -> Description:
 
     The instruction of an edit asks for no things: what its clip shows, its source says.
     """
-    reader = _Reader()
+    parser = _Parser()
     words = split_words(text)
     for word in words:
-        reader.read(word)
+        parser.feed(word)
     if words and words[0] in EDITING:
-        reader.things.clear()
-    kinds = (reader.found.get(kind) for kind in (Motion, Ground, Time))
+        parser.things.clear()
+    kinds = (parser.attributes.get(kind) for kind in (Motion, Ground, Time))
     motion, ground, time = kinds
     return Description(
-        things=tuple(reader.things[:MOST_THINGS]),
+        things=tuple(parser.things[:MOST_THINGS]),
         motion=Motion(motion) if motion else None,
         ground=Ground(ground) if ground else None,
         time=Time(time) if time else None,
-        unknown=tuple(reader.unknown),
-        camera=reader.camera,
+        unknown=tuple(parser.unknown),
+        camera=parser.camera,
     )
 
 
-class _Reader:
+class _Parser:
     """Words in order: adjectives gather until the thing that they belong to comes."""
 
     def __init__(self) -> None:
-        self.things: list[ThingWish] = []
-        self.found: dict[type, StrEnum] = {}
+        self.things: list[ThingRequest] = []
+        self.attributes: dict[type, StrEnum] = {}
         self.unknown: list[str] = []
         self.camera = Camera.STILL
-        self._before = ""
-        self._forget()
+        self._previous = ""
+        self._reset()
 
-    def _forget(self) -> None:
+    def _reset(self) -> None:
         self._colours: list[str] = []
         self._count = 0
         self._material, self._size = Material.PLAIN, Size.MEDIUM
 
-    def read(self, word: str) -> None:
+    def feed(self, word: str) -> None:
         meaning = _MEANING.get(word)
         if word in COLOURS:
             self._colours.append(word)
@@ -181,32 +183,34 @@ class _Reader:
         elif isinstance(meaning, Size):
             self._size = meaning
         elif meaning is not None:
-            self.found.setdefault(type(meaning), meaning)
+            self.attributes.setdefault(type(meaning), meaning)
         elif word in _CAMERA_WORDS:
             self.camera = _CAMERA_WORDS[word]
-        elif self._before in _ZOOMING and word in _ZOOMS:
+        elif self._previous in _ZOOMING and word in _ZOOMS:
             self.camera = _ZOOMS[word]
         elif word not in VOCABULARY:
             self.unknown.append(word)
-        self._before = word
+        self._previous = word
 
     def _add(self, word: str, shape: Shape) -> None:
         colours: list[str | None] = list(self._colours) or [None]
-        many = word in PLURALS.values()
-        count = self._count or (2 if many and len(colours) == 1 else len(colours))
+        is_plural = word in PLURALS.values()
+        count = self._count or (2 if is_plural and len(colours) == 1 else len(colours))
         if count > len(colours):
             colours = (colours * count)[:count]
-        self.things += [ThingWish(shape, colour, self._material, self._size) for colour in colours]
+        self.things += [
+            ThingRequest(shape, colour, self._material, self._size) for colour in colours
+        ]
         if len(self.things) > MOST_THINGS:
             self.unknown.append(word)
-        self._forget()
+        self._reset()
 
 
 def describe(scene: Scene, rng: np.random.Generator) -> str:
     """One of the scene's many captions."""
-    ground = "" if rng.random() < SILENT_SHARE else f"{pick(rng, WHERE[scene.motion])} "
+    ground = "" if rng.random() < OMIT_PROBABILITY else f"{pick(rng, PREPOSITIONS[scene.motion])} "
     ground = ground and ground + scene.ground
-    time = "" if rng.random() < SILENT_SHARE else pick(rng, TIMES[scene.time])
+    time = "" if rng.random() < OMIT_PROBABILITY else pick(rng, TIMES[scene.time])
     camera = "" if scene.camera == Camera.STILL else pick(rng, CAMERAS[scene.camera])
     if camera and rng.random() < 0.3:
         camera = f"while {camera}"
@@ -218,13 +222,13 @@ def describe(scene: Scene, rng: np.random.Generator) -> str:
 
 def plain_caption(scene: Scene) -> str:
     """The scene's first wording: complete, the same every time."""
-    third, plain, _ = VERBS[scene.motion]
+    third_person, base, _ = VERBS[scene.motion]
     groups = _groups(scene)
-    who = _list([_named(thing, count, _first_word) for thing, count in groups])
-    verb = third if len(scene.things) == 1 else plain
+    subjects = _and_list([_noun_phrase(thing, count, _first_word) for thing, count in groups])
+    verb = third_person if len(scene.things) == 1 else base
     camera = "" if scene.camera == Camera.STILL else CAMERAS[scene.camera][0]
-    where = f"{WHERE[scene.motion][0]} {scene.ground}"
-    return _join(who, verb, where, TIMES[scene.time][0], camera)
+    where = f"{PREPOSITIONS[scene.motion][0]} {scene.ground}"
+    return _join(subjects, verb, where, TIMES[scene.time][0], camera)
 
 
 def describe_thing(thing: Thing, rng: np.random.Generator) -> str:
@@ -233,30 +237,30 @@ def describe_thing(thing: Thing, rng: np.random.Generator) -> str:
 
 
 def _action(scene: Scene, rng: np.random.Generator) -> str:
-    third, plain, ing = VERBS[scene.motion]
+    third_person, base, participle = VERBS[scene.motion]
 
     def choose(words: tuple[str, ...]) -> str:
         return pick(rng, words)
 
     groups = _groups(scene)
     groups = [groups[i] for i in rng.permutation(len(groups))]
-    who = [_named(thing, count, choose) for thing, count in groups]
+    subjects = [_noun_phrase(thing, count, choose) for thing, count in groups]
     if len(scene.things) == 1:
         name = describe_thing(groups[0][0], rng)
-        forms: tuple[str, ...] = (
-            f"{who[0]} {third}",
-            f"{who[0]} {third}",
-            f"{who[0]} is {ing}",
-            f"{who[0]} {ing}",
-            _a(f"{ing} {name}"),
-            f"{ing} {name}",
-            f"the {name} {third}",
+        wordings: tuple[str, ...] = (
+            f"{subjects[0]} {third_person}",
+            f"{subjects[0]} {third_person}",
+            f"{subjects[0]} is {participle}",
+            f"{subjects[0]} {participle}",
+            _with_article(f"{participle} {name}"),
+            f"{participle} {name}",
+            f"the {name} {third_person}",
         )
-        return pick(rng, forms)
+        return pick(rng, wordings)
     if len(groups) == 1 and len(scene.things) == 2 and rng.random() < 0.3:
-        who = [who[0].removeprefix("two ")]
-    together = _list(who)
-    return pick(rng, (f"{together} {plain}", f"{together} {plain}", f"{together} are {ing}"))
+        subjects = [subjects[0].removeprefix("two ")]
+    subject = _and_list(subjects)
+    return pick(rng, (f"{subject} {base}", f"{subject} {base}", f"{subject} are {participle}"))
 
 
 def _groups(scene: Scene) -> list[tuple[Thing, int]]:
@@ -267,11 +271,11 @@ def _first_word(words: tuple[str, ...]) -> str:
     return words[0]
 
 
-def _named(thing: Thing, count: int, choose: _Choose) -> str:
+def _noun_phrase(thing: Thing, count: int, choose: _Choose) -> str:
     """Such as "a small red ball" or "two metal cubes"."""
     name = _adjectives(thing, choose)
     if count == 1:
-        return _a(name + thing.shape)
+        return _with_article(name + thing.shape)
     number = next(word for word, value in COUNTS.items() if value == count)
     return f"{number} {name}{PLURALS[thing.shape]}"
 
@@ -282,11 +286,11 @@ def _adjectives(thing: Thing, choose: _Choose) -> str:
     return f"{size}{thing.colour} " + (f"{choose(material)} " if material else "")
 
 
-def _list(names: list[str]) -> str:
+def _and_list(names: list[str]) -> str:
     return " and ".join(names)
 
 
-def _a(name: str) -> str:
+def _with_article(name: str) -> str:
     return f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
 
 

@@ -12,7 +12,7 @@ from generator.foal.world import sound
 from generator.foal.world.captions import Description, describe, parse_prompt, plain_caption
 from generator.foal.world.physics import Motions, simulate
 from generator.foal.world.render import render
-from generator.foal.world.scenes import Motion, Scene, Thing, draw_scene, sort_things
+from generator.foal.world.scenes import Motion, Scene, Thing, sample_scene, sort_things
 
 __all__ = [
     "FRAMES",
@@ -25,9 +25,9 @@ __all__ = [
     "held_out_captions",
     "held_out_scenes",
     "make_clip",
-    "move",
     "parse_prompt",
     "plain_caption",
+    "sample_motions",
     "scene_for",
 ]
 
@@ -63,14 +63,14 @@ def make_clip(
 ) -> Clip:
     """One clip; the same seed always gives the same one."""
     rng = np.random.default_rng(seed)
-    chosen = scene or draw_scene(rng, held_out=held_out)
+    chosen = scene or sample_scene(rng, held_out=held_out)
     seconds = frames / FRAME_RATE
     motions = simulate(chosen, rng, seconds=seconds, rate=FRAME_RATE)
     bands = sound.envelope(chosen, motions, seconds=seconds)
     return Clip(scene=chosen, caption=describe(chosen, rng), motions=motions, bands=bands)
 
 
-def move(scene: Scene, rng: np.random.Generator) -> Motions:
+def sample_motions(scene: Scene, rng: np.random.Generator) -> Motions:
     """The scene's things moved from random starts for a clip's usual length."""
     return simulate(scene, rng, seconds=SECONDS, rate=FRAME_RATE)
 
@@ -81,23 +81,25 @@ def scene_for(text: str, rng: np.random.Generator) -> Scene:
     Raises:
         ValueError: the text asks for no thing of this world.
     """
-    wish = parse_prompt(text)
-    if not wish.in_world:
+    request = parse_prompt(text)
+    if not request.in_world:
         raise ValueError(f"the world has nothing that {text!r} asks for: name a ball or a cube.")
-    rest = draw_scene(rng, held_out=None, things=len(wish.things))
-    motion = wish.motion or rest.motion
-    if motion == Motion.COLLIDE and len(wish.things) == 1:
+    defaults = sample_scene(rng, held_out=None, things=len(request.things))
+    motion = request.motion or defaults.motion
+    if motion == Motion.COLLIDE and len(request.things) == 1:
         raise ValueError("one thing alone cannot collide: name two or three.")
     things = [
-        Thing(one.colour or other.colour, one.shape, one.material, one.size)
-        for one, other in zip(wish.things, rest.things, strict=True)
+        Thing(
+            requested.colour or default.colour, requested.shape, requested.material, requested.size
+        )
+        for requested, default in zip(request.things, defaults.things, strict=True)
     ]
     return Scene(
         things=sort_things(things),
         motion=motion,
-        ground=wish.ground or rest.ground,
-        time=wish.time or rest.time,
-        camera=wish.camera,
+        ground=request.ground or defaults.ground,
+        time=request.time or defaults.time,
+        camera=request.camera,
     )
 
 
@@ -105,7 +107,7 @@ def held_out_scenes(seed: int, *, things: int | None = None) -> Iterator[Scene]:
     """An endless stream of combinations that training never sees."""
     rng = np.random.default_rng(seed)
     while True:
-        yield draw_scene(rng, held_out=True, things=things)
+        yield sample_scene(rng, held_out=True, things=things)
 
 
 def captions(
@@ -113,10 +115,10 @@ def captions(
 ) -> list[str]:
     """`count` different captions; `held_out` True, False or None (all combinations)."""
     rng = np.random.default_rng(seed)
-    found: dict[str, None] = {}
-    while len(found) < count:
-        found[describe(draw_scene(rng, held_out=held_out, things=things), rng)] = None
-    return list(found)
+    texts: dict[str, None] = {}
+    while len(texts) < count:
+        texts[describe(sample_scene(rng, held_out=held_out, things=things), rng)] = None
+    return list(texts)
 
 
 def held_out_captions(seed: int = 0, count: int = 200, *, things: int | None = None) -> list[str]:

@@ -4,99 +4,107 @@ import math
 
 import numpy as np
 
-from generator.foal.world.flights import Path
+from generator.foal.world.flights import Trajectory
 from generator.foal.world.scenes import Material, Scene, Shape
 
 RESTITUTION = 0.9
-GAP = 0.10  # picture heights between things before they meet
+MIN_GAP = 0.10  # picture heights between things before they meet
 
 
-def collide(
+def simulate_collisions(
     scene: Scene,
     size: np.ndarray,
     ground: np.ndarray,
-    sides: tuple[float, float],
+    walls: tuple[float, float],
     times: np.ndarray,
     rng: np.random.Generator,
-) -> list[Path]:
+) -> list[Trajectory]:
     """Paths of things on one line, in the scene's order.
 
     Args:
         scene: its things.
         size: half the width of each.
         ground: y at which each touches the ground.
-        sides: x of what they bounce off.
+        walls: x of what they bounce off.
         times: moments to sample, s.
         rng: draws order, places and speeds.
     """
     count = len(size)
     shapes = [thing.shape for thing in scene.things]
     order = rng.permutation(count)
-    low, high = sides
-    half, mass = size[order], size[order] ** 2
-    reach = np.array(
+    low, high = walls
+    half_width, mass = size[order], size[order] ** 2
+    contact_distance = np.array(
         [
-            2 * math.sqrt(half[i] * half[i + 1])
+            2 * math.sqrt(half_width[i] * half_width[i + 1])
             if shapes[order[i]] == shapes[order[i + 1]] == Shape.BALL
-            else half[i] + half[i + 1]
+            else half_width[i] + half_width[i + 1]
             for i in range(count - 1)
         ]
     )
-    room_left = float(high - low - half[0] - half[-1] - reach.sum())
-    gap = min(GAP, room_left / (count + 1))
-    parts = rng.dirichlet(np.full(count + 1, 1.5)) * (room_left - gap * (count - 1))
-    gaps = reach + gap + parts[1:-1]
-    x = low + half[0] + parts[0] + np.concatenate([[0.0], np.cumsum(gaps)])
+    free_length = float(high - low - half_width[0] - half_width[-1] - contact_distance.sum())
+    gap = min(MIN_GAP, free_length / (count + 1))
+    slack = rng.dirichlet(np.full(count + 1, 1.5)) * (free_length - gap * (count - 1))
+    gaps = contact_distance + gap + slack[1:-1]
+    x = low + half_width[0] + slack[0] + np.concatenate([[0.0], np.cumsum(gaps)])
     v = np.zeros(count)
     v[0], v[-1] = rng.uniform(0.22, 0.55), -rng.uniform(0.22, 0.55)
     if count == 2 and rng.random() < 0.3:
         v[int(rng.integers(2))] = 0.0
-    paths = [Path(np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times))) for _ in x]
-    now, end = 0.0, float(times[-1]) + 1.0
-    while now < end:
-        step, pair = _next_meeting(x, v, reach, (low + half[0], high - half[-1]))
-        step = min(step, end - now)
-        inside = (times >= now - 1e-9) & (times < now + step - 1e-9)
-        for path, at, speed, tall, lane in zip(paths, x, v, half, ground, strict=True):
-            path.position[inside, 0] = at + speed * (times[inside] - now)
-            path.position[inside, 1] = lane - tall
-            path.speed[inside] = abs(speed)
-        x, now = x + v * step, now + step
-        if now >= end:
+    trajectories = [
+        Trajectory(np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times))) for _ in x
+    ]
+    time, end = 0.0, float(times[-1]) + 1.0
+    while time < end:
+        dt, pair = _next_collision(
+            x, v, contact_distance, (low + half_width[0], high - half_width[-1])
+        )
+        dt = min(dt, end - time)
+        mask = (times >= time - 1e-9) & (times < time + dt - 1e-9)
+        for trajectory, start_x, speed, half_height, ground_y in zip(
+            trajectories, x, v, half_width, ground, strict=True
+        ):
+            trajectory.position[mask, 0] = start_x + speed * (times[mask] - time)
+            trajectory.position[mask, 1] = ground_y - half_height
+            trajectory.speed[mask] = abs(speed)
+        x, time = x + v * dt, time + dt
+        if time >= end:
             break
         if 0 <= pair < count - 1:
-            closing = v[pair] - v[pair + 1]
-            push = (1 + RESTITUTION) * closing / (1 / mass[pair] + 1 / mass[pair + 1])
-            v[pair] -= push / mass[pair]
-            v[pair + 1] += push / mass[pair + 1]
-            for which in (pair, pair + 1):
-                paths[which].contacts.append((now, 1.4 * closing))
+            closing_speed = v[pair] - v[pair + 1]
+            impulse = (1 + RESTITUTION) * closing_speed / (1 / mass[pair] + 1 / mass[pair + 1])
+            v[pair] -= impulse / mass[pair]
+            v[pair + 1] += impulse / mass[pair + 1]
+            for index in (pair, pair + 1):
+                trajectories[index].contacts.append((time, 1.4 * closing_speed))
         else:
-            which = 0 if pair < 0 else count - 1
-            paths[which].contacts.append((now, abs(v[which])))
-            v[which] *= -RESTITUTION
-    for path, which in zip(paths, order, strict=True):
-        if shapes[which] == Shape.BALL and scene.things[which].material == Material.WOOD:
-            path.angle[:] = (path.position[:, 0] - path.position[0, 0]) / size[which]
-    found: list[Path] = [paths[0]] * count
-    for place, which in enumerate(order):
-        found[which] = paths[place]
-    return found
+            index = 0 if pair < 0 else count - 1
+            trajectories[index].contacts.append((time, abs(v[index])))
+            v[index] *= -RESTITUTION
+    for trajectory, index in zip(trajectories, order, strict=True):
+        if shapes[index] == Shape.BALL and scene.things[index].material == Material.WOOD:
+            trajectory.angle[:] = (trajectory.position[:, 0] - trajectory.position[0, 0]) / size[
+                index
+            ]
+    result: list[Trajectory] = [trajectories[0]] * count
+    for slot, index in enumerate(order):
+        result[index] = trajectories[slot]
+    return result
 
 
-def _next_meeting(
-    x: np.ndarray, v: np.ndarray, reach: np.ndarray, sides: tuple[float, float]
+def _next_collision(
+    x: np.ndarray, v: np.ndarray, contact_distance: np.ndarray, walls: tuple[float, float]
 ) -> tuple[float, int]:
     """Seconds until something meets, and the left one of the pair; -1 and n - 1 are the sides."""
-    soonest, pair = math.inf, 0
+    earliest, pair = math.inf, 0
     for i in range(len(x) - 1):
-        closing = v[i] - v[i + 1]
-        if closing > 1e-9:
-            wait = max(0.0, x[i + 1] - x[i] - reach[i]) / closing
-            if wait < soonest:
-                soonest, pair = wait, i
-    if v[0] < -1e-9 and (wait := max(0.0, x[0] - sides[0]) / -v[0]) < soonest:
-        soonest, pair = wait, -1
-    if v[-1] > 1e-9 and (wait := max(0.0, sides[1] - x[-1]) / v[-1]) < soonest:
-        soonest, pair = wait, len(x) - 1
-    return soonest, pair
+        closing_speed = v[i] - v[i + 1]
+        if closing_speed > 1e-9:
+            wait = max(0.0, x[i + 1] - x[i] - contact_distance[i]) / closing_speed
+            if wait < earliest:
+                earliest, pair = wait, i
+    if v[0] < -1e-9 and (wait := max(0.0, x[0] - walls[0]) / -v[0]) < earliest:
+        earliest, pair = wait, -1
+    if v[-1] > 1e-9 and (wait := max(0.0, walls[1] - x[-1]) / v[-1]) < earliest:
+        earliest, pair = wait, len(x) - 1
+    return earliest, pair

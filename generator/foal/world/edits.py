@@ -8,7 +8,7 @@ from generator.foal.world.captions import describe_thing
 from generator.foal.world.scenes import COLOURS, Material, Motion, Scene, Thing, Time, pick
 
 _MATERIALS = {Material.METAL: ("metal", "metallic"), Material.WOOD: ("wooden", "wood")}
-_NIGHTS = {
+_TIME_TEXTS = {
     Time.NIGHT: ("make it night", "turn it to night"),
     Time.DAY: ("make it day", "turn it to day"),
 }
@@ -23,23 +23,23 @@ class Edit:
     kept: tuple[int, ...]  # for each thing of the target, its number in the source
 
 
-def draw_edit(scene: Scene, rng: np.random.Generator) -> Edit:
+def sample_edit(scene: Scene, rng: np.random.Generator) -> Edit:
     """A random edit that changes the scene, in random words."""
     kinds = ["colour", "material", "time"]
     if len(scene.things) > (2 if scene.motion == Motion.COLLIDE else 1):
         kinds.append("remove")
     kind = kinds[int(rng.integers(len(kinds)))]
-    everything = tuple(range(len(scene.things)))
+    all_indices = tuple(range(len(scene.things)))
     if kind == "time":
         time = Time.NIGHT if scene.time == Time.DAY else Time.DAY
-        return Edit(pick(rng, _NIGHTS[time]), replace(scene, time=time), everything)
-    which = int(rng.integers(len(scene.things)))
-    thing = scene.things[which]
-    name = name_apart(scene, which, rng)
+        return Edit(pick(rng, _TIME_TEXTS[time]), replace(scene, time=time), all_indices)
+    index = int(rng.integers(len(scene.things)))
+    thing = scene.things[index]
+    name = distinguishing_name(scene, index, rng)
     if kind == "remove":
-        left = [other for other in everything if other != which]
-        target = replace(scene, things=tuple(scene.things[i] for i in left))
-        return Edit(f"{pick(rng, ('remove', 'delete'))} the {name}", target, tuple(left))
+        remaining = [other for other in all_indices if other != index]
+        target = replace(scene, things=tuple(scene.things[i] for i in remaining))
+        return Edit(f"{pick(rng, ('remove', 'delete'))} the {name}", target, tuple(remaining))
     if kind == "colour":
         colour = pick(rng, tuple(c for c in COLOURS if c != thing.colour))
         text = pick(
@@ -52,7 +52,7 @@ def draw_edit(scene: Scene, rng: np.random.Generator) -> Edit:
                 f"recolour the {name} {colour}",
             ),
         )
-        changed = replace(thing, colour=colour)
+        new_thing = replace(thing, colour=colour)
     else:
         material = pick(rng, tuple(m for m in _MATERIALS if m != thing.material))
         word = pick(rng, _MATERIALS[material])
@@ -64,13 +64,13 @@ def draw_edit(scene: Scene, rng: np.random.Generator) -> Edit:
                 f"change the {name} to {word}",
             ),
         )
-        changed = replace(thing, material=material)
-    return _changed(scene, which, changed, text)
+        new_thing = replace(thing, material=material)
+    return _replace_thing(scene, index, new_thing, text)
 
 
-def name_apart(scene: Scene, which: int, rng: np.random.Generator) -> str:
+def distinguishing_name(scene: Scene, index: int, rng: np.random.Generator) -> str:
     """The fewest words that tell a thing from the others, or all its words."""
-    thing, others = scene.things[which], scene.things[:which] + scene.things[which + 1 :]
+    thing, others = scene.things[index], scene.things[:index] + scene.things[index + 1 :]
     short = [str(thing.shape)] * all(other.shape != thing.shape for other in others)
     middle = [f"{thing.colour} {thing.shape}"] * all(
         (other.colour, other.shape) != (thing.colour, thing.shape) for other in others
@@ -78,6 +78,6 @@ def name_apart(scene: Scene, which: int, rng: np.random.Generator) -> str:
     return pick(rng, (*short, *middle, describe_thing(thing, rng)))
 
 
-def _changed(scene: Scene, which: int, changed: Thing, text: str) -> Edit:
-    things = [changed if i == which else thing for i, thing in enumerate(scene.things)]
+def _replace_thing(scene: Scene, index: int, new_thing: Thing, text: str) -> Edit:
+    things = [new_thing if i == index else thing for i, thing in enumerate(scene.things)]
     return Edit(text, replace(scene, things=tuple(things)), tuple(range(len(things))))

@@ -8,32 +8,32 @@ from PIL import Image
 
 from generator.clips import RawClip
 from generator.foal.world.clip import FRAME_RATE, make_clip, scene_for
-from generator.foal.world.pictures import as_bytes
+from generator.foal.world.pictures import to_uint8
 from generator.foal.world.sound import SAMPLE_RATE
 from generator.media import encode_rendition
 from generator.spec import TrackSettings
 
-PICTURE, VIDEO = ".png", ".mp4"
+IMAGE_SUFFIX, VIDEO_SUFFIX = ".png", ".mp4"
 TRACK = "text-to-video-audio"
 SOURCE_KBPS, SOURCE_BYTES = 400, 232 * 1024  # a source is seen once beside two clips
 
 
-def write_true_clip(caption: str, output: Path, *, seed: int) -> None:
+def write_ground_truth(caption: str, output: Path, *, seed: int) -> None:
     """Render a caption's scene: a clip with its sound, or the clip's first frame.
 
     Raises:
         ValueError: the caption is not of this world, or the file of another kind.
     """
-    if output.suffix not in (PICTURE, VIDEO):
-        raise ValueError(f"{output} must end in {VIDEO} or {PICTURE}.")
+    if output.suffix not in (IMAGE_SUFFIX, VIDEO_SUFFIX):
+        raise ValueError(f"{output} must end in {VIDEO_SUFFIX} or {IMAGE_SUFFIX}.")
     rng = np.random.default_rng(seed)
     clip = make_clip(rng, scene=scene_for(caption, rng))
-    if output.suffix == PICTURE:
-        Image.fromarray(as_bytes(clip.frames()[0])).save(output, optimize=True)
+    if output.suffix == IMAGE_SUFFIX:
+        Image.fromarray(to_uint8(clip.frames()[0])).save(output, optimize=True)
         return
-    frames = as_bytes(clip.frames())
+    frames = to_uint8(clip.frames())
     sound = np.repeat(clip.audio()[None], 2, axis=0)
     raw = RawClip(frames, Fraction(FRAME_RATE), sound, SAMPLE_RATE)
-    terms = {"video_kbps": SOURCE_KBPS, "bytes": SOURCE_BYTES}
-    track = TrackSettings.named(TRACK).model_copy(update=terms)
+    overrides = {"video_kbps": SOURCE_KBPS, "bytes": SOURCE_BYTES}
+    track = TrackSettings.named(TRACK).model_copy(update=overrides)
     output.write_bytes(encode_rendition(raw, track))

@@ -10,23 +10,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from generator.foal.world.collisions import collide
-from generator.foal.world.flights import Path, Start, fly, tumble
+from generator.foal.world.collisions import simulate_collisions
+from generator.foal.world.flights import Start, Trajectory, simulate_flight, simulate_tumble
 from generator.foal.world.scenes import Camera, Ground, Material, Motion, Scene, Shape, Size
 
 BALL_RADIUS = 0.086
 CUBE_HALF = 0.074  # half an edge; looks as heavy as the ball
 SIZES = {Size.SMALL: 0.72, Size.MEDIUM: 1.0, Size.LARGE: 1.30}
-SIZE_SPREAD = 0.06  # sizes vary by this share either way
+SIZE_VARIATION = 0.06  # sizes vary by this share either way
 # Where the ground is touched, from back to front, and how large things look there.
-LANES = {1: (0.84,), 2: (0.79, 0.90), 3: (0.77, 0.84, 0.91)}
-NEARNESS = {0.77: 0.90, 0.79: 0.92, 0.84: 1.0, 0.90: 1.06, 0.91: 1.08}
-MARGIN = 0.11  # at the sides, where the camera moves: things stay in sight
+GROUND_LEVELS = {1: (0.84,), 2: (0.79, 0.90), 3: (0.77, 0.84, 0.91)}
+DEPTH_SCALE = {0.77: 0.90, 0.79: 0.92, 0.84: 1.0, 0.90: 1.06, 0.91: 1.08}
+WALL_MARGIN = 0.11  # at the sides, where the camera moves: things stay in sight
 VIEW_CENTRE = (0.5, 0.62)  # what stays in place when the camera zooms
 PAN = 0.09  # picture heights either way
 ZOOM = 1.20  # at its nearest
-ROLL_SLOWING = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # per s2
-SLIDE_SLOWING = {Ground.GRASS: 0.30, Ground.SAND: 0.42, Ground.ICE: 0.06}
+ROLL_DECELERATION = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # per s2
+SLIDE_DECELERATION = {Ground.GRASS: 0.30, Ground.SAND: 0.42, Ground.ICE: 0.06}
 ROPE_GRAVITY = 3.2  # ropes are short: a pendulum as quick as a longer clip's would be
 ROPE_TOP = -0.03
 ORBIT_CENTRE = (0.5, 0.42)
@@ -54,21 +54,21 @@ class Motions:
     view: np.ndarray  # (T, 2): how far the camera has turned to the right, logarithm of its zoom
     contacts: tuple[Contact, ...]
 
-    def of(self, things: Sequence[int]) -> "Motions":
+    def select(self, things: Sequence[int]) -> "Motions":
         """The same of some things only, in the order given."""
-        chosen = list(things)
+        indices = list(things)
         return Motions(
-            position=self.position[:, chosen],
-            angle=self.angle[:, chosen],
-            speed=self.speed[:, chosen],
-            size=self.size[chosen],
-            ground=self.ground[chosen],
-            rope=self.rope[chosen],
+            position=self.position[:, indices],
+            angle=self.angle[:, indices],
+            speed=self.speed[:, indices],
+            size=self.size[indices],
+            ground=self.ground[indices],
+            rope=self.rope[indices],
             view=self.view,
             contacts=tuple(
-                Contact(contact.seconds, chosen.index(contact.thing), contact.speed)
+                Contact(contact.seconds, indices.index(contact.thing), contact.speed)
                 for contact in self.contacts
-                if contact.thing in chosen
+                if contact.thing in indices
             ),
         )
 
@@ -81,142 +81,157 @@ def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: fl
     times = np.arange(round(seconds * rate)) / rate
     count = len(scene.things)
     if scene.motion == Motion.COLLIDE:
-        ground = np.full(count, LANES[1][0])
+        ground = np.full(count, GROUND_LEVELS[1][0])
     else:
-        ground = rng.permutation(LANES[count])
+        ground = rng.permutation(GROUND_LEVELS[count])
     size = np.array(
         [
             (BALL_RADIUS if thing.shape == Shape.BALL else CUBE_HALF)
             * SIZES[thing.size]
-            * NEARNESS[float(lane)]
-            * rng.uniform(1 - SIZE_SPREAD, 1 + SIZE_SPREAD)
-            for thing, lane in zip(scene.things, ground, strict=True)
+            * DEPTH_SCALE[float(ground_y)]
+            * rng.uniform(1 - SIZE_VARIATION, 1 + SIZE_VARIATION)
+            for thing, ground_y in zip(scene.things, ground, strict=True)
         ]
     )
     rope = np.full(count, np.nan)
     match scene.motion:
         case Motion.SWING:
-            paths, rope = _swing(size, ground, times, rng)
+            trajectories, rope = _simulate_swing(size, ground, times, rng)
         case Motion.ORBIT:
-            paths = _orbit(size, times, rng)
+            trajectories = _simulate_orbit(size, times, rng)
         case Motion.COLLIDE:
-            paths = collide(scene, size, ground, room(scene), times, rng)
+            trajectories = simulate_collisions(
+                scene, size, ground, wall_positions(scene), times, rng
+            )
         case _:
-            paths = [
-                _alone(scene, i, float(size[i]), float(ground[i]), times, rng) for i in range(count)
+            trajectories = [
+                _simulate_independent(scene, i, float(size[i]), float(ground[i]), times, rng)
+                for i in range(count)
             ]
-    order = _left_to_right(scene, paths)
-    paths = [paths[i] for i in order]
+    order = _left_to_right(scene, trajectories)
+    trajectories = [trajectories[i] for i in order]
     contacts = (
-        Contact(seconds=at, thing=i, speed=speed)
-        for i, path in enumerate(paths)
-        for at, speed in path.contacts
-        if at < seconds
+        Contact(seconds=moment, thing=i, speed=speed)
+        for i, trajectory in enumerate(trajectories)
+        for moment, speed in trajectory.contacts
+        if moment < seconds
     )
     return Motions(
-        position=np.stack([path.position for path in paths], axis=1),
-        angle=np.stack([path.angle for path in paths], axis=1),
-        speed=np.stack([path.speed for path in paths], axis=1),
+        position=np.stack([trajectory.position for trajectory in trajectories], axis=1),
+        angle=np.stack([trajectory.angle for trajectory in trajectories], axis=1),
+        speed=np.stack([trajectory.speed for trajectory in trajectories], axis=1),
         size=size[order],
         ground=ground[order],
         rope=rope[order],
-        view=_view(scene.camera, times, seconds),
+        view=_camera_view(scene.camera, times, seconds),
         contacts=tuple(sorted(contacts, key=lambda contact: contact.seconds)),
     )
 
 
-def room(scene: Scene) -> tuple[float, float]:
+def wall_positions(scene: Scene) -> tuple[float, float]:
     """Where the sides are that things bounce off."""
-    margin = 0.0 if scene.camera == Camera.STILL else MARGIN
+    margin = 0.0 if scene.camera == Camera.STILL else WALL_MARGIN
     return margin, 1 - margin
 
 
-def _left_to_right(scene: Scene, paths: list[Path]) -> list[int]:
+def _left_to_right(scene: Scene, trajectories: list[Trajectory]) -> list[int]:
     """Which path goes to which thing: those of one look by where they start."""
-    order = list(range(len(paths)))
+    order = list(range(len(trajectories)))
     for thing in set(scene.things):
-        same = [i for i, other in enumerate(scene.things) if other == thing]
-        for place, path in zip(
-            same, sorted(same, key=lambda i: paths[i].position[0, 0]), strict=True
+        identical = [i for i, other in enumerate(scene.things) if other == thing]
+        for position, trajectory in zip(
+            identical, sorted(identical, key=lambda i: trajectories[i].position[0, 0]), strict=True
         ):
-            order[place] = path
+            order[position] = trajectory
     return order
 
 
-def _alone(
+def _simulate_independent(
     scene: Scene,
-    which: int,
+    index: int,
     size: float,
     ground: float,
     times: np.ndarray,
     rng: np.random.Generator,
-) -> Path:
+) -> Trajectory:
     """A thing that bounces, rolls or slides and meets no other."""
-    thing, sides = scene.things[which], room(scene)
-    low, high = sides[0] + size, sides[1] - size
+    thing, walls = scene.things[index], wall_positions(scene)
+    low, high = walls[0] + size, walls[1] - size
     if scene.motion == Motion.ROLL and thing.shape == Shape.CUBE:
-        return tumble(scene.ground, size, ground, sides, times, rng)
+        return simulate_tumble(scene.ground, size, ground, walls, times, rng)
     x = rng.uniform(low, high)
-    to_room = 1.0 if rng.random() < (high - x) / (high - low) else -1.0
-    turning = thing.shape == Shape.BALL and thing.material == Material.WOOD
+    direction = 1.0 if rng.random() < (high - x) / (high - low) else -1.0
+    rotates = thing.shape == Shape.BALL and thing.material == Material.WOOD
     if scene.motion == Motion.BOUNCE:
         height = rng.uniform(0.30, ground - 2 * size - 0.04)
-        start = Start(x, height, to_room * rng.uniform(0.08, 0.36), rng.uniform(-0.25, 0.25))
-        rub = ROLL_SLOWING[scene.ground] if thing.shape == Shape.BALL else 0.9
+        start = Start(x, height, direction * rng.uniform(0.08, 0.36), rng.uniform(-0.25, 0.25))
+        deceleration = ROLL_DECELERATION[scene.ground] if thing.shape == Shape.BALL else 0.9
     elif scene.motion == Motion.ROLL:
-        start = Start(x, 0.0, to_room * rng.uniform(0.28, 0.62), 0.0)
-        rub = ROLL_SLOWING[scene.ground]
+        start = Start(x, 0.0, direction * rng.uniform(0.28, 0.62), 0.0)
+        deceleration = ROLL_DECELERATION[scene.ground]
     else:
-        start = Start(x, 0.0, to_room * rng.uniform(0.40, 0.80), 0.0)
-        rub, turning = SLIDE_SLOWING[scene.ground], False
-    heard = scene.motion != Motion.BOUNCE or thing.shape == Shape.BALL
-    return fly(
-        scene.ground, size, ground, sides, times, start, slowing=rub, turning=turning, heard=heard
+        start = Start(x, 0.0, direction * rng.uniform(0.40, 0.80), 0.0)
+        deceleration, rotates = SLIDE_DECELERATION[scene.ground], False
+    audible = scene.motion != Motion.BOUNCE or thing.shape == Shape.BALL
+    return simulate_flight(
+        scene.ground,
+        size,
+        ground,
+        walls,
+        times,
+        start,
+        deceleration=deceleration,
+        rotates=rotates,
+        audible=audible,
     )
 
 
-def _swing(
+def _simulate_swing(
     size: np.ndarray, ground: np.ndarray, times: np.ndarray, rng: np.random.Generator
-) -> tuple[list[Path], np.ndarray]:
+) -> tuple[list[Trajectory], np.ndarray]:
     """Pendulums side by side, angles theta = A cos(w t + phase), damped a little."""
     count = len(size)
     rope = 0.5 + (np.arange(count) - (count - 1) / 2) * (0.62 / count)
     rope = rng.permutation(rope + rng.uniform(-0.03, 0.03, count))
-    paths = []
+    trajectories = []
     for i in range(count):
-        longest = ground[i] - size[i] - 0.05 - ROPE_TOP
-        length = rng.uniform(0.55, 1.0) * min(longest, 0.62)
+        max_length = ground[i] - size[i] - 0.05 - ROPE_TOP
+        length = rng.uniform(0.55, 1.0) * min(max_length, 0.62)
         rate = math.sqrt(ROPE_GRAVITY / length)
-        reach = rng.uniform(0.6, 1.0) * min(0.75, (0.46 / count) / length)
-        phase, slow = rng.uniform(0, 2 * math.pi), rng.uniform(0.02, 0.10)
-        damped = reach * np.exp(-slow * times)
-        theta = damped * np.cos(rate * times + phase)
-        speed = np.abs(damped * rate * np.sin(rate * times + phase)) * length
-        place = np.stack([rope[i] + length * np.sin(theta), ROPE_TOP + length * np.cos(theta)], 1)
-        paths.append(Path(place, -theta, speed))
-    return paths, rope
+        amplitude = rng.uniform(0.6, 1.0) * min(0.75, (0.46 / count) / length)
+        phase, damping = rng.uniform(0, 2 * math.pi), rng.uniform(0.02, 0.10)
+        envelope = amplitude * np.exp(-damping * times)
+        theta = envelope * np.cos(rate * times + phase)
+        speed = np.abs(envelope * rate * np.sin(rate * times + phase)) * length
+        position = np.stack(
+            [rope[i] + length * np.sin(theta), ROPE_TOP + length * np.cos(theta)], 1
+        )
+        trajectories.append(Trajectory(position, -theta, speed))
+    return trajectories, rope
 
 
-def _orbit(size: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> list[Path]:
+def _simulate_orbit(
+    size: np.ndarray, times: np.ndarray, rng: np.random.Generator
+) -> list[Trajectory]:
     """Circles about one centre in the air, things evenly apart."""
     count = len(size)
     radius = rng.uniform(0.19, 0.26)
-    turn = rng.uniform(1.6, 3.4) * (1 if rng.random() < 0.5 else -1)
+    angular_velocity = rng.uniform(1.6, 3.4) * (1 if rng.random() < 0.5 else -1)
     first = rng.uniform(0, 2 * math.pi)
-    paths = []
+    trajectories = []
     for i in rng.permutation(count):
-        angle = first + turn * times + 2 * math.pi * i / count
-        place = np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius
-        speed = np.full(len(times), abs(turn) * radius)
-        paths.append(Path(place + ORBIT_CENTRE, np.zeros(len(times)), speed))
-    return paths
+        angle = first + angular_velocity * times + 2 * math.pi * i / count
+        position = np.stack([np.cos(angle), np.sin(angle)], axis=1) * radius
+        speed = np.full(len(times), abs(angular_velocity) * radius)
+        trajectories.append(Trajectory(position + ORBIT_CENTRE, np.zeros(len(times)), speed))
+    return trajectories
 
 
-def _view(camera: Camera, times: np.ndarray, seconds: float) -> np.ndarray:
+def _camera_view(camera: Camera, times: np.ndarray, seconds: float) -> np.ndarray:
     """Pan and zoom over the clip: an even, eased move from one end to the other."""
     view = np.zeros((len(times), 2))
-    way = times / seconds
-    eased = way * way * (3 - 2 * way)
+    progress = times / seconds
+    eased = progress * progress * (3 - 2 * progress)
     if camera in (Camera.LEFT, Camera.RIGHT):
         view[:, 0] = PAN * (2 * eased - 1) * (1 if camera == Camera.RIGHT else -1)
     elif camera in (Camera.IN, Camera.OUT):

@@ -10,7 +10,7 @@ Picture = Image.Image | np.ndarray
 SMALLEST_PIXELS = 32  # height and width below which there is no room for a thing
 
 
-def as_bytes(pictures: np.ndarray) -> np.ndarray:
+def to_uint8(pictures: np.ndarray) -> np.ndarray:
     """Colours in [0, 1], of any shape, as uint8."""
     return np.asarray(pictures * 255 + 0.5, dtype=np.uint8)
 
@@ -27,7 +27,7 @@ def as_array(picture: Picture) -> np.ndarray:
             f"an image is (height, width, 3) and at least {SMALLEST_PIXELS} pixels a side, "
             f"not {pixels.shape}."
         )
-    return pixels if pixels.dtype == np.uint8 else as_bytes(np.clip(pixels, 0, 1))
+    return pixels if pixels.dtype == np.uint8 else to_uint8(np.clip(pixels, 0, 1))
 
 
 def as_output(films: Any, output_type: str) -> Any:
@@ -37,4 +37,4 @@ def as_output(films: Any, output_type: str) -> Any:
     pictures = films.cpu().numpy()
     if output_type == "np":
         return pictures
-    return [[Image.fromarray(frame) for frame in film] for film in as_bytes(pictures)]
+    return [[Image.fromarray(frame) for frame in film] for film in to_uint8(pictures)]

@@ -13,7 +13,7 @@ from generator.foal.world.physics import ROPE_TOP, VIEW_CENTRE, Motions
 from generator.foal.world.scenes import COLOURS, Camera, Ground, Material, Scene, Shape, Time
 from generator.foal.world.surfaces import surface
 
-NIGHT_THING = (0.84, 0.84, 0.92)
+NIGHT_TINT = (0.84, 0.84, 0.92)
 SHADOW_DEPTH = {Time.DAY: 0.50, Time.NIGHT: 0.62}
 SHADOW_FLATNESS = 0.24
 SHADOW_SIZES, SPRITE_SIZES = 2.9, 1.5  # beyond so many sizes a shadow, a sprite is nothing
@@ -22,7 +22,7 @@ CHUNK_PIXELS = 300_000  # larger temporaries cost more in page faults than calls
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """What painting needs of N pictures of one thing each; N may be the frames of a clip."""
 
     cube: np.ndarray  # (N,) bool
@@ -37,7 +37,7 @@ class Look:
     angle: np.ndarray  # (N,)
 
 
-def looks(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Look]:
+def appearances(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Appearance]:
     """The scene's things at the given frames, the farthest first."""
     count = len(frames)
 
@@ -45,7 +45,7 @@ def looks(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Look]:
         return np.full(count, value, dtype=kind)
 
     return [
-        Look(
+        Appearance(
             cube=each(scene.things[i].shape == Shape.CUBE, bool),
             colour=np.tile(rgb(COLOURS[scene.things[i].colour]), (count, 1)),
             metal=each(scene.things[i].material == Material.METAL, bool),
@@ -83,17 +83,19 @@ def _camera(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return view[:, 0].reshape(shape), np.exp(view[:, 1]).reshape(shape)
 
 
-def look_at_empty(
+def render_background(
     ground: Ground, time: Time, view: np.ndarray, *, height: int, width: int
 ) -> np.ndarray:
     """The scene without things as a moving camera sees it, view (N, 2): (N, height, width, 3)."""
     centres = pixel_centres(height, width)[None]
-    seen = (to_world(centres, one[None]) for one in view)  # one by one: a film's would be large
-    return np.concatenate([background_at(world, ground, time) for world in seen])
+    world_points = (
+        to_world(centres, frame_view[None]) for frame_view in view
+    )  # one by one: a film's would be large
+    return np.concatenate([background_at(world, ground, time) for world in world_points])
 
 
 def paint(
-    canvas: np.ndarray, points: np.ndarray, things: list[Look], *, pixel: np.ndarray
+    canvas: np.ndarray, points: np.ndarray, things: list[Appearance], *, pixel: np.ndarray
 ) -> np.ndarray:
     """Shadows, then things from far to near, over a canvas.
 
@@ -115,39 +117,43 @@ def paint(
     return canvas
 
 
-def _over(canvas: np.ndarray, colour: np.ndarray, cover: np.ndarray) -> np.ndarray:
-    laid: np.ndarray = canvas + (colour - canvas) * cover[..., None]
-    return laid
+def _over(canvas: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    result: np.ndarray = canvas + (colour - canvas) * alpha[..., None]
+    return result
 
 
-def _shadow(points: np.ndarray, thing: Look) -> np.ndarray:
+def _shadow(points: np.ndarray, thing: Appearance) -> np.ndarray:
     """Share of light taken away at each point, shape (N, P): wider and weaker with height."""
     height = np.maximum(thing.ground - thing.size - thing.position[:, 1], 0)[:, None]
     dx = points[..., 0] - thing.position[:, :1]
     dy = points[..., 1] - thing.ground[:, None] - 0.004
-    wide = thing.size[:, None] * (1.05 + 0.8 * height)
-    distance = (dx / wide) ** 2 + (dy / (SHADOW_FLATNESS * wide)) ** 2
+    shadow_width = thing.size[:, None] * (1.05 + 0.8 * height)
+    distance = (dx / shadow_width) ** 2 + (dy / (SHADOW_FLATNESS * shadow_width)) ** 2
     day, night = (rgb(SHADOW_DEPTH[time]) for time in (Time.DAY, Time.NIGHT))
     depth = np.where(thing.night, night, day)[:, None]
-    soft: np.ndarray = depth / (1 + 2.2 * height) * np.exp(-(distance**1.5))
-    return soft
+    result: np.ndarray = depth / (1 + 2.2 * height) * np.exp(-(distance**1.5))
+    return result
 
 
-def _rope(points: np.ndarray, thing: Look, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _rope(
+    points: np.ndarray, thing: Appearance, pixel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Colour (N, 1, 3) and cover (N, P) of the rope that a thing hangs on."""
-    tied = np.stack([np.nan_to_num(thing.rope), np.full(len(thing.rope), ROPE_TOP)], axis=1)
-    along = thing.position - tied
+    anchor = np.stack([np.nan_to_num(thing.rope), np.full(len(thing.rope), ROPE_TOP)], axis=1)
+    along = thing.position - anchor
     length = np.hypot(along[:, 0], along[:, 1])[:, None]
     unit = along[:, None] / length[..., None]
-    way = points - tied[:, None]
-    off = np.abs(way[..., 0] * unit[..., 1] - way[..., 1] * unit[..., 0])
-    far = way[..., 0] * unit[..., 0] + way[..., 1] * unit[..., 1]
-    cover = np.clip(0.5 - (off - ROPE_HALF_WIDTH) / pixel, 0, 1) * (far < length)
+    relative = points - anchor[:, None]
+    offset = np.abs(relative[..., 0] * unit[..., 1] - relative[..., 1] * unit[..., 0])
+    along_rope = relative[..., 0] * unit[..., 0] + relative[..., 1] * unit[..., 1]
+    alpha = np.clip(0.5 - (offset - ROPE_HALF_WIDTH) / pixel, 0, 1) * (along_rope < length)
     colour = np.where(thing.night[:, None], rgb(ROPE_COLOUR) * rgb(0.5), rgb(ROPE_COLOUR))
-    return colour[:, None], cover * np.isfinite(thing.rope)[:, None]
+    return colour[:, None], alpha * np.isfinite(thing.rope)[:, None]
 
 
-def _sprite(points: np.ndarray, thing: Look, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sprite(
+    points: np.ndarray, thing: Appearance, pixel: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Colour (N, P, 3) and cover (N, P) of a thing."""
     size = thing.size[:, None]
     dx = (points[..., 0] - thing.position[:, :1]) / size
@@ -161,11 +167,11 @@ def _sprite(points: np.ndarray, thing: Look, pixel: np.ndarray) -> tuple[np.ndar
         metal=thing.metal[:, None],
         wood=thing.wood[:, None],
     )
-    cover = np.clip(0.5 - (reach - 1) * size / pixel, 0, 1)
+    alpha = np.clip(0.5 - (reach - 1) * size / pixel, 0, 1)
     colour = thing.colour[:, None, :] * shade[..., None]
     colour = colour + (1 - colour) * shine[..., None]
-    colour = np.where(thing.night[:, None, None], colour * rgb(NIGHT_THING), colour)
-    return np.clip(colour, 0, 1), cover
+    colour = np.where(thing.night[:, None, None], colour * rgb(NIGHT_TINT), colour)
+    return np.clip(colour, 0, 1), alpha
 
 
 def render(
@@ -183,68 +189,74 @@ def render(
     frames = np.arange(len(motions.position)) if frames is None else frames
     count = len(frames)
     if scene.camera == Camera.STILL:
-        film = np.tile(background(scene.ground, scene.time, height, width), (count, 1, 1, 1))
+        video = np.tile(background(scene.ground, scene.time, height, width), (count, 1, 1, 1))
     else:
         view = motions.view[frames]
-        film = look_at_empty(scene.ground, scene.time, view, height=height, width=width)
-    at_once = max(1, CHUNK_PIXELS // (height * height))
-    for first in range(0, count, at_once):
-        part = frames[first : first + at_once]
-        _lay(film[first : first + at_once], looks(scene, motions, part), motions.view[part])
-    return film
+        video = render_background(scene.ground, scene.time, view, height=height, width=width)
+    chunk = max(1, CHUNK_PIXELS // (height * height))
+    for start in range(0, count, chunk):
+        chunk_frames = frames[start : start + chunk]
+        _composite(
+            video[start : start + chunk],
+            appearances(scene, motions, chunk_frames),
+            motions.view[chunk_frames],
+        )
+    return video
 
 
-def _lay(film: np.ndarray, things: list[Look], view: np.ndarray) -> None:
-    height, width = film.shape[1:3]
+def _composite(video: np.ndarray, things: list[Appearance], view: np.ndarray) -> None:
+    height, width = video.shape[1:3]
     centres = pixel_centres(height, width)
     zoom = np.exp(view[:, 1])
     pixel = (1 / (height * zoom))[:, None]
-    nearest = float(zoom.max())
+    max_zoom = float(zoom.max())
     for thing in things:
-        reach = SHADOW_SIZES * float(thing.size[0]) * nearest
+        reach = SHADOW_SIZES * float(thing.size[0]) * max_zoom
         centre = to_picture(np.stack([thing.position[:, 0], thing.ground], axis=1), view)
-        box = _boxes(film, centre, reach, SHADOW_FLATNESS * reach)
-        patch = film[box]
-        taken = _shadow(_flat(centres[box[1:]], view), thing).reshape(patch.shape[:3])
-        film[box] = patch * (1 - taken)[..., None]
+        box = _box_indices(video, centre, reach, SHADOW_FLATNESS * reach)
+        patch = video[box]
+        darkening = _shadow(_flat_to_world(centres[box[1:]], view), thing).reshape(patch.shape[:3])
+        video[box] = patch * (1 - darkening)[..., None]
     for thing in things:
         if np.isfinite(thing.rope[0]):
-            _lay_rope(film, thing, view, centres, pixel)
-        reach = SPRITE_SIZES * float(thing.size[0]) * nearest
-        box = _boxes(film, to_picture(thing.position, view), reach, reach)
-        patch = film[box]
-        colour, cover = _sprite(_flat(centres[box[1:]], view), thing, pixel)
-        film[box] = _over(patch, colour.reshape(patch.shape), cover.reshape(patch.shape[:3]))
+            _composite_rope(video, thing, view, centres, pixel)
+        reach = SPRITE_SIZES * float(thing.size[0]) * max_zoom
+        box = _box_indices(video, to_picture(thing.position, view), reach, reach)
+        patch = video[box]
+        colour, alpha = _sprite(_flat_to_world(centres[box[1:]], view), thing, pixel)
+        video[box] = _over(patch, colour.reshape(patch.shape), alpha.reshape(patch.shape[:3]))
 
 
-def _lay_rope(
-    film: np.ndarray, thing: Look, view: np.ndarray, centres: np.ndarray, pixel: np.ndarray
+def _composite_rope(
+    video: np.ndarray, thing: Appearance, view: np.ndarray, centres: np.ndarray, pixel: np.ndarray
 ) -> None:
-    tied = np.stack([thing.rope, np.full(len(thing.rope), ROPE_TOP)], axis=1)
-    ends = to_picture(tied, view), to_picture(thing.position, view)
+    anchor = np.stack([thing.rope, np.full(len(thing.rope), ROPE_TOP)], axis=1)
+    ends = to_picture(anchor, view), to_picture(thing.position, view)
     middle = (ends[0] + ends[1]) / 2
-    across, down = (np.abs(ends[0] - ends[1]) / 2).max(axis=0) + 3 * ROPE_HALF_WIDTH
-    box = _boxes(film, middle, float(across), float(down))
-    patch = film[box]
-    colour, cover = _rope(_flat(centres[box[1:]], view), thing, pixel)
-    film[box] = _over(patch, colour[:, None], cover.reshape(patch.shape[:3]))
+    half_width, half_height = (np.abs(ends[0] - ends[1]) / 2).max(axis=0) + 3 * ROPE_HALF_WIDTH
+    box = _box_indices(video, middle, float(half_width), float(half_height))
+    patch = video[box]
+    colour, alpha = _rope(_flat_to_world(centres[box[1:]], view), thing, pixel)
+    video[box] = _over(patch, colour[:, None], alpha.reshape(patch.shape[:3]))
 
 
-def _boxes(
-    film: np.ndarray, centre: np.ndarray, across: float, down: float
+def _box_indices(
+    video: np.ndarray, centre: np.ndarray, half_width: float, half_height: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Index of boxes of one size around a centre a frame, moved inside the picture."""
-    height, width = film.shape[1:3]
-    rows, columns = (min(n, int(2 * r * height) + 3) for n, r in ((height, down), (width, across)))
-    top = np.clip(((centre[:, 1] - down) * height).astype(int) - 1, 0, height - rows)
-    left = ((centre[:, 0] - 0.5 - across) * height + width / 2).astype(int) - 1
+    height, width = video.shape[1:3]
+    rows, columns = (
+        min(n, int(2 * r * height) + 3) for n, r in ((height, half_height), (width, half_width))
+    )
+    top = np.clip(((centre[:, 1] - half_height) * height).astype(int) - 1, 0, height - rows)
+    left = ((centre[:, 0] - 0.5 - half_width) * height + width / 2).astype(int) - 1
     left = np.clip(left, 0, width - columns)
     return (
-        np.arange(len(film))[:, None, None],
+        np.arange(len(video))[:, None, None],
         (top[:, None] + np.arange(rows))[:, :, None],
         (left[:, None] + np.arange(columns))[:, None, :],
     )
 
 
-def _flat(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+def _flat_to_world(points: np.ndarray, view: np.ndarray) -> np.ndarray:
     return to_world(points.reshape(len(points), -1, 2), view)

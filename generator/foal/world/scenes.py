@@ -20,10 +20,10 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "purple": (0.58, 0.22, 0.80),
 }
 MOST_THINGS = 3
-COUNT_SHARES = (0.45, 0.35, 0.20)  # of scenes with one, two and three things
-TWINS_SHARE = 0.15  # of things that look exactly like the one before
-PLAIN_SHARE = 0.6  # of things, and as many that are neither small nor large
-STILL_SHARE = 0.7  # of scenes that the camera does not move in
+COUNT_PROBABILITIES = (0.45, 0.35, 0.20)  # of scenes with one, two and three things
+DUPLICATE_PROBABILITY = 0.15  # of things that look exactly like the one before
+PLAIN_PROBABILITY = 0.6  # of things, and as many that are neither small nor large
+STILL_PROBABILITY = 0.7  # of scenes that the camera does not move in
 HELD_OUT_MODULUS = 7  # one combination in seven is never trained on
 
 
@@ -110,21 +110,21 @@ def sort_things(things: Sequence[Thing]) -> tuple[Thing, ...]:
     return tuple(sorted(things, key=lambda t: (order.index(t.colour), t.shape, t.material, t.size)))
 
 
-def draw_scene(
+def sample_scene(
     rng: np.random.Generator, *, held_out: bool | None = False, things: int | None = None
 ) -> Scene:
     """A random scene; `held_out` None draws from all combinations, `things` fixes their number."""
     while True:
         motion = pick(rng, list(Motion))
-        count = things or 1 + int(rng.choice(MOST_THINGS, p=COUNT_SHARES))
+        count = things or 1 + int(rng.choice(MOST_THINGS, p=COUNT_PROBABILITIES))
         if motion == Motion.COLLIDE and count == 1:
             if things == 1:
                 continue
             count = 2
-        chosen = [draw_thing(rng)]
+        chosen = [sample_thing(rng)]
         while len(chosen) < count:
-            chosen.append(chosen[-1] if rng.random() < TWINS_SHARE else draw_thing(rng))
-        moving = rng.random() >= STILL_SHARE
+            chosen.append(chosen[-1] if rng.random() < DUPLICATE_PROBABILITY else sample_thing(rng))
+        moving = rng.random() >= STILL_PROBABILITY
         scene = Scene(
             things=sort_things(chosen),
             motion=motion,
@@ -136,9 +136,9 @@ def draw_scene(
             return scene
 
 
-def draw_thing(rng: np.random.Generator) -> Thing:
+def sample_thing(rng: np.random.Generator) -> Thing:
     """A random thing, plain and of medium size more often than not."""
-    plain, medium = rng.random(2) < PLAIN_SHARE
+    plain, medium = rng.random(2) < PLAIN_PROBABILITY
     return Thing(
         colour=pick(rng, list(COLOURS)),
         shape=pick(rng, list(Shape)),

@@ -18,10 +18,10 @@ LOWEST_HZ, HIGHEST_HZ = 150.0, 3_200.0
 SAMPLE_RATE = 48_000
 ATTACK_SECONDS = 0.004  # short enough to be heard as a hit, long enough not to click
 FULL_SPEED = 1.4  # picture heights / s: a fall from half the picture is as loud as it gets
-FULL_ALONG = 0.6  # the same for speed along the ground or through the air
-QUIETEST = 0.12  # of a hit that can be heard at all
+FULL_SLIDE_SPEED = 0.6  # the same for speed along the ground or through the air
+MIN_LOUDNESS = 0.12  # of a hit that can be heard at all
 DECAY_SECONDS = {Ground.GRASS: 0.075, Ground.SAND: 0.04, Ground.ICE: 0.20}
-DECAY_SHARE = {Material.PLAIN: 1.0, Material.METAL: 2.2, Material.WOOD: 0.55}
+DECAY_FACTOR = {Material.PLAIN: 1.0, Material.METAL: 2.2, Material.WOOD: 0.55}
 # Bands and levels of what a thing rings with; small things ring two bands higher.
 PARTIALS = {
     (Shape.BALL, Material.PLAIN): ((5, 1.0), (10, 0.45)),
@@ -64,34 +64,34 @@ def envelope(scene: Scene, motions: Motions, *, seconds: float) -> np.ndarray:
     hops = round(seconds * HOPS_PER_SECOND)
     bands = np.zeros((hops, BANDS), dtype=np.float32)
     for contact in motions.contacts:
-        _strike(bands, scene, contact)
+        _add_hit(bands, scene, contact)
     per_hop = len(motions.speed) / hops
     moments = np.minimum((np.arange(hops) * per_hop).astype(int), len(motions.speed) - 1)
-    speed = np.maximum(motions.speed[moments].max(axis=1), 0) / FULL_ALONG
-    for band, level in _lasting(scene).items():
+    speed = np.maximum(motions.speed[moments].max(axis=1), 0) / FULL_SLIDE_SPEED
+    for band, level in _sustained_bands(scene).items():
         bands[:, band] = np.maximum(bands[:, band], level * np.sqrt(speed))
     for band, level in AMBIENCE[scene.time].items():
         bands[:, band] = np.maximum(bands[:, band], level)
     return bands
 
 
-def _strike(bands: np.ndarray, scene: Scene, contact: Contact) -> None:
+def _add_hit(bands: np.ndarray, scene: Scene, contact: Contact) -> None:
     """Lay one hit's ringing and the ground's noise over what sounds already."""
-    first, thing = int(contact.seconds * HOPS_PER_SECOND), scene.things[contact.thing]
-    loudness = max(QUIETEST, min(1.0, contact.speed / FULL_SPEED))
-    decay = DECAY_SECONDS[scene.ground] * DECAY_SHARE[thing.material]
-    tail = np.exp(-np.arange(len(bands) - first) / (HOPS_PER_SECOND * decay))
+    hop, thing = int(contact.seconds * HOPS_PER_SECOND), scene.things[contact.thing]
+    loudness = max(MIN_LOUDNESS, min(1.0, contact.speed / FULL_SPEED))
+    decay = DECAY_SECONDS[scene.ground] * DECAY_FACTOR[thing.material]
+    tail = np.exp(-np.arange(len(bands) - hop) / (HOPS_PER_SECOND * decay))
     for band, level in PARTIALS[thing.shape, thing.material]:
-        rung = bands[first:, band + SIZE_BANDS[thing.size]]
-        np.maximum(rung, loudness * level * tail, out=rung, casting="same_kind")
+        ringing = bands[hop:, band + SIZE_BANDS[thing.size]]
+        np.maximum(ringing, loudness * level * tail, out=ringing, casting="same_kind")
     for band, level in GROUND_NOISE[scene.ground].items():
-        for late, share in enumerate((1.0, 0.4)):
-            if first + late < len(bands):
-                value = loudness * level * share
-                bands[first + late, band] = max(bands[first + late, band], value)
+        for delay, factor in enumerate((1.0, 0.4)):
+            if hop + delay < len(bands):
+                value = loudness * level * factor
+                bands[hop + delay, band] = max(bands[hop + delay, band], value)
 
 
-def _lasting(scene: Scene) -> dict[int, float]:
+def _sustained_bands(scene: Scene) -> dict[int, float]:
     if scene.motion == Motion.SLIDE:
         return SCRAPING_BANDS[scene.ground]
     return AIR_BANDS.get(scene.motion) or ROLLING_BANDS[scene.ground]
@@ -104,18 +104,18 @@ def play(bands: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
     """
     hops = len(bands)
     per_hop = sample_rate // HOPS_PER_SECOND
-    within = np.arange(per_hop, dtype=np.float32) / sample_rate
-    attack = np.minimum(within / ATTACK_SECONDS, 1.0)[None, :]
-    glide = (within * HOPS_PER_SECOND)[None, :]
-    before = np.concatenate([np.zeros((1, BANDS), dtype=np.float32), bands[:-1]])
+    offset = np.arange(per_hop, dtype=np.float32) / sample_rate
+    attack = np.minimum(offset / ATTACK_SECONDS, 1.0)[None, :]
+    decay_ramp = (offset * HOPS_PER_SECOND)[None, :]
+    previous = np.concatenate([np.zeros((1, BANDS), dtype=np.float32), bands[:-1]])
     carriers = _carriers(hops * per_hop, sample_rate)
     wave = np.zeros(hops * per_hop, dtype=np.float32)
     for band in range(BANDS):
-        now, last = bands[:, band, None], before[:, band, None]
-        if not now.any():
+        level, previous_level = bands[:, band, None], previous[:, band, None]
+        if not level.any():
             continue
-        curve = np.where(now > last, attack, glide)
-        wave += (last + (now - last) * curve).reshape(-1) * carriers[band]
+        curve = np.where(level > previous_level, attack, decay_ramp)
+        wave += (previous_level + (level - previous_level) * curve).reshape(-1) * carriers[band]
     limit = np.float32(PEAK / 1.6)  # 1.6: two partials and the ground's noise of one full hit
     return np.asarray(np.tanh(wave * limit), dtype=np.float32)
 

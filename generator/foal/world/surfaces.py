@@ -41,29 +41,29 @@ def surface(
     u, v = cos * dx + sin * dy, cos * dy - sin * dx
     radius = np.sqrt(dx**2 + dy**2)
     edge = np.maximum(np.abs(u), np.abs(v))
-    shade, shine = _ball(dx, dy, radius, metal)
-    flat, gleam = _cube(dx, dy, u, v, cos, sin, edge, sharpness, metal)
-    shade, shine = np.where(cube, flat, shade), np.where(cube, gleam, shine)
+    shade, highlight = _ball(dx, dy, radius, metal)
+    cube_shade, cube_highlight = _cube(dx, dy, u, v, cos, sin, edge, sharpness, metal)
+    shade, highlight = np.where(cube, cube_shade, shade), np.where(cube, cube_highlight, highlight)
     # Rings of a trunk whose middle lies beside the thing.
     rings = np.sin(11 * np.sqrt((u + 1.6) ** 2 + 0.35 * (v - 0.4) ** 2))
     shade = np.where(wood, shade * (1 - GRAIN * np.clip(0.5 + rings, 0, 1)), shade)
-    shine = np.where(wood, 0.0, shine)
-    return np.where(cube, edge, radius), shade, shine
+    highlight = np.where(wood, 0.0, highlight)
+    return np.where(cube, edge, radius), shade, highlight
 
 
 def _ball(
     dx: np.ndarray, dy: np.ndarray, radius: np.ndarray, metal: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    towards = np.sqrt(np.clip(1 - radius**2, 0, 1))
-    lit = np.clip(dx * LIGHT[0] + dy * LIGHT[1] + towards * LIGHT[2], 0, 1)
+    height = np.sqrt(np.clip(1 - radius**2, 0, 1))
+    lit = np.clip(dx * LIGHT[0] + dy * LIGHT[1] + height * LIGHT[2], 0, 1)
     half = LIGHT + rgb((0, 0, 1))
     half = half / math.sqrt(float(half @ half))
-    mirrored = np.clip(dx * half[0] + dy * half[1] + towards * half[2], 0, 1)
+    mirrored = np.clip(dx * half[0] + dy * half[1] + height * half[2], 0, 1)
     # Metal mirrors the dark ground below the horizon and the bright sky above.
-    band = 0.5 * np.exp(-(((dy - 0.28) / 0.16) ** 2)) * towards
+    band = 0.5 * np.exp(-(((dy - 0.28) / 0.16) ** 2)) * height
     shade = np.where(metal, 0.62 + 0.55 * lit**1.5 - band, 0.58 + 0.46 * lit)
-    shine = np.where(metal, 0.95 * mirrored**14, 0.75 * mirrored**40)
-    return np.clip(shade, 0, None), shine
+    highlight = np.where(metal, 0.95 * mirrored**14, 0.75 * mirrored**40)
+    return np.clip(shade, 0, None), highlight
 
 
 def _cube(

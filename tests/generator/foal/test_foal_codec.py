@@ -12,10 +12,10 @@ from generator.foal.model import states
 from generator.foal.model.codec import FoalCodec
 from generator.foal.world.captions import VOCABULARY, split_words
 from generator.foal.world.clip import make_clip
-from generator.foal.world.edits import draw_edit
+from generator.foal.world.edits import sample_edit
 from generator.foal.world.physics import simulate
 from generator.foal.world.render import to_picture
-from generator.foal.world.scenes import Motion, draw_scene
+from generator.foal.world.scenes import Motion, sample_scene
 
 LARGE = Path(generator.foal.__file__).parent / "weights" / "large"
 
@@ -62,8 +62,8 @@ def _places(motion: np.ndarray) -> np.ndarray:
 def test_an_edit_changes_one_thing_and_says_so_in_known_words() -> None:
     rng = np.random.default_rng(2)
     for _ in range(200):
-        scene = draw_scene(rng, held_out=None)
-        edit = draw_edit(scene, rng)
+        scene = sample_scene(rng, held_out=None)
+        edit = sample_edit(scene, rng)
         assert set(split_words(edit.text)) <= set(VOCABULARY)
         assert edit.target != scene
         kept = [scene.things[i] for i in edit.kept]
@@ -76,7 +76,7 @@ def test_an_edit_changes_one_thing_and_says_so_in_known_words() -> None:
 def test_what_is_removed_takes_its_hits_along() -> None:
     rng = np.random.default_rng(3)
     while True:
-        scene = draw_scene(rng, things=3)
+        scene = sample_scene(rng, things=3)
         if scene.motion == Motion.BOUNCE:
             break
     motions = simulate(scene, rng, seconds=3, rate=24)

@@ -12,7 +12,7 @@ import generator.foal
 from generator.foal import FoalPipeline
 from generator.foal.measures.measure import measure_clip
 from generator.foal.world.clip import make_clip, scene_for
-from generator.foal.world.pictures import as_bytes
+from generator.foal.world.pictures import to_uint8
 
 ENTRANTS = Path(generator.foal.__file__).parent / "entrants"
 MOST_BYTES = 60 * 10**6  # of all weights together
@@ -37,7 +37,7 @@ def _measure_best(prompt: str) -> dict[str, float]:
     pipe, call = _best()
     clip = pipe(prompt, generator=torch.Generator().manual_seed(1), **call)
     figures = measure_clip(
-        as_bytes(clip.frames[0]),
+        to_uint8(clip.frames[0]),
         fps=24,
         audio=clip.audio[0].numpy(),
         sample_rate=pipe.audio_sample_rate,
@@ -82,13 +82,13 @@ def test_the_best_entrant_goes_on_from_an_image_and_edits() -> None:
     pipe, _ = _best()
     rng = np.random.default_rng(3)
     film = make_clip(rng, scene=scene_for("a red ball bounces on sand by day", rng)).frames()
-    whole = as_bytes(film)
+    whole = to_uint8(film)
     seed = torch.Generator().manual_seed(1)
     clip = pipe("a red ball bounces", image=whole[0], generator=seed, num_inference_steps=4)
     assert np.abs(clip.frames[0][0] - film[0]).mean() < 0.02
     edited = pipe("make the ball blue", video=list(whole), generator=seed, num_inference_steps=4)
     figures = measure_clip(
-        as_bytes(edited.frames[0]),
+        to_uint8(edited.frames[0]),
         fps=24,
         audio=edited.audio[0].numpy(),
         sample_rate=pipe.audio_sample_rate,

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
 
-from generator.foal.measures import diversity as spread
+from generator.foal.measures import diversity
 from generator.foal.measures.av_sync import find_onsets
 from generator.foal.measures.measure import WEIGHTS, measure_clip
 from generator.foal.measures.measure_folder import (
     ORACLE,
+    DecodedClip,
     FolderError,
-    RawFilm,
     as_table,
-    measure_films,
+    mean_interval,
+    measure_clips,
     measure_folder,
     measure_oracle,
-    summarise,
 )
 from generator.foal.world.captions import plain_caption
 from generator.foal.world.clip import Clip, make_clip
@@ -36,19 +36,19 @@ from generator.foal.world.scenes import (
     Time,
 )
 
-Film = tuple[np.ndarray, np.ndarray]
+RenderedClip = tuple[np.ndarray, np.ndarray]
 
 RED_BALL = Thing("red", Shape.BALL)
 BOUNCE = Scene((RED_BALL,), Motion.BOUNCE, Ground.GRASS, Time.DAY)
 PROMPT = "a red ball bounces on grass by day"
 
 
-def _film(clip: Clip, *, size: int = 128) -> Film:
+def _film(clip: Clip, *, size: int = 128) -> RenderedClip:
     frames = (clip.frames(height=size, width=size) * 255 + 0.5).astype(np.uint8)
     return frames, np.stack([clip.audio()] * 2)
 
 
-def _measure(film: Film, prompt: str) -> dict[str, float]:
+def _measure(film: RenderedClip, prompt: str) -> dict[str, float]:
     figures = measure_clip(film[0], fps=24, audio=film[1], sample_rate=48_000, prompt=prompt)
     assert figures is not None
     return figures
@@ -59,7 +59,7 @@ def _measure_scene(scene: Scene, seed: int = 3) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def bounce() -> Film:
+def bounce() -> RenderedClip:
     return _film(make_clip(11, scene=BOUNCE), size=256)
 
 
@@ -129,18 +129,18 @@ WRONG_PROMPTS = {
 
 
 @pytest.mark.parametrize("figure", WRONG_PROMPTS)
-def test_a_clip_of_another_prompt_lowers_its_figure(bounce: Film, figure: str) -> None:
+def test_a_clip_of_another_prompt_lowers_its_figure(bounce: RenderedClip, figure: str) -> None:
     _expect_worse(bounce, _measure(bounce, WRONG_PROMPTS[figure]), figure)
 
 
-def _gone(film: Film) -> Film:
+def _gone(film: RenderedClip) -> RenderedClip:
     empty = np.median(film[0], axis=0).astype(np.uint8)
     frames = film[0].copy()
     frames[20:] = empty
     return frames, film[1]
 
 
-def _shaking(film: Film) -> Film:
+def _shaking(film: RenderedClip) -> RenderedClip:
     empty = np.median(film[0], axis=0).astype(np.uint8)
     shifts = np.random.default_rng(0).integers(-3, 4, len(film[0]))
     frames = [
@@ -150,24 +150,24 @@ def _shaking(film: Film) -> Film:
     return np.stack(frames).astype(np.uint8), film[1]
 
 
-def _frozen(film: Film) -> Film:
+def _frozen(film: RenderedClip) -> RenderedClip:
     return np.repeat(film[0][:1], len(film[0]), axis=0), film[1]
 
 
-def _blurred(film: Film) -> Film:
+def _blurred(film: RenderedClip) -> RenderedClip:
     return gaussian_filter(film[0], (0, 3, 3, 0)), film[1]
 
 
-def _late_sound(film: Film) -> Film:
+def _late_sound(film: RenderedClip) -> RenderedClip:
     return film[0], np.roll(film[1], 48_000 * 2 // 5, axis=1)
 
 
-def _strange_sound(film: Film) -> Film:
+def _strange_sound(film: RenderedClip) -> RenderedClip:
     other = make_clip(12, scene=BOUNCE).audio()
     return film[0], np.stack([other] * 2)
 
 
-def _no_sound(film: Film) -> Film:
+def _no_sound(film: RenderedClip) -> RenderedClip:
     return film[0], film[1] * 0
 
 
@@ -185,12 +185,12 @@ def _no_sound(film: Film) -> Film:
     ],
 )
 def test_a_fault_lowers_its_figure_and_the_quality(
-    bounce: Film, fault: Callable[[Film], Film], figure: str
+    bounce: RenderedClip, fault: Callable[[RenderedClip], RenderedClip], figure: str
 ) -> None:
     _expect_worse(bounce, _measure(fault(bounce), PROMPT), figure)
 
 
-def _expect_worse(bounce: Film, wrong: dict[str, float], figure: str) -> None:
+def _expect_worse(bounce: RenderedClip, wrong: dict[str, float], figure: str) -> None:
     right = _measure(bounce, PROMPT)
     assert right[figure] > 0.95
     assert wrong[figure] < right[figure] - 0.3
@@ -198,12 +198,12 @@ def _expect_worse(bounce: Film, wrong: dict[str, float], figure: str) -> None:
     assert all(0 <= value <= 1 for value in wrong.values())
 
 
-def test_what_the_prompt_leaves_open_is_not_judged(bounce: Film) -> None:
+def test_what_the_prompt_leaves_open_is_not_judged(bounce: RenderedClip) -> None:
     figures = _measure(bounce, "a ball")
     assert figures["colour"] == figures["shape"] == figures["scene"] == 1
 
 
-def test_a_silent_clip_has_no_sync_and_still_a_quality(bounce: Film) -> None:
+def test_a_silent_clip_has_no_sync_and_still_a_quality(bounce: RenderedClip) -> None:
     figures = measure_clip(bounce[0], fps=24, audio=None, sample_rate=None, prompt=PROMPT)
     assert figures is not None
     assert set(figures) == {*WEIGHTS, "quality"} - {"sync"}
@@ -211,7 +211,7 @@ def test_a_silent_clip_has_no_sync_and_still_a_quality(bounce: Film) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["a city at dawn", "", "make the red ball blue"])
-def test_other_worlds_and_edits_are_not_measured(bounce: Film, prompt: str) -> None:
+def test_other_worlds_and_edits_are_not_measured(bounce: RenderedClip, prompt: str) -> None:
     assert measure_clip(bounce[0], fps=24, audio=None, sample_rate=None, prompt=prompt) is None
 
 
@@ -229,7 +229,7 @@ def test_frames_that_show_nothing_are_measured_as_bad(kind: str) -> None:
     assert figures["quality"] < 0.5
 
 
-def test_a_measure_needs_less_than_a_second(bounce: Film) -> None:
+def test_a_measure_needs_less_than_a_second(bounce: RenderedClip) -> None:
     _measure(bounce, PROMPT)  # empty scenes are drawn once
     start = process_time()
     _measure(bounce, PROMPT)
@@ -237,30 +237,32 @@ def test_a_measure_needs_less_than_a_second(bounce: Film) -> None:
 
 
 def test_clips_that_are_alike_are_not_diverse_and_copies_not_new() -> None:
-    own = spread.own_outlines(PROMPT, 12, 7)
-    assert spread.diversity({PROMPT: own})[PROMPT] == pytest.approx(1, abs=0.25)
-    assert spread.diversity({PROMPT: [own[0]] * 5})[PROMPT] == 0
-    assert np.mean([spread.novelty(PROMPT, clip) for clip in own]) == pytest.approx(1, abs=0.3)
-    copied = spread.own_outlines(PROMPT, spread.TRAINING_CLIPS, spread.TRAINING_SEED)[0]
-    assert spread.novelty(PROMPT, copied) == 0
+    own = diversity.sample_descriptors(PROMPT, 12, 7)
+    assert diversity.diversity({PROMPT: own})[PROMPT] == pytest.approx(1, abs=0.25)
+    assert diversity.diversity({PROMPT: [own[0]] * 5})[PROMPT] == 0
+    assert np.mean([diversity.novelty(PROMPT, clip) for clip in own]) == pytest.approx(1, abs=0.3)
+    copied = diversity.sample_descriptors(
+        PROMPT, diversity.TRAINING_CLIPS, diversity.TRAINING_SEED
+    )[0]
+    assert diversity.novelty(PROMPT, copied) == 0
 
 
 def test_the_same_text_over_seeds_is_compared_with_the_worlds_own_spread() -> None:
     films = [
-        (str(seed), PROMPT, RawFilm(*_film(make_clip(seed, scene=BOUNCE))[:1], 24, None, None))
+        (str(seed), PROMPT, DecodedClip(*_film(make_clip(seed, scene=BOUNCE))[:1], 24, None, None))
         for seed in (1, 2)
     ]
-    summary = measure_films([*films, ("again", PROMPT, films[0][2])]).summary
+    summary = measure_clips([*films, ("again", PROMPT, films[0][2])]).summary
     assert summary["diversity"].count == 1
     assert summary["novelty"].count == 3
     assert summary["colour_1"].mean == 1
 
 
-def test_a_folder_is_measured_by_its_prompts(tmp_path: Path, bounce: Film) -> None:
+def test_a_folder_is_measured_by_its_prompts(tmp_path: Path, bounce: RenderedClip) -> None:
     (tmp_path / "prompts.csv").write_text("id,text\np1,a red ball bounces\np2,a city\n")
     for name in ("p1", "p2"):
         (tmp_path / f"{name}.mp4").touch()
-    film = RawFilm(bounce[0], 24, bounce[1], 48_000)
+    film = DecodedClip(bounce[0], 24, bounce[1], 48_000)
     measures = measure_folder(tmp_path, lambda path: film)
     assert set(measures.clips) == {"p1"}
     assert measures.skipped == ("p2",)
@@ -281,24 +283,24 @@ def test_a_folder_that_cannot_be_measured_says_why(
 
 
 def test_prompts_without_a_clip_are_told_and_one_clip_has_no_interval(
-    bounce: Film, tmp_path: Path
+    bounce: RenderedClip, tmp_path: Path
 ) -> None:
     (tmp_path / "prompts.csv").write_text(
         f"id,text\nthere,{plain_caption(BOUNCE)}\ngone,a red ball rolls\n", encoding="utf-8"
     )
     (tmp_path / "there.mp4").touch()
-    found = measure_folder(tmp_path, lambda path: RawFilm(bounce[0], 24, bounce[1], 48_000))
-    assert found.absent == ("gone",)
-    assert (found.summary["quality"].lower, found.summary["quality"].count) == (None, 1)
-    told = as_table(found)
-    assert "1 prompts have no clip (gone)" in str(told.caption)
+    result = measure_folder(tmp_path, lambda path: DecodedClip(bounce[0], 24, bounce[1], 48_000))
+    assert result.absent == ("gone",)
+    assert (result.summary["quality"].lower, result.summary["quality"].count) == (None, 1)
+    table = as_table(result)
+    assert "1 prompts have no clip (gone)" in str(table.caption)
     (tmp_path / "prompts.csv").write_text("id,text\nthere,ein Pferd\n", encoding="utf-8")
     with pytest.raises(FolderError, match="no clip whose prompt is of Foal's world"):
-        measure_folder(tmp_path, lambda path: RawFilm(bounce[0], 24, bounce[1], 48_000))
+        measure_folder(tmp_path, lambda path: DecodedClip(bounce[0], 24, bounce[1], 48_000))
 
 
 def test_the_interval_of_a_share_ends_where_shares_end() -> None:
-    found = summarise([1.0, 1.0, 0.8, 1.0], most=1.0)
-    assert found.upper == 1.0
-    assert found.lower is not None
-    assert 0 < found.lower < found.mean
+    result = mean_interval([1.0, 1.0, 0.8, 1.0], most=1.0)
+    assert result.upper == 1.0
+    assert result.lower is not None
+    assert 0 < result.lower < result.mean

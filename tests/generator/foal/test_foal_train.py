@@ -9,7 +9,7 @@ from generator.foal import FoalPipeline
 from generator.foal.training import contact_sheets as sheets
 from generator.foal.training import train
 from generator.foal.training.checkpoints import load_checkpoint, save_checkpoint
-from generator.foal.training.quality_gate import GateError
+from generator.foal.training.quality_gate import QualityGateError
 from generator.foal.training.train import read_config, train_from_file
 
 TINY = """
@@ -25,11 +25,11 @@ steps = 4
 clips = 2
 frames = 2
 points = 16
-empty_points = 16
+background_points = 16
 [scene_encoder_training]
 steps = 4
 batch = 2
-[gate]
+[quality_gate]
 clips = 0
 [transformer]
 dim = 32
@@ -109,8 +109,8 @@ def test_a_finished_training_is_a_pipeline_with_its_sheets(config: Path, tmp_pat
 
 
 def test_a_codec_below_the_gate_stops_before_the_transformer(config: Path, tmp_path: Path) -> None:
-    config.write_text(TINY.replace("[gate]\nclips = 0", "[gate]\nclips = 1"))
-    with pytest.raises(GateError, match="below the gate"):
+    config.write_text(TINY.replace("[quality_gate]\nclips = 0", "[quality_gate]\nclips = 1"))
+    with pytest.raises(QualityGateError, match="below the gate"):
         train_from_file(config, tmp_path / "run")
     assert not (tmp_path / "run" / "transformer.pt").exists()
 

@@ -11,7 +11,7 @@ from generator.foal.world import collisions, physics, render, sound
 from generator.foal.world.background import background_at, pixel_centres
 from generator.foal.world.captions import (
     VOCABULARY,
-    ThingWish,
+    ThingRequest,
     describe,
     parse_prompt,
     plain_caption,
@@ -28,7 +28,7 @@ from generator.foal.world.scenes import (
     Shape,
     Thing,
     Time,
-    draw_scene,
+    sample_scene,
 )
 
 FINE = 480  # moments a second: sixteen between two frames' worth of hops
@@ -43,7 +43,7 @@ def _motions(scene: Scene, seed: int, *, rate: int = FINE) -> physics.Motions:
 
 
 def _drawn(seed: int) -> Scene:
-    return draw_scene(np.random.default_rng(seed), held_out=None)
+    return sample_scene(np.random.default_rng(seed), held_out=None)
 
 
 def test_a_seed_always_gives_the_same_clip() -> None:
@@ -82,7 +82,7 @@ def test_boxes_paint_the_same_as_all_pixels(seed: int) -> None:
         plain = render.background(clip.scene.ground, clip.scene.time, size, size)
         empty = np.repeat(plain.reshape(1, -1, 3), len(frames), 0)
     pixel = 1 / (size * np.exp(view[:, 1:]))
-    things = render.looks(clip.scene, clip.motions, frames)
+    things = render.appearances(clip.scene, clip.motions, frames)
     whole = render.paint(empty, points, things, pixel=pixel)
     boxed = clip.frames(height=size, width=size)[frames]
     assert np.abs(boxed.reshape(whole.shape) - whole).max() < 4e-3
@@ -145,7 +145,7 @@ def test_momentum_is_kept_where_things_collide(seed: int) -> None:
     scene = _scene(*(("red", shape) for shape in shapes), motion=Motion.COLLIDE)
     motions = _motions(scene, seed)
     mass = motions.size**2
-    met = 0
+    collided = 0
     for moment, group in itertools.groupby(motions.contacts, key=lambda c: c.seconds):
         at, pair = round(moment * FINE), [contact.thing for contact in group]
         others = [c for c in motions.contacts if 0 < abs(c.seconds - moment) < 8 / FINE]
@@ -157,8 +157,8 @@ def test_momentum_is_kept_where_things_collide(seed: int) -> None:
         assert after[0] - after[1] == pytest.approx(
             -collisions.RESTITUTION * (before[0] - before[1]), abs=1e-7
         )
-        met += 1
-    assert met
+        collided += 1
+    assert collided
 
 
 def test_a_rolling_cube_lands_flat_on_the_ground_with_every_hit() -> None:
@@ -189,7 +189,7 @@ def test_nothing_leaves_its_room(seed: int) -> None:
     scene = _drawn(seed)
     motions = _motions(scene, seed, rate=48)
     # Rooms end where things bounce off; what hangs or orbits has its centre in the picture.
-    low, high = physics.room(scene)
+    low, high = physics.wall_positions(scene)
     half = motions.size
     if scene.motion in (Motion.SWING, Motion.ORBIT):
         low, high, half = 0.0, 1.0, half * 0
@@ -241,7 +241,7 @@ def test_the_envelope_rises_at_contacts_and_nowhere_else(seed: int) -> None:
 
 def test_training_never_draws_a_held_out_combination() -> None:
     rng = np.random.default_rng(0)
-    assert not any(draw_scene(rng).held_out for _ in range(500))
+    assert not any(sample_scene(rng).held_out for _ in range(500))
     held_out = list(itertools.islice(held_out_scenes(0), 50))
     assert all(scene.held_out for scene in held_out)
     assert {len(scene.things) for scene in held_out} == {1, 2, 3}
@@ -250,15 +250,15 @@ def test_training_never_draws_a_held_out_combination() -> None:
 def test_every_wording_is_read_back_as_its_scene() -> None:
     rng = np.random.default_rng(3)
     for _ in range(600):
-        scene = draw_scene(rng, held_out=None)
+        scene = sample_scene(rng, held_out=None)
         for text in (describe(scene, rng), plain_caption(scene)):
             read = parse_prompt(text)
             assert read.unknown == ()
             assert set(split_words(text)) <= set(VOCABULARY)
-            wishes = [
-                ThingWish(one.shape, one.colour, one.material, one.size) for one in scene.things
+            requests = [
+                ThingRequest(one.shape, one.colour, one.material, one.size) for one in scene.things
             ]
-            assert sorted(read.things, key=repr) == sorted(wishes, key=repr)
+            assert sorted(read.things, key=repr) == sorted(requests, key=repr)
             assert read.camera == scene.camera
             assert read.motion == scene.motion
             assert read.ground in (None, scene.ground)

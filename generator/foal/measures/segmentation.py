@@ -9,21 +9,23 @@ from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from generator.foal.measures.camera import Backdrop
-from generator.foal.world.render import NIGHT_THING
+from generator.foal.world.render import NIGHT_TINT
 from generator.foal.world.scenes import COLOURS, Time
 
 WORKING_PIXELS = 128  # a thing is 12 to 30 pixels wide: enough for its outline, quick to search
-CHROMA_REACH = 0.13  # farther from all colours' chromaticities, a pixel has none of them
-STAND_OUT = 0.045  # least difference from any darkening of the empty scene
-GROW = 3  # pixels by which colours spread over what stands out beside them: shine, soft edges
-LEAST_AREA = 0.0045  # of the picture: half the smallest thing, a small cube at the back
-SOLID = 0.93  # of its convex hull: less of a thing is two that hide or touch each other
-TOUCH_PIXELS = 4  # of another colour along an outline, more than soft edges leave
-SEEN_SHARE = 0.25  # of the frames: fewer with so many pieces are things cut in two by others
+MAX_CHROMA_DISTANCE = 0.13  # farther from all colours' chromaticities, a pixel has none of them
+FOREGROUND_THRESHOLD = 0.045  # least difference from any darkening of the empty scene
+GROW_ITERATIONS = (
+    3  # pixels by which colours spread over what stands out beside them: shine, soft edges
+)
+MIN_AREA = 0.0045  # of the picture: half the smallest thing, a small cube at the back
+MIN_SOLIDITY = 0.93  # of its convex hull: less of a thing is two that hide or touch each other
+MAX_CONTACT_PIXELS = 4  # of another colour along an outline, more than soft edges leave
+MIN_FRAME_SHARE = 0.25  # of the frames: fewer with so many pieces are things cut in two by others
 
 
 @dataclass(frozen=True)
-class Labels:
+class Segmentation:
     """What each pixel of T frames belongs to."""
 
     colour: np.ndarray  # (T, H, W) int8, an index into COLOURS, -1 for no thing
@@ -31,7 +33,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Region:
     """A connected region of one colour in one frame; lengths in picture heights."""
 
     centre: tuple[float, float]
@@ -41,7 +43,7 @@ class Piece:
     columns: slice
     mask: np.ndarray  # in that box, bool
 
-    def holds(self, point: np.ndarray, height: int, width: int) -> bool:
+    def contains(self, point: np.ndarray, height: int, width: int) -> bool:
         """Whether a point lies in the box around the piece."""
         row, column = point[1] * height, (point[0] - 0.5) * height + width / 2
         return bool(
@@ -50,7 +52,7 @@ class Piece:
         )
 
 
-def shrink(frames: np.ndarray) -> np.ndarray:
+def downsample(frames: np.ndarray) -> np.ndarray:
     """Frames (T, H, W, 3) uint8 -> (T, 128, w, 3) float32 in [0, 1]."""
     height, width = frames.shape[1:3]
     size = (round(width * WORKING_PIXELS / height), WORKING_PIXELS)
@@ -64,60 +66,60 @@ def shrink(frames: np.ndarray) -> np.ndarray:
     return np.stack([np.asarray(picture, dtype=np.float32) for picture in small]) / 255
 
 
-def label_colours(frames: np.ndarray, backdrop: Backdrop) -> Labels:
-    """Things and their colours; frames as `shrink` gives them."""
+def segment_colours(frames: np.ndarray, backdrop: Backdrop) -> Segmentation:
+    """Things and their colours; frames as `downsample` gives them."""
     height, width = frames.shape[1:3]
     empty = backdrop.empty(height, width, np.arange(len(frames)))
-    left = stand_out(frames, empty)
-    standing = left > STAND_OUT
-    pixels = frames[standing]
+    strength = foreground_strength(frames, empty)
+    foreground = strength > FOREGROUND_THRESHOLD
+    pixels = frames[foreground]
     chroma = pixels / (pixels.sum(axis=-1, keepdims=True) + 0.02)
     palette = _palette(backdrop.time)
     # |c - p|^2 without a temporary of pixels x colours x channels.
     distance = (chroma**2).sum(axis=-1)[:, None] - 2 * chroma @ palette.T + (palette**2).sum(1)
     nearest = distance.argmin(axis=-1).astype(np.int8)
     near = np.take_along_axis(distance, nearest[:, None].astype(int), axis=-1)[:, 0]
-    nearest[near > CHROMA_REACH**2] = -1
+    nearest[near > MAX_CHROMA_DISTANCE**2] = -1
     colour = np.full(frames.shape[:3], -1, dtype=np.int8)
-    colour[standing] = nearest
-    return Labels(_spread(_without_seams(colour), standing), left)
+    colour[foreground] = nearest
+    return Segmentation(_grow(_open(colour), foreground), strength)
 
 
-def stand_out(frames: np.ndarray, empty: np.ndarray) -> np.ndarray:
+def foreground_strength(frames: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """How far pixels (..., 3) are from any darkening of the empty scene's.
 
     A shadow darkens all channels alike: what the best darkening leaves is a thing's.
     """
-    dimming = np.minimum(_along(frames, empty) / _along(empty, empty), 1.0)
+    dimming = np.minimum(_dot(frames, empty) / _dot(empty, empty), 1.0)
     red, green, blue = (
         np.abs(frames[..., i] - dimming * empty[..., i]) for i in range(frames.shape[-1])
     )
     return np.asarray(np.maximum(np.maximum(red, green), blue))
 
 
-def _along(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Products of colours, summed over their channels: five times as fast as a sum over an axis."""
     red, green, blue = (one[..., i] * other[..., i] for i in range(one.shape[-1]))
     return np.asarray(red + green + blue)
 
 
-def _without_seams(colour: np.ndarray) -> np.ndarray:
+def _open(colour: np.ndarray) -> np.ndarray:
     """Colours without what is thinner than three pixels: mixtures along edges, ropes."""
-    kept = np.full_like(colour, -1)
+    opened = np.full_like(colour, -1)
     for index in range(len(COLOURS)):
         mask = colour == index
         if mask.any():
-            kept[_dilate(_erode(mask)) & mask] = index
-    return kept
+            opened[_dilate(_erode(mask)) & mask] = index
+    return opened
 
 
-def _spread(colour: np.ndarray, standing: np.ndarray) -> np.ndarray:
+def _grow(colour: np.ndarray, foreground: np.ndarray) -> np.ndarray:
     """Let colours grow over neighbours that stand out but have none."""
-    for _ in range(GROW):
-        around = colour.copy()
-        for here, there in _NEIGHBOURS:
-            np.maximum(around[here], colour[there], out=around[here])
-        colour = np.where((colour < 0) & standing, around, colour)
+    for _ in range(GROW_ITERATIONS):
+        grown = colour.copy()
+        for target, source in _NEIGHBOURS:
+            np.maximum(grown[target], colour[source], out=grown[target])
+        colour = np.where((colour < 0) & foreground, grown, colour)
     return colour
 
 
@@ -133,94 +135,100 @@ _NEIGHBOURS = (
 def _erode(mask: np.ndarray) -> np.ndarray:
     # Shifts of the whole film: twenty times as fast as ndimage on a stack of pictures.
     small = mask.copy()
-    for here, there in _NEIGHBOURS:
-        small[here] &= mask[there]
+    for target, source in _NEIGHBOURS:
+        small[target] &= mask[source]
     return small
 
 
 def _dilate(mask: np.ndarray) -> np.ndarray:
     large = mask.copy()
-    for here, there in _NEIGHBOURS:
-        large[here] |= mask[there]
+    for target, source in _NEIGHBOURS:
+        large[target] |= mask[source]
     return large
 
 
 @lru_cache(maxsize=2)
 def _palette(time: Time) -> np.ndarray:
-    light = np.float32(1.0) if time == Time.DAY else np.asarray(NIGHT_THING, dtype=np.float32)
+    light = np.float32(1.0) if time == Time.DAY else np.asarray(NIGHT_TINT, dtype=np.float32)
     colours = np.asarray(list(COLOURS.values()), dtype=np.float32) * light
     return np.asarray(colours / (colours.sum(axis=1, keepdims=True) + 0.02), dtype=np.float32)
 
 
-def find_pieces(labels: Labels) -> dict[str, list[list[Piece]]]:
+def find_regions(segmentation: Segmentation) -> dict[str, list[list[Region]]]:
     """For each colour that is seen at all, its pieces in each frame, the largest first."""
     found = {}
-    least = LEAST_AREA * labels.colour[0].size
+    min_pixels = MIN_AREA * segmentation.colour[0].size
     for index, name in enumerate(COLOURS):
-        masks = labels.colour == index
+        masks = segmentation.colour == index
         areas = masks.sum(axis=(1, 2))
-        if (areas > least).mean() < 0.1:
+        if (areas > min_pixels).mean() < 0.1:
             continue
         closed = _erode(_dilate(masks)) | masks  # dark bands and shine cut things in two
         found[name] = [
-            _pieces(mask, labels, frame, index) if area > least / 2 else []
+            _frame_regions(mask, segmentation, frame, index) if area > min_pixels / 2 else []
             for frame, (mask, area) in enumerate(zip(closed, areas, strict=True))
         ]
     return found
 
 
-def count_things(pieces: list[list[Piece]]) -> int:
+def count_things(regions: list[list[Region]]) -> int:
     """How many things of one colour there are: the most pieces at once, if often enough."""
-    counts = np.array([len(frame) for frame in pieces])
-    most = 0
-    while (counts > most).mean() >= SEEN_SHARE:
-        most += 1
-    return most
+    counts = np.array([len(frame) for frame in regions])
+    count = 0
+    while (counts > count).mean() >= MIN_FRAME_SHARE:
+        count += 1
+    return count
 
 
-def find_joined(pieces: list[list[Piece]], labels: Labels, colour: str) -> list[list[bool]]:
+def find_merged(
+    regions: list[list[Region]], segmentation: Segmentation, colour: str
+) -> list[list[bool]]:
     """Of each piece, whether it must be two things: a hollow outline that nothing else explains."""
     index = list(COLOURS).index(colour)
     return [
-        [_is_joined(piece, labels.colour[frame], index) for piece in found]
-        for frame, found in enumerate(pieces)
+        [_is_merged(region, segmentation.colour[frame], index) for region in found]
+        for frame, found in enumerate(regions)
     ]
 
 
-def _is_joined(piece: Piece, colour: np.ndarray, index: int) -> bool:
-    around = colour[piece.rows, piece.columns][ndimage.binary_dilation(piece.mask, iterations=2)]
-    if np.count_nonzero((around >= 0) & (around != index)) > TOUCH_PIXELS:
+def _is_merged(region: Region, colour: np.ndarray, index: int) -> bool:
+    neighbours = colour[region.rows, region.columns][
+        ndimage.binary_dilation(region.mask, iterations=2)
+    ]
+    if np.count_nonzero((neighbours >= 0) & (neighbours != index)) > MAX_CONTACT_PIXELS:
         return False  # another thing may have cut it out
-    rim = np.argwhere(piece.mask & ~ndimage.binary_erosion(piece.mask))
-    corners = (rim[:, None] + _CORNERS).reshape(-1, 2)
-    return bool(piece.mask.sum() < SOLID * ConvexHull(corners).volume)
+    boundary = np.argwhere(region.mask & ~ndimage.binary_erosion(region.mask))
+    corners = (boundary[:, None] + _CORNERS).reshape(-1, 2)
+    return bool(region.mask.sum() < MIN_SOLIDITY * ConvexHull(corners).volume)
 
 
 _CORNERS = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]])
 
 
-def _pieces(mask: np.ndarray, labels: Labels, frame: int, index: int) -> list[Piece]:
+def _frame_regions(
+    mask: np.ndarray, segmentation: Segmentation, frame: int, index: int
+) -> list[Region]:
     numbered, _ = ndimage.label(mask)
-    pieces = []
+    regions = []
     for number, box in enumerate(ndimage.find_objects(numbered), start=1):
         rows, columns = (slice(max(0, part.start - 1), part.stop + 1) for part in box)
         filled = ndimage.binary_fill_holes(numbered[rows, columns] == number)
-        if filled.sum() < LEAST_AREA * mask.size:
+        if filled.sum() < MIN_AREA * mask.size:
             continue
-        other = labels.colour[frame, rows, columns]
+        other = segmentation.colour[frame, rows, columns]
         free = (other < 0) | (other == index)
-        strength = labels.strength[frame, rows, columns]
-        pieces.append(describe_piece(filled, strength, free, (rows, columns), mask.shape))
-    return sorted(pieces, key=lambda piece: -piece.area)
+        strength = segmentation.strength[frame, rows, columns]
+        regions.append(measure_region(filled, strength, free, (rows, columns), mask.shape))
+    return sorted(regions, key=lambda region: -region.area)
 
 
-def describe_piece(
+def measure_region(
     mask: np.ndarray,
     strength: np.ndarray,
     free: np.ndarray,
     box: tuple[slice, slice],
     shape: tuple[int, ...],
-) -> Piece:
+) -> Region:
     """A piece's figures.
 
     Args:
@@ -231,17 +239,19 @@ def describe_piece(
         shape: height and width of the picture.
     """
     y, x = np.nonzero(mask)
-    turn = (x - x.mean() + 1j * (y - y.mean())) ** 4
-    harmonic = abs(turn.sum()) / max(float(np.abs(turn).sum()), 1e-9)
+    fourth_power = (x - x.mean() + 1j * (y - y.mean())) ** 4
+    harmonic = abs(fourth_power.sum()) / max(float(np.abs(fourth_power).sum()), 1e-9)
     # Edge pixels count by how far they are covered: a centre finer than a pixel.
     core = ndimage.binary_erosion(mask)
-    usual = max(float(np.median(strength[core])) if core.any() else 0.0, 1e-3)
-    weight = np.clip(strength / usual, 0, 1) * (ndimage.binary_dilation(mask) & free)
+    median_strength = max(float(np.median(strength[core])) if core.any() else 0.0, 1e-3)
+    weight = np.clip(strength / median_strength, 0, 1) * (ndimage.binary_dilation(mask) & free)
     weight[core] = 1.0
     height, width = shape
-    total = float(weight.sum())
-    row = float((weight.sum(axis=1) * np.arange(len(weight))).sum()) / total + box[0].start + 0.5
-    column = float((weight.sum(axis=0) * np.arange(weight.shape[1])).sum()) / total
+    weight_sum = float(weight.sum())
+    row = (
+        float((weight.sum(axis=1) * np.arange(len(weight))).sum()) / weight_sum + box[0].start + 0.5
+    )
+    column = float((weight.sum(axis=0) * np.arange(weight.shape[1])).sum()) / weight_sum
     column += box[1].start + 0.5
     centre = ((column - width / 2) / height + 0.5, row / height)
-    return Piece(centre, total / height**2, float(harmonic), *box, mask)
+    return Region(centre, weight_sum / height**2, float(harmonic), *box, mask)
