@@ -1,6 +1,7 @@
-"""The empty scenes: sky, hills and ground as functions of coordinates.
+"""Backgrounds: sky, hills and ground as functions of coordinates.
 
-Coordinates are picture heights, x to the right from the left edge of the central square, y down.
+Coordinates are in units of the image height: x to the right from the left edge of the central
+square, y down.
 """
 
 import math
@@ -11,7 +12,7 @@ import numpy as np
 from generator.foal.world.scenes import Ground, Time
 
 HORIZON = 0.66
-SUN = (0.82, 0.15, 0.055)  # x, y, radius; the moon takes its place at night
+SUN = (0.82, 0.15, 0.055)  # x, y, radius; also the moon's at night
 SKY = {
     Time.DAY: ((0.30, 0.58, 0.92), (0.83, 0.92, 0.98)),
     Time.NIGHT: ((0.025, 0.04, 0.13), (0.14, 0.18, 0.36)),
@@ -29,19 +30,19 @@ HILLS = {
 NIGHT_GROUND_TINT = (0.34, 0.39, 0.56)
 SUPERSAMPLE = 3
 STARS = 46
-PLANE_ROWS = 400  # points a picture height of the plane that other views are read from
-PLANE_MARGIN = 0.15  # picture heights of it beyond the central square, either way
-PLANE_MARGIN_STEP = 0.25  # picture heights, in steps of which wider planes grow
-STAR_CUTOFF = 4.0  # sizes from a star: its light is a millionth there
+PLANE_ROWS = 400  # samples per image height of the plane from which moving cameras read
+PLANE_MARGIN = 0.15  # image heights of that plane to the left and right of the central square
+PLANE_MARGIN_STEP = 0.25  # image heights: margins of wider planes are multiples of this
+STAR_CUTOFF = 4.0  # star radii beyond which a star is not drawn: its light is 1e-7 there
 
 
 def rgb(value: float | tuple[float, float, float]) -> np.ndarray:
-    """A colour or one level as float32."""
+    """A colour, or one level for all channels, as float32."""
     return np.asarray(value, dtype=np.float32)
 
 
 def pixel_centres(height: int, width: int) -> np.ndarray:
-    """Coordinates of all pixel centres, shape (height, width, 2)."""
+    """Coordinates of all pixel centres, shape (height, width, 2), float32."""
     y = (np.arange(height, dtype=np.float32) + 0.5) / height
     x = (np.arange(width, dtype=np.float32) + 0.5 - width / 2) / height + 0.5
     return np.stack(np.meshgrid(x, y), axis=-1)
@@ -49,7 +50,7 @@ def pixel_centres(height: int, width: int) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def background(ground: Ground, time: Time, height: int, width: int) -> np.ndarray:
-    """The scene without things, shape (height, width, 3), float32 in [0, 1]."""
+    """The background seen by a still camera, shape (height, width, 3), float32 in [0, 1]."""
     points = pixel_centres(height * SUPERSAMPLE, width * SUPERSAMPLE)
     x, y = points[..., 0], points[..., 1]
     sky_rows = int((y[:, 0] <= HORIZON).sum())  # rows
@@ -63,7 +64,7 @@ def background(ground: Ground, time: Time, height: int, width: int) -> np.ndarra
 
 
 def _draw_sky_and_hills(x: np.ndarray, y: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
-    """Sky and hills."""
+    """Colours above the horizon."""
     ridge = HORIZON - 0.045 - 0.022 * np.sin(5.1 * x + 0.8) - 0.012 * np.sin(11.3 * x + 2.0)
     hills = rgb(HILLS[ground]) * (rgb(NIGHT_GROUND_TINT) if time == Time.NIGHT else 1.0)
     return np.where((y > ridge)[..., None], hills, _draw_sky(x, y, time))
@@ -75,9 +76,9 @@ def _plane(ground: Ground, time: Time, margin: float) -> np.ndarray:
 
 
 def background_at(points: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
-    """Colours of the empty scene at points (..., 2), between those of a fine plane: (..., 3)."""
+    """Background colours at points (..., 2), interpolated bilinearly from a plane: (..., 3)."""
     far = float(np.abs(points[..., 0] - 0.5).max()) - 0.5
-    # Few widths, so that few planes are made for all the ways a camera looks.
+    # Rounding the width up keeps the number of cached planes small.
     plane = _plane(
         ground, time, max(PLANE_MARGIN, math.ceil(far / PLANE_MARGIN_STEP) * PLANE_MARGIN_STEP)
     )
@@ -125,7 +126,7 @@ def _draw_sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
 def _window(
     x: np.ndarray, y: np.ndarray, centre_x: float, centre_y: float, across: float, down: float
 ) -> tuple[slice, slice]:
-    """Rows and columns of the grid within a distance, either way."""
+    """Rows and columns of the grid within a distance of a centre."""
     rows = np.searchsorted(y[:, 0], (centre_y - down, centre_y + down))
     columns = np.searchsorted(x[0], (centre_x - across, centre_x + across))
     return slice(*rows), slice(*columns)
@@ -135,7 +136,7 @@ def _draw_ground(x: np.ndarray, y: np.ndarray, ground: Ground, time: Time) -> np
     far, near = (rgb(colour) for colour in GROUND_COLOURS[ground])
     depth = np.clip((y - HORIZON) / (1 - HORIZON), 0, 1)
     image = far + (near - far) * depth[..., None] ** 0.7
-    # Rows lie closer together towards the horizon, as in perspective.
+    # Rows get closer together towards the horizon, as in perspective.
     row = 1 / (0.12 + depth)
     if ground == Ground.GRASS:
         grain = 0.05 * np.sin(9 * row) + 0.03 * np.sin(42 * x + 5 * row) * depth

@@ -1,4 +1,4 @@
-"""Captions: a scene in many wordings, and back from any text to what it asks for."""
+"""Captions: write a scene in many wordings, and parse any text into what it asks for."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -23,10 +23,8 @@ from generator.foal.world.scenes import (
     pick,
 )
 
-OMIT_PROBABILITY = (
-    0.08  # of captions that leave the ground out, and of those that leave the time out
-)
-VERBS = {  # she does, they do, doing
+OMIT_PROBABILITY = 0.08  # that a caption omits the ground; the same for the time of day
+VERBS = {  # third person singular, plural, present participle
     Motion.BOUNCE: ("bounces", "bounce", "bouncing"),
     Motion.ROLL: ("rolls", "roll", "rolling"),
     Motion.SLIDE: ("slides", "slide", "sliding"),
@@ -56,9 +54,9 @@ SIZE_WORDS = {Size.SMALL: ("small", "little"), Size.LARGE: ("large", "big")}
 MATERIAL_WORDS = {Material.METAL: ("metal", "metallic"), Material.WOOD: ("wooden",)}
 PLURALS = {Shape.BALL: "balls", Shape.CUBE: "cubes"}
 COUNTS = {"two": 2, "three": 3}
-# "orange" is a colour; "in" and "out" are the camera's only beside it.
+# "orange" is a colour; "in" and "out" refer to the camera only after a word for zooming.
 _OTHER_WORDS = "a an the and is are on over above across by in out to during at while"
-# A text that begins with one of these tells how to change a clip, not what a clip shows.
+# A text that begins with one of these is an editing instruction, not the caption of a clip.
 EDITING = ("make", "turn", "change", "remove", "delete", "recolour", "paint")
 _EDIT_WORDS = "into it as"
 
@@ -101,7 +99,7 @@ VOCABULARY: tuple[str, ...] = tuple(
 
 @dataclass(frozen=True)
 class ThingRequest:
-    """A thing as a text asks for it; None where the text does not say."""
+    """A thing requested by a text; the colour is None if the text does not say."""
 
     shape: Shape
     colour: str | None
@@ -111,7 +109,7 @@ class ThingRequest:
 
 @dataclass(frozen=True)
 class Description:
-    """What a text asks for, and the words that this world does not know."""
+    """What a text asks for (None or empty if it does not say), and its unknown words."""
 
     things: tuple[ThingRequest, ...]
     motion: Motion | None
@@ -122,19 +120,19 @@ class Description:
 
     @property
     def in_world(self) -> bool:
-        """Whether the text asks for anything that a clip of this world can be checked for."""
+        """Whether the text asks for any thing of this world, so that a clip can be checked."""
         return bool(self.things)
 
 
 def split_words(text: str) -> list[str]:
-    """Lower-case words of a text, digits and other alphabets kept as words of their own."""
+    """Split a text into lower-case words; digits and other alphabets count as words."""
     return re.findall(r"\w+", text.lower())
 
 
 def parse_prompt(text: str) -> Description:
-    """Read a text with any wording. Words and things beyond this world land in `unknown`.
+    """Parse a text of any wording; words and surplus things are returned in `unknown`.
 
-    The instruction of an edit asks for no things: what its clip shows, its source says.
+    An editing instruction requests no things, since its source determines what the clip shows.
     """
     parser = _Parser()
     words = split_words(text)
@@ -155,7 +153,7 @@ def parse_prompt(text: str) -> Description:
 
 
 class _Parser:
-    """Words in order: adjectives gather until the thing that they belong to comes."""
+    """Word by word parser: collects adjectives until the noun they describe."""
 
     def __init__(self) -> None:
         self.things: list[ThingRequest] = []
@@ -207,7 +205,7 @@ class _Parser:
 
 
 def describe(scene: Scene, rng: np.random.Generator) -> str:
-    """One of the scene's many captions."""
+    """Write a random caption of a scene."""
     ground = "" if rng.random() < OMIT_PROBABILITY else f"{pick(rng, PREPOSITIONS[scene.motion])} "
     ground = ground and ground + scene.ground
     time = "" if rng.random() < OMIT_PROBABILITY else pick(rng, TIMES[scene.time])
@@ -221,7 +219,7 @@ def describe(scene: Scene, rng: np.random.Generator) -> str:
 
 
 def plain_caption(scene: Scene) -> str:
-    """The scene's first wording: complete, the same every time."""
+    """Write the scene's canonical caption: complete and always the same."""
     third_person, base, _ = VERBS[scene.motion]
     groups = _groups(scene)
     subjects = _and_list([_noun_phrase(thing, count, _first_word) for thing, count in groups])
@@ -232,7 +230,7 @@ def plain_caption(scene: Scene) -> str:
 
 
 def describe_thing(thing: Thing, rng: np.random.Generator) -> str:
-    """A thing's adjectives and its shape, without an article."""
+    """Name a thing by its adjectives and shape, without an article."""
     return _adjectives(thing, lambda words: pick(rng, words)) + str(thing.shape)
 
 
@@ -272,7 +270,7 @@ def _first_word(words: tuple[str, ...]) -> str:
 
 
 def _noun_phrase(thing: Thing, count: int, choose: _Choose) -> str:
-    """Such as "a small red ball" or "two metal cubes"."""
+    """A noun phrase such as "a small red ball" or "two metal cubes"."""
     name = _adjectives(thing, choose)
     if count == 1:
         return _with_article(name + thing.shape)

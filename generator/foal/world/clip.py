@@ -1,7 +1,4 @@
-"""Foal's world: captioned clips with sound, deterministic, at any resolution.
-
-This module is the world's public face; words, physics, pictures and sound have their own.
-"""
+"""Captioned clips with sound, deterministic and at any resolution: the world's public interface."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,19 +35,19 @@ SECONDS = FRAMES / FRAME_RATE
 
 @dataclass(frozen=True)
 class Clip:
-    """A true clip of the world: what the renderer says a caption can look and sound like."""
+    """A ground-truth clip: a scene, its caption and its simulated motion."""
 
     scene: Scene
     caption: str
     motions: Motions
-    bands: np.ndarray  # (hops, BANDS), see sound.envelope
+    bands: np.ndarray  # (hops, BANDS), see `sound.envelope`
 
     def frames(self, *, height: int = 256, width: int = 256) -> np.ndarray:
-        """Pictures, shape (FRAMES, height, width, 3), float32 in [0, 1]."""
+        """Render the frames, shape (FRAMES, height, width, 3), float32 in [0, 1]."""
         return render(self.scene, self.motions, height=height, width=width)
 
     def audio(self, *, sample_rate: int = sound.SAMPLE_RATE) -> np.ndarray:
-        """Waveform, shape (samples,), float32 in [-1, 1]."""
+        """Synthesize the waveform, shape (samples,), float32 in [-1, 1]."""
         return sound.play(self.bands, sample_rate=sample_rate)
 
 
@@ -61,7 +58,14 @@ def make_clip(
     held_out: bool | None = False,
     frames: int = FRAMES,
 ) -> Clip:
-    """One clip; the same seed always gives the same one."""
+    """Make a clip; the same seed always gives the same clip.
+
+    Args:
+        seed: a seed, or a generator to draw from.
+        scene: the scene to show; random if not given.
+        held_out: for a random scene, whether it is a held-out one; None draws from all.
+        frames: length of the clip at FRAME_RATE.
+    """
     rng = np.random.default_rng(seed)
     chosen = scene or sample_scene(rng, held_out=held_out)
     seconds = frames / FRAME_RATE
@@ -71,23 +75,25 @@ def make_clip(
 
 
 def sample_motions(scene: Scene, rng: np.random.Generator) -> Motions:
-    """The scene's things moved from random starts for a clip's usual length."""
+    """Simulate a scene from random initial states for the length of a clip."""
     return simulate(scene, rng, seconds=SECONDS, rate=FRAME_RATE)
 
 
 def scene_for(text: str, rng: np.random.Generator) -> Scene:
-    """A scene that is as a text asks, and random where it does not say.
+    """Sample a scene that matches a text; what the text leaves open is random.
 
     Raises:
-        ValueError: the text asks for no thing of this world.
+        ValueError: the text asks for no thing of this world, or for a collision of one thing.
     """
     request = parse_prompt(text)
     if not request.in_world:
-        raise ValueError(f"the world has nothing that {text!r} asks for: name a ball or a cube.")
+        raise ValueError(
+            f"{text!r} asks for nothing that this world contains: name a ball or a cube."
+        )
     defaults = sample_scene(rng, held_out=None, things=len(request.things))
     motion = request.motion or defaults.motion
     if motion == Motion.COLLIDE and len(request.things) == 1:
-        raise ValueError("one thing alone cannot collide: name two or three.")
+        raise ValueError("one thing cannot collide: name two or three.")
     things = [
         Thing(
             requested.colour or default.colour, requested.shape, requested.material, requested.size
@@ -104,7 +110,7 @@ def scene_for(text: str, rng: np.random.Generator) -> Scene:
 
 
 def held_out_scenes(seed: int, *, things: int | None = None) -> Iterator[Scene]:
-    """An endless stream of combinations that training never sees."""
+    """Yield scenes that training never sees, without end."""
     rng = np.random.default_rng(seed)
     while True:
         yield sample_scene(rng, held_out=True, things=things)
@@ -113,7 +119,7 @@ def held_out_scenes(seed: int, *, things: int | None = None) -> Iterator[Scene]:
 def captions(
     seed: int, count: int, *, held_out: bool | None = False, things: int | None = None
 ) -> list[str]:
-    """`count` different captions; `held_out` True, False or None (all combinations)."""
+    """Return `count` different captions; `held_out` None draws from all combinations."""
     rng = np.random.default_rng(seed)
     texts: dict[str, None] = {}
     while len(texts) < count:
@@ -122,5 +128,5 @@ def captions(
 
 
 def held_out_captions(seed: int = 0, count: int = 200, *, things: int | None = None) -> list[str]:
-    """Captions of combinations that training never sees."""
+    """Return captions of scenes that training never sees."""
     return captions(seed, count, held_out=True, things=things)

@@ -1,4 +1,4 @@
-"""Things on one line that run into each other: nearly elastic, without rubbing, exact in time."""
+"""Collisions on one line: event-driven, nearly elastic, without friction."""
 
 import math
 
@@ -8,7 +8,7 @@ from generator.foal.world.flights import Trajectory
 from generator.foal.world.scenes import Material, Scene, Shape
 
 RESTITUTION = 0.9
-MIN_GAP = 0.10  # picture heights between things before they meet
+MIN_GAP = 0.10  # image heights between neighbours at the start
 
 
 def simulate_collisions(
@@ -19,15 +19,18 @@ def simulate_collisions(
     times: np.ndarray,
     rng: np.random.Generator,
 ) -> list[Trajectory]:
-    """Paths of things on one line, in the scene's order.
+    """Simulate things on one line that run into each other and into the walls.
 
     Args:
-        scene: its things.
-        size: half the width of each.
-        ground: y at which each touches the ground.
-        walls: x of what they bounce off.
-        times: moments to sample, s.
-        rng: draws order, places and speeds.
+        scene: the scene with its n things.
+        size: half the width of each thing, (n,).
+        ground: y of the ground below each thing, (n,).
+        walls: x of the left and the right wall.
+        times: times to sample, s.
+        rng: draws the order, initial positions and velocities.
+
+    Returns:
+        Trajectories in the order of the scene's things.
     """
     count = len(size)
     shapes = [thing.shape for thing in scene.things]
@@ -95,7 +98,7 @@ def simulate_collisions(
 def _next_collision(
     x: np.ndarray, v: np.ndarray, contact_distance: np.ndarray, walls: tuple[float, float]
 ) -> tuple[float, int]:
-    """Seconds until something meets, and the left one of the pair; -1 and n - 1 are the sides."""
+    """Seconds to the next collision, and its left thing; -1 and n - 1 stand for the walls."""
     earliest, pair = math.inf, 0
     for i in range(len(x) - 1):
         closing_speed = v[i] - v[i + 1]

@@ -1,4 +1,4 @@
-"""Edits of a clip in words: recolour, remove, another material, another time of day."""
+"""Editing instructions: recolour, remove, change the material or the time of day."""
 
 from dataclasses import dataclass, replace
 
@@ -16,15 +16,15 @@ _TIME_TEXTS = {
 
 @dataclass(frozen=True)
 class Edit:
-    """An instruction and the scene that results; `kept` are the source's things that stay."""
+    """An instruction and the scene that results from it."""
 
     text: str
     target: Scene
-    kept: tuple[int, ...]  # for each thing of the target, its number in the source
+    kept: tuple[int, ...]  # for each thing of the target, its index in the source
 
 
 def sample_edit(scene: Scene, rng: np.random.Generator) -> Edit:
-    """A random edit that changes the scene, in random words."""
+    """Sample a random edit of a scene, in a random wording."""
     kinds = ["colour", "material", "time"]
     if len(scene.things) > (2 if scene.motion == Motion.COLLIDE else 1):
         kinds.append("remove")
@@ -69,7 +69,7 @@ def sample_edit(scene: Scene, rng: np.random.Generator) -> Edit:
 
 
 def distinguishing_name(scene: Scene, index: int, rng: np.random.Generator) -> str:
-    """The fewest words that tell a thing from the others, or all its words."""
+    """A name that distinguishes a thing from the others: a short one, or its full name."""
     thing, others = scene.things[index], scene.things[:index] + scene.things[index + 1 :]
     short = [str(thing.shape)] * all(other.shape != thing.shape for other in others)
     middle = [f"{thing.colour} {thing.shape}"] * all(

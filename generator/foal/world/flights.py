@@ -1,4 +1,4 @@
-"""Paths of things that fly, roll and slide: flights, hits and rubbing, exact between contacts."""
+"""Trajectories with gravity, bounces and friction, exact between contacts."""
 
 import math
 from dataclasses import dataclass, field
@@ -8,26 +8,30 @@ import numpy as np
 
 from generator.foal.world.scenes import Ground
 
-GRAVITY = 1.8  # picture heights / s2: a drop from half the picture lasts .75 s
+GRAVITY = 1.8  # image heights / s2: a drop from half the image takes .75 s
 RESTITUTION = {Ground.GRASS: 0.74, Ground.SAND: 0.62, Ground.ICE: 0.84}
 WALL_RESTITUTION = 0.8
-REST_SPEED = 0.16  # slower than this after a hit, a thing stays on the ground
-TUMBLE_SLOWDOWN = {Ground.GRASS: 1.10, Ground.SAND: 1.16, Ground.ICE: 1.03}  # per quarter turn
-TUMBLE_HESITATION = 0.55  # 0 turns evenly, 1 would stop on the edge
+REST_SPEED = 0.16  # image heights / s: a slower rebound stays on the ground
+TUMBLE_SLOWDOWN = {
+    Ground.GRASS: 1.10,
+    Ground.SAND: 1.16,
+    Ground.ICE: 1.03,
+}  # factor of duration per quarter turn
+TUMBLE_HESITATION = 0.55  # 0 rotates uniformly, 1 would stop on the edge
 
 
 @dataclass
 class Trajectory:
-    """One thing over the clip: arrays over the sampled moments, and its contacts."""
+    """Motion of one thing at T sampled times, and its contacts."""
 
     position: np.ndarray  # (T, 2), centre
     angle: np.ndarray  # (T,), radians, clockwise on the screen
-    speed: np.ndarray  # (T,), of what can be heard all the time
-    contacts: list[tuple[float, float]] = field(default_factory=list)  # seconds, speed
+    speed: np.ndarray  # (T,), of motion with continuous sound, else 0
+    contacts: list[tuple[float, float]] = field(default_factory=list)  # time in s, impact speed
 
 
 class Start(NamedTuple):
-    """Where a thing is at first and how fast: height above rest, speed upwards."""
+    """Initial state: position, height above the ground, velocity with vy upwards."""
 
     x: float
     height: float
@@ -47,18 +51,18 @@ def simulate_flight(
     rotates: bool,
     audible: bool,
 ) -> Trajectory:
-    """Flight, hits on the ground and the sides, then rolling or sliding to rest.
+    """Simulate flight with bounces off ground and walls, then rolling or sliding to rest.
 
     Args:
-        surface: what the ground is made of.
+        surface: kind of ground.
         size: half the thing's width.
-        ground: y at which it touches the ground.
-        walls: x of what it bounces off.
-        times: moments to sample, s.
-        start: its first state.
-        deceleration: on the ground, per s2.
-        rotates: whether it turns as it goes along, as a ball does.
-        audible: whether going along the ground makes a sound.
+        ground: y of the ground below it.
+        walls: x of the left and the right wall.
+        times: times to sample, s.
+        start: initial state.
+        deceleration: on the ground, image heights / s2.
+        rotates: whether its angle follows its path, as a rolling ball's does.
+        audible: whether moving along the ground makes a continuous sound.
     """
     trajectory = Trajectory(np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times)))
     x, height, vx, vy = start
@@ -106,7 +110,7 @@ def simulate_flight(
 
 
 def _time_to_reach(distance: float, speed: float, friction: float) -> float:
-    """Seconds to cover a distance while slowing down, infinite if it comes to rest before."""
+    """Seconds to cover a distance while slowing down; infinite if it stops earlier."""
     if speed <= 0:
         return math.inf
     if friction == 0:
@@ -123,13 +127,13 @@ def simulate_tumble(
     times: np.ndarray,
     rng: np.random.Generator,
 ) -> Trajectory:
-    """A cube rolls: quarter turns about its lower corner, each ending flat with a hit."""
+    """Simulate a rolling cube: quarter turns about its lower corner, each ending in a hit."""
     trajectory = Trajectory(np.zeros((len(times), 2)), np.zeros(len(times)), np.zeros(len(times)))
     edge = 2 * size
     low, high = walls[0] + size, walls[1] - size
     x = rng.uniform(low, high)
     direction = 1.0 if rng.random() < (high - x) / (high - low) else -1.0
-    duration = rng.uniform(0.32, 0.52)  # seconds of the first quarter turn
+    duration = rng.uniform(0.32, 0.52)  # of the first quarter turn, s
     time, angle = 0.0, 0.0
     while time < times[-1] + 1:
         if not low <= x + direction * edge <= high:
@@ -137,7 +141,7 @@ def simulate_tumble(
         mask = (times >= time - 1e-9) & (times < time + duration - 1e-9)
         u = (times[mask] - time) / duration
         quarter = math.pi / 2 * (u + TUMBLE_HESITATION * np.sin(2 * math.pi * u) / (2 * math.pi))
-        diagonal_angle = math.pi / 4 + quarter  # of the diagonal from the pivot to the centre
+        diagonal_angle = math.pi / 4 + quarter  # of the line from the pivot to the centre
         half_diagonal = size * math.sqrt(2)
         trajectory.position[mask, 0] = x + direction * (
             size - half_diagonal * np.cos(diagonal_angle)
@@ -147,8 +151,6 @@ def simulate_tumble(
         time += duration
         x += direction * edge
         angle += direction * math.pi / 2
-        trajectory.contacts.append(
-            (time, 1.3 * edge / duration)
-        )  # the far corner comes down faster
+        trajectory.contacts.append((time, 1.3 * edge / duration))  # the far corner lands faster
         duration *= TUMBLE_SLOWDOWN[surface]
     return trajectory

@@ -1,4 +1,4 @@
-"""True clips of the world as files: first images and source videos of prompts."""
+"""Write ground-truth clips as files: first images and source videos for prompts."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -15,14 +15,14 @@ from generator.spec import TrackSettings
 
 IMAGE_SUFFIX, VIDEO_SUFFIX = ".png", ".mp4"
 TRACK = "text-to-video-audio"
-SOURCE_KBPS, SOURCE_BYTES = 400, 232 * 1024  # a source is seen once beside two clips
+SOURCE_KBPS, SOURCE_BYTES = 400, 232 * 1024  # a source is shown once next to two clips
 
 
 def write_ground_truth(caption: str, output: Path, *, seed: int) -> None:
-    """Render a caption's scene: a clip with its sound, or the clip's first frame.
+    """Render a caption's scene to a clip with sound (.mp4) or to its first frame (.png).
 
     Raises:
-        ValueError: the caption is not of this world, or the file of another kind.
+        ValueError: the caption asks for nothing of this world, or `output` has another suffix.
     """
     if output.suffix not in (IMAGE_SUFFIX, VIDEO_SUFFIX):
         raise ValueError(f"{output} must end in {VIDEO_SUFFIX} or {IMAGE_SUFFIX}.")

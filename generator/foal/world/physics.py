@@ -1,7 +1,8 @@
-"""How things move: exact between contacts, so that every contact has its true moment.
+"""Simulation of a scene: trajectories of its things, their contacts, and the camera.
 
-Units: picture heights and seconds; x to the right, y down, the still picture is [0, 1] x [0, 1].
-Each kind of motion gives paths; `flights` has those of things that fly, roll and slide.
+Trajectories are exact between contacts, so that every contact has its exact time. Units are image
+heights and seconds; x to the right, y down, the image of a still camera is [0, 1] x [0, 1].
+`flights` simulates flight, rolling and sliding, `collisions` collisions.
 """
 
 import math
@@ -15,26 +16,26 @@ from generator.foal.world.flights import Start, Trajectory, simulate_flight, sim
 from generator.foal.world.scenes import Camera, Ground, Material, Motion, Scene, Shape, Size
 
 BALL_RADIUS = 0.086
-CUBE_HALF = 0.074  # half an edge; looks as heavy as the ball
+CUBE_HALF = 0.074  # half an edge; appears as large as the ball
 SIZES = {Size.SMALL: 0.72, Size.MEDIUM: 1.0, Size.LARGE: 1.30}
-SIZE_VARIATION = 0.06  # sizes vary by this share either way
-# Where the ground is touched, from back to front, and how large things look there.
+SIZE_VARIATION = 0.06  # sizes vary by up to this fraction
+# y of the ground for n things, from back to front, and the scale of things at each of these.
 GROUND_LEVELS = {1: (0.84,), 2: (0.79, 0.90), 3: (0.77, 0.84, 0.91)}
 DEPTH_SCALE = {0.77: 0.90, 0.79: 0.92, 0.84: 1.0, 0.90: 1.06, 0.91: 1.08}
-WALL_MARGIN = 0.11  # at the sides, where the camera moves: things stay in sight
-VIEW_CENTRE = (0.5, 0.62)  # what stays in place when the camera zooms
-PAN = 0.09  # picture heights either way
-ZOOM = 1.20  # at its nearest
-ROLL_DECELERATION = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # per s2
+WALL_MARGIN = 0.11  # from the image's edge to the walls if the camera moves: things stay in view
+VIEW_CENTRE = (0.5, 0.62)  # the fixed point of a zoom
+PAN = 0.09  # image heights to either side
+ZOOM = 1.20  # maximum magnification
+ROLL_DECELERATION = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # image heights / s2
 SLIDE_DECELERATION = {Ground.GRASS: 0.30, Ground.SAND: 0.42, Ground.ICE: 0.06}
-ROPE_GRAVITY = 3.2  # ropes are short: a pendulum as quick as a longer clip's would be
+ROPE_GRAVITY = 3.2  # higher than GRAVITY: short ropes swing at a natural rate
 ROPE_TOP = -0.03
 ORBIT_CENTRE = (0.5, 0.42)
 
 
 @dataclass(frozen=True)
 class Contact:
-    """One hit: when (s), which thing, how fast (picture heights / s)."""
+    """One hit: time (s), index of the thing, impact speed (image heights / s)."""
 
     seconds: float
     thing: int
@@ -43,19 +44,19 @@ class Contact:
 
 @dataclass(frozen=True)
 class Motions:
-    """All things of a clip and its camera. n things, T moments."""
+    """Motion of the n things of a clip and of its camera at T times."""
 
     position: np.ndarray  # (T, n, 2), centres
     angle: np.ndarray  # (T, n), radians, clockwise on the screen
-    speed: np.ndarray  # (T, n), of what rubs, hums or whooshes all the time, 0 else
+    speed: np.ndarray  # (T, n), of motion with continuous sound, else 0
     size: np.ndarray  # (n,): a ball's radius, half a cube's edge
-    ground: np.ndarray  # (n,): y at which the thing touches the ground; larger is nearer
-    rope: np.ndarray  # (n,): x at which its rope is tied, NaN without one
-    view: np.ndarray  # (T, 2): how far the camera has turned to the right, logarithm of its zoom
+    ground: np.ndarray  # (n,): y of the ground below the thing; larger is nearer
+    rope: np.ndarray  # (n,): x of its rope's anchor, NaN without a rope
+    view: np.ndarray  # (T, 2): pan to the right, logarithm of the zoom
     contacts: tuple[Contact, ...]
 
     def select(self, things: Sequence[int]) -> "Motions":
-        """The same of some things only, in the order given."""
+        """Select some things, in the given order."""
         indices = list(things)
         return Motions(
             position=self.position[:, indices],
@@ -74,9 +75,15 @@ class Motions:
 
 
 def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: float) -> Motions:
-    """Move the scene's things from random starts, sampled `rate` times a second.
+    """Simulate a scene from random initial states.
 
-    Things of one look are numbered from left to right as they start.
+    Identical things are numbered from left to right by their initial positions.
+
+    Args:
+        scene: what moves, and how.
+        rng: draws sizes and initial states.
+        seconds: length of the clip.
+        rate: samples per second.
     """
     times = np.arange(round(seconds * rate)) / rate
     count = len(scene.things)
@@ -129,13 +136,13 @@ def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: fl
 
 
 def wall_positions(scene: Scene) -> tuple[float, float]:
-    """Where the sides are that things bounce off."""
+    """Return x of the left and the right wall, off which things bounce."""
     margin = 0.0 if scene.camera == Camera.STILL else WALL_MARGIN
     return margin, 1 - margin
 
 
 def _left_to_right(scene: Scene, trajectories: list[Trajectory]) -> list[int]:
-    """Which path goes to which thing: those of one look by where they start."""
+    """Index of the trajectory of each thing: identical things by initial position."""
     order = list(range(len(trajectories)))
     for thing in set(scene.things):
         identical = [i for i, other in enumerate(scene.things) if other == thing]
@@ -154,7 +161,7 @@ def _simulate_independent(
     times: np.ndarray,
     rng: np.random.Generator,
 ) -> Trajectory:
-    """A thing that bounces, rolls or slides and meets no other."""
+    """Simulate a thing that bounces, rolls or slides without meeting others."""
     thing, walls = scene.things[index], wall_positions(scene)
     low, high = walls[0] + size, walls[1] - size
     if scene.motion == Motion.ROLL and thing.shape == Shape.CUBE:
@@ -189,7 +196,7 @@ def _simulate_independent(
 def _simulate_swing(
     size: np.ndarray, ground: np.ndarray, times: np.ndarray, rng: np.random.Generator
 ) -> tuple[list[Trajectory], np.ndarray]:
-    """Pendulums side by side, angles theta = A cos(w t + phase), damped a little."""
+    """Simulate pendulums side by side: theta = A exp(-d t) cos(w t + phase)."""
     count = len(size)
     rope = 0.5 + (np.arange(count) - (count - 1) / 2) * (0.62 / count)
     rope = rng.permutation(rope + rng.uniform(-0.03, 0.03, count))
@@ -213,7 +220,7 @@ def _simulate_swing(
 def _simulate_orbit(
     size: np.ndarray, times: np.ndarray, rng: np.random.Generator
 ) -> list[Trajectory]:
-    """Circles about one centre in the air, things evenly apart."""
+    """Simulate circular orbits about one centre, with things evenly spaced."""
     count = len(size)
     radius = rng.uniform(0.19, 0.26)
     angular_velocity = rng.uniform(1.6, 3.4) * (1 if rng.random() < 0.5 else -1)
@@ -228,7 +235,7 @@ def _simulate_orbit(
 
 
 def _camera_view(camera: Camera, times: np.ndarray, seconds: float) -> np.ndarray:
-    """Pan and zoom over the clip: an even, eased move from one end to the other."""
+    """Pan and log zoom over the clip (T, 2): one eased move from start to end."""
     view = np.zeros((len(times), 2))
     progress = times / seconds
     eased = progress * progress * (3 - 2 * progress)

@@ -1,7 +1,8 @@
-"""How a scene looks: a picture as a function of coordinates, at any resolution.
+"""Renderer: a frame as a function of coordinates, at any resolution.
 
-Coordinates are picture heights, x to the right from the left edge of the central square, y down.
-The world's own hold for a camera at rest; `to_world` says what another camera sees at a point.
+Coordinates are in units of the image height: x to the right from the left edge of the central
+square, y down. World coordinates equal image coordinates for a still camera; `to_world` and
+`to_picture` convert between them for a moving one.
 """
 
 from dataclasses import dataclass
@@ -16,14 +17,14 @@ from generator.foal.world.surfaces import surface
 NIGHT_TINT = (0.84, 0.84, 0.92)
 SHADOW_DEPTH = {Time.DAY: 0.50, Time.NIGHT: 0.62}
 SHADOW_FLATNESS = 0.24
-SHADOW_SIZES, SPRITE_SIZES = 2.9, 1.5  # beyond so many sizes a shadow, a sprite is nothing
+SHADOW_SIZES, SPRITE_SIZES = 2.9, 1.5  # extents of a shadow and a sprite, in sizes of the thing
 ROPE_COLOUR, ROPE_HALF_WIDTH = (0.34, 0.27, 0.20), 0.004
-CHUNK_PIXELS = 300_000  # larger temporaries cost more in page faults than calls save
+CHUNK_PIXELS = 300_000  # larger temporaries are slower because of page faults
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """What painting needs of N pictures of one thing each; N may be the frames of a clip."""
+    """Appearance and pose of one thing in each of N images, for instance the frames of a clip."""
 
     cube: np.ndarray  # (N,) bool
     colour: np.ndarray  # (N, 3)
@@ -31,14 +32,14 @@ class Appearance:
     wood: np.ndarray  # (N,) bool
     size: np.ndarray  # (N,)
     ground: np.ndarray  # (N,)
-    rope: np.ndarray  # (N,): x at which it is tied, NaN without one
+    rope: np.ndarray  # (N,): x of the rope's anchor, NaN without a rope
     night: np.ndarray  # (N,) bool
     position: np.ndarray  # (N, 2)
     angle: np.ndarray  # (N,)
 
 
 def appearances(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Appearance]:
-    """The scene's things at the given frames, the farthest first."""
+    """Appearances of the scene's things at the given frames, the farthest thing first."""
     count = len(frames)
 
     def each(value: object, kind: type) -> np.ndarray:
@@ -62,7 +63,7 @@ def appearances(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Appe
 
 
 def to_world(points: np.ndarray, view: np.ndarray) -> np.ndarray:
-    """Where in the world pictures' points lie: (N, ..., 2) or (1, ..., 2), view (N, 2)."""
+    """Convert image to world coordinates: points (N, ..., 2) or (1, ..., 2), view (N, 2)."""
     pan, zoom = _camera(points, view)
     x = (points[..., 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
     y = (points[..., 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
@@ -70,7 +71,7 @@ def to_world(points: np.ndarray, view: np.ndarray) -> np.ndarray:
 
 
 def to_picture(points: np.ndarray, view: np.ndarray) -> np.ndarray:
-    """Where in pictures the world's points lie: (N, ..., 2), view (N, 2)."""
+    """Convert world to image coordinates: points (N, ..., 2), view (N, 2)."""
     pan, zoom = _camera(points, view)
     x = (points[..., 0] - VIEW_CENTRE[0] - pan) * zoom + VIEW_CENTRE[0]
     y = (points[..., 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
@@ -78,7 +79,7 @@ def to_picture(points: np.ndarray, view: np.ndarray) -> np.ndarray:
 
 
 def _camera(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pan and zoom of every picture, in the shape that points (N, ..., 2) are taken by."""
+    """Pan and zoom of every image, shaped to broadcast against points (N, ..., 2)."""
     shape = (len(view), *[1] * (points.ndim - 2))
     return view[:, 0].reshape(shape), np.exp(view[:, 1]).reshape(shape)
 
@@ -86,24 +87,24 @@ def _camera(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarra
 def render_background(
     ground: Ground, time: Time, view: np.ndarray, *, height: int, width: int
 ) -> np.ndarray:
-    """The scene without things as a moving camera sees it, view (N, 2): (N, height, width, 3)."""
+    """Render the background for a moving camera, view (N, 2): (N, height, width, 3)."""
     centres = pixel_centres(height, width)[None]
     world_points = (
         to_world(centres, frame_view[None]) for frame_view in view
-    )  # one by one: a film's would be large
+    )  # one frame at a time, to save memory
     return np.concatenate([background_at(world, ground, time) for world in world_points])
 
 
 def paint(
     canvas: np.ndarray, points: np.ndarray, things: list[Appearance], *, pixel: np.ndarray
 ) -> np.ndarray:
-    """Shadows, then things from far to near, over a canvas.
+    """Composite shadows, then things from far to near, over a background.
 
     Args:
-        canvas: colours without things, shape (N, P, 3).
-        points: where they are in the world, shape (N, P, 2) or (1, P, 2).
-        things: one Look of N pictures each, the farthest first.
-        pixel: width of a pixel in the world, over which an edge is softened, shape (N, 1).
+        canvas: background colours at P points of N images, shape (N, P, 3).
+        points: world coordinates of the points, shape (N, P, 2) or (1, P, 2).
+        things: appearance of each thing in the N images, the farthest first.
+        pixel: width of a pixel in world units, for antialiasing of edges, shape (N, 1).
 
     Returns:
         Colours, shape (N, P, 3).
@@ -123,7 +124,7 @@ def _over(canvas: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> np.ndarr
 
 
 def _shadow(points: np.ndarray, thing: Appearance) -> np.ndarray:
-    """Share of light taken away at each point, shape (N, P): wider and weaker with height."""
+    """Fraction of light a shadow takes, shape (N, P): wider and weaker with the thing's height."""
     height = np.maximum(thing.ground - thing.size - thing.position[:, 1], 0)[:, None]
     dx = points[..., 0] - thing.position[:, :1]
     dy = points[..., 1] - thing.ground[:, None] - 0.004
@@ -138,7 +139,7 @@ def _shadow(points: np.ndarray, thing: Appearance) -> np.ndarray:
 def _rope(
     points: np.ndarray, thing: Appearance, pixel: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (N, 1, 3) and cover (N, P) of the rope that a thing hangs on."""
+    """Colour (N, 1, 3) and alpha (N, P) of the rope that a thing hangs on."""
     anchor = np.stack([np.nan_to_num(thing.rope), np.full(len(thing.rope), ROPE_TOP)], axis=1)
     along = thing.position - anchor
     length = np.hypot(along[:, 0], along[:, 1])[:, None]
@@ -154,7 +155,7 @@ def _rope(
 def _sprite(
     points: np.ndarray, thing: Appearance, pixel: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (N, P, 3) and cover (N, P) of a thing."""
+    """Colour (N, P, 3) and alpha (N, P) of a thing."""
     size = thing.size[:, None]
     dx = (points[..., 0] - thing.position[:, :1]) / size
     dy = (points[..., 1] - thing.position[:, 1:]) / size
@@ -182,9 +183,9 @@ def render(
     width: int,
     frames: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Frames of a clip, all T or those asked for: (F, height, width, 3), float32 in [0, 1].
+    """Render all frames of a clip, or the given ones: (F, height, width, 3), float32 in [0, 1].
 
-    The same picture as `paint` over all pixels, worked out only in boxes around the things.
+    Equivalent to `paint` over all pixels, but computed only in bounding boxes of the things.
     """
     frames = np.arange(len(motions.position)) if frames is None else frames
     count = len(frames)
@@ -243,7 +244,7 @@ def _composite_rope(
 def _box_indices(
     video: np.ndarray, centre: np.ndarray, half_width: float, half_height: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Index of boxes of one size around a centre a frame, moved inside the picture."""
+    """Index arrays of equal boxes around one centre per frame, shifted to lie in the image."""
     height, width = video.shape[1:3]
     rows, columns = (
         min(n, int(2 * r * height) + 3) for n, r in ((height, half_height), (width, half_width))

@@ -1,4 +1,4 @@
-"""What Foal's world can contain: the words of a scene, its random choice, its held-out split."""
+"""Scenes of Foal's world: vocabulary, random sampling and the held-out split."""
 
 import zlib
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 
 Choice = TypeVar("Choice")
 
-# Hues at least 18 degrees apart, so that shading and night never turn one name into another.
+# Hues are at least 18 degrees apart, so that shading and night never change a colour's name.
 COLOURS: dict[str, tuple[float, float, float]] = {
     "red": (0.86, 0.13, 0.15),
     "orange": (0.95, 0.45, 0.10),
@@ -20,11 +20,11 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "purple": (0.58, 0.22, 0.80),
 }
 MOST_THINGS = 3
-COUNT_PROBABILITIES = (0.45, 0.35, 0.20)  # of scenes with one, two and three things
-DUPLICATE_PROBABILITY = 0.15  # of things that look exactly like the one before
-PLAIN_PROBABILITY = 0.6  # of things, and as many that are neither small nor large
-STILL_PROBABILITY = 0.7  # of scenes that the camera does not move in
-HELD_OUT_MODULUS = 7  # one combination in seven is never trained on
+COUNT_PROBABILITIES = (0.45, 0.35, 0.20)  # of one, two and three things
+DUPLICATE_PROBABILITY = 0.15  # that a thing is identical to the previous one
+PLAIN_PROBABILITY = 0.6  # of a plain material, and of the medium size
+STILL_PROBABILITY = 0.7  # of a still camera
+HELD_OUT_MODULUS = 7  # one in seven combinations is held out of training
 
 
 class Shape(StrEnum):
@@ -33,14 +33,14 @@ class Shape(StrEnum):
 
 
 class Material(StrEnum):
-    PLAIN = "plain"  # what a thing is that no word says more of
+    PLAIN = "plain"  # the default, without a word
     METAL = "metal"
     WOOD = "wooden"
 
 
 class Size(StrEnum):
     SMALL = "small"
-    MEDIUM = "medium"  # no word
+    MEDIUM = "medium"  # the default, without a word
     LARGE = "large"
 
 
@@ -65,16 +65,16 @@ class Time(StrEnum):
 
 
 class Camera(StrEnum):
-    STILL = "still"  # no word
+    STILL = "still"  # the default, without a word
     LEFT = "left"  # the camera pans to the left
     RIGHT = "right"
-    IN = "in"  # it zooms in
+    IN = "in"  # the camera zooms in
     OUT = "out"
 
 
 @dataclass(frozen=True, order=True)
 class Thing:
-    """One object; fields in the order by which the things of a scene are sorted."""
+    """One object of a scene; its fields are in the order by which things are sorted."""
 
     colour: str
     shape: Shape
@@ -84,7 +84,7 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything a caption can say. `things` is sorted, so that equal scenes are equal."""
+    """Everything a caption can say; `things` must be sorted, so that equal scenes compare equal."""
 
     things: tuple[Thing, ...]
     motion: Motion
@@ -94,18 +94,18 @@ class Scene:
 
     @property
     def held_out(self) -> bool:
-        """Whether training must never see this scene: one of its combinations is held out."""
+        """Whether any of the scene's combinations is held out of training."""
         return any(is_held_out(thing, self.motion) for thing in self.things)
 
 
 def is_held_out(thing: Thing, motion: Motion) -> bool:
-    """Whether this colour, shape and material never moves like this in training."""
+    """Whether this colour, shape and material with this motion is held out of training."""
     key = f"{thing.colour} {thing.shape} {thing.material}|{motion}"
     return zlib.crc32(key.encode()) % HELD_OUT_MODULUS == 0
 
 
 def sort_things(things: Sequence[Thing]) -> tuple[Thing, ...]:
-    """By colour as COLOURS has them, then shape, material and size."""
+    """Sort by colour in the order of COLOURS, then shape, material and size."""
     order = list(COLOURS)
     return tuple(sorted(things, key=lambda t: (order.index(t.colour), t.shape, t.material, t.size)))
 
@@ -113,7 +113,13 @@ def sort_things(things: Sequence[Thing]) -> tuple[Thing, ...]:
 def sample_scene(
     rng: np.random.Generator, *, held_out: bool | None = False, things: int | None = None
 ) -> Scene:
-    """A random scene; `held_out` None draws from all combinations, `things` fixes their number."""
+    """Sample a random scene.
+
+    Args:
+        rng: the source of randomness.
+        held_out: whether the scene is held out of training; None draws from all combinations.
+        things: number of things; random if not given.
+    """
     while True:
         motion = pick(rng, list(Motion))
         count = things or 1 + int(rng.choice(MOST_THINGS, p=COUNT_PROBABILITIES))
@@ -137,7 +143,7 @@ def sample_scene(
 
 
 def sample_thing(rng: np.random.Generator) -> Thing:
-    """A random thing, plain and of medium size more often than not."""
+    """Sample a random thing; most are plain and most of medium size."""
     plain, medium = rng.random(2) < PLAIN_PROBABILITY
     return Thing(
         colour=pick(rng, list(COLOURS)),
@@ -148,5 +154,5 @@ def sample_thing(rng: np.random.Generator) -> Thing:
 
 
 def pick(rng: np.random.Generator, choices: Sequence[Choice]) -> Choice:
-    """One of the choices, all alike."""
+    """Pick one of the choices uniformly."""
     return choices[int(rng.integers(len(choices)))]

@@ -1,7 +1,7 @@
-"""The world's sound: a band envelope, played by a bank of oscillators.
+"""Sound: an envelope of frequency bands, synthesized by a bank of oscillators.
 
-The envelope IS the sound: 24 log-spaced bands, 48 values a second in each. Its square root is what
-the transformer generates, so nothing is lost between tokens and waveform.
+The envelope defines the sound completely: 24 log-spaced bands with 48 values a second each. The
+transformer generates its square root, so nothing is lost between tokens and waveform.
 """
 
 import math
@@ -13,16 +13,16 @@ from generator.foal.world.physics import Contact, Motions
 from generator.foal.world.scenes import Ground, Material, Motion, Scene, Shape, Size, Time
 
 BANDS = 24
-HOPS_PER_SECOND = 48  # two a frame at 24 frames/s: a hit is placed within 10 ms
+HOPS_PER_SECOND = 48  # two per frame at 24 frames/s: a hit is located to 10 ms
 LOWEST_HZ, HIGHEST_HZ = 150.0, 3_200.0
 SAMPLE_RATE = 48_000
-ATTACK_SECONDS = 0.004  # short enough to be heard as a hit, long enough not to click
-FULL_SPEED = 1.4  # picture heights / s: a fall from half the picture is as loud as it gets
-FULL_SLIDE_SPEED = 0.6  # the same for speed along the ground or through the air
-MIN_LOUDNESS = 0.12  # of a hit that can be heard at all
+ATTACK_SECONDS = 0.004  # short enough to sound like a hit, long enough not to click
+FULL_SPEED = 1.4  # image heights / s, of the loudest hit: a fall from half the image
+FULL_SLIDE_SPEED = 0.6  # the same for motion along the ground or through the air
+MIN_LOUDNESS = 0.12  # of any hit
 DECAY_SECONDS = {Ground.GRASS: 0.075, Ground.SAND: 0.04, Ground.ICE: 0.20}
 DECAY_FACTOR = {Material.PLAIN: 1.0, Material.METAL: 2.2, Material.WOOD: 0.55}
-# Bands and levels of what a thing rings with; small things ring two bands higher.
+# Bands and levels of a thing's partials; small things ring two bands higher, large ones lower.
 PARTIALS = {
     (Shape.BALL, Material.PLAIN): ((5, 1.0), (10, 0.45)),
     (Shape.CUBE, Material.PLAIN): ((12, 0.9), (16, 0.6)),
@@ -32,13 +32,13 @@ PARTIALS = {
     (Shape.CUBE, Material.WOOD): ((11, 1.0), (13, 0.5)),
 }
 SIZE_BANDS = {Size.SMALL: 2, Size.MEDIUM: 0, Size.LARGE: -2}
-# What the ground adds to a hit, gone after two hops: a thud, a hiss, a ting.
+# Noise that the ground adds to a hit for two hops: a thud, a hiss, a ting.
 GROUND_NOISE = {
     Ground.GRASS: {0: 0.6, 1: 0.5, 2: 0.3},
     Ground.SAND: {17: 0.25, 18: 0.3, 19: 0.3, 20: 0.25, 21: 0.2},
     Ground.ICE: {21: 0.5, 23: 0.3},
 }
-# What goes on as long as a thing moves, at full speed.
+# Continuous sound of moving things: levels at full speed.
 ROLLING_BANDS = {
     Ground.GRASS: {1: 0.16, 2: 0.12},
     Ground.SAND: {1: 0.08, 17: 0.07, 18: 0.08, 19: 0.07},
@@ -51,11 +51,11 @@ SCRAPING_BANDS = {
 }
 AIR_BANDS = {Motion.SWING: {2: 0.10, 3: 0.14, 4: 0.08}, Motion.ORBIT: {8: 0.10, 9: 0.14}}
 AMBIENCE = {Time.DAY: {0: 0.012, 4: 0.008}, Time.NIGHT: {22: 0.014}}  # wind, crickets
-PEAK = 0.8  # of full scale, for the loudest single hit
+PEAK = 0.8  # of full scale, for the loudest hit
 
 
 def band_frequencies() -> np.ndarray:
-    """Centre of each band in Hz, shape (BANDS,)."""
+    """Centre frequencies of the bands in Hz, shape (BANDS,)."""
     return np.asarray(np.geomspace(LOWEST_HZ, HIGHEST_HZ, BANDS))
 
 
@@ -76,7 +76,7 @@ def envelope(scene: Scene, motions: Motions, *, seconds: float) -> np.ndarray:
 
 
 def _add_hit(bands: np.ndarray, scene: Scene, contact: Contact) -> None:
-    """Lay one hit's ringing and the ground's noise over what sounds already."""
+    """Add a hit's ringing and the ground's noise to the bands, by maximum."""
     hop, thing = int(contact.seconds * HOPS_PER_SECOND), scene.things[contact.thing]
     loudness = max(MIN_LOUDNESS, min(1.0, contact.speed / FULL_SPEED))
     decay = DECAY_SECONDS[scene.ground] * DECAY_FACTOR[thing.material]
@@ -98,9 +98,9 @@ def _sustained_bands(scene: Scene) -> dict[int, float]:
 
 
 def play(bands: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
-    """Waveform of an envelope (hops, BANDS), shape (samples,), float32 in [-1, 1].
+    """Synthesize the waveform of an envelope (hops, BANDS): (samples,), float32 in [-1, 1].
 
-    A rise is reached within ATTACK_SECONDS of its hop's start, a fall lasts the whole hop.
+    A rise takes ATTACK_SECONDS from the start of its hop, a fall takes the whole hop.
     """
     hops = len(bands)
     per_hop = sample_rate // HOPS_PER_SECOND
@@ -116,13 +116,13 @@ def play(bands: np.ndarray, *, sample_rate: int = SAMPLE_RATE) -> np.ndarray:
             continue
         curve = np.where(level > previous_level, attack, decay_ramp)
         wave += (previous_level + (level - previous_level) * curve).reshape(-1) * carriers[band]
-    limit = np.float32(PEAK / 1.6)  # 1.6: two partials and the ground's noise of one full hit
+    limit = np.float32(PEAK / 1.6)  # 1.6: sum of two partials and ground noise of the loudest hit
     return np.asarray(np.tanh(wave * limit), dtype=np.float32)
 
 
 @lru_cache(maxsize=2)
 def _carriers(samples: int, sample_rate: int) -> np.ndarray:
-    """Sines with fixed spread phases, so that bands never start in step; shape (BANDS, samples)."""
+    """Sines with fixed phases spread by the golden ratio, shape (BANDS, samples)."""
     time = np.arange(samples) / sample_rate
     golden = (math.sqrt(5) - 1) / 2
     return np.stack(

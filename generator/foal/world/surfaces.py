@@ -1,6 +1,6 @@
-"""What the surface of a thing looks like: outline, light and shine by shape and material.
+"""Shading of things: outline, diffuse and specular light by shape and material.
 
-Coordinates are relative to the thing's centre in units of its size; shapes (N, P).
+Coordinates are relative to the thing's centre, in units of its size; shapes (N, P).
 """
 
 import math
@@ -10,8 +10,8 @@ import numpy as np
 from generator.foal.world.background import rgb
 
 LIGHT = np.array([0.52, -0.58, 0.63], dtype=np.float32)  # from the upper right, where the sun is
-BEVEL = 0.74  # where a cube's face ends
-GRAIN = 0.30  # how much darker wood is in its dark rings
+BEVEL = 0.74  # distance from a cube's centre at which its bevel begins
+GRAIN = 0.30  # fraction by which wood is darker in its dark rings
 
 Surface = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -26,16 +26,20 @@ def surface(
     metal: np.ndarray,
     wood: np.ndarray,
 ) -> Surface:
-    """Distance from the centre (1 at the outline), share of the colour, share of white.
+    """Shade points of things.
 
     Args:
-        dx: from the centre to the right, (N, P).
-        dy: and down.
-        angle: by which the thing is turned, (N, 1).
-        sharpness: pixels in the thing's size, (N, 1).
-        cube: shapes, (N, 1) bool.
-        metal: materials, (N, 1) bool.
-        wood: materials, (N, 1) bool.
+        dx: offset from the centre to the right, (N, P).
+        dy: offset from the centre downwards, (N, P).
+        angle: rotation of the thing, (N, 1).
+        sharpness: size of the thing in pixels, (N, 1).
+        cube: whether it is a cube, (N, 1) bool.
+        metal: whether it is metallic, (N, 1) bool.
+        wood: whether it is wooden, (N, 1) bool.
+
+    Returns:
+        Distance from the centre (1 at the outline), factor of the thing's colour, fraction of
+        white that is mixed in; (N, P) each.
     """
     cos, sin = np.cos(angle), np.sin(angle)
     u, v = cos * dx + sin * dy, cos * dy - sin * dx
@@ -44,7 +48,7 @@ def surface(
     shade, highlight = _ball(dx, dy, radius, metal)
     cube_shade, cube_highlight = _cube(dx, dy, u, v, cos, sin, edge, sharpness, metal)
     shade, highlight = np.where(cube, cube_shade, shade), np.where(cube, cube_highlight, highlight)
-    # Rings of a trunk whose middle lies beside the thing.
+    # Annual rings of a trunk whose centre lies outside of the thing.
     rings = np.sin(11 * np.sqrt((u + 1.6) ** 2 + 0.35 * (v - 0.4) ** 2))
     shade = np.where(wood, shade * (1 - GRAIN * np.clip(0.5 + rings, 0, 1)), shade)
     highlight = np.where(wood, 0.0, highlight)
@@ -59,7 +63,7 @@ def _ball(
     half = LIGHT + rgb((0, 0, 1))
     half = half / math.sqrt(float(half @ half))
     mirrored = np.clip(dx * half[0] + dy * half[1] + height * half[2], 0, 1)
-    # Metal mirrors the dark ground below the horizon and the bright sky above.
+    # Metal reflects the dark ground below the horizon and the bright sky above.
     band = 0.5 * np.exp(-(((dy - 0.28) / 0.16) ** 2)) * height
     shade = np.where(metal, 0.62 + 0.55 * lit**1.5 - band, 0.58 + 0.46 * lit)
     highlight = np.where(metal, 0.95 * mirrored**14, 0.75 * mirrored**40)
