@@ -1,4 +1,4 @@
-"""What a tracked thing looks like: ball or cube, its material, its size."""
+"""Appearance of a tracked thing: shape, material and size."""
 
 import math
 from dataclasses import dataclass
@@ -14,21 +14,19 @@ from generator.foal.world.physics import BALL_RADIUS, CUBE_HALF, DEPTH_SCALE, SI
 from generator.foal.world.render import NIGHT_TINT
 from generator.foal.world.scenes import COLOURS, Material, Shape, Size, Time
 
-SQUARE_HARMONIC = 0.20  # fourth harmonic of an outline: 0 for a disc, .43 for a square
-SAMPLED_FRAMES = 9  # frames in which a surface is looked at
-EROSION_PIXELS = 2  # working pixels at the outline that belong to no surface
-WOOD_ROUGHNESS = (
-    0.10  # what is left of the brightness without its smooth part: more is no plain thing
+SQUARE_HARMONIC = (
+    0.20  # threshold on the fourth harmonic of an outline: 0 for a disc, .43 for a square
 )
-METAL_GLOSS, WOOD_GLOSS = (
-    0.085,
-    0.03,
-)  # mean share of white on a surface: more is metal, less is not
-MIN_SHADOW = 0.03  # share of light taken: less may be the empty scene's own
+SAMPLED_FRAMES = 9  # per thing
+EROSION_PIXELS = 2  # working pixels at the outline that are left out of the surface
+WOOD_ROUGHNESS = 0.10  # relative brightness residual above which a surface is not plain
+METAL_GLOSS = 0.085  # mean fraction of white above which a smooth surface is metal
+ROUGH_METAL_GLOSS = 0.03  # the same for a rough surface, which else is wood
+MIN_SHADOW = 0.03  # fraction of light taken: less may be part of the background
 
 
 def classify_shape(track: Track) -> Shape | None:
-    """None where it was never whole."""
+    """Classify the shape; None if the thing was never unoccluded."""
     if math.isnan(track.harmonic):
         return None
     return Shape.CUBE if track.harmonic > SQUARE_HARMONIC else Shape.BALL
@@ -36,25 +34,25 @@ def classify_shape(track: Track) -> Shape | None:
 
 @dataclass(frozen=True)
 class Surface:
-    """Mean share of white, and roughness of the brightness, as shares of the thing's colour."""
+    """Mean fraction of white, and relative residual of the brightness without its smooth part."""
 
     gloss: float
     roughness: float
 
     @property
     def material(self) -> Material:
-        if self.gloss > (WOOD_GLOSS if self.roughness > WOOD_ROUGHNESS else METAL_GLOSS):
+        if self.gloss > (ROUGH_METAL_GLOSS if self.roughness > WOOD_ROUGHNESS else METAL_GLOSS):
             return Material.METAL
         return Material.WOOD if self.roughness > WOOD_ROUGHNESS else Material.PLAIN
 
 
 def measure_surface(track: Track, frames: np.ndarray, colour: str, time: Time) -> Surface | None:
-    """Medians over some frames in which the thing was whole; None where it never was."""
+    """Measure the surface: medians over unoccluded frames; None if there are none."""
     unoccluded = np.flatnonzero(track.unoccluded)
     if not len(unoccluded):
         return None
     light = np.asarray(NIGHT_TINT if time == Time.NIGHT else (1.0, 1.0, 1.0))
-    # A pixel is so much of the colour and so much of white.
+    # A pixel is a linear mixture of the thing's colour and white.
     unmixing = np.linalg.pinv(np.stack([COLOURS[colour] * light, light], axis=1))
     samples = []
     for frame in unoccluded[np.linspace(0, len(unoccluded) - 1, SAMPLED_FRAMES).astype(int)]:
@@ -72,10 +70,10 @@ def _sample_surface(
     if len(y) < 20:
         return None
     shade, white = unmixing @ picture[region.rows, region.columns][interior].T
-    shade = shade / np.clip(1 - white, 0.2, None)  # white lies over the colour
+    shade = shade / np.clip(1 - white, 0.2, None)  # white is blended over the colour
     radius = math.sqrt(region.mask.sum() / math.pi)
     x, y = (x - x.mean()) / radius, (y - y.mean()) / radius
-    # A lit ball's brightness is a plane of x, y and its height; a cube's is one of x and y.
+    # The brightness of a lit ball is linear in x, y and its height, that of a cube in x and y.
     height = np.sqrt(np.clip(1 - x * x - y * y, 0, None))
     basis = np.stack([np.ones_like(x), x, y, x * y, x * x, y * y, height], axis=1)
     residual = shade - basis @ np.linalg.lstsq(basis, shade, rcond=None)[0]
@@ -83,16 +81,16 @@ def _sample_surface(
 
 
 def half_width(area: float, shape: Shape | None) -> float:
-    """A ball's radius, or half a cube's edge."""
+    """Radius of a ball or half the edge of a cube from its projected area."""
     return math.sqrt(area) / 2 if shape == Shape.CUBE else math.sqrt(area / math.pi)
 
 
 def classify_size(half: float, ground: float, shape: Shape | None) -> Size:
-    """From half its width, and how near it is by where it touches the ground, or would.
+    """Classify the size from the apparent size and the depth.
 
     Args:
-        half: of the whole thing, picture heights.
-        ground: y, NaN where it cannot be told.
+        half: half the width of the thing, image heights.
+        ground: y of the ground below it, which gives its depth; NaN if unknown.
         shape: of the thing.
     """
     ratio = half / (CUBE_HALF if shape == Shape.CUBE else BALL_RADIUS)
@@ -105,7 +103,7 @@ def classify_size(half: float, ground: float, shape: Shape | None) -> Size:
 def find_shadow(
     track: Track, frames: np.ndarray, segmentation: Segmentation, backdrop: Backdrop
 ) -> float:
-    """Y in the world of the shadow below a thing in the air, NaN where none is seen."""
+    """World y of the shadow below a thing in the air, NaN if no shadow is visible."""
     unoccluded = np.flatnonzero(track.unoccluded)
     height, width = frames.shape[1:3]
     result = []
@@ -122,7 +120,7 @@ def find_shadow(
         darkening = np.where(segmentation.colour[frame, soil, columns] < 0, darkening, 0)
         weight = np.clip(darkening - MIN_SHADOW, 0, None).mean(axis=1)
         if weight.max() > MIN_SHADOW:
-            # The deepest place; other things' shadows lie elsewhere.
+            # Only around the darkest row: the shadows of other things lie elsewhere.
             near = np.abs(np.arange(len(weight)) - weight.argmax()) <= height // 32
             rows = np.arange(len(weight))[near]
             y = (soil.start + 0.5 + float(np.average(rows, weights=weight[near]))) / height

@@ -1,4 +1,4 @@
-"""Do sounds fall on hits? Onsets from a waveform, kinks from paths, and how they match."""
+"""Audio-visual sync: detect onsets in the waveform and hits in the trajectories, and match them."""
 
 import math
 from dataclasses import dataclass
@@ -10,25 +10,22 @@ from scipy.signal import find_peaks, resample_poly
 from generator.foal.measures.motion_classification import find_impacts
 from generator.foal.world import sound
 
-RATE = 8_000  # samples / s, enough for the highest band
+RATE = 8_000  # samples / s, sufficient for the highest band
 HOP_SECONDS = 1 / 96
-WINDOW_SECONDS = 0.05  # long enough to tell the two lowest bands apart, which else beat
-RIDGE = 0.02  # of the strongest direction, against telling apart what a window cannot
-RISE_HOPS = 3  # over which a band's level is compared: a window blurs what is sudden
-MIN_ONSET, CLEAR_ONSET = 0.04, 0.08  # summed rises of levels that may be, and that must be, a hit
-MIN_HIT, CLEAR_HIT = (
-    0.10,
-    0.60,
-)  # changes of velocity, picture heights / s, that may be and must be a hit
+WINDOW_SECONDS = 0.05  # resolves the two lowest bands, which otherwise beat
+RIDGE = 0.02  # ridge regularization, relative to the largest eigenvalue
+RISE_HOPS = 3  # distance of the compared levels: the window blurs a sudden rise
+MIN_ONSET, CLEAR_ONSET = 0.04, 0.08  # summed rise of levels of a possible and a certain onset
+MIN_HIT, CLEAR_HIT = 0.10, 0.60  # change of velocity, image heights / s, possible and certain
 TOLERANCE_SECONDS = 1.5 / 24
-MIN_SPACING_SECONDS = 0.07  # onsets or hits closer than this are one
+MIN_SPACING_SECONDS = 0.07  # closer onsets count as one
 
-Event = tuple[float, float]  # seconds, strength
+Event = tuple[float, float]  # time in s, strength
 
 
 @dataclass(frozen=True)
 class SyncMatch:
-    """How the strong hits and the loud onsets of a clip found each other."""
+    """Counts of clear hits and clear onsets, and how many of them have a counterpart."""
 
     hits: int
     hits_matched: int
@@ -37,16 +34,16 @@ class SyncMatch:
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of both shares; a side on which nothing is asked is right."""
+        """Harmonic mean of recall and precision; either is 1 if it has no events."""
         recall = self.hits_matched / self.hits if self.hits else 1.0
         precision = self.onsets_matched / self.onsets if self.onsets else 1.0
         return 2 * recall * precision / (recall + precision) if recall + precision else 0.0
 
 
 def find_onsets(audio: np.ndarray, sample_rate: int) -> list[Event]:
-    """Sudden rises of the bands: (seconds, summed rise). audio (channels, samples).
+    """Detect sudden rises of the bands in audio (channels, samples): (time, summed rise).
 
-    Band by band, since neighbours that sound together beat, and their sum rises all the time.
+    Rises are taken band by band, since the sum of neighbouring bands beats.
     """
     levels = band_levels(audio, sample_rate)
     padded = np.pad(levels, ((RISE_HOPS, RISE_HOPS), (0, 0)))
@@ -58,7 +55,7 @@ def find_onsets(audio: np.ndarray, sample_rate: int) -> list[Event]:
 
 
 def band_levels(audio: np.ndarray, sample_rate: int) -> np.ndarray:
-    """Amplitude of every band around every hop, shape (hops, BANDS); audio (channels, samples)."""
+    """Amplitude of each band at each hop, (hops, BANDS), of audio (channels, samples)."""
     mono = audio.mean(axis=0)
     common = math.gcd(RATE, sample_rate)
     mono = resample_poly(mono, RATE // common, sample_rate // common)
@@ -73,7 +70,7 @@ def band_levels(audio: np.ndarray, sample_rate: int) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _bank() -> tuple[np.ndarray, np.ndarray]:
-    """Cosines and sines of a window (samples, 2 BANDS), and the matrix that finds their levels."""
+    """Cosines and sines in a window (samples, 2 BANDS), and the matrix that fits their levels."""
     size = round(WINDOW_SECONDS * RATE)
     time = (np.arange(size) - size / 2) / RATE
     phase = 2 * np.pi * time[:, None] * sound.band_frequencies()
@@ -85,35 +82,41 @@ def _bank() -> tuple[np.ndarray, np.ndarray]:
 
 
 def find_hits(paths: list[np.ndarray], fps: float) -> list[Event]:
-    """What can be seen of hits, of things with (T, 2) paths: (seconds, change in heights / s)."""
+    """Detect hits in trajectories (T, 2): (time, change of velocity in image heights / s)."""
     impacts = [impact for path in paths for impact in find_impacts(path, fps, min_strength=MIN_HIT)]
     return sorted((impact.seconds, impact.strength) for impact in impacts)
 
 
 def find_unobservable(paths: list[np.ndarray], fps: float) -> np.ndarray:
-    """Moments at which a hit could not be seen: a thing is hidden, or the clip begins or ends."""
+    """Times at which a hit could not be seen: a thing is occluded, or the clip begins or ends."""
     frames = len(paths[0])
     occluded = np.any([~np.isfinite(path[:, 0]) for path in paths], axis=0)
     occluded[[0, -1]] = True
     return np.flatnonzero(occluded[:frames]) / fps
 
 
-def match_events(impacts: list[Event], onsets: list[Event], unobservable: np.ndarray) -> SyncMatch:
-    """Pair what must be there on one side with what may be there on the other.
+def match_events(
+    clear_hits: list[Event], onsets: list[Event], unobservable: np.ndarray
+) -> SyncMatch:
+    """Match clear events of one kind with possible events of the other.
 
-    Nothing is asked of moments near `unobservable` ones (seconds).
+    Events close to an `unobservable` time (s) are ignored.
     """
 
     def observable(time: float) -> bool:
         return bool(np.all(np.abs(unobservable - time) > TOLERANCE_SECONDS))
 
-    hits = [time for time, strength in impacts if strength > CLEAR_HIT and observable(time)]
-    loud = [time for time, strength in onsets if strength > CLEAR_ONSET and observable(time)]
+    clear_hits = [
+        time for time, strength in clear_hits if strength > CLEAR_HIT and observable(time)
+    ]
+    clear_onsets = [
+        time for time, strength in onsets if strength > CLEAR_ONSET and observable(time)
+    ]
     return SyncMatch(
-        hits=len(hits),
-        hits_matched=sum(_is_matched(time, onsets) for time in hits),
-        onsets=len(loud),
-        onsets_matched=sum(_is_matched(time, impacts) for time in loud),
+        clear_hits=len(clear_hits),
+        hits_matched=sum(_is_matched(time, onsets) for time in clear_hits),
+        onsets=len(clear_onsets),
+        onsets_matched=sum(_is_matched(time, clear_hits) for time in clear_onsets),
     )
 
 

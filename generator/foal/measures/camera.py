@@ -1,7 +1,7 @@
-"""Which empty scene a clip shows, and how its camera looks at it, from the pixels of the backdrop.
+"""Fit the background and the camera's view to the frames of a clip.
 
-Frames are those of `segmentation.downsample`: (T, 128, w, 3) float32 in [0, 1]. A view is what
-`physics.Motions.view` holds: how far the camera has turned to the right, logarithm of its zoom.
+Frames are those of `segmentation.downsample`: (T, 128, w, 3) float32 in [0, 1]. A view is a row of
+`physics.Motions.view`: pan to the right, logarithm of the zoom.
 """
 
 import math
@@ -17,19 +17,19 @@ from generator.foal.world.physics import PAN, VIEW_CENTRE, ZOOM
 from generator.foal.world.render import render_background, to_world
 from generator.foal.world.scenes import Camera, Ground, Time
 
-KNOTS = 13  # frames whose view is fitted; between them it is interpolated
-SEARCH_FACTOR = 4  # working pixels a point of the first search
+KNOTS = 13  # frames whose view is fitted; the others are interpolated
+SEARCH_FACTOR = 4  # working pixels per sample of the coarse search
 PANS = np.linspace(-1.4 * PAN, 1.4 * PAN, 15)
 ZOOMS = np.linspace(-0.06, 1.4 * math.log(ZOOM), 9)
-BLUR = 1.5  # pixels, so that stars a pixel off still pull the fit
-OUTLIER_SCALE = 0.06  # a difference from which on a point is ever less the backdrop's
-MIN_PAN, MIN_ZOOM = 0.012, 0.02  # below these nobody sees the camera move
-MIN_MOVE_SHARE = 0.4  # of the world's own pan or zoom: less is no such move
+BLUR = 1.5  # pixels, so that stars which are off by a pixel still guide the fit
+OUTLIER_SCALE = 0.06  # residual above which a pixel loses weight
+MIN_PAN, MIN_ZOOM = 0.012, 0.02  # smaller movements are not visible
+MIN_MOVE_SHARE = 0.4  # of the world's pan or zoom: less does not count as one
 
 
 @dataclass(frozen=True)
 class Backdrop:
-    """The empty scene of a clip and the camera's view of it, (T, 2)."""
+    """The background of a clip and the camera's view of it, (T, 2)."""
 
     ground: Ground
     time: Time
@@ -41,7 +41,7 @@ class Backdrop:
 
     @property
     def camera(self) -> Camera:
-        """What the camera does over the clip."""
+        """Classify the camera's movement over the clip."""
         pan_change, zoom_change = self.view[-1] - self.view[0]
         pan, zoom = pan_change / (2 * PAN), zoom_change / math.log(ZOOM)
         if max(abs(pan), abs(zoom)) < MIN_MOVE_SHARE:
@@ -51,7 +51,7 @@ class Backdrop:
         return Camera.IN if zoom > 0 else Camera.OUT
 
     def empty(self, height: int, width: int, frames: np.ndarray) -> np.ndarray:
-        """The scene without things, (1 or len(frames), height, width, 3)."""
+        """Render the background at some frames, (1 or len(frames), height, width, 3)."""
         if self.still:
             return background(self.ground, self.time, height, width)[None]
         view = self.view[frames]
@@ -59,7 +59,7 @@ class Backdrop:
 
 
 def fit_backdrop(frames: np.ndarray) -> Backdrop:
-    """The scene and the camera's way of a clip."""
+    """Fit the background and the camera's view of every frame."""
     ground, time = find_scene(frames)
     knots = np.unique(np.linspace(0, len(frames) - 1, KNOTS).round().astype(int))
     key_frames = frames[knots]
@@ -81,7 +81,7 @@ def fit_backdrop(frames: np.ndarray) -> Backdrop:
 
 
 def find_scene(frames: np.ndarray) -> tuple[Ground, Time]:
-    """The empty scene nearest to a clip's still part; a pan or zoom changes little of it."""
+    """Classify ground and time of day: the background nearest to the median frame."""
     still = np.median(frames[::4], axis=0)
     height, width = still.shape[:2]
     horizon = int(HORIZON * height)
@@ -94,7 +94,7 @@ def find_scene(frames: np.ndarray) -> tuple[Ground, Time]:
 
 
 def _search(frames: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
-    """The best of a few views for each of N frames, (N, 2)."""
+    """Coarse search: the best of a grid of views for each of N frames, (N, 2)."""
     factor = SEARCH_FACTOR // 2
     small = _block_mean(frames, factor)
     views, rendered = _templates(ground, time, *frames.shape[1:3])
@@ -109,7 +109,7 @@ def _search(frames: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
 def _templates(
     ground: Ground, time: Time, height: int, width: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Views to try (V, 2), a pan or a zoom each, and what they would show at half the size."""
+    """Candidate views (V, 2), each a pan or a zoom, and their renderings at reduced size."""
     views = np.array([[pan, 0.0] for pan in PANS] + [[0.0, zoom] for zoom in ZOOMS])
     points = pixel_centres(height, width)[None]
     rendered = [background_at(to_world(points, view[None]), ground, time) for view in views]
@@ -125,7 +125,7 @@ def _refine(
     steps: int,
     blur: float = 0.0,
 ) -> np.ndarray:
-    """Least squares on a picture's pixels (H, W, 3), those that differ much counting little."""
+    """Refine a view by robust Gauss-Newton steps on the pixels of a frame (H, W, 3)."""
     height, width = picture.shape[:2]
     points = pixel_centres(height, width)[None]
     from_centre = points[0] - VIEW_CENTRE
@@ -134,7 +134,7 @@ def _refine(
         rendered = background_at(to_world(points, view[None])[0], ground, time)
         rendered = gaussian_filter(rendered, (blur, blur, 0)) if blur else rendered
         grad_y, grad_x = np.gradient(rendered, 1 / height, axis=(0, 1))
-        # A turn moves the world past the picture; a zoom moves it away from its centre.
+        # Derivatives of the rendering by pan and by log zoom.
         derivatives = (
             grad_x * math.exp(view[1]),
             -(grad_x * from_centre[..., :1] + grad_y * from_centre[..., 1:]),
@@ -150,7 +150,7 @@ def _refine(
 
 
 def _block_mean(frames: np.ndarray, factor: int) -> np.ndarray:
-    """Means over squares of pixels; what is left over at the sides is cut off."""
+    """Mean over square blocks of pixels; incomplete blocks are cut off."""
     count, height, width = frames.shape[:3]
     rows, columns = height // factor, width // factor
     cut = frames[:, : rows * factor, : columns * factor]

@@ -1,21 +1,21 @@
-"""Do things move like things? Paths that do not shake, and flights that fall as the world's do."""
+"""Motion coherence: trajectories without jitter, and flights with the world's gravity."""
 
 import numpy as np
 
 from generator.foal.measures.motion_classification import flight_accelerations
 from generator.foal.world.flights import GRAVITY
 
-JITTER_SCALE = 0.0025  # picture heights: a path that shakes by so much scores 1/e
-JITTER_FLOOR = 0.0007  # what finding a centre in pixels shakes by itself, an eye sees none of it
-MIN_FRAMES = 8  # frames of a kind that say something
-NOISE_GAIN = np.sqrt(70.0)  # of fourth differences: 1, 4, 6, 4 and 1, squared
+JITTER_SCALE = 0.0025  # image heights: jitter that scores 1/e
+JITTER_FLOOR = 0.0007  # image heights: error of the measured centres, not visible
+MIN_FRAMES = 8  # with a known difference or acceleration
+NOISE_GAIN = np.sqrt(70.0)  # of fourth differences: root of 1 + 16 + 36 + 16 + 1
 MEDIAN_TO_DEVIATION = 1.4826
 
 
 def jitter(path: np.ndarray) -> float:
-    """Deviation of the places of a path (T, 2) from a smooth one, NaN where too little was seen.
+    """Standard deviation of a trajectory (T, 2) around a smooth one; NaN if too short.
 
-    Fourth differences vanish on paths between hits; the median passes over the hits.
+    Fourth differences vanish between hits, and their median ignores the hits.
     """
     differences = np.abs(np.diff(path, n=4, axis=0))
     differences = differences[np.isfinite(differences).all(axis=1)]
@@ -25,7 +25,7 @@ def jitter(path: np.ndarray) -> float:
 
 
 def gravity_ratio(path: np.ndarray, fps: float) -> float:
-    """Median acceleration in flight over the world's, NaN without flights."""
+    """Median acceleration in flight relative to the world's gravity; NaN without flights."""
     accelerations = flight_accelerations(path, fps)
     return (
         float(np.median(accelerations)) / GRAVITY
@@ -35,7 +35,7 @@ def gravity_ratio(path: np.ndarray, fps: float) -> float:
 
 
 def coherence(path: np.ndarray, fps: float, *, flies: bool) -> float | None:
-    """1 for a path as the world's own; None where too little of it was seen."""
+    """Score from 0 to 1, about 1 for trajectories of the world; None if the path is too short."""
     amount = jitter(path)
     if np.isnan(amount):
         return None

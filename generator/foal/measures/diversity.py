@@ -1,7 +1,7 @@
-"""Are clips different from each other, and new? Places, paths and sizes against the world's own.
+"""Diversity and novelty of clips: their motion and sizes compared with clips of the world.
 
-A clip's outline is where its things are at MOMENTS moments, in the world's coordinates, and how
-large they are; the world's own come from its physics, without pictures.
+A clip's trajectory descriptor holds the positions of its things at SAMPLE_TIMES times, in world
+coordinates, and their sizes. Those of the world's clips are simulated, without rendering.
 """
 
 import itertools
@@ -15,15 +15,15 @@ from generator.foal.world.clip import sample_motions, scene_for
 from generator.foal.world.physics import Motions
 
 SAMPLE_TIMES = 12
-WORLD_CLIPS = 48  # of the world for a caption, whose spread is the truth
-TRAINING_CLIPS = 400  # of a caption's kind, as training draws them
-REFERENCE_CLIPS = 24  # whose distance to the nearest of those is the truth
-MIN_FRAMES = 12  # frames in which a thing's place must be known
+WORLD_CLIPS = 48  # per caption, whose dispersion is the reference for diversity
+TRAINING_CLIPS = 400  # per caption, distributed as in training
+REFERENCE_CLIPS = 24  # per caption, whose distance to the nearest training clip is the reference
+MIN_FRAMES = 12  # in which a thing's position must be known
 TRAINING_SEED, REFERENCE_SEED = 1, 2
 
 
 def trajectory_descriptor(detection: SceneDetection) -> np.ndarray | None:
-    """Places and sizes of n things, (n, 2 MOMENTS + 1), or None where a thing was not seen."""
+    """Descriptor of a detected clip, (n, 2 SAMPLE_TIMES + 1); None if a thing was hardly seen."""
     rows = []
     for thing in detection.things:
         path = thing.track.centre
@@ -37,17 +37,16 @@ def trajectory_descriptor(detection: SceneDetection) -> np.ndarray | None:
 
 
 def world_descriptor(motions: Motions) -> np.ndarray:
-    """The same of a clip of the world."""
+    """Descriptor of a simulated clip, (n, 2 SAMPLE_TIMES + 1)."""
     times = np.linspace(0, len(motions.position) - 1, SAMPLE_TIMES).round().astype(int)
     positions = motions.position[times].transpose(1, 2, 0).reshape(len(motions.size), -1)
     return np.concatenate([positions, motions.size[:, None]], axis=1)
 
 
 def diversity(descriptors: Mapping[str, Sequence[np.ndarray]]) -> dict[str, float]:
-    """For each caption with two clips or more, their spread as a share of the world's own.
+    """Dispersion of the clips of each caption, relative to clips of the world.
 
-    A spread is the root of the mean squared distance of two clips, things in the order that
-    makes it least.
+    Captions with a single clip are left out.
     """
     return {
         text: dispersion(clips) / dispersion(sample_descriptors(text, WORLD_CLIPS, 0))
@@ -57,15 +56,15 @@ def diversity(descriptors: Mapping[str, Sequence[np.ndarray]]) -> dict[str, floa
 
 
 def dispersion(clips: Sequence[np.ndarray]) -> float:
-    """Root mean squared distance of all pairs."""
+    """Root mean square distance over all pairs of clips."""
     pairs = [distance(one, other) for one, other in itertools.combinations(clips, 2)]
     return float(np.sqrt(np.mean(np.square(pairs))))
 
 
 def novelty(text: str, clip: np.ndarray) -> float:
-    """Distance of the nearest training clip of the caption's kind, over that from a real clip.
+    """Distance to the nearest training clip of the caption, relative to clips of the world.
 
-    About 1 for clips that are as new as the world's own; near 0 for a copy.
+    About 1 for clips as new as fresh ones of the world, near 0 for copies of training clips.
     """
     nearest = min(
         distance(clip, other) for other in sample_descriptors(text, TRAINING_CLIPS, TRAINING_SEED)
@@ -82,7 +81,7 @@ def _reference_distance(text: str) -> float:
 
 @lru_cache(maxsize=192)
 def sample_descriptors(text: str, count: int, seed: int) -> tuple[np.ndarray, ...]:
-    """Outlines of the world's own clips of a caption; colours make no difference to paths."""
+    """Simulate `count` clips of a caption and return their descriptors."""
     descriptors = []
     for i in range(count):
         rng = np.random.default_rng((seed, i))
@@ -92,6 +91,6 @@ def sample_descriptors(text: str, count: int, seed: int) -> tuple[np.ndarray, ..
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Root mean squared difference of two outlines in the best order of things."""
+    """Root mean square difference of two descriptors, minimized over the order of things."""
     orders = itertools.permutations(range(len(one)))
     return float(min(np.sqrt(np.mean((one - other[list(order)]) ** 2)) for order in orders))

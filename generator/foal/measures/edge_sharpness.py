@@ -1,4 +1,4 @@
-"""How sharp a thing's outline is, in the clip's own pixels."""
+"""Edge sharpness of a thing's outline, at the resolution of the clip."""
 
 import math
 
@@ -9,26 +9,26 @@ from generator.foal.measures.camera import Backdrop
 from generator.foal.measures.object_tracks import Track
 from generator.foal.measures.segmentation import foreground_strength
 
-SAMPLED_FRAMES = 5  # looked at a thing
-RAYS = 24  # from its centre outwards
-STEP = 1 / 512  # picture heights between samples along a ray
-WORLD_EDGE = 150.0  # the world's own at 256 pixels: share of the contrast a picture height
+SAMPLED_FRAMES = 5  # per thing
+RAYS = 24  # from the thing's centre
+STEP = 1 / 512  # image heights between samples along a ray
+WORLD_EDGE = 150.0  # of renders at 256 pixels: fraction of the contrast per image height
 
 
 def sharpness(frames: np.ndarray, track: Track, backdrop: Backdrop) -> float | None:
-    """Steepness of the outline over the world's own at 256 pixels, at most 1.
+    """Edge strength relative to renders at 256 pixels, at most 1; None if never unoccluded.
 
     Args:
-        frames: uint8, (T, H, W, 3), as voters see them.
+        frames: uint8, (T, H, W, 3), at full resolution.
         track: the thing.
-        backdrop: its scene.
+        backdrop: the background of the clip.
     """
     edge = edge_strength(frames, track, backdrop)
     return None if edge is None else min(1.0, edge / WORLD_EDGE)
 
 
 def edge_strength(frames: np.ndarray, track: Track, backdrop: Backdrop) -> float | None:
-    """Median steepness of the outline, shares of its contrast a picture height."""
+    """Median slope across the outline, as fraction of the contrast per image height."""
     unoccluded = np.flatnonzero(track.unoccluded)
     if not len(unoccluded):
         return None
@@ -56,7 +56,7 @@ def _edge(
     down = y - rows.start - 0.5 + np.sin(angle)[:, None] * distances
     profile = map_coordinates(strength, [down, across], order=1, mode="nearest")
     slope = -np.diff(profile, axis=1).min(axis=1) / STEP
-    # The contrast is that just inside of the steepest place, wherever the outline is.
+    # The contrast is measured just inside of the steepest point.
     steepest = np.diff(profile, axis=1).argmin(axis=1)
     inside = np.maximum(steepest - 4, 0)
     contrast = profile[np.arange(RAYS), inside]

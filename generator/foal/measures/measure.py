@@ -1,7 +1,7 @@
-"""How good a clip of Foal's world is, from its pixels and its sound alone.
+"""Quality of a clip of Foal's world, measured from its frames and its sound alone.
 
-Every figure lies between 0 and 1. `quality`, by which simulated voters judge, is their weighted
-mean (WEIGHTS). Folders of clips are measured in `measure_folder`.
+Every figure is between 0 and 1. `quality`, by which simulated voters judge, is the weighted mean of
+the others (WEIGHTS). `measure_folder` measures folders of clips.
 """
 
 import math
@@ -17,7 +17,7 @@ from generator.foal.measures.scene_detection import DetectedThing, SceneDetectio
 from generator.foal.world.captions import Description, ThingRequest, parse_prompt
 from generator.foal.world.scenes import Motion
 
-# What a viewer holds against a clip first weighs most: the wrong thing, then how it moves.
+# What viewers notice first weighs most: wrong things, then wrong motion.
 WEIGHTS = {
     "present": 0.12,
     "count": 0.06,
@@ -32,7 +32,7 @@ WEIGHTS = {
     "sync": 0.11,
     "sharpness": 0.04,
 }
-MOTIONS_WITH_HITS = (Motion.BOUNCE, Motion.COLLIDE)  # asked for these, a clip has hits
+MOTIONS_WITH_HITS = (Motion.BOUNCE, Motion.COLLIDE)  # a clip with these motions has hits
 
 
 def measure_clip(
@@ -47,18 +47,18 @@ def measure_clip(
 
     Args:
         frames: uint8, shape (T, H, W, 3).
-        fps: frames a second.
+        fps: frames per second.
         audio: float32, shape (channels, samples), or None for a silent clip.
-        sample_rate: of the audio.
-        prompt: what was asked for.
+        sample_rate: of the audio, Hz.
+        prompt: the text that the clip was generated from.
 
     Returns:
-        The figures of WEIGHTS that could be judged and `quality`, or None where the prompt asks
-        for no thing of this world, as an edit does. A silent clip has no `sync`, nor has one in
-        which nothing is to hit and nothing does.
+        The figures of WEIGHTS that could be determined, and `quality`; None if the prompt asks for
+        no thing of this world, as editing instructions do. There is no `sync` without sound, nor
+        if hits are neither expected nor seen nor heard.
 
     Raises:
-        ValueError: frames that are no clip.
+        ValueError: `frames` has the wrong shape or too few frames.
     """
     request = parse_prompt(prompt)
     if not request.in_world:
@@ -78,7 +78,7 @@ def sync_score(
     fps: float,
     sample_rate: int,
 ) -> float | None:
-    """F1 of sounds against the hits that were seen; None where there is nothing to agree on."""
+    """F1 score of onsets against visible hits; None if there are neither, nor expected."""
     onsets = find_onsets(audio, sample_rate)
     unobservable = find_unobservable(detection.paths, fps)
     matched = match_events(find_hits(detection.paths, fps), onsets, unobservable)
@@ -98,7 +98,7 @@ def score(
     fps: float,
     sync_f1: float | None,
 ) -> dict[str, float]:
-    """All figures of a clip and their weighted mean."""
+    """Compute all figures of a clip and their weighted mean."""
     things, backdrop = detection.things, detection.backdrop
     pairs = list(zip(things, request.things, strict=True))
     scene = [request.ground in (None, backdrop.ground), request.time in (None, backdrop.time)]
@@ -135,7 +135,7 @@ def score(
 
 
 def gravity(detection: SceneDetection, *, fps: float) -> float | None:
-    """Median acceleration of what bounces, as a share of the world's; None without flights."""
+    """Median acceleration of bouncing things relative to the world's; None without flights."""
     flights = [
         thing.track.centre for thing in detection.things if thing.motion_type == MotionType.BOUNCE
     ]
@@ -147,16 +147,16 @@ def _right_colour(thing: DetectedThing, request: ThingRequest) -> bool:
     return thing.is_present and request.colour in (None, thing.colour)
 
 
-def _judge(thing: DetectedThing, matched: str | None, requested: str) -> float | None:
-    return _unless_absent(thing, None if matched is None else float(matched == requested))
+def _judge(thing: DetectedThing, found: str | None, requested: str) -> float | None:
+    return _unless_absent(thing, None if found is None else float(found == requested))
 
 
 def _unless_absent(thing: DetectedThing, value: float | None) -> float | None:
-    """0 for what was not there; None for what was, but too hidden to tell."""
+    """0 for an absent thing, else the value, which is None if it could not be determined."""
     return 0.0 if not thing.is_present else value
 
 
 def _mean_known(values: Iterable[float | None]) -> float | None:
-    """Mean of what could be told, None where nothing could."""
+    """Mean of the known values, None if there are none."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None

@@ -1,4 +1,4 @@
-"""Measure a folder of clips: every figure with its count and interval, beside the oracle's."""
+"""Measure a folder of clips: figures with confidence intervals, next to those of true renders."""
 
 import csv
 import math
@@ -18,12 +18,12 @@ from generator.foal.world.pictures import to_uint8
 from generator.foal.world.sound import SAMPLE_RATE
 
 PROMPTS_FILE = "prompts.csv"
-MAX_LISTED = 5  # prompts without a clip that are named
-UNBOUNDED = ("gravity", "novelty")  # shares of the world's own; all other figures end at 1
+MAX_LISTED = 5  # missing clips named in the caption
+UNBOUNDED = ("gravity", "novelty")  # ratios to the world; all other figures are at most 1
 CONFIDENCE_Z = 1.96  # 95%
 ORACLE_SEED = 50_000
-BY_THING_COUNT = ("colour",)  # also reported for clips with one, two and three things
-# What `python -m generator measure --oracle 240` says of the world's own renders.
+BY_THING_COUNT = ("colour",)  # also reported separately for one, two and three things
+# Means over true renders, from `python -m generator measure --oracle 240`.
 ORACLE = {
     "present": 0.998,
     "count": 0.996,
@@ -60,7 +60,7 @@ class DecodedClip:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean with its 95% interval (normal) over `count` clips; one clip has none."""
+    """A mean over `count` clips with its normal 95% interval; a single clip has no interval."""
 
     mean: float
     lower: float | None
@@ -70,8 +70,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class FolderMeasures:
-    """Figures of each clip by prompt id, their summary, the ids that are not of this world, and
-    those that have no file.
+    """Figures of a folder of clips.
+
+    Attributes:
+        clips: figures of each clip by prompt id.
+        summary: means over the clips.
+        skipped: ids of prompts that ask for nothing of this world.
+        missing: ids of prompts without a file.
     """
 
     clips: dict[str, dict[str, float]]
@@ -81,42 +86,44 @@ class FolderMeasures:
 
 
 class FolderError(ValueError):
-    """A folder that cannot be measured; the message says what is wrong and what to do."""
+    """The folder cannot be measured; the message says why."""
 
 
 def measure_folder(folder: Path, read_clip: Callable[[Path], DecodedClip]) -> FolderMeasures:
     """Measure every `PROMPT_ID.mp4` of a folder against its row (id, text) of `prompts.csv`.
 
     Args:
-        folder: with the clips and prompts.csv.
-        read_clip: decodes one file.
+        folder: contains the clips and prompts.csv.
+        read_clip: decodes a file.
 
     Raises:
-        FolderError: no prompts.csv, a missing column, no clip, or none of this world.
+        FolderError: prompts.csv or a column is missing, or no clip is of this world.
     """
     prompts = read_prompts(folder / PROMPTS_FILE)
     inputs = {prompt_id: folder / f"{prompt_id}.mp4" for prompt_id in prompts}
     found = {prompt_id: path for prompt_id, path in inputs.items() if path.exists()}
     if not found:
-        raise FolderError(f"{folder} has no clip named after an id of {PROMPTS_FILE} (ID.mp4).")
+        raise FolderError(
+            f"{folder} contains no clip named after an id of {PROMPTS_FILE} (ID.mp4)."
+        )
     measured = measure_clips(
         ((prompt_id, prompts[prompt_id], read_clip(path)) for prompt_id, path in found.items())
     )
     if not measured.clips:
-        raise FolderError(f"{folder} has no clip whose prompt is of Foal's world (docs/foal.md).")
+        raise FolderError(f"{folder} contains no clip of Foal's world, see docs/foal.md.")
     return replace(
         measured, missing=tuple(prompt_id for prompt_id in inputs if prompt_id not in found)
     )
 
 
 def measure_clips(inputs: Iterable[tuple[str, str, DecodedClip]]) -> FolderMeasures:
-    """Measure (id, prompt, film) one after the other; films are not kept.
+    """Measure clips (id, prompt, clip) one after the other, without keeping them in memory.
 
-    Besides what `measure_clip` says, the summary has `sync_shuffled`, what a clip's pictures score
-    with the sound of the film before; `gravity`, the acceleration in flight as a share of the
-    world's; `colour_1` to `colour_3`, colour by number of things; `novelty`, the distance of the
-    nearest training clip over that of the world's own clips; and `diversity`, the spread of clips
-    of one text over the world's own.
+    In addition to the figures of `measure_clip`, the summary has `sync_shuffled`, sync with the
+    sound of the previous clip; `gravity`, the acceleration in flight relative to the world's;
+    `colour_1` to `colour_3`, colour by number of things; `novelty`, the distance to the nearest
+    training clip relative to that of fresh clips of the world; and `diversity`, the dispersion of
+    clips of one caption relative to the world's.
     """
     clips: dict[str, dict[str, float]] = {}
     skipped: list[str] = []
@@ -160,16 +167,16 @@ def measure_clips(inputs: Iterable[tuple[str, str, DecodedClip]]) -> FolderMeasu
 
 
 def _sort_key(name: str) -> tuple[int, str]:
-    """Figures in the order of their weights, those by number of things behind their own."""
+    """Sort figures in the order of WEIGHTS; those by number of things follow the total."""
     order = [*WEIGHTS, "quality", "gravity", "novelty"]
     known = [i for i, start in enumerate(order) if name.startswith(start)]
     return (known[0] if known else len(order), name)
 
 
 def measure_oracle(count: int, *, things: int | None = None) -> FolderMeasures:
-    """Measure the world's own renders of held-out scenes, one, two and three things in turn.
+    """Measure ground-truth renders of held-out scenes, in turn with one, two and three things.
 
-    Of eight clips three have the same caption, for `diversity`.
+    Three of every eight clips share a caption, for `diversity`.
     """
 
     def inputs() -> Iterator[tuple[str, str, DecodedClip]]:
@@ -194,7 +201,7 @@ def _sync_score(
 
 
 def mean_interval(values: list[float], *, maximum: float = math.inf) -> Estimate:
-    """Mean and 95% interval of independent values from 0 to `maximum`."""
+    """Mean and 95% interval of independent values between 0 and `maximum`."""
     mean = float(np.mean(values))
     if len(values) == 1:
         return Estimate(mean, None, None, 1)
@@ -203,31 +210,33 @@ def mean_interval(values: list[float], *, maximum: float = math.inf) -> Estimate
 
 
 def read_prompts(path: Path) -> dict[str, str]:
-    """Texts by id from a CSV file with the columns id and text.
+    """Read prompts by id from a CSV file with the columns id and text.
 
     Raises:
-        FolderError: no such file, or a column is missing.
+        FolderError: the file or a column is missing.
     """
     if not path.exists():
-        raise FolderError(f"{path} is missing: a CSV file with the columns id and text.")
+        raise FolderError(f"{path} is missing; add a CSV file with the columns id and text.")
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if not {"id", "text"} <= set(reader.fieldnames or ()):
-            raise FolderError(f"{path} needs the columns id and text.")
+            raise FolderError(f"{path} must have the columns id and text.")
         return {row["id"]: row["text"] for row in reader}
 
 
 def as_table(measures: FolderMeasures) -> Table:
-    """The summary as a table for the terminal."""
-    table = Table("figure", "mean", "95% interval", "clips", "the world's own renders")
+    """Format the summary as a table for the terminal."""
+    table = Table("figure", "mean", "95% interval", "clips", "true renders")
     for name, estimate in measures.summary.items():
         bounded = estimate.lower is not None and estimate.upper is not None
-        interval = f"{estimate.lower:.3f} to {estimate.upper:.3f}" if bounded else "of one clip"
+        interval = f"{estimate.lower:.3f} to {estimate.upper:.3f}" if bounded else "one clip"
         oracle = f"{ORACLE[name]:.3f}" if name in ORACLE else ""
         table.add_row(name, f"{estimate.mean:.3f}", interval, str(estimate.count), oracle)
     notes = []
     if measures.skipped:
-        notes.append(f"{len(measures.skipped)} clips are not of this world and left out.")
+        notes.append(
+            f"{len(measures.skipped)} clips with prompts outside of this world were skipped."
+        )
     if measures.missing:
         named = ", ".join(measures.missing[:MAX_LISTED]) + ", …" * (
             len(measures.missing) > MAX_LISTED

@@ -1,4 +1,4 @@
-"""How things move, from their paths in the world: bounce, roll, slide, swing, orbit, collide."""
+"""Motion classification from world trajectories: bounce, roll, slide, swing, orbit, collide."""
 
 import itertools
 from dataclasses import dataclass
@@ -12,41 +12,37 @@ from generator.foal.world.flights import GRAVITY
 from generator.foal.world.physics import ROLL_DECELERATION, ROPE_TOP, SLIDE_DECELERATION
 from generator.foal.world.scenes import Ground, Motion, Shape
 
-MIN_FRAMES = 12  # frames in which a thing must have been whole to say how it moves
-MIN_UNOCCLUDED = 0.8  # of the frames in which it must be whole for every hit to be seen
-MIN_TRAVEL = 0.10  # picture heights: less way is no movement along the ground
-MIN_RISE = 0.10  # picture heights that a thing rises, more than any cube that tumbles
-MIN_TUMBLE_RISE = 0.010  # and that a cube rises over its corner; less and it slides
-MAX_RADIUS_DEVIATION = (
-    0.035  # of its radius, by which the path of an orbit or a swing may be off a circle
-)
-MAX_SWING_DEVIATION = (
-    0.6  # of the spread of its heights: a swing keeps its distance from the tie so much better
-)
-MIN_ORBIT_ANGLE = 2.5  # radians that an orbit goes round at least
+MIN_FRAMES = 12  # unoccluded frames needed to classify the motion of a thing
+MIN_UNOCCLUDED = 0.8  # fraction of frames needed to be sure that every hit was seen
+MIN_TRAVEL = 0.10  # image heights: less is not a movement along the ground
+MIN_RISE = 0.10  # image heights: more than a tumbling cube rises
+MIN_TUMBLE_RISE = 0.010  # image heights: a cube that rises less slides
+MAX_RADIUS_DEVIATION = 0.035  # of orbits and swings from a circle, in radii
+MAX_SWING_DEVIATION = 0.6  # of a swing's radius, in standard deviations of its height
+MIN_ORBIT_ANGLE = 2.5  # radians
 ORBIT_RADIUS = (0.10, 0.40)
-MIN_IMPACT = 0.12  # picture heights / s: a change of velocity that is a hit
-CONTACT_FACTOR = 1.45  # of their half widths together: so near are things that hit each other
-REST_SPEED = 0.05  # picture heights / s: slower things have come to rest
+MIN_IMPACT = 0.12  # image heights / s: a change of velocity that counts as a hit
+CONTACT_FACTOR = 1.45  # sums of half widths within which things can hit each other
+REST_SPEED = 0.05  # image heights / s: slower things are at rest
 
 
 class MotionType(StrEnum):
-    """What a path looks like; ALONG is rolling or sliding where it cannot be told which."""
+    """Class of a trajectory; ALONG is rolling or sliding if these cannot be distinguished."""
 
     STILL = "still"
-    AIR = "air"  # up and down without the ground
+    AIR = "air"  # vertical motion without hitting the ground
     BOUNCE = "bounce"
     SWING = "swing"
     ORBIT = "orbit"
     ROLL = "roll"
-    TUMBLE = "tumble"  # how a cube rolls
+    TUMBLE = "tumble"  # a rolling cube
     SLIDE = "slide"
     ALONG = "along"
 
 
 @dataclass(frozen=True)
 class Impact:
-    """A sudden change of velocity, picture heights / s: x to the right, y up."""
+    """A sudden change of velocity, image heights / s."""
 
     seconds: float
     horizontal: float
@@ -58,18 +54,18 @@ class Impact:
 
 
 def find_impacts(path: np.ndarray, fps: float, *, min_strength: float = MIN_IMPACT) -> list[Impact]:
-    """Hits of one thing, path (T, 2) with NaN where it was not seen whole."""
+    """Find impacts on a trajectory (T, 2), which is NaN where the thing was occluded."""
     velocity_change = np.diff(path, n=2, axis=0) * fps  # change of velocity at frames 1 .. T - 2
     valid = np.asarray(np.isfinite(velocity_change).all(axis=1))
     if valid.sum() < 3:
         return []
-    # Gravity, ropes and rubbing change velocity all the time; a hit is beyond that.
+    # Gravity, ropes and friction change the velocity smoothly; an impact stands out.
     smooth_change = median_filter(
         np.where(valid[:, None], velocity_change, 0.0), size=(9, 1), mode="nearest"
     )
     jump = np.where(valid[:, None], velocity_change - smooth_change, 0.0)
     magnitude = np.maximum(np.abs(jump[:, 0]), -jump[:, 1])
-    # A hit between two frames is split over both: they count as one, at their balance.
+    # An impact between two frames is split over both: combine them, at the weighted time.
     pair, result = np.maximum(magnitude[:-1], 0) + np.maximum(magnitude[1:], 0), []
     combined = jump[:-1] + jump[1:]
     for i in range(len(pair)):
@@ -86,13 +82,13 @@ def find_impacts(path: np.ndarray, fps: float, *, min_strength: float = MIN_IMPA
 def classify_motion(
     track: Track, shape: Shape | None, ground: Ground, fps: float
 ) -> MotionType | None:
-    """How a thing moves; None where too little of it was seen.
+    """Classify the motion of a thing; None if too little of it was seen.
 
     Args:
-        track: the thing.
-        shape: what it looks like.
-        ground: what it moves on, which says how fast things slow down.
-        fps: frames a second.
+        track: of the thing.
+        shape: of the thing.
+        ground: determines the deceleration by which rolling and sliding differ.
+        fps: frames per second.
     """
     path = track.centre[track.unoccluded]
     if len(path) < MIN_FRAMES:
@@ -107,7 +103,7 @@ def classify_motion(
         accelerations = flight_accelerations(track.centre, fps)
         fell = len(accelerations) > 0 and np.median(accelerations) > GRAVITY / 4
         hits = any(impact.upward > 2 * MIN_IMPACT for impact in impacts)
-        # Where a thing is often hidden, its hits may be so too.
+        # If the thing is often occluded, its hits may be as well.
         occluded = track.unoccluded.mean() < MIN_UNOCCLUDED
         if fell and (hits or occluded):
             return MotionType.BOUNCE
@@ -136,7 +132,7 @@ def _orbits(path: np.ndarray) -> bool:
 
 
 def _swings(path: np.ndarray, travel: float) -> bool:
-    """Whether the path is part of a circle about a point at the ropes' height, to and fro."""
+    """Whether the path goes back and forth on a circle about a point at the height of anchors."""
     x, drop = path[:, 0], path[:, 1] - ROPE_TOP
     if travel < MIN_TRAVEL / 2:
         return False
@@ -154,19 +150,19 @@ def _swings(path: np.ndarray, travel: float) -> bool:
 
 
 def flight_accelerations(path: np.ndarray, fps: float) -> np.ndarray:
-    """Downward acceleration in each frame of flight, picture heights / s2."""
+    """Downward acceleration in each frame of flight, image heights / s2."""
     y = path[:, 1]
     if not np.isfinite(y).any():
         return np.zeros(0)
     airborne = y < np.nanmax(y) - MIN_RISE / 2
     inside = airborne[:-4] & airborne[1:-3] & airborne[2:-2] & airborne[3:-1] & airborne[4:]
-    # Over two frames either way: a fourth of the error of neighbours.
+    # Differences over two frames have a quarter of the error of those over one.
     result = ((y[4:] - 2 * y[2:-2] + y[:-4]) / 4 * fps**2)[inside]
     return np.asarray(result[np.isfinite(result)])
 
 
 def _rolls_or_slides(path: np.ndarray, ground: Ground, fps: float) -> MotionType:
-    """Sliding rubs more than rolling: by how fast the thing slows down between hits."""
+    """Distinguish rolling from sliding by the deceleration between hits."""
     x = path[:, 0]
     cuts = [round(impact.seconds * fps) for impact in find_impacts(path, fps)]
     edges = [-1, *cuts, len(x)]
@@ -176,15 +172,17 @@ def _rolls_or_slides(path: np.ndarray, ground: Ground, fps: float) -> MotionType
         frames = frames[np.isfinite(x[frames])] if len(frames) else frames
         if len(frames) < MIN_FRAMES:
             continue
-        # A thing that has come to rest slows down no more.
+        # Leave out frames in which the thing is at rest.
         speed = np.abs(x[frames[4:]] - x[frames[:-4]]) / (frames[4:] - frames[:-4]) * fps
         frames = frames[2:-2][speed > REST_SPEED]
         if len(frames) < MIN_FRAMES:
             continue
         seconds = frames / fps
-        curvature, speed_sign, _ = np.polyfit(seconds - seconds.mean(), x[frames], 2)
-        certainty = float(np.ptp(seconds)) ** 4 * len(frames)  # the certainty of a parabola's bend
-        deceleration += -2 * curvature * np.sign(speed_sign) * certainty
+        curvature, velocity, _ = np.polyfit(seconds - seconds.mean(), x[frames], 2)
+        certainty = float(np.ptp(seconds)) ** 4 * len(
+            frames
+        )  # inverse variance of a parabola's curvature
+        deceleration += -2 * curvature * np.sign(velocity) * certainty
         weight += certainty
     if not weight:
         return MotionType.ALONG
@@ -193,9 +191,9 @@ def _rolls_or_slides(path: np.ndarray, ground: Ground, fps: float) -> MotionType
 
 
 def find_collisions(tracks: list[Track], half_widths: list[float], fps: float) -> list[bool | None]:
-    """For each thing, whether it hits another along the ground: a kink sideways beside it.
+    """For each thing, whether it hits another one: a horizontal impact next to it.
 
-    None where it does not, but hides or is hidden too often to be sure.
+    None if no hit was seen, but things are occluded too often to be sure.
     """
     collided: list[bool | None] = []
     occluded = any(track.unoccluded.mean() < MIN_UNOCCLUDED for track in tracks)
@@ -225,7 +223,7 @@ def _is_adjacent(one: Track, other: Track, contact_distance: float, frame: int) 
 def motion_matches(
     motion_type: MotionType | None, requested: Motion | None, *, collided: bool | None
 ) -> float | None:
-    """1 where a thing moves as asked, 0 where not, None where that cannot be told."""
+    """1 if the motion is as requested, 0 if not, None if that cannot be determined."""
     if motion_type is None:
         return None
     if requested is None:

@@ -1,4 +1,4 @@
-"""Follow things of one colour through a clip: which piece is which thing's, and what hides it."""
+"""Multi-object tracking of the things of one colour, with occlusion, merging and splitting."""
 
 import math
 from dataclasses import dataclass, field
@@ -10,22 +10,24 @@ from generator.foal.measures.camera import Backdrop
 from generator.foal.measures.segmentation import MIN_AREA, Region, Segmentation, measure_region
 from generator.foal.world.render import to_world
 
-UNOCCLUDED_AREA = 0.93  # of its usual area: less of it is hidden, its centre and outline unknown
-TOUCHING_AREA = 0.93  # of their areas together: less, and one thing is before the other
-MERGED_AREA = 1.15  # of one thing's area: more, and a lost thing of its colour is part of it
-MIN_COVER = 0.4  # of the place where a thing must be: more is another thing, and hides it
-VELOCITY_DECAY = 0.8  # a frame, by which a lost thing's speed is trusted less
-APPEARANCE_COST = 0.15  # picture heights that a wholly different area or outline is worth
+UNOCCLUDED_AREA = 0.93  # of the typical area: a smaller region is partly occluded
+TOUCHING_AREA = (
+    0.93  # of the combined area of two things: in a smaller region one occludes the other
+)
+MERGED_AREA = 1.15  # of one thing's area: a larger region may contain a lost thing
+MIN_COVER = 0.4  # fraction of the predicted disc covered by others if a thing is occluded
+VELOCITY_DECAY = 0.8  # per frame, of the velocity by which a lost thing is predicted
+APPEARANCE_COST = 0.15  # image heights, of a completely different area or outline
 
 
 @dataclass(frozen=True)
 class Track:
-    """One thing over T frames, its places in the world's coordinates."""
+    """One thing over T frames; positions are in world coordinates."""
 
-    centre: np.ndarray  # (T, 2), NaN where it was not whole
-    area: np.ndarray  # (T,), of a piece seen, as if the camera were not nearer
-    present: np.ndarray  # (T,) bool: seen, or hidden by another thing, or out of sight
-    regions: tuple[Region | None, ...]  # where it was whole
+    centre: np.ndarray  # (T, 2), NaN where it was occluded
+    area: np.ndarray  # (T,), of the visible region, corrected for the zoom
+    present: np.ndarray  # (T,) bool: visible, or occluded by another thing, or out of view
+    regions: tuple[Region | None, ...]  # None where it was occluded
 
     @property
     def unoccluded(self) -> np.ndarray:
@@ -34,12 +36,12 @@ class Track:
 
     @property
     def median_area(self) -> float:
-        """Of the whole thing, 0 where it was never seen."""
+        """Area of the unoccluded thing, 0 if never seen."""
         return float(np.median(self.area[self.unoccluded])) if self.unoccluded.any() else 0.0
 
     @property
     def harmonic(self) -> float:
-        """Of its outline, NaN where it was never whole."""
+        """Fourth harmonic of its outline, NaN if never unoccluded."""
         result = [region.harmonic for region in self.regions if region]
         return float(np.median(result)) if result else float("nan")
 
@@ -47,7 +49,7 @@ class Track:
 @dataclass
 class _TrackState:
     regions: list[Region | None]
-    merged: np.ndarray  # (T,) bool: seen, but as one piece with another of its colour
+    merged: np.ndarray  # (T,) bool: visible, but merged with another thing into one region
     position: np.ndarray = field(default_factory=lambda: np.zeros(2))
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     areas: list[float] = field(default_factory=list)
@@ -55,7 +57,7 @@ class _TrackState:
     frames_lost: int = 0
 
     def predict(self) -> np.ndarray:
-        """Where it should be a frame after it was last seen, or several."""
+        """Predicted position in the next frame, with decaying velocity while it is lost."""
         decay = (1 - VELOCITY_DECAY ** (self.frames_lost + 1)) / (1 - VELOCITY_DECAY)
         return np.asarray(self.position + self.velocity * decay)
 
@@ -71,7 +73,7 @@ class _TrackState:
         self.regions[frame] = region
 
     def match_cost(self, region: Region) -> float:
-        """How badly a piece fits: the way from where it should be, and another size or outline."""
+        """Cost of a region: distance from the prediction, and difference in area and outline."""
         distance = float(np.hypot(*(self.predict() - region.centre)))
         if not self.areas:
             return distance
@@ -88,9 +90,14 @@ def track_things(
     backdrop: Backdrop,
     merged_flags: list[list[bool]] | None = None,
 ) -> list[Track]:
-    """Tracks of `count` things of one colour; one that was never seen has an empty track.
+    """Track `count` things of one colour; a thing that was never seen has an empty track.
 
-    Regions marked in `merged_flags` show several things at once.
+    Args:
+        regions: of that colour in each frame.
+        count: number of things.
+        segmentation: of the clip.
+        backdrop: of the clip.
+        merged_flags: for each region, whether it shows all things without a region of their own.
     """
     frames = len(regions)
     states = [_TrackState([None] * frames, np.zeros(frames, dtype=bool)) for _ in range(count)]
@@ -110,7 +117,7 @@ def track_things(
     sizes = [sorted((region.area for region in frame), reverse=True) for frame in regions]
     max_visible = max(min(len(frame), count) for frame in sizes)
     if max_visible:
-        # From the frame that shows them best, both ways.
+        # Start from the frame that shows all of them best, and track in both directions.
         clear = [frame[max_visible - 1] if len(frame) >= max_visible else 0.0 for frame in sizes]
         start = int(np.argmax(clear))
         for state, region in zip(states, regions[start], strict=False):
@@ -125,7 +132,7 @@ def track_things(
                 _track_frame(visible, frame, regions[frame], segmentation)
     if merged_flags is not None:
         for state in states:
-            if not state.areas:  # always part of what shows the others
+            if not state.areas:  # always merged with others
                 state.merged[:] = [bool(flags) for flags in merged_flags]
     return [_finish_track(state, segmentation, backdrop) for state in states]
 
@@ -140,7 +147,7 @@ def _track_frame(
     for i, state in enumerate(states):
         if i in assigned:
             continue
-        # A thing without a piece may be part of one: split it where both are seen side by side.
+        # A thing without a region may be merged into one: split it if both are visible.
         for partner, column in list(assigned.items()):
             joint = regions[column]
             larger = joint.area > MERGED_AREA * states[partner].typical_area
@@ -170,7 +177,7 @@ def _track_frame(
 def _split(
     joint: Region, states: tuple[_TrackState, _TrackState], frame: int, segmentation: Segmentation
 ) -> tuple[Region, Region]:
-    """Two things that touch, as two pieces: each pixel to the centre that is relatively nearer."""
+    """Split the region of two touching things: each pixel belongs to the nearer one."""
     height, width = segmentation.colour.shape[1:]
     y, x = np.nonzero(joint.mask)
     at = np.stack([x + joint.columns.start + 0.5, y + joint.rows.start + 0.5], axis=1)
@@ -179,7 +186,7 @@ def _split(
     areas = [state.typical_area for state in states]
     is_first = np.zeros(len(at), dtype=bool)
     for _ in range(5):
-        # Power distance: the border of two discs that touch runs between them whatever their sizes.
+        # With the power distance the border of two touching discs lies at their contact.
         power_distance = [
             ((at - centre) ** 2).sum(axis=1) - area * height**2 / np.pi
             for centre, area in zip(centres, areas, strict=True)
@@ -237,7 +244,7 @@ def _is_occluded_or_outside(
     zoom: np.ndarray,
     segmentation: Segmentation,
 ) -> np.ndarray:
-    """Whether a thing that is not seen in the `missing` frames is hidden or out of sight there."""
+    """Whether a thing is occluded or out of view in each of the `missing` frames."""
     height, width = segmentation.colour.shape[1:]
     at = np.flatnonzero(detected)
     x, y = (np.interp(missing, at, position[at, axis]) for axis in (0, 1))

@@ -1,4 +1,4 @@
-"""What can be seen of a clip: its scene, and for each thing that a text asks for the one found."""
+"""Scene detection: background, camera, and the thing that matches each requested one."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -34,51 +34,53 @@ from generator.foal.world.captions import Description, ThingRequest
 from generator.foal.world.scenes import Material, Shape, Size
 
 MIN_FRAMES = 8
-MIN_UNOCCLUDED = 6  # frames: what is whole in fewer may be two things that look like one
+MIN_UNOCCLUDED = 6  # frames: with fewer, two things may look like one
 AIRBORNE_MOTIONS = (MotionType.SWING, MotionType.ORBIT, MotionType.AIR)
 
 
 @dataclass(frozen=True)
 class DetectedThing:
-    """One thing as it was seen; None where it could not be told."""
+    """A detected thing; attributes are None if they could not be determined."""
 
     colour: str
     track: Track
     shape: Shape | None
     material: Material | None
     size: Size | None
-    half: float  # half its width, picture heights
+    half: float  # half its width, image heights
     motion_type: MotionType | None
 
     @property
     def is_present(self) -> bool:
-        """Whether it could be seen, or was rightly hidden, most of the time."""
+        """Whether it was visible, or legitimately occluded, most of the time."""
         return bool(self.track.present.mean() >= 0.5)
 
 
 @dataclass(frozen=True)
 class SceneDetection:
-    """A clip as it was seen. `things` stand in the order of the wishes that they were found for."""
+    """What was detected in a clip; `things` are in the order of the requested things."""
 
     backdrop: Backdrop
-    counts: dict[str, int]  # how many things of each colour were seen
+    counts: dict[str, int]  # number of detected things of each colour
     things: tuple[DetectedThing, ...]
-    collided: tuple[bool | None, ...]  # whether a thing hit another, None where that was hidden
+    collided: tuple[bool | None, ...]  # whether a thing hit another, None if unknown
 
     @property
     def paths(self) -> list[np.ndarray]:
-        """(T, 2) each, in the world's coordinates, NaN where not whole."""
+        """Trajectories of the things, (T, 2) each in world coordinates, NaN where occluded."""
         return [thing.track.centre for thing in self.things]
 
 
 def detect_scene(frames: np.ndarray, request: Description, *, fps: float) -> SceneDetection:
-    """Find the scene and the things that a text asks for in frames (T, H, W, 3), uint8.
+    """Detect the background and the requested things in frames (T, H, W, 3), uint8.
 
     Raises:
-        ValueError: frames that are no clip.
+        ValueError: `frames` has the wrong shape or too few frames.
     """
     if frames.ndim != 4 or frames.shape[-1] != 3 or len(frames) < MIN_FRAMES:
-        raise ValueError(f"a clip is (T >= {MIN_FRAMES}, H, W, 3) frames, not {frames.shape}.")
+        raise ValueError(
+            f"a clip must have shape (T >= {MIN_FRAMES}, H, W, 3), not {frames.shape}."
+        )
     small = downsample(frames)
     backdrop = fit_backdrop(small)
     segmentation = segment_colours(small, backdrop)
@@ -88,7 +90,7 @@ def detect_scene(frames: np.ndarray, request: Description, *, fps: float) -> Sce
     for colour, shown in regions.items():
         count = count_things(shown)
         if 0 < count < requested_counts[colour]:
-            # Things of one colour may hide each other all the time: their outline tells.
+            # Things of one colour may overlap all the time: look for merged outlines.
             flags = find_merged(shown, segmentation, colour)
             if np.mean([any(frame) for frame in flags]) >= MIN_FRAME_SHARE:
                 count, merged[colour] = count + 1, flags
@@ -112,9 +114,9 @@ def detect_scene(frames: np.ndarray, request: Description, *, fps: float) -> Sce
 
 
 def _search_colours(request: Description, counts: dict[str, int]) -> list[str]:
-    """The colour in which to look for each thing: its own, else of one that nobody asked for.
+    """The colour in which to search for each requested thing: its own, or a surplus one.
 
-    A thing in a wrong colour is a fault of colour only: it is there, and moves.
+    So a thing of the wrong colour lowers only the figure for colour.
     """
     remaining = dict(counts)
     chosen: list[str | None] = []
@@ -160,7 +162,7 @@ def _classify(
 def _match_requests(
     request: Description, colours: list[str], candidates: list[DetectedThing]
 ) -> list[DetectedThing]:
-    """The found things in the order of the wishes: in each colour, so that they fit best."""
+    """Assign the candidates to the requested things, within each colour by least mismatch."""
     cost = np.array(
         [
             [

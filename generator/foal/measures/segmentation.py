@@ -1,4 +1,4 @@
-"""Tell a clip's things from the empty scene, and their colours apart, frame by frame."""
+"""Segmentation: separate things from the background and from each other by colour, per frame."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,39 +12,39 @@ from generator.foal.measures.camera import Backdrop
 from generator.foal.world.render import NIGHT_TINT
 from generator.foal.world.scenes import COLOURS, Time
 
-WORKING_PIXELS = 128  # a thing is 12 to 30 pixels wide: enough for its outline, quick to search
-MAX_CHROMA_DISTANCE = 0.13  # farther from all colours' chromaticities, a pixel has none of them
-FOREGROUND_THRESHOLD = 0.045  # least difference from any darkening of the empty scene
-GROW_ITERATIONS = (
-    3  # pixels by which colours spread over what stands out beside them: shine, soft edges
+WORKING_PIXELS = 128  # height of the analysed frames, in which things are 12 to 30 pixels wide
+MAX_CHROMA_DISTANCE = 0.13  # from a colour's chromaticity
+FOREGROUND_THRESHOLD = 0.045  # least difference from any darkened background
+GROW_ITERATIONS = 3  # pixels by which colours grow over foreground: highlights, soft edges
+MIN_AREA = 0.0045  # of the image: half of the smallest thing, a small cube at the back
+MIN_SOLIDITY = 0.93  # area over that of the convex hull; less indicates merged things
+MAX_CONTACT_PIXELS = 4  # of another colour along an outline, more than soft edges cause
+MIN_FRAME_SHARE = (
+    0.25  # of frames with N regions to count N things; with fewer, occlusion split some
 )
-MIN_AREA = 0.0045  # of the picture: half the smallest thing, a small cube at the back
-MIN_SOLIDITY = 0.93  # of its convex hull: less of a thing is two that hide or touch each other
-MAX_CONTACT_PIXELS = 4  # of another colour along an outline, more than soft edges leave
-MIN_FRAME_SHARE = 0.25  # of the frames: fewer with so many pieces are things cut in two by others
 
 
 @dataclass(frozen=True)
 class Segmentation:
-    """What each pixel of T frames belongs to."""
+    """Class and foreground strength of each pixel of T frames."""
 
-    colour: np.ndarray  # (T, H, W) int8, an index into COLOURS, -1 for no thing
-    strength: np.ndarray  # (T, H, W), difference from the empty scene, shadows left out
+    colour: np.ndarray  # (T, H, W) int8, index into COLOURS, -1 for background
+    strength: np.ndarray  # (T, H, W), difference from the background except for shadows
 
 
 @dataclass(frozen=True)
 class Region:
-    """A connected region of one colour in one frame; lengths in picture heights."""
+    """A connected region of one colour in one frame; lengths in image heights."""
 
     centre: tuple[float, float]
     area: float
     harmonic: float  # fourth harmonic of its outline: 0 for a disc, .43 for a square
-    rows: slice  # of the box around it, one pixel wider than it
+    rows: slice  # of its bounding box with a margin of one pixel
     columns: slice
-    mask: np.ndarray  # in that box, bool
+    mask: np.ndarray  # bool, of the bounding box
 
     def contains(self, point: np.ndarray, height: int, width: int) -> bool:
-        """Whether a point lies in the box around the piece."""
+        """Whether a point lies in the bounding box."""
         row, column = point[1] * height, (point[0] - 0.5) * height + width / 2
         return bool(
             self.rows.start <= row <= self.rows.stop
@@ -53,11 +53,11 @@ class Region:
 
 
 def downsample(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, H, W, 3) uint8 -> (T, 128, w, 3) float32 in [0, 1]."""
+    """Downsample frames (T, H, W, 3) uint8 to (T, 128, w, 3) float32 in [0, 1]."""
     height, width = frames.shape[1:3]
     size = (round(width * WORKING_PIXELS / height), WORKING_PIXELS)
     if (height, width) == (2 * size[1], 2 * size[0]):
-        # Four quarters in whole numbers: a third of the time of a mean over axes.
+        # Integer sums over 2 x 2 pixels take a third of the time of a mean over axes.
         total = np.add(frames[:, ::2, ::2], frames[:, 1::2, ::2], dtype=np.uint16)
         total += frames[:, ::2, 1::2]
         total += frames[:, 1::2, 1::2]
@@ -67,7 +67,7 @@ def downsample(frames: np.ndarray) -> np.ndarray:
 
 
 def segment_colours(frames: np.ndarray, backdrop: Backdrop) -> Segmentation:
-    """Things and their colours; frames as `downsample` gives them."""
+    """Segment frames as returned by `downsample`."""
     height, width = frames.shape[1:3]
     empty = backdrop.empty(height, width, np.arange(len(frames)))
     strength = foreground_strength(frames, empty)
@@ -75,7 +75,7 @@ def segment_colours(frames: np.ndarray, backdrop: Backdrop) -> Segmentation:
     pixels = frames[foreground]
     chroma = pixels / (pixels.sum(axis=-1, keepdims=True) + 0.02)
     palette = _palette(backdrop.time)
-    # |c - p|^2 without a temporary of pixels x colours x channels.
+    # |c - p|^2 without a temporary array of pixels x colours x channels.
     distance = (chroma**2).sum(axis=-1)[:, None] - 2 * chroma @ palette.T + (palette**2).sum(1)
     nearest = distance.argmin(axis=-1).astype(np.int8)
     near = np.take_along_axis(distance, nearest[:, None].astype(int), axis=-1)[:, 0]
@@ -86,9 +86,9 @@ def segment_colours(frames: np.ndarray, backdrop: Backdrop) -> Segmentation:
 
 
 def foreground_strength(frames: np.ndarray, empty: np.ndarray) -> np.ndarray:
-    """How far pixels (..., 3) are from any darkening of the empty scene's.
+    """Difference of pixels (..., 3) from the best darkening of the background.
 
-    A shadow darkens all channels alike: what the best darkening leaves is a thing's.
+    Shadows darken all channels equally, so what remains belongs to things.
     """
     dimming = np.minimum(_dot(frames, empty) / _dot(empty, empty), 1.0)
     red, green, blue = (
@@ -98,13 +98,13 @@ def foreground_strength(frames: np.ndarray, empty: np.ndarray) -> np.ndarray:
 
 
 def _dot(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Products of colours, summed over their channels: five times as fast as a sum over an axis."""
+    """Dot product over the channels, five times as fast as a sum over an axis."""
     red, green, blue = (one[..., i] * other[..., i] for i in range(one.shape[-1]))
     return np.asarray(red + green + blue)
 
 
 def _open(colour: np.ndarray) -> np.ndarray:
-    """Colours without what is thinner than three pixels: mixtures along edges, ropes."""
+    """Morphological opening per colour: removes mixed pixels along edges, and ropes."""
     opened = np.full_like(colour, -1)
     for index in range(len(COLOURS)):
         mask = colour == index
@@ -114,7 +114,7 @@ def _open(colour: np.ndarray) -> np.ndarray:
 
 
 def _grow(colour: np.ndarray, foreground: np.ndarray) -> np.ndarray:
-    """Let colours grow over neighbours that stand out but have none."""
+    """Grow colours over neighbouring foreground pixels without a colour."""
     for _ in range(GROW_ITERATIONS):
         grown = colour.copy()
         for target, source in _NEIGHBOURS:
@@ -133,7 +133,7 @@ _NEIGHBOURS = (
 
 
 def _erode(mask: np.ndarray) -> np.ndarray:
-    # Shifts of the whole film: twenty times as fast as ndimage on a stack of pictures.
+    # Shifting the whole clip is twenty times as fast as ndimage on a stack of frames.
     small = mask.copy()
     for target, source in _NEIGHBOURS:
         small[target] &= mask[source]
@@ -155,7 +155,7 @@ def _palette(time: Time) -> np.ndarray:
 
 
 def find_regions(segmentation: Segmentation) -> dict[str, list[list[Region]]]:
-    """For each colour that is seen at all, its pieces in each frame, the largest first."""
+    """For each colour in the clip, its regions in each frame, the largest first."""
     found = {}
     min_pixels = MIN_AREA * segmentation.colour[0].size
     for index, name in enumerate(COLOURS):
@@ -163,7 +163,7 @@ def find_regions(segmentation: Segmentation) -> dict[str, list[list[Region]]]:
         areas = masks.sum(axis=(1, 2))
         if (areas > min_pixels).mean() < 0.1:
             continue
-        closed = _erode(_dilate(masks)) | masks  # dark bands and shine cut things in two
+        closed = _erode(_dilate(masks)) | masks  # dark bands and highlights split things
         found[name] = [
             _frame_regions(mask, segmentation, frame, index) if area > min_pixels / 2 else []
             for frame, (mask, area) in enumerate(zip(closed, areas, strict=True))
@@ -172,7 +172,7 @@ def find_regions(segmentation: Segmentation) -> dict[str, list[list[Region]]]:
 
 
 def count_things(regions: list[list[Region]]) -> int:
-    """How many things of one colour there are: the most pieces at once, if often enough."""
+    """Number of things of one colour: the most regions seen at once in enough frames."""
     counts = np.array([len(frame) for frame in regions])
     count = 0
     while (counts > count).mean() >= MIN_FRAME_SHARE:
@@ -183,7 +183,7 @@ def count_things(regions: list[list[Region]]) -> int:
 def find_merged(
     regions: list[list[Region]], segmentation: Segmentation, colour: str
 ) -> list[list[bool]]:
-    """Of each piece, whether it must be two things: a hollow outline that nothing else explains."""
+    """For each region, whether its outline is concave without another thing in front of it."""
     index = list(COLOURS).index(colour)
     return [
         [_is_merged(region, segmentation.colour[frame], index) for region in found]
@@ -196,7 +196,7 @@ def _is_merged(region: Region, colour: np.ndarray, index: int) -> bool:
         ndimage.binary_dilation(region.mask, iterations=2)
     ]
     if np.count_nonzero((neighbours >= 0) & (neighbours != index)) > MAX_CONTACT_PIXELS:
-        return False  # another thing may have cut it out
+        return False  # may be caused by another thing in front
     boundary = np.argwhere(region.mask & ~ndimage.binary_erosion(region.mask))
     corners = (boundary[:, None] + _CORNERS).reshape(-1, 2)
     return bool(region.mask.sum() < MIN_SOLIDITY * ConvexHull(corners).volume)
@@ -229,19 +229,19 @@ def measure_region(
     box: tuple[slice, slice],
     shape: tuple[int, ...],
 ) -> Region:
-    """A piece's figures.
+    """Measure centre, area and outline of a region.
 
     Args:
-        mask: its pixels in its box, holes filled.
-        strength: difference from the empty scene in the box.
-        free: pixels of the box that are no other thing's.
-        box: rows and columns of the picture.
-        shape: height and width of the picture.
+        mask: its pixels within its bounding box, holes filled.
+        strength: foreground strength in the box.
+        free: pixels of the box that do not belong to another thing.
+        box: rows and columns of the box in the frame.
+        shape: height and width of the frame.
     """
     y, x = np.nonzero(mask)
     fourth_power = (x - x.mean() + 1j * (y - y.mean())) ** 4
     harmonic = abs(fourth_power.sum()) / max(float(np.abs(fourth_power).sum()), 1e-9)
-    # Edge pixels count by how far they are covered: a centre finer than a pixel.
+    # Weight edge pixels by their coverage, for a centre with subpixel accuracy.
     core = ndimage.binary_erosion(mask)
     median_strength = max(float(np.median(strength[core])) if core.any() else 0.0, 1e-3)
     weight = np.clip(strength / median_strength, 0, 1) * (ndimage.binary_dilation(mask) & free)

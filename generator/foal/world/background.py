@@ -77,20 +77,20 @@ def _plane(ground: Ground, time: Time, margin: float) -> np.ndarray:
 
 def background_at(points: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
     """Background colours at points (..., 2), interpolated bilinearly from a plane: (..., 3)."""
-    far = float(np.abs(points[..., 0] - 0.5).max()) - 0.5
+    overhang = float(np.abs(points[..., 0] - 0.5).max()) - 0.5
     # Rounding the width up keeps the number of cached planes small.
     plane = _plane(
-        ground, time, max(PLANE_MARGIN, math.ceil(far / PLANE_MARGIN_STEP) * PLANE_MARGIN_STEP)
+        ground, time, max(PLANE_MARGIN, math.ceil(overhang / PLANE_MARGIN_STEP) * PLANE_MARGIN_STEP)
     )
     rows, columns = plane.shape[:2]
     x = np.clip((points[..., 0] - 0.5) * PLANE_ROWS + columns / 2 - 0.5, 0, columns - 1.001)
     y = np.clip(points[..., 1] * PLANE_ROWS - 0.5, 0, rows - 1.001)
     left, top = x.astype(np.int32), y.astype(np.int32)
-    across, down = (x - left)[..., None], (y - top)[..., None]
-    flat, index = plane.reshape(-1, 3), top * columns + left
-    upper = flat[index] * (1 - across) + flat[index + 1] * across
-    lower = flat[index + columns] * (1 - across) + flat[index + columns + 1] * across
-    return np.asarray(upper * (1 - down) + lower * down, dtype=np.float32)
+    x_weight, y_weight = (x - left)[..., None], (y - top)[..., None]
+    pixels, index = plane.reshape(-1, 3), top * columns + left
+    upper = pixels[index] * (1 - x_weight) + pixels[index + 1] * x_weight
+    lower = pixels[index + columns] * (1 - x_weight) + pixels[index + columns + 1] * x_weight
+    return np.asarray(upper * (1 - y_weight) + lower * y_weight, dtype=np.float32)
 
 
 def _draw_sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
@@ -101,22 +101,26 @@ def _draw_sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
     if time == Time.DAY:
         for cloud_x, cloud_y, size in ((0.18, 0.17, 1.0), (0.50, 0.28, 0.75), (0.98, 0.36, 0.8)):
             for dx, dy, r in ((-0.07, 0.012, 0.035), (0.0, -0.006, 0.05), (0.075, 0.01, 0.04)):
-                centre_x, centre_y, reach = cloud_x + size * dx, cloud_y + size * dy, 1.5 * size * r
-                near = _window(x, y, centre_x, centre_y, 1.25 * reach, reach)
-                flat = np.hypot(
-                    (x[near] - cloud_x - size * dx) / 1.25, y[near] - cloud_y - size * dy
+                centre_x, centre_y, cloud_radius = (
+                    cloud_x + size * dx,
+                    cloud_y + size * dy,
+                    1.5 * size * r,
                 )
-                cover = 0.75 * np.clip(1.4 - flat / (size * r), 0, 1)[..., None]
-                image[near] += (rgb((1, 1, 1)) - image[near]) * cover
+                box = _window(x, y, centre_x, centre_y, 1.25 * cloud_radius, cloud_radius)
+                cloud_distance = np.hypot(
+                    (x[box] - cloud_x - size * dx) / 1.25, y[box] - cloud_y - size * dy
+                )
+                alpha = 0.75 * np.clip(1.4 - cloud_distance / (size * r), 0, 1)[..., None]
+                image[box] += (rgb((1, 1, 1)) - image[box]) * alpha
         glow, disc = rgb((1.0, 0.96, 0.78)), rgb((1.0, 0.93, 0.55))
         image = image + (glow - image) * (0.6 * np.exp(-distance / 0.07))[..., None]
         return np.where((distance < radius)[..., None], disc, image)
     stars = np.random.default_rng(7).uniform((0.02, 0.02), (0.98, 0.52), (STARS, 2))
     for i, (star_x, star_y) in enumerate(stars):
         size = 0.0022 + 0.0008 * (i % 3)
-        near = _window(x, y, star_x, star_y, STAR_CUTOFF * size, STAR_CUTOFF * size)
-        squared_distance = (x[near] - star_x) ** 2 + (y[near] - star_y) ** 2
-        image[near] += (0.55 + 0.1 * (i % 4)) * np.exp(-squared_distance / size**2)[..., None]
+        box = _window(x, y, star_x, star_y, STAR_CUTOFF * size, STAR_CUTOFF * size)
+        squared_distance = (x[box] - star_x) ** 2 + (y[box] - star_y) ** 2
+        image[box] += (0.55 + 0.1 * (i % 4)) * np.exp(-squared_distance / size**2)[..., None]
     glow, disc = rgb((0.55, 0.62, 0.85)), rgb((0.95, 0.95, 0.86))
     image = image + (glow - image) * (0.4 * np.exp(-distance / 0.06))[..., None]
     shadow = np.hypot(x - sun_x + 0.028, y - sun_y + 0.014) < radius * 0.92
@@ -124,11 +128,16 @@ def _draw_sky(x: np.ndarray, y: np.ndarray, time: Time) -> np.ndarray:
 
 
 def _window(
-    x: np.ndarray, y: np.ndarray, centre_x: float, centre_y: float, across: float, down: float
+    x: np.ndarray,
+    y: np.ndarray,
+    centre_x: float,
+    centre_y: float,
+    half_width: float,
+    half_height: float,
 ) -> tuple[slice, slice]:
     """Rows and columns of the grid within a distance of a centre."""
-    rows = np.searchsorted(y[:, 0], (centre_y - down, centre_y + down))
-    columns = np.searchsorted(x[0], (centre_x - across, centre_x + across))
+    rows = np.searchsorted(y[:, 0], (centre_y - half_height, centre_y + half_height))
+    columns = np.searchsorted(x[0], (centre_x - half_width, centre_x + half_width))
     return slice(*rows), slice(*columns)
 
 

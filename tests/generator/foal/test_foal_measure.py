@@ -290,17 +290,17 @@ def test_prompts_without_a_clip_are_told_and_one_clip_has_no_interval(
     )
     (tmp_path / "there.mp4").touch()
     result = measure_folder(tmp_path, lambda path: DecodedClip(bounce[0], 24, bounce[1], 48_000))
-    assert result.absent == ("gone",)
+    assert result.missing == ("gone",)
     assert (result.summary["quality"].lower, result.summary["quality"].count) == (None, 1)
     table = as_table(result)
     assert "1 prompts have no clip (gone)" in str(table.caption)
     (tmp_path / "prompts.csv").write_text("id,text\nthere,ein Pferd\n", encoding="utf-8")
-    with pytest.raises(FolderError, match="no clip whose prompt is of Foal's world"):
+    with pytest.raises(FolderError, match="contains no clip of Foal's world"):
         measure_folder(tmp_path, lambda path: DecodedClip(bounce[0], 24, bounce[1], 48_000))
 
 
 def test_the_interval_of_a_share_ends_where_shares_end() -> None:
-    result = mean_interval([1.0, 1.0, 0.8, 1.0], most=1.0)
+    result = mean_interval([1.0, 1.0, 0.8, 1.0], maximum=1.0)
     assert result.upper == 1.0
     assert result.lower is not None
     assert 0 < result.lower < result.mean
