@@ -95,9 +95,7 @@ def find_unobservable(paths: list[np.ndarray], fps: float) -> np.ndarray:
     return np.flatnonzero(occluded[:frames]) / fps
 
 
-def match_events(
-    clear_hits: list[Event], onsets: list[Event], unobservable: np.ndarray
-) -> SyncMatch:
+def match_events(hits: list[Event], onsets: list[Event], unobservable: np.ndarray) -> SyncMatch:
     """Match clear events of one kind with possible events of the other.
 
     Events close to an `unobservable` time (s) are ignored.
@@ -106,17 +104,13 @@ def match_events(
     def observable(time: float) -> bool:
         return bool(np.all(np.abs(unobservable - time) > TOLERANCE_SECONDS))
 
-    clear_hits = [
-        time for time, strength in clear_hits if strength > CLEAR_HIT and observable(time)
-    ]
-    clear_onsets = [
-        time for time, strength in onsets if strength > CLEAR_ONSET and observable(time)
-    ]
+    clear_hits = [time for time, strength in hits if strength > CLEAR_HIT and observable(time)]
+    clear_onsets = [time for time, rise in onsets if rise > CLEAR_ONSET and observable(time)]
     return SyncMatch(
-        clear_hits=len(clear_hits),
+        hits=len(clear_hits),
         hits_matched=sum(_is_matched(time, onsets) for time in clear_hits),
         onsets=len(clear_onsets),
-        onsets_matched=sum(_is_matched(time, clear_hits) for time in clear_onsets),
+        onsets_matched=sum(_is_matched(time, hits) for time in clear_onsets),
     )
 
 
