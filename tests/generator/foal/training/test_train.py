@@ -1,4 +1,4 @@
-"""Training: one configuration file, the same bits after a kill, a gate, a loadable result."""
+"""Training: reproducible after interruption, stopped by the quality gate, loadable as a pipeline."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _stop_at(monkeypatch: pytest.MonkeyPatch, name: str, call: int) -> None:
-    """Break the training off at the n-th call of one of its functions, as Ctrl-C would."""
+    """Interrupt the training at the n-th call of one of its functions, as Ctrl-C would."""
     real, calls = getattr(train, name), [0]
 
     def once(*args: object, **more: object) -> object:
@@ -74,7 +74,7 @@ def _stop_at(monkeypatch: pytest.MonkeyPatch, name: str, call: int) -> None:
     monkeypatch.setattr(train, name, once)
 
 
-def test_a_broken_off_training_ends_with_the_same_bits(
+def test_an_interrupted_training_ends_with_identical_weights(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
@@ -95,7 +95,9 @@ def test_a_broken_off_training_ends_with_the_same_bits(
             assert all(torch.equal(one[kind][key], other[kind][key]) for key in one[kind])
 
 
-def test_a_finished_training_is_a_pipeline_with_its_sheets(config: Path, tmp_path: Path) -> None:
+def test_a_finished_training_saves_pipelines_and_sample_sheets(
+    config: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     train_from_file(config, run)
     assert all((run / f"{stage}.png").exists() for stage in STAGES)
@@ -108,21 +110,23 @@ def test_a_finished_training_is_a_pipeline_with_its_sheets(config: Path, tmp_pat
     assert (run / "transformer.pt").stat().st_mtime_ns == trained
 
 
-def test_a_codec_below_the_gate_stops_before_the_transformer(config: Path, tmp_path: Path) -> None:
+def test_a_codec_below_the_quality_gate_stops_the_training(config: Path, tmp_path: Path) -> None:
     config.write_text(TINY.replace("[quality_gate]\nclips = 0", "[quality_gate]\nclips = 1"))
     with pytest.raises(QualityGateError, match="below the gate"):
         train_from_file(config, tmp_path / "run")
     assert not (tmp_path / "run" / "transformer.pt").exists()
 
 
-def test_a_second_model_needs_the_codec_of_the_first(config: Path, tmp_path: Path) -> None:
+def test_a_shared_codec_must_be_trained_first(config: Path, tmp_path: Path) -> None:
     config.write_text('codec_run = "../first"\n' + TINY)
     with pytest.raises(ValueError, match="no decoder yet"):
         train_from_file(config, tmp_path / "run")
 
 
-def test_a_transformer_goes_on_from_another_training(config: Path, tmp_path: Path) -> None:
-    config.write_text(TINY.replace("modality_layers = 1", "modality_layers = 1\nself_cond = false"))
+def test_a_transformer_can_be_initialized_from_another_training(
+    config: Path, tmp_path: Path
+) -> None:
+    config.write_text(TINY.replace("outer = 1", "outer = 1\nrefining = false"))
     train_from_file(config, tmp_path / "plain")
     further = 'codec_run = "../plain"\ntransformer_run = "../plain"\n' + TINY
     config.write_text(further.replace("[transformer_training]\nsteps = 4", ONE_STEP))
@@ -149,20 +153,22 @@ def test_a_transformer_goes_on_from_another_training(config: Path, tmp_path: Pat
         ("seed =", "not a readable TOML"),
     ],
 )
-def test_a_wrong_configuration_is_named(tmp_path: Path, text: str, said: str) -> None:
+def test_an_invalid_configuration_is_refused_by_key(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(text)
     with pytest.raises(ValueError, match=said):
         read_config(path)
 
 
-def test_shipped_configurations_are_read() -> None:
+def test_shipped_configurations_are_valid() -> None:
     folder = Path(train.__file__).parents[1] / "configs"
-    for name in ("plain", "large", "small"):
-        read_config(folder / f"{name}.toml")
+    configs = {path.stem: read_config(path) for path in folder.glob("*.toml")}
+    assert {"plain", "large", "small"} <= configs.keys()
+    # Fields that are tables must have been converted to their own types.
+    assert all(config.transformer_training.steps > 0 for config in configs.values())
 
 
-def test_batches_made_ahead_change_no_bit(config: Path, tmp_path: Path) -> None:
+def test_batches_from_worker_processes_give_identical_weights(config: Path, tmp_path: Path) -> None:
     train_from_file(config, tmp_path / "one")
     config.write_text("workers = 2\n" + TINY)
     train_from_file(config, tmp_path / "two")
@@ -173,7 +179,7 @@ def test_batches_made_ahead_change_no_bit(config: Path, tmp_path: Path) -> None:
         assert all(torch.equal(one["mean"][key], other["mean"][key]) for key in one["mean"])
 
 
-def test_a_checkpoint_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_failed_checkpoint_keeps_the_previous_one(tmp_path: Path) -> None:
     path = tmp_path / "state.pt"
     save_checkpoint(path, {"step": 1})
     with pytest.raises(Exception, match="pickle"):
