@@ -1,4 +1,4 @@
-"""The built-in entrants on combinations they were never trained on: each measure with its interval.
+"""Measure the built-in entrants on held-out captions: mean and 95% interval of every figure.
 
 Run: python tests/benchmarks/bench_entrants.py [CLIPS] [ENTRANT ...]
 """
@@ -44,7 +44,7 @@ def main() -> None:
             seconds[name].append(clip.provenance.seconds or 0.0)
             for measure, value in clip.measures.items():
                 values[name][measure].append(value)
-    table = Table("model", "clips", "seconds a clip", *MEASURES)
+    table = Table("model", "clips", "seconds per clip", *MEASURES)
     for name, measured in values.items():
         cells = [_cell(measured[m]) for m in MEASURES]
         table.add_row(name, str(len(seconds[name])), f"{fmean(seconds[name]):.2f}", *cells)

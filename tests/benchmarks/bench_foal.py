@@ -1,6 +1,6 @@
-"""All measures of one built-in entrant on held-out captions, those of a whole folder included.
+"""Measure one built-in entrant on held-out captions, including the figures of a folder.
 
-Of eight clips three have the same caption, for `diversity`, as those of the world's own renders.
+Three of every eight clips share a caption, for `diversity`, as in `measure_oracle`.
 
 Run: python tests/benchmarks/bench_foal.py [CLIPS] [ENTRANT]
 """
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def decoded_clips(entrant: Path, clips: int) -> Iterator[tuple[str, str, DecodedClip]]:
-    """One, two and three things in turn."""
+    """Generate clips with one, two and three things in turn."""
     backend = tomllib.loads(entrant.read_text())["backend"]
     pipe = FoalPipeline.from_pretrained(entrant.parent / backend["model"], local_files_only=True)
     pipe.set_progress_bar_config(disable=True)

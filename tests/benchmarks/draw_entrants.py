@@ -1,4 +1,4 @@
-"""A sheet of every built-in entrant on the same held-out captions, its sound below each clip.
+"""Draw a contact sheet of every built-in entrant for the same held-out captions, with sound.
 
 Run: python tests/benchmarks/draw_entrants.py FOLDER
 """

@@ -1,5 +1,7 @@
-"""Training of Foal's networks.
+"""Training of Foal's networks on clips that are generated on the fly.
 
-Start with `train`, which `python -m generator train` runs.
-May import: `generator.foal.model`, `generator.foal.world`, `generator.foal.measures`.
+`train` runs the stages in order; each `*_training` module samples the batches and computes the loss
+of one network, `distillation` those of the few-step student. `loop`, `checkpoints`, `config`,
+`quality_gate` and `contact_sheets` are shared. Start with `train`, which
+`python -m generator train` runs. May import everything else in `generator.foal`.
 """

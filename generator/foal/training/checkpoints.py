@@ -1,4 +1,4 @@
-"""Checkpoints that a kill never breaks, and the running mean of weights."""
+"""Atomic checkpoints, and the exponential moving average of weights."""
 
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,13 @@ from generator.files import atomic_write
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
-    """Write a checkpoint atomically: killed or not, a run leaves the old file or the new one."""
+    """Write a checkpoint atomically: an interrupted run leaves the old file or the new one."""
     with atomic_write(path) as file:
         torch.save(state, file)
 
 
 def load_checkpoint(path: Path) -> dict[str, Any] | None:
-    """The state saved last, or None where there is none yet. Tensors and plain values only."""
+    """Load a checkpoint of tensors and plain values; None if the file does not exist."""
     if not path.exists():
         return None
     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
@@ -24,9 +24,9 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
 
 
 class EMA:
-    """Exponential mean of a module's weights, which is what is measured and shipped.
+    """Exponential moving average of a module's weights, which is evaluated and shipped.
 
-    The mean is short at first, so that early checkpoints are not full of the random start.
+    The decay is warmed up, so that early averages are not dominated by the initial weights.
     """
 
     def __init__(self, module: nn.Module, *, decay: float) -> None:

@@ -1,4 +1,4 @@
-"""What a training's TOML file may say; every key has a default."""
+"""Configuration of a training run, read from TOML; every key has a default."""
 
 import tomllib
 from dataclasses import dataclass, field, fields
@@ -12,9 +12,9 @@ from generator.foal.training.quality_gate import QualityGate
 class DecoderTraining:
     steps: int = 8_000
     clips: int = 24
-    frames: int = 3  # of each clip
-    points: int = 192  # of each frame
-    background_points: int = 256  # of each empty scene
+    frames: int = 3  # per clip
+    points: int = 192  # per frame
+    background_points: int = 256  # per background
     learning_rate: float = 3e-3
 
 
@@ -32,13 +32,13 @@ class TransformerTraining:
     muon_rate: float = 0.015
     adam_rate: float = 3e-3
     ema_decay: float = 0.999
-    decay_from: float = 0.5  # share of the steps after which the learning rates fall to zero
-    milestones: tuple[int, ...] = ()  # steps whose weights are kept beside
+    decay_from: float = 0.5  # fraction of the steps after which the learning rates decay to zero
+    milestones: tuple[int, ...] = ()  # steps whose weights are saved as well
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """Of the finished transformer into one of `student_steps`; 0 `steps` is none."""
+    """Distillation of the transformer into a student of `student_steps`; off if `steps` is 0."""
 
     steps: int = 0
     student_steps: int = 4
@@ -48,19 +48,31 @@ class Distillation:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """A training.
+    """Configuration of a training run.
 
-    `codec_run` names another training's folder, relative to this one's, whose codec is used:
-    several transformers can share a codec. `transformer_run` names one whose transformer goes
-    on; weights that it lacks begin at zero. `workers` processes make batches ahead; their number
-    changes no bit. `compile` makes a transformer's step half again as fast where there is a C++
-    compiler.
+    Attributes:
+        seed: of all random numbers.
+        threads: of PyTorch.
+        workers: processes that prepare batches; their number does not change the result.
+        precision: "float32" or "bfloat16".
+        compile: compile the transformer: steps 1.5 times as fast, but needs a C++ compiler.
+        checkpoint_seconds: time between checkpoints.
+        codec_run: folder of another run, relative to this one, whose codec is used.
+        transformer_run: folder of another run from whose transformer this one is initialized;
+            weights that it lacks start at zero.
+        codec: arguments of `FoalCodec`.
+        decoder_training: first stage.
+        scene_encoder_training: second stage.
+        quality_gate: requirements on the codec before the transformer is trained.
+        transformer: arguments of `build_transformer`.
+        transformer_training: third stage.
+        distillation: fourth stage.
     """
 
     seed: int = 1
     threads: int = 1
     workers: int = 0
-    precision: str = "float32"  # or "bfloat16": several times faster where the CPU has it
+    precision: str = "float32"  # "bfloat16" is several times faster on CPUs that support it
     compile: bool = False
     checkpoint_seconds: float = 120.0
     codec_run: str = ""
@@ -84,10 +96,10 @@ SECTIONS = {
 
 
 def read_config(path: Path) -> TrainConfig:
-    """Read a training's TOML file.
+    """Read the configuration of a training run.
 
     Raises:
-        ValueError: a key or a value that no training has, naming file and key.
+        ValueError: the file is not readable, or a key is unknown.
     """
     try:
         table = tomllib.loads(path.read_text())

@@ -1,4 +1,4 @@
-"""Sample sheets: a row a clip, its sound below, as PNG."""
+"""Contact sheets of samples as PNG: one row per clip, with its sound below."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,11 @@ SEED = 90_001
 CLIPS = 8
 PIXELS = 128
 SHOWN_FRAMES = 9
-SOUND_HEIGHT = 3  # pixels a band
+SOUND_HEIGHT = 3  # pixels per band
 
 
 def clip_row(frames: np.ndarray, bands: np.ndarray | None = None) -> np.ndarray:
-    """One row of a sheet: frames (F, H, W, 3) in [0, 1], bands (hops, BANDS) -> uint8 picture."""
+    """Draw one row: frames (F, H, W, 3) in [0, 1] and bands (hops, BANDS) to a uint8 image."""
     chosen = frames[np.linspace(0, len(frames) - 1, SHOWN_FRAMES).astype(int)]
     row = np.concatenate(list(chosen), axis=1)
     if bands is not None:
@@ -43,12 +43,12 @@ def save_sheet(path: Path, rows: list[np.ndarray]) -> None:
 
 
 def decoder_rows(codec: FoalCodec) -> list[np.ndarray]:
-    """Held-out clips and, below each, what the decoder draws of their true states."""
+    """Held-out clips, each followed by its decoding from the true states."""
     return _side_by_side(codec, read=False)
 
 
 def codec_rows(codec: FoalCodec) -> list[np.ndarray]:
-    """Held-out clips and, below each, what the codec reads and draws again."""
+    """Held-out clips, each followed by its reconstruction by the codec."""
     return _side_by_side(codec, read=True)
 
 
@@ -66,7 +66,7 @@ def _side_by_side(codec: FoalCodec, *, read: bool) -> list[np.ndarray]:
 
 
 def model_rows(pipeline: "FoalPipeline", steps: int) -> list[np.ndarray]:
-    """Held-out captions as a model shows them, a row each with its sound below."""
+    """Samples of a pipeline for held-out captions, with their sound."""
     rows = []
     for i, text in enumerate(held_out_captions(SEED, CLIPS)):
         generator = torch.Generator().manual_seed(SEED + i)

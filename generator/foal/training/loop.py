@@ -1,8 +1,8 @@
-"""One resumable training loop for all of Foal's parts.
+"""Resumable training loop, shared by all stages.
 
-Every random number of a step comes from (seed, step) alone, and the state is saved whole, so that
-a run that was killed ends with the same bits as one that was not (on one device). Batches can be
-made ahead by other processes, which changes no bit.
+The random numbers of a step depend only on (seed, step), and checkpoints hold the complete state,
+so that an interrupted run ends with the same bits as an uninterrupted one on the same device.
+Worker processes may prepare batches, which does not change the result either.
 """
 
 import logging
@@ -23,7 +23,7 @@ from generator.foal.training.checkpoints import EMA, load_checkpoint, save_check
 logger = logging.getLogger(__name__)
 
 GRADIENT_LIMIT = 1.0
-FIGURE_SMOOTHING = 0.98  # shown figures are running means over about 50 steps
+FIGURE_SMOOTHING = 0.98  # displayed figures are moving averages over about 50 steps
 PLAIN_LINE_SECONDS = 30.0
 WARM_UP_STEPS = 200
 
@@ -32,14 +32,20 @@ Figures = dict[str, float]
 
 @dataclass(frozen=True)
 class Stage:
-    """What the loop needs to know of one training.
+    """One stage of a training run.
 
     Attributes:
-        sample_batch: makes a step's batch; must draw all its randomness from the step's number.
-        loss: loss and figures of a batch.
-        save_samples: writes a sample sheet of the mean weights, called now and then and at the end.
-        milestones: steps whose mean weights are kept as files of their own.
-        decay_from: share of the steps after which the learning rate falls to zero in a line.
+        name: of its checkpoint and contact sheet.
+        module: the network to train.
+        optimizers: of its parameters, at the full learning rate.
+        sample_batch: samples the batch of a step; its randomness must depend on the step only.
+        loss: computes the loss and figures of a batch.
+        save_samples: writes a contact sheet for EMA weights; called at checkpoints and at the end.
+        steps: to train in total.
+        milestones: steps whose EMA weights are saved to separate files.
+        decay_from: fraction of the steps after which the learning rate decays linearly to zero.
+        ema_decay: decay of the exponential moving average of the weights.
+        workers: processes that prepare batches.
     """
 
     name: str
@@ -56,7 +62,7 @@ class Stage:
 
 
 class _Batches(Dataset[Any]):
-    """The batches of steps from `first` on."""
+    """The batches of the steps from `first` on."""
 
     def __init__(self, stage: Stage, first: int) -> None:
         self.stage, self.first = stage, first
@@ -77,7 +83,7 @@ def milestone_path(run: Path, stage: str, step: int) -> Path:
 def train_stage(
     stage: Stage, run: Path, *, resume: bool, checkpoint_seconds: float
 ) -> dict[str, Tensor]:
-    """Train to the last step, from the last checkpoint if there is one; returns mean weights."""
+    """Train up to the last step, resuming from a checkpoint if it exists; return EMA weights."""
     path = run / f"{stage.name}.pt"
     ema = EMA(stage.module, decay=stage.ema_decay)
     base_rates = [[group["lr"] for group in o.param_groups] for o in stage.optimizers]
@@ -88,7 +94,7 @@ def train_stage(
         for optimizer, saved in zip(stage.optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         ema.weights, first = state["mean"], int(state["step"])
-        logger.info("%s: going on from step %d", stage.name, first)
+        logger.info("%s: resuming from step %d", stage.name, first)
 
     def save(step: int) -> None:
         save_checkpoint(
@@ -132,14 +138,14 @@ def train_stage(
 
 
 def _lr_scale(step: int, stage: Stage) -> float:
-    """Share of the full learning rate: a short rise, then full, then a line down to zero."""
+    """Factor of the learning rate: linear warm-up, constant, then linear decay to zero."""
     warm_up = min(1.0, (step + 1) / min(WARM_UP_STEPS, max(1, stage.steps // 10)))
     decay = (stage.steps - step) / max(1.0, stage.steps * (1 - stage.decay_from))
     return min(warm_up, decay, 1.0)
 
 
 def _progress(name: str, first: int, steps: int, smoothed: Figures) -> Iterator[int]:
-    """Steps with a bar on a terminal and a plain line every half minute elsewhere."""
+    """Yield steps, with a progress bar on a terminal and a line every 30 s elsewhere."""
     console = Console(stderr=True)
     if console.is_terminal:
         columns = (

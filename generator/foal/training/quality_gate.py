@@ -1,4 +1,4 @@
-"""The codec's gate: no transformer is trained on codes that already lose what it has to show."""
+"""Quality gate for the codec: a transformer is trained only on a codec that reconstructs well."""
 
 import json
 import logging
@@ -24,12 +24,12 @@ GATE_PIXELS = 256
 
 
 class QualityGateError(RuntimeError):
-    """The codec's reconstructions are not good enough; the message has the figures."""
+    """The codec's reconstructions are not good enough; the message names the figure."""
 
 
 @dataclass(frozen=True)
 class QualityGate:
-    """Least means over reconstructions of held-out clips, with one thing and with two."""
+    """Minimum mean figures over reconstructions of held-out clips with one and two things."""
 
     clips: int = 40
     colour: float = 0.95
@@ -39,10 +39,10 @@ class QualityGate:
 
 
 def check_quality(codec: FoalCodec, gate: QualityGate, record: Path) -> None:
-    """Measure reconstructions once, write the figures to `record`, and refuse a weak codec.
+    """Measure reconstructions, unless the figures are in `record` already, and compare them.
 
     Raises:
-        QualityGateError: a figure is below the gate.
+        QualityGateError: a figure is below its minimum.
     """
     if gate.clips == 0:
         return
@@ -57,15 +57,15 @@ def check_quality(codec: FoalCodec, gate: QualityGate, record: Path) -> None:
     for name, minimum in asdict(gate).items():
         if name != "clips" and found[name] < minimum:
             raise QualityGateError(
-                f"The codec's reconstructions have {name} {found[name]:.2f}, below the gate's "
-                f"{minimum:.2f}: train it longer, or lower the gate in the configuration."
+                f"The codec's reconstructions have {name} {found[name]:.2f}, below the minimum of "
+                f"{minimum:.2f}: train it longer, or lower quality_gate in the configuration."
             )
-    logger.info("gate passed: %s", " ".join(f"{k} {v:.3f}" for k, v in found.items()))
+    logger.info("quality gate passed: %s", " ".join(f"{k} {v:.3f}" for k, v in found.items()))
 
 
 @torch.no_grad()
 def measure_reconstructions(codec: FoalCodec, count: int, *, things: int) -> FolderMeasures:
-    """Measure held-out clips after encoding and decoding; their sound stays the true one."""
+    """Measure held-out clips after encoding and decoding their frames; the sound is kept."""
 
     def decoded_clips() -> Iterator[tuple[str, str, DecodedClip]]:
         for i in range(count):

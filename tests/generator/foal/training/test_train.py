@@ -1,4 +1,4 @@
-"""Training: reproducible after interruption, stopped by the quality gate, loadable as a pipeline."""
+"""Training: reproducible after interruption, gated by the codec's quality, loadable."""
 
 from pathlib import Path
 
@@ -112,7 +112,7 @@ def test_a_finished_training_saves_pipelines_and_sample_sheets(
 
 def test_a_codec_below_the_quality_gate_stops_the_training(config: Path, tmp_path: Path) -> None:
     config.write_text(TINY.replace("[quality_gate]\nclips = 0", "[quality_gate]\nclips = 1"))
-    with pytest.raises(QualityGateError, match="below the gate"):
+    with pytest.raises(QualityGateError, match="below the minimum"):
         train_from_file(config, tmp_path / "run")
     assert not (tmp_path / "run" / "transformer.pt").exists()
 
