@@ -10,7 +10,8 @@ from generator.foal.measures.camera import Backdrop
 from generator.foal.measures.object_tracks import Track
 from generator.foal.measures.segmentation import Region, Segmentation
 from generator.foal.world.background import HORIZON
-from generator.foal.world.physics import BALL_RADIUS, CUBE_HALF, DEPTH_SCALE, SIZES, VIEW_CENTRE
+from generator.foal.world.camera import image_to_world
+from generator.foal.world.physics import BALL_RADIUS, CUBE_HALF, DEPTH_SCALE, SIZES
 from generator.foal.world.render import NIGHT_TINT
 from generator.foal.world.scenes import COLOURS, Material, Shape, Size, Time
 
@@ -124,6 +125,6 @@ def find_shadow(
             near = np.abs(np.arange(len(weight)) - weight.argmax()) <= height // 32
             rows = np.arange(len(weight))[near]
             y = (soil.start + 0.5 + float(np.average(rows, weights=weight[near]))) / height
-            zoom = math.exp(backdrop.view[frame, 1])
-            result.append((y - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1])
+            pan, log_zoom = backdrop.view[frame]
+            result.append(image_to_world(region.centre[0], y, pan, math.exp(log_zoom))[1])
     return float(np.median(result)) if result else float("nan")

@@ -13,7 +13,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter
 
 from generator.foal.world.background import HORIZON, background, background_at, pixel_centres
-from generator.foal.world.physics import PAN, VIEW_CENTRE, ZOOM
+from generator.foal.world.camera import PAN, VIEW_CENTRE, ZOOM
 from generator.foal.world.render import render_background, to_world
 from generator.foal.world.scenes import Camera, Ground, Time
 

@@ -4,8 +4,8 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from generator.foal.assignment import assign
 from generator.foal.measures.camera import Backdrop
 from generator.foal.measures.segmentation import MIN_AREA, Region, Segmentation, measure_region
 from generator.foal.world.render import to_world
@@ -142,8 +142,7 @@ def _track_frame(
 ) -> None:
     shape = segmentation.colour.shape[1:]
     cost = np.array([[state.match_cost(region) for region in regions] for state in states])
-    rows, columns = linear_sum_assignment(cost) if regions else ([], [])
-    assigned = dict(zip(rows, columns, strict=True))
+    assigned = assign(cost)
     for i, state in enumerate(states):
         if i in assigned:
             continue

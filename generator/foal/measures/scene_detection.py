@@ -4,8 +4,8 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from generator.foal.assignment import assign
 from generator.foal.measures.appearance import (
     classify_shape,
     classify_size,
@@ -172,8 +172,7 @@ def _match_requests(
             for requested, colour in zip(request.things, colours, strict=True)
         ]
     )
-    _, order = linear_sum_assignment(cost)
-    return [candidates[i] for i in order]
+    return [candidates[i] for i in assign(cost).values()]
 
 
 def _mismatch(thing: DetectedThing, requested: ThingRequest) -> float:

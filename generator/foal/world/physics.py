@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from generator.foal.world.camera import PAN, ZOOM
 from generator.foal.world.collisions import simulate_collisions
 from generator.foal.world.flights import Start, Trajectory, simulate_flight, simulate_tumble
 from generator.foal.world.scenes import Camera, Ground, Material, Motion, Scene, Shape, Size
@@ -23,9 +24,6 @@ SIZE_VARIATION = 0.06  # sizes vary by up to this fraction
 GROUND_LEVELS = {1: (0.84,), 2: (0.79, 0.90), 3: (0.77, 0.84, 0.91)}
 DEPTH_SCALE = {0.77: 0.90, 0.79: 0.92, 0.84: 1.0, 0.90: 1.06, 0.91: 1.08}
 WALL_MARGIN = 0.11  # from the image's edge to the walls if the camera moves: things stay in view
-VIEW_CENTRE = (0.5, 0.62)  # the fixed point of a zoom
-PAN = 0.09  # image heights to either side
-ZOOM = 1.20  # maximum magnification
 ROLL_DECELERATION = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # image heights / s2
 SLIDE_DECELERATION = {Ground.GRASS: 0.30, Ground.SAND: 0.42, Ground.ICE: 0.06}
 ROPE_GRAVITY = 3.2  # higher than GRAVITY: short ropes swing at a natural rate

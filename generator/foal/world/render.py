@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from generator.foal.world import camera
 from generator.foal.world.background import background, background_at, pixel_centres, rgb
-from generator.foal.world.physics import ROPE_TOP, VIEW_CENTRE, Motions
+from generator.foal.world.physics import ROPE_TOP, Motions
 from generator.foal.world.scenes import COLOURS, Camera, Ground, Material, Scene, Shape, Time
 from generator.foal.world.surfaces import surface
 
@@ -64,21 +65,19 @@ def appearances(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Appe
 
 def to_world(points: np.ndarray, view: np.ndarray) -> np.ndarray:
     """Convert image to world coordinates: points (N, ..., 2) or (1, ..., 2), view (N, 2)."""
-    pan, zoom = _camera(points, view)
-    x = (points[..., 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
-    y = (points[..., 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
+    pan, zoom = _pan_and_zoom(points, view)
+    x, y = camera.image_to_world(points[..., 0], points[..., 1], pan, zoom)
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
 def to_picture(points: np.ndarray, view: np.ndarray) -> np.ndarray:
     """Convert world to image coordinates: points (N, ..., 2), view (N, 2)."""
-    pan, zoom = _camera(points, view)
-    x = (points[..., 0] - VIEW_CENTRE[0] - pan) * zoom + VIEW_CENTRE[0]
-    y = (points[..., 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
+    pan, zoom = _pan_and_zoom(points, view)
+    x, y = camera.world_to_image(points[..., 0], points[..., 1], pan, zoom)
     return np.stack([x, y], axis=-1)
 
 
-def _camera(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pan_and_zoom(points: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Pan and zoom of every image, shaped to broadcast against points (N, ..., 2)."""
     shape = (len(view), *[1] * (points.ndim - 2))
     return view[:, 0].reshape(shape), np.exp(view[:, 1]).reshape(shape)

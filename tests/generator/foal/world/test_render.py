@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from generator.foal.world import physics, render
+from generator.foal.world import camera, render
 from generator.foal.world.background import background_at, pixel_centres
 from generator.foal.world.clip import make_clip
 from generator.foal.world.scenes import (
@@ -39,8 +39,8 @@ def test_rendering_in_boxes_equals_painting_all_pixels(seed: int) -> None:
 
 
 @given(
-    pan=st.floats(-physics.PAN, physics.PAN),
-    zoom=st.floats(0, np.log(physics.ZOOM)),
+    pan=st.floats(-camera.PAN, camera.PAN),
+    zoom=st.floats(0, np.log(camera.ZOOM)),
     x=st.floats(0, 1),
     y=st.floats(0, 1),
 )
