@@ -5,7 +5,7 @@ import numpy as np
 from generator.foal.world import physics
 from generator.foal.world.scenes import Ground, Motion, Scene, Shape, Thing, Time, sample_scene
 
-FINE_RATE = 480  # samples a second, ten per hop of the sound
+FINE_RATE = 480  # samples per second, ten per hop of the sound
 
 
 def make_scene(*things: tuple[str, Shape], motion: Motion = Motion.BOUNCE) -> Scene:

@@ -64,13 +64,13 @@ def measure_surface(track: Track, frames: np.ndarray, colour: str, time: Time) -
 
 
 def _sample_surface(
-    region: Region, picture: np.ndarray, unmixing: np.ndarray
+    region: Region, image: np.ndarray, unmixing: np.ndarray
 ) -> tuple[float, float] | None:
     interior = ndimage.binary_erosion(region.mask, iterations=EROSION_PIXELS)
     y, x = np.nonzero(interior)
     if len(y) < 20:
         return None
-    shade, white = unmixing @ picture[region.rows, region.columns][interior].T
+    shade, white = unmixing @ image[region.rows, region.columns][interior].T
     shade = shade / np.clip(1 - white, 0.2, None)  # white is blended over the colour
     radius = math.sqrt(region.mask.sum() / math.pi)
     x, y = (x - x.mean()) / radius, (y - y.mean()) / radius

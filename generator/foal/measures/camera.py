@@ -99,8 +99,8 @@ def _search(frames: np.ndarray, ground: Ground, time: Time) -> np.ndarray:
     small = _block_mean(frames, factor)
     views, rendered = _templates(ground, time, *frames.shape[1:3])
     best = [
-        np.minimum(np.abs(rendered - picture), 2 * OUTLIER_SCALE).mean(axis=(1, 2, 3)).argmin()
-        for picture in small
+        np.minimum(np.abs(rendered - frame), 2 * OUTLIER_SCALE).mean(axis=(1, 2, 3)).argmin()
+        for frame in small
     ]
     return views[best]
 
@@ -117,7 +117,7 @@ def _templates(
 
 
 def _refine(
-    picture: np.ndarray,
+    frame: np.ndarray,
     view: np.ndarray,
     ground: Ground,
     time: Time,
@@ -126,10 +126,10 @@ def _refine(
     blur: float = 0.0,
 ) -> np.ndarray:
     """Refine a view by robust Gauss-Newton steps on the pixels of a frame (H, W, 3)."""
-    height, width = picture.shape[:2]
+    height, width = frame.shape[:2]
     points = pixel_centres(height, width)[None]
     from_centre = points[0] - VIEW_CENTRE
-    target = gaussian_filter(picture, (blur, blur, 0)) if blur else picture
+    target = gaussian_filter(frame, (blur, blur, 0)) if blur else frame
     for _ in range(steps):
         rendered = background_at(to_world(points, view[None])[0], ground, time)
         rendered = gaussian_filter(rendered, (blur, blur, 0)) if blur else rendered

@@ -41,15 +41,15 @@ def edge_strength(frames: np.ndarray, track: Track, backdrop: Backdrop) -> float
 
 
 def _edge(
-    picture: np.ndarray, centre: tuple[float, float], area: float, frame: int, backdrop: Backdrop
+    image: np.ndarray, centre: tuple[float, float], area: float, frame: int, backdrop: Backdrop
 ) -> float:
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     radius = 1.7 * math.sqrt(area / math.pi)
     x, y = (centre[0] - 0.5) * height + width / 2, centre[1] * height
     rows = slice(max(0, int(y - radius * height) - 1), int(y + radius * height) + 2)
     columns = slice(max(0, int(x - radius * height) - 1), int(x + radius * height) + 2)
     empty = backdrop.empty(height, width, np.array([frame]))[0, rows, columns]
-    strength = foreground_strength(picture[rows, columns].astype(np.float32) / 255, empty)
+    strength = foreground_strength(image[rows, columns].astype(np.float32) / 255, empty)
     angle = np.arange(RAYS) * 2 * np.pi / RAYS
     distances = np.arange(0.45 * radius, radius, STEP) * height
     across = x - columns.start - 0.5 + np.cos(angle)[:, None] * distances

@@ -101,18 +101,18 @@ def measure_folder(folder: Path, read_clip: Callable[[Path], DecodedClip]) -> Fo
     """
     prompts = read_prompts(folder / PROMPTS_FILE)
     inputs = {prompt_id: folder / f"{prompt_id}.mp4" for prompt_id in prompts}
-    found = {prompt_id: path for prompt_id, path in inputs.items() if path.exists()}
-    if not found:
+    existing = {prompt_id: path for prompt_id, path in inputs.items() if path.exists()}
+    if not existing:
         raise FolderError(
             f"{folder} contains no clip named after an id of {PROMPTS_FILE} (ID.mp4)."
         )
     measured = measure_clips(
-        ((prompt_id, prompts[prompt_id], read_clip(path)) for prompt_id, path in found.items())
+        ((prompt_id, prompts[prompt_id], read_clip(path)) for prompt_id, path in existing.items())
     )
     if not measured.clips:
         raise FolderError(f"{folder} contains no clip of Foal's world, see docs/foal.md.")
     return replace(
-        measured, missing=tuple(prompt_id for prompt_id in inputs if prompt_id not in found)
+        measured, missing=tuple(prompt_id for prompt_id in inputs if prompt_id not in existing)
     )
 
 

@@ -63,7 +63,7 @@ def downsample(frames: np.ndarray) -> np.ndarray:
         total += frames[:, 1::2, 1::2]
         return np.asarray(total * np.float32(1 / 1020))
     small = [Image.fromarray(frame).resize(size, Image.Resampling.BOX) for frame in frames]
-    return np.stack([np.asarray(picture, dtype=np.float32) for picture in small]) / 255
+    return np.stack([np.asarray(image, dtype=np.float32) for image in small]) / 255
 
 
 def segment_colours(frames: np.ndarray, backdrop: Backdrop) -> Segmentation:
@@ -156,7 +156,7 @@ def _palette(time: Time) -> np.ndarray:
 
 def find_regions(segmentation: Segmentation) -> dict[str, list[list[Region]]]:
     """For each colour in the clip, its regions in each frame, the largest first."""
-    found = {}
+    by_colour = {}
     min_pixels = MIN_AREA * segmentation.colour[0].size
     for index, name in enumerate(COLOURS):
         masks = segmentation.colour == index
@@ -164,11 +164,11 @@ def find_regions(segmentation: Segmentation) -> dict[str, list[list[Region]]]:
         if (areas > min_pixels).mean() < 0.1:
             continue
         closed = _erode(_dilate(masks)) | masks  # dark bands and highlights split things
-        found[name] = [
+        by_colour[name] = [
             _frame_regions(mask, segmentation, frame, index) if area > min_pixels / 2 else []
             for frame, (mask, area) in enumerate(zip(closed, areas, strict=True))
         ]
-    return found
+    return by_colour
 
 
 def count_things(regions: list[list[Region]]) -> int:
@@ -186,8 +186,8 @@ def find_merged(
     """For each region, whether its outline is concave without another thing in front of it."""
     index = list(COLOURS).index(colour)
     return [
-        [_is_merged(region, segmentation.colour[frame], index) for region in found]
-        for frame, found in enumerate(regions)
+        [_is_merged(region, segmentation.colour[frame], index) for region in frame_regions]
+        for frame, frame_regions in enumerate(regions)
     ]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from generator.files import atomic_write
 from generator.foal.measures.measure_folder import DecodedClip, FolderMeasures, measure_clips
 from generator.foal.model.codec import FoalCodec
 from generator.foal.model.scene_encoder import IMAGE_SIZE
@@ -42,25 +43,26 @@ def check_quality(codec: FoalCodec, gate: QualityGate, record: Path) -> None:
     """Measure reconstructions, unless the figures are in `record` already, and compare them.
 
     Raises:
-        QualityGateError: a figure is below its minimum.
+        QualityGateError: a estimate is below its minimum.
     """
     if gate.clips == 0:
         return
     if record.exists():
-        found: dict[str, float] = json.loads(record.read_text())
+        means: dict[str, float] = json.loads(record.read_text())
     else:
-        found = {}
+        means = {}
         for things, prefix in ((1, ""), (2, "two_")):
             summary = measure_reconstructions(codec, gate.clips, things=things).summary
-            found |= {prefix + name: figure.mean for name, figure in summary.items()}
-        record.write_text(json.dumps(found, indent=1) + "\n")
+            means |= {prefix + name: estimate.mean for name, estimate in summary.items()}
+        with atomic_write(record) as file:
+            file.write((json.dumps(means, indent=1) + "\n").encode())
     for name, minimum in asdict(gate).items():
-        if name != "clips" and found[name] < minimum:
+        if name != "clips" and means[name] < minimum:
             raise QualityGateError(
-                f"The codec's reconstructions have {name} {found[name]:.2f}, below the minimum of "
+                f"The codec's reconstructions have {name} {means[name]:.2f}, below the minimum of "
                 f"{minimum:.2f}: train it longer, or lower quality_gate in the configuration."
             )
-    logger.info("quality gate passed: %s", " ".join(f"{k} {v:.3f}" for k, v in found.items()))
+    logger.info("quality gate passed: %s", " ".join(f"{k} {v:.3f}" for k, v in means.items()))
 
 
 @torch.no_grad()

@@ -158,7 +158,7 @@ def _sprite(
     size = thing.size[:, None]
     dx = (points[..., 0] - thing.position[:, :1]) / size
     dy = (points[..., 1] - thing.position[:, 1:]) / size
-    reach, shade, shine = surface(
+    distance, shade, shine = surface(
         dx,
         dy,
         thing.angle[:, None],
@@ -167,7 +167,7 @@ def _sprite(
         metal=thing.metal[:, None],
         wood=thing.wood[:, None],
     )
-    alpha = np.clip(0.5 - (reach - 1) * size / pixel, 0, 1)
+    alpha = np.clip(0.5 - (distance - 1) * size / pixel, 0, 1)
     colour = thing.colour[:, None, :] * shade[..., None]
     colour = colour + (1 - colour) * shine[..., None]
     colour = np.where(thing.night[:, None, None], colour * rgb(NIGHT_TINT), colour)
@@ -211,17 +211,17 @@ def _composite(video: np.ndarray, things: list[Appearance], view: np.ndarray) ->
     pixel = (1 / (height * zoom))[:, None]
     max_zoom = float(zoom.max())
     for thing in things:
-        reach = SHADOW_SIZES * float(thing.size[0]) * max_zoom
+        extent = SHADOW_SIZES * float(thing.size[0]) * max_zoom
         centre = to_picture(np.stack([thing.position[:, 0], thing.ground], axis=1), view)
-        box = _box_indices(video, centre, reach, SHADOW_FLATNESS * reach)
+        box = _box_indices(video, centre, extent, SHADOW_FLATNESS * extent)
         patch = video[box]
         darkening = _shadow(_flat_to_world(centres[box[1:]], view), thing).reshape(patch.shape[:3])
         video[box] = patch * (1 - darkening)[..., None]
     for thing in things:
         if np.isfinite(thing.rope[0]):
             _composite_rope(video, thing, view, centres, pixel)
-        reach = SPRITE_SIZES * float(thing.size[0]) * max_zoom
-        box = _box_indices(video, to_picture(thing.position, view), reach, reach)
+        extent = SPRITE_SIZES * float(thing.size[0]) * max_zoom
+        box = _box_indices(video, to_picture(thing.position, view), extent, extent)
         patch = video[box]
         colour, alpha = _sprite(_flat_to_world(centres[box[1:]], view), thing, pixel)
         video[box] = _over(patch, colour.reshape(patch.shape), alpha.reshape(patch.shape[:3]))
