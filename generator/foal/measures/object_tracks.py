@@ -11,9 +11,7 @@ from generator.foal.measures.segmentation import MIN_AREA, Region, Segmentation,
 from generator.foal.world.render import to_world
 
 UNOCCLUDED_AREA = 0.93  # of the typical area: a smaller region is partly occluded
-TOUCHING_AREA = (
-    0.93  # of the combined area of two things: in a smaller region one occludes the other
-)
+TOUCHING_AREA = 0.93  # of the combined area of two things; if smaller, one occludes the other
 MERGED_AREA = 1.15  # of one thing's area: a larger region may contain a lost thing
 MIN_COVER = 0.4  # fraction of the predicted disc covered by others if a thing is occluded
 VELOCITY_DECAY = 0.8  # per frame, of the velocity by which a lost thing is predicted
@@ -31,7 +29,7 @@ class Track:
 
     @property
     def unoccluded(self) -> np.ndarray:
-        """(T,) bool."""
+        """Whether it was fully visible, (T,) bool."""
         return np.asarray(np.isfinite(self.centre[:, 0]))
 
     @property
@@ -77,10 +75,9 @@ class _TrackState:
         distance = float(np.hypot(*(self.predict() - region.centre)))
         if not self.areas:
             return distance
-        other = abs(math.log(region.area / self.typical_area)) + abs(
-            region.harmonic - self.harmonic
-        )
-        return distance + APPEARANCE_COST * min(other, 1.0)
+        area_change = abs(math.log(region.area / self.typical_area))
+        difference = area_change + abs(region.harmonic - self.harmonic)
+        return distance + APPEARANCE_COST * min(difference, 1.0)
 
 
 def track_things(

@@ -26,7 +26,7 @@ DEPTH_SCALE = {0.77: 0.90, 0.79: 0.92, 0.84: 1.0, 0.90: 1.06, 0.91: 1.08}
 WALL_MARGIN = 0.11  # from the image's edge to the walls if the camera moves: things stay in view
 ROLL_DECELERATION = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # image heights / s2
 SLIDE_DECELERATION = {Ground.GRASS: 0.30, Ground.SAND: 0.42, Ground.ICE: 0.06}
-ROPE_GRAVITY = 3.2  # higher than GRAVITY: short ropes swing at a natural rate
+ROPE_GRAVITY = 3.2  # larger than GRAVITY, so that a full swing fits into a clip
 ROPE_TOP = -0.03
 ORBIT_CENTRE = (0.5, 0.42)
 
