@@ -1,4 +1,4 @@
-"""Training of the decoder: random points of pictures, asked of it from their true states."""
+"""Training of the decoder: colours at random points of frames, predicted from the true states."""
 
 from dataclasses import dataclass, fields
 
@@ -15,25 +15,28 @@ from generator.foal.world.physics import ROPE_TOP, Motions
 from generator.foal.world.scenes import Ground, Scene, Time, sample_scene
 
 PIXEL = 1 / 256
-FAR_AWAY = 5.0  # where a thing that is not there stands: no point sees it
-# Shares of a picture's points: on and about things, their shadows, their ropes; the rest anywhere.
+FAR_AWAY = 5.0  # position of an absent thing, outside of every frame
+# Fractions of the points near things, their shadows and their ropes; the rest are uniform.
 NEAR_THINGS, NEAR_SHADOWS, NEAR_ROPES = 0.5, 0.12, 0.08
-CONTENT_NOISE, TURN_NOISE = 0.05, 0.03  # a transformer's codes are not exact
-L1_WEIGHT = 0.1  # share of the absolute error beside the squared one
+CONTENT_NOISE, TURN_NOISE = (
+    0.05,
+    0.03,
+)  # added to the states, since the transformer's output is not exact
+L1_WEIGHT = 0.1  # of the absolute error, added to the squared error
 
 
 @dataclass(frozen=True)
 class PointBatch:
-    """N pictures of training clips with P points each."""
+    """N frames with P points each."""
 
     content: Tensor  # (N, CONTENT_TOKENS, CONTENT_DIM)
     motion: Tensor  # (N, MOTION_DIM)
-    points: Tensor  # (N, P, 2), in the pictures
+    points: Tensor  # (N, P, 2), image coordinates
     colours: Tensor  # (N, P, 3)
 
 
 def sample_points(rng: np.random.Generator, *, clips: int, frames: int, points: int) -> PointBatch:
-    """Fresh clips of training combinations: `frames` pictures of each with random points."""
+    """Sample new training clips, `frames` frames of each, and random points in these."""
     clips_drawn = []
     for _ in range(clips):
         scene = sample_scene(rng)
@@ -65,7 +68,7 @@ def sample_points(rng: np.random.Generator, *, clips: int, frames: int, points: 
 def stack_appearances(
     clips_drawn: list[tuple[Scene, Motions, np.ndarray]],
 ) -> list[render.Appearance]:
-    """Looks of clips at their frames, laid end to end: SLOTS layers, the farthest first."""
+    """Concatenate the appearances of clips at their frames: SLOTS layers, the farthest first."""
     layers: list[list[render.Appearance]] = [[] for _ in range(states.SLOTS)]
     for scene, motions, chosen in clips_drawn:
         things = render.appearances(scene, motions, chosen)
@@ -88,20 +91,20 @@ def stack_appearances(
 def _points(
     rng: np.random.Generator, scene: Scene, motions: Motions, frames: np.ndarray, points: int
 ) -> np.ndarray:
-    """Where a clip's frames are asked, (F, P, 2), in the pictures."""
+    """Sample points in the frames of a clip, (F, P, 2), image coordinates."""
     count = len(frames)
     positions = rng.random((count, points, 2))
     first = 0
-    for share, generator in (
+    for share, sample_near in (
         (NEAR_THINGS, _near_things),
         (NEAR_SHADOWS, _near_shadows),
         (NEAR_ROPES if np.isfinite(motions.rope).any() else 0.0, _near_ropes),
     ):
-        some = round(share * points)
-        indices = rng.integers(len(scene.things), size=some)
-        world = generator(rng, motions, frames, indices)
-        positions[:, first : first + some] = render.to_picture(world, motions.view[frames])
-        first += some
+        count_near = round(share * points)
+        indices = rng.integers(len(scene.things), size=count_near)
+        world = sample_near(rng, motions, frames, indices)
+        positions[:, first : first + count_near] = render.to_picture(world, motions.view[frames])
+        first += count_near
     return np.clip(positions, 0, 1 - 1e-6)
 
 
@@ -135,17 +138,17 @@ def _near_ropes(
 
 
 def sample_backgrounds(rng: np.random.Generator, *, points: int) -> PointBatch:
-    """Every empty scene, asked also beside the central square, where wide pictures look."""
+    """Sample points of every background, including those beside the central square."""
     kinds = [(ground, time) for ground in Ground for time in Time]
     positions = rng.random((len(kinds), points, 2)).astype(np.float32)
     positions[..., 0] = PLANE_LEFT + 0.01 + positions[..., 0] * (PLANE_RIGHT - PLANE_LEFT - 0.02)
-    content = np.zeros((len(kinds), states.CONTENT_PARTS, states.PART_CODE), dtype=np.float32)
+    content = np.zeros((len(kinds), states.CONTENT_TOKENS, states.CONTENT_DIM), dtype=np.float32)
     for row, (ground, time) in enumerate(kinds):
-        content[row, 0, : states.SCENE_CODE] = states.encode_surroundings(ground, time)
+        content[row, 0, : states.SCENE_DIM] = states.encode_scene(ground, time)
     colours = [background_at(positions[i], *kind) for i, kind in enumerate(kinds)]
     return PointBatch(
         content=torch.from_numpy(content),
-        motion=torch.zeros(len(kinds), states.MOTION_SIZE),
+        motion=torch.zeros(len(kinds), states.MOTION_DIM),
         points=torch.from_numpy(positions),
         colours=torch.from_numpy(np.stack(colours)),
     )
@@ -154,18 +157,18 @@ def sample_backgrounds(rng: np.random.Generator, *, points: int) -> PointBatch:
 def decoder_loss(
     decoder: SceneDecoder, batch: PointBatch, empty: PointBatch, generator: torch.Generator
 ) -> tuple[Tensor, dict[str, float]]:
-    """Error of colours at the points of pictures and of empty scenes."""
+    """Error of the colours at the points of frames and of backgrounds."""
     content = batch.content + CONTENT_NOISE * torch.randn(batch.content.shape, generator=generator)
     turns = torch.zeros_like(batch.motion)
     for slot in range(states.SLOTS):
         first = states.SLOT_MOTION_DIM * slot
         turns[:, first + 2 : first + 4] = TURN_NOISE
     motion = batch.motion + turns * torch.randn(batch.motion.shape, generator=generator)
-    content[:, 1:, states.THERE] = batch.content[:, 1:, states.THERE]
+    content[:, 1:, states.PRESENCE] = batch.content[:, 1:, states.PRESENCE]
     exact = [states.SIZE, states.GROUND_Y, states.ROPE, states.ROPE_X]
     content[:, 1:, exact] = batch.content[:, 1:, exact]
     painted = decoder(batch.points, content, motion, PIXEL)
-    scene = empty.content[:, 0, : states.SCENE_CODE]
+    scene = empty.content[:, 0, : states.SCENE_DIM]
     scene = scene + CONTENT_NOISE * torch.randn(scene.shape, generator=generator)
     still = decoder.background(empty.points, scene)
     paint, ground = _error(painted - batch.colours), _error(still - empty.colours)

@@ -1,8 +1,8 @@
-"""Few-step distillation: a student learns to go in one step where its teacher needs several.
+"""Few-step distillation: a student learns to do in one step what its teacher does in several.
 
-Progressive distillation (Salimans and Ho 2022, section 3) on the noise levels that the few-step
-schedule visits: from a clip with that much noise the teacher takes `SUBSTEPS` steps to the next
-level, and the student is taught the clean codes that lead there in one.
+Progressive distillation (Salimans and Ho 2022, section 3) at the noise levels of the few-step
+schedule: the teacher takes `SUBSTEPS` steps from one level to the next, and the student learns to
+predict the clean latents that lead there in one step.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ from generator.foal.training.loop import Figures
 from generator.foal.training.transformer_training import (
     CONTENT_WEIGHT,
     JITTER_WEIGHT,
-    SELF_COND_PROBABILITY,
+    SELF_COND_SHARE,
     Batch,
     Task,
     add_noise,
@@ -41,52 +41,56 @@ def distillation_loss(
     *,
     steps: int,
 ) -> tuple[Tensor, Figures]:
-    """Error of the student's clean codes against where the teacher's steps lead."""
+    """Error of the student's clean latents against those implied by the teacher's steps."""
     config: Any = student.config
     self_conditioned = bool(config.self_cond)
     size = len(batch.texts)
     words = student.tokenize(batch.texts)[0]
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
-    which = rng.integers(steps, size=size)
+    index = rng.integers(steps, size=size)
     levels = np.array(shifted_sigmas(steps, SIGMA_SHIFT), dtype=np.float32)
-    high, low = (torch.from_numpy(levels[which + late]) for late in (0, 1))
-    noisy = Codes(*(add_noise(part, high, generator) for part in batch.clean))
+    high, low = (torch.from_numpy(levels[index + offset]) for offset in (0, 1))
+    noisy = Latents(*(add_noise(part, high, generator) for part in batch.clean))
     source = (
         None if batch.source is None else Source(*(perturb(p, generator) for p in batch.source))
     )
-    kept = perturb(batch.clean.motion, generator) if batch.task == Task.EDIT else None
+    motion_cond = perturb(batch.clean.motion, generator) if batch.task == Task.EDIT else None
     with torch.no_grad():
-        reached, self_cond = noisy, None
+        current, self_cond = noisy, None
         for i in range(SUBSTEPS):
-            at = high + (low - high) * i / SUBSTEPS
-            to = high + (low - high) * (i + 1) / SUBSTEPS
-            clean = predict_clean(teacher, words, reached, at, source, motion_cond, self_cond)
-            reached = Latents(
+            start_level = high + (low - high) * i / SUBSTEPS
+            end_level = high + (low - high) * (i + 1) / SUBSTEPS
+            clean = predict_clean(
+                teacher, words, current, start_level, source, motion_cond, self_cond
+            )
+            current = Latents(
                 *(
-                    part + expand_like(to - at, part) * velocity(part, one.float(), at)
-                    for part, one in zip(reached, clean, strict=True)
+                    part
+                    + expand_like(end_level - start_level, part)
+                    * velocity(part, one.float(), start_level)
+                    for part, one in zip(current, clean, strict=True)
                 )
             )
             self_cond = clean if self_conditioned else None
-        # The clean codes from which one step from `high` ends where the teacher's ended.
+        # The clean latents with index a single step from `high` ends where the teacher's steps did.
         share = high / (high - low)
         target = Latents(
             *(
                 part - expand_like(share, part) * (part - end)
-                for part, end in zip(noisy, reached, strict=True)
+                for part, end in zip(noisy, current, strict=True)
             )
         )
-    guess = None
-    if refining and rng.random() < SELF_COND_PROBABILITY:
+    self_cond = None
+    if self_conditioned and rng.random() < SELF_COND_SHARE:
         with torch.no_grad():
-            guess = predict(student, words, noisy, high, source, kept)
-    prediction = predict(student, words, noisy, high, source, kept, guess)
+            self_cond = predict_clean(student, words, noisy, high, source, motion_cond)
+    prediction = predict_clean(student, words, noisy, high, source, motion_cond, self_cond)
     content, motion, audio = (
         per_clip(one - part).mean() for one, part in zip(prediction, target, strict=True)
     )
     jitter_loss = per_clip(torch.diff(prediction.motion - target.motion, n=2, dim=1)).mean()
     figures = {"content": float(content.detach()), "sound": float(audio.detach())}
-    if kept is not None:
+    if motion_cond is not None:
         return CONTENT_WEIGHT * content + audio, figures
     figures |= {"motion": float(motion.detach()), "jitter": float(jitter_loss.detach())}
     return CONTENT_WEIGHT * content + motion + audio + JITTER_WEIGHT * jitter_loss, figures

@@ -43,7 +43,7 @@ def check_quality(codec: FoalCodec, gate: QualityGate, record: Path) -> None:
     """Measure reconstructions, unless the figures are in `record` already, and compare them.
 
     Raises:
-        QualityGateError: a estimate is below its minimum.
+        QualityGateError: a figure is below its minimum.
     """
     if gate.clips == 0:
         return

@@ -1,6 +1,6 @@
-"""Foal's training: decoder, reader, their gate, transformer, distillation, and the model's folder.
+"""Train Foal: decoder, scene encoder, quality gate, transformer, distillation, saved pipelines.
 
-One command makes the whole from nothing, data included; killed anywhere, it goes on where it was.
+Training data is generated on the fly. An interrupted run resumes from its last checkpoints.
 """
 
 import logging
@@ -32,15 +32,16 @@ logger = logging.getLogger(__name__)
 
 DECODER, ENCODER = "decoder", "encoder"
 TRANSFORMER, DISTILLATION = "transformer", "distilled"
-# The second number of a step's seed: what one part draws, no other does.
+# Second number of a step's seed, so that stages draw different random numbers.
 STREAMS = {DECODER: 1, ENCODER: 2, TRANSFORMER: 3, DISTILLATION: 4}
 
 
 def train(config: TrainConfig, run: Path, resume: bool = True) -> None:
-    """Train everything that is not there yet; the finished model is `run`/model.
+    """Run all stages that are not finished; the trained pipeline is saved to `run`/model.
 
     Raises:
-        QualityGateError: the codec is not good enough for a transformer to be worth its time.
+        QualityGateError: the codec does not pass the quality gate.
+        ValueError: another run that the configuration refers to is missing or does not fit.
     """
     torch.set_num_threads(config.threads)
     reuse_freed_memory()
@@ -55,37 +56,37 @@ def train(config: TrainConfig, run: Path, resume: bool = True) -> None:
 
 
 def train_from_file(config: Path, run: Path) -> None:
-    """What `python -m generator train CONFIG.toml --run DIR` calls."""
+    """Train from a TOML file, as `python -m generator train` does."""
     train(read_config(config), run)
 
 
 def read_codec(config: TrainConfig, run: Path) -> FoalCodec:
-    """The codec that another training made.
+    """Load the codec of another run.
 
     Raises:
-        ValueError: it has not been made yet.
+        ValueError: it has not been trained yet.
     """
     codec: FoalCodec = FoalCodec(**config.codec)
-    for name in (DECODER, READER):
+    for name in (DECODER, ENCODER):
         getattr(codec, name).load_state_dict(_read_weights(run, name))
     codec.requires_grad_(False).eval()
     return codec
 
 
 def initialize_from(run: Path, model: FoalTransformer) -> None:
-    """Give a new transformer the weights that another training made; what it lacks stays as it is.
+    """Initialize a transformer from another run; weights that are missing there are kept.
 
     Raises:
-        ValueError: it has not been made yet, or has other sizes.
+        ValueError: the other transformer has not been trained yet, or has other sizes.
     """
     try:
         unexpected = model.load_state_dict(
             _read_weights(run, TRANSFORMER), strict=False
         ).unexpected_keys
     except RuntimeError as error:
-        raise ValueError(f"{run}: its transformer has other sizes ({error}).") from error
+        raise ValueError(f"{run}: the transformer has other sizes ({error}).") from error
     if unexpected:
-        raise ValueError(f"{run}: its transformer has parts that this one lacks: {unexpected}.")
+        raise ValueError(f"{run}: the transformer has weights that this one lacks: {unexpected}.")
 
 
 def _read_weights(run: Path, name: str) -> dict[str, Tensor]:
@@ -93,20 +94,20 @@ def _read_weights(run: Path, name: str) -> dict[str, Tensor]:
     if state is None:
         raise ValueError(
             f"{run.resolve()} (codec_run or transformer_run) has no {name} yet: "
-            "train the configuration it belongs to first."
+            "run its training first."
         )
     weights: dict[str, Tensor] = state["mean"]
     return weights
 
 
 class _Trainer:
-    """One training: its configuration, its folder, and what all its parts have in common."""
+    """The stages of one run, with its configuration and folder."""
 
     def __init__(self, config: TrainConfig, run: Path, resume: bool) -> None:
         self.config, self.run, self.resume = config, run, resume
 
     def train_codec(self) -> FoalCodec:
-        """Train decoder and reader, or read them if they are done; mean weights, no gradients."""
+        """Train decoder and scene encoder; return the codec with EMA weights, frozen."""
         torch.manual_seed(self.config.seed)
         codec: FoalCodec = FoalCodec(**self.config.codec)
         codec.encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -126,9 +127,9 @@ class _Trainer:
             return batch, sample_backgrounds(rng, points=settings.background_points), _noise(rng)
 
         def save(weights: dict[str, Tensor], path: Path) -> None:
-            shown = FoalCodec(**self.config.codec)
-            shown.decoder.load_state_dict(weights)
-            sheets.save_sheet(path, sheets.decoder_rows(shown.eval()))
+            preview = FoalCodec(**self.config.codec)
+            preview.decoder.load_state_dict(weights)
+            sheets.save_sheet(path, sheets.decoder_rows(preview.eval()))
 
         optimizer = _adam(decoder, settings.learning_rate)
         self._stage(
@@ -137,35 +138,35 @@ class _Trainer:
                 decoder,
                 (optimizer,),
                 sample,
-                self._autocast(lambda given: decoder_loss(decoder, *given)),
+                self._autocast(lambda batch: decoder_loss(decoder, *batch)),
                 save,
                 settings.steps,
             )
         )
 
-    def _train_reader(self, codec: FoalCodec) -> None:
-        settings, reader = self.config.scene_encoder_training, codec.reader
+    def _train_scene_encoder(self, codec: FoalCodec) -> None:
+        settings, encoder = self.config.scene_encoder_training, codec.encoder
 
         def save(weights: dict[str, Tensor], path: Path) -> None:
-            shown = FoalCodec(**self.config.codec)
-            shown.load_state_dict({**codec.state_dict(), **_prefixed(ENCODER, weights)})
-            sheets.save_sheet(path, sheets.codec_rows(shown.eval()))
+            preview = FoalCodec(**self.config.codec)
+            preview.load_state_dict({**codec.state_dict(), **_prefixed(ENCODER, weights)})
+            sheets.save_sheet(path, sheets.codec_rows(preview.eval()))
 
-        optimizer = _adam(reader, settings.learning_rate)
+        optimizer = _adam(encoder, settings.learning_rate)
         self._stage(
             Stage(
                 ENCODER,
                 encoder,
                 (optimizer,),
-                lambda step: sample_images(self._rng(READER, step), settings.batch),
-                self._autocast(lambda batch: scene_encoder_loss(reader, batch)),
+                lambda step: sample_images(self._rng(ENCODER, step), settings.batch),
+                self._autocast(lambda batch: scene_encoder_loss(encoder, batch)),
                 save,
                 settings.steps,
             )
         )
 
     def train_transformer(self, codec: FoalCodec) -> None:
-        """Train the transformer, distil it, and save the pipelines of both and of milestones."""
+        """Train and distil the transformer; save the pipelines of both and of the milestones."""
         settings = self.config.transformer_training
         torch.manual_seed(self.config.seed)
         model = build_transformer(**self.config.transformer)
@@ -179,7 +180,7 @@ class _Trainer:
                 model,
                 make_optimizers(model, muon_rate=settings.muon_rate, adam_rate=settings.adam_rate),
                 self._clip_sampler(TRANSFORMER, settings.batch),
-                self._autocast(lambda given: flow_loss(model, *given)),
+                self._autocast(lambda batch: flow_loss(model, *batch)),
                 self._sample_saver(codec),
                 settings.steps,
                 decay_from=settings.decay_from,
@@ -210,8 +211,8 @@ class _Trainer:
                 (_adam(student, settings.learning_rate),),
                 self._clip_sampler(DISTILLATION, settings.batch),
                 self._autocast(
-                    lambda given: distillation_loss(
-                        student, teacher, *given, steps=settings.student_steps
+                    lambda batch: distillation_loss(
+                        student, teacher, *batch, steps=settings.student_steps
                     )
                 ),
                 self._sample_saver(codec, settings.student_steps),
@@ -222,7 +223,7 @@ class _Trainer:
         save_pipeline(self._pipeline(codec, weights), self.run / "model-distilled")
 
     def _stage(self, stage: Stage) -> dict[str, Tensor]:
-        """Train a part; its mean weights stay in it and are returned."""
+        """Train a stage, and load the EMA weights into its module and return them."""
         weights = train_stage(
             replace(stage, workers=self.config.workers),
             self.run,
@@ -236,7 +237,7 @@ class _Trainer:
         return np.random.default_rng((self.config.seed, STREAMS[part], step))
 
     def _clip_sampler(self, part: str, size: int) -> Callable[[int], Any]:
-        """What makes a step's clips for a transformer; the loss draws on from where they end."""
+        """Return a sampler of batches, each with the generator that the loss continues to use."""
 
         def sample(step: int) -> Any:
             rng = self._rng(part, step)
@@ -245,28 +246,28 @@ class _Trainer:
         return sample
 
     def _autocast(self, loss: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """The loss in the precision of the configuration."""
+        """Wrap a loss to be computed in the configured precision."""
 
-        def run(given: Any) -> Any:
+        def run(batch: Any) -> Any:
             enabled = self.config.precision == "bfloat16"
             # No cache: weights cast in a pass without gradients would be used for the loss too.
             with torch.autocast("cpu", torch.bfloat16, enabled=enabled, cache_enabled=False):
-                return loss(given)
+                return loss(batch)
 
         return run
 
     def _compile(self, model: FoalTransformer) -> None:
         if self.config.compile:
-            # Every task has a shape of its own: three graphs, each as fast as can be.
+            # Every task has its own shapes: three graphs, each specialized.
             compiled = torch.compile(model.forward, dynamic=False)
             model.forward = compiled  # type: ignore[method-assign]
 
     def _pipeline(self, codec: FoalCodec, weights: dict[str, Tensor]) -> FoalPipeline:
-        made = build_transformer(**self.config.transformer)
-        made.load_state_dict(weights)
-        built = build_pipeline(codec, made)
-        built.set_progress_bar_config(disable=True)  # type: ignore[no-untyped-call]
-        return built
+        transformer = build_transformer(**self.config.transformer)
+        transformer.load_state_dict(weights)
+        pipeline = build_pipeline(codec, transformer)
+        pipeline.set_progress_bar_config(disable=True)  # type: ignore[no-untyped-call]
+        return pipeline
 
     def _sample_saver(
         self, codec: FoalCodec, steps: int = 8

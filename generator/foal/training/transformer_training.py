@@ -1,4 +1,4 @@
-"""Training of the transformer: flow matching on states of the world's clips, made as it goes."""
+"""Training of the transformer: flow matching on the states of clips generated on the fly."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -26,31 +26,31 @@ from generator.foal.world.physics import Motions
 from generator.foal.world.scenes import Scene, sample_scene
 
 CONTENT_WEIGHT = 0.5
-JITTER_WEIGHT = 1.0  # of errors in second differences of motion: what an eye sees as shaking
-WORD_DROPOUT = 0.03  # of words replaced by the unknown one, so that a strange word does no harm
-CONDITION_NOISE = 0.03  # in what a clip starts from: an encoder reads it with errors
+JITTER_WEIGHT = 1.0  # of errors in second differences of motion, which are visible as jitter
+WORD_DROPOUT = 0.03  # fraction of words replaced by the unknown word, for robustness to new words
+CONDITION_NOISE = 0.03  # added to source latents, since the encoder is not exact
 
 
 class Task(StrEnum):
-    """What a batch is to learn, with its share of the batches."""
+    """Task of a batch."""
 
     TEXT = "text to video"
     IMAGE = "image to video"
     EDIT = "video edit"
 
 
-TASK_SHARES = {Task.TEXT: 0.70, Task.IMAGE: 0.15, Task.EDIT: 0.15}
+TASK_SHARES = {Task.TEXT: 0.70, Task.IMAGE: 0.15, Task.EDIT: 0.15}  # of the batches
 
 
 @dataclass(frozen=True)
 class NoiseSchedule:
-    """Which noise levels a training sees, and how much an error at each of them counts.
+    """Distribution of noise levels in training, and the weight of the loss at each level.
 
     Attributes:
-        shift: of the levels towards noise; below 1 towards clean codes.
-        min_level: the loss is divided by the squared level, or by this one's where it is higher.
-        balanced: whether high noise counts less, in the measure in which nothing can be known of a
-            clip there: all levels add about equally to the loss of a trained model.
+        shift: of the levels towards noise; below 1 towards clean latents.
+        min_level: the loss is divided by the squared level, which is clamped to this minimum.
+        balanced: whether high noise levels, at which clips are unpredictable, get lower weights, so
+            that all levels contribute about equally to the loss of a trained model.
     """
 
     shift: float
@@ -58,22 +58,22 @@ class NoiseSchedule:
     balanced: bool
 
     def weights(self, level: Tensor) -> Tensor:
-        """How much an error counts, (B,) -> (B,)."""
+        """Weights of the loss at noise levels, (B,) -> (B,)."""
         weight = 1 / level.clamp(min=self.min_level) ** 2
         return weight * (1 + HIGHEST_WEIGHT - level) if self.balanced else weight
 
 
-HIGHEST_WEIGHT = 0.05  # at pure noise, of what it would be without `even`
-PLAIN_SCHEDULE = NoiseSchedule(NOISE_SHIFT, 0.25, balanced=False)
-# Errors of a clip nearly clean are small and drown among those at high noise; yet an eye sees a
-# path that shakes by half a pixel, and speeds that were not found in time stay too low.
+HIGHEST_WEIGHT = 0.05  # factor at pure noise if `balanced`
+PLAIN_SCHEDULE = NoiseSchedule(SIGMA_SHIFT, 0.25, balanced=False)
+# Errors at low noise are small and would be dominated by those at high noise, although jitter of
+# half a pixel is visible, and speeds that are not determined in time stay too low.
 SELF_COND_SCHEDULE = NoiseSchedule(1.5, 0.1, balanced=True)
-SELF_COND_PROBABILITY = 0.5  # of the steps in which a refining model is given its own guess
+SELF_COND_SHARE = 0.5  # of the steps that give a model its own prediction (self-conditioning)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B training clips of one task, normalised."""
+    """B training clips of one task, as normalized latents."""
 
     task: Task
     texts: list[str]
@@ -82,19 +82,21 @@ class Batch:
 
 
 def sample_batch(rng: np.random.Generator, size: int) -> Batch:
-    """Fresh clips of training combinations for a random task."""
+    """Sample new training clips for a random task."""
     task = list(TASK_SHARES)[int(rng.choice(len(TASK_SHARES), p=list(TASK_SHARES.values())))]
     rows = [_sample_clip(rng, task) for _ in range(size)]
-    content, motion, audio, given, first = (
+    content, motion, audio, source_content, source_motion = (
         torch.from_numpy(np.stack([row[i] for row in rows])) for i in range(5)
     )
     clean = normalize(content, motion, audio)
-    source = None if task == Task.TEXT else Source(*normalize(given, first, audio)[:2])
+    source = (
+        None if task == Task.TEXT else Source(*normalize(source_content, source_motion, audio)[:2])
+    )
     return Batch(task, [str(row[5]) for row in rows], clean, source)
 
 
 def _sample_clip(rng: np.random.Generator, task: Task) -> tuple[np.ndarray | str, ...]:
-    """Content, motion and sound of a clip, source content and first places, and its text."""
+    """Content, motion, sound, source content and source motion of a clip, and its text."""
     while True:
         scene = sample_scene(rng)
         motions = sample_motions(scene, rng)
@@ -105,10 +107,10 @@ def _sample_clip(rng: np.random.Generator, task: Task) -> tuple[np.ndarray | str
         edit = sample_edit(scene, rng)
         if edit.target.held_out:
             continue
-        kept = motions.select(edit.kept)
-        target = encode_content(edit.target, kept, edit.kept)
-        nothing = np.zeros_like(motion[0])
-        return target, motion, _sqrt_bands(edit.target, kept), content, nothing, edit.text
+        kept_motions = motions.select(edit.kept)
+        target = encode_content(edit.target, kept_motions, edit.kept)
+        no_motion = np.zeros_like(motion[0])
+        return target, motion, _sqrt_bands(edit.target, kept_motions), content, no_motion, edit.text
 
 
 def _sqrt_bands(scene: Scene, motions: Motions) -> np.ndarray:
@@ -119,16 +121,16 @@ def _sqrt_bands(scene: Scene, motions: Motions) -> np.ndarray:
 def flow_loss(
     model: FoalTransformer, batch: Batch, rng: np.random.Generator
 ) -> tuple[Tensor, Figures]:
-    """Loss of one batch: squared error of the clean codes, by noise level."""
+    """Flow-matching loss of a batch: squared error of the predicted clean latents."""
     config: Any = model.config
-    schedule = SELF_COND_SCHEDULE if config.refining else PLAIN_SCHEDULE
+    schedule = SELF_COND_SCHEDULE if config.self_cond else PLAIN_SCHEDULE
     size = len(batch.texts)
     words = model.tokenize(batch.texts)[0]
     word_dropout = torch.from_numpy(rng.random(words.shape) < WORD_DROPOUT) & (words > UNKNOWN)
     words = words.masked_fill(word_dropout, UNKNOWN)
-    # One level from each of `size` equal parts: the batch always sees all levels.
+    # Stratified sampling: one level from each of `size` equal intervals.
     uniform = torch.from_numpy((rng.permutation(size) + rng.random(size)) / size).float()
-    level = shift_noise(uniform, schedule.shift)
+    level = shift_sigma(uniform, schedule.shift)
     generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
     levels = level[:, None].repeat(1, 3)
     noisy = [add_noise(part, level, generator) for part in batch.clean]
@@ -138,13 +140,13 @@ def flow_loss(
     if batch.task == Task.EDIT:
         levels[:, 1] = 0
         noisy[1] = perturb(batch.clean.motion, generator)
-    given, guess = Codes(*noisy), None
-    if config.refining:
-        guess = Codes(*(torch.zeros_like(part) for part in given))
-        if rng.random() < SELF_COND_PROBABILITY:
+    latents, self_cond = Latents(*noisy), None
+    if config.self_cond:
+        self_cond = Latents(*(torch.zeros_like(part) for part in latents))
+        if rng.random() < SELF_COND_SHARE:
             with torch.no_grad():
-                guess = model(words, given, levels, source, guess)
-    prediction = model(words, given, levels, source, guess)
+                self_cond = model(words, latents, levels, source, self_cond)
+    prediction = model(words, latents, levels, source, self_cond)
     weight = schedule.weights(level)
     content, motion, audio = (
         (per_clip(one - part) * weight).mean()
@@ -158,20 +160,20 @@ def flow_loss(
         "sound": float(audio.detach()),
         "jitter": float(jitter_loss.detach()),
     }
-    if batch.task == Task.EDIT:  # its motion is given
+    if batch.task == Task.EDIT:  # its motion is an input
         figures = {"edit": figures["content"]}
         return CONTENT_WEIGHT * content + audio, figures
     return CONTENT_WEIGHT * content + motion + audio + JITTER_WEIGHT * jitter_loss, figures
 
 
 def add_noise(part: Tensor, level: Tensor, generator: torch.Generator) -> Tensor:
-    """(1 - t) x + t noise for every clip's level t, shapes (B, ...) and (B,)."""
-    share = like(level, part)
+    """(1 - t) x + t noise for the level t of each clip, shapes (B, ...) and (B,)."""
+    share = expand_like(level, part)
     return (1 - share) * part + share * torch.randn(part.shape, generator=generator)
 
 
 def perturb(part: Tensor, generator: torch.Generator) -> Tensor:
-    """Codes as an encoder would have read them."""
+    """Add noise to source latents, like the error of the encoder."""
     return part + CONDITION_NOISE * torch.randn(part.shape, generator=generator)
 
 
@@ -183,7 +185,7 @@ def per_clip(error: Tensor) -> Tensor:
 def make_optimizers(
     model: FoalTransformer, *, muon_rate: float, adam_rate: float
 ) -> tuple[torch.optim.Optimizer, ...]:
-    """Muon for the matrices of the blocks, AdamW for all the rest."""
+    """Muon for the matrices of the blocks, AdamW for all other parameters."""
     matrices = [p for p in model.stream.parameters() if p.dim() == 2 and min(p.shape) > 4]
     ids = {id(p) for p in matrices}
     rest = [p for p in model.parameters() if id(p) not in ids]
