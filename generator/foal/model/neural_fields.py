@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from generator.foal.model import states
-from generator.foal.world.physics import PAN, ROPE_TOP, VIEW_CENTRE, ZOOM
+from generator.foal.world.camera import PAN, ZOOM, image_to_world, world_to_image
+from generator.foal.world.physics import ROPE_TOP
 from generator.foal.world.render import (
     ROPE_HALF_WIDTH,
     SHADOW_FLATNESS,
@@ -93,17 +94,13 @@ def camera_view(motion: Tensor) -> Camera:
 def to_world(points: Tensor, camera: Camera) -> Tensor:
     """Points of the pictures, (N, P, 2), in the world."""
     pan, zoom = (part[:, None] for part in camera)
-    x = (points[..., 0] - VIEW_CENTRE[0]) / zoom + VIEW_CENTRE[0] + pan
-    y = (points[..., 1] - VIEW_CENTRE[1]) / zoom + VIEW_CENTRE[1]
-    return torch.stack([x, y], dim=-1)
+    return torch.stack(image_to_world(points[..., 0], points[..., 1], pan, zoom), dim=-1)
 
 
 def to_picture(points: Tensor, camera: Camera) -> Tensor:
     """One point of the world for each picture, (N, 2), in the picture."""
     pan, zoom = camera
-    x = (points[:, 0] - VIEW_CENTRE[0] - pan) * zoom + VIEW_CENTRE[0]
-    y = (points[:, 1] - VIEW_CENTRE[1]) * zoom + VIEW_CENTRE[1]
-    return torch.stack([x, y], dim=-1)
+    return torch.stack(world_to_image(points[:, 0], points[:, 1], pan, zoom), dim=-1)
 
 
 class BackgroundField(nn.Module):

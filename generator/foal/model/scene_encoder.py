@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 from torch.nn import functional
 
+from generator.foal.assignment import assign
 from generator.foal.model import states
 
 IMAGE_SIZE = 128  # height and width of the input, pixels
@@ -174,14 +174,11 @@ def _track(frames: list[list[_Detection]]) -> list[_Track]:
         cost = np.array(
             [[_match_cost(track.last, detection) for detection in detections] for track in tracks]
         )
-        matched: set[int] = set()
-        if cost.size:
-            for track, detection in zip(*linear_sum_assignment(cost), strict=True):
-                if cost[track, detection] < MAX_MATCH_COST:
-                    tracks[track].add(frame, detections[detection])
-                    matched.add(int(detection))
+        matches = assign(cost, max_cost=MAX_MATCH_COST)
+        for track, detection in matches.items():
+            tracks[track].add(frame, detections[detection])
         for i, new in enumerate(detections):
-            if i not in matched:
+            if i not in matches.values():
                 tracks.append(_Track(len(frames)))
                 tracks[-1].add(frame, new)
     tracks = sorted(tracks, key=lambda track: -len(track.detected))[: states.SLOTS]

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from generator.foal.world import sound
+from generator.foal.world.camera import PAN, ZOOM
 from generator.foal.world.clip import FRAME_RATE
-from generator.foal.world.physics import BALL_RADIUS, PAN, ZOOM, Motions
+from generator.foal.world.physics import BALL_RADIUS, Motions
 from generator.foal.world.render import to_world
 from generator.foal.world.scenes import (
     COLOURS,
