@@ -1,4 +1,4 @@
-"""What is asked of a model and what comes back: requests, samples, clips, their provenance."""
+"""Requests for clips, clips as samples and as files, and their provenance."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ from generator.spec import Entrant, TrackSettings
 
 @dataclass(frozen=True)
 class ClipRequest:
-    """One clip to be made; `source` is the first image or the video of a prompt that has one."""
+    """A clip to make; `source` is the first image or source video of the prompt, if it has one."""
 
     entrant: Entrant
     track: TrackSettings
@@ -27,9 +27,9 @@ class ClipRequest:
     prompt: str
     seed: int
     source: Path | None = None
-    rendition_only: bool = False  # no master and no measures: for who hands the file on at once
-    stored_master: "StoredMaster | None" = None  # what to render, without the model
-    weights_sha256: str | None = None  # those it has to be made with, where that is known
+    rendition_only: bool = False  # without master and measures
+    stored_master: "StoredMaster | None" = None  # render this instead of running the model
+    weights_sha256: str | None = None  # the weights must have this hash, if known
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,17 +40,17 @@ class RawClip:
     fps: Fraction
     audio: NDArray[np.float32] | None = None  # (channels, N), full scale is 1
     sample_rate: int | None = None
-    original: bytes | None = field(default=None, repr=False)  # the file as it came
+    original: bytes | None = field(default=None, repr=False)  # the original file, if there is one
     original_suffix: str | None = None
 
     @property
     def size_bytes(self) -> int:
-        """What its samples take in memory."""
+        """Size of the samples in memory."""
         return self.frames.nbytes + (0 if self.audio is None else self.audio.nbytes)
 
 
 def _measurable(value: Any) -> Any:
-    """None for what no clip can have taken: JSON has no NaN, and a sum would be lost in it."""
+    """None for NaN, infinity and negative values, which JSON or sums cannot hold."""
     return value if isinstance(value, int | float) and 0 <= value < math.inf else None
 
 
@@ -58,7 +58,7 @@ Measured = Annotated[float | None, BeforeValidator(_measurable)]
 
 
 class Provenance(BaseModel):
-    """How a clip came to be: enough to make it again, and to say what it cost."""
+    """How a clip was made: enough to reproduce it and to report its cost."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -69,31 +69,31 @@ class Provenance(BaseModel):
     weights_sha256: str | None = None
     scheduler: dict[str, Any] | None = None
     seed: int
-    call: dict[str, Any] = Field(default_factory=dict)  # arguments as they were passed
-    dropped: dict[str, Any] = Field(default_factory=dict)  # asked for, but the model has no place
+    call: dict[str, Any] = Field(default_factory=dict)  # arguments as passed
+    dropped: dict[str, Any] = Field(default_factory=dict)  # not accepted by the model
     adapted: tuple[str, ...] = ()  # what was changed to fit the track, in order
     rendered_from: str | None = None  # the track that its master was generated for, if another
-    warnings: tuple[str, ...] = ()  # of the model on the prompt: words it does not know
+    warnings: tuple[str, ...] = ()  # by the model about the prompt, such as unknown words
     versions: dict[str, str] = Field(default_factory=dict)
     hardware: str | None = None
     device: str | None = None
     dtype: str | None = None
-    options: dict[str, Any] = Field(default_factory=dict)  # of the backend, beside those named here
-    steps: int | None = None  # of denoising, as they ran
+    options: dict[str, Any] = Field(default_factory=dict)  # other options of the backend
+    steps: int | None = None  # denoising steps that ran
     guidance: float | None = None
     seconds: Measured = None
     gpu_seconds: Measured = None  # seconds times GPUs
-    energy_joules: Measured = None  # of these GPUs, or of the whole processor
+    energy_joules: Measured = None  # of these GPUs, or of the whole CPU
     peak_memory_bytes: int | None = None
-    cost_usd: Measured = None  # at the entrant's price a minute, of what was made
-    usage: dict[str, Any] | None = None  # what a server says that a clip took
-    frames_sha256: str | None = None  # of the raw frames: two runs made the same pixels or not
+    cost_usd: Measured = None  # at the entrant's price per minute
+    usage: dict[str, Any] | None = None  # as reported by a server
+    frames_sha256: str | None = None  # of the raw frames: shows whether two runs are equal
     created_at: datetime
 
     @model_validator(mode="before")
     @classmethod
-    def _can_be_stored(cls, values: dict[str, Any]) -> Any:
-        """Texts and values of models and servers become such as JSON and databases hold."""
+    def _to_jsonable(cls, values: dict[str, Any]) -> Any:
+        """Models and servers may report values that JSON or the database cannot store."""
         return to_jsonable(values)
 
 
@@ -110,9 +110,9 @@ def file_provenance(request: ClipRequest, *, backend: str, file: Path) -> Proven
 
 @dataclass(frozen=True)
 class StoredMaster:
-    """A clip that was generated before, for another track.
+    """The master of a clip that was generated earlier, for another track.
 
-    `read` gives its file, in whichever process; a `GeneratorError` says why it does not.
+    `read` returns the file's bytes, in any process, or raises a `GeneratorError`.
     """
 
     read: Callable[[], bytes]
@@ -121,7 +121,7 @@ class StoredMaster:
 
 @dataclass(frozen=True)
 class Master:
-    """A clip as it was generated, as a file."""
+    """A clip as generated, as a file."""
 
     data: bytes = field(repr=False)
     suffix: str
@@ -132,7 +132,7 @@ class GeneratedClip:
     """A finished clip: the master as generated and the rendition that voters get."""
 
     request: ClipRequest
-    master: Master | None  # None where only the rendition was asked for
+    master: Master | None  # None if only the rendition was requested
     rendition: bytes = field(repr=False)
     provenance: Provenance
     measures: dict[str, float] | None = None
@@ -140,15 +140,15 @@ class GeneratedClip:
 
 @dataclass(frozen=True)
 class FailedClip:
-    """A request that no clip came of, with the reason in one sentence.
+    """A request that failed, with the reason in one sentence.
 
-    What the model made is kept where it made something that cannot be shown.
+    If the model made something that cannot be shown, `master` keeps it.
     """
 
     request: ClipRequest
     reason: str
     master: Master | None = None
-    refused: bool = False  # by the model's rules of content, and not for want of anything
+    refused: bool = False  # by the model's content policy
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", storable_text(self.reason))

@@ -1,10 +1,10 @@
-"""The errors a user can meet.
+"""The errors that are reported to the user.
 
 GeneratorError
 ├── SpecError     an entrant or track file, or what it names, cannot be used
 ├── ClipError     a media file or a generated clip cannot become a rendition
-└── BackendError  a model failed while it was loading or running
-    └── RefusalError  a model would not make a clip, by its rules of content
+└── BackendError  a model failed to load or to run
+    └── RefusalError  a model refused to make a clip, by its content policy
 """
 
 
@@ -17,21 +17,21 @@ class SpecError(GeneratorError):
 
 
 class ClipError(GeneratorError):
-    """A media file or generated frames cannot be made into a clip of the track."""
+    """A media file or generated frames cannot become a clip of the track."""
 
 
 class BackendError(GeneratorError):
-    """A model could not be loaded, or failed while it generated."""
+    """A model could not be loaded, or failed to generate."""
 
 
 class RefusalError(BackendError):
-    """A model would not make a clip, or not show it, by its rules of content."""
+    """A model refused to make or to return a clip, by its content policy."""
 
 
 def first_line(error: BaseException) -> str:
-    """What an error says, as part of a sentence: its first line without the full stop."""
+    """The first line of an error's message without its full stop, as part of a sentence."""
     try:
-        told = str(error)
-    except Exception:  # an error of a model's own code may have any method
+        message = str(error)
+    except Exception:  # the code of a model may define any exception class
         return ""
-    return next(iter(told.splitlines()), "").strip().rstrip(".")
+    return next(iter(message.splitlines()), "").strip().rstrip(".")

@@ -1,19 +1,19 @@
-"""What models and servers say, as JSON and every database can hold it."""
+"""Conversion of what models and servers report to values that JSON and databases can store."""
 
 import math
 from collections.abc import Mapping
 from typing import Any
 
-UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 def storable_text(text: str) -> str:
-    """The text without what UTF-8 cannot write (lone surrogates), nor a database keep (NUL)."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", UNKNOWN)
+    """Replace what UTF-8 cannot encode (lone surrogates) and databases cannot store (NUL)."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", REPLACEMENT)
 
 
 def to_jsonable(values: Any) -> Any:
-    """The same in what JSON can hold: what it cannot hold is written as text."""
+    """Convert to JSON types; other values, NaN and infinity become strings."""
     if isinstance(values, str):
         return storable_text(values)
     if values is None or isinstance(values, bool | int):

@@ -1,4 +1,4 @@
-"""Measured quality of clips, by whatever measures are installed."""
+"""Quality measures of clips, from installed packages."""
 
 import logging
 from functools import cache
@@ -17,7 +17,7 @@ GROUP = "hippodrome.measures"
 
 
 class Measure(Protocol):
-    """Judges a clip by its pixels and sound, or says None where the prompt is not its matter."""
+    """Measures a clip by its pixels and sound; returns None for prompts it does not cover."""
 
     def __call__(
         self,
@@ -28,35 +28,39 @@ class Measure(Protocol):
         sample_rate: int | None,
         prompt: str,
     ) -> dict[str, float] | None:
-        """Figures from 0 to 1 by name; a ValueError where a clip is too short or small to judge."""
+        """Scores from 0 to 1 by name.
+
+        Raises:
+            ValueError: the clip is too short or too small to measure.
+        """
 
 
-@cache  # to look through all that is installed takes longer than many a clip's checks
+@cache  # searching all installed packages takes longer than checking a clip
 def find_measures() -> tuple[tuple[str, Measure], ...]:
-    """All measures that are installed and can be loaded, in the order of their names."""
-    found: list[tuple[str, Measure]] = []
+    """All installed measures that can be loaded, by name."""
+    measures: list[tuple[str, Measure]] = []
     for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
         try:
-            found.append((point.name, point.load()))
-        except Exception as error:  # of somebody else's package: clips can do without its figures
+            measures.append((point.name, point.load()))
+        except Exception as error:  # of a third-party package; clips do not need its scores
             logger.warning("The measure %s cannot be loaded: %s", point.name, first_line(error))
-    return tuple(found)
+    return tuple(measures)
 
 
 def measure_clip(raw: RawClip, *, prompt: str) -> dict[str, float] | None:
-    """What the first measure that knows such prompts says of a clip; None if none does."""
+    """The scores of the first measure that covers the prompt; None if none does."""
     for name, measure in find_measures():
         try:
-            figures = measure(
+            scores = measure(
                 raw.frames,
                 fps=float(raw.fps),
                 audio=raw.audio,
                 sample_rate=raw.sample_rate,
                 prompt=prompt,
             )
-        except Exception as error:  # a clip that cannot be judged is a clip nonetheless
-            logger.warning("The measure %s does not judge a clip: %s", name, first_line(error))
+        except Exception as error:  # the clip is valid without scores
+            logger.warning("The measure %s failed on a clip: %s", name, first_line(error))
             continue
-        if figures is not None:
-            return figures
+        if scores is not None:
+            return scores
     return None

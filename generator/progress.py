@@ -1,7 +1,7 @@
-"""How far the clip in work is, told by whatever makes it to whoever wants to know.
+"""Progress of the clip being generated, from the backend to the process that shows it.
 
-A clip is far from the place that shows its progress: a backend tells it here, and only the worker
-around it knows who listens. One clip at a time is made in a thread.
+A backend calls `report_progress`; the worker around it sets the listener. A thread generates one
+clip at a time.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,16 +15,16 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 @contextmanager
 def progress_listener(listener: Listener) -> Iterator[None]:
-    """Have `listener` called with the share, 0 to 1, of clips made inside."""
-    before = _listener.set(listener)
+    """Within the block, call `listener` with the fraction, 0 to 1, of the current clip."""
+    token = _listener.set(listener)
     try:
         yield
     finally:
-        _listener.reset(before)
+        _listener.reset(token)
 
 
-def report_progress(share: float) -> None:
-    """Say which share of the clip in work is done; nothing happens where nobody listens."""
+def report_progress(fraction: float) -> None:
+    """Report the finished fraction of the current clip; without a listener, do nothing."""
     listener = _listener.get()
     if listener is not None:
-        listener(min(1.0, max(0.0, share)))
+        listener(min(1.0, max(0.0, fraction)))

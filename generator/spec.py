@@ -1,4 +1,4 @@
-"""What a spec file says: entrants and the settings of tracks."""
+"""Entrants and track settings, and the TOML files that describe them."""
 
 import re
 import tomllib
@@ -22,17 +22,23 @@ from generator.validation import describe_validation_error
 
 Modality = Literal["text-to-video", "image-to-video", "video-edit"]
 MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video", "video-edit")
+# End of the names of shipped tracks with sound; `arena.catalog.schemas` repeats it, because outside
+# of `arena.production` the arena may not import this package.
 AUDIO_SUFFIX = "-audio"
+# Of an entrant's name, creator, licence and codename; also the length of their columns in
+# `arena.models`, which repeats it for the same reason.
+MAX_NAME_LENGTH = 120
 
-SECONDS_A_MINUTE = 60
+SECONDS_PER_MINUTE = 60
 AUDIO_RATE = 48_000  # Hz, of every rendition with sound
-# A backend option of this name is a place on disk, and relative ones start at the spec's folder.
+# Backend options that are paths; relative ones are resolved against the spec's folder.
 PATH_OPTIONS = ("model", "path")
-# Behind an address a model is a name of the server's, whatever lies beside the spec.
+# With this option, `model` is a name that the server knows and not a path.
 ADDRESS_OPTION = "base_url"
 
-# The size of Foal's world, for a sample outside an arena. At 800 kbit/s the miniature's clips show
-# no coding artefacts; bytes hold three seconds at that rate, its buffer, the sound and the boxes.
+# Settings of a sample outside an arena: the size of Foal's world. At 800 kbit/s its clips show no
+# coding artefacts; the bytes hold three seconds at that rate, the rate control's buffer, the sound
+# and the MP4 boxes.
 SAMPLE_SIZE = 256
 SAMPLE_FPS = 24
 SAMPLE_FRAMES = 72
@@ -41,7 +47,7 @@ SAMPLE_BYTES = {False: 360 * 1024, True: 416 * 1024}
 
 
 class TrackSettings(BaseModel):
-    """What every clip of a track has in common; keys that only an arena needs are ignored."""
+    """The settings that all clips of a track share; keys that only an arena needs are ignored."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -57,22 +63,26 @@ class TrackSettings(BaseModel):
 
     @property
     def duration_s(self) -> float:
-        """Seconds that a clip lasts."""
+        """Length of a clip in seconds."""
         return float(self.frames / self.fps)
 
     @property
     def audio_samples(self) -> int:
-        """Samples a channel at `AUDIO_RATE` over the whole clip."""
+        """Samples per channel of a whole clip at `AUDIO_RATE`."""
         return round(self.frames / self.fps * AUDIO_RATE)
 
     @classmethod
     def named(cls, name: str) -> Self:
-        """The settings of a shipped track's name in the size of Foal's world."""
+        """The settings of a shipped track in the size of Foal's world.
+
+        Raises:
+            SpecError: no track has this name.
+        """
         audio = name.endswith(AUDIO_SUFFIX)
         modality = name.removesuffix(AUDIO_SUFFIX)
         if modality not in MODALITIES:
             known = ", ".join(m + suffix for m in MODALITIES for suffix in ("", AUDIO_SUFFIX))
-            raise SpecError(f"There is no track {name!r}; use a TOML file or one of {known}.")
+            raise SpecError(f"No track is named {name!r}; use a TOML file or one of {known}.")
         return cls(
             name=name,
             modality=modality,
@@ -87,7 +97,7 @@ class TrackSettings(BaseModel):
 
 
 class BackendSpec(BaseModel):
-    """How an entrant is run: the kind of backend, its own options, arguments of each call."""
+    """How an entrant is run: the kind of backend, its options, the arguments of each call."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -95,15 +105,17 @@ class BackendSpec(BaseModel):
     call: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _is_plain(self) -> Self:
+    def _check_jsonable(self) -> Self:
         for key, value in (*self.call.items(), *self.options.items()):
             if to_jsonable(value) != value:
-                raise ValueError(f"{key} should be texts, numbers, true or false, or lists of them")
+                raise ValueError(
+                    f"{key} should be a string, a number, true, false, or a list of these"
+                )
         return self
 
     @property
     def options(self) -> dict[str, Any]:
-        """Everything beside `kind` and `call`, for the backend to check."""
+        """All keys except `kind` and `call`; the backend checks them."""
         return dict(self.model_extra or {})
 
 
@@ -112,40 +124,40 @@ class Entrant(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1, max_length=100)
-    creator: str = Field(min_length=1, max_length=100)
+    name: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
+    creator: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
     release_date: date | None = None
-    licence: str = Field(min_length=1, max_length=100)
+    licence: str = Field(min_length=1, max_length=MAX_NAME_LENGTH)
     tracks: tuple[str, ...] = Field(min_length=1)
-    codename: str | None = Field(default=None, min_length=1, max_length=100)
+    codename: str | None = Field(default=None, min_length=1, max_length=MAX_NAME_LENGTH)
     price_usd_per_minute: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     backend: BackendSpec
 
     @field_validator("name", "creator", "licence", "codename")
     @classmethod
-    def _one_clean_line(cls, text: str | None) -> str | None:
+    def _check_single_line(cls, text: str | None) -> str | None:
         if text is not None and (text != text.strip() or not text.isprintable()):
-            raise ValueError("must be one line without spaces around it")
+            raise ValueError("must be one line without leading or trailing spaces")
         return text
 
     @field_validator("name", "codename")
     @classmethod
-    def _has_a_slug(cls, text: str | None) -> str | None:
+    def _check_has_slug(cls, text: str | None) -> str | None:
         if text is not None and not slug(text):
-            raise ValueError("must have a letter a-z or a digit")
+            raise ValueError("must contain a letter a-z or a digit")
         return text
 
     @field_validator("tracks")
     @classmethod
-    def _each_track_once(cls, tracks: tuple[str, ...]) -> tuple[str, ...]:
+    def _check_unique_tracks(cls, tracks: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(tracks)) != len(tracks):
             raise ValueError("must name each track once")
         return tracks
 
     def cost_usd(self, seconds: float) -> float | None:
-        """Dollars of so many seconds at its price; None without one."""
+        """Price in US dollars of this many seconds of video; None without a price."""
         price = self.price_usd_per_minute
-        return None if price is None else price * seconds / SECONDS_A_MINUTE
+        return None if price is None else price * seconds / SECONDS_PER_MINUTE
 
     @property
     def key(self) -> str:
@@ -154,20 +166,20 @@ class Entrant(BaseModel):
 
     @property
     def slug(self) -> str:
-        """The name as addresses and the command line write it."""
+        """The name as used in URLs and on the command line."""
         return slug(self.name)
 
 
 def slug(name: str) -> str:
-    """Lower case, with every run of characters outside a-z0-9 made one hyphen."""
+    """Lower-case the name and replace each run of characters outside a-z0-9 by one hyphen."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
 
 
 def read_entrant(path: Path) -> Entrant:
-    """The entrant that a TOML file describes, with its paths made absolute.
+    """Read an entrant from a TOML file; its paths are made absolute.
 
     Raises:
-        SpecError: The file is missing, is no TOML, or has a key that is missing, wrong or unknown.
+        SpecError: the file is missing or not TOML, or a key is missing, wrong or unknown.
     """
     document = _read_toml(path, noun="entrant")
     backend = document.get("backend")
@@ -183,10 +195,10 @@ def read_entrant(path: Path) -> Entrant:
 
 
 def read_track(path: Path) -> TrackSettings:
-    """The settings of the track that a TOML file describes.
+    """Read a track's settings from a TOML file.
 
     Raises:
-        SpecError: The file is missing, is no TOML, or has a key that is missing or wrong.
+        SpecError: the file is missing or not TOML, or a key is missing or wrong.
     """
     try:
         return TrackSettings.model_validate(_read_toml(path, noun="track"))
@@ -199,19 +211,22 @@ def _read_toml(path: Path, *, noun: str) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise SpecError(f"There is no {noun} file {path}; give the path of a TOML file.") from None
+        raise SpecError(
+            f"The {noun} file {path} does not exist; give the path of a TOML file."
+        ) from None
     except IsADirectoryError:
-        raise SpecError(f"{path} is a folder; give the path of one {noun} TOML file.") from None
+        raise SpecError(
+            f"{path} is a folder; give the path of the TOML file of one {noun}."
+        ) from None
     except OSError as error:
         raise SpecError(f"The {noun} file {path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:  # also of numbers and nests without end
+    except (ValueError, RecursionError) as error:  # also for huge numbers and deep nesting
         raise SpecError(f"The {noun} file {path} is not valid TOML: {error}.") from None
 
 
 def _resolve(value: str, *, folder: Path) -> str:
-    written = Path(value).expanduser()
-    place = folder / written
-    # "owner/model" may be a folder beside the spec or a hub id: only the disk can tell.
-    if place.exists() or written.is_absolute() or value.startswith((".", "~")):
-        return str(place.resolve())
+    path = folder / Path(value).expanduser()
+    # "owner/model" may be a folder next to the spec or a hub id, depending on what exists.
+    if path.exists() or Path(value).expanduser().is_absolute() or value.startswith((".", "~")):
+        return str(path.resolve())
     return value

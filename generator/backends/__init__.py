@@ -7,9 +7,9 @@ the shortest one.
 """
 
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
 from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import GeneratorError, SpecError
@@ -18,7 +18,7 @@ from generator.spec import Entrant, TrackSettings
 GROUP = "hippodrome.backends"
 
 
-class Backend(Protocol):
+class Backend(AbstractContextManager["Backend"], Protocol):
     """Runs one entrant; loads its weights on entering the context and releases them on leaving."""
 
     def __init__(self, entrant: Entrant) -> None: ...
@@ -29,15 +29,6 @@ class Backend(Protocol):
 
     def check(self, track: TrackSettings) -> None:
         """Raise a SpecError for anything that is wrong and detectable before loading the model."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
 
     def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
         """Generate one clip, or raise a GeneratorError."""

@@ -1,8 +1,7 @@
 """The folder backend: clips that were generated elsewhere, one file per prompt."""
 
+from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from generator.backends import refuse_unknown_options
 from generator.clips import ClipRequest, Provenance, RawClip, file_provenance
@@ -14,12 +13,13 @@ OPTIONS = frozenset({"path"})
 SUFFIX = ".mp4"
 
 
-class FolderBackend:
+class FolderBackend(ExitStack):
     """Reads `path/PROMPT_ID.mp4`; longer files are cut to the track, shorter ones rejected."""
 
     workers: int | None = None
 
     def __init__(self, entrant: Entrant) -> None:
+        super().__init__()
         self.entrant = entrant
         path = entrant.backend.options.get("path")
         self.folder = Path(path) if isinstance(path, str) and path else None
@@ -33,17 +33,6 @@ class FolderBackend:
                 "remove [backend.call]."
             )
         self._existing_folder()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        return None
 
     def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
         """Decode the file of the request's prompt."""

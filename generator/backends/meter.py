@@ -8,11 +8,11 @@ import platform
 import resource
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 KIBIBYTE = 1024  # the unit of Linux's ru_maxrss
@@ -46,7 +46,7 @@ class EnergyCounter:
         return total * self.unit_joules
 
 
-class Meter:
+class Meter(ExitStack):
     """Context manager that measures seconds, peak memory and energy of the code inside it.
 
     On the CPU the memory is that of the process, and the energy that of the whole processor,
@@ -55,6 +55,7 @@ class Meter:
 
     def __init__(self, *, on_gpu: bool, gpus: Sequence[int] = ()) -> None:
         """`gpus` are the CUDA indices to measure; the current device if empty."""
+        super().__init__()
         self.on_gpu = on_gpu
         self.seconds = 0.0
         self.peak_memory_bytes = 0
@@ -97,14 +98,10 @@ class Meter:
                 torch.cuda.reset_peak_memory_stats(gpu)
         self._energy_before = self._counter.read() if self._counter else ()
         self._started = time.perf_counter()
+        self.callback(self._stop)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _stop(self) -> None:
         if self.on_gpu:
             import torch
 

@@ -23,8 +23,8 @@ Why post-processing does not run in a `concurrent.futures.ProcessPoolExecutor`:
 - It needs named semaphores, which a killed worker leaks (reported on stderr at exit), and children
   of the worker, which outlive a killed one unless each watches it. Here all processes are children
   of the main process and share no lock.
-- Its overhead is the same: in both cases a clip is pickled once on the way in and once on the way
-  out. The pipes and threads that it would save are `PostProcessors` in `worker_main`, 30 lines.
+- It is not faster. Handing over a clip of 256 px (14 MB) costs the model's process 24 to 33 ms of
+  CPU time with pipes, 34 to 38 ms with the executor; for 5 s of 1080p (750 MB) both take the same.
 """
 
 from generator.engine.generate import check, generate

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from generator.errors import SpecError
 from generator.foal.model.blocks import StreamConfig
+from generator.validation import describe_validation_error
 
 VAE_TIME, VAE_SPACE = 4, 16  # frames and pixels a latent of Wan2.2's autoencoder stands for
 PATCH = 2  # latents a token's side
@@ -204,14 +205,4 @@ def read_full_config(name: str) -> FullConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{name}: not a readable TOML file ({error}).") from error
     except ValidationError as error:
-        raise SpecError(f"{name}: {_told(error)}.") from error
-
-
-def _told(error: ValidationError) -> str:
-    """The first thing that is wrong, with its key."""
-    first = error.errors()[0]
-    key = ".".join(map(str, first["loc"]))
-    if first["type"] == "extra_forbidden":
-        return f"unknown key '{key}'"
-    reason = first["msg"].removeprefix("Value error, ")
-    return f"{key}: {reason}" if key else reason
+        raise SpecError(f"{name}: {describe_validation_error(error, FullConfig)}.") from error

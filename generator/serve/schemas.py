@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from generator.jsonable import storable_text
 from generator.serve.errors import BadRequest
+from generator.validation import first_error
 
 MAX_PROMPT = 32_000  # characters, as in the OpenAI API
 MAX_SEED = 2**63 - 1  # maximum of torch.Generator
@@ -33,21 +34,18 @@ class _RequestModel(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            first = error.errors()[0]
-            param = storable_text(".".join(str(part) for part in first["loc"][:1]))[:100] or None
-            match first["type"]:
-                case "missing":
-                    raise BadRequest(f"{param} is missing; give it.", param=param) from None
-                case "extra_forbidden":
-                    known = ", ".join(cls.model_fields)
-                    raise BadRequest(
-                        f"{param} is no parameter here; leave it out or use one of {known}.",
-                        param=param,
-                        code="unknown_parameter",
-                    ) from None
-            reason = first["msg"].removeprefix("Value error, ")
-            reason = reason[:1].lower() + reason[1:]
-            raise BadRequest(f"{param} is wrong: {reason}.", param=param) from None
+            first = first_error(error)
+            param = storable_text("".join(first.path[:1]))[:100] or None
+            if first.type == "missing":
+                raise BadRequest(f"{param} is missing; add it.", param=param) from None
+            if first.type == "extra_forbidden":
+                known = ", ".join(cls.model_fields)
+                raise BadRequest(
+                    f"{param} is not a known parameter; remove it or use one of {known}.",
+                    param=param,
+                    code="unknown_parameter",
+                ) from None
+            raise BadRequest(f"{param} is wrong: {first.reason}.", param=param) from None
 
 
 def _limit_digits(rate: object) -> object:

@@ -63,7 +63,7 @@ def test_sample_takes_a_track_file(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("sample", "none.toml", "a ball", "-o", "x.mp4"), "no entrant file none.toml"),
+        (("sample", "none.toml", "a ball", "-o", "x.mp4"), "entrant file none.toml does not exist"),
         (("train", "none.toml"), "none.toml"),
         (("measure", "none"), "none"),
     ],
@@ -82,7 +82,7 @@ def test_a_mistake_is_one_line_and_status_1(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--track", "text-to-smell"), "no track 'text-to-smell'"),
+        (("--track", "text-to-smell"), "No track is named 'text-to-smell'"),
         (("-o", "nowhere/at/all/x.mp4"), "nowhere/at/all does not exist"),
         (("-o", "x.avi"), "x.avi must end in .mp4"),
     ],

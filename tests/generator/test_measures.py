@@ -44,5 +44,5 @@ def test_a_measure_that_fails_leaves_the_clip_to_the_next(
         assert measure_clip(ball_clip(), prompt="not of this world") == {"good": 0.5}
     told = caplog.text
     assert "a_missing cannot be loaded: No module named 'not_there'" in told
-    assert "b_bad does not judge a clip: CUDA error: no card" in told
+    assert "b_bad failed on a clip: CUDA error: no card" in told
     assert "at line 7" not in told

@@ -81,7 +81,7 @@ def test_a_hub_id_stays_as_written(tmp_path: Path) -> None:
         (
             'licence = "Apache-2.0"',
             'license = "Apache-2.0"',
-            "license is not a key it may have; correct it to licence.",
+            "license is not a known key; correct it to licence.",
         ),
         (
             'tracks = ["text-to-video"]',
@@ -113,7 +113,7 @@ def test_a_mistake_is_one_sentence_naming_file_and_key(
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"no entrant file .*none\.toml"):
+    with pytest.raises(SpecError, match=r"entrant file .*none\.toml does not exist"):
         read_entrant(tmp_path / "none.toml")
 
 

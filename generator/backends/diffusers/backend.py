@@ -1,11 +1,11 @@
 """The diffusers backend: any pipeline that generates video, with or without sound."""
 
 import inspect
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from generator.backends.diffusers import memory_check
@@ -43,12 +43,13 @@ PACKAGES = ("diffusers", "transformers", "accelerate", "torch", "safetensors", "
 THREADS_ON_CPU = 1
 
 
-class DiffusersBackend:
+class DiffusersBackend(ExitStack):
     """Loads a pipeline from a folder or a hub id, from safetensors only, and calls it."""
 
     libraries = ("torch", "diffusers", "transformers")
 
     def __init__(self, entrant: Entrant) -> None:
+        super().__init__()
         self.entrant = entrant
         self._pipeline: Any = None
         self._fallback: OomFallback | None = None
@@ -118,14 +119,10 @@ class DiffusersBackend:
             self._threads_before = torch.get_num_threads()
             torch.set_num_threads(THREADS_ON_CPU)
             reuse_freed_memory()
+        self.callback(self._unload)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _unload(self) -> None:
         import torch
 
         self._pipeline = self._fallback = None

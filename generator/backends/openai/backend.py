@@ -2,9 +2,9 @@
 
 import math
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from io import BytesIO
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from generator.backends.meter import installed_versions
@@ -32,10 +32,11 @@ MAX_LENGTH_RATIO = 10  # a reported length more than this times the requested on
 IMAGE_NAME, IMAGE_TYPE = "first.png", "image/png"
 
 
-class OpenaiBackend:
+class OpenaiBackend(ExitStack):
     """Requests a video, waits for it, downloads it, and decodes it within limits."""
 
     def __init__(self, entrant: Entrant) -> None:
+        super().__init__()
         self.entrant = entrant
         self._api: VideosApi | None = None
 
@@ -57,14 +58,10 @@ class OpenaiBackend:
         options = read_options(self.entrant)
         key = read_key(self.entrant, options)
         self._api = VideosApi.connect(self.entrant.name, options, key)
+        self.callback(self._disconnect)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def _disconnect(self) -> None:
         if self._api is not None:
             self._api.close()
             self._api = None

@@ -220,7 +220,7 @@ def test_the_documents_table_is_what_the_formula_gives(full: FullConfig) -> None
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("mlp_dim = 100", "mlp_dim = 100\nwidht = 3"), "unknown key 'transformer.widht'"),
+        (("mlp_dim = 100", "mlp_dim = 100\nwidht = 3"), "transformer.widht is not a known key"),
         (("steps = 2\nsize", "steps = 0\nsize"), "base.steps"),
         (('size = "32p"', 'size = "9p"'), "base.size '9p' is none of 32p, 64p"),
         (("kv_heads = 2", "kv_heads = 3"), "must be a multiple of kv_heads"),

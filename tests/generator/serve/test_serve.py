@@ -311,7 +311,7 @@ def test_ctrl_c_stops_the_server_and_its_worker_and_deletes_its_folder(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["none.toml"], "no entrant file none.toml"),
+        (["none.toml"], "entrant file none.toml does not exist"),
         (["SPEC", "SPEC"], "Two entrants are called tiny-foal"),
         (["SPEC", "--api-key-env", "NOT_SET_ANYWHERE"], "NOT_SET_ANYWHERE is not set"),
     ],
