@@ -34,8 +34,8 @@ def compare(before: bytes, after: bytes) -> Difference:
         sound = None if one.audio is other.audio else 0.0
     else:
         sound = _psnr_db(one.audio, other.audio, peak=1.0)
-    picture = _psnr_db(one.frames, other.frames, peak=255.0)
-    return Difference(before == after, picture, sound)
+    video = _psnr_db(one.frames, other.frames, peak=255.0)
+    return Difference(before == after, video, sound)
 
 
 def _psnr_db(one: NDArray[np.generic], other: NDArray[np.generic], *, peak: float) -> float:

@@ -10,6 +10,7 @@ from small_clips import entrant_of, small_track
 
 from generator.backends.diffusers.oom_fallback import MODEL_OFFLOAD, SEQUENTIAL_OFFLOAD, VAE_TILING
 from generator.backends.diffusers.options import OPTIONS
+from generator.backends.openai.options import OpenaiOptions
 from generator.clips import ClipRequest, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import SpecError
@@ -19,6 +20,7 @@ from video_servers import KEY, Served
 
 PAGE = (Path(__file__).parents[2] / "docs" / "entrants.md").read_text(encoding="utf-8")
 DIFFUSERS = PAGE.split('## `kind = "diffusers"`')[1].split("\n## ")[0]
+OPENAI = PAGE.split('## `kind = "openai"`')[1].split("\n## ")[0]
 
 
 def blocks(language: str) -> list[str]:
@@ -26,8 +28,15 @@ def blocks(language: str) -> list[str]:
     return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
 
 
-def test_every_option_of_the_diffusers_backend_is_documented() -> None:
-    assert set(re.findall(r"^\| `(\w+)` \|", DIFFUSERS, flags=re.MULTILINE)) == OPTIONS
+def documented_options(section: str) -> set[str]:
+    """Return the names in the first column of the section's table."""
+    cells = re.findall(r"^\| ([^|]+) \|", section, flags=re.MULTILINE)
+    return {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+
+
+def test_every_option_is_documented() -> None:
+    assert documented_options(DIFFUSERS) == OPTIONS
+    assert documented_options(OPENAI) == set(OpenaiOptions.model_fields)
 
 
 def test_the_steps_when_memory_runs_out_are_documented() -> None:

@@ -117,7 +117,7 @@ def test_code_beside_a_spec_never_runs(tiny_foal: Path, tmp_path: Path, module: 
             check=False,
         )
     assert done.returncode == 1
-    assert "there is no pipeline evil:Evil here" in done.stderr
+    assert "the pipeline evil:Evil was not found" in done.stderr
     assert not (tmp_path / "canary").exists()
 
 

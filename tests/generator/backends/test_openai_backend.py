@@ -279,13 +279,25 @@ def test_the_rate_limit_is_shared_between_limiters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    started = time.monotonic()
+    sleeps: list[float] = []
+    monkeypatch.setattr("time.sleep", sleeps.append)
     for _ in range(3):
-        SharedRateLimit("a server", per_minute=300).wait()
-    assert 0.4 <= time.monotonic() - started < 5
+        SharedRateLimit("a server", per_minute=6).wait()
+    SharedRateLimit("another server", per_minute=6).wait()
+    assert sleeps == pytest.approx([0, 10, 20, 0], abs=1)
+
+
+def test_the_rate_limit_ignores_slots_in_the_far_future(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    sleeps: list[float] = []
+    monkeypatch.setattr("time.sleep", sleeps.append)
+    SharedRateLimit("a server", per_minute=6).wait()
     (file,) = tmp_path.iterdir()
     file.write_text(repr(time.time() + 1e6), encoding="ascii")  # as if the clock was set back since
-    SharedRateLimit("a server", per_minute=300).wait()
+    SharedRateLimit("a server", per_minute=6).wait()
+    assert sleeps == pytest.approx([0, 0], abs=1)
 
 
 @pytest.mark.parametrize(

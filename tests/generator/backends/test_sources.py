@@ -12,7 +12,6 @@ from generator.backends.diffusers.sources import TargetFormat, read_source
 from generator.clips import ClipRequest
 from generator.errors import ClipError
 from generator.media import encode_rendition
-from generator.media.images import load_image
 
 TRACK = small_track(audio=True)
 SAME = TargetFormat(WIDTH, HEIGHT, FRAMES, TRACK.fps, multiple=1)
@@ -58,21 +57,5 @@ def test_a_missing_or_invalid_source_is_named(tmp_path: Path) -> None:
         read_source(request(text), names=IMAGE, call=from_image, target=SAME)
 
 
-def test_an_image_with_too_many_pixels_is_rejected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    Image.new("RGB", (40, 40)).save(tmp_path / "huge.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    with pytest.raises(ClipError, match="too many pixels"):
-        load_image(tmp_path / "huge.png", (16, 16))
-
-
 def test_a_text_track_needs_no_source() -> None:
     assert read_source(request(None), names=(), call=from_image, target=SAME) == {}
-
-
-def test_an_image_with_too_few_pixels_is_rejected(tmp_path: Path) -> None:
-    path = tmp_path / "dot.png"
-    Image.new("RGB", (1, 1), "red").save(path)
-    with pytest.raises(ClipError, match=r"dot\.png has 1 x 1 pixels"):
-        load_image(path, (WIDTH, HEIGHT))

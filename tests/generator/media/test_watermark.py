@@ -7,6 +7,7 @@ from small_clips import ball_frames, entrant_of, small_track
 
 from generator.clips import ClipRequest
 from generator.errors import ClipError
+from generator.media import watermark
 from generator.media.watermark import check_watermark, identifying_words, ocr_available
 
 ENTRANT = entrant_of("folder", path="/clips").model_copy(
@@ -33,6 +34,20 @@ def test_only_words_that_identify_the_maker_count(
     words: set[str], prompt: str, expected: set[str]
 ) -> None:
     assert identifying_words(words, ENTRANT, prompt) == expected
+
+
+def test_the_last_frame_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    frames = ball_frames(6)
+    monkeypatch.setattr(watermark, "ocr_available", lambda: True)
+    monkeypatch.setattr(
+        watermark,
+        "ocr_words",
+        lambda frame: {"google"} if np.array_equal(frame, frames[-1]) else {"ball"},
+    )
+    with pytest.raises(ClipError, match=r"shows its maker's name \(google\)"):
+        check_watermark(frames, request())
+    check_watermark(frames, request("the logo of Google"))
+    check_watermark(frames[:-1], request())
 
 
 @pytest.mark.skipif(not ocr_available(), reason="needs Tesseract")
