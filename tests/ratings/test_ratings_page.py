@@ -38,7 +38,7 @@ def test_every_example_runs_as_it_is_printed(votes_here):
         exec(example, names)  # noqa: S102 - our own page
     assert names["spread"].cluster == "evaluation_session_id"
     assert set(names["each"]["language"]) == {"de", "en"}
-    assert names["course"].cluster == "evaluation_session_id"
+    assert names["history"].cluster == "evaluation_session_id"
     assert names["screening"].by == "evaluation_session_id"
 
 
