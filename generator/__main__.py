@@ -1,4 +1,4 @@
-"""`python -m generator`: make a clip, serve entrants, train and measure the built-in model."""
+"""`python -m generator`: generate clips, serve entrants, train and measure the built-in model."""
 
 import logging
 import os
@@ -16,18 +16,17 @@ if TYPE_CHECKING:
 DEBUG = "--debug"
 
 app = typer.Typer(
-    help="Generate clips with an entrant, serve entrants, train the built-in model, measure clips.",
+    help="Generate clips, serve entrants over HTTP, train and measure the built-in model.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
+    rich_markup_mode=None,  # which would show flags as options that take a <bool>
 )
 
 
 @app.callback()
 def _options(
-    debug: Annotated[
-        bool, typer.Option(DEBUG, help="Show a traceback where something fails.")
-    ] = False,
+    debug: Annotated[bool, typer.Option(DEBUG, help="Show a traceback on errors.")] = False,
 ) -> None:
     if debug:
         logging.basicConfig(level=logging.DEBUG)
@@ -35,28 +34,36 @@ def _options(
 
 @app.command()
 def sample(
-    entrant: Annotated[Path, typer.Argument(help="The entrant's TOML file.")],
-    prompt: Annotated[str, typer.Argument(help="What to show.")],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Where the clip goes (.mp4).")],
+    entrant: Annotated[Path, typer.Argument(metavar="ENTRANT.toml", help="The entrant's file.")],
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help="What the clip should show.")],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="FILE.mp4", help="The file to write.")
+    ],
     track: Annotated[
         str | None,
-        typer.Option(help="A track's TOML file or shipped name; default the entrant's first."),
+        typer.Option(
+            metavar="TRACK",
+            help="A shipped track's name or a track's TOML file. [default: the entrant's first]",
+        ),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Another seed gives another clip.", min=0)] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Each seed gives a different clip.", min=0)
+    ] = 0,
     image: Annotated[
-        Path | None, typer.Option(help="First image or source video, where the track needs one.")
+        Path | None,
+        typer.Option(metavar="FILE", help="First image or source video, if the track needs one."),
     ] = None,
 ) -> None:
-    """Make one clip with an entrant, as voters would get it."""
+    """Generate one clip, as voters would see it."""
     from generator.clips import ClipRequest, FailedClip
     from generator.engine import check, generate
     from generator.spec import read_entrant
 
     spec = read_entrant(entrant)
     settings = _find_track(track or spec.tracks[0])
-    _check_place(output, suffix=".mp4")
+    _check_output(output, suffix=".mp4")
     if image is not None and settings.modality == "text-to-video":
-        raise SpecError(f"The track {settings.name} begins with a text alone: leave --image out.")
+        raise SpecError(f"The track {settings.name} uses text prompts only; remove --image.")
     check(spec, settings)
     request = ClipRequest(
         spec, settings, prompt_id="sample", prompt=prompt, seed=seed, source=image
@@ -66,40 +73,67 @@ def sample(
         raise GeneratorError(clip.reason)
     output.write_bytes(clip.rendition)
     seconds = clip.provenance.seconds
-    took = "" if seconds is None else f" in {seconds:.1f} s"
-    typer.echo(f"{output}: {settings.duration_s:g} s at {settings.width}x{settings.height}{took}.")
+    time = "" if seconds is None else f", generated in {seconds:.1f} s"
+    size = f"{settings.width}x{settings.height}"
+    typer.echo(f"Wrote {output}: {settings.duration_s:g} s at {size}{time}.")
 
 
 @app.command()
 def serve(
-    entrants: Annotated[list[Path], typer.Argument(help="The entrants' TOML files.")],
-    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 is everywhere.")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[int, typer.Option(help="Where to listen; 0 takes a free one.", min=0)] = 8000,
+    entrants: Annotated[
+        list[Path], typer.Argument(metavar="ENTRANT.toml", help="The entrants' files.")
+    ],
+    host: Annotated[
+        str,
+        typer.Option(metavar="HOST", help="Address to listen on; 0.0.0.0 for all interfaces."),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Port to listen on; 0 for any free port.", min=0)
+    ] = 8000,
     folder: Annotated[
-        Path | None, typer.Option(help="Keeps finished videos over restarts; default none.")
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Keep finished videos here across restarts. [default: a temporary folder]",
+        ),
     ] = None,
-    workers: Annotated[int, typer.Option(help="Videos made at once.", min=1)] = 1,
-    queue: Annotated[int, typer.Option(help="Videos that may wait.", min=0)] = 16,
-    keep: Annotated[int, typer.Option(help="Finished videos kept; the oldest go.", min=1)] = 64,
-    keep_hours: Annotated[float, typer.Option(help="How long each is kept.", min=0.01)] = 24.0,
-    max_upload: Annotated[int, typer.Option(help="Most MiB of a request.", min=1)] = 16,
-    max_seconds: Annotated[float, typer.Option(help="Longest video.", min=0.1)] = 20.0,
+    workers: Annotated[
+        int, typer.Option(metavar="N", help="Videos to generate at once.", min=1)
+    ] = 1,
+    queue: Annotated[
+        int, typer.Option(metavar="N", help="Maximum number of waiting videos.", min=0)
+    ] = 16,
+    keep: Annotated[
+        int,
+        typer.Option(metavar="N", help="Finished videos to keep; the oldest are deleted.", min=1),
+    ] = 64,
+    keep_hours: Annotated[
+        float,
+        typer.Option(metavar="HOURS", help="Delete finished videos after this time.", min=0.01),
+    ] = 24.0,
+    max_upload: Annotated[
+        int, typer.Option(metavar="MIB", help="Maximum size of a request.", min=1)
+    ] = 16,
+    max_seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Maximum length of a video.", min=0.1)
+    ] = 20.0,
     api_key_env: Annotated[
         str | None,
-        typer.Option(help="Environment variable with the key that clients must send."),
+        typer.Option(
+            metavar="NAME", help="Environment variable with the key that clients must send."
+        ),
     ] = None,
 ) -> None:
-    """Offer entrants as the OpenAI Videos API, for the official client."""
+    """Serve entrants over HTTP as the OpenAI Videos API."""
     from generator.serve import ServeOptions
     from generator.serve import serve as serve_entrants
     from generator.spec import read_entrant
 
     specs = [read_entrant(path) for path in entrants]
 
-    def tell(address: str) -> None:
-        typer.echo(f"{', '.join(spec.slug for spec in specs)} at {address}; Ctrl-C stops.")
+    def report_ready(address: str) -> None:
+        names = ", ".join(spec.slug for spec in specs)
+        typer.echo(f"Serving {names} at {address} (press Ctrl-C to stop).")
 
     options = ServeOptions(
         host=host,
@@ -113,33 +147,46 @@ def serve(
         max_seconds=max_seconds,
         api_key_env=api_key_env,
     )
-    serve_entrants(specs, options, on_ready=tell)
+    serve_entrants(specs, options, on_ready=report_ready)
 
 
 @app.command()
 def world(
-    caption: Annotated[str, typer.Argument(help="A scene of the built-in model's world.")],
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="A clip (.mp4), or its first frame (.png).")
+    caption: Annotated[
+        str, typer.Argument(metavar="CAPTION", help="A scene of the built-in model's world.")
     ],
-    seed: Annotated[int, typer.Option(help="Another seed gives another clip.", min=0)] = 0,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="The file to write: a clip (.mp4) or its first frame (.png).",
+        ),
+    ],
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Each seed gives a different clip.", min=0)
+    ] = 0,
 ) -> None:
-    """Render a true clip of the built-in model's world: a source for prompts, no entrant."""
+    """Render a scene without a model, as a source for prompts."""
     from generator.foal.world.ground_truth import write_ground_truth
 
-    _check_place(output)
+    _check_output(output)
     write_ground_truth(caption, output, seed=seed)
-    typer.echo(f"{output}: rendered, not generated.")
+    typer.echo(f"Wrote {output}.")
 
 
 @app.command()
 def train(
-    config: Annotated[Path, typer.Argument(help="The training's TOML file.")],
+    config: Annotated[Path, typer.Argument(metavar="CONFIG.toml", help="The training's settings.")],
     run: Annotated[
-        Path | None, typer.Option(help="Where the training lives; default runs/NAME.")
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Folder for checkpoints and samples. [default: runs/CONFIG]"
+        ),
     ] = None,
 ) -> None:
-    """Train the built-in model, or go on with a training that was stopped."""
+    """Train the built-in model, or resume a training."""
     from generator.foal.training.train import train_from_file
 
     train_from_file(config, run or Path("runs") / config.stem)
@@ -148,16 +195,18 @@ def train(
 @app.command()
 def measure(
     folder: Annotated[
-        Path | None, typer.Argument(help="Holds prompts.csv and PROMPT_ID.mp4 files.")
+        Path | None,
+        typer.Argument(metavar="DIR", help="Has prompts.csv and the files PROMPT_ID.mp4."),
     ] = None,
     oracle: Annotated[
-        int, typer.Option(help="Measure so many of the world's own renders instead.", min=0)
+        int, typer.Option(metavar="N", help="Measure N ground-truth renders instead.", min=0)
     ] = 0,
     things: Annotated[
-        int | None, typer.Option(help="Renders with so many things only.", min=1, max=3)
+        int | None,
+        typer.Option(metavar="N", help="Only renders with N objects.", min=1, max=3),
     ] = None,
 ) -> None:
-    """Measure clips of the built-in world: prompt following, motion, sound on the hits."""
+    """Measure prompt following, motion and sound sync."""
     from rich.console import Console
 
     from generator.foal.measures.measure_folder import (
@@ -172,40 +221,46 @@ def measure(
         Console().print(as_table(measure_oracle(oracle, things=things)))
         return
     if folder is None:
-        raise GeneratorError("Name a folder of clips, or --oracle N for the world's own renders.")
+        raise GeneratorError("Give a folder of clips, or --oracle N for ground-truth renders.")
 
-    def read_film(path: Path) -> DecodedClip:
+    def read_clip(path: Path) -> DecodedClip:
         raw = decode(path)
         return DecodedClip(raw.frames, float(raw.fps), raw.audio, raw.sample_rate)
 
-    Console().print(as_table(measure_folder(folder, read_film)))
+    Console().print(as_table(measure_folder(folder, read_clip)))
 
 
 @app.command()
 def bench(
     config: Annotated[
-        str, typer.Option(help="A shipped config, full or full-tiny, or a TOML file.")
+        str, typer.Option(metavar="CONFIG", help="full, full-tiny, or a TOML file.")
     ] = "full",
-    size: Annotated[str, typer.Option(help="One of the config's sizes, or all.")] = "all",
-    precision: Annotated[str, typer.Option(help="bf16 or fp8.")] = "bf16",
+    size: Annotated[
+        str, typer.Option(metavar="SIZE", help="One of the config's sizes, or all.")
+    ] = "all",
+    precision: Annotated[str, typer.Option(metavar="TYPE", help="bf16 or fp8.")] = "bf16",
     decoder: Annotated[
-        str, typer.Option(help="One of the config's video decoders; default its first.")
+        str,
+        typer.Option(metavar="NAME", help="One of the config's decoders. [default: the first]"),
     ] = "",
-    device: Annotated[str, typer.Option(help="cuda or cpu.")] = "cuda",
+    device: Annotated[str, typer.Option(metavar="DEVICE", help="cuda or cpu.")] = "cuda",
     compiled: Annotated[
-        bool | None, typer.Option("--compile/--no-compile", help="Default on a GPU only.")
+        bool | None,
+        typer.Option("--compile/--no-compile", help="Use torch.compile. [default: on a GPU]"),
     ] = None,
-    runs: Annotated[int, typer.Option(help="Counted runs of every size.", min=1)] = 3,
-    json: Annotated[Path | None, typer.Option(help="Where the figures go as JSON too.")] = None,
+    runs: Annotated[int, typer.Option(metavar="N", help="Timed runs of each size.", min=1)] = 3,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also write the results as JSON.")
+    ] = None,
 ) -> None:
-    """Time the full-size model with random weights, stage by stage."""
+    """Time the full-size model with random weights."""
     from rich.console import Console
 
     from generator.fullsize.bench import Request
     from generator.fullsize.bench import bench as time_model
 
     if json is not None:
-        _check_place(json)
+        _check_output(json)
     report = time_model(Request(config, size, precision, decoder, device, compiled, runs))
     Console().print(report.as_table())
     if json is not None:
@@ -218,21 +273,21 @@ def _find_track(name: str) -> "TrackSettings":
     return read_track(Path(name)) if name.endswith(".toml") else TrackSettings.named(name)
 
 
-def _check_place(output: Path, suffix: str | None = None) -> None:
-    """A minute of generation is not to end at a folder that is not there."""
+def _check_output(output: Path, suffix: str | None = None) -> None:
+    """Check the output path before the work starts."""
     if not output.parent.is_dir():
-        raise GeneratorError(f"The folder {output.parent} does not exist; make it first.")
+        raise GeneratorError(f"The folder {output.parent} does not exist; create it first.")
     if output.is_dir():
-        raise GeneratorError(f"{output} is a folder; give the name of a file.")
+        raise GeneratorError(f"{output} is a folder; give a file name.")
     if suffix is not None and output.suffix.lower() != suffix:
-        raise GeneratorError(f"{output} must end in {suffix}: that is what is written.")
+        raise GeneratorError(f"{output} must end in {suffix}, the format that is written.")
 
 
 def main() -> None:
-    """Run a command; what went wrong is one line, with a traceback only on `--debug`."""
+    """Run a command; an error is one line on stderr, with a traceback only with `--debug`."""
     debug = DEBUG in sys.argv
-    # `python -m` has modules of the current folder imported, and a spec that lies there could name
-    # one: what runs here is what is installed.
+    # `python -m` puts the current folder on the path. A spec could then name a module in it; only
+    # installed code may run.
     if sys.path[0] == os.getcwd():
         del sys.path[0]
     try:
@@ -240,10 +295,9 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        # The outermost place: what a model's training raises is said in one line as well.
         expected = isinstance(error, GeneratorError | ValueError | OSError | RuntimeError)
-        told = str(error) if expected else f"unexpected {error!r}; {DEBUG} shows where"
-        typer.echo(f"generator: {' '.join(told.split())}", err=True)
+        message = str(error) if expected else f"Unexpected {error!r}; use {DEBUG} for a traceback."
+        typer.echo(f"generator: {' '.join(message.split())}", err=True)
         sys.exit(1)
 
 

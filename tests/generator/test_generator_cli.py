@@ -39,7 +39,7 @@ def test_an_image_for_a_track_of_texts_is_refused(tiny_foal: Path, tmp_path: Pat
     words = ("sample", tiny_foal, "a ball", "--image", tmp_path / "a.png", "-o", tmp_path / "a.mp4")
     done = run(*words, "--track", "text-to-video")
     assert done.returncode == 1
-    assert "begins with a text alone" in done.stderr
+    assert "uses text prompts only" in done.stderr
 
 
 def test_sample_takes_a_track_file(

@@ -69,7 +69,7 @@ def serving(*arguments: str | Path, modules: Path | None = None) -> Iterator[Ser
     try:
         line = process.stdout.readline()
         assert " at http" in line, f"{line}{process.communicate()[1]}"
-        yield Served(process, line.partition(" at ")[2].partition(";")[0])
+        yield Served(process, line.partition(" at ")[2].split()[0])
     finally:
         process.terminate()
         process.communicate(timeout=20)
