@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import psutil  # type: ignore[import-untyped]
 import torch
 
 from generator.backends.meter import processor_name
 from generator.errors import BackendError
 from generator.fullsize.float8 import FIRST_CAPABILITY
+from generator.memory import available_gpu_memory, available_memory
 
 TERA = 1e12
 GIGA = 1e9
@@ -73,11 +73,9 @@ def peak_of(name: str) -> Peak | None:
     return next((peak for part, peak in PEAKS.items() if part in name), None)
 
 
-def free_bytes(device: torch.device) -> int:
-    """Memory of the device that nobody holds."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    return int(psutil.virtual_memory().available)
+def available_bytes(device: torch.device) -> int:
+    """Memory of the device that can still be allocated, within the container's limit on a CPU."""
+    return available_gpu_memory(str(device)) if device.type == "cuda" else available_memory()
 
 
 def check_memory(needed: int, device: torch.device) -> None:
@@ -86,7 +84,7 @@ def check_memory(needed: int, device: torch.device) -> None:
     Raises:
         BackendError: Less is free than is needed.
     """
-    free = free_bytes(device)
+    free = available_bytes(device)
     if needed > free:
         raise BackendError(
             f"This needs about {needed / GIGA:.1f} GB of memory and {device_name(device)} has "

@@ -1,9 +1,12 @@
-"""Freed memory is used again: the kernel clears no page twice."""
+"""Available memory respects the container, and freed memory is reused."""
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from generator import memory
 
 FAULTS = """
 import resource, torch
@@ -30,3 +33,17 @@ def page_faults(*, keep: bool) -> int:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="glibc's allocator")
 def test_freed_tensors_are_not_mapped_anew() -> None:
     assert page_faults(keep=True) * 4 < page_faults(keep=False)
+
+
+def test_the_limit_of_a_container_is_respected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "CGROUP", tmp_path)
+    machine = memory.available_memory()
+    (tmp_path / "memory.max").write_text("1000\n", encoding="ascii")
+    (tmp_path / "memory.current").write_text("700\n", encoding="ascii")
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 200\n", encoding="ascii")
+    assert memory.available_memory() == 500  # the page cache is freed on demand
+    (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
+    assert memory.available_memory() > 1000
+    assert machine > 1000

@@ -8,13 +8,11 @@ from typing import Any
 from generator.backends.diffusers.options import Options
 from generator.backends.diffusers.weights import METADATA, SAFETENSORS, read_header
 from generator.errors import BackendError
+from generator.memory import available_gpu_memory, available_memory
 
 GIBIBYTE = 2**30
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"})  # converted to the requested dtype
 SIZES = {"float32": 4, "bfloat16": 2, "float16": 2}  # bytes per value
-# Limit and use of a container; psutil reports only the whole machine.
-CGROUP = Path("/sys/fs/cgroup")
-PAGE_CACHE = "inactive_file "
 
 
 def component_bytes(
@@ -51,31 +49,6 @@ def max_processes(folder: Path, index: Mapping[str, Any], options: Options) -> i
     """Number of processes that can hold the weights in the machine's free memory; at least 1."""
     sizes = component_bytes(folder, index, dtype=options.dtype, variant=options.variant)
     return max(1, available_memory() // max(1, sum(sizes.values())))
-
-
-def available_memory() -> int:
-    """Memory in bytes that this process can still allocate, within its container's limit."""
-    import psutil  # type: ignore[import-untyped]
-
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit = (CGROUP / "memory.max").read_text(encoding="ascii").strip()
-        used = int((CGROUP / "memory.current").read_text(encoding="ascii"))
-        stat = (CGROUP / "memory.stat").read_text(encoding="ascii")
-    except (OSError, ValueError):
-        return free
-    if not limit.isdigit():
-        return free
-    # The page cache counts as used but is freed on demand.
-    cached = [int(line.split()[1]) for line in stat.splitlines() if line.startswith(PAGE_CACHE)]
-    return min(free, int(limit) - used + sum(cached))
-
-
-def available_gpu_memory(device: str) -> int:
-    """Free memory of a GPU in bytes."""
-    import torch
-
-    return int(torch.cuda.mem_get_info(device)[0])
 
 
 def _check_free(name: str, needed: int, free: int, options: Options, advice: str) -> None:

@@ -123,17 +123,3 @@ def test_the_number_of_processes_is_limited_by_memory(
     for free, processes in ((0, 1), (3, 1), (5, 2), (8, 4)):
         monkeypatch.setattr(memory_check, "available_memory", lambda free=free: free * GIB)
         assert memory_check.max_processes(two_gib_model, INDEX, read) == processes
-
-
-def test_the_limit_of_a_container_is_respected(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(memory_check, "CGROUP", tmp_path)
-    machine = memory_check.available_memory()
-    (tmp_path / "memory.max").write_text("1000\n", encoding="ascii")
-    (tmp_path / "memory.current").write_text("700\n", encoding="ascii")
-    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 200\n", encoding="ascii")
-    assert memory_check.available_memory() == 500  # the page cache is freed on demand
-    (tmp_path / "memory.max").write_text("max\n", encoding="ascii")
-    assert memory_check.available_memory() > 1000
-    assert machine > 1000

@@ -178,7 +178,7 @@ def test_a_missing_gpu_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_too_little_memory_is_said_before_anything_is_made(
     full: FullConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("generator.fullsize.device.free_bytes", lambda device: 24 * 10**9)
+    monkeypatch.setattr("generator.fullsize.device.available_memory", lambda: 24 * 10**9)
     with pytest.raises(BackendError, match=r"needs about \d+\.\d GB .* has 24\.0 GB free"):
         bench(Request("full", device="cpu"))
     check_memory(23 * 10**9, CPU)
