@@ -16,7 +16,7 @@ LEAST_SCALE = 1e-12  # a row of zeros stays zeros
 FIRST_CAPABILITY = (8, 9)  # of CUDA devices: from Ada on they multiply FP8
 
 
-def quantise(x: Tensor, scaling: Scaling) -> tuple[Tensor, Tensor]:
+def quantize(x: Tensor, scaling: Scaling) -> tuple[Tensor, Tensor]:
     """X (N, K) as FP8 and the float32 scale that gives it back: (N, 1) by row, or one number."""
     x = x.float()
     peak = x.abs().amax(dim=-1, keepdim=True) if scaling == "row" else x.abs().amax()
@@ -33,13 +33,13 @@ class Float8Linear(nn.Module):
     def __init__(self, linear: nn.Linear, scaling: Scaling) -> None:
         super().__init__()
         self.scaling: Scaling = scaling
-        weight, scale = quantise(linear.weight.detach(), scaling)
+        weight, scale = quantize(linear.weight.detach(), scaling)
         self.register_buffer("weight", weight)  # (N, K)
         self.register_buffer("scale", scale.T.contiguous() if scaling == "row" else scale)
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., K) -> (..., N)."""
-        rows, scale = quantise(x.flatten(0, -2), self.scaling)
+        rows, scale = quantize(x.flatten(0, -2), self.scaling)
         if x.is_cuda:
             product: Tensor = torch._scaled_mm(
                 rows,
