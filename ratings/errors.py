@@ -1,20 +1,21 @@
-"""What can be wrong with votes or with what was asked of them.
+"""Exceptions: invalid votes, or invalid options.
 
 RatingsError
 ├── VotesError    the table of votes: a row, a column or the file
-└── OptionError   an argument that means nothing, or nothing for these votes
+└── OptionError   an argument that is invalid, or does not fit these votes
 """
 
 
 class RatingsError(ValueError):
-    """A mistake that the caller can mend; its message is one sentence."""
+    """An error that the caller can fix; its message is one sentence."""
 
 
 class VotesError(RatingsError):
-    """The table of votes cannot be read as it is.
+    """The table of votes is invalid.
 
     Attributes:
-        row: the offending row, counted from 1 without the header, or None.
+        reason: the message without the row.
+        row: the invalid row, counted from 1 without the header, or None.
     """
 
     def __init__(self, reason: str, *, row: int | None = None) -> None:

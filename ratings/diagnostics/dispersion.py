@@ -52,7 +52,7 @@ def fitted_cells(battles: Battles, fit: BradleyTerry) -> Cells:
     design = fit.design
     votes = design.counts[: Outcome.TIE].sum(axis=0)
     squares = squared_counts(battles, fit).counts[: Outcome.TIE].sum(axis=0)
-    chance = np.exp(design.evaluate(fit.params).log_share[Outcome.A])
+    chance = np.exp(design.evaluate(fit.params).log_probability[Outcome.A])
     to_gap = _to_log_odds(fit)
     inverse = design.invert(design.information(fit.params))
     leverage = votes * chance * (1 - chance) * ((to_gap @ inverse) * to_gap).sum(axis=1)

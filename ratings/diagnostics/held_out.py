@@ -91,7 +91,7 @@ def held_out(
             continue  # without these votes not everyone can be rated
         chosen = here & (votes.outcome < Outcome.TIE)
         # Given that a side was chosen: Rao and Kupper's odds are not those of the gap alone.
-        left, right = trained.evaluate(point).log_share[: Outcome.TIE]
+        left, right = trained.evaluate(point).log_probability[: Outcome.TIE]
         odds = (left - right)[votes.pair[chosen]]
         chance[chosen] = expit(np.where(won[chosen], odds, -odds))
     told = ~np.isnan(chance)

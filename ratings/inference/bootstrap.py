@@ -1,9 +1,9 @@
-"""Refits to resampled votes, or resampled clusters of votes, all rounds at once.
+"""Bootstrap: refits to resampled votes, or resampled clusters of votes, in batches of rounds.
 
-Resampling votes draws the counts of the pairs, which are sufficient, from one multinomial (Efron
-1979); resampling clusters draws how often each cluster is taken. Every round is refitted by Newton
-steps with the information of the fit itself: at the optimum it is the right matrix for all rounds
-but for sampling noise, so that a step needs no new inverse.
+Resampling votes draws the counts of the pairs, which are sufficient statistics, from one
+multinomial (Efron 1979); resampling clusters draws the number of times each cluster occurs. Every
+round is refitted by Newton's method with the information of the original fit, which is that of a
+round up to sampling noise, so that no step needs a new inverse.
 """
 
 from collections import deque
@@ -23,12 +23,12 @@ from ratings.model.outcomes import LOG_ODDS, NEITHER, OUTCOMES, derivatives
 from ratings.model.refit import prior_of, refit
 from ratings.votes.battles import Battles
 
-ONE_WAY = "votes are resampled by one column of clusters: name one"
+ONE_WAY = "votes can be resampled by one column of clusters only: name one"
 Draw = Callable[[np.random.Generator, int, float], Floats]  # (rounds, 4, pairs)
 
 _THREADS = 2
-_AT_ONCE = 50  # rounds: their arrays stay in the cache
-_TOLERANCE = 1e-7  # in strengths: 2e-5 Elo points, far below the noise between rounds
+_BATCH = 50  # rounds; their arrays fit the CPU cache
+_TOLERANCE = 1e-7  # in strengths: 2e-5 Elo params, far below the noise between rounds
 _MOST_STEPS = 40
 
 
@@ -41,40 +41,40 @@ def resample(
     rounds: int,
     seed: int,
 ) -> Floats:
-    """Parameters refitted to resampled votes, shape (rounds that have finite ones, n_params).
+    """Parameters refitted to resampled votes, shape (rounds with finite ratings, n_params).
 
     Args:
         battles: the votes.
         fit: their ratings.
-        squares: sums of squared weights, as the fit's counts, shape (4, pairs).
-        columns: one column of clusters to resample instead of votes; or none.
-        rounds: how many.
-        seed: of the draws.
+        squares: sums of squared weights in the pairs of the fit, shape (4, pairs).
+        columns: one column of clusters to resample instead of votes, or none.
+        rounds: number of resamples.
+        seed: of the random number generator.
     """
     solver = BatchSolver(fit)
     draw = draws(battles, fit, squares, columns)
-    starts = range(0, rounds, _AT_ONCE)
-    # Drawing is most of the work and frees the interpreter; a generator for each part, so that
-    # the number of threads changes nothing.
+    starts = range(0, rounds, _BATCH)
+    # Drawing is most of the work and releases the interpreter lock; one generator per batch makes
+    # the result independent of the number of threads.
     seeds = np.random.SeedSequence(seed).spawn(len(starts))
     parts: list[Floats] = []
     with ThreadPoolExecutor(_THREADS) as threads:
         drawn: deque[Future[Floats]] = deque()
-        for start, own in zip(starts, seeds, strict=True):
+        for start, child in zip(starts, seeds, strict=True):
             if len(drawn) == _THREADS:
                 parts.append(solver.solve(drawn.popleft().result()))
-            size = min(_AT_ONCE, rounds - start)
-            drawn.append(threads.submit(draw, np.random.default_rng(own), size, 1.0))
+            size = min(_BATCH, rounds - start)
+            drawn.append(threads.submit(draw, np.random.default_rng(child), size, 1.0))
         parts += [solver.solve(counts.result()) for counts in drawn]
-    points: Floats = np.concatenate(parts)
-    return points[np.isfinite(points).all(axis=1)]
+    params: Floats = np.concatenate(parts)
+    return params[np.isfinite(params).all(axis=1)]
 
 
 def draws(battles: Battles, fit: BradleyTerry, squares: Floats, columns: tuple[str, ...]) -> Draw:
-    """What draws counts of resampled votes, or of all votes of resampled clusters.
+    """A function that draws counts of resampled votes, or of the votes of resampled clusters.
 
-    Its arguments are a generator, the number of rounds, and how many votes (or clusters) to draw as
-    a multiple of those that there are; its result has the shape (rounds, 4, pairs).
+    Its arguments are a generator, the number of rounds, and the number of votes (or clusters) to
+    draw as a multiple of the number observed; it returns shape (rounds, 4, pairs).
     """
     if len(columns) > 1:
         raise OptionError(ONE_WAY)
@@ -84,18 +84,18 @@ def draws(battles: Battles, fit: BradleyTerry, squares: Floats, columns: tuple[s
 def _vote_draws(fit: BradleyTerry, squares: Floats) -> Draw:
     """Counts of resampled votes.
 
-    Votes of unequal weight are drawn as W^2 / Q votes of weight Q / W (W their sum, Q that of their
-    squares), which has the mean W and the variance Q that drawing them singly has.
+    Votes of unequal weight are drawn as W^2 / Q votes of weight Q / W (W the sum of the weights, Q
+    that of their squares), which has the same mean W and variance Q as drawing them one by one.
     """
     weights = fit.design.counts
-    told = np.nonzero(weights)
-    each = squares[told] / weights[told]
-    votes = weights[told] / each
+    nonzero = np.nonzero(weights)
+    each = squares[nonzero] / weights[nonzero]
+    votes = weights[nonzero] / each
     total, chance = float(votes.sum()), votes / votes.sum()
 
     def draw(random: np.random.Generator, rounds: int, share: float) -> Floats:
         counts = np.zeros((rounds, *weights.shape))
-        counts[:, told[0], told[1]] = (
+        counts[:, nonzero[0], nonzero[1]] = (
             random.multinomial(round(share * total), chance, rounds) * each
         )
         return counts
@@ -109,13 +109,13 @@ def _cluster_draws(battles: Battles, fit: BradleyTerry, columns: tuple[str, ...]
     cluster = cluster_codes(votes, battles, columns)
     clusters = int(cluster.max()) + 1
     if clusters < 2:
-        raise OptionError(f"a bootstrap by {columns[0]} needs two of them or more, and has one")
+        raise OptionError(f"a bootstrap by {columns[0]} needs at least two of them; there is one")
     design = fit.design
     pairs = len(design.left)
     if fit.covariates:
         pair, outcome = votes.pair, votes.outcome
     else:
-        # From ordered pairs to the pairs of the fit, which may have either side first.
+        # From ordered pairs to the pairs of the fit, which may have either model first.
         of_pair = np.zeros((2, design.size, design.size), dtype=np.intp)
         of_pair[1, design.right, design.left] = of_pair[0, design.left, design.right] = np.arange(
             pairs
@@ -131,15 +131,15 @@ def _cluster_draws(battles: Battles, fit: BradleyTerry, columns: tuple[str, ...]
     )
 
     def draw(random: np.random.Generator, rounds: int, share: float) -> Floats:
-        taken = random.multinomial(round(share * clusters), np.full(clusters, 1 / clusters), rounds)
-        drawn: Floats = (entries.T @ taken.T.astype(float)).T
+        times = random.multinomial(round(share * clusters), np.full(clusters, 1 / clusters), rounds)
+        drawn: Floats = (entries.T @ times.T.astype(float)).T
         return np.ascontiguousarray(drawn).reshape(rounds, OUTCOMES, pairs)
 
     return draw
 
 
 class BatchSolver:
-    """Refits many rounds of counts from the same pairs."""
+    """Refits many rounds of counts of the same pairs at once."""
 
     def __init__(self, fit: BradleyTerry) -> None:
         design = fit.design
@@ -161,35 +161,37 @@ class BatchSolver:
             self.to_neither[:, neither] = 1
 
     def solve(self, counts: Floats) -> Floats:
-        """Parameters of each round, (rounds, n_params); NaN where they have no maximum."""
-        points = np.tile(self.start, (len(counts), 1))
-        open_ = np.arange(len(counts))
+        """Parameters of each round, (rounds, n_params); NaN if there is no finite maximum.
+
+        Args:
+            counts: shape (rounds, 4, pairs).
+        """
+        params = np.tile(self.start, (len(counts), 1))
+        unfinished = np.arange(len(counts))
         for _ in range(_MOST_STEPS):
-            gradient = self._gradient(points[open_], counts[open_])
-            newton_step = (gradient - points[open_] @ self.prior.precision) @ self.inverse
+            gradient = self._gradient(params[unfinished], counts[unfinished])
+            newton_step = (gradient - params[unfinished] @ self.prior.precision) @ self.inverse
             longest = np.abs(newton_step).max(axis=1)
             newton_step *= (1 / np.maximum(longest, 1))[:, None]
-            if self.tie is not None and self.design.rules.ties == "rao-kupper":
-                margin = points[open_, self.tie]
-                newton_step[:, self.tie] = np.maximum(newton_step[:, self.tie], -margin / 2)
-            points[open_] += newton_step
-            open_ = open_[~(longest < _TOLERANCE)]
-            if not len(open_):
-                return points
-        for which in open_:  # few votes: counts too far from the fit's for its information
-            alone = refit(self.design.select(slice(None), counts[which]), prior_sd=self.prior.sd)
-            points[which] = np.nan if alone is None else alone
-        return points
+            newton_step = self.design.limit_margin_step(params[unfinished], newton_step)
+            params[unfinished] += newton_step
+            unfinished = unfinished[~(longest < _TOLERANCE)]
+            if not len(unfinished):
+                return params
+        for which in unfinished:  # few votes: the counts are too far from those of the fit
+            single = refit(self.design.select(slice(None), counts[which]), prior_sd=self.prior.sd)
+            params[which] = np.nan if single is None else single
+        return params
 
-    def _gradient(self, points: Floats, counts: Floats) -> Floats:
-        log_odds = points @ self.to_log_odds.T
+    def _gradient(self, params: Floats, counts: Floats) -> Floats:
+        log_odds = params @ self.to_log_odds.T
         if self.tie is None and self.neither is None:
             residual = (counts[:, 0] - counts[:, 1]) / 2
             residual -= counts.sum(axis=1) * np.tanh(log_odds / 2) / 2
             return residual @ self.to_log_odds
-        tie = -np.inf if self.tie is None else points[:, [self.tie]]
-        pull = None if self.neither is None else points @ self.to_neither.T
-        score = derivatives(self.design.rules.ties, log_odds, tie, pull).score
+        tie = -np.inf if self.tie is None else params[:, [self.tie]]
+        neither = None if self.neither is None else params @ self.to_neither.T
+        score = derivatives(self.design.rules.ties, log_odds, tie, neither).score
         local = np.einsum("roc,okrc->krc", counts, score)
         gradient: Floats = local[LOG_ODDS] @ self.to_log_odds
         if self.tie is not None:

@@ -1,4 +1,4 @@
-"""Shares of votes with intervals, where votes of one voter are not independent."""
+"""Proportions with intervals clustered by voter, and false discovery rates."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ _NORMAL_KURTOSIS = 3.0
 
 
 class Estimate(NamedTuple):
-    """A number with its interval, and the votes it was counted from; NaN where these are none."""
+    """An estimate with its interval and its number of votes; NaN without votes."""
 
     value: float
     lower: float
@@ -21,7 +21,7 @@ class Estimate(NamedTuple):
     votes: int
 
     def map(self, function: Callable[[float], float]) -> "Estimate":
-        """The same seen through a function that does not fall."""
+        """Apply a non-decreasing function to the value and its interval."""
         return Estimate(
             function(self.value), function(self.lower), function(self.upper), self.votes
         )
@@ -37,26 +37,28 @@ def wilson_interval(
     *,
     df: float = np.inf,
 ) -> tuple[Floats, Floats]:
-    """Interval of a share from independent trials (Wilson 1927), of any shape.
+    """Interval of a proportion from independent trials (Wilson 1927), of any shape.
 
     Args:
-        share: observed.
-        trials: how many; need not be whole.
+        share: observed proportion.
+        trials: number of trials; may be fractional.
         confidence: of the interval.
-        df: degrees of freedom of the share's variance, where that is estimated.
+        df: degrees of freedom of the proportion's variance, if that is estimated.
     """
     z = float(student.ppf(0.5 + confidence / 2, df))
     share, trials = np.asarray(share, dtype=float), np.asarray(trials, dtype=float)
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
-    reach = z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / 4 / trials**2)
-    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
+    half_width = (
+        z / (1 + z**2 / trials) * np.sqrt(share * (1 - share) / trials + z**2 / 4 / trials**2)
+    )
+    return np.maximum(centre - half_width, 0.0), np.minimum(centre + half_width, 1.0)
 
 
 def contribution_df(contributions: NDArray[Any]) -> float:
-    """Degrees of df of a variance that is the sum of squares of these.
+    """Degrees of freedom of a variance that is the sum of the squares of these contributions q.
 
-    3 (sum of q^2)^2 / sum of q^4, as `clusters.Sandwich` has it: for equal normal contributions
-    about their number, and never more than that less 1.
+    3 (sum of q^2)^2 / sum of q^4, as in `clusters.Sandwich`: about their number for normal
+    contributions of equal variance, and at most their number minus 1.
     """
     square, fourth = float((contributions**2).sum()), float((contributions**4).sum())
     most = max(int((contributions != 0).sum()) - 1, 1)
@@ -64,10 +66,10 @@ def contribution_df(contributions: NDArray[Any]) -> float:
 
 
 def estimate_proportion(hits: Mask, cluster: Codes, confidence: float) -> Estimate:
-    """The share of hits, its interval by clusters.
+    """The proportion of hits, with a cluster-robust interval.
 
-    Wilson's interval with the number of independent trials that would have the variance of the
-    clusters' sums, times c / (c - 1) for c clusters.
+    Wilson's interval for the number of independent trials whose variance would equal that of the
+    clusters' sums, multiplied by c / (c - 1) for c clusters.
 
     Args:
         hits: shape (votes,).
@@ -83,14 +85,14 @@ def estimate_proportion(hits: Mask, cluster: Codes, confidence: float) -> Estima
     squares = float((sums**2).sum()) * clusters / max(clusters - 1, 1)
     if squares > 0:
         trials = share * (1 - share) * votes**2 / squares
-    else:  # all alike, or sums that cancel: no more than one answer a cluster is independent
+    else:  # all alike, or sums that cancel: at most one independent answer per cluster
         trials = float(clusters)
     lower, upper = wilson_interval(share, min(trials, votes), confidence, df=contribution_df(sums))
     return Estimate(share, float(lower), float(upper), votes)
 
 
 def false_discovery_rates(p: Floats) -> Floats:
-    """q-values over all entries that are not NaN (Benjamini and Hochberg 1995), same shape."""
+    """q-values of all entries that are not NaN (Benjamini and Hochberg 1995), same shape."""
     flat = p.ravel()
     q = np.full(len(flat), np.nan)
     tested = np.flatnonzero(~np.isnan(flat))

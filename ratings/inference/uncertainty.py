@@ -1,8 +1,8 @@
 """Intervals of Bradley-Terry ratings: sandwich, bootstrap and profile likelihood.
 
-The sandwich has the information H as its bread and the sum of squared scores of the votes (or of
-the votes of each cluster) as its meat: cov = H^- M H^- (Huber 1967, White 1982). It holds also
-where Bradley-Terry is not exactly true, or a tie is counted as half a win.
+The sandwich has the information H as its bread and the sum M of the outer products of the scores of
+votes, or of clusters of votes, as its meat: cov = H^- M H^- (Huber 1967, White 1982). It remains
+valid if Bradley-Terry is only approximately true, or a tie is counted as half a win.
 """
 
 from dataclasses import dataclass
@@ -18,16 +18,17 @@ from ratings.inference.clusters import Sandwich, cluster_codes, cluster_sandwich
 from ratings.inference.profile import profile_bounds
 from ratings.inference.vote_scores import VoteScores, score_votes
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_same_votes
-from ratings.model.design import NEITHER_STRENGTH, Design, fold_pairs, prior_precision
+from ratings.model.design import NEITHER_STRENGTH, Design, fold_pairs
 from ratings.model.outcomes import LOG_ODDS
+from ratings.model.refit import prior_of
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import Cluster, choose_clusters, find_cluster_columns
 
 DEFAULT_ROUNDS = 1000
 METHODS = ("sandwich", "bootstrap", "profile")
-# A model whose scores carry less than this share of its information has no spread at all: what is
-# left is rounding.
-_NO_SPREAD = 1e-12
+# A model whose squared scores are less than this share of its information has scores of zero, up to
+# rounding errors.
+_NO_VARIATION = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,21 +36,21 @@ class Intervals:
     """Intervals of ratings and every parameter used.
 
     Attributes:
-        ratings: those of the fit that the intervals are around.
-        lower: Elo points by model; NaN where there is no rating.
-        upper: Elo points by model.
-        variance: Elo points squared, by model.
+        ratings: the ratings of the fit.
+        lower: lower bounds, Elo points by model; NaN without a rating.
+        upper: upper bounds, Elo points by model.
+        variance: of the ratings, Elo points squared, by model.
         covariance: of the rated models, Elo points squared.
-        df: degrees of freedom of each variance; infinite where the normal is used.
+        df: degrees of freedom of each variance; infinite for normal intervals.
         effects: estimate, lower, upper and variance, in Elo points, of the fit's effects and of
             the rating of "neither", one row each.
         confidence: of each interval by itself.
-        cluster: the columns whose values were taken as independent, joined by " and "; None: every
-            vote was.
-        cluster_note: why not by a column that was asked for; None: no reason.
+        cluster: the columns that votes were clustered by, joined by " and "; None: every vote is
+            independent.
+        cluster_note: why a requested column was not used; None: it was.
         method: "sandwich", "bootstrap" or "profile".
-        rounds: of the bootstrap; 0 for other methods.
-        left_out: rounds without finite ratings, which the bootstrap leaves out.
+        rounds: bootstrap rounds; 0 for other methods.
+        left_out: bootstrap rounds without finite ratings, which are left out.
         seed: of the bootstrap.
     """
 
@@ -84,16 +85,16 @@ def intervals(
     Args:
         battles: the votes.
         fit: their ratings.
-        confidence: probability with which each interval holds its rating, by itself.
-        cluster: column whose values stand for independent answers, such as "voter" or "prompt"
-            (`evaluation_session_id` and `prompt_id` where there is no column of that name); two
-            columns for both ways at once (Cameron, Gelbach and Miller 2011); "auto": voters, where
-            a column tells them. Without it every vote is independent; and a column in which all
-            votes are of one value is left out, which `cluster_note` says.
+        confidence: probability that an interval contains the true rating, for each by itself.
+        cluster: column whose values are independent of each other, such as "voter" or "prompt"
+            (read from `evaluation_session_id` and `prompt_id` if there is no such column); two
+            columns for two-way clustering (Cameron, Gelbach and Miller 2011); "auto": voters, if
+            there is a voter column. None: every vote is independent. A column in which all votes
+            have the same value is not used; `cluster_note` says so.
         method: "sandwich"; "bootstrap" (percentiles of refits to resampled votes, or clusters);
-            "profile" (likelihood ratio, by vote: for few votes, where ties are an outcome or
-            left out).
-        rounds: refits of the bootstrap.
+            "profile" (likelihood ratio, by vote; for few votes, with ties as an outcome or left
+            out).
+        rounds: bootstrap rounds.
         seed: of the bootstrap.
 
     Raises:
@@ -107,20 +108,20 @@ def intervals(
     if method == "bootstrap" and rounds < 100:
         raise OptionError(f"a bootstrap needs at least 100 rounds, not {rounds}")
     check_same_votes(battles, fit)
-    told = find_cluster_columns(battles.frame, cluster)
-    if method == "profile" and told:
-        raise OptionError("profile intervals are by vote: leave out cluster, or take the sandwich")
-    if method == "bootstrap" and len(told) > 1:
+    requested = find_cluster_columns(battles.frame, cluster)
+    if method == "profile" and requested:
+        raise OptionError("profile intervals are by vote: leave out cluster, or use the sandwich")
+    if method == "bootstrap" and len(requested) > 1:
         raise OptionError(ONE_WAY)
-    votes = score_votes(battles, fit) if told else None
+    votes = score_votes(battles, fit) if requested else None
     rows = None if votes is None else votes.rows
     columns, note = choose_clusters(battles.frame, rows, cluster)
 
     contrast = _contrast(fit)
     covariance, df = _sandwich(battles, fit, columns, contrast, votes)
     estimate = contrast @ fit.params
-    reach = np.array(student.ppf(0.5 + confidence / 2, df)) * np.sqrt(np.diag(covariance))
-    lower, upper = estimate - reach, estimate + reach
+    half_width = np.array(student.ppf(0.5 + confidence / 2, df)) * np.sqrt(np.diag(covariance))
+    lower, upper = estimate - half_width, estimate + half_width
     left_out = 0
     size = fit.design.size
     if method == "bootstrap" and size:
@@ -129,7 +130,7 @@ def intervals(
         left_out = rounds - len(drawn)
         if len(drawn) < 2:
             raise OptionError(
-                "no resample of these votes has finite ratings: take the sandwich, or a prior"
+                "no resample of these votes has finite ratings: use the sandwich, or a prior"
             )
         drawn = drawn @ contrast.T
         covariance = np.atleast_2d(np.cov(drawn, rowvar=False))
@@ -151,9 +152,9 @@ def intervals(
 
 
 def _contrast(fit: BradleyTerry) -> Floats:
-    """From parameters to distances from the origin in strengths, then effects and "neither".
+    """Linear map from parameters to distances from the origin, then effects and "neither".
 
-    The origin is the mean of the anchors, or of all models. Shape (m + effects, n_params).
+    The origin is the mean strength of the anchors, or of all models. Shape (m + effects, n_params).
     """
     design = fit.design
     names = fit.ratings.index[fit.ratings.notna()]
@@ -162,11 +163,11 @@ def _contrast(fit: BradleyTerry) -> Floats:
     mean[: design.size] = origin / max(origin.sum(), 1)
     rows = [row - mean for row in np.eye(design.size, design.n_params)]
     for index, extra in enumerate(design.extras, start=design.size):
-        own = np.eye(1, design.n_params, index)[0]
+        unit = np.eye(1, design.n_params, index)[0]
         if extra.name == NEITHER_STRENGTH:
-            rows.append(own - mean)
+            rows.append(unit - mean)
         elif extra.acts_on == LOG_ODDS:
-            rows.append(own)
+            rows.append(unit)
     return np.reshape(rows, (len(rows), design.n_params))
 
 
@@ -181,16 +182,15 @@ def _sandwich(
     design = fit.design
     if design.size == 0:
         return np.zeros((0, 0)), np.zeros(0)
-    prior_sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
-    prior = prior_precision(design, prior_sd)
+    prior = prior_of(fit).precision
     inverse = design.invert(design.information(fit.params) + prior)
     squared = squared_counts(battles, fit, votes)
     if columns and votes is not None:
         meat, df = _clustered(votes, battles, columns, inverse, contrast)
     else:
         meat, df = squared.squared_scores(fit.params), np.full(len(contrast), np.inf)
-    meat = _fill_still(meat, squared.information(fit.params), design.size)
-    # The prior is one more independent observation of the strengths.
+    meat = _fill_constant(meat, squared.information(fit.params), design.size)
+    # The prior acts as one more independent observation of the strengths.
     half = contrast @ inverse
     covariance = half @ (meat + prior) @ half.T
     return (covariance + covariance.T) / 2, df
@@ -203,7 +203,7 @@ def _clustered(
     inverse: Floats,
     contrast: Floats,
 ) -> Sandwich:
-    """One way, or both ways less their intersection, made positive where that is not."""
+    """One-way, or the sum of both ways minus their intersection, made positive semidefinite."""
 
     def by(*names: str) -> Sandwich:
         return cluster_sandwich(votes, cluster_codes(votes, battles, names), inverse, contrast)
@@ -218,7 +218,7 @@ def _clustered(
 
 
 def squared_counts(battles: Battles, fit: BradleyTerry, votes: VoteScores | None = None) -> Design:
-    """The fit's pairs with sums of squared weights as counts."""
+    """The design of the fit, with sums of squared weights as counts."""
     design = fit.design
     if battles.unequal_weight is None:
         return design
@@ -232,17 +232,18 @@ def squared_counts(battles: Battles, fit: BradleyTerry, votes: VoteScores | None
     return design.select(slice(None), votes.total(votes.weight**2))
 
 
-def _fill_still(meat: Floats, expected: Floats, size: int) -> Floats:
-    """Nothing but ties between equals leaves a model's scores without spread, and an interval
-    without width: what the model expects stands in for its pairs.
+def _fill_constant(meat: Floats, expected: Floats, size: int) -> Floats:
+    """Use the expected information of models whose scores are all zero.
+
+    That happens if all votes of a model are ties between equals; its interval would have no width.
     """
-    still = np.diag(meat)[:size] <= _NO_SPREAD * np.diag(expected)[:size]
-    if not still.any():
+    constant = np.diag(meat)[:size] <= _NO_VARIATION * np.diag(expected)[:size]
+    if not constant.any():
         return meat
-    spread = np.where(still[:, None] | still[None, :], -expected[:size, :size], 0.0)
-    np.fill_diagonal(spread, 0)
+    off_diagonal = np.where(constant[:, None] | constant[None, :], -expected[:size, :size], 0.0)
+    np.fill_diagonal(off_diagonal, 0)
     filled = meat.copy()
-    filled[:size, :size] += np.diag(spread.sum(axis=1)) - spread
+    filled[:size, :size] += np.diag(off_diagonal.sum(axis=1)) - off_diagonal
     return filled
 
 
@@ -277,8 +278,8 @@ def _describe(
     effects["variance"] = variance[size:]
     if len(effects) > len(names):
         names.append(NEITHER_STRENGTH)
-        moved = fit.neither - effects["estimate"].iloc[-1]
-        effects.loc[len(names) - 1, ["estimate", "lower", "upper"]] += moved
+        shift_of_neither = fit.neither - effects["estimate"].iloc[-1]
+        effects.loc[len(names) - 1, ["estimate", "lower", "upper"]] += shift_of_neither
     effects.index = pd.Index(names, name="effect")
     return Intervals(
         ratings=fit.ratings,

@@ -1,4 +1,4 @@
-"""Which models the votes put on one scale, and whether the likelihood has a maximum there."""
+"""Which models can be compared, and whether their likelihood has a finite, unique maximum."""
 
 from dataclasses import replace
 
@@ -16,88 +16,90 @@ _NO_GAIN = 1e-9
 _SINGULAR = 1e-9
 
 
-def largest_component(points: Floats) -> Mask:
-    """The largest set of models in which everyone leads, through wins and ties, to everyone.
+def largest_component(wins: Floats) -> Mask:
+    """The largest strongly connected component of the graph of wins and ties.
 
-    Only within such a set are Bradley-Terry ratings finite and unique (Ford 1957). Among equally
-    large sets the one with more votes is taken, then the one with the alphabetically first name.
+    Only within such a component are Bradley-Terry ratings finite and unique (Ford 1957). Among
+    equally large components, the one with more votes is chosen, then the one that contains the
+    alphabetically first name.
 
     Args:
-        points: what each model took off each other, a win 1 and a tie 1/2 to both, shape (m, m).
+        wins: wins plus half the ties of the row against the column, shape (m, m).
 
     Returns:
-        Membership, shape (m,); nobody where no two models are connected both ways.
+        Membership, shape (m,); all false if no two models are connected in both directions.
     """
-    size = len(points)
+    size = len(wins)
     if size == 0:
         return np.zeros(0, dtype=bool)
-    if _all_lead_to_all(points > 0):
+    if _is_strongly_connected(wins > 0):
         return np.ones(size, dtype=bool)
-    _, labels = connected_components(csr_array(points > 0), directed=True, connection="strong")
+    _, labels = connected_components(csr_array(wins > 0), directed=True, connection="strong")
     best = max(
         (labels == label for label in dict.fromkeys(labels)),
-        key=lambda part: (part.sum(), points[np.ix_(part, part)].sum()),
+        key=lambda part: (part.sum(), wins[np.ix_(part, part)].sum()),
     )
     return best if best.sum() > 1 else np.zeros(size, dtype=bool)
 
 
-def _all_lead_to_all(leads: Mask) -> bool:
-    """Whether the first model leads to everyone and everyone to it: the usual case, at once."""
-    for way in (leads, leads.T):
-        reached = way[0].copy()
+def _is_strongly_connected(beats: Mask) -> bool:
+    """Whether all models are strongly connected: a fast test of the usual case."""
+    for direction in (beats, beats.T):
+        reached = direction[0].copy()
         reached[0] = True
         count = 0
         while count < (count := int(reached.sum())):
-            reached |= way[reached].any(axis=0)
-        if count < len(leads):
+            reached |= direction[reached].any(axis=0)
+        if count < len(beats):
             return False
-    return len(leads) > 1
+    return len(beats) > 1
 
 
 def has_maximum(design: Design) -> bool:
-    """Whether the likelihood of a strongly connected part has a finite maximum.
+    """Whether the likelihood of a strongly connected component has a finite maximum.
 
-    It has none when the parameters can grow along some direction without any vote getting less
-    probable (Albert and Anderson 1984). Along a direction z a vote does not lose if its answer's
-    exponent grows at least as fast as every other possible answer's: a linear programme looks for
-    a z where some answer gains. Rao and Kupper's margin bounds votes as Davidson's log nu does.
+    It has none if the parameters can grow along some direction without making any vote less
+    probable (Albert and Anderson 1984). Along a direction z a vote does not become less probable
+    if its answer's exponent grows at least as fast as that of every other possible answer: a linear
+    programme searches for a z that makes some vote more probable. Rao and Kupper's margin behaves
+    like Davidson's log nu.
     """
     if not design.extras:
         return True  # Ford (1957)
-    if _is_pinned(design):
+    if _is_contested(design):
         return True
     gains = _gains(design)
     if not gains.shape[0]:
         return False
-    found = linprog(
+    solution = linprog(
         -np.asarray(gains.sum(axis=0)).ravel(),
         A_ub=vstack([-gains, gains]),
         b_ub=np.repeat([0.0, 1.0], gains.shape[0]),
         bounds=[(0, 0), *[(None, None)] * (design.n_params - 1)],
     )
-    return bool(found.status == 0 and -found.fun < _NO_GAIN)
+    return bool(solution.status == 0 and -solution.fun < _NO_GAIN)
 
 
 def is_identified(design: Design, *, prior: bool = False) -> bool:
-    """Whether no two parameter vectors but shifts of each other are the same to every vote.
+    """Whether parameter vectors that fit all votes equally are shifts of each other.
 
-    With a `prior` the strengths are told apart by it.
+    A `prior` identifies the strengths.
     """
     if all(extra.name in {TIE_PARAMETER, NEITHER_STRENGTH} for extra in design.extras):
         return True
-    reached = (design.counts.sum(axis=0) > 0).astype(float)
-    seen = replace(design, counts=np.stack([reached] * OUTCOMES))
-    information = seen.information(_even_point(design))
+    compared = (design.counts.sum(axis=0) > 0).astype(float)
+    equal = replace(design, counts=np.stack([compared] * OUTCOMES))
+    information = equal.information(_even_point(design))
     if prior:
         information[np.diag_indices(design.size)] += 1.0
-    return _is_regular(seen, information)
+    return _is_regular(equal, information)
 
 
-def _is_pinned(design: Design) -> bool:
-    """Whether pairs won by either side leave no direction: the usual case, and quickly seen."""
+def _is_contested(design: Design) -> bool:
+    """Whether pairs won by both sides rule out such a direction: a fast test of the usual case."""
     both = ((design.counts[0] > 0) & (design.counts[1] > 0)).astype(float)
-    seen = replace(design, counts=np.stack([both] * OUTCOMES))
-    return _is_regular(seen, seen.information(_even_point(design)))
+    contested = replace(design, counts=np.stack([both] * OUTCOMES))
+    return _is_regular(contested, contested.information(_even_point(design)))
 
 
 def _is_regular(design: Design, information: Floats) -> bool:
@@ -111,7 +113,7 @@ def _is_regular(design: Design, information: Floats) -> bool:
 
 
 def _even_point(design: Design) -> Floats:
-    """Strengths all 0, and a tie parameter at which all answers are possible."""
+    """Equal strengths, and a tie parameter under which every answer is possible."""
     params = np.zeros(design.n_params)
     tie = design.index_of(TIE_PARAMETER)
     if tie is not None:
@@ -120,19 +122,20 @@ def _even_point(design: Design) -> Floats:
 
 
 def _gains(design: Design) -> csr_array:
-    """For every pair, given answer and other answer: by how much more the given one grows.
+    """For every pair, given answer and other answer, the difference of their exponents.
 
-    Shape (comparisons, n_params): each row times a direction is one difference of exponents.
+    Shape (comparisons, n_params): a row times a direction is how much faster the given answer's
+    exponent grows along it.
     """
     pairs = np.arange(len(design.left))
     one = np.ones(len(pairs))
 
     def row(*terms: tuple[Codes | int | None, float]) -> csr_array:
-        kept = [(np.broadcast_to(place, len(pairs)), x) for place, x in terms if place is not None]
-        places = np.concatenate([place for place, _ in kept])
+        kept = [(np.broadcast_to(index, len(pairs)), x) for index, x in terms if index is not None]
+        columns = np.concatenate([index for index, _ in kept])
         values = np.concatenate([one * x for _, x in kept])
         shape = (len(pairs), design.n_params)
-        return csr_array((values, (np.tile(pairs, len(kept)), places)), shape=shape)
+        return csr_array((values, (np.tile(pairs, len(kept)), columns)), shape=shape)
 
     side = design.index_of(SIDE)
     half_odds = row((design.left, 0.5), (design.right, -0.5), (side, 0.5))
@@ -144,11 +147,13 @@ def _gains(design: Design) -> csr_array:
         exponents[Outcome.BOTH_BAD] = row((neither, 1.0), (design.left, -0.5), (design.right, -0.5))
     gains = []
     for answer in Outcome:
-        told = design.counts[answer] > 0
-        # A tie that is no outcome is half a win of either side.
-        as_given = [answer] if answer in exponents else [Outcome.A, Outcome.B]
-        for given in as_given:
+        given = design.counts[answer] > 0
+        # A tie that is not an outcome is half a win of either side.
+        counted_as = [answer] if answer in exponents else [Outcome.A, Outcome.B]
+        for counted in counted_as:
             gains += [
-                (exponents[given] - exponents[other])[told] for other in exponents if other != given
+                (exponents[counted] - exponents[other])[given]
+                for other in exponents
+                if other != counted
             ]
     return vstack(gains, format="csr")

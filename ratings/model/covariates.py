@@ -1,8 +1,8 @@
-"""Properties of the two clips that sway votes: held equal instead of credited to the models.
+"""Covariates: properties of the clips that influence votes, controlled for in the ratings.
 
-What FastChat calls style control, for video: duration, loudness, motion, brightness. A covariate
-acts on a vote by the difference left minus right, in units of that difference's standard deviation
-over the votes, so that its effect is Elo points for one standard deviation.
+FastChat calls this style control; for video the properties are duration, loudness, motion or
+brightness. A covariate enters as the difference left minus right divided by its standard deviation
+over the votes, so that its effect is in Elo points per standard deviation.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from ratings.votes.columns import first_row
 
 
 class CovariatePairs(NamedTuple):
-    """Votes that are equal in everything, together."""
+    """Votes grouped by pair of models and values of the covariates."""
 
     left: Codes  # (pairs,)
     right: Codes
@@ -35,25 +35,25 @@ def covariate_pairs(
     """The votes among rated models, split by their covariates.
 
     Raises:
-        OptionError: a name twice, or one that does not vary.
-        VotesError: a value that is no finite number, with its row.
+        OptionError: a covariate is named twice or does not vary.
+        VotesError: a value is not a finite number; names the row.
     """
     if len(set(names)) < len(names):
         raise OptionError(f"a covariate is named twice: {', '.join(names)}")
-    place = np.full(len(rated), -1)
-    place[rated] = np.arange(rated.sum())
-    kept = (place[battles.a] >= 0) & (place[battles.b] >= 0)
+    code = np.full(len(rated), -1)
+    code[rated] = np.arange(rated.sum())
+    kept = (code[battles.a] >= 0) & (code[battles.b] >= 0)
     kept &= np.isin(battles.outcome, rules.used)
     rows = battles.rows[kept]
     columns = [_difference(battles.frame, name, rows) for name in names]
     scaled = []
     for name, column in zip(names, columns, strict=True):
-        spread = float(column.std()) if len(column) else 1.0
-        if len(column) and not spread > 1e-12 * float(np.abs(column).max(initial=0)):
-            raise OptionError(f"{name!r} is the same in all votes, so it cannot sway any")
-        scaled.append(column / spread)
-    outcome = rules.read_as(battles.outcome[kept])
-    a, b = place[battles.a[kept]], place[battles.b[kept]]
+        std = float(column.std()) if len(column) else 1.0
+        if len(column) and not std > 1e-12 * float(np.abs(column).max(initial=0)):
+            raise OptionError(f"{name!r} is the same in all votes, so it has no effect")
+        scaled.append(column / std)
+    outcome = rules.counted_as(battles.outcome[kept])
+    a, b = code[battles.a[kept]], code[battles.b[kept]]
     keys = [*scaled, b, a]
     order = np.lexsort(keys)
     new = np.ones(len(order), dtype=bool)
@@ -75,7 +75,7 @@ def covariate_pairs(
 
 
 def check_covariate_columns(frame: pd.DataFrame, names: Sequence[str]) -> None:
-    """Also where there are no votes yet, a name without its columns is a mistake."""
+    """Check that the columns of every covariate exist, even if there are no votes yet."""
     for name in names:
         if name not in frame and not {f"{name}_a", f"{name}_b"} <= set(frame.columns):
             raise OptionError(

@@ -1,9 +1,9 @@
-"""Counted votes as a likelihood of strengths and a few more parameters, on whole arrays.
+"""The likelihood of vote counts, vectorized over pairs of models.
 
-A parameter vector is the models' strengths, then the extras: the advantage of the left side, the
-weights of covariates, the tie parameter and the strength of "neither". A pair is a pair of models
-with a left and a right side (and covariates, if any), and how often each answer was given to it:
-pairs are sufficient, so that everything costs the same for a thousand votes as for a billion.
+A parameter vector holds the models' strengths, then the extras: the advantage of the left side, the
+coefficients of covariates, the tie parameter and the strength of "neither". A pair is a left and a
+right model (with equal covariates, if any) and the count of each answer to it. These counts are
+sufficient statistics, so that a billion votes cost no more than a thousand.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,19 +19,19 @@ from ratings.model.outcomes import LOG_ODDS, NEITHER, OUTCOMES, TIE, Derivatives
 
 SIDE, TIE_PARAMETER, NEITHER_STRENGTH = "side", "tie", "neither"
 _BLOCK = 1 << 16
-UNEVEN = (
-    "the ratings do not settle: weights of votes are too far apart, or all votes go one way and "
-    "leave a side, tie or covariate effect without an end; leave that out, or mend the weights"
+NO_CONVERGENCE = (
+    "the ratings do not converge: the weights of votes differ too much, or the votes leave a side, "
+    "tie or covariate effect unbounded; leave that effect out, or fix the weights"
 )
 
 
 class Extra(NamedTuple):
-    """A parameter beside the strengths.
+    """A parameter other than a strength.
 
     Attributes:
-        name: what it is called in results.
-        acts_on: the number of the vote model that it is added to: `LOG_ODDS`, `TIE` or `NEITHER`.
-        column: what multiplies it in each pair, shape (pairs,); None for 1.
+        name: its name in results.
+        acts_on: the predictor that it is added to: `LOG_ODDS`, `TIE` or `NEITHER`.
+        column: its coefficient in each pair, shape (pairs,); None: 1.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Extra(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Cells and parameters of one model of the votes.
+    """The pairs and parameters of a model of the votes.
 
     Attributes:
         size: number of models, m.
         left: code of the left model of each pair, shape (pairs,).
         right: code of the right model.
         counts: weight of each answer under the rules, shape (4, pairs).
-        rules: what ties and "both bad" count as.
+        rules: how ties and "both bad" count.
         extras: parameters after the strengths.
     """
 
@@ -65,13 +65,31 @@ class Design:
         return self.size + len(self.extras)
 
     def index_of(self, name: str) -> int | None:
-        """Where the extra of this name is in a parameter vector, or None."""
+        """Index of an extra in a parameter vector; None if the model has no such extra."""
         names = [extra.name for extra in self.extras]
         return self.size + names.index(name) if name in names else None
 
+    @property
+    def margin_index(self) -> int | None:
+        """Index of Rao and Kupper's margin in a parameter vector; None under the other rules."""
+        return self.index_of(TIE_PARAMETER) if self.rules.ties == "rao-kupper" else None
+
+    def limit_margin_step(self, params: Floats, step: Floats) -> Floats:
+        """Shorten steps that would more than halve Rao and Kupper's margin, which is positive.
+
+        Args:
+            params: current parameters, shape (..., n_params).
+            step: proposed changes, of the same shape.
+        """
+        if self.margin_index is None:
+            return step
+        excess = -2 * step[..., self.margin_index] / params[..., self.margin_index]
+        limited: Floats = step / np.maximum(excess, 1.0)[..., None]
+        return limited
+
     @cached_property
     def null_direction(self) -> Floats:
-        """Unit vector along which the likelihood is constant: all strengths move together."""
+        """Unit vector along which the likelihood is constant: all strengths change equally."""
         direction = np.zeros(self.n_params)
         direction[: self.size] = 1
         neither = self.index_of(NEITHER_STRENGTH)
@@ -81,7 +99,7 @@ class Design:
         return unit
 
     def log_odds(self, params: Floats) -> Floats:
-        """Left minus right, with all that is added to it, in every pair, shape (pairs,)."""
+        """Strength difference, left minus right, plus the effects added to it, shape (pairs,)."""
         log_odds: Floats = params[self.left] - params[self.right]
         for index, extra in enumerate(self.extras, start=self.size):
             if extra.acts_on == LOG_ODDS:
@@ -102,22 +120,22 @@ class Design:
         return moved
 
     def evaluate(self, params: Floats) -> Derivatives:
-        """The vote model in every pair at these parameters."""
+        """Log-probabilities of the answers in every pair, and their derivatives."""
         return derivatives(self.rules.ties, self.log_odds(params), *self._tie_and_neither(params))
 
     def _tie_and_neither(self, params: Floats) -> tuple[float, Floats | None]:
         tie, neither = self.index_of(TIE_PARAMETER), self.index_of(NEITHER_STRENGTH)
-        pull: Floats | None = None
+        neither_log_weight: Floats | None = None
         if neither is not None:
-            pull = params[neither] - (params[self.left] + params[self.right]) / 2
-        return -np.inf if tie is None else float(params[tie]), pull
+            neither_log_weight = params[neither] - (params[self.left] + params[self.right]) / 2
+        return -np.inf if tie is None else float(params[tie]), neither_log_weight
 
     def scaled(self, factor: float) -> "Design":
-        """The same with every count times a factor."""
+        """The same design with every count multiplied by a factor."""
         return replace(self, counts=self.counts * factor)
 
     def blocks(self) -> Iterator["Design"]:
-        """The pairs in parts small enough for the cache; many only where covariates split them."""
+        """The pairs in parts that fit the CPU cache; more than one only with covariates."""
         pairs = len(self.left)
         if pairs <= _BLOCK:
             yield self
@@ -127,7 +145,7 @@ class Design:
             yield self.select(part, self.counts[:, part])
 
     def select(self, pairs: Codes | slice, counts: Floats) -> "Design":
-        """Some of the pairs, with counts of their own, shape (4, pairs)."""
+        """A subset of the pairs, with new counts, shape (4, pairs)."""
         extras = tuple(
             extra if extra.column is None else extra._replace(column=extra.column[pairs])
             for extra in self.extras
@@ -136,11 +154,11 @@ class Design:
         return replace(self, left=left, right=right, counts=counts, extras=extras)
 
     def log_likelihood(self, params: Floats) -> float:
-        """Of all votes; answers that nobody gave add nothing, whatever their probability."""
+        """Log-likelihood of all votes."""
         return sum(block._log_likelihood(block.evaluate(params)) for block in self.blocks())
 
     def score_and_information(self, params: Floats) -> tuple[float, Floats, Floats]:
-        """Log-likelihood, its gradient (n_params,) and minus its second derivatives, squared."""
+        """Log-likelihood, its gradient (n_params,) and minus its Hessian (n_params, n_params)."""
         value, gradient, information = 0.0, np.zeros(self.n_params), np.zeros((self.n_params,) * 2)
         for block in self.blocks():
             local = block.evaluate(params)
@@ -150,14 +168,14 @@ class Design:
         return value, gradient, information
 
     def information(self, params: Floats) -> Floats:
-        """Minus the second derivatives of the log-likelihood, shape (n_params, n_params)."""
+        """Observed information: minus the Hessian of the log-likelihood, (n_params, n_params)."""
         total = np.zeros((self.n_params,) * 2)
         for block in self.blocks():
             total += block._information(block.evaluate(params))
         return total
 
     def squared_scores(self, params: Floats) -> Floats:
-        """Sum of the votes' squared scores, for `counts` that are sums of squared weights."""
+        """Sum of the outer products of the votes' scores; `counts` are sums of squared weights."""
         total = np.zeros((self.n_params,) * 2)
         for block in self.blocks():
             score = block.evaluate(params).score
@@ -165,8 +183,8 @@ class Design:
         return total
 
     def _log_likelihood(self, local: Derivatives) -> float:
-        told = self.counts > 0
-        return float((self.counts[told] * local.log_share[told]).sum())
+        given = self.counts > 0  # an answer that nobody gave may have probability 0
+        return float((self.counts[given] * local.log_probability[given]).sum())
 
     def _information(self, local: Derivatives) -> Floats:
         if len(local.curvature) == 1:
@@ -174,15 +192,15 @@ class Design:
         return self.to_matrix(np.einsum("oc,oklc->klc", self.counts, local.curvature))
 
     def to_gradient(self, scores: Floats) -> Floats:
-        """Sum over pairs of local scores (3, pairs) as derivatives by parameter, (n_params,)."""
+        """Chain rule: from derivatives by predictor, (3, pairs), to a gradient, (n_params,)."""
         log_odds, neither = scores[LOG_ODDS], scores[NEITHER]
         left = np.bincount(self.left, log_odds - neither / 2, minlength=self.size)
         right = np.bincount(self.right, -log_odds - neither / 2, minlength=self.size)
-        own = [self._along(extra, scores[extra.acts_on]).sum() for extra in self.extras]
-        return np.concatenate([left + right, own])
+        extras = [self._along(extra, scores[extra.acts_on]).sum() for extra in self.extras]
+        return np.concatenate([left + right, extras])
 
     def to_matrix(self, products: Floats) -> Floats:
-        """Sum over pairs of local products (3, 3, pairs) as a (n_params, n_params) matrix."""
+        """Chain rule: from second derivatives by predictor, (3, 3, pairs), to a square matrix."""
         size = self.size
         odds_odds, odds_bad, bad_bad = (
             products[LOG_ODDS, LOG_ODDS],
@@ -193,9 +211,9 @@ class Design:
         across = np.bincount(
             self.left * size + self.right, bad_bad - odds_odds, minlength=size * size
         ).reshape(size, size)
-        own = np.bincount(self.left, odds_odds - odds_bad + bad_bad, minlength=size)
-        own += np.bincount(self.right, odds_odds + odds_bad + bad_bad, minlength=size)
-        matrix[:size, :size] = across + across.T + np.diag(own)
+        diagonal = np.bincount(self.left, odds_odds - odds_bad + bad_bad, minlength=size)
+        diagonal += np.bincount(self.right, odds_odds + odds_bad + bad_bad, minlength=size)
+        matrix[:size, :size] = across + across.T + np.diag(diagonal)
         for i, extra in enumerate(self.extras, start=size):
             with_odds = self._along(extra, products[LOG_ODDS, extra.acts_on])
             with_bad = self._along(extra, products[NEITHER, extra.acts_on]) / 2
@@ -210,17 +228,17 @@ class Design:
         return matrix
 
     def invert(self, matrix: Floats) -> Floats:
-        """Pseudo-inverse of an information matrix that is singular along `null` only.
+        """Pseudo-inverse of an information matrix that is singular along `null_direction` only.
 
-        The null direction is filled before inverting and emptied after: an eigenvalue cut-off
-        lets it through on some data.
+        The null direction is filled before inverting and removed afterwards, because an eigenvalue
+        cut-off misses it on some data.
         """
         fill = np.trace(matrix) / self.n_params
         projection = np.outer(self.null_direction, self.null_direction)
         try:
             inverse: Floats = np.linalg.inv(matrix + fill * projection) - projection / fill
         except np.linalg.LinAlgError:
-            raise RatingsError(UNEVEN) from None
+            raise RatingsError(NO_CONVERGENCE) from None
         return inverse
 
     @staticmethod
@@ -229,11 +247,11 @@ class Design:
 
 
 def fold_pairs(counts: Floats, *, sides: bool) -> tuple[Codes, Codes, Floats]:
-    """The pairs that met, as pairs: left codes, right codes and counts (4, pairs).
+    """The pairs of models with votes: left codes, right codes and counts (4, pairs).
 
     Args:
         counts: sums by outcome, left and right model, shape (4, m, m).
-        sides: whether left against right is kept apart from right against left.
+        sides: whether to distinguish A against B from B against A.
     """
     if not sides:
         mirrored = counts.transpose(0, 2, 1)[[1, 0, *range(2, OUTCOMES)]]
@@ -245,7 +263,7 @@ def fold_pairs(counts: Floats, *, sides: bool) -> tuple[Codes, Codes, Floats]:
 def standard_extras(
     rules: Rules, counts: Floats, *, side: bool, covariates: Sequence[Extra] = ()
 ) -> tuple[Extra, ...]:
-    """The extras that rules and votes ask for; an answer that nobody gave needs no parameter."""
+    """The extras of a model; an outcome that never occurred gets no parameter."""
     extras = [Extra(SIDE, LOG_ODDS)] if side else []
     extras += covariates
     totals = counts.sum(axis=1)
@@ -257,11 +275,11 @@ def standard_extras(
 
 
 def prior_precision(design: Design, prior_sd: float | None) -> Floats:
-    """Of a normal prior on strengths about their mean, shape (n_params, n_params).
+    """Precision matrix of a normal prior on strengths about their mean, (n_params, n_params).
 
     Args:
         design: the model.
-        prior_sd: standard deviation in strengths; None is no prior.
+        prior_sd: standard deviation in strengths; None: no prior, a matrix of zeros.
     """
     matrix = np.zeros((design.n_params,) * 2)
     if prior_sd is not None:

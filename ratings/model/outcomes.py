@@ -1,19 +1,20 @@
-"""What a vote says of two strengths: the probability of each answer, and its derivatives.
+"""The probability of each answer to a battle, given two strengths, and its derivatives.
 
-Up to three numbers decide the answer to a battle: the `log_odds` d, left strength minus right; the
-`tie` parameter; and the pull s of "neither is good". In the log-linear family the answers' weights
-are
+Up to three predictors determine the answer: the `log_odds` d, left strength minus right; the `tie`
+parameter; and the log-weight s of "neither is good". In the log-linear family the answers have the
+weights
 
     left wins : exp(d / 2)    right wins : exp(-d / 2)    tie : nu    both bad : exp(s)
 
-and their shares the probabilities. `davidson` estimates nu (Davidson 1970); `half` and `drop` have
-nu = 0, where a tie contributes half of either side's log-probability. "Both bad" as an outcome of
-its `own` is the choice of neither, at s = k - (left + right) / 2 with a strength k of its own
-(Luce 1959). `rao-kupper` (1967) lets a side win only by a margin t > 0, the tie parameter:
+and their probabilities are proportional to these. `davidson` estimates nu (Davidson 1970); `half`
+and `drop` have nu = 0, and a tie contributes half of either side's log-probability. With "both bad"
+as its `own` outcome, the choice of neither, s = k - (left + right) / 2, with k the strength of
+neither (Luce 1959). Under `rao-kupper` (1967) a side wins only by a margin t > 0, the tie
+parameter:
 
-    left wins : 1 / (1 + exp(t - d))    right wins : 1 / (1 + exp(t + d))    tie : what is left
+    left wins : 1 / (1 + exp(t - d))    right wins : 1 / (1 + exp(t + d))    tie : the remainder
 
-All these log-likelihoods are concave in log_odds, tie parameter (log nu or t) and s together.
+All these log-likelihoods are concave in log odds, tie parameter (log nu or t) and s jointly.
 """
 
 from dataclasses import dataclass
@@ -33,10 +34,14 @@ OUTCOMES = len(Outcome)
 
 @dataclass(frozen=True)
 class Rules:
-    """What a tie and a "both bad" count as.
+    """How ties and "both bad" count.
+
+    Attributes:
+        ties: one of `TIE_RULES`.
+        both_bad: one of `BOTH_BAD_RULES`.
 
     Raises:
-        OptionError: a word that is none of the rules, or two that do not go together.
+        OptionError: an unknown rule, or two rules that cannot be combined.
     """
 
     ties: str = "half"
@@ -51,29 +56,29 @@ class Rules:
             )
         if self.ties == "rao-kupper" and self.both_bad == "own":
             raise OptionError(
-                "both_bad='own' needs an answer's share of all answers, which ties='rao-kupper' "
-                "does not have: use davidson, half or drop"
+                "both_bad='own' needs a model in which answers have weights, which "
+                "ties='rao-kupper' is not: use davidson, half or drop"
             )
 
     @property
     def estimates_tie(self) -> bool:
-        """Whether a tie is an outcome with a parameter."""
+        """Whether a tie is its own outcome, with a parameter."""
         return self.ties in {"davidson", "rao-kupper"}
 
     @property
     def used(self) -> tuple[Outcome, ...]:
-        """The answers that say anything under these rules."""
-        ties_too = self.ties != "drop"
-        bad_too = self.both_bad == "own" or (self.both_bad == "tie" and ties_too)
+        """The answers that count under these rules."""
+        with_ties = self.ties != "drop"
+        with_bad = self.both_bad == "own" or (self.both_bad == "tie" and with_ties)
         return (
             Outcome.A,
             Outcome.B,
-            *((Outcome.TIE,) if ties_too else ()),
-            *((Outcome.BOTH_BAD,) if bad_too else ()),
+            *((Outcome.TIE,) if with_ties else ()),
+            *((Outcome.BOTH_BAD,) if with_bad else ()),
         )
 
-    def read_as(self, outcome: Codes) -> Codes:
-        """Each answer's place in `apply`'s result; only for answers that are `used`."""
+    def counted_as(self, outcome: Codes) -> Codes:
+        """The outcome that each answer counts as; only for answers that are `used`."""
         merged = np.arange(OUTCOMES)
         if self.both_bad == "tie":
             merged[Outcome.BOTH_BAD] = Outcome.TIE
@@ -81,28 +86,28 @@ class Rules:
         return read
 
     def apply(self, counts: Floats) -> Floats:
-        """Counts under the rules: what is left out is 0, what counts as a tie is there.
+        """Counts under the rules: 0 for answers left out, ties including "both bad" read as ties.
 
         Args:
-            counts: by `Outcome` first, shape (4, ...).
+            counts: by `Outcome` along the first axis, shape (4, ...).
         """
         ruled = np.zeros_like(counts)
         for outcome in self.used:
-            ruled[self.read_as(np.array(outcome))] += counts[outcome]
+            ruled[self.counted_as(np.array(outcome))] += counts[outcome]
         return ruled
 
 
 def win_matrix(ruled: Floats) -> Floats:
-    """What the row took off the column: a win 1, a tie 1/2 to both; (4, m, m) to (m, m)."""
+    """The row's wins plus half its ties against the column, from (4, m, m) to (m, m)."""
     won, lost, tied, _ = ruled
-    points: Floats = won + lost.T + (tied + tied.T) / 2
-    return points
+    wins: Floats = won + lost.T + (tied + tied.T) / 2
+    return wins
 
 
 class Derivatives(NamedTuple):
-    """Of each answer's log-probability, over cells c and by up to three numbers k and l."""
+    """Log-probabilities of the four answers in pairs c, and derivatives by predictors k and l."""
 
-    log_share: Floats  # (4, *c)
+    log_probability: Floats  # (4, *c)
     score: Floats  # (4, k, *c), first derivatives
     curvature: Floats  # (4, k, l, *c), minus the second derivatives; or (1, k, l, *c) for all four
 
@@ -115,9 +120,9 @@ def derivatives(
     Args:
         ties: one of `TIE_RULES`.
         log_odds: left minus right, any shape c.
-        tie: log nu or Rao and Kupper's margin, a number or of a shape that spreads to c; -inf
-            where a tie is no outcome of its own.
-        neither: pull of "both bad", shape c; None where it is no outcome of its own.
+        tie: log nu or Rao and Kupper's margin, of a shape that broadcasts to c; -inf if a tie is
+            not its own outcome.
+        neither: log-weight of "both bad", shape c; None if it is not its own outcome.
     """
     if ties == "rao-kupper" and np.all(np.asarray(tie) > 0):
         return _rao_kupper(log_odds, tie)
@@ -128,7 +133,7 @@ def derivatives(
 def _log_linear(
     log_odds: Floats, log_nu: Floats | float | None, neither: Floats | None
 ) -> Derivatives:
-    """Multinomial logit: a score is the answer's own features minus their mean."""
+    """Multinomial logit: a score is an answer's features minus their mean."""
     half = log_odds / 2
     log_total = np.logaddexp(half, -half)
     if log_nu is not None:
@@ -139,7 +144,7 @@ def _log_linear(
     drawn = np.zeros_like(log_odds) if log_nu is None else np.exp(log_nu - log_total)
     bad = np.zeros_like(log_odds) if neither is None else np.exp(neither - log_total)
 
-    log_share = np.stack(
+    log_probability = np.stack(
         [
             half - log_total,
             -half - log_total,
@@ -149,7 +154,7 @@ def _log_linear(
     )
     lean, unsplit = (a - b) / 2, (drawn + bad) / 2
     by_log_odds = np.stack([b + unsplit, -a - unsplit, -lean, -lean])
-    # Sums of the others' shares, not 1 minus the own: no digits cancel where one is near 1.
+    # Sums of the other probabilities, not 1 minus this one: no cancellation where one is near 1.
     by_tie = np.stack([-drawn, -drawn, a + b + bad, -drawn])
     by_bad = np.stack([-bad, -bad, -bad, a + b + drawn])
     odds_odds = a * b + (a + b) * (drawn + bad) / 4
@@ -161,29 +166,34 @@ def _log_linear(
             [odds_bad, tie_bad, bad * (a + b + drawn)],
         ]
     )
-    return Derivatives(log_share, np.stack([by_log_odds, by_tie, by_bad], axis=1), curvature[None])
+    return Derivatives(
+        log_probability, np.stack([by_log_odds, by_tie, by_bad], axis=1), curvature[None]
+    )
 
 
 def _rao_kupper(log_odds: Floats, margin: Floats | float) -> Derivatives:
-    """A tie is a loss of both sides by the margin: their log-probabilities add up, and a constant.
+    """A tie means that both sides miss the margin: their log-probabilities add, plus a constant.
 
     P(tie) = (exp(2t) - 1) P(left wins) P(right wins), Rao and Kupper (1967), equation 2.6.
     """
-    nothing = np.zeros_like(log_odds)
+    zero = np.zeros_like(log_odds)
     left, right = log_odds - margin, -log_odds - margin
     lost_left, lost_right = expit(-left), expit(-right)
     log_left, log_right = log_expit(left), log_expit(right)
-    grown = -np.expm1(-2 * margin)  # 1 - exp(-2t)
-    log_width = 2 * margin + np.log(grown)
-    log_share = np.stack([log_left, log_right, log_width + log_left + log_right, nothing])
-    by_log_odds = np.stack([lost_left, -lost_right, lost_left - lost_right, nothing])
-    by_margin = np.stack([-lost_left, -lost_right, 2 / grown - lost_left - lost_right, nothing])
+    complement = -np.expm1(-2 * margin)  # 1 - exp(-2t)
+    log_factor = 2 * margin + np.log(complement)
+    log_probability = np.stack([log_left, log_right, log_factor + log_left + log_right, zero])
+    by_log_odds = np.stack([lost_left, -lost_right, lost_left - lost_right, zero])
+    by_margin = np.stack([-lost_left, -lost_right, 2 / complement - lost_left - lost_right, zero])
     score = np.stack([by_log_odds, by_margin, np.zeros_like(by_log_odds)], axis=1)
-    of_left, of_right = lost_left * expit(left), lost_right * expit(right)
-    of_width = 4 * (1 - grown) / grown**2
+    left_curvature, right_curvature = lost_left * expit(left), lost_right * expit(right)
+    tie_curvature = 4 * (1 - complement) / complement**2
     curvature = np.zeros((OUTCOMES, 3, 3, *log_odds.shape))
-    curvature[Outcome.A, :2, :2] = [[of_left, -of_left], [-of_left, of_left]]
-    curvature[Outcome.B, :2, :2] = [[of_right, of_right], [of_right, of_right]]
+    curvature[Outcome.A, :2, :2] = [
+        [left_curvature, -left_curvature],
+        [-left_curvature, left_curvature],
+    ]
+    curvature[Outcome.B, :2, :2] = right_curvature
     curvature[Outcome.TIE] = curvature[Outcome.A] + curvature[Outcome.B]
-    curvature[Outcome.TIE, 1, 1] += of_width
-    return Derivatives(log_share, score, curvature)
+    curvature[Outcome.TIE, 1, 1] += tie_curvature
+    return Derivatives(log_probability, score, curvature)

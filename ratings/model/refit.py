@@ -1,4 +1,4 @@
-"""Fits to counts near those of an earlier fit, where there may be nothing to find."""
+"""Refits to counts near those of an earlier fit, which may have no finite maximum."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from ratings.arrays import Floats
 from ratings.errors import RatingsError
-from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
+from ratings.model.bradley_terry import BradleyTerry, prior_in_strengths
 from ratings.model.connectivity import has_maximum, largest_component
 from ratings.model.design import NEITHER_STRENGTH, TIE_PARAMETER, Design, prior_precision
 from ratings.model.newton import maximise
@@ -15,15 +15,20 @@ from ratings.votes.columns import Outcome
 
 
 class Prior(NamedTuple):
-    """A fit's prior on strengths."""
+    """A fit's prior on strengths.
 
-    sd: float | None  # in strengths; None is no prior
-    precision: Floats  # (n_params, n_params)
+    Attributes:
+        sd: standard deviation in strengths; None: no prior.
+        precision: precision matrix, shape (n_params, n_params).
+    """
+
+    sd: float | None
+    precision: Floats
 
 
 def prior_of(fit: BradleyTerry) -> Prior:
-    """The prior that a fit was made with."""
-    sd = None if fit.prior_sd is None else fit.prior_sd / ELO_PER_STRENGTH
+    """The prior of a fit."""
+    sd = prior_in_strengths(fit.prior_sd)
     return Prior(sd, prior_precision(fit.design, sd))
 
 
@@ -32,19 +37,19 @@ def refit(design: Design, *, prior_sd: float | None, start: Floats | None = None
 
     Args:
         design: with the counts to fit.
-        prior_sd: in strengths; None is no prior.
-        start: where to begin.
+        prior_sd: in strengths; None: no prior.
+        start: initial parameters.
 
     Returns:
-        None where a model has lost its connection to the others, an answer that has a parameter
-        is gone, or the maximum is not finite for another reason.
+        None if a model is no longer connected to the others, an outcome with a parameter no longer
+        occurs, or there is no finite maximum for another reason.
     """
     if prior_sd is None:
         answers = {TIE_PARAMETER: Outcome.TIE, NEITHER_STRENGTH: Outcome.BOTH_BAD}
         for name, answer in answers.items():
             if design.index_of(name) is not None and not design.counts[answer].any():
                 return None
-        if not largest_component(_points(design)).all() or not has_maximum(design):
+        if not largest_component(_win_matrix(design)).all() or not has_maximum(design):
             return None
     try:
         return maximise(design, prior_sd=prior_sd, start=start).params
@@ -52,8 +57,8 @@ def refit(design: Design, *, prior_sd: float | None, start: Floats | None = None
         return None
 
 
-def _points(design: Design) -> Floats:
-    """What each model took off each other, shape (size, size)."""
+def _win_matrix(design: Design) -> Floats:
+    """Wins plus half the ties of each model against each other, shape (size, size)."""
     size, counts = design.size, design.counts
     pair = design.left * size + design.right
     by_answer = [np.bincount(pair, answer, minlength=size * size) for answer in counts]

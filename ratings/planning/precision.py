@@ -187,7 +187,7 @@ def _information_of_vote(fit: BradleyTerry, chance: Floats) -> Floats:
     if len(local.curvature) == 1:  # the same for every answer
         counts[0] = both[left, right]
     else:
-        counts[:3] = both[left, right] * np.exp(local.log_share[:3])
+        counts[:3] = both[left, right] * np.exp(local.log_probability[:3])
     return cells.information(fit.params)
 
 

@@ -1,4 +1,4 @@
-"""The columns of a table of votes: which there are, and their words as small integer codes."""
+"""The columns of a table of votes: layouts, checks, and values as small integer codes."""
 
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ class Outcome(IntEnum):
 
 
 class Side(NamedTuple):
-    """A column of a table as codes, and what each means; the last meaning is a missing one's."""
+    """A column as codes, with the meaning of each code; the last is that of a missing value."""
 
     codes: NDArray[Any]  # of any integer type, -1 for a missing value, shape (rows,)
     meaning: Codes
@@ -38,7 +38,7 @@ class Sides(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The names that one source gives to its columns and outcomes."""
+    """The column names and outcome words of one source."""
 
     a: str
     b: str
@@ -78,29 +78,29 @@ LAYOUTS = (
     ),
 )
 
-# Votes of different kinds of these are answers to different questions: one scale would mix them.
+# Votes with different values answer different questions and must not share one scale.
 NEVER_MIXED = ("track", "voter_kind")
 # Optional columns that more than one analysis reads.
 CLIPS = ("clip_a", "clip_b")
 DECIDED = "decided_ms"
 DRAWN = "probability"
-# What is read beside the layout's own columns, whatever is asked.
+# Optional columns that are always read.
 READ_TOO = ("weight", "counted", "repeat_of", *NEVER_MIXED)
-# What one result or another looks at where it is there; docs/ratings.md says which.
+# Optional columns that some analysis uses; docs/ratings.md says which.
 USED = (
     *("voter", "evaluation_session_id", "prompt", "prompt_id", "clip_a", "clip_b", "battle_id"),
     *("first", "decided_ms", "probability", "timestamp", "tstamp"),
 )
 
-_LEAST_WEIGHT = 1e-12  # beyond it, or its inverse, sums of votes lose all digits
-_PIECE = 1 << 19  # rows coded at a time
+_LEAST_WEIGHT = 1e-12  # smaller or larger than its inverse, sums of weights lose all digits
+_CHUNK = 1 << 19  # rows
 _THREADS = 4
 
 _TRUTH = {"true": 1, "1": 1, "1.0": 1, "false": 0, "0": 0, "0.0": 0}
 
 
 def find_layout(frame: pd.DataFrame) -> Layout:
-    """The layout whose three columns the frame has; the arena's own where several fit."""
+    """The layout whose three columns the frame has; the first of `LAYOUTS` if several fit."""
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise VotesError(f"the votes have more than one column {twice[0]!r}")
@@ -109,42 +109,41 @@ def find_layout(frame: pd.DataFrame) -> Layout:
             return layout
     if frame.empty and not len(frame.columns):
         return LAYOUTS[0]
-    found = ", ".join(map(str, frame.columns)) or "none"
-    if len(frame.columns) == 1 and any(mark in found for mark in ";\t|"):
-        found += " (one column: separate the cells by commas)"
+    names = ", ".join(map(str, frame.columns)) or "none"
+    if len(frame.columns) == 1 and any(mark in names for mark in ";\t|"):
+        names += " (one column: separate the cells by commas)"
     raise VotesError(
         "the votes need the columns model_a, model_b, winner (or left, right, winner, "
-        f"or left_model, right_model, vote_type); found: {found}"
+        f"or left_model, right_model, vote_type); found: {names}"
     )
 
 
 def factorize(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
-    """Codes from 0, of the smallest integer type, and the values they stand for; -1 is missing.
+    """Codes from 0, of the smallest integer type, and their values; missing values get code -1.
 
-    A categorical column is taken by its codes as they are: no string is hashed twice. Another is
-    coded piece by piece, side by side where Arrow holds the strings: hashing them is nearly all
-    there is to do, and pieces keep the memory for it small.
+    The codes of a categorical column are used directly. Other columns are hashed in chunks, which
+    bounds the memory, and in threads, which run in parallel if Arrow holds the strings.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.codes.to_numpy(), column.cat.categories
-    pieces = [column.iloc[start : start + _PIECE] for start in range(0, len(column), _PIECE)]
-    if len(pieces) < 2:
-        return _factorize_piece(column)
+    chunks = [column.iloc[start : start + _CHUNK] for start in range(0, len(column), _CHUNK)]
+    if len(chunks) < 2:
+        return _factorize_chunk(column)
     with ThreadPoolExecutor(_THREADS) as threads:
-        coded = list(threads.map(_factorize_piece, pieces))
+        coded = list(threads.map(_factorize_chunk, chunks))
     met = coded[0][1].append([values for _, values in coded[1:]])
-    place, values = pd.factorize(met)
+    code_of, values = pd.factorize(met)
     kind = code_type(len(values))
     codes = np.empty(len(column), dtype=kind)
     first = done = 0
-    for part, own in coded:
-        meaning = np.append(place[first : first + len(own)], -1).astype(kind)
+    for part, uniques in coded:
+        meaning = np.append(code_of[first : first + len(uniques)], -1).astype(kind)
         codes[done : done + len(part)] = meaning[part]
-        first, done = first + len(own), done + len(part)
+        first, done = first + len(uniques), done + len(part)
     return codes, values
 
 
-def _factorize_piece(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
+def _factorize_chunk(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[Any]"]:
     try:
         codes, values = pd.factorize(column)
     except TypeError:
@@ -155,20 +154,20 @@ def _factorize_piece(column: "pd.Series[Any]") -> tuple[NDArray[Any], "pd.Index[
 
 
 def code_type(values: int) -> Any:
-    """The smallest signed integer type for so many codes and the -1 of a missing value."""
+    """The smallest signed integer type for codes of this many values and -1 for missing ones."""
     return np.min_scalar_type(-max(values, 1))
 
 
 def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
     """Both sides and the answers as codes, and the names in alphabetical order.
 
-    What is no name means one more than the last name, what is no answer one more than the last.
+    Missing names get code n, the number of names; unknown answers the number of outcomes.
     """
     left, right, answer = (factorize(frame[name]) for name in (layout.a, layout.b, layout.winner))
     texts = [[_text(value) for value in values] for _, values in (left, right)]
     named = sorted({text for each in texts for text in each if text.strip()})
-    place = {name: index for index, name in enumerate(named)}
-    meanings = [[place.get(text, len(named)) for text in each] for each in texts]
+    code_of = {name: code for code, name in enumerate(named)}
+    meanings = [[code_of.get(text, len(named)) for text in each] for each in texts]
     answers = [layout.words.get(_text(value), len(Outcome)) for value in answer[1]]
     sides = Sides(
         _side(left[0], meanings[0], len(named)),
@@ -179,7 +178,7 @@ def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
 
 
 def _side(codes: NDArray[Any], meanings: list[int], kinds: int) -> Side:
-    """At most one code for each of so many kinds, and one for what is none of them."""
+    """Merge codes with the same meaning, if there are more codes than meanings."""
     meaning = np.array([*meanings, kinds])
     if len(meaning) <= kinds + 1:
         return Side(codes, meaning)
@@ -190,7 +189,7 @@ def _side(codes: NDArray[Any], meanings: list[int], kinds: int) -> Side:
 def raise_first_invalid(
     frame: pd.DataFrame, layout: Layout, sides: Sides, rows: Codes | None
 ) -> NoReturn:
-    """Name the first row whose names or answer cannot be right."""
+    """Raise an error for the first row with an invalid name or answer."""
     rows = np.arange(len(frame)) if rows is None else rows
     a, b, answer = (side.meaning[side.codes[rows]] for side in sides)
     for name, side, code in ((layout.a, sides.left, a), (layout.b, sides.right, b)):
@@ -206,13 +205,13 @@ def raise_first_invalid(
 
 
 def first_row(bad: Mask, rows: Codes) -> int | None:
-    """The first bad row as a person counts it, or None."""
+    """The first bad row, counted from 1, or None."""
     position = int(np.argmax(bad)) if bad.any() else None
     return None if position is None else int(rows[position]) + 1
 
 
 def counted_rows(frame: pd.DataFrame, rows: Codes | None) -> Codes | None:
-    """The rows that count, of those in `rows`; None is all of them."""
+    """Those of `rows` that count; None: all rows of the frame."""
     if "counted" not in frame:
         return rows
     column = frame["counted"]
@@ -221,12 +220,12 @@ def counted_rows(frame: pd.DataFrame, rows: Codes | None) -> Codes | None:
     else:
         codes, values = factorize(column)
         truth = [_TRUTH.get(_text(value).lower(), -1) for value in values]
-        told = np.array([*truth, -1])[codes]
+        truths = np.array([*truth, -1])[codes]
         within = np.arange(len(frame)) if rows is None else rows
-        row = first_row(told[within] < 0, within)
+        row = first_row(truths[within] < 0, within)
         if row is not None:
             raise _unknown_word(column, _TRUTH, row)
-        counted = told == 1
+        counted = truths == 1
     if counted.all():
         return rows
     kept: Codes = np.flatnonzero(counted) if rows is None else rows[counted[rows]]
@@ -234,22 +233,22 @@ def counted_rows(frame: pd.DataFrame, rows: Codes | None) -> Codes | None:
 
 
 def read_weights(frame: pd.DataFrame, rows: Codes | None) -> Floats | None:
-    """Each vote's weight: the column `weight`, 0 for a deliberate repeat; None where all are 1."""
+    """Weights from the column `weight`, 0 for deliberate repeats; None: all are 1."""
     weight = None
     if "weight" in frame:
-        column = _at(frame["weight"], rows)
+        column = _rows(frame["weight"], rows)
         try:
             numbers = pd.to_numeric(column, errors="coerce")
         except (OverflowError, TypeError):
-            raise VotesError("weight has cells that are no numbers") from None
+            raise VotesError("weight has cells that are not numbers") from None
         weight = numbers.to_numpy(dtype=float, na_value=np.nan)
         every = np.arange(len(frame)) if rows is None else rows
         row = first_row(~(np.isfinite(weight) & (weight >= 0)), every)
         if row is not None:
             value = frame["weight"].iloc[row - 1]
-            raise VotesError(f"weight is {value}; it must be a number from 0 up", row=row)
-        far = (weight > 0) & ((weight < _LEAST_WEIGHT) | (weight > 1 / _LEAST_WEIGHT))
-        row = first_row(far, every)
+            raise VotesError(f"weight is {value}; it must be a number of at least 0", row=row)
+        extreme = (weight > 0) & ((weight < _LEAST_WEIGHT) | (weight > 1 / _LEAST_WEIGHT))
+        row = first_row(extreme, every)
         if row is not None:
             value = frame["weight"].iloc[row - 1]
             raise VotesError(f"weight is {value}; it must be 0 or from 1e-12 to 1e12", row=row)
@@ -262,42 +261,45 @@ def read_weights(frame: pd.DataFrame, rows: Codes | None) -> Floats | None:
 
 
 def is_repeat(frame: pd.DataFrame) -> Mask | None:
-    """Which rows repeat another battle on purpose, shape (rows,); None: no column tells."""
+    """Whether each row deliberately repeats another battle, shape (rows,); None: no such column."""
     if "repeat_of" not in frame:
         return None
     codes, values = factorize(frame["repeat_of"])
-    told: Mask = np.array([*(_text(value) != "" for value in values), False])[codes]
-    return told
+    repeat: Mask = np.array([*(_text(value) != "" for value in values), False])[codes]
+    return repeat
 
 
 def check_not_mixed(frame: pd.DataFrame, rows: Codes | None) -> None:
-    """One leaderboard is of one track and one kind of voter."""
+    """Check that all votes are of one track and one kind of voter."""
     for name in NEVER_MIXED:
         if name not in frame:
             continue
-        codes, met = factorize(_at(frame[name], rows))
-        told = np.bincount(codes[codes >= 0], minlength=len(met)) > 0
-        values = sorted({str(value) for value, is_met in zip(met, told, strict=True) if is_met})
+        codes, met = factorize(_rows(frame[name], rows))
+        present = np.bincount(codes[codes >= 0], minlength=len(met)) > 0
+        values = sorted(
+            {str(value) for value, is_present in zip(met, present, strict=True) if is_present}
+        )
         if len(values) > 1:
             raise VotesError(
-                f"the votes are of {len(values)} values of {name} ({', '.join(values)}), which no "
-                f"one leaderboard may mix: choose one, or ask for one leaderboard each by {name}"
+                f"the votes have {len(values)} values of {name} ({', '.join(values)}), which one "
+                f"leaderboard must not mix: choose one, or compute one leaderboard per {name}"
             )
 
 
 def check_similar_names(names: Collection[str]) -> None:
-    """Two names that differ by outer spaces only are one model, mistyped, or a trap for readers."""
+    """Check that no two names differ only by leading or trailing spaces."""
     bare: dict[str, str] = {}
     for name in names:
-        twin = bare.setdefault(name.strip(), name)
-        if twin != name:
+        other = bare.setdefault(name.strip(), name)
+        if other != name:
             raise VotesError(
-                f"the models {twin!r} and {name!r} differ by outer spaces only: give them one "
-                "name, or two"
+                f"the models {other!r} and {name!r} differ only by leading or trailing "
+                "spaces: rename one of them"
             )
 
 
-def _at(column: "pd.Series[Any]", rows: Codes | None) -> "pd.Series[Any]":
+def _rows(column: "pd.Series[Any]", rows: Codes | None) -> "pd.Series[Any]":
+    """Those rows of a column; None: all of them."""
     return column if rows is None else column.iloc[rows]
 
 

@@ -1,4 +1,4 @@
-"""Votes by period of time."""
+"""Group votes by period of time."""
 
 from typing import NamedTuple
 
@@ -12,14 +12,14 @@ from ratings.votes.columns import first_row
 
 TIMES = ("timestamp", "tstamp")
 AUTOMATIC = "auto"
-_PERIODS = 50  # that "auto" aims at: a drift is smooth, and finer periods change nothing
+_PERIODS = 50  # target of "auto": drift is smooth, and finer periods change nothing
 _DAY = pd.Timedelta(days=1)
-_LEAST_UNITS = 3  # a length of so many units is told in whole ones
+_LEAST_UNITS = 3  # longer lengths are rounded to whole units
 _LAST_SECOND = 1e10  # in the year 2286
 
 
 class Periods(NamedTuple):
-    """Periods that have votes."""
+    """Periods with votes."""
 
     starts: pd.DatetimeIndex
     of_vote: Codes  # (votes,)
@@ -27,19 +27,21 @@ class Periods(NamedTuple):
     length: pd.Timedelta
 
     @classmethod
-    def of(cls, battles: Battles, column: str | None, asked: str) -> "Periods":
+    def of(cls, battles: Battles, column: str | None, requested: str) -> "Periods":
         times = _read_times(battles, column)
         first = times.min() if len(times) else pd.Timestamp(0, tz="UTC")
-        if asked == AUTOMATIC:
+        if requested == AUTOMATIC:
             span = (times.max() - first) if len(times) else _DAY
             length = _whole(span / _PERIODS)
         else:
             try:
-                length = pd.Timedelta("no unit" if asked.strip().isdigit() else asked)
+                length = pd.Timedelta("no unit" if requested.strip().isdigit() else requested)
             except ValueError:
-                raise OptionError(f"period is {asked!r}, not a length such as 7D or auto") from None
+                raise OptionError(
+                    f"period is {requested!r}, not a length such as 7D or auto"
+                ) from None
             if not length > pd.Timedelta(0):
-                raise OptionError(f"period must be longer than nothing, not {asked}")
+                raise OptionError(f"period must be longer than zero, not {requested}")
             first = first.floor("D")
         which, of_vote = np.unique((times - first) // length, return_inverse=True)
         starts = pd.DatetimeIndex(first + which * length)
@@ -48,7 +50,7 @@ class Periods(NamedTuple):
 
 
 def _whole(length: pd.Timedelta) -> pd.Timedelta:
-    """Up to whole days, hours, minutes or seconds, by no more than a third."""
+    """Round up to whole days, hours, minutes or seconds, by at most a third."""
     for unit in (_DAY, pd.Timedelta(hours=1), pd.Timedelta(minutes=1)):
         if length >= _LEAST_UNITS * unit:
             return length.ceil(unit)
@@ -64,8 +66,8 @@ def describe_length(length: pd.Timedelta) -> str:
         (parts.minutes, "minute"),
         (parts.seconds, "second"),
     ]
-    said = [f"{count:,} {unit}{'s' * (count != 1)}" for count, unit in counts if count]
-    return " ".join(said) or "less than a second"
+    texts = [f"{count:,} {unit}{'s' * (count != 1)}" for count, unit in counts if count]
+    return " ".join(texts) or "less than a second"
 
 
 def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:
@@ -73,10 +75,10 @@ def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:
     if not len(battles):
         return pd.DatetimeIndex([], tz="UTC")
     if not names or names[0] not in battles.frame:
-        raise OptionError(f"the votes have no column {column or 'timestamp'!r} that tells the time")
+        raise OptionError(f"the votes have no column {column or 'timestamp'!r} with times")
     values = battles.frame[names[0]].iloc[battles.rows]
     if pd.api.types.is_numeric_dtype(values):
-        seconds = values.where(values.abs() < _LAST_SECOND)  # milliseconds are none
+        seconds = values.where(values.abs() < _LAST_SECOND)  # rejects milliseconds
         times = pd.to_datetime(seconds, unit="s", utc=True, errors="coerce")
     elif pd.api.types.is_datetime64_any_dtype(values):
         times = pd.to_datetime(values, utc=True)
@@ -87,6 +89,6 @@ def _read_times(battles: Battles, column: str | None) -> pd.DatetimeIndex:
         value = battles.frame[names[0]].iloc[row - 1]
         shown = repr(value) if isinstance(value, str) else str(value)
         raise VotesError(
-            f"{names[0]} is {shown}, which is no time (ISO 8601, or seconds since 1970)", row=row
+            f"{names[0]} is {shown}, which is not a time (ISO 8601, or seconds since 1970)", row=row
         )
     return pd.DatetimeIndex(times)

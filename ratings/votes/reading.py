@@ -1,4 +1,4 @@
-"""Reads a table of votes from a CSV, Parquet or JSON lines file."""
+"""Read a table of votes from a CSV, Parquet or JSON lines file."""
 
 import io
 import json
@@ -14,33 +14,33 @@ from ratings.votes.row_lengths import RowLengths, check_row_lengths, find_other_
 
 Progress = Callable[[int, int], None]
 
-_BYTES_AT_ONCE = 1 << 20
-_RECORDS_AT_ONCE = 100_000
-# Read as numbers; all else is text, so that no voter 007 becomes 7 and no id a rounded number.
+_BUFFER_SIZE = 1 << 20
+_RECORD_BATCH = 100_000
+# Read as numbers; all other columns are text, so that voter 007 does not become 7.
 _NUMBERS = ("weight", "tstamp", "decided_ms", "probability")
-# Another in every row, so that codes would only be one more copy.
-_NEVER_AGAIN = ("battle_id", "timestamp")
+# Different in every row, so that categories would only add a copy.
+_UNIQUE = ("battle_id", "timestamp")
 _WORDS = frozenset(name for layout in LAYOUTS for name in (layout.a, layout.b, layout.winner))
-_CODED = (_WORDS | set(READ_TOO) | set(USED)) - {*_NUMBERS, *_NEVER_AGAIN}
+_CODED = (_WORDS | set(READ_TOO) | set(USED)) - {*_NUMBERS, *_UNIQUE}
 
 
 def read_votes(
     path: str | Path, *, columns: Collection[str] = (), progress: Progress | None = None
 ) -> pd.DataFrame:
-    """Read the columns that ratings use, as far as they are there, and those named in `columns`.
+    """Read the columns that ratings use, as far as they exist, and those named in `columns`.
 
-    Names, outcomes and other texts that come again and again are categories, so that no string is
-    hashed twice and none is held twice; a model called "NA" or "7" keeps its name.
+    Names, outcomes and other repeated texts become categories, so that no string is hashed or
+    stored twice; a model called "NA" or "7" keeps its name.
 
     Args:
         path: a .csv, .parquet or .jsonl file.
-        columns: more columns that are wanted, such as "language", or those of a covariate.
-        progress: called with the bytes read so far and the bytes of the file; not for Parquet,
-            which takes no time.
+        columns: additional columns, such as "language" or those of a covariate.
+        progress: called with the bytes read so far and the size of the file; not for Parquet,
+            which is fast.
 
     Raises:
-        VotesError: the file is missing, is of another format, or cannot be read as its own; a row
-            of another length than the header; a column of `columns` that is not there.
+        VotesError: the file is missing, has another format or cannot be parsed; a row has more or
+            fewer cells than the header; or a column of `columns` is missing.
     """
     frame = read_columns(path, {*USED, *columns}, progress=progress)
     missing = [name for name in columns if name not in frame]
@@ -52,23 +52,23 @@ def read_votes(
 def read_columns(
     path: str | Path, wanted: Collection[str], *, progress: Progress | None = None
 ) -> pd.DataFrame:
-    """The columns that make a vote and those that are wanted, as far as they are there.
+    """Read the columns that make up a vote and the requested ones, as far as they exist.
 
-    What `read_votes` does, but with nothing more than is asked for: the command line knows what its
-    report needs. A file without a byte is a table without columns and votes.
+    Unlike `read_votes`, it reads no other columns: the command line knows what its report needs. A
+    completely empty file is a table without columns and votes.
     """
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in {".csv", ".parquet", ".jsonl"}:
-        raise VotesError(f"{path} is none of .csv, .parquet, .jsonl")
+        raise VotesError(f"{path} is not a .csv, .parquet or .jsonl file")
     wanted = _WORDS | set(READ_TOO) | set(wanted)
     try:
         if suffix == ".parquet":
             return _read_parquet(path, wanted)
         lengths = RowLengths() if suffix == ".csv" else None
         read = _read_csv if suffix == ".csv" else _read_json_lines
-        told = _Told(path, progress or (lambda done, size: None), lengths)
-        with io.BufferedReader(told, _BYTES_AT_ONCE) as file:
+        reporting = _ReportingFile(path, progress or (lambda done, size: None), lengths)
+        with io.BufferedReader(reporting, _BUFFER_SIZE) as file:
             frame = read(file, wanted)
         if lengths is not None:
             lengths.finish()
@@ -87,7 +87,7 @@ def read_columns(
         raise VotesError(
             f"{path} is a Parquet file, which needs pyarrow: pip install pyarrow"
         ) from None
-    except (OSError, ValueError) as error:  # pandas' and Arrow's own errors are ValueErrors
+    except (OSError, ValueError) as error:  # pandas' and Arrow's errors are ValueErrors
         reason = str(error).strip().splitlines()
         raise VotesError(
             f"{path} cannot be read as {suffix}: {reason[0] if reason else 'unreadable'}"
@@ -95,20 +95,18 @@ def read_columns(
 
 
 def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
-    """Strings come as the file's own dictionaries, which are never spelt out."""
-    import pyarrow.parquet as pq  # not needed for what is no Parquet file
+    """Strings stay encoded in the file's dictionaries."""
+    import pyarrow.parquet as pq  # an optional dependency
 
     schema = pq.read_schema(path)
     columns = [name for name in schema.names if name in wanted]
     find_layout(pd.DataFrame(columns=schema.names))
     text = {"string", "large_string"}
     strings = [
-        name
-        for name in columns
-        if str(schema.field(name).type) in text and name not in _NEVER_AGAIN
+        name for name in columns if str(schema.field(name).type) in text and name not in _UNIQUE
     ]
     table = pq.read_table(path, columns=columns, read_dictionary=strings)
-    whole = table.unify_dictionaries().combine_chunks()  # else pandas translates each chunk
+    whole = table.unify_dictionaries().combine_chunks()  # else pandas converts each chunk
     del table
     frame: pd.DataFrame = whole.to_pandas(
         ignore_metadata=True, split_blocks=True, self_destruct=True
@@ -116,18 +114,18 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     return frame
 
 
-def _read_csv(file: "io.BufferedReader[_Told]", wanted: Collection[str]) -> pd.DataFrame:
+def _read_csv(file: "io.BufferedReader[_ReportingFile]", wanted: Collection[str]) -> pd.DataFrame:
     head = io.BytesIO(file.peek())
-    # As data: pandas would rename a name that is there twice.
+    # Read as data, because pandas would rename duplicate columns.
     names = pd.read_csv(head, header=None, nrows=1, dtype="str", keep_default_na=False)
     header = pd.DataFrame(columns=[name for name in names.iloc[0] if name])
     find_layout(header)
     text: list[str] = [name for name in header.columns if name in wanted and name not in _NUMBERS]
     frame = pd.read_csv(
         file,
-        index_col=False,  # a row that is too long never shifts the others
+        index_col=False,  # a row that is too long must not shift the columns
         usecols=lambda name: name in wanted,
-        dtype=dict.fromkeys(text, "str"),  # "category" would make 7 of both 7 and 007
+        dtype=dict.fromkeys(text, "str"),  # "category" would turn 007 into 7
         keep_default_na=False,
         na_values=[""],
     )
@@ -135,20 +133,22 @@ def _read_csv(file: "io.BufferedReader[_Told]", wanted: Collection[str]) -> pd.D
 
 
 def _as_categories(frame: pd.DataFrame) -> pd.DataFrame:
-    """The texts that come again and again by codes, in the order in which they are met."""
+    """Encode repeated texts as categories, in order of appearance."""
     coded = {}
     for name in frame.columns:
         if pd.api.types.is_string_dtype(frame[name].dtype) and name in _CODED:
             try:
                 codes, values = factorize(frame[name])
-            except VotesError:  # lists, which are no mistake where nothing looks at them
+            except VotesError:  # lists, in columns that nothing uses
                 continue
             coded[name] = pd.Categorical.from_codes(codes, values, validate=False)
     return frame.assign(**coded)
 
 
-def _read_json_lines(file: "io.BufferedReader[_Told]", wanted: Collection[str]) -> pd.DataFrame:
-    """Line by line, so that an error names its row; empty lines are none."""
+def _read_json_lines(
+    file: "io.BufferedReader[_ReportingFile]", wanted: Collection[str]
+) -> pd.DataFrame:
+    """Parse line by line, so that errors name their row; empty lines are skipped."""
     tables: list[pd.DataFrame] = []
     records: list[dict[str, Any]] = []
     row = 0
@@ -156,16 +156,19 @@ def _read_json_lines(file: "io.BufferedReader[_Told]", wanted: Collection[str]) 
         row += 1
         try:
             record = json.loads(line)
-        except (ValueError, RecursionError) as error:  # no JSON, no UTF-8, or nested too deep
+        except (
+            ValueError,
+            RecursionError,
+        ) as error:  # invalid, or nested too deep
             if isinstance(error, UnicodeDecodeError):
                 raise
             raise ValueError(f"row {row}: {error}") from None
         if not isinstance(record, dict):
-            raise ValueError(f"row {row} is no JSON object")
+            raise ValueError(f"row {row} is not a JSON object")
         if row == 1:
             find_layout(pd.DataFrame(columns=list(record)))
         records.append({name: value for name, value in record.items() if name in wanted})
-        if len(records) == _RECORDS_AT_ONCE:
+        if len(records) == _RECORD_BATCH:
             tables.append(pd.DataFrame.from_records(records))
             records.clear()
     tables.append(pd.DataFrame.from_records(records))
@@ -173,12 +176,12 @@ def _read_json_lines(file: "io.BufferedReader[_Told]", wanted: Collection[str]) 
     return _as_categories(whole)
 
 
-class _Told(io.RawIOBase):
-    """A file that tells how far it has been read, and what was."""
+class _ReportingFile(io.RawIOBase):
+    """A file that reports how much has been read, and passes the bytes to `RowLengths`."""
 
-    def __init__(self, path: Path, tell: Progress, lengths: RowLengths | None) -> None:
+    def __init__(self, path: Path, report: Progress, lengths: RowLengths | None) -> None:
         self._file = path.open("rb", buffering=0)
-        self._tell, self._done, self._size = tell, 0, path.stat().st_size
+        self._report, self._done, self._size = report, 0, path.stat().st_size
         self._lengths = lengths
 
     def readable(self) -> bool:
@@ -189,7 +192,7 @@ class _Told(io.RawIOBase):
         self._done += count
         if self._lengths is not None:
             self._lengths.feed(buffer[:count])
-        self._tell(self._done, self._size)
+        self._report(self._done, self._size)
         return count
 
     def close(self) -> None:

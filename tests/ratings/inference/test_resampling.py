@@ -1,4 +1,4 @@
-"""Bootstrap, profile likelihood, two ways of clusters, probability of being above."""
+"""Bootstrap, profile likelihood, two-way clustering, probability of being above."""
 
 import numpy as np
 import pandas as pd
@@ -49,14 +49,14 @@ def test_the_bootstrap_agrees_with_the_sandwich(some_votes, ties, fit_with):
 def test_a_bootstrap_refit_is_the_fit_to_the_resampled_votes(some_votes):
     """Weight 0 or 2 for some votes of a cluster bootstrap of two clusters: only three results."""
     half = some_votes.assign(voter=np.arange(len(some_votes)) % 2)
-    _, spread = fitted(half, method="bootstrap", rounds=400, cluster="voter")
+    _, around = fitted(half, method="bootstrap", rounds=400, cluster="voter")
     first, second, both = (
         fitted(frame)[0].ratings
         for frame in (half[half["voter"] == 0], half[half["voter"] == 1], half)
     )
     ends = np.sort(np.stack([first, second, both]), axis=0)[[0, 2]]
-    assert spread.lower.to_numpy() == pytest.approx(ends[0], abs=1e-3)
-    assert spread.upper.to_numpy() == pytest.approx(ends[1], abs=1e-3)
+    assert around.lower.to_numpy() == pytest.approx(ends[0], abs=1e-3)
+    assert around.upper.to_numpy() == pytest.approx(ends[1], abs=1e-3)
 
 
 def test_the_bootstrap_of_weighted_votes_agrees_with_the_sandwich(some_votes):
@@ -73,16 +73,16 @@ def test_the_same_seed_gives_the_same_intervals(some_votes):
     assert one.lower.equals(two.lower)
 
 
-def test_rounds_without_ratings_are_left_out_and_counted(votes_of):
+def test_rounds_without_finite_ratings_are_left_out_and_counted(votes_of):
     frame = votes_of({("A", "B"): (2, 1, 0), ("B", "C"): (2, 2, 0), ("C", "A"): (1, 1, 0)})
-    _, spread = fitted(frame, method="bootstrap", rounds=300)
-    assert 0 < spread.left_out < 300
-    assert np.isfinite(spread.upper).all()
+    _, around = fitted(frame, method="bootstrap", rounds=300)
+    assert 0 < around.left_out < 300
+    assert np.isfinite(around.upper).all()
 
 
 def test_profile_intervals_end_where_the_likelihood_has_fallen(votes_of):
     """Two models, 7 wins to 2: the gap's likelihood is binomial, and can be solved by hand."""
-    _, spread = fitted(votes_of({("A", "B"): (7, 2, 0)}), "drop", method="profile")
+    _, around = fitted(votes_of({("A", "B"): (7, 2, 0)}), "drop", method="profile")
 
     def fall(gap):
         def level(at):
@@ -91,12 +91,12 @@ def test_profile_intervals_end_where_the_likelihood_has_fallen(votes_of):
         return 2 * (level(np.log(7 / 2)) - level(gap)) - chi2.ppf(0.95, 1)
 
     ends = [brentq(fall, -5, np.log(3.5)), brentq(fall, np.log(3.5), 9)]
-    found = [spread.lower["A"] - 1000, spread.upper["A"] - 1000]
+    found = [around.lower["A"] - 1000, around.upper["A"] - 1000]
     assert np.array(found) * 2 / PER_STRENGTH == pytest.approx(ends, abs=1e-5)
 
 
 @pytest.mark.parametrize("ties", ["davidson", "rao-kupper"])
-def test_profile_and_sandwich_meet_where_votes_are_many(simulate_votes, ties):
+def test_profile_and_sandwich_agree_with_many_votes(simulate_votes, ties):
     frame = simulate_votes([0, 60, -60], 6000, nu=0.5, random=np.random.default_rng(1))
     _, profile = fitted(frame, ties, method="profile")
     _, sandwich = fitted(frame, ties)
@@ -104,15 +104,15 @@ def test_profile_and_sandwich_meet_where_votes_are_many(simulate_votes, ties):
     assert (profile.upper - profile.lower).to_numpy() == pytest.approx(width, rel=0.05)
 
 
-def test_a_held_anchor_has_a_profile_of_no_width(votes_of):
+def test_the_profile_of_a_fixed_anchor_has_no_width(votes_of):
     frame = votes_of({("A", "B"): (7, 2, 0), ("B", "C"): (3, 3, 0)})
     fit_with = {"anchors": {"B": 1000}}
-    _, spread = fitted(frame, "drop", fit_with=fit_with, method="profile")
-    assert spread.lower["B"] == spread.upper["B"] == pytest.approx(1000)
-    assert spread.lower["A"] < spread.upper["A"]
+    _, around = fitted(frame, "drop", fit_with=fit_with, method="profile")
+    assert around.lower["B"] == around.upper["B"] == pytest.approx(1000)
+    assert around.lower["A"] < around.upper["A"]
 
 
-def test_two_ways_of_clusters_are_both_less_their_intersection(some_votes):
+def test_two_way_clustering_subtracts_the_intersection(some_votes):
     random = np.random.default_rng(9)
     frame = some_votes.assign(
         voter=random.integers(60, size=len(some_votes)),
@@ -131,16 +131,16 @@ def test_two_ways_of_clusters_are_both_less_their_intersection(some_votes):
 
 def test_few_voters_make_intervals_wider_than_the_normal(some_votes):
     few = some_votes.assign(voter=np.arange(len(some_votes)) % 5)
-    _, spread = fitted(few, cluster="voter")
-    assert (spread.df < 16).all()
-    reach = (spread.upper - spread.lower) / 2 / np.sqrt(spread.variance)
+    _, around = fitted(few, cluster="voter")
+    assert (around.df < 16).all()
+    reach = (around.upper - around.lower) / 2 / np.sqrt(around.variance)
     assert (reach > norm.ppf(0.975)).all()
 
 
-def test_probability_above_is_that_of_the_difference(some_votes):
-    fit, spread = fitted(some_votes)
-    above = ratings.probability_above(fit, spread)
-    c, r = spread.covariance, fit.ratings
+def test_probability_above_is_from_the_difference(some_votes):
+    fit, around = fitted(some_votes)
+    above = ratings.probability_above(fit, around)
+    c, r = around.covariance, fit.ratings
     error = np.sqrt(c.loc["m1", "m1"] + c.loc["m2", "m2"] - 2 * c.loc["m1", "m2"])
     assert above.loc["m1", "m2"] == pytest.approx(norm.cdf((r["m1"] - r["m2"]) / error))
     off = ~np.eye(4, dtype=bool)
@@ -149,15 +149,15 @@ def test_probability_above_is_that_of_the_difference(some_votes):
 
 
 @pytest.mark.parametrize("method", ["sandwich", "bootstrap", "profile"])
-def test_nothing_to_rate_is_an_empty_result(votes_of, method):
+def test_without_rated_models_the_result_is_empty(votes_of, method):
     for frame in (votes_of({}), votes_of({("A", "B"): (1, 0, 0)})):
-        fit, spread = fitted(frame, method=method)
-        assert spread.lower.isna().all()
-        assert spread.covariance.shape == (0, 0)
-        assert ratings.probability_above(fit, spread).shape == (0, 0)
+        fit, around = fitted(frame, method=method)
+        assert around.lower.isna().all()
+        assert around.covariance.shape == (0, 0)
+        assert ratings.probability_above(fit, around).shape == (0, 0)
 
 
-def test_voters_of_differing_taste_and_one_with_an_eighth_of_the_votes():
+def test_coverage_with_differing_tastes_and_a_voter_with_an_eighth_of_the_votes():
     """Coverage of 95% intervals by voter where votes alone would hold about 81%."""
     held, rounds, models = 0, 40, 8
     nodes, weights = np.polynomial.hermite_e.hermegauss(21)
@@ -175,7 +175,7 @@ def test_voters_of_differing_taste_and_one_with_an_eighth_of_the_votes():
             {"model_a": str, "model_b": str}
         )
         frame["winner"] = np.where(won, "model_a", "model_b")
-        _, spread = fitted(frame, cluster="voter")
+        _, around = fitted(frame, cluster="voter")
         # What endless voters would give: tastes flatten every gap by about the same factor.
         apart = truth[:, None] - truth[None, :]
         noise = nodes * 60 / PER_STRENGTH * np.sqrt(2)
@@ -187,5 +187,5 @@ def test_voters_of_differing_taste_and_one_with_an_eighth_of_the_votes():
 
         flat = minimize_scalar(loss, bounds=(0.5, 1), method="bounded").x
         target = 1000 + flat * PER_STRENGTH * (truth - truth.mean())
-        held += ((spread.lower <= target) & (target <= spread.upper)).sum()
+        held += ((around.lower <= target) & (target <= around.upper)).sum()
     assert 0.91 <= held / (rounds * models) <= 0.985

@@ -22,13 +22,13 @@ def test_two_models_by_hand(votes_of):
     The gap has the variance (12 (1-p)^2 + 5 p^2 + 3 (1/2-p)^2) / (20 p (1-p))^2, and each rating,
     half a gap from the mean, a quarter of it.
     """
-    _, spread = fitted(votes_of({("A", "B"): (12, 5, 3)}), confidence=0.9)
+    _, around = fitted(votes_of({("A", "B"): (12, 5, 3)}), confidence=0.9)
     by_hand = (12 * 0.325**2 + 5 * 0.675**2 + 3 * 0.175**2) / (20 * 0.675 * 0.325) ** 2
     expected = by_hand / 4 * PER_STRENGTH**2
-    assert spread.variance.to_numpy() == pytest.approx([expected, expected])
-    width = (spread.upper - spread.lower).to_numpy()
+    assert around.variance.to_numpy() == pytest.approx([expected, expected])
+    width = (around.upper - around.lower).to_numpy()
     assert width == pytest.approx(2 * 1.6448536 * np.sqrt(expected))  # 95% point of the normal
-    assert spread.cluster is None
+    assert around.cluster is None
 
 
 def brute_force_covariance(frame, fit, clusters):
@@ -88,16 +88,16 @@ def test_agrees_with_brute_force(simulate_votes, ties, weighted, cluster):
     frame["evaluation_session_id"] = random.integers(30, size=len(frame))
     if weighted:
         frame["weight"] = random.uniform(0.5, 3, size=len(frame))
-    fit, spread = fitted(frame, ties, cluster=cluster)
+    fit, around = fitted(frame, ties, cluster=cluster)
     by_vote = cluster is None
     clusters = np.arange(len(frame)) if by_vote else frame["evaluation_session_id"]
     expected = brute_force_covariance(frame, fit, clusters) * (1 if by_vote else 30 / 29)
-    assert spread.covariance.to_numpy() == pytest.approx(expected, rel=1e-3, abs=1e-1)
-    assert spread.covariance.sum().to_numpy() == pytest.approx(np.zeros(4), abs=1e-6)
-    assert spread.cluster == (None if by_vote else "evaluation_session_id")
+    assert around.covariance.to_numpy() == pytest.approx(expected, rel=1e-3, abs=1e-1)
+    assert around.covariance.sum().to_numpy() == pytest.approx(np.zeros(4), abs=1e-6)
+    assert around.cluster == (None if by_vote else "evaluation_session_id")
 
 
-def test_k_times_the_votes_divide_the_variance_by_k(simulate_votes):
+def test_variance_is_inversely_proportional_to_votes(simulate_votes):
     frame = simulate_votes([0, 100, -50], 200, nu=0.4, random=np.random.default_rng(1))
     for ties in ("half", "davidson", "drop"):
         once = fitted(frame, ties)[1].variance
@@ -107,7 +107,7 @@ def test_k_times_the_votes_divide_the_variance_by_k(simulate_votes):
         assert weighted.to_numpy() == pytest.approx(once.to_numpy())
 
 
-def test_a_voter_who_repeats_himself_is_no_more_evidence(simulate_votes):
+def test_repeated_votes_of_a_voter_add_no_evidence(simulate_votes):
     frame = simulate_votes([0, 100, -50], 200, nu=0.4, random=np.random.default_rng(1))
     frame["voter"] = np.arange(len(frame))
     alone = fitted(frame, cluster="voter")[1]
@@ -119,7 +119,7 @@ def test_a_voter_who_repeats_himself_is_no_more_evidence(simulate_votes):
     )
 
 
-def test_an_anchor_has_no_interval_and_its_noise_is_in_the_others(votes_of):
+def test_an_anchor_has_no_variance_but_adds_its_noise_to_the_others(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1), ("B", "C"): (5, 5, 0), ("C", "A"): (2, 7, 0)})
     free, held = (fitted(frame, anchors=anchors)[1] for anchors in (None, {"B": 1000}))
     assert held.variance["B"] == pytest.approx(0, abs=1e-9)
@@ -128,21 +128,21 @@ def test_an_anchor_has_no_interval_and_its_noise_is_in_the_others(votes_of):
     assert held.variance["A"] == pytest.approx(expected)
 
 
-def test_votes_without_spread_have_an_interval_of_some_width(votes_of):
+def test_ties_between_equals_still_have_an_interval(votes_of):
     """A single tie has information 1/4 by the model, so the gap has variance 4, a rating 1."""
-    _, spread = fitted(votes_of({("A", "B"): (0, 0, 1)}))
-    assert spread.variance.to_numpy() == pytest.approx([PER_STRENGTH**2] * 2)
-    _, spread = fitted(votes_of({("A", "B"): (5, 5, 0), ("B", "C"): (0, 0, 1)}))
-    c = spread.covariance
+    _, around = fitted(votes_of({("A", "B"): (0, 0, 1)}))
+    assert around.variance.to_numpy() == pytest.approx([PER_STRENGTH**2] * 2)
+    _, around = fitted(votes_of({("A", "B"): (5, 5, 0), ("B", "C"): (0, 0, 1)}))
+    c = around.covariance
     gap = c.loc["B", "B"] + c.loc["C", "C"] - 2 * c.loc["B", "C"]
     assert gap == pytest.approx(4 * PER_STRENGTH**2)
 
 
-def test_one_voter_alone_does_not_make_certain(votes_of):
+def test_a_single_voter_does_not_make_ratings_certain(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1)}).assign(voter="only")
-    spread = fitted(frame, cluster="voter")[1]
-    assert spread.variance.to_numpy() == pytest.approx(fitted(frame)[1].variance.to_numpy())
-    assert (spread.cluster, spread.cluster_note) == (None, "all votes are of one voter")
+    around = fitted(frame, cluster="voter")[1]
+    assert around.variance.to_numpy() == pytest.approx(fitted(frame)[1].variance.to_numpy())
+    assert (around.cluster, around.cluster_note) == (None, "all votes are of one voter")
     two = frame.assign(voter=["only"] * 10 + ["another"])
     assert fitted(two, cluster="voter")[1].cluster_note is None
     many = pd.concat([frame] * 200).assign(voter="only")  # beyond the votes looked at first
@@ -150,10 +150,10 @@ def test_one_voter_alone_does_not_make_certain(votes_of):
     assert fitted(many, cluster="voter")[1].cluster == "voter"
 
 
-def test_one_value_of_a_second_column_is_left_out(votes_of):
+def test_a_constant_second_cluster_column_is_left_out(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1)}).assign(prompt="p", voter=list("xyxyxyxyxyx"))
-    spread = fitted(frame, cluster=["voter", "prompt"])[1]
-    assert (spread.cluster, spread.cluster_note) == ("voter", "all votes are of one prompt")
+    around = fitted(frame, cluster=["voter", "prompt"])[1]
+    assert (around.cluster, around.cluster_note) == ("voter", "all votes are of one prompt")
 
 
 def test_a_fit_of_other_votes_is_refused(votes_of):
@@ -162,28 +162,28 @@ def test_a_fit_of_other_votes_is_refused(votes_of):
     frame = frame.assign(voter=np.arange(len(frame)) % 7, weight=np.linspace(0.1, 2, len(frame)))
     battles, others = (ratings.Battles.from_frame(part) for part in (frame, frame.iloc[:-1]))
     fit = ratings.bradley_terry(battles)
-    spread = ratings.intervals(battles, fit)
+    around = ratings.intervals(battles, fit)
     for use in (
         lambda votes: ratings.intervals(votes, fit),
-        lambda votes: ratings.plan(votes, fit, spread),
-        lambda votes: ratings.simulate_power(votes, fit, spread, 10),
+        lambda votes: ratings.plan(votes, fit, around),
+        lambda votes: ratings.simulate_power(votes, fit, around, 10),
         lambda votes: ratings.votes_to_flip(votes, fit),
         lambda votes: ratings.influence(votes, fit),
         lambda votes: ratings.screen_voters(votes, fit),
     ):
-        with pytest.raises(ratings.OptionError, match="the fit is of other votes: fit these again"):
+        with pytest.raises(ratings.OptionError, match="the fit is of other votes: fit these votes"):
             use(others)
     turned = ratings.Battles.from_frame(frame.iloc[::-1])
     assert ratings.intervals(turned, fit).variance.to_numpy() == pytest.approx(
-        spread.variance.to_numpy()
+        around.variance.to_numpy()
     )
     again = ratings.bradley_terry(battles, "drop")
     with pytest.raises(ratings.OptionError, match="the intervals are of another fit"):
-        ratings.plan(battles, again, spread)
+        ratings.plan(battles, again, around)
 
 
 @pytest.mark.parametrize("ties", ["half", "davidson", "drop"])
-def test_95_percent_of_the_intervals_hold_the_truth(simulate_votes, ties):
+def test_coverage_is_95_percent(simulate_votes, ties):
     """With half a win for a tie the target is what endless votes would give, so use no ties."""
     random = np.random.default_rng(20)
     truth = np.array([0.0, 80, -120, 40, 10])
@@ -191,13 +191,13 @@ def test_95_percent_of_the_intervals_hold_the_truth(simulate_votes, ties):
     rounds, held = 150, 0
     for _ in range(rounds):
         frame = simulate_votes(truth, 600, nu=nu, random=random)
-        _, spread = fitted(frame, ties)
+        _, around = fitted(frame, ties)
         at = truth - truth.mean() + 1000
-        held += ((spread.lower <= at) & (at <= spread.upper)).sum()
+        held += ((around.lower <= at) & (at <= around.upper)).sum()
     assert 0.93 <= held / (rounds * len(truth)) <= 0.97
 
 
-def test_what_cannot_be_asked(votes_of):
+def test_invalid_options_are_refused(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1)})
     for options, message in [
         ({"method": "jackknife"}, "method must be one of sandwich, bootstrap, profile"),

@@ -78,8 +78,8 @@ def test_students_as_clusters(ties):
     assert errors(fit)[in_r.index].to_numpy() == same["by_information"]
     shown = in_r.index.drop("tie", errors="ignore")
     for cluster, name, factor in ((None, "by_vote", 1.0), ("voter", "by_student", 303 / 302)):
-        spread = ratings.intervals(battles, fit, cluster=cluster)
-        variance = pd.concat([spread.variance, spread.effects["variance"]])[shown]
+        around = ratings.intervals(battles, fit, cluster=cluster)
+        variance = pd.concat([around.variance, around.effects["variance"]])[shown]
         expected = np.sqrt(factor) * in_r[name][shown].to_numpy()
         if not np.isnan(expected).any():  # psychotools has no scores by vote
             found = np.sqrt(variance.to_numpy()) / PER_STRENGTH
@@ -105,8 +105,8 @@ def test_patients_as_few_clusters():
     few = np.sqrt(111 / 110)
 
     def found(cluster):
-        spread = ratings.intervals(battles, fit, cluster=cluster)
-        variance = np.array([spread.variance["good"], *spread.effects["variance"]])
+        around = ratings.intervals(battles, fit, cluster=cluster)
+        variance = np.array([around.variance["good"], *around.effects["variance"]])
         return np.sqrt(variance) / PER_STRENGTH / scale
 
     assert found(None) == pytest.approx(PATIENTS[None], abs=1e-9)

@@ -1,4 +1,4 @@
-"""Bradley-Terry ratings: published examples, an independent optimiser, and what must not matter."""
+"""Bradley-Terry ratings: published examples, an independent optimiser, invariances."""
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,7 @@ def assert_same(one, other):
 
 @settings(max_examples=40, deadline=None)
 @given(connected_votes(), TIES)
-def test_swapped_sides_and_row_order_change_nothing(frame, ties):
+def test_swapped_sides_and_row_order_do_not_matter(frame, ties):
     swapped = frame.rename(columns=SIDES).assign(winner=frame["winner"].replace(SIDES))
     once = fit(frame, ties).ratings
     assert_same(fit(swapped, ties).ratings, once)
@@ -135,7 +135,7 @@ def test_swapped_sides_and_row_order_change_nothing(frame, ties):
 
 @settings(max_examples=40, deadline=None)
 @given(connected_votes(), TIES, st.randoms(use_true_random=False))
-def test_a_name_is_no_information(frame, ties, random):
+def test_names_do_not_affect_ratings(frame, ties, random):
     names = sorted(set(frame["model_a"]) | set(frame["model_b"]))
     others = random.sample(["zebra", "Ada", "7", "émile", "NA"], len(names))
     renamed = frame.replace(
@@ -154,7 +154,7 @@ def test_weights_matter_only_relative_to_each_other(frame, ties, weight):
 
 @settings(max_examples=25, deadline=None)
 @given(connected_votes(), TIES, st.integers(2, 4))
-def test_a_weight_counts_as_so_many_votes(frame, ties, times):
+def test_an_integer_weight_equals_repeated_votes(frame, ties, times):
     repeated = pd.concat([frame, *[frame.iloc[:2]] * (times - 1)])
     weighted = frame.assign(weight=[times if i < 2 else 1 for i in range(len(frame))])
     assert_same(fit(weighted, ties).ratings, fit(repeated, ties).ratings)
@@ -171,7 +171,7 @@ def test_a_weight_counts_as_so_many_votes(frame, ties, times):
     ),
     TIES,
 )
-def test_few_votes_give_finite_ratings_or_none(votes, ties):
+def test_few_votes_have_finite_ratings_or_none(votes, ties):
     frame = pd.DataFrame(
         [(f"m{a}", f"m{b}", word) for (a, b), word in votes],
         columns=["model_a", "model_b", "winner"],
@@ -183,7 +183,7 @@ def test_few_votes_give_finite_ratings_or_none(votes, ties):
         assert fitted.mean() == pytest.approx(1000)
 
 
-def test_davidsons_likelihood_without_a_maximum_is_seen():
+def test_davidsons_likelihood_without_a_maximum_is_detected():
     """One win and ten ties: the loser's chance of ever winning has its best value at 0."""
 
     def told(*counts):
@@ -201,7 +201,7 @@ def test_davidsons_likelihood_without_a_maximum_is_seen():
     assert told(1, 1, 10, 0)
 
 
-def test_the_mean_is_1000_or_the_anchors_are_held(votes_of):
+def test_the_mean_is_1000_or_that_of_the_anchors(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1), ("B", "C"): (5, 5, 0), ("C", "A"): (2, 7, 0)})
     free = fit(frame).ratings
     assert free.mean() == pytest.approx(1000)
@@ -212,7 +212,7 @@ def test_the_mean_is_1000_or_the_anchors_are_held(votes_of):
     assert both[["A", "C"]].mean() == pytest.approx(950)
 
 
-def test_an_anchor_that_cannot_hold_is_refused(votes_of):
+def test_an_invalid_anchor_is_refused(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 0), ("D", "A"): (3, 0, 0)})
     with pytest.raises(ratings.OptionError, match="anchor 'X' is not a model"):
         fit(frame, anchors={"X": 1000})
@@ -242,7 +242,7 @@ def test_unknown_rules_are_refused(votes_of, options, message):
         fit(votes_of({("A", "B"): (6, 2, 3)}), **options)
 
 
-def test_very_uneven_counts_settle(votes_of):
+def test_very_uneven_counts_converge(votes_of):
     frame = votes_of({("A", "B"): (1, 1, 0), ("B", "C"): (1, 1, 0)})
     frame["weight"] = [1e9, 1, 1e9, 1]
     fitted = fit(frame).ratings
@@ -251,7 +251,7 @@ def test_very_uneven_counts_settle(votes_of):
 
 @pytest.mark.parametrize("ties", ["half", "davidson"])
 @pytest.mark.parametrize("seed", range(20, 60))
-def test_weights_twelve_orders_apart_settle_at_the_maximum(seed, ties):
+def test_weights_twelve_orders_of_magnitude_apart_converge(seed, ties):
     """At the maximum every model has taken what the model expects of it."""
     random = np.random.default_rng(seed)
     size = 2 + seed % 5
@@ -275,14 +275,14 @@ def test_weights_twelve_orders_apart_settle_at_the_maximum(seed, ties):
     assert (left - right).abs().max() <= 1e-9 * frame["weight"].max()
 
 
-def test_of_equally_large_islands_the_one_with_more_votes_is_rated(votes_of):
+def test_of_equally_large_components_the_one_with_more_votes_is_rated(votes_of):
     frame = votes_of({("A", "B"): (1, 1, 0), ("C", "D"): (2, 2, 0)})
     assert fit(frame).ratings.dropna().index.tolist() == ["C", "D"]
     frame = votes_of({("A", "B"): (2, 1, 0), ("C", "D"): (1, 2, 0)})
     assert fit(frame).ratings.dropna().index.tolist() == ["A", "B"]
 
 
-def test_the_pseudo_inverse_leaves_the_null_direction_empty():
+def test_the_pseudo_inverse_is_zero_along_the_null_direction():
     design = Design(3, np.array([0, 0, 1]), np.array([1, 2, 2]), np.ones((4, 3)), Rules())
     matrix = np.array([[3.0, -2, -1], [-2, 7, -5], [-1, -5, 6]])
     assert design.invert(matrix) == pytest.approx(np.linalg.pinv(matrix), abs=1e-12)

@@ -25,18 +25,18 @@ def test_two_steps_by_hand():
     assert rated["B"] == pytest.approx(984 + back)
 
 
-def test_points_are_only_passed_on():
+def test_points_are_conserved():
     rated = elo(FRAME, k=24, initial=1500)
     assert rated.sum() == pytest.approx(3 * 1500)
 
 
-def test_order_matters_and_weights_are_steps():
+def test_order_matters_and_weights_scale_changes():
     assert not np.allclose(elo(FRAME), elo(FRAME.iloc[::-1]))
     heavier = elo(FRAME.assign(weight=2), k=8)
     assert np.allclose(heavier, elo(FRAME, k=16))
 
 
-def test_what_is_dropped_moves_nothing():
+def test_dropped_votes_change_nothing():
     assert np.allclose(elo(FRAME, both_bad="drop"), elo(FRAME.drop(index=2)))
     assert elo(FRAME, ties="drop").equals(elo(FRAME.drop(index=[1, 2])))
     assert np.isnan(elo(FRAME.iloc[2:3], both_bad="drop")).all()
@@ -46,7 +46,7 @@ def test_what_is_dropped_moves_nothing():
     ("options", "message"),
     [({"ties": "davidson"}, "half or drop, not 'davidson'"), ({"both_bad": "x"}, "not 'x'")],
 )
-def test_rules_it_does_not_have(options, message):
+def test_unsupported_rules_are_refused(options, message):
     with pytest.raises(ratings.OptionError, match=message):
         elo(FRAME, **options)
 
@@ -58,10 +58,10 @@ def test_rules_it_does_not_have(options, message):
         ({"k": -4}, "k must be a number above 0, not -4"),
         ({"k": float("nan")}, "k must be a number above 0, not nan"),
         ({"scale": 0}, "scale must be a number above 0, not 0"),
-        ({"initial": float("inf")}, "initial must be a rating, not inf"),
+        ({"initial": float("inf")}, "initial must be a finite number, not inf"),
     ],
 )
-def test_numbers_that_are_none_are_refused(votes_of, options, message):
+def test_invalid_numbers_are_refused(votes_of, options, message):
     battles = ratings.Battles.from_frame(votes_of({("A", "B"): (3, 1, 0)}))
     with pytest.raises(ratings.OptionError, match=message):
         ratings.elo(battles, **options)

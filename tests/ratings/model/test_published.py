@@ -192,8 +192,8 @@ def test_proportional_odds_of_satisfaction():
     printed_from.loc["Low|Medium":, "tie"] = [-1, 1]
     values, deviations = zip(*HOUSING.values(), strict=True)
     assert (printed_from @ estimates(fit)).to_numpy() == pytest.approx(values, abs=3e-7)
-    spread = np.sqrt(np.diag(printed_from @ covariance(fit) @ printed_from.T))
-    assert spread == pytest.approx(deviations, abs=5e-6)
+    around = np.sqrt(np.diag(printed_from @ covariance(fit) @ printed_from.T))
+    assert around == pytest.approx(deviations, abs=5e-6)
     assert -2 * fit.log_likelihood == pytest.approx(3479.149, abs=5e-4)
 
 

@@ -118,7 +118,7 @@ def test_agrees_with_a_plain_optimiser_on_the_formulas(ties, both_bad, side, cov
         assert (fit.neither - 1000) / PER_STRENGTH == pytest.approx(neither, abs=5e-5)
 
 
-def test_the_prior_is_what_it_says():
+def test_the_prior_is_normal_about_the_mean():
     """Penalised: log-likelihood minus half the squared distances over the variance."""
     frame = draw_votes(np.random.default_rng(6), 60, "davidson")
     battles = ratings.Battles.from_frame(frame)
@@ -138,7 +138,7 @@ def test_the_prior_is_what_it_says():
     )
 
 
-def test_a_prior_rates_everyone_and_the_status_still_tells(votes_of):
+def test_a_prior_rates_every_model_but_keeps_the_status(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 0), ("D", "A"): (3, 0, 0), ("X", "Y"): (1, 1, 0)})
     board = ratings.leaderboard(ratings.Battles.from_frame(frame, models=["new"]), prior_sd=100)
     assert board["rating"].notna().all()
@@ -151,7 +151,7 @@ def test_a_prior_rates_everyone_and_the_status_still_tells(votes_of):
     assert new["variance"] == pytest.approx(100**2 * (1 - 1 / 6), rel=0.02)
 
 
-def test_swapped_sides_turn_the_side_effect_round():
+def test_swapped_sides_reverse_the_side_effect():
     frame = draw_votes(np.random.default_rng(7), 300, "davidson", side=0.5)
     other = {"model_a": "model_b", "model_b": "model_a"}
     swapped = frame.rename(columns=other).assign(winner=frame["winner"].replace(other))
@@ -163,7 +163,7 @@ def test_swapped_sides_turn_the_side_effect_round():
     assert two.effects["side"] == pytest.approx(-one.effects["side"], abs=1e-6)
 
 
-def test_what_never_varies_cannot_be_told(votes_of):
+def test_effects_that_never_vary_are_refused(votes_of):
     always_left = votes_of({("A", "B"): (6, 4, 0), ("A", "C"): (3, 5, 0)})
     battles = ratings.Battles.from_frame(always_left.assign(loud_a=1.0, loud_b=1.0))
     with pytest.raises(ratings.OptionError, match="side's advantage cannot be told"):
@@ -175,7 +175,7 @@ def test_what_never_varies_cannot_be_told(votes_of):
         ratings.bradley_terry(ratings.Battles.from_frame(broken), covariates=["loud"])
 
 
-def test_where_ties_and_wins_leave_no_maximum_nobody_is_rated(votes_of):
+def test_without_a_finite_maximum_no_model_is_rated(votes_of):
     frame = votes_of({("A", "B"): (1, 0, 10)})
     for ties in ("davidson", "rao-kupper"):
         assert ratings.bradley_terry(ratings.Battles.from_frame(frame), ties).ratings.isna().all()

@@ -1,4 +1,4 @@
-"""What a table of votes may be, and what is refused, with the row that is wrong."""
+"""Valid and invalid tables of votes."""
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ def test_every_string_type_is_read_alike(dtype):
     assert np.array_equal(coded.pair_sums.votes, battles().pair_sums.votes)
 
 
-def test_a_category_that_does_not_occur_is_no_model():
+def test_unused_categories_are_not_models():
     frame = GOOD.astype({"model_a": pd.CategoricalDtype(["A", "B", "C", "never"])})
     assert ratings.Battles.from_frame(frame).models == ("A", "B", "C")
     assert ratings.Battles.from_frame(frame, models=["never"]).models == ("A", "B", "C", "never")
@@ -61,7 +61,7 @@ def test_other_sources_layouts(columns, words):
     assert coded.outcome[[0, 1, 3]].tolist() == [Outcome.A, Outcome.TIE, Outcome.B]
 
 
-def test_votes_that_do_not_count_are_left_out_unread():
+def test_uncounted_votes_are_not_checked():
     for no in (False, "False", "false", 0):
         coded = battles(counted=[True, True, True, no], winner=["model_a", "tie", "tie", "??"])
         assert len(coded.a) == 3
@@ -96,7 +96,7 @@ def test_repeats_and_weight_0_do_not_rate():
         ({"counted": [True, True, None, True]}, "row 3: counted is empty"),
     ],
 )
-def test_what_is_wrong_is_named_with_its_row(columns, message):
+def test_errors_name_the_row(columns, message):
     for dtype in ("as it is", "category"):
         frame = GOOD.assign(**columns)
         if dtype == "category":
@@ -106,7 +106,7 @@ def test_what_is_wrong_is_named_with_its_row(columns, message):
         assert str(caught.value).startswith(message)
 
 
-def test_rows_are_counted_in_the_table_given():
+def test_rows_are_counted_in_the_original_table():
     frame = GOOD.assign(counted=[False, False, True, True], winner=["tie", "tie", "tie", "x"])
     with pytest.raises(ratings.VotesError, match="row 4: winner is 'x'"):
         ratings.Battles.from_frame(frame.set_axis([9, 9, 9, 9]))
@@ -132,7 +132,7 @@ def test_tracks_and_kinds_of_voters_are_never_mixed(column, values):
         ratings.Battles.by_column(GOOD.assign(**{column: values * 2}, language="en"), "language")
 
 
-def test_splitting_keeps_the_row_numbers_of_the_whole():
+def test_splitting_keeps_row_numbers():
     frame = GOOD.assign(language=["en", "de", "en", "de"], winner=["tie", "tie", "tie", "x"])
     with pytest.raises(ratings.VotesError, match="row 4"):
         ratings.Battles.by_column(frame, "language")
@@ -140,12 +140,12 @@ def test_splitting_keeps_the_row_numbers_of_the_whole():
         ratings.Battles.by_column(frame, "country")
 
 
-def test_no_votes_are_no_error():
+def test_an_empty_table_is_accepted():
     for frame in (pd.DataFrame(), GOOD.iloc[:0], GOOD.assign(counted=False)):
         assert ratings.Battles.from_frame(frame).pair_sums.votes.sum() == 0
 
 
-def test_counts_alone_are_votes_too():
+def test_votes_from_counts():
     coded = battles()
     counted = ratings.Battles.from_counts(coded.models, coded.counts)
     assert len(counted) == 4
@@ -162,9 +162,9 @@ def test_counts_alone_are_votes_too():
         (["A", "B"], np.full((4, 2, 2), 0.5), "whole numbers"),
         (["A", "B"], np.full((4, 2, 2), -1), "whole numbers"),
         (["A", "B"], np.full((4, 2, 2), np.nan), "whole numbers"),
-        (["A", "B"], np.ones((4, 2, 2)), "cannot meet itself"),
+        (["A", "B"], np.ones((4, 2, 2)), "diagonal of the counts must be 0"),
     ],
 )
-def test_counts_that_are_none(models, counts, message):
+def test_invalid_counts_are_refused(models, counts, message):
     with pytest.raises(ratings.VotesError, match=message):
         ratings.Battles.from_counts(models, counts)

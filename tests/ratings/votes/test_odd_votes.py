@@ -1,4 +1,4 @@
-"""Odd tables and options: nothing is silently lost, merged or rated by the scale of its weights."""
+"""Unusual tables and options: nothing is silently lost, merged or misinterpreted."""
 
 import json
 from pathlib import Path
@@ -25,13 +25,13 @@ def test_an_empty_cell_and_an_empty_text_are_one_group(tmp_path, capsys):
     assert {(row["language"], row["vote_count"]) for row in rows} == {("", 3), ("1", 2)}
 
 
-def test_names_in_a_csv_stay_as_they_are_written(tmp_path):
+def test_names_in_a_csv_are_read_verbatim(tmp_path):
     path = tmp_path / "votes.csv"
     path.write_text("model_a,model_b,winner\n007,7,model_a\n7,007,model_a\n")
     assert ratings.Battles.from_frame(ratings.read_votes(path)).models == ("007", "7")
 
 
-def test_ids_in_a_csv_stay_as_they_are_written(tmp_path):
+def test_ids_in_a_csv_are_read_verbatim(tmp_path):
     path = tmp_path / "votes.csv"
     ids = ["007", "7", "1e5", "100000", *(str(10**17 + i) for i in range(5)), ""]
     rows = "".join(f"x,y,tie,{each}\n" for each in ids)
@@ -40,13 +40,13 @@ def test_ids_in_a_csv_stay_as_they_are_written(tmp_path):
 
 
 @pytest.mark.parametrize("scale", [100.0, 0.01])
-def test_the_scale_of_weights_is_no_information(votes_of, scale):
+def test_multiplying_all_weights_changes_nothing(votes_of, scale):
     frame = simulated(votes_of)
     frame = frame.sample(frac=1, random_state=1, ignore_index=True)
     frame["timestamp"] = pd.date_range("2026-01-01", periods=len(frame), freq="7h", tz="UTC")
     one, many = (frame.assign(weight=each) for each in (1.0, scale))
 
-    def everything(votes):
+    def compute(votes):
         battles = ratings.Battles.from_frame(votes)
         fit = ratings.bradley_terry(battles)
         plan = ratings.plan(battles, fit, ratings.intervals(battles, fit))
@@ -59,13 +59,13 @@ def test_the_scale_of_weights_is_no_information(votes_of, scale):
             found.p_chi_square,
         )
 
-    first, second = everything(one), everything(many)
+    first, second = compute(one), compute(many)
     assert first[:2] == second[:2]
     assert second[2] == pytest.approx(first[2], abs=1e-6, nan_ok=True)
     assert second[3] == pytest.approx(first[3])
 
 
-def test_the_one_heavy_vote_is_found(votes_of):
+def test_a_single_heavy_vote_decides_the_first_place(votes_of):
     frame = pd.DataFrame(
         {
             "model_a": ["x"] * 11 + ["y"] * 60,
@@ -82,35 +82,35 @@ def test_the_one_heavy_vote_is_found(votes_of):
 def test_two_voters_have_one_degree_of_freedom(votes_of):
     frame = simulated(votes_of)
     battles = ratings.Battles.from_frame(frame.assign(voter=np.arange(len(frame)) % 2))
-    spread = ratings.intervals(battles, ratings.bradley_terry(battles), cluster="voter")
-    assert spread.df.max() == 1
+    around = ratings.intervals(battles, ratings.bradley_terry(battles), cluster="voter")
+    assert around.df.max() == 1
 
 
 @pytest.mark.parametrize(
     ("options", "columns", "message"),
     [
         (["--bootstrap", "0"], {}, "at least 100 rounds, not 0"),
-        (["--by", "status"], {"status": "new"}, "has a column 'status' of its own"),
+        (["--by", "status"], {"status": "new"}, "already has a column 'status'"),
         (["--covariate", "side"], {"side": 1}, "cannot be called 'side'"),
-        (["--method", "elo"], {"weight": 1e9}, "runs away with k = 4"),
+        (["--method", "elo"], {"weight": 1e9}, "diverges with k = 4"),
         (
             ["--method", "elo", "--report", "plan"],
             {},
             "--method has no effect",
         ),
-        (["--anchor", "A=1e308"], {}, "which is no rating"),
-        (["--report", "time"], {"timestamp": 1.7e12}, "which is no time"),
+        (["--anchor", "A=1e308"], {}, "which is not a rating"),
+        (["--report", "time"], {"timestamp": 1.7e12}, "which is not a time"),
         (["--report", "first", "--cluster", "a", "--cluster", "b"], {"a": 1, "b": 2}, "one column"),
         ([], {"weight": 1e200}, "must be 0 or from 1e-12 to 1e12"),
     ],
 )
-def test_what_means_nothing_is_one_line(tmp_path, capsys, votes_of, options, columns, message):
+def test_invalid_options_are_one_line_errors(tmp_path, capsys, votes_of, options, columns, message):
     path = tmp_path / "votes.parquet"
     simulated(votes_of).assign(**columns).to_parquet(path)
     assert main([str(path), *options]) == 1
-    said = capsys.readouterr().err
-    assert message in said
-    assert said.count("\n") == 1
+    message_shown = capsys.readouterr().err
+    assert message in message_shown
+    assert message_shown.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -122,64 +122,64 @@ def test_what_means_nothing_is_one_line(tmp_path, capsys, votes_of, options, col
         ("[" * 100_000, "row 1"),
     ],
 )  # fmt: skip
-def test_cells_that_are_no_values(tmp_path, capsys, content, message):
+def test_cells_that_are_not_single_values(tmp_path, capsys, content, message):
     path = tmp_path / "votes.jsonl"
     path.write_text(content + "\n")
     assert main([str(path)]) == 1
     assert message in capsys.readouterr().err
 
 
-def test_files_of_other_columns_are_no_one_table(tmp_path, capsys, votes_of):
+def test_files_with_different_columns_are_refused(tmp_path, capsys, votes_of):
     frame = simulated(votes_of)
     frame.to_csv(tmp_path / "one.csv", index=False)
     frame.assign(weight=2).to_csv(tmp_path / "two.csv", index=False)
     assert main([str(tmp_path / "one.csv"), str(tmp_path / "two.csv")]) == 1
-    assert "are no one table: only one has 'weight'" in capsys.readouterr().err
+    assert "have different columns: only one has 'weight'" in capsys.readouterr().err
 
 
-def test_cells_separated_otherwise_are_told(tmp_path):
+def test_other_separators_are_reported(tmp_path):
     path = tmp_path / "votes.csv"
     path.write_text("model_a;model_b;winner\nA;B;tie\n")
     with pytest.raises(ratings.VotesError, match="separate the cells by commas"):
         ratings.read_votes(path)
 
 
-def test_names_that_differ_by_outer_spaces_are_told(votes_of):
+def test_names_that_differ_only_by_spaces_are_refused(votes_of):
     frame = votes_of({("Sora", "B"): (2, 1, 0), ("B", "Sora "): (1, 0, 0)})
-    with pytest.raises(ratings.VotesError, match="'Sora' and 'Sora ' differ by outer spaces only"):
+    with pytest.raises(ratings.VotesError, match="and 'Sora ' differ only by leading or trailing"):
         ratings.Battles.from_frame(frame)
     frame["counted"] = frame["model_b"] != "Sora "
     assert ratings.Battles.from_frame(frame).models == ("B", "Sora")
 
 
 @pytest.mark.parametrize("votes", ["votes.csv", Path("votes.csv")])
-def test_a_path_is_no_table(votes):
-    with pytest.raises(ratings.OptionError, match=r"take read_votes\('votes.csv'\)"):
+def test_a_path_instead_of_a_table_is_refused(votes):
+    with pytest.raises(ratings.OptionError, match=r"use read_votes\('votes.csv'\)"):
         ratings.Battles.from_frame(votes)
     with pytest.raises(ratings.OptionError, match="a pandas DataFrame, not a dict"):
         ratings.leaderboard_by({}, "language")
 
 
-def test_an_unknown_covariate_is_told_without_votes(votes_of):
+def test_an_unknown_covariate_is_refused_without_votes(votes_of):
     battles = ratings.Battles.from_frame(votes_of({}))
     with pytest.raises(ratings.OptionError, match="neither the columns 'nope_a' and 'nope_b' nor"):
         ratings.bradley_terry(battles, covariates=["nope"])
 
 
-def test_nobody_rated_is_no_error_anywhere(votes_of):
+def test_votes_without_rated_models_are_accepted_everywhere(votes_of):
     frame = votes_of({("A", "B"): (1, 0, 0)}).assign(length=1.0)
     battles = ratings.Battles.from_frame(frame)
     fit = ratings.bradley_terry(battles, covariates=["length"])
     assert ratings.intervals(battles, fit).lower.isna().all()
     nothing = ratings.Battles.from_counts(["A", "B", "C"], np.zeros((4, 3, 3)))
     prior = ratings.bradley_terry(nothing, prior_sd=200)
-    spread = ratings.intervals(nothing, prior)
-    assert len(ratings.plan(nothing, prior, spread).neighbours) == 0
-    assert len(ratings.simulate_power(nothing, prior, spread, 10)) == 0
+    around = ratings.intervals(nothing, prior)
+    assert len(ratings.plan(nothing, prior, around).neighbours) == 0
+    assert len(ratings.simulate_power(nothing, prior, around, 10)) == 0
     assert len(ratings.inverse_probability_weights(pd.Series([], dtype=float))) == 0
 
 
-def test_no_resample_with_ratings_is_told(votes_of):
+def test_a_bootstrap_without_finite_ratings_is_refused(votes_of):
     ring = {(f"m{i:02}", f"m{(i + 1) % 40:02}"): (1, 0, 0) for i in range(40)}
     battles = ratings.Battles.from_frame(votes_of(ring))
     fit = ratings.bradley_terry(battles)

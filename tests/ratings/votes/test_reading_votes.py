@@ -1,4 +1,4 @@
-"""Files of votes."""
+"""Reading files of votes."""
 
 import sys
 
@@ -50,22 +50,22 @@ def test_every_format_gives_the_same_votes(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet", ".jsonl"])
-def test_what_comes_again_is_read_as_categories(tmp_path, suffix):
+def test_repeated_texts_become_categories(tmp_path, suffix):
     frame = ratings.read_votes(write(FRAME, tmp_path / f"votes{suffix}"))
     for name in ("model_a", "model_b", "winner", "evaluation_session_id"):
         assert isinstance(frame[name].dtype, pd.CategoricalDtype)
-    assert not isinstance(frame["timestamp"].dtype, pd.CategoricalDtype)  # another in every row
+    assert not isinstance(frame["timestamp"].dtype, pd.CategoricalDtype)  # different in every row
 
 
-def test_what_any_result_looks_at_is_read(tmp_path):
-    looked_at = {*(name for kind in REPORTS.values() for name in kind.columns)}
-    looked_at |= {VOTER, PROMPT, *COLUMN_ALIASES.values()}
-    assert looked_at <= set(USED)
+def test_columns_that_any_analysis_uses_are_read(tmp_path):
+    used = {*(name for kind in REPORTS.values() for name in kind.columns)}
+    used |= {VOTER, PROMPT, *COLUMN_ALIASES.values()}
+    assert used <= set(USED)
     table = FRAME.assign(**dict.fromkeys(USED, "1"))
     assert set(USED) <= set(ratings.read_votes(write(table, tmp_path / "votes.csv")).columns)
 
 
-def test_objects_that_nothing_looks_at_are_read(tmp_path):
+def test_lists_in_unused_columns_are_accepted(tmp_path):
     path = tmp_path / "votes.jsonl"
     path.write_text('{"model_a": "x", "model_b": "y", "winner": "tie", "prompt": ["a", "b"]}\n')
     battles = ratings.Battles.from_frame(ratings.read_votes(path))
@@ -83,19 +83,19 @@ def test_empty_files(tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("votes.xlsx", b"", r"none of \.csv, \.parquet, \.jsonl"),
+        ("votes.xlsx", b"", r"not a \.csv, \.parquet or \.jsonl file"),
         ("votes.csv", b'model_a,model_b,winner\n"a,b', r"cannot be read as \.csv: "),
-        ("votes.csv", b"model_a,model_b,winner\nS\xf6ra,y,tie", r"line 2 is no UTF-8 text; save"),
-        ("votes.jsonl", b'{"model_a": "S\xf6ra"}', r"line 1 is no UTF-8 text; save"),
+        ("votes.csv", b"model_a,model_b,winner\nS\xf6ra,y,tie", r"line 2 is not UTF-8 text; save"),
+        ("votes.jsonl", b'{"model_a": "S\xf6ra"}', r"line 1 is not UTF-8 text; save"),
         ("votes.csv", b"model_a,model_b,winner,winner\nA,B,tie,tie", r"one column 'winner'"),
         ("votes.parquet", b"not parquet", r"cannot be read as \.parquet: "),
         ("votes.csv", b"a,b,w\nx,y,z", r"columns model_a, .* found: a, b, w"),
         ("votes.jsonl", b'{"a": 1}', r"columns model_a, .* found: a"),
         ("votes.jsonl", b'{"a', r"cannot be read as \.jsonl: row 1: "),
-        ("votes.jsonl", b"3", r"cannot be read as \.jsonl: row 1 is no JSON object"),
+        ("votes.jsonl", b"3", r"cannot be read as \.jsonl: row 1 is not a JSON object"),
     ],
 )
-def test_what_cannot_be_read_is_said_in_one_line(tmp_path, name, content, message):
+def test_unreadable_files_are_one_line_errors(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ratings.VotesError, match=message) as caught:
         ratings.Battles.from_frame(ratings.read_votes(tmp_path / name))
@@ -117,14 +117,14 @@ HEADER = "model_a,model_b,winner,note\n"
     ("rows", "row", "cells"),
     [
         ("A,B,tie,\nA,B,tie\n", 2, 3),
-        ("A,B,tie,,\nA,B,tie\n", 1, 5),  # as many in all as there should be
+        ("A,B,tie,,\nA,B,tie\n", 1, 5),  # the total number of cells is right
         ("A,B,tie,\nA,B,tie,a,b", 2, 5),
         ('"A, x",B,tie,"a\nb"\nA,B,tie\n', 2, 3),
         ("\n  \nA,B,tie,\n\nA,B,tie\n", 2, 3),
         ("A,B,tie,\n" * 60_000 + "A,B\n" + "A,B,tie,\n" * 60_000, 60_001, 2),
     ],
 )
-def test_a_row_of_another_length_than_the_header_is_told(tmp_path, rows, row, cells):
+def test_a_row_with_more_or_fewer_cells_than_the_header_is_refused(tmp_path, rows, row, cells):
     path = tmp_path / "votes.csv"
     path.write_text(HEADER + rows)
     with pytest.raises(ratings.VotesError, match=f"row {row}: {cells} cells, the header has 4"):
@@ -140,7 +140,7 @@ def test_a_row_of_another_length_than_the_header_is_told(tmp_path, rows, row, ce
         "A,B,tie,x\nA,B,tie,\n\n\n",
     ],
 )
-def test_commas_and_ends_of_lines_in_quotes_are_no_cells(tmp_path, rows):
+def test_commas_and_newlines_in_quotes_do_not_separate_cells(tmp_path, rows):
     path = tmp_path / "votes.csv"
     path.write_bytes(b"\xef\xbb\xbf" + (HEADER + rows).encode())
     assert ratings.read_votes(path)["winner"].tolist() == ["tie", "tie"]
@@ -154,10 +154,10 @@ def test_parquet_without_pyarrow_says_how_to_install_it(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
-def test_reading_tells_how_far_it_is(tmp_path, suffix):
+def test_reading_reports_progress(tmp_path, suffix):
     path = write(pd.concat([FRAME] * 2000), tmp_path / f"votes{suffix}")
-    told = []
-    frame = ratings.read_votes(path, progress=lambda done, size: told.append((done, size)))
+    calls = []
+    frame = ratings.read_votes(path, progress=lambda done, size: calls.append((done, size)))
     assert len(frame) == 2000 * len(FRAME)
-    assert told == sorted(told)
-    assert told[-1] == (path.stat().st_size, path.stat().st_size)
+    assert calls == sorted(calls)
+    assert calls[-1] == (path.stat().st_size, path.stat().st_size)
