@@ -1,6 +1,7 @@
 """`/api/v1`: tracks, battles, votes, leaderboard, receipts. The rules are in the layers below."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse, Response
@@ -72,11 +73,12 @@ def read_vote(body: bytes) -> VoteForm | MalformedVote:
 
 def _csv(board: Board) -> Response:
     text = board_frame(board).to_csv(index=False, float_format=CSV_DECIMALS)
-    name = f"leaderboard-{board.track}-{board.category}-{board.voters.group}.csv"
+    name = quote(f"leaderboard-{board.track}-{board.category}-{board.voters.group}.csv")
     return Response(
         text,
         media_type="text/csv; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        # Percent-encoded (RFC 8187): a category may contain any characters.
+        headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
     )
 
 

@@ -94,7 +94,7 @@ def _status(row: BoardRow) -> str:
     return f"<span class='{css}' title='{escape(tip, quote=True)}'>{escape(label)}</span>"
 
 
-BOARD_COLUMNS = (
+BOARD_TABLE = (
     Column[BoardRow](
         "Rank",
         lambda row: EMPTY if row.rank is None else str(row.rank),
@@ -143,7 +143,7 @@ def _memory(record: ProductionStats) -> str:
     return EMPTY if memory is None else f"{memory / 2**30:.2f} GiB"
 
 
-PRODUCTION_COLUMNS = (
+PRODUCTION_TABLE = (
     Column[ProductionStats]("Model", lambda it: f"<b>{escape(it.model)}</b>", is_name=True),
     Column[ProductionStats](
         "Clips", lambda it: f"{it.clips:,}", "Requested clips: generated, failed and refused"
@@ -200,9 +200,7 @@ def _table(
 def render_board(board: Board) -> str:
     """The table of a leaderboard."""
     rows = [(row, "leader" if row.rank == 1 else "") for row in board.rows]
-    return _table(
-        f"Leaderboard of the track {board.track}", BOARD_COLUMNS, rows, css="board ranked"
-    )
+    return _table(f"Leaderboard of the track {board.track}", BOARD_TABLE, rows, css="board ranked")
 
 
 def render_production_stats(track: str, records: list[ProductionStats]) -> str:
@@ -210,7 +208,7 @@ def render_production_stats(track: str, records: list[ProductionStats]) -> str:
     rows = [(record, "") for record in records]
     return _table(
         f"Generation time and cost of clips in the track {track}",
-        PRODUCTION_COLUMNS,
+        PRODUCTION_TABLE,
         rows,
         css="board",
     )

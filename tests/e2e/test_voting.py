@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from needs import find_browser
 from playable import TRACK, make_playable_arena, served
 from small_arena import NAMES
 
@@ -27,29 +26,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(home: Path) -> Iterator[str]:
-    with served(home) as given:
-        yield given
-
-
-@pytest.fixture
-def page() -> Iterator[Page]:
-    path = find_browser()
-    if path is None:
-        pytest.fail("The browser tests need Chromium: install it or set ARENA_CHROMIUM.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=[
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-background-networking",
-                "--autoplay-policy=no-user-gesture-required",
-            ],
-        )
-        opened = browser.new_page(viewport={"width": 1280, "height": 800})
-        opened.set_default_timeout(WAIT_MS)
-        yield opened
-        browser.close()
+    with served(home) as url:
+        yield url
 
 
 def test_watch_vote_reveal_leaderboard_and_export(

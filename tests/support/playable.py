@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from arena import production
 from arena.catalog import catalog
 from arena.catalog.manifest import ImportRow
-from arena.catalog.schemas import PromptEntry
+from arena.catalog.schemas import EntrantEntry, PromptEntry
 from arena.context import Arena, make_arena, utc_now
 from arena.settings import Settings
 from arena.shipped import Collection
@@ -44,22 +45,32 @@ def settings_for(home: Path, **values: str) -> Settings:
     return Settings(home=home, **values)  # type: ignore[arg-type]  # pydantic parses the strings
 
 
-def make_playable_arena(home: Path) -> Arena:
-    """Create an arena with three entrants, four prompts and twelve one-second clips with sound."""
+ENTRANTS = tuple(entrant_entry(name, tracks=(TRACK,)) for name in NAMES)
+PROMPT_ENTRIES = tuple(
+    PromptEntry(id=key, text=f"Prompt {key}", tracks=(TRACK,)) for key in PROMPTS
+)
+
+
+def make_playable_arena(
+    home: Path,
+    *,
+    entrants: Sequence[EntrantEntry] = ENTRANTS,
+    prompts: Sequence[PromptEntry] = PROMPT_ENTRIES,
+) -> Arena:
+    """Create an arena with a clip of one second, with sound, of every entrant for every prompt."""
     arena = make_arena(settings_for(home), Collection.STANDARD)
     folder = home / "films"
     folder.mkdir()
     with arena.database.writing() as session:
         catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
-        entries = [PromptEntry(id=key, text=f"Prompt {key}", tracks=(TRACK,)) for key in PROMPTS]
-        catalog.import_prompts(session, entries, now=START)
-        for name in NAMES:
-            catalog.add_entrant(session, entrant_entry(name, tracks=(TRACK,)), now=START)
+        catalog.import_prompts(session, list(prompts), now=START)
+        for entrant in entrants:
+            catalog.add_entrant(session, entrant, now=START)
     rows = []
-    for number, (name, prompt) in enumerate((n, p) for n in NAMES for p in PROMPTS):
-        path = folder / f"{name}-{prompt}.mp4"
+    for number, (entrant, prompt) in enumerate(product(entrants, prompts)):
+        path = folder / f"{number}.mp4"
         path.write_bytes(encode_master(film(number)))
-        rows.append(ImportRow(number + 1, name, prompt, TRACK, path, 0))
+        rows.append(ImportRow(number + 1, entrant.slug, prompt.id, TRACK, path, 0))
     production.import_clips(
         arena.database, arena.store, rows, clock=utc_now, on_clip=lambda _row: None
     )

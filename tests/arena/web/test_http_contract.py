@@ -1,34 +1,18 @@
-"""The HTTP contract, spoken over a real socket: battles, clips, votes, leaderboard, receipts."""
+"""The HTTP contract over a real socket: battles, clips, votes, leaderboard, receipts, the page."""
 
+import re
 import time
-from collections.abc import Iterator
+from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import urljoin
 
 import httpx
 import pytest
 
-from playable import TRACK, make_playable_arena, served
+from arena.web.assets import asset_url, duel_assets
+from playable import TRACK
 
 API = "/api/v1"
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("arena")
-    make_playable_arena(folder).database.dispose()
-    return folder
-
-
-@pytest.fixture(scope="module")
-def address(home: Path) -> Iterator[str]:
-    with served(home) as given:
-        yield given
-
-
-@pytest.fixture
-def voter(address: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=address) as client:
-        yield client
 
 
 def ask(voter: httpx.Client, track: str = TRACK) -> httpx.Response:
@@ -39,12 +23,12 @@ def vote(voter: httpx.Client, token: str, **body: object) -> httpx.Response:
     return voter.post(f"{API}/battles/{token}/vote", json=body)
 
 
-def is_problem(answer: httpx.Response, status: int) -> bool:
-    kind = answer.headers["content-type"].split(";")[0]
-    return answer.status_code == status and kind == "application/problem+json"
+def is_problem(response: httpx.Response, status: int) -> bool:
+    kind = response.headers["content-type"].split(";")[0]
+    return response.status_code == status and kind == "application/problem+json"
 
 
-def test_a_vote_from_battle_to_leaderboard(voter: httpx.Client) -> None:
+def test_a_vote_from_its_battle_to_the_leaderboard(voter: httpx.Client) -> None:
     asked = ask(voter)
     battle = asked.json()
     assert asked.status_code == 201
@@ -73,13 +57,13 @@ def test_a_vote_from_battle_to_leaderboard(voter: httpx.Client) -> None:
     assert receipt.keys() >= {"vote_id", "track", "cast_at", "sealed_in"}
 
 
-def test_every_track_says_how_pages_call_it(voter: httpx.Client) -> None:
+def test_every_track_has_the_label_that_pages_show(voter: httpx.Client) -> None:
     labels = {track["name"]: track["label"] for track in voter.get(f"{API}/tracks").json()}
     assert labels["text-to-video-audio"] == "Text to video with sound"
     assert labels["video-edit"] == "Video edit"
 
 
-def test_clips_come_in_ranges_for_their_voter_only(voter: httpx.Client, address: str) -> None:
+def test_clips_are_served_in_ranges_to_their_voter_only(voter: httpx.Client, address: str) -> None:
     battle = ask(voter).json()
     whole = [voter.get(battle[side]["video"]) for side in ("a", "b")]
     assert {answer.status_code for answer in whole} == {200}
@@ -100,7 +84,9 @@ def test_clips_come_in_ranges_for_their_voter_only(voter: httpx.Client, address:
     assert voter.get("/clip/forged.mp4").status_code == 404
 
 
-def test_refusals_are_problems_with_their_status(voter: httpx.Client, address: str) -> None:
+def test_refusals_are_problem_documents_with_their_status(
+    voter: httpx.Client, address: str
+) -> None:
     assert is_problem(ask(voter, "no-such-track"), 404)
     empty = ask(voter, "text-to-video")
     assert is_problem(empty, 409)
@@ -116,7 +102,7 @@ def test_refusals_are_problems_with_their_status(voter: httpx.Client, address: s
     assert vote(voter, battle["token"], choice="skip").json()["status"] == "skipped"
 
 
-def test_the_cookie_is_signed_and_a_forged_one_is_a_new_voter(address: str) -> None:
+def test_the_cookie_is_signed_and_a_forged_one_gives_a_new_voter(address: str) -> None:
     first = httpx.get(f"{address}{API}/me")
     cookie = first.headers["set-cookie"]
     assert cookie.startswith("arena_voter=")
@@ -127,18 +113,7 @@ def test_the_cookie_is_signed_and_a_forged_one_is_a_new_voter(address: str) -> N
     assert "arena_voter=" in forged.headers["set-cookie"]
 
 
-def test_a_foreign_page_cannot_vote(voter: httpx.Client) -> None:
-    answer = voter.post(
-        f"{API}/battles",
-        json={"track": TRACK},
-        headers={"Origin": "https://elsewhere.example", "Sec-Fetch-Site": "cross-site"},
-    )
-    assert answer.status_code == 403
-
-
-def test_a_store_that_is_away_is_said_to_be_away_and_comes_back(
-    voter: httpx.Client, home: Path
-) -> None:
+def test_unavailable_media_give_503_until_they_are_back(voter: httpx.Client, home: Path) -> None:
     clip = ask(voter).json()["a"]["video"]
     (home / "media").rename(home / "elsewhere")
     try:
@@ -151,15 +126,79 @@ def test_a_store_that_is_away_is_said_to_be_away_and_comes_back(
     assert voter.get(clip).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/api/docs", "/"])
-def test_the_rest_is_there(voter: httpx.Client, path: str) -> None:
-    assert voter.get(path).status_code == 200
+def test_operators_can_ask_whether_the_process_and_its_stores_work(voter: httpx.Client) -> None:
+    assert voter.get("/healthz").json() == {"status": "ok"}
+    ready = {"status": "ready", "database": "ok", "media": "ok"}
+    assert voter.get("/readyz").json() == ready
+
+
+def test_the_api_page_documents_every_operation(voter: httpx.Client) -> None:
+    document = voter.get("/api/openapi.json").json()
+    page = voter.get("/api/docs").text
+    operations = [
+        (method.upper(), path) for path, methods in document["paths"].items() for method in methods
+    ]
+    assert ("POST", "/api/v1/battles/{token}/vote") in operations
+    for method, path in operations:
+        assert f"<b>{method}</b> {path}" in page
+        assert document["paths"][path][method.lower()]["description"]
+
+
+class Resources(HTMLParser):
+    """The scripts and style sheets that a page loads."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.urls: list[str] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "script" and values.get("src"):
+            self.urls.append(values["src"] or "")
+        if tag == "link" and values.get("rel") in ("stylesheet", "modulepreload"):
+            self.urls.append(values["href"] or "")
+
+
+@pytest.mark.parametrize("path", ["/", "/leaderboard", "/about"])
+def test_what_a_page_loads_is_served(voter: httpx.Client, path: str) -> None:
+    page = voter.get(path)
+    assert page.headers["content-type"].startswith("text/html")
+    urls = Resources(page.text).urls
+    assert any(".js" in url for url in urls)
+    assert any(".css" in url for url in urls)
+    for url in urls:
+        resource = voter.get(urljoin(path, url))
+        assert resource.status_code == 200, url
+        kind = "css" if ".css" in url else "javascript"
+        assert kind in resource.headers["content-type"], url
+
+
+def test_the_modules_of_the_vote_page_import_only_modules_that_are_served(
+    voter: httpx.Client,
+) -> None:
+    pending, modules = [asset_url("mount.js")], set[str]()
+    while pending:
+        url = pending.pop()
+        if url in modules:
+            continue
+        modules.add(url)
+        module = voter.get(url)
+        assert module.status_code == 200, url
+        assert module.headers["content-type"].startswith("text/javascript")
+        assert "immutable" in module.headers["cache-control"]
+        imports = re.findall(
+            r"^import .*? from \"([^\"]+)\";", module.text, re.MULTILINE | re.DOTALL
+        )
+        pending += [urljoin(url, name) for name in imports]
+    shipped = {asset_url(name) for name in duel_assets() if name.endswith(".js")}
+    assert modules == shipped
 
 
 def test_nothing_before_the_vote_names_an_entrant(voter: httpx.Client) -> None:
     battle = ask(voter)
-    said = battle.content + str(battle.headers).encode()
+    sent = battle.content + str(battle.headers).encode()
     for side in ("a", "b"):
         clip = voter.get(battle.json()[side]["video"])
-        said += clip.content + str(clip.headers).encode()
-    assert not [word for word in (b"Alder", b"Birch", b"Cedar", b"x264", b"Lavf") if word in said]
+        sent += clip.content + str(clip.headers).encode()
+    assert not [word for word in (b"Alder", b"Birch", b"Cedar", b"x264", b"Lavf") if word in sent]
