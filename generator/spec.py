@@ -22,7 +22,7 @@ from generator.validation import describe_validation_error
 
 Modality = Literal["text-to-video", "image-to-video", "video-edit"]
 MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video", "video-edit")
-# End of the names of shipped tracks with sound; `arena.catalog.schemas` repeats it, because outside
+# End of the names of shipped tracks with sound; `arena.text` repeats it, because outside
 # of `arena.production` the arena may not import this package.
 AUDIO_SUFFIX = "-audio"
 # Of an entrant's name, creator, licence and codename; also the length of their columns in

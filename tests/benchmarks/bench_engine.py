@@ -1,11 +1,11 @@
-"""What the engine adds to a pipeline's own time, rendering included, which runs beside the model.
+"""Overhead of the engine over bare calls of a pipeline.
 
-Turn by turn the same requests are made by bare calls of the pipeline, whose frames are dropped, and
-by `generate` with one worker, which fits, checks, measures and encodes each clip besides. The first
-clip of each, with its loading, is left out. Where a second processor is free, what the engine adds
-is what it does between two calls of the model.
+In each round the same requests are made by bare calls of the pipeline, whose frames are dropped,
+and by `generate` with one worker, which also fits, checks, measures and encodes each clip. The
+first clip of each, with loading, is not counted. Post-processing overlaps the model if a second
+processor is free; the overhead is then the time between two calls of the model.
 
-Run: python tests/benchmarks/bench_engine.py [CLIPS] [TURNS] [ENTRANT.toml]
+Run: python tests/benchmarks/bench_engine.py [CLIPS] [ROUNDS] [ENTRANT.toml]
 """
 
 import sys
@@ -30,7 +30,7 @@ TRACK = "text-to-video-audio"
 
 
 def main() -> None:
-    clips, turns = (int(word) for word in (*sys.argv[1:3], "20", "3")[:2])
+    clips, rounds = (int(word) for word in (*sys.argv[1:3], "20", "3")[:2])
     shipped = Path(generator.foal.__file__).parent / "entrants" / "foal-l.toml"
     spec = Path(sys.argv[3]) if len(sys.argv) > 3 else shipped
     entrant, track = read_entrant(spec), TrackSettings.named(TRACK)
@@ -42,20 +42,22 @@ def main() -> None:
     reuse_freed_memory()
     pipe = FoalPipeline.from_pretrained(entrant.backend.options["model"], local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
-    times: dict[str, list[float]] = {"bare calls": [], "engine": [], "of it the model": []}
-    for _ in range(turns):
+    times: dict[str, list[float]] = {"bare calls": [], "engine": [], "engine: model only": []}
+    for _ in range(rounds):
         times["bare calls"].append(_bare(pipe, requests))
         whole, model = _engine(requests)
         times["engine"].append(whole)
-        times["of it the model"].append(model)
-    table = Table("", "seconds a clip, each turn", "mean", title=f"{entrant.name}, {clips} clips")
-    for name, found in times.items():
-        each = ", ".join(f"{value / clips:.3f}" for value in found)
-        table.add_row(name, each, f"{fmean(found) / clips:.3f}")
+        times["engine: model only"].append(model)
+    table = Table(
+        "", "seconds per clip, each round", "mean", title=f"{entrant.name}, {clips} clips"
+    )
+    for name, seconds in times.items():
+        each = ", ".join(f"{value / clips:.3f}" for value in seconds)
+        table.add_row(name, each, f"{fmean(seconds) / clips:.3f}")
     out = Console()
     out.print(table)
-    shares = [e / b - 1 for b, e in zip(times["bare calls"], times["engine"], strict=True)]
-    out.print(f"the engine adds {', '.join(f'{share:+.1%}' for share in shares)}")
+    overheads = [e / b - 1 for b, e in zip(times["bare calls"], times["engine"], strict=True)]
+    out.print(f"overhead of the engine: {', '.join(f'{each:+.1%}' for each in overheads)}")
 
 
 def _bare(pipe: FoalPipeline, requests: list[ClipRequest]) -> float:
@@ -70,8 +72,9 @@ def _bare(pipe: FoalPipeline, requests: list[ClipRequest]) -> float:
 
 
 def _engine(requests: list[ClipRequest]) -> tuple[float, float]:
-    """From the end of the first clip to the end of the last, as many clips as the bare calls; and
-    what the model's calls took of it, which other work on the machine makes slower too.
+    """Seconds from the end of the first clip to the end of the last, and of the model alone.
+
+    Other load on the machine slows both.
     """
     started = model = 0.0
     for number, clip in enumerate(generate(requests, workers=1)):

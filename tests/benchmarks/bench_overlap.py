@@ -1,8 +1,7 @@
-"""Does the finishing of 1080p clips, 5 s with sound, run beside the making of the next ones?
+"""Overlap of post-processing with the model, for clips of 1080p, 5 s, with sound.
 
-A pipeline that only waits, as one does whose work is a GPU's, and then hands over a clip, is run by
-the engine with one worker. Where all finishing is hidden, a clip takes as long as the pipeline says
-it takes, and only the last one's finishing comes on top.
+The engine runs, with one worker, a pipeline that waits like one on a GPU and then returns a clip.
+If post-processing is fully hidden, the time per clip equals the pipeline's.
 
 Run: python tests/benchmarks/bench_overlap.py [CLIPS] [SECONDS_A_CLIP]
 """
@@ -24,7 +23,7 @@ from generator.engine import generate
 from generator.foal.build import save_pipeline
 from generator.spec import TrackSettings
 
-SECONDS = 38.0  # the published time of the full size's clip on one GPU
+SECONDS = 38.0  # published time of the full-size model on one GPU
 WAITING = """
 import time
 import numpy as np
@@ -85,8 +84,8 @@ def main() -> None:
             ends.append(time.perf_counter())
     each = (ends[-1] - ends[0]) / clips
     out = Console()
-    out.print(f"{clips} clips of 1920x1080, 5 s, of a model that takes {seconds:g} s for each:")
-    out.print(f"{each:.2f} s a clip from one end to the next: {each / seconds - 1:+.1%}")
+    out.print(f"{clips} clips of 1920x1080, 5 s, by a model that needs {seconds:g} s for each:")
+    out.print(f"{each:.2f} s per clip from one end to the next: {each / seconds - 1:+.1%}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A tiny real model for the tests of the generator."""
+"""A tiny model of the real classes, and a server of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +24,7 @@ num_inference_steps = 2
 
 @pytest.fixture(scope="session")
 def tiny_foal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The spec of an entrant with Foal's real classes, tiny and with random weights."""
+    """The spec of a tiny Foal with random weights."""
     from tiny_foal import build_tiny_pipeline
 
     from generator.foal.build import save_pipeline

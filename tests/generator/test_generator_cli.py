@@ -1,4 +1,4 @@
-"""`python -m generator`: what works, and one line for what does not."""
+"""`python -m generator`: commands that succeed, and one-line errors of those that fail."""
 
 import os
 import subprocess
@@ -35,14 +35,14 @@ def test_sample_writes_a_clip_of_the_track(tiny_foal: Path, tmp_path: Path) -> N
     assert clip.audio is not None
 
 
-def test_an_image_for_a_track_of_texts_is_refused(tiny_foal: Path, tmp_path: Path) -> None:
+def test_an_image_is_rejected_in_a_track_of_text_prompts(tiny_foal: Path, tmp_path: Path) -> None:
     words = ("sample", tiny_foal, "a ball", "--image", tmp_path / "a.png", "-o", tmp_path / "a.mp4")
     done = run(*words, "--track", "text-to-video")
     assert done.returncode == 1
     assert "uses text prompts only" in done.stderr
 
 
-def test_sample_takes_a_track_file(
+def test_sample_accepts_a_track_file(
     tiny_foal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     track = tmp_path / "small.toml"
@@ -68,7 +68,7 @@ def test_sample_takes_a_track_file(
         (("measure", "none"), "none"),
     ],
 )
-def test_a_mistake_is_one_line_and_status_1(
+def test_an_error_is_one_line_and_status_1(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,7 +87,7 @@ def test_a_mistake_is_one_line_and_status_1(
         (("-o", "x.avi"), "x.avi must end in .mp4"),
     ],
 )
-def test_sample_refuses_before_it_generates(
+def test_sample_checks_its_arguments_before_it_generates(
     tiny_foal: Path, words: tuple[str, ...], message: str
 ) -> None:
     done = run("sample", tiny_foal, "a ball", "-o", "x.mp4", *words)
@@ -97,7 +97,7 @@ def test_sample_refuses_before_it_generates(
 
 
 @pytest.mark.parametrize("module", ["generator", "arena"])
-def test_code_beside_a_spec_never_runs(tiny_foal: Path, tmp_path: Path, module: str) -> None:
+def test_code_next_to_a_spec_never_runs(tiny_foal: Path, tmp_path: Path, module: str) -> None:
     (tmp_path / "evil.py").write_text("open('canary', 'w')\nclass Evil: ...\n", encoding="utf-8")
     spec = tiny_foal.read_text(encoding="utf-8").replace("generator.foal:FoalPipeline", "evil:Evil")
     spec = spec.replace('"tiny"', f'"{tiny_foal.parent / "tiny"}"')
@@ -121,7 +121,7 @@ def test_code_beside_a_spec_never_runs(tiny_foal: Path, tmp_path: Path, module: 
     assert not (tmp_path / "canary").exists()
 
 
-def test_debug_shows_where() -> None:
+def test_debug_shows_a_traceback() -> None:
     done = run("sample", "none.toml", "a ball", "-o", "x.mp4", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr

@@ -1,4 +1,4 @@
-"""Measures of other people's packages: a clip can do without their figures."""
+"""Measures of third-party packages: a clip is valid without their scores."""
 
 import logging
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ c_good = other_measures:good
 
 
 @pytest.fixture
-def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def installed_measures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (tmp_path / "other_measures.py").write_text(MEASURES, encoding="utf-8")
     installed = tmp_path / "other-1.0.dist-info"
     installed.mkdir()
@@ -37,12 +37,11 @@ def others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     find_measures.cache_clear()
 
 
-def test_a_measure_that_fails_leaves_the_clip_to_the_next(
-    others: None, caplog: pytest.LogCaptureFixture
+def test_if_a_measure_fails_the_next_one_is_used(
+    installed_measures: None, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        assert measure_clip(ball_clip(), prompt="not of this world") == {"good": 0.5}
-    told = caplog.text
-    assert "a_missing cannot be loaded: No module named 'not_there'" in told
-    assert "b_bad failed on a clip: CUDA error: no card" in told
-    assert "at line 7" not in told
+        assert measure_clip(ball_clip(), prompt="outside of the built-in world") == {"good": 0.5}
+    assert "a_missing cannot be loaded: No module named 'not_there'" in caplog.text
+    assert "b_bad failed on a clip: CUDA error: no card" in caplog.text
+    assert "at line 7" not in caplog.text

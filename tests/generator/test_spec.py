@@ -1,4 +1,4 @@
-"""Entrant and track files, and the one sentence for each mistake in them."""
+"""Entrant and track files, and their error messages of one sentence."""
 
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from arena import models, text
+from generator import spec
 from generator.clips import Provenance
 from generator.errors import SpecError
 from generator.spec import TrackSettings, read_entrant, read_track, slug
@@ -43,7 +45,7 @@ def write(folder: Path, text: str) -> Path:
     return path
 
 
-def test_an_entrant_file_is_read_with_all_its_keys(tmp_path: Path) -> None:
+def test_an_entrant_file_is_read_completely(tmp_path: Path) -> None:
     entrant = read_entrant(write(tmp_path, GOOD))
     assert (entrant.name, entrant.slug, entrant.codename) == ("Foal L", "foal-l", None)
     assert entrant.tracks == ("text-to-video",)
@@ -53,23 +55,23 @@ def test_an_entrant_file_is_read_with_all_its_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["2026-11-26", "nan", "[" * 3000 + "]" * 3000, "9" * 5000])
-def test_values_that_no_call_has_are_refused(tmp_path: Path, value: str) -> None:
+def test_values_without_a_json_type_are_rejected(tmp_path: Path, value: str) -> None:
     with pytest.raises(SpecError, match=r"cannot be used|not valid TOML"):
         read_entrant(write(tmp_path, f"{GOOD}seen = {value}\n"))
 
 
-def test_a_model_folder_is_found_from_the_spec(tmp_path: Path) -> None:
+def test_a_relative_model_folder_is_resolved_against_the_spec(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     options = read_entrant(write(tmp_path, GOOD)).backend.options
     assert options["model"] == str(tmp_path / "weights")
 
 
-def test_a_relative_path_that_is_not_there_still_starts_at_the_spec(tmp_path: Path) -> None:
+def test_a_missing_relative_path_is_resolved_too(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD.replace('"weights"', '"../weights"'))
     assert read_entrant(path).backend.options["model"] == str(tmp_path.parent / "weights")
 
 
-def test_a_hub_id_stays_as_written(tmp_path: Path) -> None:
+def test_a_hub_id_is_unchanged(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD.replace('"weights"', '"owner/model"'))
     assert read_entrant(path).backend.options["model"] == "owner/model"
 
@@ -99,7 +101,7 @@ def test_a_hub_id_stays_as_written(tmp_path: Path) -> None:
         ('name = "Foal L"', 'name = "Foal L', "TOML"),
     ],
 )
-def test_a_mistake_is_one_sentence_naming_file_and_key(
+def test_an_error_is_one_sentence_with_file_and_key(
     tmp_path: Path, old: str, new: str, key: str
 ) -> None:
     assert old in GOOD
@@ -117,14 +119,14 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_entrant(tmp_path / "none.toml")
 
 
-def test_a_track_file_may_hold_what_only_an_arena_needs(tmp_path: Path) -> None:
+def test_keys_that_only_the_arena_needs_are_ignored(tmp_path: Path) -> None:
     track = read_track(write(tmp_path, TRACK))
     assert track.fps == Fraction(24000, 1001)
     assert track.duration_s == pytest.approx(1.001)
     assert track.audio_samples == 48048
 
 
-def test_a_track_with_an_odd_size_is_refused(tmp_path: Path) -> None:
+def test_a_track_with_an_odd_size_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="height"):
         read_track(write(tmp_path, TRACK.replace("48", "47")))
 
@@ -144,9 +146,14 @@ def test_slug(name: str, expected: str) -> None:
     assert slug(name) == expected
 
 
-@pytest.mark.parametrize("told", [float("nan"), float("inf"), -1.0])
-def test_what_no_clip_can_have_taken_is_not_kept(told: float) -> None:
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_impossible_measurements_are_dropped(value: float) -> None:
     provenance = Provenance(
-        backend="folder", seed=1, seconds=told, cost_usd=told, created_at=datetime.now(UTC)
+        backend="folder", seed=1, seconds=value, cost_usd=value, created_at=datetime.now(UTC)
     )
     assert (provenance.seconds, provenance.cost_usd) == (None, None)
+
+
+def test_limits_that_the_arena_repeats_are_the_same() -> None:
+    assert spec.MAX_NAME_LENGTH == models.NAME_LENGTH
+    assert spec.AUDIO_SUFFIX == text.AUDIO_SUFFIX

@@ -1,4 +1,4 @@
-"""Requests of many clips, and what came of them."""
+"""Requests for several clips, and the outcomes of a run."""
 
 import hashlib
 from collections.abc import Iterator
@@ -13,6 +13,7 @@ PROMPTS = ("a red ball bounces on grass", "a blue cube rolls on ice at night", "
 
 
 def requests_for(entrant: Entrant, prompts: tuple[str, ...] = PROMPTS) -> list[ClipRequest]:
+    """A request for each prompt, with the ids p0, p1, ... and the seeds 0, 1, ..."""
     return [
         ClipRequest(entrant, TRACK, f"p{number}", prompt, seed=number)
         for number, prompt in enumerate(prompts)
@@ -20,6 +21,7 @@ def requests_for(entrant: Entrant, prompts: tuple[str, ...] = PROMPTS) -> list[C
 
 
 def outcome(clips: Iterator[GeneratedClip | FailedClip]) -> dict[tuple[str, str], str]:
+    """By entrant's name and prompt id: the rendition's SHA-256, or the reason of the failure."""
     return {
         (clip.request.entrant.name, clip.request.prompt_id): (
             clip.reason

@@ -1,4 +1,4 @@
-"""An arena whose clips come from files, and its generation killed again and again."""
+"""An arena whose clips come from files, and runs of `arena generate` that are killed."""
 
 import os
 import random
@@ -22,7 +22,7 @@ TRACK = "films-audio"
 
 
 def make_arena_of_films(home: Path, *, entrants: int, prompts: int) -> Arena:
-    """So many entrants that each have one file for each of so many prompts."""
+    """An arena with entrants of the folder backend that have a file for each prompt."""
     arena = make_arena(settings_for(home), Collection.STANDARD)
     films = home / "films"
     films.mkdir()
@@ -48,9 +48,9 @@ def make_arena_of_films(home: Path, *, entrants: int, prompts: int) -> Arena:
 
 
 def generate_and_kill(arena: Arena, *, kills: int, seed: int) -> Iterator[int]:
-    """Run `arena generate` until it is done, killed so often at random moments.
+    """Run `arena generate`, killed `kills` times at random moments, then once to its end.
 
-    Gives the number of clips that were there after each run.
+    Yields the number of finished clips after each run.
     """
     chance = random.Random(seed)
     for number in range(kills + 1):
@@ -63,7 +63,7 @@ def generate_and_kill(arena: Arena, *, kills: int, seed: int) -> Iterator[int]:
             text=True,
         )
         if number < kills:
-            # A moment after its first clip, so that every run gets somewhere.
+            # Shortly after its first clip, so that every run makes progress.
             while count_ready(arena) == before and process.poll() is None:
                 time.sleep(0.05)
             time.sleep(chance.uniform(0, 1))

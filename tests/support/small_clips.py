@@ -26,7 +26,7 @@ def small_track(*, audio: bool, **changes: object) -> TrackSettings:
 
 
 def ball_frames(count: int = FRAMES, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """A red ball that crosses a blue sky: (count, height, width, 3)."""
+    """A red ball crossing a blue sky; shape (count, height, width, 3)."""
     y, x = np.mgrid[:height, :width]
     frames = np.full((count, height, width, 3), (110, 160, 230), np.uint8)
     for index in range(count):
@@ -36,7 +36,7 @@ def ball_frames(count: int = FRAMES, width: int = WIDTH, height: int = HEIGHT) -
 
 
 def tone(seconds: float, *, amplitude: float = 0.1, rate: int = AUDIO_RATE) -> np.ndarray:
-    """(2, N) of 440 Hz."""
+    """A sine of 440 Hz; shape (2, N)."""
     wave = amplitude * np.sin(2 * np.pi * 440 * np.arange(round(seconds * rate)) / rate)
     return np.stack([wave, wave]).astype(np.float32)
 

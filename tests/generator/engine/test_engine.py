@@ -1,4 +1,4 @@
-"""Runs of many clips: grouped, repeatable, and not stopped by one that fails."""
+"""Runs of several clips: grouped by entrant, reproducible, and not ended by a failure."""
 
 import multiprocessing
 import os
@@ -23,7 +23,7 @@ from generator.media import encode_rendition
 from generator.spec import BackendSpec, Entrant, read_entrant
 
 CLIPS = 12
-# Importable where a worker's process is started: ends that process on one prompt.
+# A pipeline that ends its process, or raises, on certain prompts.
 DEADLY = """
 import os
 from generator.foal.pipeline import FoalPipeline
@@ -39,7 +39,7 @@ class DeadlyPipeline(FoalPipeline):
             if word == "lose":
                 raise RuntimeError("CUDA error: an illegal memory access was encountered")
             os._exit(9)
-        if prompt == "tell":
+        if prompt == "pid":
             prompt = f"process {os.getpid()}"
         if prompt == "raise":
             raise ZeroDivisionError("first line\\nsecond line")
@@ -71,7 +71,7 @@ def deadly(tiny_foal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return renamed(read_entrant(tiny_foal), "Deadly", pipeline="deadly_pipeline:DeadlyPipeline")
 
 
-def test_clips_are_the_same_however_many_workers_make_them(tiny_foal: Path) -> None:
+def test_clips_do_not_depend_on_the_number_of_workers(tiny_foal: Path) -> None:
     requests = requests_for(read_entrant(tiny_foal))
     alone = outcome(generate(requests, workers=1))
     together = outcome(generate(requests, workers=2))
@@ -93,7 +93,7 @@ def test_requests_are_grouped_by_entrant(tiny_foal: Path) -> None:
     assert names == ["Tiny Foal"] * 4 + ["Second"] * 4
 
 
-def test_an_entrant_that_cannot_run_does_not_stop_the_others(tiny_foal: Path) -> None:
+def test_an_entrant_that_cannot_load_does_not_stop_the_others(tiny_foal: Path) -> None:
     good = read_entrant(tiny_foal)
     bad = renamed(good, "Bad", model="/nowhere/at/all")
     run = generate(requests_for(bad, PROMPTS[:2]) + requests_for(good, PROMPTS[:1]), workers=0)
@@ -103,7 +103,7 @@ def test_an_entrant_that_cannot_run_does_not_stop_the_others(tiny_foal: Path) ->
     assert len(results["Tiny Foal", "p0"]) == 64
 
 
-def test_what_a_model_raises_becomes_one_sentence(deadly: Entrant) -> None:
+def test_an_exception_of_a_model_becomes_one_sentence(deadly: Entrant) -> None:
     results = outcome(generate(requests_for(deadly, ("raise", "a ball")), workers=0))
     assert results["Deadly", "p0"] == (
         "Deadly failed on prompt p0 (ZeroDivisionError: first line)."
@@ -111,20 +111,20 @@ def test_what_a_model_raises_becomes_one_sentence(deadly: Entrant) -> None:
     assert len(results["Deadly", "p1"]) == 64
 
 
-def test_a_process_that_dies_costs_the_clip_that_it_dies_of(deadly: Entrant) -> None:
+def test_a_clip_that_kills_its_process_twice_fails_alone(deadly: Entrant) -> None:
     results = outcome(generate(requests_for(deadly, ("die", "a ball", "a cube")), workers=2))
     assert "process of Deadly ended on prompt p0 (exit code 9)" in results["Deadly", "p0"]
     assert [len(results["Deadly", key]) for key in ("p1", "p2")] == [64, 64]
 
 
-def test_what_dies_once_is_made_by_another_process(deadly: Entrant, tmp_path: Path) -> None:
+def test_a_clip_whose_process_died_is_retried_in_another(deadly: Entrant, tmp_path: Path) -> None:
     once = f"die once {tmp_path / 'died'}"
     results = outcome(generate(requests_for(deadly, ("a ball", once, "a cube")), workers=1))
     assert (tmp_path / "died").exists()
     assert [len(results["Deadly", key]) for key in ("p0", "p1", "p2")] == [64, 64, 64]
 
 
-def test_a_lost_device_is_left_with_its_process(deadly: Entrant, tmp_path: Path) -> None:
+def test_after_a_lost_device_another_process_continues(deadly: Entrant, tmp_path: Path) -> None:
     once = f"lose once {tmp_path / 'lost'}"
     results = outcome(generate(requests_for(deadly, (once, "a cube")), workers=1))
     assert [len(results["Deadly", key]) for key in ("p0", "p1")] == [64, 64]
@@ -132,11 +132,11 @@ def test_a_lost_device_is_left_with_its_process(deadly: Entrant, tmp_path: Path)
 
 def test_each_entrant_has_a_process_of_its_own(deadly: Entrant) -> None:
     entrants = [renamed(deadly, name) for name in ("One", "Two")]
-    requests = [each for entrant in entrants for each in requests_for(entrant, ("tell", "tell"))]
+    requests = [each for entrant in entrants for each in requests_for(entrant, ("pid", "pid"))]
     processes: dict[str, set[tuple[str, ...]]] = {"One": set(), "Two": set()}
     for clip in generate(requests, workers=2):
         assert isinstance(clip, GeneratedClip)
-        processes[clip.request.entrant.name].add(clip.provenance.warnings)  # they tell its number
+        processes[clip.request.entrant.name].add(clip.provenance.warnings)  # contain the process id
     assert all(processes.values())
     assert processes["One"].isdisjoint(processes["Two"])
 
@@ -230,11 +230,11 @@ def test_a_model_has_priority_over_post_processing(tiny_foal: Path) -> None:
         worker.join()
 
 
-def test_nothing_to_do_is_done_at_once() -> None:
+def test_no_requests_give_no_clips() -> None:
     assert list(generate([])) == []
 
 
-def test_the_clips_of_this_world_are_measured(tiny_foal: Path) -> None:
+def test_clips_of_the_built_in_world_are_measured(tiny_foal: Path) -> None:
     (clip,) = generate(requests_for(read_entrant(tiny_foal), PROMPTS[:1]), workers=1)
     assert isinstance(clip, GeneratedClip)
     assert clip.measures is not None

@@ -1,4 +1,4 @@
-"""Clips made on a Ray cluster: the same as here, also when a machine of it is lost on the way."""
+"""Clips made on a Ray cluster equal those of this process, even if a node is lost."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ pytest.importorskip("ray")
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """A head without work, and two nodes of one processor: processes of this machine."""
+    """A cluster of processes on this machine, with a head node that takes no work."""
     from ray.cluster_utils import Cluster
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
@@ -38,7 +38,7 @@ def test_a_cluster_that_loses_a_node_makes_every_clip(cluster: Any, tiny_foal: P
     assert made == outcome(generate(requests, workers=0))
 
 
-def test_where_no_cluster_is_one_sentence_says_so(tiny_foal: Path) -> None:
+def test_an_unreachable_cluster_is_reported_in_one_sentence(tiny_foal: Path) -> None:
     requests = requests_for(read_entrant(tiny_foal))
     with pytest.raises(SpecError, match=r"No Ray cluster answers at 127\.0\.0\.1:1"):
         next(generate(requests, ray="127.0.0.1:1"))
