@@ -1,15 +1,15 @@
-"""`arena` and `python -m arena`: a command that Ctrl-C or SIGTERM stops in order, at any moment."""
+"""Entry point of `arena` and `python -m arena`; Ctrl-C and SIGTERM stop a command gracefully."""
 
 import os
 import signal
 import sys
 from types import FrameType
 
-INTERRUPTED = 128 + signal.SIGINT  # what a shell makes of Ctrl-C
+INTERRUPTED = 128 + signal.SIGINT  # as a shell reports Ctrl-C
 
 
 def main() -> None:
-    """Run a command; stopped, it says so in one line and ends with 128 + the signal's number."""
+    """Run a command; if interrupted, say so in one line and exit with 128 + the signal's number."""
     received = signal.SIGINT
 
     def stop(number: int, _frame: FrameType | None) -> None:
@@ -18,21 +18,21 @@ def main() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, stop)
-    # `python -m` has modules of the current folder imported, and a spec that lies there could name
-    # one: what runs here is what is installed.
+    # `python -m` puts the current folder on the path, so a module there could shadow an installed
+    # one that a spec names.
     if sys.path[0] == os.getcwd():
         del sys.path[0]
     try:
-        from arena.commands.cli import run  # takes a second, in which one may change one's mind
+        from arena.commands.cli import run  # slow, so Ctrl-C must already be handled
 
         run()
         return
     except KeyboardInterrupt:
         pass
-    except SystemExit as ended:
-        if ended.code != INTERRUPTED:
+    except SystemExit as error:
+        if error.code != INTERRUPTED:
             raise
-    sys.stderr.write("Stopped: the same command goes on from here.\n")
+    sys.stderr.write("Interrupted. Run the same command again to resume.\n")
     sys.exit(128 + received)
 
 

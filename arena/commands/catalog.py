@@ -10,12 +10,13 @@ from arena.catalog.catalog import AddedEntrant, Change
 from arena.catalog.schemas import read_prompts, read_track
 from arena.commands.options import open_configured_arena
 from arena.commands.output import out, show_table
+from arena.commands.typer_app import App
 from arena.context import utc_now
 from arena.text import pluralize
 
-tracks_app = typer.Typer(help="List and add tracks: pools of comparison with identical settings.")
-entrants_app = typer.Typer(help="List, add and retire entrants: model versions as they compete.")
-prompts_app = typer.Typer(help="List, import and retire prompts: what every entrant is asked.")
+tracks_app = App(help="List and add tracks: pools of comparison with identical settings.")
+entrants_app = App(help="List, add and retire entrants: model versions as they compete.")
+prompts_app = App(help="List, import and retire prompts: what every entrant is asked.")
 
 
 @tracks_app.command("list")

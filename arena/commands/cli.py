@@ -1,4 +1,4 @@
-"""The command line: one short function a command, no rules in it."""
+"""The command line: which commands there are, and how a failure is reported."""
 
 import sys
 from typing import Annotated
@@ -8,45 +8,40 @@ import typer
 from arena.commands import catalog, clips, migrations, results
 from arena.commands.options import PortOption, WorkersOption, open_configured_arena
 from arena.commands.output import err, out
+from arena.commands.typer_app import App
 from arena.context import Arena, make_arena
 from arena.errors import ArenaError
 from arena.settings import load_settings
 from arena.shipped import Collection
 
-app = typer.Typer(
+# In the order of use: what a newcomer runs first, then from an empty arena to a verified release.
+PANELS = {
+    "Getting started": ("demo", "init"),
+    "Catalog": ("tracks", "entrants", "prompts"),
+    "Clips": ("generate", "failures", "import"),
+    "Votes": ("serve", "simulate", "leaderboard"),
+    "Releases": ("export", "verify"),
+    "Maintenance": ("db",),
+}
+PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
+
+app = App(
     help="Hippodrome: find out by blind votes which video model is best, and prove it.",
-    no_args_is_help=True,
+    order=list(PANEL_OF),
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-GROUPS = {
-    "tracks": catalog.tracks_app,
-    "entrants": catalog.entrants_app,
-    "prompts": catalog.prompts_app,
-    "db": migrations.db_app,
-}
-for name, group in GROUPS.items():
-    group.info.no_args_is_help = True
-    app.add_typer(group, name=name)
-app.command()(clips.generate)
-app.command()(clips.failures)
-app.command("import")(clips.import_clips)
-app.command()(results.leaderboard)
-app.command()(results.simulate)
-app.command()(results.export)
-app.command()(results.verify)
 
 
 @app.callback()
 def _options(
     _debug: Annotated[
-        bool, typer.Option("--debug", help="Show a traceback where something fails.")
+        bool, typer.Option("--debug", help="Show a traceback if a command fails.")
     ] = False,
 ) -> None:
-    """Read by `run`, which stands around every command."""
+    """Declare the options that `run` reads before any command starts."""
 
 
-@app.command()
 def demo(
     port: PortOption = 8501,
     serve: Annotated[
@@ -54,12 +49,12 @@ def demo(
     ] = True,
     workers: WorkersOption = None,
 ) -> None:
-    """Make an arena with the built-in entrants, fill it, and serve it."""
+    """Create an arena with the built-in entrants, clips and simulated votes, and serve it."""
     from arena.commands import demo as steps
 
     arena = steps.prepare(load_settings())
     clips.generate_missing(arena, workers=workers)
-    if missing := steps.simulated_votes_missing(arena):
+    if missing := steps.missing_simulated_votes(arena):
         results.simulate_votes(
             arena, votes=missing, track=None, voters=steps.SIMULATED_VOTERS, seed=0
         )
@@ -67,14 +62,20 @@ def demo(
         _serve(arena, host="127.0.0.1", port=port)
 
 
-@app.command()
 def init() -> None:
-    """Make ARENA_HOME: database, keys, shipped tracks and prompts; keep what is there."""
-    arena = make_arena(load_settings(), Collection.STANDARD)
-    out.print(f"The arena is in {arena.settings.home}.")
+    """Create ARENA_HOME with database, keys, shipped tracks and prompts. Safe to repeat."""
+    settings = load_settings()
+    is_new = not settings.home.is_dir() or not any(settings.home.iterdir())
+    make_arena(settings, Collection.STANDARD)
+    if is_new:
+        out.print(
+            f"Created an arena in {settings.home}. "
+            "Next: `arena entrants add FILE`, `arena generate`, `arena serve`."
+        )
+    else:
+        out.print(f"The arena in {settings.home} is ready.")
 
 
-@app.command()
 def serve(
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
     port: PortOption = 8501,
@@ -94,19 +95,34 @@ def _serve(arena: Arena, *, host: str, port: int) -> None:
     )
 
 
+for _command in (
+    *(demo, init, clips.generate, clips.failures, clips.import_clips),
+    *(serve, results.simulate, results.leaderboard, results.export, results.verify),
+):
+    _name = _command.__name__.removesuffix("_clips")
+    app.command(_name, rich_help_panel=PANEL_OF[_name])(_command)
+for _name, _group in {
+    "tracks": catalog.tracks_app,
+    "entrants": catalog.entrants_app,
+    "prompts": catalog.prompts_app,
+    "db": migrations.db_app,
+}.items():
+    app.add_typer(_group, name=_name, rich_help_panel=PANEL_OF[_name])
+
+
 def run() -> None:
-    """Run a command: exit status 0 done, 1 failed with one clear line, 2 usage."""
+    """Run a command. Exit status: 0 done, 1 failed with one line on stderr, 2 wrong usage."""
     debug = "--debug" in sys.argv
     try:
         app(args=["--debug"] * debug + [word for word in sys.argv[1:] if word != "--debug"])
     except Exception as error:
         if debug:
             raise
-        # The outermost place: a defect of ours is said in one line as well.
+        # The outermost handler: a bug is reported in one line as well.
         message = (
             str(error)
             if isinstance(error, ArenaError)
-            else f"unexpected {error!r}; --debug shows where"
+            else f"unexpected error {error!r}; --debug shows the traceback"
         )
         err.print(f"arena: {message}", style="red")
         sys.exit(error.exit_status if isinstance(error, ArenaError) else 1)

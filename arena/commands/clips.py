@@ -1,4 +1,7 @@
-"""Commands that make and take in clips. The generator is loaded when there is work for it."""
+"""The commands `arena generate`, `failures` and `import`.
+
+The generator, and with it torch, is imported only when there is work for it.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -21,16 +24,16 @@ from arena.commands.output import out, show_table
 from arena.commands.progress import progress
 from arena.context import Arena, utc_now
 from arena.errors import ProductionError
+from arena.files import atomic_write
 from arena.models import Entrant, Track
-from arena.production.failures import failures_page, list_failures
 from arena.text import pluralize
 
 if TYPE_CHECKING:
     from generator.clips import ClipRequest, FailedClip, GeneratedClip
 
 
-class Chosen(TypedDict):
-    """What a command is limited to."""
+class Selection(TypedDict):
+    """The track and the entrant that a command is limited to."""
 
     track: Track | None
     entrant: Entrant | None
@@ -39,32 +42,43 @@ class Chosen(TypedDict):
 def generate(
     track: TrackOption = None,
     entrant: EntrantOption = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Generate at most N clips.", metavar="N")
+    ] = None,
     workers: WorkersOption = None,
     ray: RayOption = None,
     recheck: Annotated[
         int | None,
-        typer.Option("--recheck", min=1, help="Make so many random clips again, and compare."),
+        typer.Option(
+            "--recheck",
+            min=1,
+            metavar="N",
+            help="Instead, generate N random clips again and compare them.",
+        ),
     ] = None,
     masters_of: Annotated[
         str | None,
         typer.Option(
-            "--masters-of", help="Run no model: render what this other track's masters are of."
+            "--masters-of",
+            metavar="TRACK",
+            help="Render from another track's masters instead of running the model.",
         ),
     ] = None,
 ) -> None:
-    """Generate every clip that is missing; stopped or killed, run it again."""
+    """Generate all missing clips. If interrupted, run it again to resume."""
     arena = open_configured_arena()
     if masters_of is not None:
         if track is None or recheck is not None:
-            raise ProductionError("--masters-of needs --track, and goes without --recheck.")
+            raise ProductionError("--masters-of needs --track and cannot be used with --recheck.")
         rerender_clips(
             arena, masters_of, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray
         )
     elif recheck is None:
         generate_missing(arena, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray)
     elif limit is not None:
-        raise ProductionError("--recheck says how many clips itself: leave --limit out.")
+        raise ProductionError(
+            "--limit cannot be used with --recheck, which sets the number itself."
+        )
     else:
         recheck_clips(arena, recheck, track=track, entrant=entrant, workers=workers, ray=ray)
 
@@ -78,25 +92,25 @@ def generate_missing(
     limit: int | None = None,
     ray: str | None = None,
 ) -> None:
-    """Make what is missing, with a line of progress for each entrant.
+    """Generate the missing clips, with one progress bar per entrant.
 
     Raises:
-        ProductionError: clips failed: how many, and where to see why.
+        ProductionError: some clips failed; says how many and where the reasons are.
     """
     from arena import production
 
     with arena.database.reading() as session:
-        missing = production.find_pending(session, **_chosen(session, track, entrant))[:limit]
-        none_entered = not missing and not catalog.list_entrants(session)
+        missing = production.find_pending(session, **_select(session, track, entrant))[:limit]
+        has_entrants = bool(catalog.list_entrants(session))
     if not missing:
-        none_yet = "There are no entrants yet: `arena entrants add` enters them."
-        out.print(none_yet if none_entered else "No clip is missing.")
+        no_entrants = "There are no entrants yet. Next: `arena entrants add FILE`."
+        out.print("No clips are missing." if has_entrants else no_entrants)
         return
-    made = production.produce(
+    results = production.produce(
         arena.database, arena.store, missing, workers=workers, ray=ray, clock=utc_now
     )
     requests = [item.request for item in missing]
-    _report("Generating clips", made, requests, listed="arena failures lists them")
+    _report("Generating clips", results, requests, hint="see `arena failures`")
 
 
 def rerender_clips(
@@ -109,59 +123,60 @@ def rerender_clips(
     workers: int | None,
     ray: str | None,
 ) -> None:
-    """Render what a track lacks from another's masters: for terms that have changed.
+    """Render a track's missing clips from the masters of a track with other settings.
 
     Raises:
-        ProductionError: the tracks do not belong together, or clips failed.
+        ProductionError: the tracks differ in modality, or clips failed.
     """
     from arena import production
 
     with arena.database.reading() as session:
-        missing = production.find_pending(session, **_chosen(session, track, entrant))
-        target, masters = (catalog.find_track(session, name) for name in (track, source))
-        kept = production.find_stored_masters(
-            session, arena.store, missing, target=target, source=masters
+        missing = production.find_pending(session, **_select(session, track, entrant))
+        target, master_track = (catalog.find_track(session, name) for name in (track, source))
+        renderable = production.find_stored_masters(
+            session, arena.store, missing, target=target, source=master_track
         )
-    left, kept = len(missing) - len(kept), kept[:limit]
-    if not kept:
-        out.print(f"{source} has no master of a clip that {track} lacks.")
+    without_master, renderable = len(missing) - len(renderable), renderable[:limit]
+    if not renderable:
+        out.print(f"The track {source} has no masters of the clips that {track} is missing.")
         return
-    made = production.produce(
-        arena.database, arena.store, kept, workers=workers, ray=ray, clock=utc_now
+    results = production.produce(
+        arena.database, arena.store, renderable, workers=workers, ray=ray, clock=utc_now
     )
-    if left:
+    if without_master:
         out.print(
-            f"No master there of {pluralize(left, 'missing clip')}: arena generate makes the rest."
+            f"{pluralize(without_master, 'missing clip')} without a master in {source}: "
+            "use `arena generate` for the rest."
         )
-    requests = [item.request for item in kept]
-    _report("Rendering masters", made, requests, listed="they are still missing")
+    requests = [item.request for item in renderable]
+    _report("Rendering masters", results, requests, hint="they are still missing")
 
 
 def _report(
     title: str,
-    made: Iterator["GeneratedClip | FailedClip"],
+    results: Iterator["GeneratedClip | FailedClip"],
     requests: list["ClipRequest"],
     *,
-    listed: str,
+    hint: str,
 ) -> None:
-    """Follow clips as they are made, and say what came of them.
+    """Show progress while clips are generated, then how many there are.
 
     Raises:
-        ProductionError: clips failed: how many, and where to see why.
+        ProductionError: some clips failed; says how many, `hint` and the first reason.
     """
     from arena import production
 
     reasons: list[str] = []
     totals = Counter(request.entrant.name for request in requests)
     with progress(title, len(requests), totals) as advance:
-        for result in made:
+        for result in results:
             if reason := production.failure_reason(result):
                 reasons.append(reason)
             advance(note=result.request.entrant.name)
-    out.print(f"New: {pluralize(len(requests) - len(reasons), 'clip')}.")
+    out.print(f"Added {pluralize(len(requests) - len(reasons), 'clip')}.")
     if reasons:
         raise ProductionError(
-            f"{pluralize(len(reasons), 'clip')} failed ({listed}); the first: {reasons[0]}"
+            f"{pluralize(len(reasons), 'clip')} failed ({hint}). The first reason: {reasons[0]}"
         )
 
 
@@ -174,35 +189,36 @@ def recheck_clips(
     workers: int | None,
     ray: str | None,
 ) -> None:
-    """Make random clips again and say how far they are from those that are there.
+    """Generate random clips again and show how they differ from the stored ones.
 
     Raises:
-        ProductionError: some could not be made again, or to other bits on the same hardware.
+        ProductionError: some clips failed, or differ although the hardware is the same.
     """
     from arena import production
 
     with arena.database.reading() as session:
-        drawn = production.sample_ready(session, count, **_chosen(session, track, entrant))
-    if not drawn:
-        out.print("No clip that was generated here is there to be made again.")
+        sample = production.sample_ready(session, count, **_select(session, track, entrant))
+    if not sample:
+        out.print("No stored clip was generated here, so there is nothing to generate again.")
         return
-    rows, bad = [], 0
-    with progress("Making clips again", len(drawn)) as advance:
-        for found in production.recheck(arena.store, drawn, workers=workers, ray=ray):
-            request, bad = found.ready.request, bad + (not found.ok)
-            clip = (request.entrant.name, request.track.name, request.prompt_id, request.seed)
-            rows.append((*clip, "yes" if found.same_hardware else "no", found.summary()))
+    rows, different = [], 0
+    with progress("Generating clips again", len(sample)) as advance:
+        for result in production.recheck(arena.store, sample, workers=workers, ray=ray):
+            request = result.ready.request
+            different += not result.ok
+            key = (request.entrant.name, request.track.name, request.prompt_id, request.seed)
+            rows.append((*key, "yes" if result.same_hardware else "no", result.summary()))
             advance(note=request.entrant.name)
-    columns = ("entrant", "track", "prompt", "seed", "same hardware", "against the first")
-    show_table("Clips made again", columns, rows)
-    if bad:
+    columns = ("entrant", "track", "prompt", "seed", "same hardware", "compared with the first")
+    show_table("Clips generated again", columns, rows)
+    if different:
         raise ProductionError(
-            f"{bad} of {pluralize(len(rows), 'clip')} came out otherwise on the same hardware, or "
-            "not at all."
+            f"{different} of {pluralize(len(rows), 'clip')} failed or differ although the "
+            "hardware is the same."
         )
 
 
-def _chosen(session: Session, track: str | None, entrant: str | None) -> Chosen:
+def _select(session: Session, track: str | None, entrant: str | None) -> Selection:
     return {
         "track": catalog.find_track(session, track) if track else None,
         "entrant": catalog.find_entrant(session, entrant) if entrant else None,
@@ -213,40 +229,47 @@ def failures(
     track: TrackOption = None,
     entrant: EntrantOption = None,
     page: Annotated[
-        Path | None, typer.Option("--page", help="Write a page with thumbnails (.html).")
+        Path | None,
+        typer.Option("--page", help="Write an HTML page with thumbnails to this file instead."),
     ] = None,
 ) -> None:
-    """List clips that failed, with their reasons; generate tries them again."""
+    """List failed clips with their reasons; `arena generate` tries them again."""
+    from arena.production.failures import failures_page, list_failures
+
     arena = open_configured_arena()
     with arena.database.reading() as session:
-        failed = list_failures(session, **_chosen(session, track, entrant))
+        failed = list_failures(session, **_select(session, track, entrant))
     if page is not None:
-        page.write_text(failures_page(failed, arena.store), encoding="utf-8")
-        out.print(f"{page}: {pluralize(len(failed), 'clip')}.")
+        try:
+            with atomic_write(page) as draft:
+                draft.write_text(failures_page(failed, arena.store), encoding="utf-8")
+        except OSError as error:
+            raise ProductionError(f"{page} cannot be written: {error.strerror}.") from error
+        out.print(f"Wrote {pluralize(len(failed), 'failed clip')} to {page}.")
         return
     columns = ("entrant", "track", "prompt", "seed", "reason")
     rows = [(each.entrant, each.track, each.prompt_id, each.seed, each.reason) for each in failed]
-    show_table("Clips that failed", columns, rows)
+    show_table("Failed clips", columns, rows)
 
 
 def import_clips(
-    manifest: Annotated[Path, typer.Argument(help="CSV: entrant, prompt_id, track, path[, seed].")],
+    manifest: Annotated[
+        Path, typer.Argument(help="A CSV file: entrant, prompt_id, track, path[, seed].")
+    ],
 ) -> None:
-    """Take in clips made elsewhere, all of them or none."""
+    """Import clips made elsewhere, all of them or none."""
     from arena import production
 
     arena = open_configured_arena()
     rows = read_manifest(manifest)
-    with progress("Taking in clips", len(rows)) as advance:
-        new = production.import_clips(
+    with progress("Importing clips", len(rows)) as advance:
+        added = production.import_clips(
             arena.database,
             arena.store,
             rows,
             clock=utc_now,
             on_clip=lambda row: advance(note=row.entrant),
         )
-    known = len(rows) - new
-    told = (
-        f"; {pluralize(known, 'clip')} of the list there already, left as before" if known else ""
-    )
-    out.print(f"New: {pluralize(new, 'clip')}{told}.")
+    existing = len(rows) - added
+    note = f" {pluralize(existing, 'clip')} already existed, unchanged." if existing else ""
+    out.print(f"Added {pluralize(added, 'clip')}.{note}")

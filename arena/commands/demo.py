@@ -1,4 +1,4 @@
-"""The demo: everything once, with the built-in entrants, on any machine."""
+"""The steps of `arena demo`: an arena with the built-in entrants and simulated votes."""
 
 from sqlalchemy import func, select
 
@@ -9,12 +9,12 @@ from arena.models import Vote, Voter, VoterKind
 from arena.settings import Settings
 from arena.shipped import Collection
 
-SIMULATED_VOTES = 1200  # enough for a leaderboard whose intervals part the built-in entrants
+SIMULATED_VOTES = 1200  # enough that the intervals separate the built-in entrants
 SIMULATED_VOTERS = 60
 
 
 def prepare(settings: Settings) -> Arena:
-    """The demo's arena with the built-in entrants; what is there stays."""
+    """Create the demo's arena and add the built-in entrants; keep what already exists."""
     arena = make_arena(settings, Collection.DEMO)
     with arena.database.writing() as session:
         for path in production.built_in_entrants():
@@ -23,12 +23,12 @@ def prepare(settings: Settings) -> Arena:
     return arena
 
 
-def simulated_votes_missing(arena: Arena) -> int:
-    """How many simulated votes the demo still lacks."""
+def missing_simulated_votes(arena: Arena) -> int:
+    """Return how many simulated votes the demo still needs."""
     with arena.database.reading() as session:
-        there = session.scalar(
+        existing = session.scalar(
             select(func.count(Vote.id))
             .join(Voter, Voter.id == Vote.voter_id)
             .where(Voter.kind == VoterKind.SIMULATED)
         )
-    return max(0, SIMULATED_VOTES - (there or 0))
+    return max(0, SIMULATED_VOTES - (existing or 0))

@@ -1,4 +1,4 @@
-"""`arena db`."""
+"""The commands `arena db`: upgrade, downgrade and show the database schema."""
 
 from typing import Annotated
 
@@ -6,15 +6,16 @@ import typer
 
 from arena import database
 from arena.commands.output import out
+from arena.commands.typer_app import App
 from arena.database import Database
 from arena.settings import load_settings
 
-db_app = typer.Typer(help="The database's migrations.")
+db_app = App(help="Manage the database schema.")
 
 
 @db_app.command()
-def upgrade(revision: Annotated[str, typer.Argument()] = "head") -> None:
-    """Migrate the database up; nothing to do is no error."""
+def upgrade(revision: Annotated[str, typer.Argument(help="A revision.")] = "head") -> None:
+    """Upgrade the database schema. Safe to repeat."""
     opened = Database(load_settings().database)
     database.upgrade(opened, revision)
     out.print(f"The database is at revision {database.current_revision(opened)}.")
@@ -22,9 +23,9 @@ def upgrade(revision: Annotated[str, typer.Argument()] = "head") -> None:
 
 @db_app.command()
 def downgrade(
-    revision: Annotated[str, typer.Argument(help="A revision, -1 or base.")],
+    revision: Annotated[str, typer.Argument(help="A revision, -1 (one step) or base (no tables).")],
 ) -> None:
-    """Migrate the database down. What newer tables held is lost: copy the database first."""
+    """Downgrade the database schema. The data of dropped columns is lost: make a copy first."""
     opened = Database(load_settings().database)
     database.downgrade(opened, revision)
     out.print(f"The database is at revision {database.current_revision(opened) or 'base'}.")
@@ -32,7 +33,7 @@ def downgrade(
 
 @db_app.command()
 def current() -> None:
-    """Show the database's revision and this code's."""
+    """Show the revision of the database and the newest one known."""
     opened = Database(load_settings().database)
     revision = database.current_revision(opened) or "base"
-    out.print(f"{revision} (this code: {database.head_revision(opened)})")
+    out.print(f"{revision} (newest: {database.head_revision(opened)})")

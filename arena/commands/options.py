@@ -1,4 +1,4 @@
-"""Options that several commands share."""
+"""Options that several commands share, and how a command opens its arena."""
 
 from typing import Annotated
 
@@ -9,20 +9,21 @@ from arena.settings import load_settings
 
 TrackOption = Annotated[str | None, typer.Option("--track", help="Only this track.")]
 EntrantOption = Annotated[
-    str | None, typer.Option("--entrant", help="Only this one: slug, name or codename.")
+    str | None, typer.Option("--entrant", help="Only this entrant: slug, name or codename.")
 ]
 WorkersOption = Annotated[
-    int | None, typer.Option("--workers", min=1, help="Processes; default: one a core or GPU.")
+    int | None,
+    typer.Option("--workers", min=1, help="Number of processes; default: one per core or GPU."),
 ]
 RayOption = Annotated[
     str | None,
-    typer.Option("--ray", help="A Ray cluster that makes them: host:port, auto or local."),
+    typer.Option("--ray", help="Generate on a Ray cluster: host:port, auto or local."),
 ]
 PortOption = Annotated[
-    int, typer.Option("--port", envvar="PORT", min=0, max=65535, help="Where to listen.")
+    int, typer.Option("--port", envvar="PORT", min=0, max=65535, help="The port to listen on.")
 ]
 
 
 def open_configured_arena() -> Arena:
-    """The arena that the settings of this process name."""
+    """Open the arena of this process's settings."""
     return open_arena(load_settings())

@@ -1,4 +1,4 @@
-"""What commands show. Names, prompts and reasons stand as they are: mark-up in them is text."""
+"""Prints messages and tables. Markup in names, prompts and reasons is shown as plain text."""
 
 import sys
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-FILE_WIDTH = 240  # columns where nobody's terminal sets a width: no cell is folded in a pipe
+FILE_WIDTH = 240  # columns if standard output is not a terminal, so that no cell is folded
 
 out = Console(
     highlight=False,
@@ -19,7 +19,7 @@ err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table on standard output; empty cells for None."""
+    """Print a table to standard output, with an empty cell for None."""
     table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for column in columns:
         numeric = bool(rows) and all(

@@ -1,4 +1,4 @@
-"""`arena leaderboard`, `simulate`, `export`, `verify`."""
+"""The commands `arena simulate`, `leaderboard`, `export` and `verify`."""
 
 import json
 import sys
@@ -12,17 +12,9 @@ from arena.commands.options import TrackOption, open_configured_arena
 from arena.commands.output import out, show_table
 from arena.commands.progress import progress
 from arena.context import Arena, utc_now
-from arena.models import OVERALL, VoterKind
+from arena.models import OVERALL, VoterGroup
 from arena.standings import boards, standings
-
-
-class Voters(StrEnum):
-    PEOPLE = "people"
-    SIMULATED = "simulated"
-
-    @property
-    def kind(self) -> VoterKind:
-        return VoterKind.PERSON if self is Voters.PEOPLE else VoterKind.SIMULATED
+from arena.text import pluralize
 
 
 class TableFormat(StrEnum):
@@ -40,12 +32,14 @@ class FileFormat(StrEnum):
 def leaderboard(
     track: TrackOption = None,
     category: Annotated[str, typer.Option(help="Only prompts of this category.")] = OVERALL,
-    voters: Annotated[Voters, typer.Option(help="Whose votes.")] = Voters.PEOPLE,
-    format: Annotated[TableFormat, typer.Option("--format")] = TableFormat.TABLE,
+    voters: Annotated[VoterGroup, typer.Option(help="Whose votes to count.")] = VoterGroup.PEOPLE,
+    format: Annotated[
+        TableFormat, typer.Option("--format", help="Output format.")
+    ] = TableFormat.TABLE,
 ) -> None:
-    """Show the leaderboard of a track, or of every track that has votes to count."""
+    """Show the leaderboard of one track or of all tracks."""
     arena = open_configured_arena()
-    shown = [
+    found = [
         standings.leaderboard(
             arena.database, track_name=name, category=category, voters=voters.kind, now=utc_now()
         )
@@ -53,32 +47,33 @@ def leaderboard(
     ]
     match format:
         case TableFormat.JSON:
-            documents = [boards.board_document(board) for board in shown]
+            documents = [boards.board_document(board) for board in found]
             out.print_json(json.dumps(documents[0] if track else documents))
         case TableFormat.CSV:
-            frame = boards.boards_frame(shown, with_track=track is None)
+            frame = boards.boards_frame(found, with_track=track is None)
             frame.to_csv(sys.stdout, index=False)
         case TableFormat.TABLE:
-            if not shown:
+            if not found:
                 out.print(
-                    "No track has both an entrant and a prompt yet: "
-                    "see `arena entrants add --help` and `arena prompts import --help`."
+                    "No track has both an entrant and a prompt yet. "
+                    "Next: `arena entrants add FILE`, `arena prompts import FILE`."
                 )
-            for board in shown:
+            for board in found:
                 show_table(*boards.board_cells(board))
 
 
 def simulate(
-    votes: Annotated[int, typer.Option("--votes", min=1, help="How many votes.")],
+    votes: Annotated[int, typer.Option("--votes", min=1, help="Number of votes.")],
     track: TrackOption = None,
-    voters: Annotated[int, typer.Option(min=1, help="How many simulated voters.")] = 60,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same votes.")] = 0,
+    voters: Annotated[int, typer.Option(min=1, help="Number of simulated voters.")] = 60,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same votes.")] = 0,
 ) -> None:
-    """Add votes of simulated voters, marked as such and never mixed with people's."""
+    """Add votes by simulated voters; they are never mixed with people's votes."""
     simulate_votes(open_configured_arena(), votes=votes, track=track, voters=voters, seed=seed)
 
 
 def simulate_votes(arena: Arena, *, votes: int, track: str | None, voters: int, seed: int) -> None:
+    """Add simulated votes, with a progress bar."""
     from arena.simulation import simulate as run_simulation
 
     with progress("Simulating votes", votes) as advance:
@@ -91,19 +86,21 @@ def simulate_votes(arena: Arena, *, votes: int, track: str | None, voters: int, 
             now=utc_now(),
             on_vote=advance,
         )
-    out.print(f"{cast} simulated votes are in.")
+    out.print(
+        f"Added {pluralize(cast, 'simulated vote')}. Next: `arena leaderboard --voters simulated`."
+    )
 
 
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to create.")],
     track: TrackOption = None,
     format: Annotated[
         list[FileFormat] | None,
-        typer.Option("--format", help="May be repeated; default parquet and csv."),
+        typer.Option("--format", help="File format; may be repeated. Default: parquet and csv."),
     ] = None,
-    with_media: Annotated[bool, typer.Option("--with-media", help="With the renditions.")] = False,
+    with_media: Annotated[bool, typer.Option("--with-media", help="Include the clips.")] = False,
 ) -> None:
-    """Write a release: votes, models, prompts, clips, leaderboards, checksums."""
+    """Export a release: votes, models, prompts, clips, leaderboards and checksums."""
     from arena.release import export_release
 
     arena = open_configured_arena()
@@ -119,8 +116,10 @@ def export(
     out.print(str(summary))
 
 
-def verify(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A release.")]) -> None:
-    """Check a release's sums and compute its leaderboards again; needs only the folder."""
+def verify(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a release.")],
+) -> None:
+    """Verify a release from its folder alone: checksums, votes and recomputed leaderboards."""
     from arena.release.verify import verify_release
 
     out.print(str(verify_release(folder)))

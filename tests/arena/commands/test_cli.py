@@ -1,21 +1,38 @@
-"""The command line: one clear line and status 1 where it fails, 2 for usage, help for all."""
+"""The command line: help for every command, one sentence and status 1 on failure, 2 for usage."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+from typer.testing import CliRunner
 
 import generator.foal
+from arena.commands.cli import PANEL_OF, app
 
-COMMANDS = (
-    "demo|init|tracks list|tracks add|entrants list|entrants add|entrants retire|"
-    "prompts list|prompts import|prompts retire|"
-    "generate|import|serve|leaderboard|simulate|export|verify|db upgrade|db downgrade|db current"
-).split("|")
+
+def leaf_commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command of the application, subcommands included."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from leaf_commands(command, *path, name)
+        else:
+            yield (*path, name)
+
+
+ROOT = typer.main.get_command(app)
+COMMANDS = [
+    (),
+    *leaf_commands(ROOT),
+    *((name,) for name in ("tracks", "entrants", "prompts", "db")),
+]
 
 
 def arena(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -35,39 +52,66 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_explains_itself(command: str) -> None:
-    from typer.testing import CliRunner
-
-    from arena.commands.cli import app
-
-    shown = CliRunner().invoke(app, [*command.split(), "--help"])
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_every_command_has_help(words: tuple[str, ...]) -> None:
+    shown = CliRunner().invoke(app, [*words, "--help"])
     assert shown.exit_code == 0
-    assert "Usage" in shown.output
+    assert " ".join(("Usage: root", *words)) in shown.output
+    assert "bool" not in shown.output
+
+
+def test_help_lists_every_command_in_the_order_of_use() -> None:
+    assert ROOT.list_commands(typer.Context(ROOT)) == list(PANEL_OF)  # type: ignore[attr-defined]
+    shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).output
+    names = re.findall(r"^. (\w+)  ", shown, flags=re.MULTILINE)
+    assert names == list(PANEL_OF)
 
 
 @pytest.mark.parametrize(
-    "words",
+    ("words", "sentence"),
     [
-        ["leaderboard", "--track", "no-such-track"],
-        ["entrants", "add", "no-such-file.toml"],
-        ["prompts", "import", "no-such-file.csv"],
-        ["generate", "--entrant", "nobody"],
-        ["verify", "no-such-folder"],
+        (
+            ["leaderboard", "--track", "no-such-track"],
+            "No track is named 'no-such-track'; the tracks are: text-to-video, text-to-video-audio,"
+            " image-to-video, image-to-video-audio, video-edit, video-edit-audio.",
+        ),
+        (
+            ["entrants", "add", "no-such-file.toml"],
+            "no-such-file.toml cannot be read: No such file or directory.",
+        ),
+        (
+            ["prompts", "import", "no-such-file.csv"],
+            "no-such-file.csv cannot be read: No such file or directory.",
+        ),
+        (
+            ["generate", "--entrant", "nobody"],
+            "No entrant is named 'nobody': `arena entrants list` lists them all.",
+        ),
+        (
+            ["verify", "no-such-folder"],
+            "no-such-folder is not a release: it has no readable SHA256SUMS.",
+        ),
     ],
 )
-def test_what_fails_says_so_in_one_line(home: Path, words: list[str]) -> None:
+def test_a_failure_is_one_sentence_and_status_1(
+    home: Path, words: list[str], sentence: str
+) -> None:
     done = arena(home, *words)
+    assert (done.stderr, done.stdout) == (f"arena: {sentence}\n", "")
     assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
-    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(home: Path) -> None:
+    done = arena(home, "generate", "--entrant", "nobody", "--debug")
+    assert done.returncode == 1
+    assert done.stderr.startswith("Traceback")
 
 
 def test_wrong_usage_is_status_2(home: Path) -> None:
     assert arena(home, "simulate").returncode == 2
 
 
-def test_nothing_missing_is_no_failure(home: Path) -> None:
+def test_commands_with_nothing_to_do_succeed(home: Path) -> None:
     done = arena(home, "generate")
     assert done.returncode == 0
     assert "There are no entrants yet" in done.stdout
@@ -77,7 +121,7 @@ def test_nothing_missing_is_no_failure(home: Path) -> None:
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("after_s", [0.3, 1.0, None])
-def test_a_command_that_is_stopped_says_so_in_one_line(
+def test_an_interrupted_command_says_how_to_resume(
     tmp_path: Path, sent: signal.Signals, after_s: float | None
 ) -> None:
     home = tmp_path / "home"
@@ -96,13 +140,13 @@ def test_a_command_that_is_stopped_says_so_in_one_line(
             assert run.stderr.readline().startswith("Generating clips: 0 of")
         time.sleep(after_s or 0.5)
         os.killpg(run.pid, sent)  # as a terminal does: its processes get it too
-        _, told = run.communicate(timeout=60)
+        _, stderr = run.communicate(timeout=60)
     assert run.returncode == 128 + sent
-    assert told.splitlines()[-1] == "Stopped: the same command goes on from here."
-    assert "Traceback" not in told
+    assert stderr.splitlines()[-1] == "Interrupted. Run the same command again to resume."
+    assert "Traceback" not in stderr
 
 
-def test_a_leaderboard_of_nothing_says_what_is_missing(home: Path) -> None:
+def test_an_empty_leaderboard_names_the_next_commands(home: Path) -> None:
     shown = arena(home, "leaderboard")
     assert shown.returncode == 0
     assert "arena entrants add" in shown.stdout

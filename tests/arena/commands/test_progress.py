@@ -1,11 +1,11 @@
-"""How fast a run goes and how long it will take, and what names with mark-up look like."""
+"""Throughput and remaining time; names with markup are shown as plain text."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.commands.output import err, out, show_table
-from arena.commands.progress import Throughput, in_words, progress
+from arena.commands.progress import FIRST_WAVE, Throughput, format_duration, progress
 
 
 @given(
@@ -14,43 +14,52 @@ from arena.commands.progress import Throughput, in_words, progress
     workers=st.integers(1, 8),
     rounds=st.integers(2, 30),
 )
-def test_loading_and_the_first_wave_are_not_taken_for_speed(
+def test_loading_and_the_first_wave_do_not_count_towards_the_rate(
     load: float, clip: float, workers: int, rounds: int
 ) -> None:
-    pace = Throughput(5.0)
-    for turn in range(1, rounds + 1):
+    throughput = Throughput(5.0)
+    for number in range(1, rounds + 1):
         for _ in range(workers):
-            pace.step(5.0 + load + turn * clip)
-    assert pace.per_s is not None
-    first = load + clip
-    waves = max(1, int(1.25 * first / clip - load / clip + 1e-9))  # that count as the start
-    if rounds > waves + 1:
-        assert pace.per_s == pytest.approx(workers / clip, rel=0.01)
+            throughput.step(5.0 + load + number * clip)
+    now = 5.0 + load + rounds * clip
+    first_wave_ends = 5.0 + FIRST_WAVE * (load + clip)
+    if now <= first_wave_ends:  # nothing later yet: the mean since the start
+        expected = workers * rounds / (now - 5.0)
+    else:
+        expected = workers / clip
+    assert throughput.per_s == pytest.approx(expected, rel=1e-6)
     total = workers * (rounds + 10)
-    left = pace.left_s(total, 5.0 + load + rounds * clip)
-    assert left is not None
-    assert left >= 10 * clip * 0.99
+    assert throughput.left_s(total, now) == pytest.approx(10 * workers / expected, rel=1e-6)
 
 
-def test_the_time_left_goes_on_between_two_steps() -> None:
-    pace = Throughput(0.0)
-    assert pace.left_s(10, 1.0) is None
+def test_the_remaining_time_decreases_between_two_steps() -> None:
+    throughput = Throughput(0.0)
+    assert throughput.left_s(10, 1.0) is None
     for now in (10.0, 20.0, 30.0):
-        pace.step(now)
-    assert pace.left_s(10, 30.0) == pytest.approx(70)
-    assert pace.left_s(10, 34.0) == pytest.approx(66)
-    assert pace.left_s(10, 1000.0) == 0
+        throughput.step(now)
+    assert throughput.left_s(10, 30.0) == pytest.approx(70)
+    assert throughput.left_s(10, 34.0) == pytest.approx(66)
+    assert throughput.left_s(10, 1000.0) == 0
+
+
+def test_the_rate_is_that_of_the_last_minutes() -> None:
+    throughput = Throughput(0.0)
+    for now in range(10, 1001, 10):
+        throughput.step(float(now))
+    for now in range(1100, 3001, 100):  # ten times slower, for longer than the window
+        throughput.step(float(now))
+    assert throughput.per_s == pytest.approx(0.01)
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
+    ("seconds", "text"), [(0.4, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min")]
 )
-def test_times_are_said_as_one_says_them(seconds: float, words: str) -> None:
-    assert in_words(seconds) == words
+def test_durations_are_formatted_in_their_two_largest_units(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_names_with_mark_up_stand_as_they_are(
+def test_markup_in_names_is_shown_as_text(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, terminal: bool
 ) -> None:
     name = "Odd [/b] [red]name[/red] :horse:"
@@ -62,6 +71,6 @@ def test_names_with_mark_up_stand_as_they_are(
     with progress(name, 2, {name: 2}) as advance:
         advance(note=name)
         advance(note=name)
-    told = capsys.readouterr().err
-    assert name in told
-    assert "2 of 2" in told or "2/2" in told
+    shown = capsys.readouterr().err
+    assert name in shown
+    assert ("2/2" if terminal else "2 of 2") in shown
