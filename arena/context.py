@@ -1,4 +1,4 @@
-"""An arena as it is opened by every command: its settings, its database, its media."""
+"""Opens and creates arenas: settings, database and media store together."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,21 +17,24 @@ from arena.shipped import Collection, prompt_file, track_files
 
 @dataclass(frozen=True)
 class Arena:
+    """An opened arena, as commands and the web server use it."""
+
     settings: Settings
     database: Database
     store: MediaStore
 
 
 def utc_now() -> datetime:
-    """The clock that commands pass to the rooms, which take their time as an argument."""
+    """Return the current time: the clock for functions that take the time as an argument."""
     return datetime.now(UTC)
 
 
 def open_arena(settings: Settings) -> Arena:
-    """An arena that `arena init` has made.
+    """Open an arena that `arena init` created.
 
     Raises:
-        ConfigurationError, DatabaseError: where it is not there, outdated, too new or unreadable.
+        ConfigurationError: there is no secret key, or a setting is wrong.
+        DatabaseError: the database is missing, outdated, too new or unreadable.
     """
     settings.signing_key()
     opened = Database(settings.database)
@@ -40,22 +43,22 @@ def open_arena(settings: Settings) -> Arena:
 
 
 def make_arena(settings: Settings, collection: Collection) -> Arena:
-    """Make the home, the key, the database at head, shipped tracks and prompts; keep what is there.
+    """Create folder, key, database and shipped tracks and prompts; keep what already exists.
 
     Raises:
-        CatalogError: the demo is asked for where the tracks have other terms.
+        CatalogError: the demo is requested in an arena whose tracks have other settings.
     """
     make_home(settings)
     opened = Database(settings.database)
     database.upgrade(opened)
     arena = Arena(settings=settings, database=opened, store=open_store(settings.media))
     with opened.writing() as session:
-        _enter_shipped(session, collection)
+        _add_shipped(session, collection)
     return arena
 
 
-def _enter_shipped(session: Session, collection: Collection) -> None:
-    """Enter the shipped tracks and prompts in an arena that has no tracks of its own."""
+def _add_shipped(session: Session, collection: Collection) -> None:
+    """Add the shipped tracks and prompts, the standard ones only to an arena without tracks."""
     if collection is Collection.STANDARD and catalog.list_tracks(session):
         return
     now = utc_now()
@@ -64,6 +67,6 @@ def _enter_shipped(session: Session, collection: Collection) -> None:
             catalog.add_track(session, read_track(path), now=now)
     except CatalogError as error:
         raise CatalogError(
-            f"{error} The demo needs an arena of its own: set ARENA_HOME to a new folder."
+            f"{error} The demo needs its own arena: set ARENA_HOME to a new folder."
         ) from error
     catalog.import_prompts(session, read_prompts(prompt_file(collection)), now=now)

@@ -1,4 +1,4 @@
-"""The engine, the session, SQLite's pragmas and the migrations."""
+"""Opens the database: engine, sessions, SQLite's pragmas, and migrations."""
 
 import json
 from collections.abc import Iterator
@@ -25,48 +25,48 @@ from arena.errors import (
     StoreUnavailable,
 )
 
-BUSY_TIMEOUT_S = 10.0  # how long a writer waits for SQLite's one lock before the store is "away"
-CONNECTIONS = 48  # a thread each: more than the web's worker threads, so none waits for a pool
+BUSY_TIMEOUT_S = 10.0  # how long a writer waits for SQLite's write lock
+CONNECTIONS = 48  # more than the web server's worker threads, so that none waits for a connection
 
 
 class Database:
-    """One engine and the sessions on it."""
+    """An engine and its sessions."""
 
     def __init__(self, url: str) -> None:
         try:
             self.engine = _make_engine(url)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise ConfigurationError(
-                "ARENA_DATABASE_URL is no database address that is understood here; write "
+                "ARENA_DATABASE_URL is not a supported database URL: use "
                 "sqlite:////path/arena.sqlite or postgresql+psycopg://user@host/name."
             ) from error
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
-        # SQLite has one writer, and waits for its lock by sleeping and asking again, which starves
-        # some for seconds: threads of one process take turns instead.
-        alone = self.engine.dialect.name == "sqlite"
-        self._turn: AbstractContextManager[object] = Lock() if alone else nullcontext()
+        # SQLite allows one writer and polls for its lock, which can starve a thread for seconds:
+        # the threads of a process take turns instead.
+        is_sqlite = self.engine.dialect.name == "sqlite"
+        self._write_turn: AbstractContextManager[object] = Lock() if is_sqlite else nullcontext()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that only reads, on one consistent state of the database.
+        """Yield a session for reading, on one consistent state of the database.
 
         Raises:
-            StoreUnavailable: where the database cannot be reached.
+            StoreUnavailable: the database cannot be reached.
         """
         with self._transaction(begin="BEGIN") as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session in one transaction: committed at the end, rolled back on any error.
+        """Yield a session in one transaction: committed at the end, rolled back on any error.
 
-        On SQLite it holds the one write lock from its start, so that what is read before the
-        write cannot change under it; other databases hold their own row locks.
+        On SQLite it holds the write lock from the start, so that what is read cannot change before
+        it is written; other databases lock rows.
 
         Raises:
-            StoreUnavailable: where the database cannot be reached or its lock is not given.
+            StoreUnavailable: the database cannot be reached, or its lock is not released in time.
         """
-        with self._turn, self._transaction(begin="BEGIN IMMEDIATE") as session:
+        with self._write_turn, self._transaction(begin="BEGIN IMMEDIATE") as session:
             yield session
 
     @contextmanager
@@ -77,7 +77,7 @@ class Database:
                 yield session
         except OperationalError as error:
             raise StoreUnavailable(
-                f"The database does not answer ({error.orig}): nothing was stored; try again."
+                f"The database does not respond ({error.orig}): nothing was stored; try again."
             ) from error
 
     def ping(self) -> None:
@@ -86,6 +86,7 @@ class Database:
             session.execute(text("SELECT 1 FROM track LIMIT 1")).first()
 
     def dispose(self) -> None:
+        """Close all connections."""
         self.engine.dispose()
 
 
@@ -101,8 +102,8 @@ def _make_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
-        # SQLAlchemy opens the transaction itself below: the driver's own late BEGIN would let two
-        # writers read first and then fail to write.
+        # `_begin` starts the transaction: the driver's own late BEGIN would let two writers read
+        # first and then fail to write.
         connection.isolation_level = None
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             connection.execute(f"PRAGMA {pragma}")
@@ -122,7 +123,7 @@ def _compact_json(value: object) -> str:
 
 
 def migrations_folder() -> Path:
-    """`alembic/` in a checkout, `arena/_migrations` in an installed package."""
+    """Return `alembic/` in a checkout, `arena/_migrations` in an installed package."""
     package = Path(arena.__file__).parent
     installed = package / "_migrations"
     return installed if installed.is_dir() else package.parent / "alembic"
@@ -136,7 +137,7 @@ def _configuration(database: Database) -> Config:
 
 
 def current_revision(database: Database) -> str | None:
-    """The revision the database is at; None for one without tables."""
+    """Return the database's revision; None if it has no tables."""
     try:
         with database.engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
@@ -148,11 +149,11 @@ def current_revision(database: Database) -> str | None:
 
 
 def head_revision(database: Database) -> str | None:
-    """The newest revision this code knows."""
+    """Return the newest revision of the migrations."""
     return ScriptDirectory.from_config(_configuration(database)).get_current_head()
 
 
-def _known(database: Database, revision: str | None) -> bool:
+def _is_known(database: Database, revision: str | None) -> bool:
     script = ScriptDirectory.from_config(_configuration(database))
     try:
         return revision is None or script.get_revision(revision) is not None
@@ -161,17 +162,17 @@ def _known(database: Database, revision: str | None) -> bool:
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Migrate up; nothing to do is no error.
+    """Migrate up to `revision`; does nothing if it is there already.
 
     Raises:
-        DatabaseTooNew: where a newer version of the code wrote this database.
+        DatabaseTooNew: a newer version of Hippodrome wrote the database.
     """
     _refuse_too_new(database)
     _migrate(command.upgrade, database, revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Migrate down to `revision` (`base` for none, `-1` for one step)."""
+    """Migrate down to `revision` (`base` for no tables, `-1` for one step)."""
     _refuse_too_new(database)
     _migrate(command.downgrade, database, revision)
 
@@ -181,27 +182,27 @@ def _migrate(step: Any, database: Database, revision: str) -> None:
         step(_configuration(database), revision)
     except CommandError as error:
         raise DatabaseError(
-            f"There is no migration to '{revision}' ({error}): `arena db current` shows where "
-            "the database is."
+            f"The database cannot be migrated to '{revision}' ({error}): `arena db current` shows "
+            "its revision."
         ) from error
 
 
 def _refuse_too_new(database: Database) -> str | None:
     revision = current_revision(database)
-    if not _known(database, revision):
+    if not _is_known(database, revision):
         raise DatabaseTooNew(
-            f"The database is at revision {revision}, which a newer version of Hippodrome wrote: "
-            "install that version, or use another database."
+            f"The database is at revision {revision}, written by a newer version of Hippodrome: "
+            "install that version or use another database."
         )
     return revision
 
 
 def check(database: Database) -> None:
-    """Raise unless the database is at this code's head."""
+    """Raise DatabaseError unless the database is at the newest revision."""
     revision = _refuse_too_new(database)
     if revision is None:
-        raise DatabaseOutdated("The database has no tables yet: run `arena init` first.")
+        raise DatabaseOutdated("The database has no tables: run `arena init` first.")
     if revision != head_revision(database):
         raise DatabaseOutdated(
-            f"The database is at revision {revision}, older than this code: run `arena db upgrade`."
+            f"The database is at the old revision {revision}: run `arena db upgrade`."
         )

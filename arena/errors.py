@@ -1,31 +1,31 @@
-"""The errors that a user of the arena can meet, one cause each.
+"""The errors that a user of the arena can encounter, one class per cause.
 
     ArenaError
     ├── ConfigurationError      a setting is missing, wrong or unsafe
     ├── DatabaseError
-    │   ├── DatabaseOutdated    older than this code: `arena db upgrade`
-    │   ├── DatabaseTooNew      written by a newer version of the code
+    │   ├── DatabaseOutdated    written by an older version: `arena db upgrade`
+    │   ├── DatabaseTooNew      written by a newer version
     │   └── StoreUnavailable    cannot be read or written now
-    ├── CatalogError            a track, entrant or prompt that cannot be entered as given
+    ├── CatalogError            a track, entrant or prompt that cannot be added
     │   └── NotFound            no track, entrant, prompt, battle, receipt or release of that name
-    ├── ProductionError         clips that could not be made or taken in
-    ├── ReleaseError            a release that cannot be written, or does not verify
+    ├── ProductionError         clips that cannot be generated or imported
+    ├── ReleaseError            a release that cannot be written or does not verify
     └── BallotError             a battle or vote that the rules refuse
         ├── NoPair  ├── AlreadyVoted  ├── BattleExpired
         └── TooEarly  ├── TooMany  └── MalformedVote
 
-Every error carries its exit status for the command line, and its HTTP status and problem type
-(RFC 9457) for the API; it is shown once, by whoever stands outermost.
+Every error has an exit status for the command line, and an HTTP status and problem type (RFC 9457)
+for the API. It is reported once, by the outermost handler.
 """
 
 
 class ArenaError(Exception):
-    """A cause that the user can do something about; `str(error)` is the sentence to show."""
+    """An error that the user can act on; `str(error)` is the sentence to show."""
 
     exit_status = 1
     http_status = 500
     type = "internal"
-    title = "The arena could not do this"
+    title = "Internal error"
 
 
 class ConfigurationError(ArenaError):
@@ -35,7 +35,7 @@ class ConfigurationError(ArenaError):
 class DatabaseError(ArenaError):
     http_status = 503
     type = "store-unavailable"
-    title = "The store is unavailable"
+    title = "The arena is temporarily unavailable"
 
 
 class DatabaseOutdated(DatabaseError): ...
@@ -50,13 +50,13 @@ class StoreUnavailable(DatabaseError): ...
 class CatalogError(ArenaError):
     http_status = 422
     type = "catalog"
-    title = "This cannot be entered as given"
+    title = "Invalid catalog entry"
 
 
 class NotFound(CatalogError):
     http_status = 404
     type = "not-found"
-    title = "There is nothing of that name"
+    title = "Not found"
 
 
 class ProductionError(ArenaError):
@@ -74,24 +74,24 @@ class BallotError(ArenaError):
 
 class NoPair(BallotError):
     type = "no-pair"
-    title = "No pair is left"
+    title = "No pair left"
 
 
 class AlreadyVoted(BallotError):
     type = "already-voted"
-    title = "This battle has its vote"
+    title = "Already voted"
 
 
 class BattleExpired(BallotError):
     http_status = 410
     type = "expired"
-    title = "This battle has expired"
+    title = "Battle expired"
 
 
 class TooEarly(BallotError):
     http_status = 425
     type = "too-early"
-    title = "The clips have not been watched yet"
+    title = "Too early"
 
 
 class TooMany(BallotError):
@@ -107,4 +107,4 @@ class TooMany(BallotError):
 class MalformedVote(BallotError):
     http_status = 422
     type = "malformed"
-    title = "This is no vote"
+    title = "Malformed vote"

@@ -1,15 +1,15 @@
-"""Simulated voters: votes that fill a leaderboard before people come. Always marked as such.
+"""Simulated voters, whose votes fill a leaderboard before people vote; always marked as simulated.
 
-How one of them judges two clips. Each clip looks to the voter as good as its measured `quality`
-(0 to 1), plus the voter's taste, plus chance:
+A simulated voter perceives each clip of a pair as its measured `quality` (0 to 1) plus noise and
+the voter's taste, where `mean m` is the mean over the pair:
 
-    seen(clip) = quality + sum of taste[m] * (m - the pair's mean m) over other measures + chance
+    perceived(clip) = quality + noise + sum over the other measures m of taste[m] * (m - mean m)
 
-`taste` is the voter's own and stays: how much more or less than others it minds each measured
-part, normal with standard deviation `TASTE`. `chance` is normal with standard deviation `CHANCE`,
-one draw for each clip of a pair. Two clips seen below `POOR` are both bad; two seen closer than
-`CLOSE` are a tie; else the better one wins. Sides play no part: the draws belong to the clips, so
-one seed, voter and pair of clips give one answer, whichever way round.
+`taste[m]` is the voter's fixed weight of the measure m relative to other voters, normal with
+standard deviation `TASTE_STD`. `noise` is normal with standard deviation `NOISE_STD`, one draw per
+clip of a pair. If both clips are perceived below `POOR`, both are bad; if they differ by less than
+`CLOSE`, they tie; otherwise the better one wins. Sides have no effect: the noise belongs to the
+clips, so the seed, the voter and the pair of clips determine the answer.
 """
 
 import hashlib
@@ -45,53 +45,53 @@ from arena.voting.limits import Rules
 from arena.voting.matchmaking import is_active
 from arena.voting.schemas import IssuedBattle, VoteForm
 
-QUALITY = "quality"  # the measure that says all in one number
-# In parts of a measure's range: one voter often parts from the measured order, a hundred rarely.
-CHANCE = 0.12
-TASTE = 0.1
-CLOSE = 0.05  # a difference that a viewer would not swear to
-POOR = 0.3  # below it, a clip shows little of what was asked
-KEY_DIGITS = 32  # as long as a person's key
-VOTES_AT_ONCE = 200  # a transaction: few waits for the disk, and people's votes get their turn
+QUALITY = "quality"  # the measure that summarises the others
+# On the scale of the measures: one voter often deviates from the measured order, 100 rarely do.
+NOISE_STD = 0.12
+TASTE_STD = 0.1
+CLOSE = 0.05  # a difference that a viewer would hardly notice
+POOR = 0.3  # below this, a clip shows little of its prompt
+KEY_DIGITS = 32  # the length of a person's key
+VOTES_PER_TRANSACTION = 200  # few waits for the disk, yet people's votes are not held up
 RULES = Rules(watch_time=False)
 
-_Turns = deque[tuple["Judge", IssuedBattle | None]]  # each voter with its open battle, if known
+_Queue = deque[tuple["Judge", IssuedBattle | None]]  # voters with their open battles, if known
 
 
 @dataclass(frozen=True)
 class Judge:
-    """A simulated voter's judgement; see the module for the model."""
+    """A simulated voter; the module's docstring describes its model."""
 
     key: str
     seed: int
 
     def choose(self, a: Clip, b: Clip) -> Choice:
-        """The answer to a battle of two measured clips."""
+        """Return the answer to a battle of two measured clips."""
         low, high = sorted((a, b), key=lambda clip: clip.id)
-        liking = self._liking(low, high) / 2
-        chance = self._random(f"{low.id}/{high.id}")
-        seen = {
-            low.id: _quality(low) + liking + chance.gauss(0, CHANCE),
-            high.id: _quality(high) - liking + chance.gauss(0, CHANCE),
+        preference = self._preference(low, high) / 2
+        noise = self._random(f"{low.id}/{high.id}")
+        perceived = {
+            low.id: _quality(low) + preference + noise.gauss(0, NOISE_STD),
+            high.id: _quality(high) - preference + noise.gauss(0, NOISE_STD),
         }
-        if max(seen.values()) < POOR:
+        if max(perceived.values()) < POOR:
             return Choice.BAD
-        if abs(seen[a.id] - seen[b.id]) < CLOSE:
+        if abs(perceived[a.id] - perceived[b.id]) < CLOSE:
             return Choice.TIE
-        return Choice.A if seen[a.id] > seen[b.id] else Choice.B
+        return Choice.A if perceived[a.id] > perceived[b.id] else Choice.B
 
-    def _liking(self, low: Clip, high: Clip) -> float:
-        """By how much this voter's taste puts one clip before the other."""
-        mine, theirs = low.measures or {}, high.measures or {}
-        shared = sorted(mine.keys() & theirs.keys() - {QUALITY})
-        return float(sum(self._taste(name) * (mine[name] - theirs[name]) for name in shared))
+    def _preference(self, low: Clip, high: Clip) -> float:
+        """Return by how much this voter's taste prefers the first clip."""
+        first, second = low.measures or {}, high.measures or {}
+        shared = sorted(first.keys() & second.keys() - {QUALITY})
+        return float(sum(self._taste(name) * (first[name] - second[name]) for name in shared))
 
-    @lru_cache(maxsize=4096)  # noqa: B019  (small, and gone with the run's judges)
+    @lru_cache(maxsize=4096)  # noqa: B019  (small, and freed with the run's judges)
     def _taste(self, measure: str) -> float:
-        return self._random(measure).gauss(0, TASTE)
+        return self._random(measure).gauss(0, TASTE_STD)
 
-    def _random(self, what: str) -> random.Random:
-        return random.Random(f"{self.seed}/{self.key}/{what}")  # noqa: S311
+    def _random(self, purpose: str) -> random.Random:
+        return random.Random(f"{self.seed}/{self.key}/{purpose}")  # noqa: S311
 
 
 def _quality(clip: Clip) -> float:
@@ -108,37 +108,40 @@ def simulate(
     now: datetime,
     on_vote: Callable[[], object],
 ) -> int:
-    """Cast votes of simulated voters; returns how many, which is `votes`.
+    """Cast votes of simulated voters.
 
-    The same seed means the same voters: another run goes on with what they have not seen. When all
-    of them have seen every pair, more join.
+    The same seed means the same voters: another run continues with the pairs they have not seen.
+    Once all of them have seen every pair, more voters join.
 
     Args:
-        database: at this code's head.
-        votes: how many; with no track named, spread evenly over the active ones.
-        track: its name, or None for every active track whose clips can all be judged.
-        voters: how many take turns.
-        seed: of the voters and of what they are shown.
-        now: when all of it happens; aware.
+        database: at the newest revision.
+        votes: number of votes; without a track, divided evenly among the active ones.
+        track: its name, or None for every active track whose clips are all measured.
+        voters: number of voters that take turns.
+        seed: determines the voters and the pairs they see.
+        now: the time of all votes; aware.
         on_vote: called after each vote.
+
+    Returns:
+        The number of votes cast, which is `votes`.
 
     Raises:
         NotFound: no such track.
-        NoPair: the track has no two clips to compare, or no track has.
-        BallotError: a clip of the track, or of each track, was not measured; then nothing was cast.
+        NoPair: the track, or every track, lacks two clips to compare.
+        BallotError: a clip of the track, or of each track, was not measured; no vote was cast.
     """
     with database.reading() as session:
         clips = _judgeable_clips(session, track)
     share, rest = divmod(votes, len(clips))
-    for place, (name, measured) in enumerate(clips.items()):
+    for index, (name, measured) in enumerate(clips.items()):
         run = _Run(track=name, clips=measured, voters=voters, seed=seed, now=now)
-        _cast(database, run, votes=share + (place < rest), on_vote=on_vote)
+        _cast(database, run, votes=share + (index < rest), on_vote=on_vote)
     return votes
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What stays the same while the votes of one track are cast."""
+    """The parameters of casting the votes of one track."""
 
     track: str
     clips: dict[int, Clip]
@@ -162,7 +165,7 @@ def _tracks(session: Session, name: str | None) -> list[str]:
 
 
 def _judgeable_clips(session: Session, track: str | None) -> dict[str, dict[int, Clip]]:
-    """Measured clips by track; of several tracks those are left out that cannot be judged."""
+    """Return measured clips by track; without a name, tracks with unmeasured clips are left out."""
     clips: dict[str, dict[int, Clip]] = {}
     refused: BallotError | None = None
     for name in _tracks(session, track):
@@ -176,7 +179,7 @@ def _judgeable_clips(session: Session, track: str | None) -> dict[str, dict[int,
 
 
 def _measured_clips(session: Session, track_name: str) -> dict[int, Clip]:
-    """The clips that may be shown, by id, each with its measures."""
+    """Return the clips that may be shown, by id; all have measures."""
     query = (
         select(Clip)
         .join(Track, Track.id == Clip.track_id)
@@ -195,7 +198,7 @@ def _measured_clips(session: Session, track_name: str) -> dict[int, Clip]:
         raise BallotError(
             f"Simulated voters cannot judge the track {track_name}: {len(unmeasured)} of its "
             f"{len(clips)} clips have no measured quality (the first is of the prompt "
-            f"{unmeasured[0].prompt_id}); they judge only what the built-in measures cover."
+            f"{unmeasured[0].prompt_id}); the built-in measures do not cover them."
         )
     return clips
 
@@ -208,30 +211,30 @@ def _is_measured(clip: Clip) -> bool:
 
 
 def _keys(seed: int) -> Iterator[str]:
-    """The keys of a seed's voters, without end: the same in every run."""
+    """Generate the keys of a seed's voters, without end; they are the same in every run."""
     for number in count():
-        named = f"simulated voter {number} of seed {seed}"
-        yield hashlib.sha256(named.encode()).hexdigest()[:KEY_DIGITS]
+        name = f"simulated voter {number} of seed {seed}"
+        yield hashlib.sha256(name.encode()).hexdigest()[:KEY_DIGITS]
 
 
 def _cast(database: Database, run: _Run, *, votes: int, on_vote: Callable[[], object]) -> None:
-    """Cast the votes of one track, voter by voter in turn, many a transaction."""
+    """Cast the votes of one track; the voters take turns, with many votes per transaction."""
     keys = _keys(run.seed)
-    waiting: _Turns = deque((Judge(key, run.seed), None) for key in islice(keys, run.voters))
+    queue: _Queue = deque((Judge(key, run.seed), None) for key in islice(keys, run.voters))
     done = 0
     while done < votes:
         with database.writing() as session:
             rng = random.Random(f"{run.seed}/{_votes_so_far(session)}")  # noqa: S311
-            held = _load_all(session, run)
-            for _ in range(min(VOTES_AT_ONCE, votes - done)):
-                _vote(session, run, waiting, keys, rng)
+            loaded = _load_all(session, run)
+            for _ in range(min(VOTES_PER_TRANSACTION, votes - done)):
+                _vote(session, run, queue, keys, rng)
                 done += 1
                 on_vote()
-            del held  # not before: the session itself forgets what nobody holds
+            del loaded  # kept until here, since a session only has weak references
 
 
 def _load_all(session: Session, run: _Run) -> list[object]:
-    """What every battle of a transaction refers to, so that it is not loaded battle by battle."""
+    """Load what the battles of a transaction refer to, instead of loading it for each battle."""
     clips = session.scalars(
         select(Clip)
         .where(Clip.id.in_(run.clips))
@@ -246,7 +249,7 @@ def _load_all(session: Session, run: _Run) -> list[object]:
 
 
 def _votes_so_far(session: Session) -> int:
-    """A number that no two transactions of one database share, for what they draw."""
+    """Return a number that differs between transactions, as a seed for their draws."""
     query = (
         select(func.count(Vote.id))
         .join(Voter, Voter.id == Vote.voter_id)
@@ -258,17 +261,17 @@ def _votes_so_far(session: Session) -> int:
 def _vote(
     session: Session,
     run: _Run,
-    waiting: _Turns,
+    queue: _Queue,
     keys: Iterator[str],
     rng: random.Random,
 ) -> None:
-    """One vote of the next voter that has a pair left; its next battle waits for its turn."""
+    """Cast one vote of the next voter that has a pair left, and put the voter back in the queue."""
     while True:
-        joins = not waiting
-        judge, issued = (Judge(next(keys), run.seed), None) if joins else waiting.popleft()
+        is_new = not queue
+        judge, issued = (Judge(next(keys), run.seed), None) if is_new else queue.popleft()
         issued = issued or _first_battle(session, run, judge, rng)
-        if joins and issued is None:
-            raise NoPair(f"The track {run.track} has nothing to compare any more.")
+        if is_new and issued is None:
+            raise NoPair(f"The track {run.track} has no clips to compare any more.")
         while issued is not None:
             choice = _choice(session, run, judge, issued)
             cast = cast_vote(
@@ -283,14 +286,14 @@ def _vote(
             issued = cast.next
             if choice is not Choice.SKIP:
                 if issued is not None:
-                    waiting.append((judge, issued))
+                    queue.append((judge, issued))
                 return
 
 
 def _first_battle(
     session: Session, run: _Run, judge: Judge, rng: random.Random
 ) -> IssuedBattle | None:
-    """The voter's open battle; None where it has seen every pair."""
+    """Return the voter's open battle; None if it has seen every pair."""
     admit_voter(session, judge.key, now=run.now, kind=VoterKind.SIMULATED)
     try:
         return issue_battle(
@@ -303,5 +306,5 @@ def _first_battle(
 def _choice(session: Session, run: _Run, judge: Judge, issued: IssuedBattle) -> Choice:
     battle = session.get_one(Battle, issued.id)
     a, b = run.clips.get(battle.clip_a_id), run.clips.get(battle.clip_b_id)
-    # A battle that an earlier run left open may be of clips that are no longer shown.
+    # A battle left open by an earlier run may have clips that are no longer shown.
     return judge.choose(a, b) if a and b else Choice.SKIP

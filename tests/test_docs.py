@@ -1,4 +1,4 @@
-"""docs/operating.md says of commands and settings what the code has, no more and no less."""
+"""docs/operating.md lists exactly the commands and settings of the code."""
 
 import re
 from collections.abc import Iterator
@@ -27,28 +27,28 @@ RESERVED = {"ARENA_ADMIN_TOKEN"}  # a documented setting that nothing reads yet
 COMMANDS = dict(commands(typer.main.get_command(app)))
 
 
-def test_every_command_and_setting_is_there_and_no_other() -> None:
+def test_exactly_the_commands_and_settings_are_documented() -> None:
     settings = {f"ARENA_{field.upper()}" for field in Settings.model_fields}
     assert set(ROWS) == set(COMMANDS) | settings | RESERVED
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_is_described_as_it_describes_itself(name: str) -> None:
+def test_a_command_is_documented_with_its_help_and_options(name: str) -> None:
     command = COMMANDS[name]
-    options, _, does = ROWS[name].rpartition("| ")
-    assert does == command.help.split("\n")[0]  # type: ignore[attr-defined]
+    options, _, description = ROWS[name].rpartition("| ")
+    assert description == command.help.split("\n")[0]  # type: ignore[attr-defined]
     named = {
         parameter.opts[0] if parameter.param_type_name == "option" else parameter.metavar
         for parameter in command.params  # type: ignore[attr-defined]
     }
-    given = set(re.findall(r"`([^`]+)`", options))
-    assert {word for word in given if word.startswith("--")} == {
+    documented = set(re.findall(r"`([^`]+)`", options))
+    assert {word for word in documented if word.startswith("--")} == {
         word for word in named if str(word).startswith("--")
     }
-    assert len(given) == len(named)
+    assert len(documented) == len(named)
 
 
 @pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
-def test_every_link_leads_somewhere(document: Path) -> None:
+def test_every_link_has_a_target(document: Path) -> None:
     for target in re.findall(r"\]\(((?!http)[^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
         assert (DOCS / target).exists(), target

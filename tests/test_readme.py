@@ -1,4 +1,4 @@
-"""The README's commands do what it says: each is run, in order, on a small arena."""
+"""The README's commands work: each is run, in order, on a small arena."""
 
 import os
 import re
@@ -59,6 +59,6 @@ def test_every_command_runs(tmp_path: Path) -> None:
                 run(words, cwd=tmp_path, env=environment)
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     for target in re.findall(r"\]\(((?!http)[^)]+)\)", README):
         assert (ROOT / target).exists(), target

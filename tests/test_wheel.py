@@ -1,4 +1,4 @@
-"""The package as it is installed elsewhere: all that a checkout has, in one wheel."""
+"""The wheel contains every file of a checkout, and an arena works from it."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ FILES = ("pyproject.toml", "setup.py", "README.md", "LICENSE")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the unpacked wheel."""
+    """Return a folder with the unpacked wheel."""
     folder = tmp_path_factory.mktemp("wheel")
     source = folder / "source"
     source.mkdir()
@@ -35,8 +35,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_wheel_has_every_file_of_the_packages(site: Path) -> None:
     def files(folder: Path) -> set[str]:
-        found = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-        return {str(path) for path in found if path.suffix != ".pyc"}
+        paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+        return {str(path) for path in paths if path.suffix != ".pyc"}
 
     for package in ("arena", "generator", "ratings"):
         missing = files(ROOT / package) - files(site / package)
@@ -44,7 +44,7 @@ def test_a_wheel_has_every_file_of_the_packages(site: Path) -> None:
     assert files(ROOT / "alembic") == files(site / "arena" / "_migrations")
 
 
-def test_an_installed_arena_makes_its_database(site: Path, tmp_path: Path) -> None:
+def test_an_installed_arena_creates_its_database(site: Path, tmp_path: Path) -> None:
     environment = os.environ | {"PYTHONPATH": str(site), "ARENA_HOME": str(tmp_path / "home")}
     program = "import arena, arena.__main__ as command; print(arena.__file__); command.main()"
     for command in ("init", "db current"):

@@ -1,5 +1,5 @@
 """Tracks, entrants and prompts: what competes, and in what.
 
-Start with `catalog`, which writes these tables; `entries` holds the checked forms of their files.
-May import: `arena.models`, `arena.errors`.
+Start with `catalog`, which writes these tables; `schemas` validates their files. May import:
+`arena.models`, `arena.errors` and the names of the tie rules in `ratings`.
 """

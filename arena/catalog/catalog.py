@@ -152,7 +152,7 @@ def _replace_settings(session: Session, entrant: Entrant, values: dict[str, Any]
     made = select(Clip.id).where(Clip.entrant_id == entrant.id, Clip.status == ClipStatus.READY)
     if session.scalar(made.limit(1)) is not None:
         raise CatalogError(
-            f"An entrant named {entrant.name} is here already with other settings, and with clips "
+            f"An entrant named {entrant.name} exists with other settings, and with clips "
             "made with them: another version needs another name."
         )
     for name in (values["name"], values["codename"]):

@@ -1,4 +1,8 @@
-"""Writes clips: asks what is missing, has it generated, stores it. The one door to `generator`."""
+"""Generates, imports and stores clips: the only package of the arena that imports `generator`.
+
+Start with `pending`, which finds the missing clips, and `produce_clips`, which generates and stores
+them. May import: `arena.catalog`, `arena.media`, `arena.models`, `arena.errors`, and `generator`.
+"""
 
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
 from arena.production.importing import import_clips

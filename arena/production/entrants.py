@@ -1,4 +1,4 @@
-"""Entrants and tracks as the generator knows them."""
+"""Converts entrants and tracks between the database and the generator's specifications."""
 
 from importlib.resources import files
 from pathlib import Path
@@ -13,16 +13,16 @@ from generator.spec import TrackSettings, read_entrant
 
 
 def built_in_entrants() -> list[Path]:
-    """The specifications of the built-in model's entrants."""
+    """Return the specification files of the built-in model's entrants."""
     folder = files("generator.foal") / "entrants"
     return sorted(Path(str(file)) for file in folder.iterdir() if file.name.endswith(".toml"))
 
 
 def read_entrant_file(path: Path) -> EntrantEntry:
-    """An entrant's specification, its paths made absolute.
+    """Read an entrant's specification; its paths become absolute.
 
     Raises:
-        CatalogError: the file cannot be used: which key, and what to do.
+        CatalogError: the file is invalid; says which key, and what to do.
     """
     try:
         spec = read_entrant(path)
@@ -32,10 +32,10 @@ def read_entrant_file(path: Path) -> EntrantEntry:
 
 
 def check_entrant(entry: EntrantEntry, tracks: list[Track]) -> None:
-    """Whether the entrant's backend can serve the tracks it names, before anything runs.
+    """Check that the entrant's backend supports its tracks, without running a model.
 
     Raises:
-        CatalogError: what it cannot do, in one sentence.
+        CatalogError: says what is not supported.
     """
     spec = EntrantSpec.model_validate(entry.model_dump(exclude={"slug"}))
     try:
@@ -47,12 +47,12 @@ def check_entrant(entry: EntrantEntry, tracks: list[Track]) -> None:
 
 
 def track_settings(track: Track) -> TrackSettings:
-    """What the generator has to know of a track."""
+    """Return a track's settings for the generator."""
     return TrackSettings.model_validate(track, from_attributes=True)
 
 
 def entrant_spec(entrant: Entrant) -> EntrantSpec:
-    """An entrant's row as the specification that it came of."""
+    """Return the specification from which an entrant's row was made."""
     return EntrantSpec(
         name=entrant.name,
         creator=entrant.creator,

@@ -1,4 +1,4 @@
-"""Clips that failed: data, not gaps. Their reasons, and pictures of what cannot be shown."""
+"""Lists failed clips with their reasons, and writes a page with thumbnails of their masters."""
 
 import base64
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from arena.text import pluralize
 from generator.errors import ClipError
 from generator.media.previews import thumbnails
 
-THUMBNAILS = 3  # of a clip: its first picture, its middle, its last
+THUMBNAILS = 3  # per clip: its first, middle and last frame
 THUMBNAIL_WIDTH = 192
 STYLE = (
     "body{font:15px system-ui;margin:2rem}td{padding:.4rem .8rem;vertical-align:top}"
@@ -24,7 +24,7 @@ STYLE = (
 
 @dataclass(frozen=True)
 class Failure:
-    """One clip that there is not, why, and what was made instead of it, if anything."""
+    """A failed clip, the reason, and its master if one was generated."""
 
     entrant: str
     track: str
@@ -38,7 +38,7 @@ class Failure:
 def list_failures(
     session: Session, *, track: Track | None = None, entrant: Entrant | None = None
 ) -> list[Failure]:
-    """All that failed at their last try, by entrant, track and prompt."""
+    """Return the clips whose last attempt failed, ordered by entrant, track and prompt."""
     query = select(Clip).where(Clip.status == ClipStatus.FAILED)
     if track is not None:
         query = query.where(Clip.track_id == track.id)
@@ -60,21 +60,21 @@ def list_failures(
 
 
 def failures_page(failed: list[Failure], store: MediaStore) -> str:
-    """A page for the operator, whole in one file: it names entrants."""
+    """Return a self-contained HTML page for the operator (it names entrants)."""
     rows = "".join(
         f"<tr><td>{escape(each.entrant)}<td>{escape(each.track)}"
         f"<td>{escape(each.prompt)} ({escape(each.prompt_id)}, seed {each.seed})"
-        f"<td>{escape(each.reason)}<td>{_pictures(each, store)}"
+        f"<td>{escape(each.reason)}<td>{_thumbnail_images(each, store)}"
         for each in failed
     )
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Clips that failed</title>'
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Failed clips</title>'
         f"<style>{STYLE}</style><h1>{pluralize(len(failed), 'clip')} failed</h1><table>"
-        f"<tr><th>entrant<th>track<th>prompt<th>reason<th>pictures{rows}</table></html>\n"
+        f"<tr><th>entrant<th>track<th>prompt<th>reason<th>frames{rows}</table></html>\n"
     )
 
 
-def _pictures(failure: Failure, store: MediaStore) -> str:
+def _thumbnail_images(failure: Failure, store: MediaStore) -> str:
     if failure.master_path is None:
         return ""
     try:
@@ -82,7 +82,7 @@ def _pictures(failure: Failure, store: MediaStore) -> str:
             store.read(failure.master_path), count=THUMBNAILS, max_side=THUMBNAIL_WIDTH
         )
     except (ArenaError, ClipError):
-        return "not readable"
+        return "cannot be read"
     return "".join(
         f'<img alt="" src="data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}">'
         for jpeg in jpegs

@@ -1,4 +1,4 @@
-"""Clips made elsewhere: all of a manifest's or none."""
+"""Imports clips made elsewhere: all clips of a manifest or none."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -27,12 +27,13 @@ def import_clips(
     clock: Callable[[], datetime],
     on_clip: Callable[[ImportRow], None],
 ) -> int:
-    """Take in clips made elsewhere, all of them in one transaction or none.
+    """Import clips made elsewhere in one transaction; existing clips are kept.
 
-    Returns how many are new; a clip that is there already stays as it is.
+    Returns:
+        The number of new clips.
 
     Raises:
-        ProductionError: naming the row that cannot be taken; then nothing was stored.
+        ProductionError: names the row that cannot be imported; then nothing was stored.
     """
     with database.reading() as session:
         items = [_resolve(session, row) for row in rows]
@@ -47,14 +48,14 @@ def import_clips(
                 raise ProductionError(f"Row {row.number}: {error}") from error
             on_clip(row)
         with database.writing() as session:
-            gone = [path for clip in clips for path in insert_clip(session, clip)]
+            unused = [path for clip in clips for path in insert_clip(session, clip)]
             new = sum(clip in session for clip in clips)
     except BaseException:
-        # Ctrl-C too: what was stored for this import is named by no row and goes.
+        # On Ctrl-C too: no row refers to the files that were stored for this import.
         for clip in clips:
             delete_files(store, stored_files(clip))
         raise
-    delete_files(store, gone)
+    delete_files(store, unused)
     return new
 
 

@@ -1,4 +1,4 @@
-"""Which clips are missing: a question to the database, so that a killed run just goes on."""
+"""Finds the missing clips by a query, so that an interrupted run is resumed by running it again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from generator.spec import Entrant as EntrantSpec
 
 @dataclass(frozen=True)
 class PendingClip:
-    """One clip that is not there: the rows it belongs to, and what to ask of the generator."""
+    """A missing clip: the rows it belongs to, and the request to the generator."""
 
     entrant_id: int
     track_id: int
@@ -26,7 +26,7 @@ class PendingClip:
 def find_pending(
     session: Session, *, track: Track | None = None, entrant: Entrant | None = None
 ) -> list[PendingClip]:
-    """Every clip that active entrants owe to active prompts, by track, entrant, prompt, seed."""
+    """Return the missing clips of active entrants and prompts, by entrant, track, prompt, seed."""
     pairs = (
         select(Track, Entrant, Prompt)
         .join(EntrantTrack, EntrantTrack.track_id == Track.id)
@@ -43,32 +43,32 @@ def find_pending(
         pairs = pairs.where(Track.id == track.id)
     if entrant is not None:
         pairs = pairs.where(Entrant.id == entrant.id)
-    there = {tuple(row) for row in session.execute(ready)}
+    existing = {tuple(row) for row in session.execute(ready)}
     weights = _weights(session)
     specs: dict[int, EntrantSpec] = {}
-    missing = []
+    pending = []
     for row_track, row_entrant, prompt in session.execute(pairs):
         spec = specs.setdefault(row_entrant.id, entrant_spec(row_entrant))
         for seed in range(row_track.seeds):
             key = (row_entrant.id, row_track.id, prompt.id, seed)
-            if key in there:
+            if key in existing:
                 continue
-            known = weights.get(row_entrant.id)
-            request = make_request(spec, row_track, prompt, seed, weights_sha256=known)
-            missing.append(PendingClip(*key, request=request))
-    return missing
+            sha256 = weights.get(row_entrant.id)
+            request = make_request(spec, row_track, prompt, seed, weights_sha256=sha256)
+            pending.append(PendingClip(*key, request=request))
+    return pending
 
 
 def _weights(session: Session) -> dict[int, str]:
-    """The weights that each entrant's clips were made with, the first ones', by entrant."""
-    told = Clip.provenance["weights_sha256"].as_string()
+    """Return the hash of the weights of each entrant's first clip, by entrant."""
+    sha256 = Clip.provenance["weights_sha256"].as_string()
     query = (
-        select(Clip.entrant_id, told)
-        .where(Clip.status == ClipStatus.READY, told.is_not(None))
-        .group_by(Clip.entrant_id, told)
+        select(Clip.entrant_id, sha256)
+        .where(Clip.status == ClipStatus.READY, sha256.is_not(None))
+        .group_by(Clip.entrant_id, sha256)
         .order_by(func.min(Clip.id).desc())
     )
-    return {entrant_id: str(sha256) for entrant_id, sha256 in session.execute(query)}
+    return {entrant_id: str(value) for entrant_id, value in session.execute(query)}
 
 
 def make_request(
@@ -79,7 +79,7 @@ def make_request(
     *,
     weights_sha256: str | None = None,
 ) -> ClipRequest:
-    """What to ask of the generator for one clip."""
+    """Return the request to the generator for one clip."""
     return ClipRequest(
         entrant=entrant,
         track=track_settings(track),
@@ -92,5 +92,5 @@ def make_request(
 
 
 def request_key(request: ClipRequest) -> tuple[str, str, str, int]:
-    """What tells a request from all others of a run."""
+    """Return a key that identifies a request within a run."""
     return request.entrant.name, request.track.name, request.prompt_id, request.seed

@@ -1,4 +1,4 @@
-"""Has clips generated and writes them: files first, then the row that names them."""
+"""Generates clips and stores them: first the files, then the row that refers to them."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -20,26 +20,28 @@ from generator.errors import GeneratorError
 def produce(
     database: Database,
     store: MediaStore,
-    missing: list[PendingClip],
+    pending: list[PendingClip],
     *,
     workers: int | None,
     ray: str | None = None,
     clock: Callable[[], datetime],
 ) -> Iterator[GeneratedClip | FailedClip]:
-    """Have the missing clips generated, store each as it comes, and hand it on for the report.
+    """Generate missing clips, store each result as it arrives, and yield it.
 
-    Of a master that is not there, or not whole, nothing is stored: no model failed, and the clip
-    can still be generated. `workers` and `ray` are `generator.engine.generate`'s.
+    If a stored master is missing or damaged, nothing is stored: no model failed, and the clip can
+    still be generated. `workers` and `ray` are those of `generator.engine.generate`.
 
     Raises:
-        ProductionError: no clip can be generated at all, and why.
+        ProductionError: no clip can be generated at all; says why.
     """
-    owed = {request_key(item.request): item for item in missing}
-    requests = [item.request for item in missing]
+    by_key = {request_key(item.request): item for item in pending}
+    requests = [item.request for item in pending]
     try:
         for result in generate(requests, workers=workers, ray=ray):
             if isinstance(result, GeneratedClip) or result.request.stored_master is None:
-                store_clip(database, store, owed[request_key(result.request)], result, now=clock())
+                store_clip(
+                    database, store, by_key[request_key(result.request)], result, now=clock()
+                )
             yield result
     except GeneratorError as error:
         raise ProductionError(str(error)) from error
@@ -53,20 +55,20 @@ def store_clip(
     *,
     now: datetime,
 ) -> None:
-    """Store what came of a missing clip, and delete what it takes the place of."""
+    """Store the result for a missing clip, and delete the files that it replaces."""
     clip = store_files(store, item, result, now=now)
     try:
         with database.writing() as session:
-            gone = insert_clip(session, clip)
+            unused = insert_clip(session, clip)
     except Exception:
-        if not _is_named(database, clip):
+        if not _is_referenced(database, clip):
             delete_files(store, stored_files(clip))
         raise
-    delete_files(store, gone)
+    delete_files(store, unused)
 
 
-def _is_named(database: Database, clip: Clip) -> bool:
-    """Whether a row names the clip's files after all: a commit may succeed and not be told."""
+def _is_referenced(database: Database, clip: Clip) -> bool:
+    """Whether a row refers to the clip's files: a commit can succeed although it raised."""
     try:
         with database.reading() as session:
             names = Clip.master_path.in_(stored_files(clip)) | Clip.rendition_path.in_(
@@ -74,18 +76,21 @@ def _is_named(database: Database, clip: Clip) -> bool:
             )
             return session.scalar(select(Clip.id).where(names).limit(1)) is not None
     except ArenaError:
-        return True  # nobody can tell: the files stay
+        return True  # unknown, so keep the files
 
 
 def failure_reason(result: GeneratedClip | FailedClip) -> str | None:
-    """Why no clip came of it; None where one did."""
+    """Return why a clip failed; None for a generated one."""
     return result.reason if isinstance(result, FailedClip) else None
 
 
 def store_files(
     store: MediaStore, item: PendingClip, result: GeneratedClip | FailedClip, *, now: datetime
 ) -> Clip:
-    """Files first, then the row: a kill between leaves files that no row names, no half clip."""
+    """Store the files of a result; return its row, which is not in the database yet.
+
+    If the process is killed in between, there are files without a row, but no partial clip.
+    """
     clip = Clip(
         entrant_id=item.entrant_id,
         track_id=item.track_id,
@@ -94,7 +99,6 @@ def store_files(
         status=ClipStatus.FAILED,
         created_at=now,
     )
-    told = result.provenance.model_dump(mode="json") if isinstance(result, GeneratedClip) else None
     if result.master is not None:
         master = result.master
         clip.master_path = store.put(master.data, folder="masters", suffix=master.suffix)
@@ -106,20 +110,21 @@ def store_files(
     try:
         clip.rendition_path = store.put(result.rendition, folder="renditions", suffix=".mp4")
     except ProductionError:
-        delete_files(store, stored_files(clip))  # a master without its rendition
+        delete_files(store, stored_files(clip))  # the master, which has no rendition
         raise
     clip.sha256 = hashlib.sha256(result.rendition).hexdigest()
-    clip.provenance = told
+    clip.provenance = result.provenance.model_dump(mode="json")
     clip.measures = result.measures
     return clip
 
 
 def insert_clip(session: Session, clip: Clip) -> list[str]:
-    """Write the clip's row; a failed one gives way, and a ready one of another run stands.
+    """Insert the clip's row; it replaces a failed clip, but not a ready one of another run.
 
-    Returns the files that no row names any more, to be deleted once this is committed.
+    Returns:
+        The files that no row refers to any more, to be deleted after the commit.
     """
-    before = session.scalar(
+    existing = session.scalar(
         select(Clip).where(
             Clip.entrant_id == clip.entrant_id,
             Clip.track_id == clip.track_id,
@@ -127,22 +132,22 @@ def insert_clip(session: Session, clip: Clip) -> list[str]:
             Clip.seed == clip.seed,
         )
     )
-    if before is not None and before.status is ClipStatus.READY:
+    if existing is not None and existing.status is ClipStatus.READY:
         return stored_files(clip)
-    gone = [] if before is None else stored_files(before)
-    if before is not None:
-        session.delete(before)
+    unused = [] if existing is None else stored_files(existing)
+    if existing is not None:
+        session.delete(existing)
         session.flush()
     session.add(clip)
-    return gone
+    return unused
 
 
 def stored_files(clip: Clip) -> list[str]:
-    """What the store holds of a clip."""
+    """Return the paths of a clip's files in the store."""
     return [path for path in (clip.master_path, clip.rendition_path) if path is not None]
 
 
 def delete_files(store: MediaStore, paths: list[str]) -> None:
-    """Delete files that no row names."""
+    """Delete files that no row refers to."""
     for path in paths:
         store.delete(path)

@@ -1,7 +1,7 @@
-"""Clips of a track with other terms, rendered from masters that are there: no model runs."""
+"""Renders missing clips from the stored masters of a track with other settings."""
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from sqlalchemy import select
@@ -16,17 +16,18 @@ from generator.errors import ClipError
 
 
 def find_stored_masters(
-    session: Session, store: MediaStore, missing: list[PendingClip], *, target: Track, source: Track
+    session: Session, store: MediaStore, pending: list[PendingClip], *, target: Track, source: Track
 ) -> list[PendingClip]:
-    """Those of a track's missing clips that the same entrant made for another track, to be
-    rendered from its masters.
+    """Return those of a track's missing clips whose entrant has a master in another track.
+
+    Their requests refer to that master, so that no model runs.
 
     Raises:
-        ProductionError: the tracks begin with other things, or are the same.
+        ProductionError: the tracks are the same or differ in modality.
     """
     if target.id == source.id or target.modality != source.modality:
         raise ProductionError(
-            f"The track {target.name} cannot take masters of {source.name}: they must be two "
+            f"The track {target.name} cannot use masters of {source.name}: they must be two "
             "tracks of one modality."
         )
     query = select(Clip).where(
@@ -35,49 +36,51 @@ def find_stored_masters(
         Clip.master_path.is_not(None),
         Clip.provenance.is_not(None),
     )
-    there = {(clip.entrant_id, clip.prompt_id, clip.seed): clip for clip in session.scalars(query)}
-    return list(_rendered(store, missing, there, source=source.name))
+    masters = {
+        (clip.entrant_id, clip.prompt_id, clip.seed): clip for clip in session.scalars(query)
+    }
+    return list(_with_masters(store, pending, masters, source=source.name))
 
 
-def _rendered(
+def _with_masters(
     store: MediaStore,
-    missing: list[PendingClip],
-    there: dict[tuple[int, str, int], Clip],
+    pending: list[PendingClip],
+    masters: dict[tuple[int, str, int], Clip],
     *,
     source: str,
 ) -> Iterator[PendingClip]:
-    for item in missing:
-        clip = there.get((item.entrant_id, item.prompt_id, item.seed))
+    for item in pending:
+        clip = masters.get((item.entrant_id, item.prompt_id, item.seed))
         if clip is None or clip.master_path is None:
             continue
         request = item.request
-        which = (
+        description = (
             f"The master of {request.entrant.name}, prompt {request.prompt_id}, seed {request.seed}"
         )
         changed = {
             "adapted": (f"rendered from the master of the track {source}",),
             "rendered_from": source,
-            "cost_usd": None,  # the price of a minute of what is shown: it is worked out anew
+            "cost_usd": None,  # depends on the length shown, so it is computed again
         }
-        told = Provenance.model_validate(clip.provenance).model_copy(update=changed)
-        read: Callable[[], bytes] = _Reading(store, clip.master_path, clip.master_sha256, which)
-        yield replace(item, request=replace(request, stored_master=StoredMaster(read, told)))
+        provenance = Provenance.model_validate(clip.provenance).model_copy(update=changed)
+        read = _ReadMaster(store, clip.master_path, clip.master_sha256, description)
+        yield replace(item, request=replace(request, stored_master=StoredMaster(read, provenance)))
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """Reads a master, if it is the file that was stored."""
+class _ReadMaster:
+    """Reads a stored master and checks its hash, when the generator needs it."""
 
     store: MediaStore
     path: str
     sha256: str | None
-    which: str
+    description: str
 
     def __call__(self) -> bytes:
         try:
             master = self.store.read(self.path)
         except NotFound:
-            raise ClipError(f"{self.which} is gone from the store.") from None
+            raise ClipError(f"{self.description} is missing from the store.") from None
         if hashlib.sha256(master).hexdigest() != self.sha256:
-            raise ClipError(f"{self.which} is not the file that was stored.")
+            raise ClipError(f"{self.description} is not the file that was stored.")
         return master

@@ -1,4 +1,4 @@
-"""Do the answers of a release fit together, and with what they refer to?"""
+"""Checks that the answers of a release are consistent with each other and with other tables."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -22,12 +22,13 @@ class Answer(NamedTuple):
     number: int  # of the row, from 1
     row: Row
 
-    def refuse(self, reason: str) -> ReleaseError:
+    def error(self, reason: str) -> ReleaseError:
+        """Return the error that names this answer."""
         return ReleaseError(f"{self.table}.*, row {self.number} (vote {self.row['id']}): {reason}.")
 
 
 def check_answers(tables: dict[str, Any]) -> None:
-    """Raise ReleaseError at the first answer that cannot be as it stands."""
+    """Raise ReleaseError at the first answer that is inconsistent."""
     answers = {schema.name: _answers(tables, schema.name) for schema in (VOTES, SIMULATED, SKIPS)}
     everyone = [answer for part in answers.values() for answer in part]
     for part in answers.values():
@@ -50,9 +51,9 @@ def _check_order(answers: list[Answer]) -> None:
     for answer in answers:
         vote_id = answer.row["id"]
         if vote_id is None or not vote_id.isdecimal():
-            raise answer.refuse("this is no vote's id")
+            raise answer.error("the id is not a number")
         if int(vote_id) <= before:
-            raise answer.refuse(f"it comes after vote {before}, so a row was moved or repeated")
+            raise answer.error(f"it follows vote {before}, so a row was moved or repeated")
         before = int(vote_id)
 
 
@@ -67,54 +68,54 @@ def _check_references(answers: list[Answer], tables: dict[str, Any]) -> None:
     for answer in answers:
         row = answer.row
         if row["track"] not in tracks:
-            raise answer.refuse(f"there is no track {row['track']!r} in tracks.*")
+            raise answer.error(f"tracks.* has no track {row['track']!r}")
         if row["prompt_id"] not in prompts:
-            raise answer.refuse(f"there is no prompt {row['prompt_id']!r} in prompts.*")
+            raise answer.error(f"prompts.* has no prompt {row['prompt_id']!r}")
         if row["categories"] != prompts[row["prompt_id"]]:
-            raise answer.refuse("its categories are not those of its prompt in prompts.*")
+            raise answer.error("its categories differ from those of its prompt in prompts.*")
         for side in ("a", "b"):
             model = row[f"model_{side}"]
             if model not in models:
-                raise answer.refuse(f"there is no model {model!r} in models.*")
+                raise answer.error(f"models.* has no model {model!r}")
             if (model, row["track"], row["prompt_id"], row[f"clip_{side}"]) not in clips:
-                raise answer.refuse(f"clips.* has no clip_{side} of this model and prompt")
+                raise answer.error(f"clips.* has no such clip_{side} of this model and prompt")
         if row["model_a"] == row["model_b"]:
-            raise answer.refuse("the same model is on both sides")
+            raise answer.error("both sides have the same model")
 
 
 def _check_votes(answers: list[Answer], kind: VoterKind) -> None:
     for answer in answers:
         if answer.row["winner"] not in WINNERS.values():
-            raise answer.refuse(f"winner is {answer.row['winner']!r}")
+            raise answer.error(f"winner is {answer.row['winner']!r}")
         if answer.row["voter_kind"] != kind:
-            raise answer.refuse(f"voter_kind is {answer.row['voter_kind']!r}, not '{kind}'")
+            raise answer.error(f"voter_kind is {answer.row['voter_kind']!r}, not '{kind}'")
         if answer.row["counted"] is None:
-            raise answer.refuse("counted is empty")
+            raise answer.error("counted is empty")
 
 
 def _check_once(answers: list[Answer]) -> None:
-    for column, what in (("id", "vote"), ("battle_id", "battle")):
+    for column, noun in (("id", "vote"), ("battle_id", "battle")):
         seen: dict[str, Answer] = {}
         for answer in answers:
             other = seen.setdefault(answer.row[column], answer)
             if other is not answer:
-                raise answer.refuse(f"its {what} stands in {other.table}.*, row {other.number} too")
+                raise answer.error(f"its {noun} is also in {other.table}.*, row {other.number}")
 
 
 def _check_numbering(answers: list[Answer]) -> None:
-    """A voter's answers are numbered 1, 2, 3, …: a gap shows where one was taken out."""
+    """Check that each voter's answers are numbered 1, 2, 3, …: a gap shows a removed answer."""
     last: dict[str, int] = defaultdict(int)
     for answer in sorted(answers, key=lambda answer: int(answer.row["id"])):
         voter, number = answer.row["evaluation_session_id"], answer.row["evaluation_order"]
         if number != last[voter] + 1:
-            raise answer.refuse(
-                f"it is this voter's answer {number}, and the one before it was {last[voter]}"
+            raise answer.error(
+                f"it is this voter's answer {number}, but the previous one was {last[voter]}"
             )
         last[voter] = number
 
 
 def _check_watermarks(votes: list[Answer], tables: dict[str, Any]) -> None:
-    """Every vote is seen by the newest leaderboards it belongs to."""
+    """Check that the newest leaderboards of every vote include it."""
     newest: dict[tuple[str, str, str], int] = {}
     for row in tables["leaderboard"].to_pylist():
         key = (row["track"], row["voters"], row["category"])
@@ -124,9 +125,9 @@ def _check_watermarks(votes: list[Answer], tables: dict[str, Any]) -> None:
         for category in _categories(answer.row):
             watermark = newest.get((answer.row["track"], voters, category))
             if watermark is None:
-                raise answer.refuse(f"leaderboard.* has none of {voters} for '{category}'")
+                raise answer.error(f"leaderboard.* has no leaderboard of {voters} for '{category}'")
             if int(answer.row["id"]) > watermark:
-                raise answer.refuse(f"it is newer than the last leaderboard for '{category}'")
+                raise answer.error(f"it is newer than the last leaderboard for '{category}'")
 
 
 def _categories(row: Row) -> Iterator[str]:

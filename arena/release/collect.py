@@ -1,4 +1,4 @@
-"""Reads a release's tables out of the database. Nothing that tells a voter or a maker leaves."""
+"""Reads a release's tables from the database, without what identifies voters or stealth models."""
 
 import hashlib
 import hmac
@@ -25,13 +25,14 @@ from arena.models import (
     Vote,
     Voter,
     VoterKind,
+    VoteStatus,
 )
 from arena.release.schema import TABLES, TRACKS
 from arena.release.tables import make_table
 from arena.standings.standings import WINNERS
 
-LANGUAGE = "en"  # of the pages; there are no others yet
-PSEUDONYM_DIGITS = 32  # 128 bits: no two voters of a release share one
+LANGUAGE = "en"  # of the pages; they have no other yet
+PSEUDONYM_DIGITS = 32  # 128 bits, so that voters' pseudonyms do not collide
 JOIN = ";"
 
 Row = dict[str, Any]
@@ -39,7 +40,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Extent:
-    """What a release is of: the tracks, the votes up to one id, and its pseudonyms' salt."""
+    """What a release contains: tracks, votes up to an id; and the salt of its pseudonyms."""
 
     tracks: Sequence[Track]
     watermark: int
@@ -47,16 +48,16 @@ class Extent:
 
 
 def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> dict[str, Any]:
-    """Every table of the release by name.
+    """Return the release's Arrow tables by name.
 
     Args:
-        session: it must see at least what the leaderboard's snapshots saw.
-        extent: of the release.
+        session: sees at least the votes of the leaderboard's snapshots.
+        extent: what the release contains.
         leaderboard: rows with the entrant's id in `model_name`.
     """
     entrants = {entrant.id: entrant for entrant in list_entrants(session)}
     prompts = {prompt.id: prompt for prompt in _prompts(session)}
-    _refuse_equal_names(entrants.values())
+    _check_unique_names(entrants.values())
     votes, simulated, skips = _answers(session, extent, entrants, prompts)
     rows: dict[str, list[Row]] = {
         "votes": votes,
@@ -67,7 +68,7 @@ def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> 
         "prompts": [_prompt(prompt, extent) for prompt in prompts.values()],
         "clips": [_clip(clip) for clip in ready_clips(session, extent)],
         "tracks": [_track(track) for track in extent.tracks],
-        "leaderboard": [_named(row, entrants[row["model_name"]]) for row in leaderboard],
+        "leaderboard": [_with_model(row, entrants[row["model_name"]]) for row in leaderboard],
     }
     for name in ("models", "prompts"):
         rows[name] = [row for row in rows[name] if row["tracks"]]
@@ -79,13 +80,13 @@ def _prompts(session: Session) -> list[Prompt]:
     return list_prompts(session)
 
 
-def _refuse_equal_names(entrants: Iterable[Entrant]) -> None:
+def _check_unique_names(entrants: Iterable[Entrant]) -> None:
     names: set[str] = set()
     for entrant in entrants:
         if entrant.shown_name in names:
             raise ReleaseError(
-                f"Two models are shown as '{entrant.shown_name}', so no release can tell them "
-                "apart: give one of them another name or codename."
+                f"Two models are shown as '{entrant.shown_name}', which a release cannot "
+                "distinguish: give one of them another name or codename."
             )
         names.add(entrant.shown_name)
 
@@ -96,7 +97,7 @@ def _refuse_equal_names(entrants: Iterable[Entrant]) -> None:
 def _answers(
     session: Session, extent: Extent, entrants: Mapping[int, Entrant], prompts: Mapping[str, Prompt]
 ) -> tuple[list[Row], list[Row], list[Row]]:
-    """People's votes, simulated votes, and skips, each in the order of votes."""
+    """Return people's votes, simulated votes and skips, each in the order of votes."""
     a, b = aliased(Clip), aliased(Clip)
     query = (
         select(Vote, Battle, Voter.key, Voter.kind)
@@ -130,7 +131,7 @@ def _answers(
             "track": tracks[battle.track_id],
             "prompt_id": prompt.id,
             "categories": JOIN.join(prompt.categories),
-            # A file's hash beside a name would tell what a held-out prompt's battle must not.
+            # The hash of a file beside a name would reveal who made a held-out prompt's clip.
             "clip_a": None if prompt.private else clip_a,
             "clip_b": None if prompt.private else clip_b,
             "probability": battle.probability,
@@ -148,7 +149,7 @@ def _answers(
             skips.append(row)
             continue
         row["winner"] = WINNERS[vote.choice]
-        row["counted"] = True
+        row["counted"] = vote.status is VoteStatus.COUNTED
         row["repeat_of"] = None if battle.repeat_of is None else str(battle.repeat_of)
         (votes if kind is VoterKind.PERSON else simulated).append(row)
     return votes, simulated, skips
@@ -159,13 +160,13 @@ def _pseudonym(key: str, salt: bytes) -> str:
 
 
 def instant(moment: datetime | None) -> str | None:
-    """ISO 8601 in UTC with a Z."""
+    """Format a time as ISO 8601 in UTC with `Z`."""
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-# --- the catalogue --------------------------------------------------------------------------------
+# --- the catalog --------------------------------------------------------------------------------
 
 
 def _names(tracks: Sequence[Track], extent: Extent) -> str:
@@ -202,7 +203,7 @@ def _prompt(prompt: Prompt, extent: Extent) -> Row:
 
 
 def ready_clips(session: Session, extent: Extent) -> list[Clip]:
-    """The clips that voters of these tracks can have seen."""
+    """Return the clips that voters of these tracks may have seen."""
     query = (
         select(Clip)
         .where(
@@ -226,8 +227,8 @@ def _clip(clip: Clip) -> Row:
         "sha256": None if hidden else clip.sha256,
         "master_sha256": None if hidden or stealth else clip.master_sha256,
         "created_at": instant(clip.created_at),
-        # It has the prompt's text and the model's name.
-        "provenance": None if hidden or stealth else _json(_without_places(clip.provenance)),
+        # Provenance contains the prompt's text and the model's name.
+        "provenance": None if hidden or stealth else _json(_without_folders(clip.provenance)),
         "measures": _json(clip.measures),
     }
 
@@ -238,12 +239,12 @@ def _json(value: Any) -> str | None:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _without_places(value: Any) -> Any:
-    """The same with every path on the operator's disk cut to its last part."""
+def _without_folders(value: Any) -> Any:
+    """Return the value with every absolute path cut to its last part."""
     if isinstance(value, dict):
-        return {key: _without_places(part) for key, part in value.items()}
+        return {key: _without_folders(part) for key, part in value.items()}
     if isinstance(value, list):
-        return [_without_places(part) for part in value]
+        return [_without_folders(part) for part in value]
     if isinstance(value, str):
         for path in (PurePosixPath(value), PureWindowsPath(value)):
             if path.is_absolute():
@@ -252,13 +253,13 @@ def _without_places(value: Any) -> Any:
 
 
 def _track(track: Track) -> Row:
-    named = {"track": track.name}
+    name = {"track": track.name}
     dates = {"created_at": instant(track.created_at), "closed_at": instant(track.closed_at)}
-    kept = [name for name in TRACKS.names if name not in named | dates]
-    return named | {name: getattr(track, name) for name in kept} | dates
+    settings = [column for column in TRACKS.names if column not in name | dates]
+    return name | {column: getattr(track, column) for column in settings} | dates
 
 
-def _named(row: Row, entrant: Entrant) -> Row:
+def _with_model(row: Row, entrant: Entrant) -> Row:
     return row | {
         "model_name": entrant.shown_name,
         "organization": entrant.shown_creator,

@@ -1,4 +1,4 @@
-"""Writes a release: whole under its name, or not at all."""
+"""Writes a release into a new folder, completely or not at all."""
 
 import hashlib
 import json
@@ -35,7 +35,7 @@ SEALS = "seals.json"
 
 @dataclass(frozen=True)
 class ReleaseSummary:
-    """What was written where."""
+    """What an export wrote, and where."""
 
     folder: Path
     about: About
@@ -63,30 +63,33 @@ def export_release(
     now: datetime,
     salt: bytes | None = None,
 ) -> ReleaseSummary:
-    """Write the votes of all tracks, or of one, with all they refer to, into a new folder.
+    """Write the votes of all tracks, or of one, with everything they refer to, into a new folder.
 
     Today's leaderboards are computed first, so that none is older than the votes.
 
     Args:
-        database: at this code's head.
-        folder: not there yet, or empty.
+        database: at the newest revision.
+        folder: does not exist yet, or is empty.
         track: name of the only track; None for all.
-        formats: of `FORMATS`, each table in each.
-        store: where the renditions are, for `with_media`.
-        with_media: copy the renditions too.
-        now: aware.
-        salt: of the pseudonyms; random and forgotten unless a test gives one.
+        formats: a subset of `FORMATS`; every table is written in each.
+        store: has the renditions; required for `with_media`.
+        with_media: whether to copy the renditions too.
+        now: the time of the export; aware.
+        salt: key of the pseudonyms; random and discarded unless a test passes one.
+
+    Returns:
+        What was written.
 
     Raises:
         NotFound: no such track.
         ReleaseError: an unknown format; a folder that is not empty or cannot be written; models
-            that no release can tell apart.
+            with the same name.
     """
     formats = _checked_formats(formats)
     if with_media and store is None:
-        raise ReleaseError("The clips cannot be written without the store that they are in.")
+        raise ReleaseError("Clips can only be exported together with their media store.")
     folder = folder.absolute()
-    _refuse_occupied(folder)
+    _check_empty(folder)
     with _new_folder(folder) as draft:
         with database.writing() as session:
             tracks = _tracks(session, track)
@@ -116,18 +119,18 @@ def _checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
     for name in formats:
         if name not in FORMATS:
             raise ReleaseError(
-                f"There is no format '{name}' for a release: choose from {', '.join(FORMATS)}."
+                f"A release cannot be written as '{name}': choose from {', '.join(FORMATS)}."
             )
     return tuple(dict.fromkeys(str(name) for name in formats)) or FORMATS[:1]
 
 
-def _refuse_occupied(folder: Path) -> None:
+def _check_empty(folder: Path) -> None:
     try:
         if folder.is_dir():
             if any(folder.iterdir()):
-                raise ReleaseError(f"{folder} is not empty: give a new folder for the release.")
+                raise ReleaseError(f"{folder} is not empty: choose a new folder for the release.")
         elif folder.exists():
-            raise ReleaseError(f"{folder} is a file: give a new folder for the release.")
+            raise ReleaseError(f"{folder} is a file: choose a new folder for the release.")
     except OSError as error:
         raise _unwritable(folder, error) from error
 
@@ -147,7 +150,7 @@ def _new_folder(folder: Path) -> Iterator[Path]:
 def _unwritable(folder: Path, error: OSError) -> ReleaseError:
     return ReleaseError(
         f"The release {folder} cannot be written ({error.strerror or error}): "
-        "make room, or choose a folder that can be written."
+        "free some space, or choose another folder."
     )
 
 
@@ -195,7 +198,7 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
 
 
 def _renditions(session: Session, extent: Extent) -> dict[str, str]:
-    """Where the store has each rendition, by SHA-256; none of a held-out prompt."""
+    """Return the stored path of each rendition by SHA-256, without those of held-out prompts."""
     return {
         clip.sha256: clip.rendition_path
         for clip in ready_clips(session, extent)
@@ -219,10 +222,11 @@ def _write_sums(draft: Path) -> None:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Every file of a release, sorted by path."""
+    """Return every file of a release, sorted by path."""
     return sorted(path for path in folder.rglob("*") if not path.is_dir())
 
 
 def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,4 +1,4 @@
-"""The data dictionary: which tables a release has, and what each column means."""
+"""The data dictionary: the tables of a release and the meaning of their columns."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,10 +7,13 @@ from typing import Any
 import pyarrow as pa
 
 from arena.standings.boards import COLUMN_DESCRIPTIONS, COLUMN_TYPES
+from ratings.model.outcomes import TIE_RULES
+
+TIE_NAMES = f"{', '.join(f'`{rule}`' for rule in TIE_RULES[:-1])} or `{TIE_RULES[-1]}`"
 
 
 class ColumnType(StrEnum):
-    """What is in a column's cells. Any cell may be empty; a text is never an empty one."""
+    """The type of a column's cells. Any cell may be null; a text is never empty."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -28,6 +31,8 @@ ARROW_TYPES: dict[ColumnType, Any] = {
 
 @dataclass(frozen=True)
 class Column:
+    """A column: its published name, its type, and what it means."""
+
     name: str
     type: ColumnType
     description: str
@@ -35,7 +40,7 @@ class Column:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """One table of a release: its file's stem, what it holds, its columns in order."""
+    """A table of a release: the stem of its files, a description, and its columns in order."""
 
     name: str
     description: str
@@ -50,20 +55,20 @@ class TableSchema:
         return pa.schema([(column.name, ARROW_TYPES[column.type]) for column in self.columns])
 
 
-def _texts(**meanings: str) -> tuple[Column, ...]:
-    return tuple(Column(name, ColumnType.TEXT, meaning) for name, meaning in meanings.items())
+def _texts(**descriptions: str) -> tuple[Column, ...]:
+    return tuple(Column(name, ColumnType.TEXT, text) for name, text in descriptions.items())
 
 
-def _integers(**meanings: str) -> tuple[Column, ...]:
-    return tuple(Column(name, ColumnType.INTEGER, meaning) for name, meaning in meanings.items())
+def _integers(**descriptions: str) -> tuple[Column, ...]:
+    return tuple(Column(name, ColumnType.INTEGER, text) for name, text in descriptions.items())
 
 
-def _numbers(**meanings: str) -> tuple[Column, ...]:
-    return tuple(Column(name, ColumnType.NUMBER, meaning) for name, meaning in meanings.items())
+def _numbers(**descriptions: str) -> tuple[Column, ...]:
+    return tuple(Column(name, ColumnType.NUMBER, text) for name, text in descriptions.items())
 
 
-def _truths(**meanings: str) -> tuple[Column, ...]:
-    return tuple(Column(name, ColumnType.BOOLEAN, meaning) for name, meaning in meanings.items())
+def _truths(**descriptions: str) -> tuple[Column, ...]:
+    return tuple(Column(name, ColumnType.BOOLEAN, text) for name, text in descriptions.items())
 
 
 def _board_columns(*names: str) -> tuple[Column, ...]:
@@ -76,14 +81,14 @@ def _board_columns(*names: str) -> tuple[Column, ...]:
 
 _VOTE_COLUMNS = (
     *_texts(
-        id="the vote; the number that its receipt shows, the same in every release",
+        id="the vote: the number shown by its receipt, the same in every release",
         model_a="name of the model on the left, or its codename",
         model_b="name of the model on the right, or its codename",
         winner="`model_a`, `model_b`, `tie` or `both_bad`",
-        evaluation_session_id="the voter's pseudonym, another in every release",
+        evaluation_session_id="the voter's pseudonym, different in every release",
     ),
     *_integers(
-        evaluation_order="this was the voter's n-th answer in this release; skips count as answers",
+        evaluation_order="position among the voter's answers in this release, skips included",
     ),
     *_texts(
         language="language of the page, ISO 639-1",
@@ -91,11 +96,11 @@ _VOTE_COLUMNS = (
         battle_id="the battle that the vote answers",
         track="name in `tracks.*`",
         prompt_id="id in `prompts.*`",
-        categories="the prompt's, joined by `;`",
+        categories="those of the prompt, joined by `;`",
         clip_a="SHA-256 of the file shown on the left; empty for a held-out prompt",
         clip_b="SHA-256 of the file shown on the right; empty for a held-out prompt",
     ),
-    *_numbers(probability="with which the sampler drew this pair of models, above 0, up to 1"),
+    *_numbers(probability="of this pair of models under the sampler, above 0 and at most 1"),
     *_texts(sampler="the published rule that drew the pair"),
     *_integers(
         watched_a_ms="milliseconds watched on the left; empty: could not be checked",
@@ -103,30 +108,34 @@ _VOTE_COLUMNS = (
         heard_a_ms="milliseconds heard on the left; empty: could not be checked",
         heard_b_ms="milliseconds heard on the right; empty: could not be checked",
     ),
-    *_texts(first="the side that was played first, `a` or `b`; empty: not told"),
-    *_integers(decided_ms="milliseconds from the battle's opening to the vote, server's clock"),
+    *_texts(first="the side that was played first, `a` or `b`; empty: unknown"),
+    *_integers(
+        decided_ms="milliseconds from opening the battle to the vote, by the server's clock"
+    ),
     *_texts(
-        reasons="what the voter gave as reasons, joined by `;`",
+        reasons="the reasons that the voter chose, joined by `;`",
         voter_kind="`person` or `simulated`",
     ),
-    *_truths(counted="whether the leaderboard counts it"),
+    *_truths(counted="whether leaderboards count the vote"),
     *_texts(
-        hold_rule="the rule that holds it, where it does not count",
-        repeat_of="battle_id of the battle that this one repeats on purpose: not rated",
+        hold_rule="the rule because of which the vote does not count",
+        repeat_of="battle_id of the battle that this one repeats deliberately; not rated",
     ),
 )
 
 VOTES = TableSchema(
-    "votes", "One row for each vote of a person, in the order of votes.", _VOTE_COLUMNS
+    "votes",
+    "Votes by people: one row per vote, in the order in which they were cast.",
+    _VOTE_COLUMNS,
 )
 SIMULATED = TableSchema(
     "simulated",
-    "Votes of simulated voters, who judge by measured quality. Never mixed with people's.",
+    "Votes by simulated voters, who judge by measured quality. Never mixed with people's votes.",
     _VOTE_COLUMNS,
 )
 SKIPS = TableSchema(
     "skips",
-    "Battles that a voter passed over: never rated, so without a winner.",
+    "Battles that a voter skipped: never rated, and without a winner.",
     tuple(
         column
         for column in _VOTE_COLUMNS
@@ -135,35 +144,35 @@ SKIPS = TableSchema(
 )
 HOLDS = TableSchema(
     "holds",
-    "Why votes do not count: one row for each event. Empty as long as nothing is held.",
+    "Why votes do not count: one row per event. Empty, since the arena has no holds yet.",
     _texts(
         vote_id="id in `votes.*`",
         rule="the rule that held the vote",
         version="the rule's version",
-        reason="why, in words",
+        reason="an explanation",
         held_at="ISO 8601, UTC",
     ),
 )
 TRACKS = TableSchema(
     "tracks",
-    "The terms that all clips and votes of a track share; they never change.",
+    "The settings shared by all clips and votes of a track; they never change.",
     (
         *_texts(track="name", modality="`text-to-video`, `image-to-video` or `video-edit`"),
         *_truths(audio="whether clips have sound"),
         *_integers(
             width="pixels",
             height="pixels",
-            fps="frames a second",
-            frames="frames of every clip",
-            video_kbps="kilobits a second of the picture",
-            bytes="size of every file that voters get",
-            min_watch_ms="milliseconds before a vote is taken",
-            seeds="clips of each model and prompt",
+            fps="frames per second",
+            frames="frames per clip",
+            video_kbps="video bit rate in kilobits per second",
+            bytes="size of every file shown to voters",
+            min_watch_ms="milliseconds until a vote is accepted",
+            seeds="clips per model and prompt",
         ),
         *_texts(
             reveal="when voters see names: `after-vote` or `at-close`",
-            sampler="rule that draws pairs",
-            ties="how ratings count a tie: `half`, `davidson` or `drop`",
+            sampler="the rule that draws pairs",
+            ties=f"how ratings treat a tie: {TIE_NAMES}",
             created_at="ISO 8601, UTC",
             closed_at="ISO 8601, UTC; empty: open",
         ),
@@ -171,52 +180,52 @@ TRACKS = TableSchema(
 )
 MODELS = TableSchema(
     "models",
-    "Who competes, retired models too. Under a codename, what tells its maker is empty.",
+    "The competing models, retired ones included. Under a codename, what identifies it is empty.",
     (
         *_texts(
-            model="name, or codename until the maker's claim",
-            creator="its maker; empty under a codename",
-            licence="of the model",
+            model="name, or codename until it is claimed",
+            creator="who made the model; empty under a codename",
+            licence="the model's licence",
             release_date="ISO 8601",
-            commitment="SHA-256 that commits to what a codename hides",
-            id="the entrant's number: leaderboards are computed in the order of these",
+            commitment="SHA-256 that commits to what the codename hides",
+            id="the entrant's number; leaderboards are computed in this order",
             tracks="where it competes, joined by `;`",
         ),
-        *_numbers(price_usd_per_minute="of generated video; empty: not told"),
+        *_numbers(price_usd_per_minute="of generated video; empty: unknown"),
         *_truths(stealth="whether the name is a codename"),
         *_texts(
-            created_at="when it was entered, ISO 8601, UTC",
+            created_at="when it was added, ISO 8601, UTC",
             retired_at="ISO 8601, UTC; empty: active",
         ),
     ),
 )
 PROMPTS = TableSchema(
     "prompts",
-    "What the models were asked.",
+    "The prompts of the clips.",
     (
         *_texts(
             id="the prompt",
-            text="as it was asked; empty while held out",
+            text="the text; empty while held out",
             categories="joined by `;`",
             tracks="where it is asked, joined by `;`",
-            source="file name of the first image or source video, where there is one",
+            source="file name of the first image or source video, if any",
         ),
-        *_truths(private="held out: its battles never reveal names, its text and clips stay here"),
+        *_truths(private="held out: battles never reveal names; text and clips are not published"),
         *_texts(retired_at="ISO 8601, UTC; empty: active"),
     ),
 )
 CLIPS = TableSchema(
     "clips",
-    "What the models made: provenance and measures of each clip. The files are in `media/` only "
-    "where the release was made with them.",
+    "The clips: provenance and measures. The files are in `media/` if the release was exported "
+    "with them.",
     (
         *_texts(model="name in `models.*`", track="name in `tracks.*`", prompt_id="in `prompts.*`"),
         *_integers(seed="of the generation"),
         *_texts(
-            sha256="of the file that voters get; empty for a held-out prompt",
+            sha256="of the file shown to voters; empty for a held-out prompt",
             master_sha256="of the file as generated; empty under a codename or held out",
             created_at="ISO 8601, UTC",
-            provenance="JSON: how it was made; empty under a codename or held out",
+            provenance="JSON: how it was generated; empty under a codename or held out",
             measures="JSON: measured qualities, each from 0 to 1",
         ),
     ),

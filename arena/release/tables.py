@@ -1,8 +1,7 @@
-"""Tables in files: the same content as Parquet, CSV and JSON lines, read back typed.
+"""Writes and reads tables as Parquet, CSV and JSON Lines with the same content and types.
 
-Written for other programs: no quotes in CSV but where they are needed, numbers with all their
-digits, an empty cell for what is not known. Control characters, which CSV readers disagree about,
-become spaces when a table is made.
+CSV has quotes only where needed, numbers with all their digits, and an empty cell for null. Control
+characters, which CSV readers treat differently, become spaces when a table is made.
 """
 
 import csv
@@ -20,12 +19,12 @@ from arena.errors import ReleaseError
 from arena.release.schema import TableSchema
 
 FORMATS = ("parquet", "csv", "jsonl")
-ROWS_AT_ONCE = 10_000  # bounds the memory that writing text takes
+ROWS_PER_BATCH = 10_000  # limits the memory for writing text
 _CONTROL = re.compile(r"\r\n?|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 def make_table(schema: TableSchema, rows: Iterable[Mapping[str, Any]]) -> Any:
-    """An Arrow table of the schema's columns; empty texts become null."""
+    """Return an Arrow table with the schema's columns; empty texts become null."""
     cleaned = [{name: _clean(value) for name, value in row.items()} for row in rows]
     return pa.Table.from_pylist(cleaned, schema=schema.arrow_schema)
 
@@ -42,10 +41,10 @@ def write_table(table: Any, path: Path) -> None:
 
 
 def read_table(path: Path, schema: TableSchema) -> Any:
-    """The Arrow table of a file.
+    """Read a file as an Arrow table.
 
     Raises:
-        ReleaseError: naming the file, and the row or column where it is not as `schema` says.
+        ReleaseError: names the file and, where known, the row or column that differs from `schema`.
     """
     try:
         return _READERS[path.suffix.removeprefix(".")](path, schema)
@@ -56,16 +55,16 @@ def read_table(path: Path, schema: TableSchema) -> Any:
         raise ReleaseError(f"{path.name} cannot be read as {path.suffix[1:]}: {reason}") from error
 
 
-def _refuse_columns(path: Path, found: list[str], schema: TableSchema) -> None:
-    if found == schema.names:
+def _check_columns(path: Path, columns: list[str], schema: TableSchema) -> None:
+    if columns == schema.names:
         return
     for name in schema.names:
-        if name not in found:
+        if name not in columns:
             raise ReleaseError(f"{path.name} has no column '{name}'.")
-    for name in found:
+    for name in columns:
         if name not in schema.names:
-            raise ReleaseError(f"{path.name} has a column '{name}' that no release has.")
-    raise ReleaseError(f"{path.name} has its columns in another order than the data dictionary.")
+            raise ReleaseError(f"{path.name} has an unknown column '{name}'.")
+    raise ReleaseError(f"{path.name} has its columns in the wrong order.")
 
 
 def _write_parquet(table: Any, path: Path) -> None:
@@ -74,7 +73,7 @@ def _write_parquet(table: Any, path: Path) -> None:
 
 def _read_parquet(path: Path, schema: TableSchema) -> Any:
     table = pq.read_table(path, partitioning=None)
-    _refuse_columns(path, table.column_names, schema)
+    _check_columns(path, table.column_names, schema)
     return table.cast(schema.arrow_schema)
 
 
@@ -82,19 +81,19 @@ def _write_csv(table: Any, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.column_names)
-        for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+        for batch in table.to_batches(max_chunksize=ROWS_PER_BATCH):
             columns = [column.to_pylist() for column in batch.columns]
             for row in zip(*columns, strict=True):
-                writer.writerow([_word(cell) for cell in row])
+                writer.writerow([_csv_cell(cell) for cell in row])
 
 
-def _word(cell: Any) -> Any:
+def _csv_cell(cell: Any) -> Any:
     return str(cell).lower() if isinstance(cell, bool) else cell
 
 
 def _read_csv(path: Path, schema: TableSchema) -> Any:
     with path.open(encoding="utf-8", newline="") as file:
-        _refuse_columns(path, next(csv.reader(file), []), schema)
+        _check_columns(path, next(csv.reader(file), []), schema)
     return pa_csv.read_csv(
         path,
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
@@ -110,7 +109,7 @@ def _read_csv(path: Path, schema: TableSchema) -> Any:
 
 def _write_json_lines(table: Any, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="\n") as file:
-        for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
+        for batch in table.to_batches(max_chunksize=ROWS_PER_BATCH):
             for row in batch.to_pylist():
                 file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
@@ -121,8 +120,8 @@ def _read_json_lines(path: Path, schema: TableSchema) -> Any:
         for number, line in enumerate(file, start=1):
             row = json.loads(line)
             if not isinstance(row, dict):
-                raise ReleaseError(f"{path.name}, row {number}: this is no JSON object.")
-            _refuse_columns(path, list(row), schema)
+                raise ReleaseError(f"{path.name}, row {number}: not a JSON object.")
+            _check_columns(path, list(row), schema)
             rows.append(row)
     return pa.Table.from_pylist(rows, schema=schema.arrow_schema)
 

@@ -1,9 +1,9 @@
-"""Checks a release from its folder alone: sums, formats, votes, leaderboards.
+"""Verifies a release from its folder alone: checksums, formats, votes and leaderboards.
 
-What is covered: any one file that is not as it was released; and, where sums were rewritten to
-match, whatever breaks the order of votes, a reference, or a leaderboard's counts or ratings.
-What is not: a change that leaves all of that as it was, such as another reason or two votes that
-trade places whole. Only a signature that the forger cannot make finds those.
+What is covered: any file that differs from the released one; and, if the checksums were rewritten
+to match, whatever breaks the order of votes, a reference, or a leaderboard's counts or ratings.
+What is not covered: a change that affects none of these, such as another reason, or two votes that
+swap places. Only a signature that a forger cannot make finds those.
 """
 
 import json
@@ -20,12 +20,12 @@ from arena.release.schema import TABLES, TableSchema
 from arena.release.tables import FORMATS, read_table
 
 SUM_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
-MOST_SHOWN = 60  # characters of a cell in a message
+MAX_SHOWN = 60  # characters of a cell in a message
 
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was checked, and held."""
+    """What was checked and is correct."""
 
     folder: Path
     files: int
@@ -36,29 +36,29 @@ class VerifyReport:
 
     def __str__(self) -> str:
         return (
-            f"{self.folder} verifies: {self.files} files have their sums, "
+            f"{self.folder} verifies: {self.files} files match their checksums, "
             f"{', '.join(self.formats)} agree, {self.votes:,} votes and {self.simulated:,} "
-            f"simulated votes fit together, {self.leaderboards:,} leaderboards were computed "
-            "again and are the same. It has no seals, so what no leaderboard shows rests on "
-            f"{SUMS}."
+            f"simulated votes are consistent, {self.leaderboards:,} leaderboards were recomputed "
+            "with the same result. It has no seals, so what affects no leaderboard is protected "
+            f"by {SUMS} only."
         )
 
 
 def verify_release(folder: Path) -> VerifyReport:
-    """Check everything about a release that its own files can show.
+    """Check everything about a release that its own files allow to check.
 
     Raises:
-        ReleaseError: naming the file, and the vote's id or the row where one is known.
+        ReleaseError: names the file and, where known, the row and the vote's id.
     """
     sums = _read_sums(folder)
     altered = [name for name, sha256 in sums.items() if sha256_of(folder / name) != sha256]
     formats = _formats(folder, sums)
-    # An altered file still gets read: comparing it tells which vote was touched.
+    # An altered file is read all the same: comparing it shows which vote was changed.
     tables = {schema.name: _read_agreeing(folder, schema, formats, altered) for schema in TABLES}
     check_answers(tables)
     leaderboards = check_leaderboards(tables)
     if altered:
-        raise ReleaseError(f"{altered[0]} was changed: its sum is not the one in {SUMS}.")
+        raise ReleaseError(f"{altered[0]} was changed: its checksum differs from {SUMS}.")
     _check_croissant(folder, sums)
     _check_media(sums)
     return VerifyReport(
@@ -72,31 +72,31 @@ def verify_release(folder: Path) -> VerifyReport:
 
 
 def _read_sums(folder: Path) -> dict[str, str]:
-    """The sum of each file by its path; every file is listed and every listed file is there."""
+    """Return the checksum of each file by path, after checking that the list is complete."""
     try:
         text = (folder / SUMS).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ReleaseError(f"{folder} is no release: it has no {SUMS} that can be read.") from error
+        raise ReleaseError(f"{folder} is not a release: it has no readable {SUMS}.") from error
     sums: dict[str, str] = {}
     for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
         match = SUM_LINE.fullmatch(line)
-        if match is None or _leads_out(match[2]) or match[2] in sums:
-            raise ReleaseError(f"{SUMS}, row {number}: this is no sum of a file of the release.")
+        if match is None or _is_outside(match[2]) or match[2] in sums:
+            raise ReleaseError(f"{SUMS}, row {number}: not a checksum of a file in the release.")
         sums[match[2]] = match[1]
-    there = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
-    del there[SUMS]
-    for name, path in there.items():
+    existing = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
+    del existing[SUMS]
+    for name, path in existing.items():
         if path.is_symlink() or not path.is_file():
-            raise ReleaseError(f"{name} is no plain file: a release has nothing else.")
+            raise ReleaseError(f"{name} is not a regular file: a release has only those.")
         if name not in sums:
             raise ReleaseError(f"{name} is not listed in {SUMS}.")
     for name in (*sums, README, CROISSANT, SEALS):
-        if name not in there:
+        if name not in existing:
             raise ReleaseError(f"{name} is missing from the release {folder}.")
     return sums
 
 
-def _leads_out(name: str) -> bool:
+def _is_outside(name: str) -> bool:
     path = PurePosixPath(name)
     return path.is_absolute() or ".." in path.parts or "\\" in name
 
@@ -115,49 +115,49 @@ def _formats(folder: Path, sums: dict[str, str]) -> tuple[str, ...]:
 def _read_agreeing(
     folder: Path, schema: TableSchema, formats: tuple[str, ...], altered: list[str]
 ) -> Any:
-    """The table, after its formats were compared; one that has its sum is believed."""
+    """Return the table after comparing its formats; a file with the right checksum is trusted."""
     names = sorted((f"{schema.name}.{format_}" for format_ in formats), key=altered.__contains__)
-    believed, *others = names
-    table = read_table(folder / believed, schema)
+    trusted, *others = names
+    table = read_table(folder / trusted, schema)
     for name in others:
         other = read_table(folder / name, schema)
         if not other.equals(table):
-            raise ReleaseError(_difference(name, other, believed, table))
+            raise ReleaseError(_describe_difference(name, other, trusted, table))
     return table
 
 
-def _difference(name: str, other: Any, believed: str, table: Any) -> str:
-    """The first row in which two formats of a table part, in one sentence."""
+def _describe_difference(name: str, other: Any, trusted: str, table: Any) -> str:
+    """Describe the first row in which two formats of a table differ."""
     for number in range(min(other.num_rows, table.num_rows)):
-        mine, theirs = (part.slice(number, 1).to_pylist()[0] for part in (other, table))
-        for column, cell in mine.items():
-            if cell != theirs[column]:
+        row, expected = (part.slice(number, 1).to_pylist()[0] for part in (other, table))
+        for column, cell in row.items():
+            if cell != expected[column]:
                 return (
-                    f"{name}, {_row(theirs, number)}: {column} is {_shown(cell)}, and "
-                    f"{believed} has {_shown(theirs[column])}."
+                    f"{name}, {_row_name(expected, number)}: {column} is {_shown(cell)}, but "
+                    f"{trusted} has {_shown(expected[column])}."
                 )
-    longer, shorter = (name, believed) if other.num_rows > table.num_rows else (believed, name)
+    longer, shorter = (name, trusted) if other.num_rows > table.num_rows else (trusted, name)
     number = min(other.num_rows, table.num_rows)
     row = (other if longer == name else table).slice(number, 1).to_pylist()[0]
-    return f"{longer}, {_row(row, number)}: {shorter} does not have this row."
+    return f"{longer}, {_row_name(row, number)}: {shorter} does not have this row."
 
 
-def _row(row: dict[str, Any], number: int) -> str:
+def _row_name(row: dict[str, Any], number: int) -> str:
     return f"row {number + 1}" + (f" ({row['id']})" if "id" in row else "")
 
 
 def _shown(cell: Any) -> str:
     text = "empty" if cell is None else repr(cell)
-    return text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "…"
+    return text if len(text) <= MAX_SHOWN else text[:MAX_SHOWN] + "…"
 
 
 def _check_croissant(folder: Path, sums: dict[str, str]) -> None:
     try:
         described = json.loads((folder / CROISSANT).read_text(encoding="utf-8"))["distribution"]
-        said = {file["contentUrl"]: file["sha256"] for file in described}
+        checksums = {file["contentUrl"]: file["sha256"] for file in described}
     except (ValueError, KeyError, TypeError) as error:
-        raise ReleaseError(f"{CROISSANT} is no description of a release.") from error
-    for name, sha256 in said.items():
+        raise ReleaseError(f"{CROISSANT} does not describe a release.") from error
+    for name, sha256 in checksums.items():
         if sums.get(name) != sha256:
             raise ReleaseError(f"{name} is not the file that {CROISSANT} describes.")
 
@@ -166,4 +166,4 @@ def _check_media(sums: dict[str, str]) -> None:
     for name, sha256 in sums.items():
         path = PurePosixPath(name)
         if path.parts[0] == MEDIA and path.stem != sha256:
-            raise ReleaseError(f"{name} is not the clip that its name says.")
+            raise ReleaseError(f"{name} is not the clip of its name.")

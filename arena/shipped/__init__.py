@@ -1,4 +1,4 @@
-"""What comes with the arena: the six tracks and their prompts, at full size and in Foal's world."""
+"""The shipped tracks and prompts: at full size, and at the size of the built-in model."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -7,12 +7,12 @@ from arena.text import AUDIO_SUFFIX
 
 
 class Collection(StrEnum):
-    STANDARD = "standard"  # 1280 x 720, five seconds: what `arena init` enters
-    DEMO = "demo"  # 256 x 256, three seconds: the size of the built-in model's world
+    STANDARD = "standard"  # 1280 x 720, five seconds: added by `arena init`
+    DEMO = "demo"  # 256 x 256, three seconds: added by `arena demo`
 
 
 def track_files(collection: Collection) -> list[Path]:
-    """The shipped tracks' files, the text tracks first."""
+    """Return the files of the shipped tracks, text tracks first."""
     order = ("text-to-video", "image-to-video", "video-edit")
     files = (Path(__file__).parent / collection / "tracks").glob("*.toml")
     return sorted(
@@ -21,5 +21,5 @@ def track_files(collection: Collection) -> list[Path]:
 
 
 def prompt_file(collection: Collection) -> Path:
-    """The shipped prompts."""
+    """Return the file of the shipped prompts."""
     return Path(__file__).parent / collection / "prompts.csv"

@@ -1,4 +1,4 @@
-"""What clips took: measured time, memory and cost of each entrant, and how often it failed."""
+"""Production statistics: each entrant's measured time, memory, cost and failure rate."""
 
 import math
 from collections import defaultdict
@@ -14,12 +14,12 @@ from sqlalchemy.orm import Session
 from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.standings.standings import CONFIDENCE
 
-READ = ("seconds", "gpu_seconds", "peak_memory_bytes", "cost_usd")
+FIGURES = ("seconds", "gpu_seconds", "peak_memory_bytes", "cost_usd")
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A number, its 95% interval where one can be given, and how many clips it is from."""
+    """An estimate with its 95% interval, if there is one, and the number of clips it is from."""
 
     value: float
     lower: float | None
@@ -29,22 +29,23 @@ class Figure:
 
 @dataclass(frozen=True)
 class ProductionStats:
-    """What one entrant's clips of a track took. Figures are None where no clip tells.
+    """Statistics of one entrant's clips in a track. Figures are None if no clip reports them.
 
     Attributes:
-        clips: asked for and made, or failed or refused at the last try.
-        failed: how many of them could not be made, or not be shown.
-        refused: how many of them the model would not make, by its rules of content.
-        failure_rate: share that failed; Wilson's interval (1927).
-        refusal_rate: share that was refused, likewise.
-        seconds: median time that the model took for a clip, without loading; its interval is that
-            between order statistics.
-        gpu_seconds: the same of seconds times GPUs.
-        peak_memory_bytes: the most that any clip took. None under a codename: to the byte it is
-            the model's fingerprint.
-        cost_per_minute_usd: mean price of a minute of what was made, as clips recorded it. None
-            under a codename, where a price tells the maker.
-        hardware: what clips were made on; empty under a codename.
+        model: its public name.
+        clips: number of clips requested: ready, failed or refused at the last attempt.
+        failed: number that could not be generated or shown.
+        refused: number that the model refused by its content policy.
+        failure_rate: share that failed, with Wilson's interval (1927).
+        refusal_rate: share that was refused, with Wilson's interval.
+        seconds: median generation time per clip, without loading; the interval is that between
+            order statistics.
+        gpu_seconds: the same for seconds times number of GPUs.
+        peak_memory_bytes: maximum over the clips. None under a codename, since the exact number
+            is a fingerprint of the model.
+        cost_per_minute_usd: mean price per minute of video, as recorded with the clips. None under
+            a codename, since a price can identify the creator.
+        hardware: on which the clips were generated; empty under a codename.
     """
 
     model: str
@@ -61,7 +62,7 @@ class ProductionStats:
 
 
 def production_stats(session: Session, track: Track) -> list[ProductionStats]:
-    """One record for each entrant with clips in the track, in the order of their names."""
+    """Return the statistics of each entrant with clips in the track, ordered by name."""
     rows = session.execute(
         select(Clip.entrant_id, Clip.status, Clip.refused, Clip.provenance)
         .where(Clip.track_id == track.id)
@@ -69,22 +70,22 @@ def production_stats(session: Session, track: Track) -> list[ProductionStats]:
     )
     by_entrant: dict[int, list[Any]] = defaultdict(list)
     for entrant_id, status, refused, provenance in rows:
-        told = provenance or {}
-        figures = (told.get("hardware"), *(told.get(name) for name in READ))
+        values = provenance or {}
+        figures = (values.get("hardware"), *(values.get(name) for name in FIGURES))
         by_entrant[entrant_id].append((status, refused, *figures))
     entrants = session.scalars(select(Entrant).where(Entrant.id.in_(by_entrant)))
     minutes = track.frames / track.fps / 60
-    records = [_record(entrant, by_entrant[entrant.id], minutes) for entrant in entrants]
-    return sorted(records, key=lambda record: record.model)
+    statistics = [_statistics(entrant, by_entrant[entrant.id], minutes) for entrant in entrants]
+    return sorted(statistics, key=lambda each: each.model)
 
 
-def _record(entrant: Entrant, rows: list[Any], minutes: float) -> ProductionStats:
+def _statistics(entrant: Entrant, rows: list[Any], minutes: float) -> ProductionStats:
     statuses, refusals, hardware, *columns = zip(*rows, strict=True)
     ready = [status is ClipStatus.READY for status in statuses]
-    seconds, gpu_seconds, memory, cost = (_told(column, ready) for column in columns)
+    seconds, gpu_seconds, memory, cost = (_measured(column, ready) for column in columns)
     refused = refusals.count(True)
     failed = ready.count(False) - refused
-    open_name = not entrant.stealth
+    is_named = not entrant.stealth
     return ProductionStats(
         model=entrant.shown_name,
         clips=len(rows),
@@ -94,14 +95,14 @@ def _record(entrant: Entrant, rows: list[Any], minutes: float) -> ProductionStat
         refusal_rate=_rate(refused, len(rows)),
         seconds=_median(seconds),
         gpu_seconds=_median(gpu_seconds),
-        peak_memory_bytes=int(max(memory)) if memory and open_name else None,
-        cost_per_minute_usd=_mean([each / minutes for each in cost]) if open_name else None,
-        hardware=tuple(sorted(set(filter(None, hardware)))) if open_name else (),
+        peak_memory_bytes=int(max(memory)) if memory and is_named else None,
+        cost_per_minute_usd=_mean([each / minutes for each in cost]) if is_named else None,
+        hardware=tuple(sorted(set(filter(None, hardware)))) if is_named else (),
     )
 
 
-def _told(column: tuple[Any, ...], ready: list[bool]) -> list[float]:
-    """What clips that are there say of one figure; what is no measured number is not counted."""
+def _measured(column: tuple[Any, ...], ready: list[bool]) -> list[float]:
+    """Return the values that ready clips report, leaving out what is not a finite number."""
     return [
         float(value)
         for value, is_ready in zip(column, ready, strict=True)
@@ -128,7 +129,7 @@ def _mean(values: list[float]) -> Figure | None:
     if not values:
         return None
     mean = fmean(values)
-    if min(values) == max(values):  # a list price has no spread
+    if min(values) == max(values):  # a list price does not vary
         return Figure(mean, None, None, len(values))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * stats.sem(values))
     return Figure(mean, max(0.0, mean - half), mean + half, len(values))

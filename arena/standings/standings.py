@@ -1,4 +1,4 @@
-"""Writes snapshots: votes -> ratings -> leaderboard. Never inside a vote's request."""
+"""Computes leaderboards from the stored votes and writes snapshots; never in a vote's request."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -32,20 +32,20 @@ from arena.models import (
 from arena.standings.boards import BOARD_COLUMNS, RATING_COLUMNS, Board, BoardRow, PairRecord
 
 CONFIDENCE = 0.95
-BOTH_BAD = "tie"  # counted as half a win to each; its own column shows how often
+BOTH_BAD = "tie"  # counted as half a win for each; a column shows how often
 WINNERS = {
     Choice.A: "model_a",
     Choice.B: "model_b",
     Choice.TIE: "tie",
     Choice.BAD: "both_bad",
 }
-SEEN_FROM_B = {
+WINNER_WITH_SIDES_SWAPPED = {
     "model_a": "model_b",
     "model_b": "model_a",
     "tie": "tie",
     "both_bad": "both_bad",
 }
-# A leaderboard may lag this far behind the votes; computing may take this share of the time.
+# How far a leaderboard may lag behind the votes; the share of the time spent on computing it.
 MAX_LAG = timedelta(seconds=60)
 COMPUTE_SHARE = 0.1
 
@@ -53,7 +53,7 @@ COMPUTE_SHARE = 0.1
 def rated_votes(
     track: Track, *, voters: VoterKind, category: str = OVERALL
 ) -> Select[int, int, int, Choice]:
-    """The votes that a leaderboard counts: vote id, the two entrants' ids, the choice; in order."""
+    """Select the votes that a leaderboard counts, in order: vote id, both entrants' ids, choice."""
     a, b = aliased(Clip), aliased(Clip)
     query: Select[int, int, int, Choice] = (
         select(Vote.id, a.entrant_id, b.entrant_id, Vote.choice)
@@ -85,10 +85,10 @@ def leaderboard(
     voters: VoterKind = VoterKind.PERSON,
     now: datetime,
 ) -> Board:
-    """The track's leaderboard as of its votes: the day's snapshot, computed anew where it lags.
+    """Return the track's leaderboard: the day's snapshot, recomputed if it lags behind the votes.
 
     Raises:
-        NotFound: no such track, or no prompt of it has this category.
+        NotFound: no such track, or none of its prompts has this category.
     """
     with database.reading() as session:
         track = find_track(session, track_name)
@@ -108,7 +108,7 @@ def leaderboard(
 
 
 def known_categories(session: Session, track: Track) -> list[str]:
-    """`overall`, then the categories of the track's prompts, sorted."""
+    """Return `overall`, then the categories of the track's prompts, sorted."""
     query = (
         select(PromptCategory.category)
         .join(Prompt, Prompt.id == PromptCategory.prompt_id)
@@ -120,7 +120,7 @@ def known_categories(session: Session, track: Track) -> list[str]:
 
 
 def tracks_with(database: Database, category: str) -> list[str]:
-    """The tracks that have entrants, and prompts of this category."""
+    """Return the names of the tracks that have entrants, and prompts of this category."""
     with database.reading() as session:
         return [
             track.name
@@ -143,27 +143,26 @@ def _latest(session: Session, *, track: Track, category: str, voters: VoterKind)
 
 
 def _is_fresh(session: Session, snapshot: Snapshot, *, now: datetime) -> bool:
-    """Whether the snapshot may still be shown: nothing new, or computed a moment ago.
+    """Whether the snapshot may still be shown: nothing has changed, or it is recent.
 
-    The moment grows with what computing takes, so that readers never keep a core busy with it.
+    How recent grows with the time it takes to compute, so that readers never keep a core busy.
     """
     seconds = float(snapshot.parameters.get("seconds", 0.0))
     pause = min(MAX_LAG, timedelta(seconds=seconds / COMPUTE_SHARE))
     if now - snapshot.computed_at < pause:
         return True
     newest = session.scalar(select(func.max(Vote.id))) or 0
-    entered = session.scalars(
+    competing = session.scalars(
         select(EntrantTrack.entrant_id).where(EntrantTrack.track_id == snapshot.track_id)
     )
-    return snapshot.watermark == newest and {row.entrant_id for row in snapshot.standings} >= set(
-        entered
-    )
+    listed = {row.entrant_id for row in snapshot.standings}
+    return snapshot.watermark == newest and listed >= set(competing)
 
 
 def take_snapshot(
     session: Session, *, track: Track, category: str, voters: VoterKind, now: datetime
 ) -> Snapshot:
-    """Compute the leaderboard from the stored votes and store it as the day's."""
+    """Compute the leaderboard from the stored votes and store it as the day's snapshot."""
     started = datetime.now(UTC)
     watermark = session.scalar(select(func.max(Vote.id))) or 0
     frame, entrants = _votes_by_entrant(session, track=track, category=category, voters=voters)
@@ -200,7 +199,7 @@ def take_snapshot(
         Standing(
             entrant=by_id[record.pop("model")],
             position=position,
-            **{str(key): _plain(value) for key, value in record.items()},
+            **{str(key): _to_python(value) for key, value in record.items()},
         )
         for position, record in enumerate(table[BOARD_COLUMNS].to_dict("records"))
     ]
@@ -210,7 +209,7 @@ def take_snapshot(
 
 
 def rate(frame: pd.DataFrame, *, ties: str, models: list[str]) -> pd.DataFrame:
-    """Bradley-Terry with sandwich intervals: `ratings`' board of `model_a, model_b, winner`."""
+    """Rate votes (`model_a, model_b, winner`) by Bradley-Terry with sandwich intervals."""
     battles = ratings.Battles.from_frame(frame, models=models)
     return ratings.leaderboard(battles, ties=ties, both_bad=BOTH_BAD, confidence=CONFIDENCE)
 
@@ -218,7 +217,7 @@ def rate(frame: pd.DataFrame, *, ties: str, models: list[str]) -> pd.DataFrame:
 def _votes_by_entrant(
     session: Session, *, track: Track, category: str, voters: VoterKind
 ) -> tuple[pd.DataFrame, list[Entrant]]:
-    """Counted votes with entrants' ids for names, and every entrant the track has or had."""
+    """Return the counted votes, with entrants' ids as names, and all entrants of the track."""
     entrants = list(
         session.scalars(
             select(Entrant).where(Entrant.tracks.any(Track.id == track.id)).order_by(Entrant.id)
@@ -239,8 +238,8 @@ def _votes_by_entrant(
     return frame, entrants
 
 
-def _plain(value: Any) -> Any:
-    """A number as the database takes it; what cannot be rated is None."""
+def _to_python(value: Any) -> Any:
+    """Convert a cell to a Python value; missing and non-finite numbers become None."""
     if isinstance(value, np.generic):
         value = value.item()
     return (
@@ -281,23 +280,25 @@ def pair_records(
     category: str = OVERALL,
     voters: VoterKind = VoterKind.PERSON,
 ) -> list[PairRecord]:
-    """How every two models did against each other, both ways round."""
+    """Return the record of every pair of models, in both orders."""
     with database.reading() as session:
         frame, entrants = _votes_by_entrant(
             session, track=find_track(session, track_name), category=category, voters=voters
         )
-    shown = {str(entrant.id): entrant.shown_name for entrant in entrants}
+    names = {str(entrant.id): entrant.shown_name for entrant in entrants}
     rows: list[tuple[str, str, str]] = list(frame.astype(str).itertuples(index=False, name=None))
     counts = Counter(rows)
     for (a, b, winner), count in list(counts.items()):
-        counts[b, a, SEEN_FROM_B[winner]] += count
+        counts[b, a, WINNER_WITH_SIDES_SWAPPED[winner]] += count
     records = []
     for a, b in sorted({(a, b) for a, b, _ in counts}):
-        wins, losses, ties, both_bad = (counts[a, b, winner] for winner in SEEN_FROM_B)
+        wins, losses, ties, both_bad = (
+            counts[a, b, winner] for winner in WINNER_WITH_SIDES_SWAPPED
+        )
         records.append(
             PairRecord(
-                model_a=shown[a],
-                model_b=shown[b],
+                model_a=names[a],
+                model_b=names[b],
                 votes=wins + losses + ties + both_bad,
                 wins=wins,
                 losses=losses,

@@ -1,8 +1,8 @@
-"""Writes voters, battles and votes: a battle is issued, takes one vote, and gives a receipt.
+"""Writes voters, battles and votes: a battle is issued, accepts one vote and returns a receipt.
 
-One battle is open for a voter and track; one more is issued ahead so that its clips can load. All
-times come in as arguments; the caller opens the session (`Database.writing`), and its commit is
-the acknowledgement.
+A voter has one open battle per track, and a prefetched one whose clips can load meanwhile. All
+times are arguments; the caller opens the session (`Database.writing`), and its commit acknowledges
+the vote.
 """
 
 import random
@@ -37,21 +37,21 @@ from arena.voting.reveals import last_ratings, reveal, reveals
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 
 BATTLE_LIFETIME = timedelta(minutes=30)
-KEY_BYTES = 16  # 128 bits: a voter's key and a battle's token cannot be guessed
+KEY_BYTES = 16  # 128 bits, so that a voter's key or a battle's token cannot be guessed
 RECEIPT_BYTES = 9
 # One message for unknown, forged and other voters' URLs, so that they cannot be told apart.
 NO_CLIP = "No clip at this URL for this voter."
 
 
 def new_voter_key() -> str:
-    """A fresh pseudonym: 128 random bits."""
+    """Return a new pseudonym: 128 random bits."""
     return secrets.token_hex(KEY_BYTES)
 
 
 def admit_voter(
     session: Session, key: str, *, now: datetime, kind: VoterKind = VoterKind.PERSON
 ) -> Voter:
-    """The voter of this key, entered if new."""
+    """Return the voter of this key; add it if new."""
     voter = _find_voter(session, key)
     if voter is None:
         voter = Voter(key=key, kind=kind, created_at=now)
@@ -61,7 +61,7 @@ def admit_voter(
 
 
 def _find_voter(session: Session, key: str) -> Voter | None:
-    # The row is locked (where the database locks rows): one voter's requests come one by one.
+    # Locks the row, on databases that do, so that requests of one voter are handled in sequence.
     return session.scalar(select(Voter).where(Voter.key == key).with_for_update())
 
 
@@ -75,7 +75,7 @@ def issue_battle(
     now: datetime,
     rng: random.Random | None = None,
 ) -> IssuedBattle:
-    """The voter's open battle of a track; a new one where none is open.
+    """Return the voter's open battle of a track, or open a new one.
 
     Raises:
         NotFound: unknown track.
@@ -88,8 +88,8 @@ def issue_battle(
     )
     if battle is None:
         raise NoPair(
-            f"There is no pair left for you in the track {track_name}: come back when it has new "
-            "clips, or vote in another track."
+            f"You have seen every pair in the track {track_name}: come back when it has new clips, "
+            "or vote in another track."
         )
     return _describe(session, battle, rules)
 
@@ -98,7 +98,9 @@ def _system_rng() -> random.Random:
     return random.SystemRandom()
 
 
-def _in_state(session: Session, *, voter: Voter, track: Track, state: BattleState) -> Battle | None:
+def _battle_in_state(
+    session: Session, *, voter: Voter, track: Track, state: BattleState
+) -> Battle | None:
     return session.scalar(
         select(Battle).where(
             Battle.voter_id == voter.id, Battle.track_id == track.id, Battle.state == state
@@ -115,14 +117,14 @@ def _open_next(
     now: datetime,
     rng: random.Random,
 ) -> Battle | None:
-    """The open battle, else the one ahead (opened now), else a new one; with one more ahead."""
-    battle = _in_state(session, voter=voter, track=track, state=BattleState.OPEN)
-    if battle is not None and _is_over(battle, now):
+    """Return the open battle, else open the prefetched or a new one; prefetch another one."""
+    battle = _battle_in_state(session, voter=voter, track=track, state=BattleState.OPEN)
+    if battle is not None and _has_expired(battle, now):
         battle.state = BattleState.EXPIRED
         session.flush()
         battle = None
     if battle is None:
-        battle = _in_state(session, voter=voter, track=track, state=BattleState.PREFETCHED)
+        battle = _battle_in_state(session, voter=voter, track=track, state=BattleState.PREFETCHED)
         if battle is not None and battle.category != category:
             battle.state = BattleState.EXPIRED
             session.flush()
@@ -136,7 +138,7 @@ def _open_next(
         battle.opened_at = now
         battle.expires_at = now + BATTLE_LIFETIME
         session.flush()
-    if _in_state(session, voter=voter, track=track, state=BattleState.PREFETCHED) is None:
+    if _battle_in_state(session, voter=voter, track=track, state=BattleState.PREFETCHED) is None:
         _create_battle(
             session, voter=voter, track=track, category=battle.category, now=now, rng=rng
         )
@@ -144,7 +146,7 @@ def _open_next(
     return battle
 
 
-def _is_over(battle: Battle, now: datetime) -> bool:
+def _has_expired(battle: Battle, now: datetime) -> bool:
     return battle.expires_at is not None and battle.expires_at <= now
 
 
@@ -157,7 +159,7 @@ def _create_battle(
     now: datetime,
     rng: random.Random,
 ) -> Battle | None:
-    """Draw a pair and toss its sides, once; the battle is stored as issued ahead."""
+    """Draw a pair, assign its sides at random, and store the battle as prefetched."""
     pair = draw_pair(session, track=track, voter_id=voter.id, category=category, rng=rng)
     if pair is None:
         return None
@@ -180,9 +182,9 @@ def _create_battle(
 
 
 def _describe(session: Session, battle: Battle, rules: Rules) -> IssuedBattle:
-    ahead = None
+    prefetched = None
     if battle.state is BattleState.OPEN:
-        ahead = _in_state(
+        prefetched = _battle_in_state(
             session, voter=battle.voter, track=battle.track, state=BattleState.PREFETCHED
         )
     prompt = battle.prompt
@@ -193,10 +195,9 @@ def _describe(session: Session, battle: Battle, rules: Rules) -> IssuedBattle:
         prompt_id=prompt.id,
         prompt_text=prompt.text,
         categories=prompt.categories,
-        has_source=prompt.source is not None,
         min_watch_ms=battle.track.min_watch_ms if rules.watch_time else 0,
         expires_at=battle.expires_at,
-        next=_describe(session, ahead, rules) if ahead else None,
+        next=_describe(session, prefetched, rules) if prefetched else None,
     )
 
 
@@ -210,17 +211,17 @@ def cast_vote(
     now: datetime,
     rng: random.Random | None = None,
 ) -> CastVote:
-    """Store the one vote of a battle and open the next battle, in the caller's transaction.
+    """Store the vote of a battle and open the next battle, in the caller's transaction.
 
-    Checked in the order of the errors below; the same vote again gives the same answer.
+    The errors are checked in the order below; repeating a vote returns the same answer.
 
     Raises:
-        NotFound: no such token, or another voter's.
-        AlreadyVoted: voted already, with another choice.
-        BattleExpired: the battle's time is over.
-        TooEarly: sooner than the track's watch time after the battle opened (not for a skip).
-        TooMany: beyond the voter's limits.
-        MalformedVote: `form`, where it could not be read.
+        NotFound: unknown token, or that of another voter.
+        AlreadyVoted: the battle has a vote with another choice.
+        BattleExpired: the battle has expired.
+        TooEarly: the track's watch time has not passed since the battle opened (not for a skip).
+        TooMany: the voter's limits are exceeded.
+        MalformedVote: `form` itself, if the request could not be parsed.
     """
     battle = session.scalar(
         select(Battle)
@@ -229,22 +230,24 @@ def cast_vote(
         .with_for_update(of=Battle)
     )
     if battle is None:
-        raise NotFound("There is no battle of this token for you.")
+        raise NotFound("You have no battle with this token.")
     vote = session.scalar(select(Vote).where(Vote.battle_id == battle.id))
     if vote is not None:
         if isinstance(form, MalformedVote):
             raise form
         if vote.choice is not form.choice:
-            raise AlreadyVoted(f"This battle has your vote '{vote.choice}'; it cannot change.")
+            raise AlreadyVoted(
+                f"You voted '{vote.choice}' in this battle already; a vote cannot change."
+            )
     else:
-        if battle.state is BattleState.EXPIRED or _is_over(battle, now):
-            raise BattleExpired("This battle has expired: ask for a new one.")
+        if battle.state is BattleState.EXPIRED or _has_expired(battle, now):
+            raise BattleExpired("This battle has expired: request a new one.")
         check_watch_time(battle, form=form, rules=rules, now=now)
         check_limits(session, battle.voter, form=form, rules=rules, now=now)
         if isinstance(form, MalformedVote):
             raise form
         vote = _store(session, battle, form, now=now)
-    upcoming = _open_next(
+    next_battle = _open_next(
         session,
         voter=battle.voter,
         track=battle.track,
@@ -263,7 +266,7 @@ def cast_vote(
         watch_checked=watch_checked,
         status=vote.status.value,
         reveal=reveal(battle, vote),
-        next=_describe(session, upcoming, rules) if upcoming else None,
+        next=_describe(session, next_battle, rules) if next_battle else None,
     )
 
 
@@ -294,33 +297,33 @@ def _store(session: Session, battle: Battle, form: VoteForm, *, now: datetime) -
 
 
 def clip_of(session: Session, *, battle_id: int, side: Side, voter_key: str, now: datetime) -> Clip:
-    """The clip on one side of a voter's own battle, for as long as the battle may be watched.
+    """Return the clip on one side of a voter's battle until the battle expires.
 
     Raises:
-        NotFound: no such battle of this voter, or its time is over.
+        NotFound: this voter has no such battle, or it has expired.
     """
     battle = session.scalar(
         select(Battle).join(Voter).where(Battle.id == battle_id, Voter.key == voter_key)
     )
-    if battle is None or battle.state is BattleState.EXPIRED or _is_over(battle, now):
+    if battle is None or battle.state is BattleState.EXPIRED or _has_expired(battle, now):
         raise NotFound(NO_CLIP)
     return battle.clip_a if side is Side.A else battle.clip_b
 
 
 def find_receipt(session: Session, code: str) -> Vote:
-    """The vote of a receipt.
+    """Return the vote of a receipt.
 
     Raises:
-        NotFound: no vote gave this receipt.
+        NotFound: no vote has this receipt.
     """
     vote = session.scalar(select(Vote).where(Vote.receipt == code))
     if vote is None:
-        raise NotFound("No vote gave this receipt: check the code.")
+        raise NotFound("No vote has this receipt: check the code.")
     return vote
 
 
 def count_votes(session: Session, *, voter_key: str) -> dict[Choice, int]:
-    """How often this voter chose what."""
+    """Return how often this voter made each choice."""
     query = (
         select(Vote.choice, func.count())
         .join(Voter, Voter.id == Vote.voter_id)

@@ -1,4 +1,4 @@
-"""The rules a vote must keep: watch time, rates and skips. Reads; writes nothing."""
+"""Checks a vote against the watch time, the rate limits and the limit on skips. Only reads."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,7 +11,7 @@ from arena.models import Battle, Choice, Vote, Voter, VoterKind
 from arena.settings import RateLimit
 from arena.voting.schemas import VoteForm
 
-# Free skipping makes rigging ten times stronger: a few are free, then three in ten of the votes.
+# Unlimited skips make rigging ten times more effective: a few are free, then 3 per 10 votes.
 FREE_SKIPS = 5
 SKIP_SHARE = 0.3
 SKIP_WINDOW = timedelta(hours=1)
@@ -22,7 +22,7 @@ WATCH_TOLERANCE_MS = 100
 
 @dataclass(frozen=True)
 class Rules:
-    """What limits a voter: rates, and whether the watch time is asked for."""
+    """The rules for a voter: rate limits, and whether the watch time is enforced."""
 
     limits: tuple[RateLimit, ...] = ()
     watch_time: bool = True
@@ -31,17 +31,17 @@ class Rules:
 def check_watch_time(
     battle: Battle, *, form: VoteForm | MalformedVote, rules: Rules, now: datetime
 ) -> None:
-    """Refuse what comes before both clips can have been watched, by the server's clock."""
+    """Raise TooEarly if, by the server's clock, both clips cannot have been watched yet."""
     if battle.opened_at is None:
-        raise TooEarly("This battle opens when the one before it is answered.")
+        raise TooEarly("This battle opens once the one before it is answered.")
     skipped = isinstance(form, VoteForm) and form.choice is Choice.SKIP
     if skipped or not rules.watch_time:
         return
     watched = now - battle.opened_at
     required = timedelta(milliseconds=battle.track.min_watch_ms)
     if watched < required:
-        missing = (required - watched).total_seconds()
-        raise TooEarly(f"Watch both clips first: you can vote in {missing:.1f} s.")
+        remaining = (required - watched).total_seconds()
+        raise TooEarly(f"Watch both clips first: you can vote in {remaining:.1f} s.")
 
 
 def covers_watch_time(vote: Vote, *, min_watch_ms: int) -> bool:
@@ -61,6 +61,7 @@ def check_limits(
     rules: Rules,
     now: datetime,
 ) -> None:
+    """Raise TooMany if the vote or skip exceeds the voter's limits."""
     if not rules.limits or voter.kind is VoterKind.SIMULATED:
         return
     if isinstance(form, VoteForm) and form.choice is Choice.SKIP:
@@ -68,7 +69,7 @@ def check_limits(
         skips = [cast_at for cast_at, choice in recent if choice is Choice.SKIP]
         if len(skips) >= FREE_SKIPS + SKIP_SHARE * (len(recent) - len(skips)):
             raise TooMany(
-                "That is too many skips for now: vote on some pairs, or come back later.",
+                "You have skipped too many pairs: vote on some, or come back later.",
                 retry_after_s=_wait_s(skips[0], SKIP_WINDOW, now),
             )
         return
@@ -79,8 +80,7 @@ def check_limits(
         if len(votes) >= limit.votes:
             wait_s = _wait_s(votes[-limit.votes], window, now)
             raise TooMany(
-                f"That is more than {limit.votes} votes in {limit.period_s} s: "
-                f"go on in {wait_s} s.",
+                f"The limit is {limit.votes} votes in {limit.period_s} s: try again in {wait_s} s.",
                 retry_after_s=wait_s,
             )
 

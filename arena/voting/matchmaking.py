@@ -1,8 +1,8 @@
-"""Which two clips next. Writes nothing: returns a pair and the probability with which it was drawn.
+"""Draws the next pair of clips, and reports the probability with which it was drawn. Only reads.
 
-The published rule `uniform`: among the pairs of active entrants that still have something to show
-this voter, every pair of entrants is equally likely; then every prompt and seed that both answered
-and this voter has not seen from these two is equally likely.
+The published rule `uniform`: every pair of active entrants that has clips left for this voter is
+equally likely; then every prompt and seed that both have clips of, and that this voter has not
+seen from the two, is equally likely.
 """
 
 import random
@@ -26,15 +26,17 @@ from arena.models import (
 
 (UNIFORM,) = SAMPLERS
 
-# Made once: a new alias in each query would be compiled anew each time.
+# Module-level: a new alias in each query would be compiled each time.
 CLIP_A, CLIP_B = aliased(Clip), aliased(Clip)
 
-Task = tuple[str, int]  # a prompt's id and a seed: what two clips must share to meet
+Task = tuple[
+    str, int
+]  # a prompt's id and a seed, which two clips must have in common to be compared
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Two clips of one prompt; `probability` is that of their two entrants being drawn."""
+    """Two clips of one prompt; `probability` is the probability of their pair of entrants."""
 
     clips: tuple[int, int]
     prompt_id: str
@@ -50,10 +52,10 @@ def draw_pair(
     category: str | None,
     rng: random.Random,
 ) -> Pair | None:
-    """The next pair for a voter, in no order of sides; None where no pair is left."""
+    """Draw the next pair for a voter, without sides; None if the voter has seen every pair."""
     clips = _active_clips(session, track=track, category=category)
     seen = _seen(session, track=track, voter_id=voter_id)
-    # Sorted, so that one seed of a simulation gives one sequence of pairs.
+    # Sorted, so that the seed of a simulation determines the sequence of pairs.
     eligible = [
         pair
         for pair in combinations(sorted(clips), 2)
@@ -73,7 +75,7 @@ def draw_pair(
 
 
 def is_active(session: Session, track: Track) -> bool:
-    """Whether some two entrants of the track have clips of one prompt and seed."""
+    """Whether any two entrants of the track have clips of the same prompt and seed."""
     clips = _active_clips(session, track=track, category=None)
     return any(clips[a].keys() & clips[b].keys() for a, b in combinations(clips, 2))
 
@@ -81,7 +83,7 @@ def is_active(session: Session, track: Track) -> bool:
 def _active_clips(
     session: Session, *, track: Track, category: str | None
 ) -> dict[int, dict[Task, int]]:
-    """Clip ids that may be shown, by entrant and task."""
+    """Return the ids of the clips that may be shown, by entrant and task."""
     if track.closed_at is not None:
         return {}
     query = (
@@ -108,7 +110,7 @@ def _active_clips(
 def _seen(
     session: Session, *, track: Track, voter_id: int
 ) -> defaultdict[tuple[int, int], set[Task]]:
-    """What this voter was shown in this track, by the pair of entrants (the lower id first)."""
+    """Return the tasks this voter has seen in this track, by pair of entrants (lower id first)."""
     shown = session.execute(
         select(CLIP_A.entrant_id, CLIP_B.entrant_id, CLIP_A.prompt_id, CLIP_A.seed)
         .select_from(Battle)

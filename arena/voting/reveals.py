@@ -1,4 +1,4 @@
-"""What a voter learns of the two sides after the vote, and when nothing. Writes nothing."""
+"""Decides what a voter learns about the two sides after the vote. Only reads."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,14 +18,14 @@ from arena.voting.schemas import RevealedSide
 
 
 def reveals(battle: Battle, choice: Choice) -> bool:
-    """A skip learns nothing; nor does a held-out prompt or a track that reveals at its close."""
+    """Whether names are shown: not for skips, held-out prompts or tracks that reveal at close."""
     if battle.prompt.private or choice is Choice.SKIP:
         return False
     return battle.track.reveal is Reveal.AFTER_VOTE or battle.track.closed_at is not None
 
 
 def last_ratings(session: Session, battle: Battle) -> tuple[float | None, float | None]:
-    """Each side's rating in the track's last snapshot of people's votes."""
+    """Return each side's rating in the track's latest snapshot of people's votes."""
     snapshot_id = session.scalar(
         select(Snapshot.id)
         .where(
@@ -42,6 +42,7 @@ def last_ratings(session: Session, battle: Battle) -> tuple[float | None, float 
 
 
 def reveal(battle: Battle, vote: Vote) -> tuple[RevealedSide, RevealedSide] | None:
+    """Return what the voter learns about both sides; None if the names stay hidden."""
     if not reveals(battle, vote.choice):
         return None
     return (

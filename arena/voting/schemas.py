@@ -1,4 +1,4 @@
-"""What a voter sends and gets: the shapes that ballots and the API share."""
+"""Schemas of votes and battles, shared by `ballots` and the API."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ class PerSide(BaseModel):
 
 
 class VoteForm(BaseModel):
-    """What a voter sends; only `choice` is required."""
+    """A vote as sent; only `choice` is required."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -38,7 +38,7 @@ class VoteForm(BaseModel):
 
 @dataclass(frozen=True)
 class IssuedBattle:
-    """What a voter may know of a battle before the vote."""
+    """What a voter may know about a battle before the vote."""
 
     id: int
     token: str
@@ -46,15 +46,14 @@ class IssuedBattle:
     prompt_id: str
     prompt_text: str
     categories: list[str]
-    has_source: bool
     min_watch_ms: int
-    expires_at: datetime | None  # None while it is issued ahead
+    expires_at: datetime | None  # None while it is prefetched
     next: "IssuedBattle | None"
 
 
 @dataclass(frozen=True)
 class RevealedSide:
-    """What a voter learns of one side after the vote."""
+    """What a voter learns about one side after the vote."""
 
     name: str
     creator: str | None

@@ -1,4 +1,4 @@
-"""Fixtures of the arena's tests; what they are made of is in `support`."""
+"""Fixtures of the arena's tests, built with `tests/support`."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from small_arena import Booth, fill_small_arena, new_database
 
 @pytest.fixture
 def arena_database(tmp_path: Path) -> Iterator[Database]:
-    """A migrated database with the small arena in it, and no votes."""
+    """A migrated database with the small arena and no votes."""
     opened = new_database(tmp_path)
     fill_small_arena(opened)
     yield opened

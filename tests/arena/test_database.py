@@ -1,4 +1,4 @@
-"""Migrations go up, down and up again with data in them; a stranger's database is refused."""
+"""Migrations work in both directions with data; other databases are refused."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ def test_the_models_and_the_migrations_agree(arena_database: Database) -> None:
     command.check(_configuration(arena_database))
 
 
-def test_up_down_and_up_again_with_data(booth: Booth) -> None:
+def test_migrations_go_up_down_and_up_again_with_data(booth: Booth) -> None:
     booth.vote("a")
     database.upgrade(booth.database)
     database.downgrade(booth.database, "base")
@@ -25,7 +25,7 @@ def test_up_down_and_up_again_with_data(booth: Booth) -> None:
     database.check(booth.database)
 
 
-def test_each_step_up_keeps_the_votes_of_the_step_before(booth: Booth) -> None:
+def test_an_upgrade_keeps_the_votes(booth: Booth) -> None:
     booth.vote("a")
     database.downgrade(booth.database, "0001")
     with pytest.raises(DatabaseOutdated, match="arena db upgrade"):
@@ -36,12 +36,12 @@ def test_each_step_up_keeps_the_votes_of_the_step_before(booth: Booth) -> None:
         assert session.execute(text("SELECT count(*) FROM clip WHERE refused")).scalar() == 0
 
 
-def test_a_database_without_tables_is_told_to_init(tmp_path: Path) -> None:
+def test_a_database_without_tables_needs_init(tmp_path: Path) -> None:
     with pytest.raises(DatabaseOutdated, match="arena init"):
         database.check(Database(f"sqlite:///{tmp_path / 'new.sqlite'}"))
 
 
-def test_a_newer_database_is_refused_and_left_alone(arena_database: Database) -> None:
+def test_a_newer_database_is_refused_and_unchanged(arena_database: Database) -> None:
     with arena_database.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     for act in (database.check, database.upgrade):
@@ -50,18 +50,18 @@ def test_a_newer_database_is_refused_and_left_alone(arena_database: Database) ->
     assert database.current_revision(arena_database) == "9999"
 
 
-def test_a_file_that_is_no_database_is_one_sentence(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_refused(tmp_path: Path) -> None:
     (tmp_path / "arena.sqlite").write_text("this is a poem, not a database" * 100)
     with pytest.raises(StoreUnavailable, match="cannot be opened"):
         database.check(Database(f"sqlite:///{tmp_path / 'arena.sqlite'}"))
 
 
-def test_an_address_that_is_none_is_refused() -> None:
+def test_an_unsupported_url_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="ARENA_DATABASE_URL"):
         Database("carrier-pigeon://loft")
 
 
-def test_sqlite_keeps_what_it_acknowledged(arena_database: Database) -> None:
+def test_sqlite_is_durable_and_checks_foreign_keys(arena_database: Database) -> None:
     with arena_database.reading() as session:
         settings = {
             name: session.execute(text(f"PRAGMA {name}")).scalar()

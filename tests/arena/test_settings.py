@@ -1,4 +1,4 @@
-"""Settings are read once, and a wrong one is named in one sentence."""
+"""Settings come from the environment or `.env`; an error names the variable."""
 
 import stat
 from pathlib import Path
@@ -17,13 +17,13 @@ from arena.settings import (
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_ours(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in Settings.model_fields:
         monkeypatch.delenv(f"ARENA_{name.upper()}", raising=False)
     monkeypatch.chdir(tmp_path)
 
 
-def test_defaults_are_all_under_the_home(tmp_path: Path) -> None:
+def test_defaults_are_all_in_the_home_folder(tmp_path: Path) -> None:
     settings = load_settings()
     assert settings.home == tmp_path / "arena-data"
     assert settings.database == f"sqlite:///{tmp_path}/arena-data/arena.sqlite"
@@ -31,7 +31,7 @@ def test_defaults_are_all_under_the_home(tmp_path: Path) -> None:
     assert settings.limits == (RateLimit(30, 60), RateLimit(600, 3600))
 
 
-def test_a_dot_env_file_is_read_and_the_environment_wins(
+def test_the_environment_overrides_the_env_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text("ARENA_HOME=/from/file\nARENA_RATE_LIMIT=off\n")
@@ -42,7 +42,7 @@ def test_a_dot_env_file_is_read_and_the_environment_wins(
 
 
 @pytest.mark.parametrize("text", ["many", "0/minute", "3/fortnight", "3", ""])
-def test_a_rate_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_an_invalid_rate_limit_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     monkeypatch.setenv("ARENA_RATE_LIMIT", text)
     with pytest.raises(ConfigurationError, match="ARENA_RATE_LIMIT"):
         load_settings()
@@ -65,7 +65,7 @@ def test_a_default_or_short_secret_is_refused(monkeypatch: pytest.MonkeyPatch, s
         load_settings()
 
 
-def test_the_home_gets_one_key_that_only_its_owner_reads() -> None:
+def test_the_secret_key_is_made_once_and_readable_by_its_owner_only() -> None:
     settings = load_settings()
     with pytest.raises(ConfigurationError, match="arena init"):
         settings.signing_key()
@@ -86,7 +86,7 @@ def test_a_key_from_the_environment_writes_no_file(monkeypatch: pytest.MonkeyPat
     assert not (settings.home / SECRET_FILE).exists()
 
 
-def test_a_home_that_cannot_be_written_is_one_sentence(
+def test_a_home_that_cannot_be_written_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")

@@ -1,5 +1,6 @@
-"""Simulated voters: marked, repeatable, blind to sides, and guided by measured quality."""
+"""Simulated voters are marked, reproducible, unaffected by sides, and follow measured quality."""
 
+import re
 from collections import Counter
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
-from arena.simulation import CHANCE, CLOSE, POOR, TASTE, Judge, simulate
+from arena.simulation import CLOSE, NOISE_STD, POOR, TASTE_STD, Judge, simulate
 from arena.standings import standings
 from small_arena import START, TRACK, TRACK_WITH_SOUND, new_database
 from small_arena import fill_small_arena as fill
@@ -41,13 +42,13 @@ def clip(number: int, quality: float, **measures: float) -> Clip:
     return Clip(id=number, measures={"quality": quality, **measures})
 
 
-def shares(a: Clip, b: Clip) -> dict[Choice, float]:
+def choice_shares(a: Clip, b: Clip) -> dict[Choice, float]:
     counts = Counter(judge.choose(a, b) for judge in JUDGES)
     return {choice: counts[choice] / len(JUDGES) for choice in Choice}
 
 
 def cast(opened: Database) -> list[tuple[object, ...]]:
-    """Every vote: who, on what, and how."""
+    """Return every vote: voter, clips, choice."""
     with opened.reading() as session:
         query = (
             select(Voter.key, Battle.clip_a_id, Battle.clip_b_id, Vote.choice)
@@ -61,43 +62,49 @@ def cast(opened: Database) -> list[tuple[object, ...]]:
 # --- judgement ------------------------------------------------------------------------------------
 
 
-def test_the_better_clip_wins_more_often_the_better_it_is() -> None:
-    wins = [shares(clip(1, 0.5 + gap), clip(2, 0.5))[Choice.A] for gap in (0, 0.1, 0.2, 0.4)]
+def test_a_better_clip_wins_more_often() -> None:
+    wins = [
+        choice_shares(clip(1, 0.5 + margin), clip(2, 0.5))[Choice.A]
+        for margin in (0, 0.1, 0.2, 0.4)
+    ]
     assert wins == sorted(wins)
     assert wins[0] < 0.5
     assert wins[-1] > 0.9
 
 
-def test_sides_play_no_part() -> None:
-    turned = {Choice.A: Choice.B, Choice.B: Choice.A}
+def test_sides_have_no_effect() -> None:
+    swapped = {Choice.A: Choice.B, Choice.B: Choice.A}
     a, b = clip(1, 0.55, sync=0.9), clip(2, 0.6, sync=0.3)
     for judge in JUDGES:
         choice = judge.choose(a, b)
-        assert judge.choose(b, a) is turned.get(choice, choice)
+        assert judge.choose(b, a) is swapped.get(choice, choice)
 
 
 def test_close_clips_tie_and_poor_ones_are_both_bad() -> None:
-    alike, apart = shares(clip(1, 0.7), clip(2, 0.7)), shares(clip(1, 0.9), clip(2, 0.4))
+    alike, apart = (
+        choice_shares(clip(1, 0.7), clip(2, 0.7)),
+        choice_shares(clip(1, 0.9), clip(2, 0.4)),
+    )
     assert alike[Choice.TIE] > 0.1 > apart[Choice.TIE]
-    assert shares(clip(1, 0.05), clip(2, 0.1))[Choice.BAD] > 0.8
+    assert choice_shares(clip(1, 0.05), clip(2, 0.1))[Choice.BAD] > 0.8
     assert alike[Choice.BAD] == apart[Choice.BAD] == 0
 
 
-def test_voters_differ_in_taste_and_keep_it() -> None:
-    def spread(loud: float) -> float:
-        """How far voters part in the share of twenty pairs in which they take the first clip."""
-        pairs = [(clip(n, 0.6, sync=loud), clip(-n, 0.6, sync=0.0)) for n in range(1, 21)]
+def test_voters_differ_in_taste() -> None:
+    def std_between_voters(sync: float) -> float:
+        """Standard deviation between voters of how often they choose the first of 20 pairs."""
+        pairs = [(clip(n, 0.6, sync=sync), clip(-n, 0.6, sync=0.0)) for n in range(1, 21)]
         return stdev(
             sum(judge.choose(a, b) is Choice.A for a, b in pairs) for judge in JUDGES[:100]
         )
 
-    assert spread(1.0) > 1.5 * spread(0.0)
+    assert std_between_voters(1.0) > 1.5 * std_between_voters(0.0)
 
 
 # --- a run ----------------------------------------------------------------------------------------
 
 
-def test_votes_are_marked_and_make_a_leaderboard_of_their_own(arena_database: Database) -> None:
+def test_votes_are_marked_and_have_a_separate_leaderboard(arena_database: Database) -> None:
     assert run(arena_database, 110) == 110
     with arena_database.reading() as session:
         kinds = session.execute(
@@ -126,7 +133,7 @@ def test_the_same_seed_gives_the_same_votes(
     assert cast(arena_database) == cast(other)
 
 
-def test_a_second_run_goes_on_and_repeats_no_pair(arena_database: Database) -> None:
+def test_a_second_run_repeats_no_pair(arena_database: Database) -> None:
     run(arena_database, 40)
     run(arena_database, 40)
     seen = [(key, frozenset((a, b))) for key, a, b, _ in cast(arena_database)]
@@ -141,11 +148,11 @@ def test_more_voters_join_when_all_pairs_are_seen(arena_database: Database) -> N
     assert len({key for key, *_ in cast(arena_database)}) == 3
 
 
-def test_votes_are_spread_evenly_over_the_active_tracks(arena_database: Database) -> None:
+def test_votes_are_divided_evenly_among_the_active_tracks(arena_database: Database) -> None:
     with arena_database.writing() as session:
         idle = catalog.find_track(session, TRACK_WITH_SOUND)
-        session.add(Track(**_terms(idle), name="idle"))
-    told: list[None] = []
+        session.add(Track(**_settings(idle), name="idle"))
+    calls: list[None] = []
     simulate(
         arena_database,
         votes=25,
@@ -153,7 +160,7 @@ def test_votes_are_spread_evenly_over_the_active_tracks(arena_database: Database
         voters=4,
         seed=0,
         now=START,
-        on_vote=lambda: told.append(None),
+        on_vote=lambda: calls.append(None),
     )
     with arena_database.reading() as session:
         counted = session.execute(
@@ -163,10 +170,10 @@ def test_votes_are_spread_evenly_over_the_active_tracks(arena_database: Database
             .group_by(Track.name)
         ).all()
     assert dict(tuple(row) for row in counted) == {TRACK: 13, TRACK_WITH_SOUND: 12}
-    assert len(told) == 25
+    assert len(calls) == 25
 
 
-def _terms(track: Track) -> dict[str, object]:
+def _settings(track: Track) -> dict[str, object]:
     left_out = {"id", "name"}
     return {
         column.key: getattr(track, column.key)
@@ -176,7 +183,7 @@ def _terms(track: Track) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("measures", [None, {}, {"sync": 1.0}, {"quality": None}])
-def test_a_track_that_was_not_measured_is_refused(
+def test_a_track_with_unmeasured_clips_is_refused(
     arena_database: Database, measures: dict[str, float] | None
 ) -> None:
     with arena_database.writing() as session:
@@ -194,14 +201,14 @@ def test_a_track_that_was_not_measured_is_refused(
         run(arena_database, 10, track=None)
 
 
-def test_what_is_retired_needs_no_measures(arena_database: Database) -> None:
+def test_retired_items_need_no_measures(arena_database: Database) -> None:
     with arena_database.writing() as session:
         session.get_one(Clip, 1).measures = None
         session.get_one(Entrant, session.get_one(Clip, 1).entrant_id).retired_at = START
     assert run(arena_database, 5) == 5
 
 
-def test_an_open_battle_of_what_was_retired_since_is_skipped(arena_database: Database) -> None:
+def test_an_open_battle_of_a_retired_prompt_is_skipped(arena_database: Database) -> None:
     run(arena_database, 10)
     with arena_database.writing() as session:
         session.get_one(Prompt, "p-1").retired_at = START
@@ -216,7 +223,7 @@ def test_an_open_battle_of_what_was_retired_since_is_skipped(arena_database: Dat
     assert sum(choice is not Choice.SKIP for _, choice in later) == 30
 
 
-def test_no_track_to_vote_in_is_one_sentence(arena_database: Database) -> None:
+def test_no_active_track_is_an_error(arena_database: Database) -> None:
     with arena_database.writing() as session:
         for track in catalog.list_tracks(session):
             track.closed_at = START
@@ -224,11 +231,11 @@ def test_no_track_to_vote_in_is_one_sentence(arena_database: Database) -> None:
         run(arena_database, 1, track=None)
     with pytest.raises(NoPair, match="no two clips to compare, or is closed"):
         run(arena_database, 1)
-    with pytest.raises(NotFound, match="no track 'dressage'"):
+    with pytest.raises(NotFound, match="No track is named 'dressage'"):
         run(arena_database, 1, track="dressage")
 
 
-def test_what_expired_is_answered_no_more(arena_database: Database) -> None:
+def test_expired_battles_are_not_answered(arena_database: Database) -> None:
     run(arena_database, 10)
     simulate(
         arena_database,
@@ -245,8 +252,8 @@ def test_what_expired_is_answered_no_more(arena_database: Database) -> None:
     assert len(cast(arena_database)) == 20
 
 
-def test_the_docs_name_the_models_numbers() -> None:
+def test_the_docs_state_the_models_constants() -> None:
     text = (Path(__file__).parents[2] / "docs" / "release.md").read_text()
-    told = text[text.index("## Simulated voters") : text.index("## Data dictionary")]
-    for number in (CHANCE, TASTE, CLOSE, POOR):
-        assert f" {number} " in told.replace("\n", " ")
+    section = text[text.index("## Simulated voters") : text.index("## Data dictionary")]
+    for number in (NOISE_STD, TASTE_STD, CLOSE, POOR):
+        assert re.search(rf"\b{re.escape(str(number))}(?!\d)", section), number

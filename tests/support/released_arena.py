@@ -1,4 +1,4 @@
-"""An arena with votes of people and of simulated voters, and its release."""
+"""An arena for tests with votes by people and simulated voters, and its release."""
 
 import hashlib
 import json
@@ -58,8 +58,8 @@ def let_simulated_voters_vote(opened: Database, votes: int = SIMULATED_VOTES) ->
 
 
 def release(opened: Database, folder: Path, **options: Any) -> Path:
-    given: dict[str, Any] = {"formats": FORMATS, "now": NOW, "salt": b"known"}
-    export_release(opened, folder, **{**given, **options})
+    defaults: dict[str, Any] = {"formats": FORMATS, "now": NOW, "salt": b"known"}
+    export_release(opened, folder, **{**defaults, **options})
     return folder
 
 
@@ -72,7 +72,7 @@ def read_rows(folder: Path, name: str, format_: str = "parquet") -> Rows:
 def rewrite(
     folder: Path, name: str, change: Callable[[Rows], object], *, formats: tuple[str, ...] = FORMATS
 ) -> None:
-    """Change the rows of a table in some of its formats, and no sum."""
+    """Change the rows of a table in some of its formats, without updating checksums."""
     schema = next(schema for schema in TABLES if schema.name == name)
     rows = read_rows(folder, name)
     change(rows)
@@ -83,7 +83,7 @@ def rewrite(
 
 
 def forge_sums(folder: Path) -> None:
-    """Make croissant.json and SHA256SUMS match what the files are now."""
+    """Make croissant.json and SHA256SUMS match the current files."""
     path = folder / "croissant.json"
     croissant = json.loads(path.read_text())
     for file in croissant["distribution"]:

@@ -1,4 +1,4 @@
-"""A small arena: two tracks, three entrants, four prompts, a clip row for each."""
+"""A small arena for tests: two tracks, three entrants, four prompts, and a clip row for each."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -22,25 +22,25 @@ NAMES = ("Alder", "Birch", "Cedar")
 PROMPTS = ("p-1", "p-2", "p-3", "p-4")
 
 
-def track_entry(name: str = TRACK, **terms: object) -> TrackEntry:
+def track_entry(name: str = TRACK, **settings: object) -> TrackEntry:
     values: dict[str, object] = {
         **{"name": name, "modality": "text-to-video", "audio": name.endswith("-audio")},
         **{"width": 64, "height": 64, "fps": 24, "frames": 24},
         **{"video_kbps": 300, "bytes": 80_000},
     }
-    return TrackEntry.model_validate(values | terms)
+    return TrackEntry.model_validate(values | settings)
 
 
 def entrant_entry(name: str, **values: object) -> EntrantEntry:
-    given: dict[str, object] = {
+    defaults: dict[str, object] = {
         **{"slug": name.lower(), "name": name, "creator": f"{name} Labs", "licence": "MIT"},
         **{"tracks": (TRACK, TRACK_WITH_SOUND), "backend": {"kind": "folder", "path": "/clips"}},
     }
-    return EntrantEntry.model_validate(given | values)
+    return EntrantEntry.model_validate(defaults | values)
 
 
 def add_clips(opened: Database) -> None:
-    """A ready clip row for everything that is owed, with no file behind it."""
+    """Add a ready clip row, without a file, for every track, entrant and prompt."""
     with opened.writing() as session:
         prompts = catalog.list_prompts(session)
         for track in catalog.list_tracks(session):
@@ -86,7 +86,7 @@ def fill_small_arena(opened: Database) -> None:
 
 
 class Booth:
-    """One voter at one track, with a clock of its own that moves on as clips are watched."""
+    """One voter in one track, with a clock that advances while clips are watched."""
 
     def __init__(
         self,
@@ -127,13 +127,13 @@ class Booth:
             )
 
     def vote(self, choice: Choice | str) -> CastVote:
-        """Ask, watch to the end, vote."""
+        """Request a battle, watch both clips to the end, and vote."""
         battle = self.ask()
         self.wait(battle.min_watch_ms / 1000)
         return self.cast(battle.token, choice)
 
     def models(self, token: str) -> tuple[str, str]:
-        """The models on the left and right of a battle."""
+        """Return the models on the left and right of a battle."""
         with self.database.reading() as session:
             battle = session.scalars(select(Battle).where(Battle.token == token)).one()
             return battle.clip_a.entrant.name, battle.clip_b.entrant.name

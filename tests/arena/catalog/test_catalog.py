@@ -1,4 +1,4 @@
-"""What can be entered, and the one sentence for what cannot."""
+"""What can be added to the catalog, and the sentence for what cannot."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ from small_arena import NAMES, START, TRACK, entrant_entry, track_entry
 
 
 @pytest.mark.parametrize("collection", Collection)
-def test_the_shipped_tracks_and_prompts_can_be_entered(collection: Collection) -> None:
+def test_the_shipped_tracks_and_prompts_are_valid(collection: Collection) -> None:
     tracks = [read_track(path) for path in track_files(collection)]
     assert [track.name for track in tracks] == [
         f"{modality}{sound}" for modality in Modality for sound in ("", "-audio")
@@ -47,7 +47,7 @@ def test_the_watch_time_defaults_to_the_clips_length(tmp_path: Path) -> None:
         (lambda text: "name = ", "not TOML"),
     ],
 )
-def test_a_wrong_track_file_is_named_with_its_key(
+def test_an_error_in_a_track_file_names_file_and_key(
     tmp_path: Path, edit: Callable[[str], str], sentence: str
 ) -> None:
     path = tmp_path / "track.toml"
@@ -68,7 +68,7 @@ def test_adding_the_same_entries_again_changes_nothing(arena_database: Database)
         assert len(catalog.list_entrants(session)) == len(NAMES)
 
 
-def test_a_tracks_terms_never_change(arena_database: Database) -> None:
+def test_a_tracks_settings_never_change(arena_database: Database) -> None:
     with (
         pytest.raises(CatalogError, match="fps = 24, not 30"),
         arena_database.writing() as session,
@@ -76,7 +76,7 @@ def test_a_tracks_terms_never_change(arena_database: Database) -> None:
         catalog.add_track(session, track_entry(fps=30), now=START)
 
 
-def test_an_entrant_of_an_unknown_track_leaves_nothing_behind(arena_database: Database) -> None:
+def test_an_entrant_of_an_unknown_track_is_not_added(arena_database: Database) -> None:
     entry = entrant_entry("Dogwood", tracks=(TRACK, "smell-to-video"))
     with pytest.raises(CatalogError, match="smell-to-video"), arena_database.writing() as session:
         catalog.add_entrant(session, entry, now=START)
@@ -90,7 +90,7 @@ def test_another_version_needs_another_name(arena_database: Database) -> None:
         catalog.add_entrant(session, entry, now=START)
 
 
-def test_a_mistake_can_be_mended_while_no_clip_was_made_with_it(arena_database: Database) -> None:
+def test_settings_can_be_replaced_until_a_clip_was_made_with_them(arena_database: Database) -> None:
     wrong = entrant_entry("Dogwood", codename="Grey Mare")
     with arena_database.writing() as session:
         assert catalog.add_entrant(session, wrong, now=START).change is Change.ADDED
@@ -119,13 +119,13 @@ def failed_clip(session: Session, slug: str) -> Clip:
     )
 
 
-def test_what_is_retired_stays_and_is_owed_no_more(arena_database: Database) -> None:
+def test_retired_items_stay_listed_and_get_no_more_clips(arena_database: Database) -> None:
     entry = entrant_entry("Dogwood")
     with arena_database.writing() as session:
         entrant = catalog.add_entrant(session, entry, now=START).entrant
-        owed = len(find_pending(session))
+        pending = len(find_pending(session))
         assert catalog.retire(session, catalog.find_prompt(session, "p-1"), now=START)
-        assert len(find_pending(session)) == owed - 2  # in two tracks
+        assert len(find_pending(session)) == pending - 2  # in two tracks
         assert catalog.retire(session, entrant, now=START)
         assert not catalog.retire(session, entrant, now=START)
         assert find_pending(session) == []
@@ -136,7 +136,7 @@ def test_what_is_retired_stays_and_is_owed_no_more(arena_database: Database) -> 
         catalog.add_entrant(session, entry, now=START)
 
 
-def test_a_name_cannot_be_anothers_codename(arena_database: Database) -> None:
+def test_a_name_cannot_be_the_codename_of_another_entrant(arena_database: Database) -> None:
     with arena_database.writing() as session:
         catalog.add_entrant(session, entrant_entry("Grey Mare", codename="Grey Colt"), now=START)
     with pytest.raises(CatalogError, match="taken"), arena_database.writing() as session:
@@ -144,7 +144,7 @@ def test_a_name_cannot_be_anothers_codename(arena_database: Database) -> None:
 
 
 @pytest.mark.parametrize("category", ["overall", "a;b", " "])
-def test_a_category_is_a_plain_word(category: str) -> None:
+def test_reserved_and_empty_categories_are_refused(category: str) -> None:
     with pytest.raises(ValidationError, match="category"):
         PromptEntry(id="p", text="Text", categories=(category,))
 
@@ -169,7 +169,7 @@ def test_an_entrant_is_found_by_slug_name_or_codename(arena_database: Database, 
         ("id,text,source\n1,a,nowhere.png\n", "row 1: the source"),
     ],
 )
-def test_a_wrong_prompt_file_is_named_with_its_row(
+def test_an_error_in_a_prompt_file_names_its_row(
     tmp_path: Path, content: str, sentence: str
 ) -> None:
     path = tmp_path / "prompts.csv"
@@ -178,7 +178,7 @@ def test_a_wrong_prompt_file_is_named_with_its_row(
         read_prompts(path)
 
 
-def test_csv_and_json_lines_say_the_same(tmp_path: Path) -> None:
+def test_csv_and_json_lines_are_equivalent(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text(
         'id,text,categories,tracks,private\n007,"A hat, red","a;b",text-to-video,true\n'
     )

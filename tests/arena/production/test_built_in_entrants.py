@@ -1,4 +1,4 @@
-"""The built-in entrants are there, fit the demo's tracks, and are small enough to ship."""
+"""The built-in entrants exist, support the demo's tracks, and are small enough to ship."""
 
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from arena.production import built_in_entrants, read_entrant_file
 from arena.shipped import Collection, track_files
 from generator.spec import TrackSettings, read_entrant
 
-MOST_BYTES = 60_000_000
-MOST_BYTES_A_FILE = 16_000_000
+MAX_TOTAL_BYTES = 60_000_000
+MAX_FILE_BYTES = 16_000_000
 TRACKS = {path.stem for path in track_files(Collection.DEMO)}
 
 
@@ -23,12 +23,12 @@ def test_each_has_weights_and_competes_in_every_track(path: Path) -> None:
     assert read_entrant(path).slug == path.stem
 
 
-def test_there_are_enough_to_vote_on_and_they_stay_small() -> None:
+def test_there_are_six_and_their_weights_are_small() -> None:
     assert len(built_in_entrants()) >= 6
     weights = Path(generator.foal.__file__).parent / "weights"
     sizes = [file.stat().st_size for file in weights.rglob("*.safetensors")]
-    assert sum(sizes) < MOST_BYTES
-    assert max(sizes) < MOST_BYTES_A_FILE
+    assert sum(sizes) < MAX_TOTAL_BYTES
+    assert max(sizes) < MAX_FILE_BYTES
 
 
 @pytest.mark.parametrize("collection", Collection)

@@ -1,4 +1,4 @@
-"""Clips are made, made again, and listed with their reasons where they cannot be."""
+"""Clips are generated, retried, checked for reproducibility, and listed if they failed."""
 
 import hashlib
 import shutil
@@ -31,7 +31,7 @@ TRACK = "small-audio"
 
 @pytest.fixture
 def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
-    """A tiny model and a folder of films, asked for two prompts."""
+    """A tiny model and a folder of clips, with two prompts."""
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
     made = make_arena(settings_for(tmp_path), Collection.STANDARD)
     save_pipeline(build_tiny_pipeline(), tmp_path / "tiny")
@@ -68,12 +68,12 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
 
 def produce(arena: Arena) -> None:
     with arena.database.reading() as session:
-        missing = production.find_pending(session)
-    for _ in production.produce(arena.database, arena.store, missing, workers=0, clock=utc_now):
+        pending = production.find_pending(session)
+    for _ in production.produce(arena.database, arena.store, pending, workers=0, clock=utc_now):
         pass
 
 
-def test_a_refusal_is_stored_as_one(arena: Arena) -> None:
+def test_a_refusal_is_stored_as_refused(arena: Arena) -> None:
     with arena.database.reading() as session:
         item, other = production.find_pending(session)[:2]
     for each, refused in ((item, True), (other, False)):
@@ -83,13 +83,13 @@ def test_a_refusal_is_stored_as_one(arena: Arena) -> None:
         assert [clip.refused for clip in session.scalars(select(Clip))] == [True, False]
 
 
-def test_failures_are_listed_with_pictures_and_tried_again(arena: Arena, tmp_path: Path) -> None:
+def test_failures_are_listed_with_thumbnails_and_retried(arena: Arena, tmp_path: Path) -> None:
     produce(arena)
-    told = CliRunner().invoke(app, ["failures"], env={"COLUMNS": "200"})
-    assert told.exit_code == 0
-    assert "Films" in told.output
-    assert "black" in told.output
-    assert "Tiny" not in told.output
+    result = CliRunner().invoke(app, ["failures"], env={"COLUMNS": "200"})
+    assert result.exit_code == 0
+    assert "Films" in result.output
+    assert "black" in result.output
+    assert "Tiny" not in result.output
 
     page = tmp_path / "failures.html"
     CliRunner().invoke(app, ["failures", "--page", str(page)])
@@ -107,25 +107,23 @@ def test_failures_are_listed_with_pictures_and_tried_again(arena: Arena, tmp_pat
     assert len(now) == len(kept) == 4
 
 
-def test_clips_can_be_made_again_and_compared(arena: Arena) -> None:
+def test_clips_can_be_generated_again_and_compared(arena: Arena) -> None:
     produce(arena)
     with arena.database.reading() as session:
-        drawn = production.sample_ready(session, 10, track=None, entrant=None)
+        sample = production.sample_ready(session, 10, track=None, entrant=None)
         paths = {clip.prompt_id: clip.master_path for clip in session.scalars(select(Clip))}
-    assert {ready.request.entrant.name for ready in drawn} == {"Tiny"}  # a folder only copies
-    found = list(production.recheck(arena.store, drawn, workers=0))
-    assert [(each.ok, each.summary()) for each in found] == [(True, "the same bytes")] * 2
+    assert {ready.request.entrant.name for ready in sample} == {"Tiny"}  # a folder only copies
+    found = list(production.recheck(arena.store, sample, workers=0))
+    assert [(each.ok, each.summary()) for each in found] == [(True, "identical")] * 2
 
     other = arena.store.read(str(paths["p2"]))
-    arena.store.filesystem.pipe_file(arena.store._full(drawn[0].master_path), other)
-    found = list(production.recheck(arena.store, drawn[:1], workers=0))
+    arena.store.filesystem.pipe_file(arena.store._full(sample[0].master_path), other)
+    found = list(production.recheck(arena.store, sample[:1], workers=0))
     assert not found[0].ok
     assert "dB" in found[0].summary()
 
 
-def test_weights_that_changed_make_no_more_clips_of_an_entrant(
-    arena: Arena, tmp_path: Path
-) -> None:
+def test_an_entrant_whose_weights_changed_gets_no_more_clips(arena: Arena, tmp_path: Path) -> None:
     with arena.database.reading() as session:
         tiny = catalog.find_entrant(session, "tiny")
         first, second = production.find_pending(session, entrant=tiny)
@@ -136,26 +134,26 @@ def test_weights_that_changed_make_no_more_clips_of_an_entrant(
     save_file(tensors, weights)
     with arena.database.reading() as session:
         (second,) = production.find_pending(session, entrant=tiny)
-        drawn = production.sample_ready(session, 1, track=None, entrant=None)
+        sample = production.sample_ready(session, 1, track=None, entrant=None)
     made = production.produce(arena.database, arena.store, [second], workers=0, clock=utc_now)
     assert "its weights differ from those of its other clips" in str(
         production.failure_reason(next(made))
     )
-    (found,) = production.recheck(arena.store, drawn, workers=0)
+    (found,) = production.recheck(arena.store, sample, workers=0)
     assert not found.ok
     assert "its weights differ from those of its other clips" in found.summary()
 
 
-def test_a_recheck_says_what_is_gone_and_which_versions_are_others(arena: Arena) -> None:
+def test_a_recheck_reports_missing_masters_and_changed_versions(arena: Arena) -> None:
     produce(arena)
     with arena.database.reading() as session:
-        drawn = production.sample_ready(session, 2, track=None, entrant=None)
-    arena.store.delete(drawn[0].master_path)
-    other = arena.store.read(drawn[1].master_path)[:-1]  # decodes to the same, in other bytes
-    arena.store.filesystem.pipe_file(arena.store._full(drawn[1].master_path), other)
-    drawn[1].versions["torch"] = "1.0"
-    gone, changed = production.recheck(arena.store, drawn, workers=0)
-    assert "cannot be compared" in gone.summary()
+        sample = production.sample_ready(session, 2, track=None, entrant=None)
+    arena.store.delete(sample[0].master_path)
+    other = arena.store.read(sample[1].master_path)[:-1]  # decodes to the same, in other bytes
+    arena.store.filesystem.pipe_file(arena.store._full(sample[1].master_path), other)
+    sample[1].versions["torch"] = "1.0"
+    missing, changed = production.recheck(arena.store, sample, workers=0)
+    assert "cannot be compared" in missing.summary()
     assert "torch 1.0, now" in changed.summary()
 
 
@@ -183,15 +181,13 @@ def test_a_clip_that_cannot_be_stored_leaves_no_file(
     assert [path for path in (tmp_path / "media").rglob("*") if path.is_file()] == []
 
 
-def test_a_cluster_that_does_not_answer_is_one_sentence(arena: Arena) -> None:
-    told = CliRunner().invoke(app, ["generate", "--ray", "127.0.0.1:1"])
-    assert isinstance(told.exception, ProductionError)
-    assert "No Ray cluster answers at 127.0.0.1:1" in str(told.exception)
+def test_a_cluster_that_does_not_respond_is_one_sentence(arena: Arena) -> None:
+    result = CliRunner().invoke(app, ["generate", "--ray", "127.0.0.1:1"])
+    assert isinstance(result.exception, ProductionError)
+    assert "No Ray cluster answers at 127.0.0.1:1" in str(result.exception)
 
 
-def test_new_terms_are_rendered_from_masters_and_no_model_runs(
-    arena: Arena, tmp_path: Path
-) -> None:
+def test_a_track_with_other_settings_is_rendered_from_masters(arena: Arena, tmp_path: Path) -> None:
     produce(arena)
     with arena.database.writing() as session:
         small = track_entry(
@@ -209,13 +205,13 @@ def test_new_terms_are_rendered_from_masters_and_no_model_runs(
         path, master = str(tiny.master_path), arena.store.read(str(tiny.master_path))
     words = ["generate", "--track", "tinier-audio", "--masters-of", TRACK]
     arena.store.filesystem.pipe_file(arena.store._full(path), master + b"changed")
-    told = CliRunner().invoke(app, [*words, "--limit", "1"], env={"COLUMNS": "200"})
-    assert told.exit_code == 1
-    assert "is not the file that was stored" in str(told.exception)
+    result = CliRunner().invoke(app, [*words, "--limit", "1"], env={"COLUMNS": "200"})
+    assert result.exit_code == 1
+    assert "is not the file that was stored" in str(result.exception)
     arena.store.filesystem.pipe_file(arena.store._full(path), master)
-    told = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
-    assert "New: 3 clips." in told.output, told.output
-    assert "No master there of 61 missing clips" in told.output  # shipped prompts, the black film
+    result = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
+    assert "Added 3 clips." in result.output, result.output
+    assert "61 missing clips without a master" in result.output  # shipped prompts, the black film
     with arena.database.reading() as session:
         clips = session.scalars(select(Clip).where(Clip.track_id == track.id)).all()
         for clip in clips:
@@ -234,13 +230,13 @@ def test_new_terms_are_rendered_from_masters_and_no_model_runs(
         # They were never generated in these terms: nothing to generate again.
         assert production.sample_ready(session, 9, track=track, entrant=None) == []
     again = CliRunner().invoke(app, words, env={"COLUMNS": "200"})
-    assert "no master of a clip" in again.output
+    assert f"The track {TRACK} has no masters" in again.output
     wrong = CliRunner().invoke(app, [*words[:-1], "tinier-audio"], env={"COLUMNS": "200"})
     assert wrong.exit_code == 1
     assert "two tracks of one modality" in str(wrong.exception)
 
 
-def test_a_run_that_is_killed_goes_on(tmp_path: Path) -> None:
+def test_a_killed_run_resumes(tmp_path: Path) -> None:
     arena = make_arena_of_films(tmp_path, entrants=3, prompts=8)
     there = list(generate_and_kill(arena, kills=3, seed=1))
     assert there == sorted(there)

@@ -1,4 +1,4 @@
-"""Pipelines of published families become entrants by a file each, and stand in a leaderboard."""
+"""Pipelines of published model families compete with one file each."""
 
 from pathlib import Path
 
@@ -46,12 +46,12 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
 
 
 def run(*words: str) -> str:
-    told = CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
-    assert told.exit_code == 0, told.output
-    return told.output
+    result = CliRunner().invoke(app, list(words), env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
-def test_wan_and_ltx_enter_generate_and_are_ranked(arena: Arena, tmp_path: Path) -> None:
+def test_wan_and_ltx_are_added_generate_clips_and_are_ranked(arena: Arena, tmp_path: Path) -> None:
     for name, build in (("Wan", tiny_pipelines.wan), ("LTX", tiny_pipelines.ltx2)):
         folder = tiny_pipelines.save(build, tmp_path / name)
         spec = tmp_path / f"{name.lower()}.toml"

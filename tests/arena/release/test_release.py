@@ -1,4 +1,4 @@
-"""A release holds every vote once, reads back to the same leaderboard, and shows any change."""
+"""A release has every vote once, gives the same leaderboard, and reveals any change."""
 
 import hashlib
 from pathlib import Path
@@ -7,15 +7,28 @@ import pandas as pd
 import pytest
 
 import ratings
+from arena.catalog import catalog
+from arena.catalog.schemas import PromptEntry, read_track
 from arena.database import Database
 from arena.errors import ReleaseError
 from arena.models import VoterKind
 from arena.release import export_release
 from arena.release.verify import verify_release
+from arena.shipped import Collection, track_files
 from arena.simulation import simulate
 from arena.standings import standings
 from arena.standings.boards import board_frame
-from small_arena import START, TRACK, Booth
+from ratings.model.outcomes import TIE_RULES
+from small_arena import (
+    NAMES,
+    PROMPTS,
+    START,
+    TRACK,
+    Booth,
+    add_clips,
+    entrant_entry,
+    new_database,
+)
 
 COLUMNS = (
     "id,model_a,model_b,winner,evaluation_session_id,evaluation_order,language,timestamp,"
@@ -33,8 +46,8 @@ def fill(database: Database) -> None:
 
 
 def export(database: Database, folder: Path, **options: object) -> Path:
-    given: dict[str, object] = {"formats": ("parquet", "csv", "jsonl"), "now": START}
-    export_release(database, folder, track=None, **(given | options))  # type: ignore[arg-type]
+    defaults: dict[str, object] = {"formats": ("parquet", "csv", "jsonl"), "now": START}
+    export_release(database, folder, track=None, **(defaults | options))  # type: ignore[arg-type]
     return folder
 
 
@@ -53,7 +66,7 @@ def release(arena_database: Database, tmp_path: Path) -> Path:
     return export(arena_database, tmp_path / "release")
 
 
-def test_the_votes_have_the_contracts_columns_and_every_vote_once(release: Path) -> None:
+def test_votes_have_the_published_columns_and_occur_once(release: Path) -> None:
     votes = pd.read_csv(release / "votes.csv", dtype={"id": str})
     skips = pd.read_csv(release / "skips.csv")
     assert list(votes.columns) == COLUMNS
@@ -65,7 +78,7 @@ def test_the_votes_have_the_contracts_columns_and_every_vote_once(release: Path)
         assert (release / f"holds.{format_}").exists()
 
 
-def test_ratings_reads_the_release_to_the_arenas_own_board(
+def test_ratings_computes_the_arenas_leaderboard_from_the_release(
     release: Path, arena_database: Database
 ) -> None:
     battles = ratings.Battles.from_frame(ratings.read_votes(release / "votes.parquet"))
@@ -75,13 +88,43 @@ def test_ratings_reads_the_release_to_the_arenas_own_board(
     assert list(board["rating"]) == pytest.approx(list(shown["rating"]))
 
 
-def test_what_was_exported_verifies(release: Path) -> None:
+@pytest.mark.parametrize("ties", TIE_RULES)
+def test_every_tie_rule_works_from_the_track_file_to_verification(
+    tmp_path: Path, ties: str
+) -> None:
+    shipped = next(path for path in track_files(Collection.DEMO) if path.stem == TRACK)
+    file = tmp_path / "track.toml"
+    file.write_text(shipped.read_text().replace('ties = "half"', f'ties = "{ties}"'))
+    database = new_database(tmp_path)
+    with database.writing() as session:
+        track = catalog.add_track(session, read_track(file), now=START).track
+        assert track.ties == ties
+        for name in NAMES:
+            catalog.add_entrant(session, entrant_entry(name, tracks=(TRACK,)), now=START)
+        prompts = [PromptEntry(id=key, text=key) for key in PROMPTS]
+        catalog.import_prompts(session, prompts, now=START)
+    add_clips(database)
+    fill(database)
+    board = standings.leaderboard(database, track_name=TRACK, now=START)
+    assert board.parameters["ties"] == ties
+    folder = export(database, tmp_path / "release")
+    battles = ratings.Battles.from_frame(ratings.read_votes(folder / "votes.parquet"))
+    expected = ratings.leaderboard(battles, ties=ties, both_bad="tie")
+    assert {row.model: row.rating for row in board.rows} == pytest.approx(
+        dict(zip(expected["model"], expected["rating"], strict=True))
+    )
+    assert verify_release(folder).leaderboards > 0
+    tracks = pd.read_csv(folder / "tracks.csv")
+    assert list(tracks["ties"]) == [ties]
+
+
+def test_an_exported_release_verifies(release: Path) -> None:
     report = verify_release(release)
     assert report.votes == len(pd.read_csv(release / "votes.csv"))
     assert report.leaderboards > 0
 
 
-def test_voters_have_another_pseudonym_in_every_release(
+def test_voters_have_different_pseudonyms_in_every_release(
     arena_database: Database, tmp_path: Path
 ) -> None:
     fill(arena_database)
@@ -116,16 +159,14 @@ def test_a_changed_vote_is_found(release: Path, change: str, rewritten: bool) ->
     assert "\n" not in str(found.value)
 
 
-def test_a_folder_with_something_in_it_is_left_alone(
-    arena_database: Database, tmp_path: Path
-) -> None:
+def test_a_folder_with_files_is_left_unchanged(arena_database: Database, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(ReleaseError):
         export(arena_database, tmp_path)
     assert (tmp_path / "mine.txt").read_text() == "mine"
 
 
-def test_simulated_votes_are_repeatable_and_in_a_file_of_their_own(
+def test_simulated_votes_are_reproducible_and_in_a_separate_file(
     arena_database: Database, tmp_path: Path
 ) -> None:
     cast = simulate(

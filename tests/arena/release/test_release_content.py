@@ -1,4 +1,4 @@
-"""What a release says: every column, in every format, and nothing that it must not say."""
+"""A release has every column in every format, and nothing that must stay hidden."""
 
 import csv
 import json
@@ -54,7 +54,7 @@ def texts(folder: Path) -> str:
     return "".join(path.read_text() for path in folder.iterdir() if path.suffix != ".parquet")
 
 
-def test_the_folder_holds_what_the_contract_names(folder: Path) -> None:
+def test_the_folder_has_the_published_files(folder: Path) -> None:
     tables = {f"{name}.{format_}" for name in RELEASED for format_ in FORMATS}
     others = {"README.md", "croissant.json", "seals.json", "SHA256SUMS"}
     assert {path.name for path in folder.iterdir()} == tables | others
@@ -62,7 +62,7 @@ def test_the_folder_holds_what_the_contract_names(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("schema", TABLES, ids=lambda schema: schema.name)
-def test_each_format_has_the_dictionarys_columns_and_equal_content(
+def test_each_format_has_the_documented_columns_and_the_same_content(
     folder: Path, schema: TableSchema
 ) -> None:
     with (folder / f"{schema.name}.csv").open() as file:
@@ -72,13 +72,13 @@ def test_each_format_has_the_dictionarys_columns_and_equal_content(
     assert parquet == csv_rows == json_rows
 
 
-def test_leaderboards_open_with_the_published_datasets_columns(folder: Path) -> None:
+def test_leaderboards_begin_with_the_columns_of_the_leaderboard_dataset(folder: Path) -> None:
     columns = list(pd.read_csv(folder / "leaderboard.csv").columns)
     assert columns[: len(LEADERBOARD_DATASET)] == LEADERBOARD_DATASET
     assert set(BOARD_COLUMNS) - {"model"} <= set(columns)
 
 
-def test_every_vote_is_there_as_it_was_cast(opened: Database, folder: Path) -> None:
+def test_every_vote_is_exported_as_it_was_cast(opened: Database, folder: Path) -> None:
     rows = {int(row["id"]): row for row in read_rows(folder, "votes")}
     with opened.reading() as session:
         cast = session.execute(
@@ -106,7 +106,7 @@ def test_every_vote_is_there_as_it_was_cast(opened: Database, folder: Path) -> N
             assert datetime.fromisoformat(row["timestamp"]) == vote.cast_at
 
 
-def test_a_voters_answers_are_numbered_and_the_pseudonym_is_no_key(
+def test_a_voters_answers_are_numbered_and_the_key_stays_hidden(
     opened: Database, folder: Path
 ) -> None:
     answers = read_rows(folder, "votes") + read_rows(folder, "skips")
@@ -133,18 +133,18 @@ def test_simulated_votes_and_skips_are_never_among_peoples_votes(folder: Path) -
 
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize(("table", "voters"), [("votes", "person"), ("simulated", "simulated")])
-def test_ratings_makes_the_arenas_leaderboard_from_the_release(
+def test_ratings_computes_the_released_leaderboard(
     opened: Database, tmp_path: Path, format_: str, table: str, voters: str
 ) -> None:
     folder = release(opened, tmp_path / "one", track=TRACK, formats=(format_,))
     frame = ratings.read_votes(folder / f"{table}.{format_}")
-    again = ratings.leaderboard(ratings.Battles.from_frame(frame)).set_index("model")
+    recomputed = ratings.leaderboard(ratings.Battles.from_frame(frame)).set_index("model")
     board = standings.leaderboard(opened, track_name=TRACK, voters=VoterKind(voters), now=NOW)
-    told = board_frame(board).set_index("model").loc[again.index]
-    assert (told["status"] == again["status"]).all()
-    for column in told.columns.drop("status"):
+    released = board_frame(board).set_index("model").loc[recomputed.index]
+    assert (released["status"] == recomputed["status"]).all()
+    for column in released.columns.drop("status"):
         np.testing.assert_allclose(
-            told[column].astype(float), again[column].astype(float), rtol=1e-9
+            released[column].astype(float), recomputed[column].astype(float), rtol=1e-9
         )
 
 
@@ -157,35 +157,35 @@ def test_leaderboards_are_as_new_as_the_votes(folder: Path) -> None:
     assert set(board["track"]) == {TRACK, TRACK_WITH_SOUND}
 
 
-def test_one_track_has_only_its_own(opened: Database, tmp_path: Path) -> None:
+def test_a_release_of_one_track_has_no_other(opened: Database, tmp_path: Path) -> None:
     folder = release(opened, tmp_path / "one", track=TRACK)
     for name in ("votes", "simulated", "skips", "clips", "tracks", "leaderboard"):
         assert {row["track"] for row in read_rows(folder, name)} == {TRACK}
     assert {row["tracks"] for row in read_rows(folder, "models")} == {TRACK}
-    with pytest.raises(NotFound, match="no track 'dressage'"):
+    with pytest.raises(NotFound, match="No track is named 'dressage'"):
         release(opened, tmp_path / "none", track="dressage")
     assert not (tmp_path / "none").exists()
 
 
-def test_an_arena_without_votes_has_a_release_too(arena_database: Database, tmp_path: Path) -> None:
+def test_an_arena_without_votes_can_be_released(arena_database: Database, tmp_path: Path) -> None:
     folder = release(arena_database, tmp_path / "release")
     assert read_rows(folder, "votes") == read_rows(folder, "leaderboard") == []
     assert len(read_rows(folder, "clips")) == 24
 
 
-def test_peers_read_the_votes_as_they_are(folder: Path) -> None:
+def test_other_tools_read_the_votes_unchanged(folder: Path) -> None:
     frame = pd.read_csv(folder / "votes.csv")
     assert frame[["model_a", "model_b"]].isin({"Alder", "Birch", "Cedar"}).all(axis=None)
     assert set(frame["winner"]) == {"model_a", "model_b", "tie", "both_bad"}
     assert str(pd.to_datetime(frame["timestamp"], format="ISO8601").dt.tz) == "UTC"
 
 
-# --- what must not be told ------------------------------------------------------------------------
+# --- what must stay hidden ------------------------------------------------------------------------
 
 
 @pytest.fixture
 def secretive(arena_database: Database) -> Database:
-    """Cedar runs as Grey Colt, p-4 is held out, and provenance names a place on disk."""
+    """Cedar competes as Grey Colt, p-4 is held out, and provenance contains a path."""
     with arena_database.writing() as session:
         cedar = catalog.find_entrant(session, "Cedar")
         cedar.codename, cedar.commitment = "Grey Colt", "c" * 64
@@ -201,7 +201,7 @@ def secretive(arena_database: Database) -> Database:
     return arena_database
 
 
-def test_a_codename_hides_its_maker(secretive: Database, tmp_path: Path) -> None:
+def test_a_codename_hides_its_creator(secretive: Database, tmp_path: Path) -> None:
     folder = release(secretive, tmp_path / "release")
     assert "cedar" not in texts(folder).lower()
     colt = next(row for row in read_rows(folder, "models") if row["stealth"])
@@ -213,7 +213,7 @@ def test_a_codename_hides_its_maker(secretive: Database, tmp_path: Path) -> None
     assert {row["organization"] for row in board} == {None}
 
 
-def test_a_held_out_prompt_keeps_its_text_and_its_clips_hashes(
+def test_the_text_and_hashes_of_a_held_out_prompt_stay_hidden(
     secretive: Database, tmp_path: Path
 ) -> None:
     folder = release(secretive, tmp_path / "release")
@@ -227,14 +227,14 @@ def test_a_held_out_prompt_keeps_its_text_and_its_clips_hashes(
         assert (row["sha256"] is None) == (row["prompt_id"] == "p-4")
 
 
-def test_no_place_on_the_operators_disk_is_told(secretive: Database, tmp_path: Path) -> None:
+def test_no_path_of_the_operators_disk_is_released(secretive: Database, tmp_path: Path) -> None:
     folder = release(secretive, tmp_path / "release")
     assert "secret-disk" not in texts(folder)
-    told = [row["provenance"] for row in read_rows(folder, "clips") if row["provenance"]]
-    assert {json.loads(text)["model"] for text in told} == {"alder", "birch"}
+    provenances = [row["provenance"] for row in read_rows(folder, "clips") if row["provenance"]]
+    assert {json.loads(text)["model"] for text in provenances} == {"alder", "birch"}
 
 
-def test_two_models_of_one_shown_name_are_refused(secretive: Database, tmp_path: Path) -> None:
+def test_two_models_with_one_name_are_refused(secretive: Database, tmp_path: Path) -> None:
     with secretive.writing() as session:
         session.scalars(select(Entrant).where(Entrant.slug == "birch")).one().name = "Grey Colt"
     with pytest.raises(ReleaseError, match="Two models are shown as 'Grey Colt'"):

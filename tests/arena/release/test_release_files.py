@@ -1,4 +1,4 @@
-"""A release in its folder: whole or not at all, described, and read back as it was written."""
+"""A release is written completely or not at all, is described, and reads back unchanged."""
 
 import hashlib
 import json
@@ -41,7 +41,7 @@ def store(tmp_path: Path) -> MediaStore:
     return open_store(str(tmp_path / "media"))
 
 
-def test_with_media_each_clip_lies_under_its_hash(
+def test_with_media_each_clip_is_named_by_its_hash(
     arena_database: Database, tmp_path: Path, store: MediaStore
 ) -> None:
     with arena_database.writing() as session:
@@ -57,7 +57,7 @@ def test_with_media_each_clip_lies_under_its_hash(
     assert len(media) == 18
 
 
-def test_an_empty_folder_is_taken_and_a_file_is_not(opened: Database, tmp_path: Path) -> None:
+def test_an_empty_folder_is_used_and_a_file_is_refused(opened: Database, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert (release(opened, tmp_path / "empty") / "votes.parquet").is_file()
     (tmp_path / "notes.txt").write_text("mine")
@@ -65,7 +65,7 @@ def test_an_empty_folder_is_taken_and_a_file_is_not(opened: Database, tmp_path: 
         release(opened, tmp_path / "notes.txt")
 
 
-def test_a_place_that_cannot_be_written_is_one_sentence(opened: Database, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(opened: Database, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ReleaseError, match=r"cannot be written .*: make room, or choose") as caught:
         release(opened, tmp_path / "file" / "release")
@@ -87,7 +87,7 @@ def test_an_unknown_format_is_refused(opened: Database, tmp_path: Path) -> None:
         release(opened, tmp_path / "release", formats=("xlsx",))
 
 
-def test_history_is_kept_by_day(arena_database: Database, tmp_path: Path) -> None:
+def test_leaderboards_are_kept_by_day(arena_database: Database, tmp_path: Path) -> None:
     let_people_vote(arena_database, people=2)
     release(arena_database, tmp_path / "monday")
     let_people_vote(arena_database, people=2, days_later=1)
@@ -101,13 +101,13 @@ def test_history_is_kept_by_day(arena_database: Database, tmp_path: Path) -> Non
 # --- documents ------------------------------------------------------------------------------------
 
 
-def test_the_readme_and_the_docs_have_the_data_dictionary(folder: Path) -> None:
+def test_readme_and_docs_contain_the_data_dictionary(folder: Path) -> None:
     assert dictionary() in (folder / "README.md").read_text()
     docs = Path(__file__).parents[3] / "docs" / "release.md"
     assert dictionary() in docs.read_text(), "put arena.release.documents.dictionary() in there"
 
 
-def test_every_column_has_a_meaning() -> None:
+def test_every_column_has_a_description() -> None:
     assert all(column.description for schema in TABLES for column in schema.columns)
     assert VOTES.names[:4] == ["id", "model_a", "model_b", "winner"]
 
@@ -152,7 +152,7 @@ ODD_ROWS = st.lists(
 
 @settings(deadline=None, max_examples=60)
 @given(rows=ODD_ROWS)
-def test_whatever_is_written_is_read_back(
+def test_tables_read_back_unchanged(
     rows: list[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     table = make_table(ODD, rows)
@@ -163,7 +163,7 @@ def test_whatever_is_written_is_read_back(
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "None", "1.0", "true", '"', "a,b", "-", " x "])
-def test_a_model_keeps_an_unlucky_name(name: str, tmp_path: Path) -> None:
+def test_names_that_look_like_other_values_stay_text(name: str, tmp_path: Path) -> None:
     table = make_table(ODD, [{"name": name}])
     for format_ in FORMATS:
         write_table(table, tmp_path / f"odd.{format_}")

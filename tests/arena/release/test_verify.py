@@ -1,4 +1,4 @@
-"""Whatever was touched in a release is found, and named in one line."""
+"""Every change to a release is detected and named in one line."""
 
 import hashlib
 import random
@@ -45,8 +45,8 @@ def folder(pristine: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(pristine, tmp_path / "release"))
 
 
-def complaint(folder: Path) -> str:
-    """What verification says; it says one line."""
+def error_of(folder: Path) -> str:
+    """Return the error of verification, which is one line."""
     with pytest.raises(ReleaseError) as caught:
         verify_release(folder)
     assert "\n" not in str(caught.value)
@@ -91,7 +91,7 @@ def uncount(rows: Rows) -> None:
 CHANGES = [flip, drop, repeat, invent, swap, rename, uncount]
 
 
-def test_what_was_released_verifies(folder: Path) -> None:
+def test_an_unchanged_release_verifies(folder: Path) -> None:
     report = verify_release(folder)
     assert (report.votes, report.simulated) == (len(read_rows(folder, "votes")), 60)
     assert report.leaderboards == 16  # two days, tracks, categories and kinds of voters
@@ -100,7 +100,7 @@ def test_what_was_released_verifies(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("format_", FORMATS)
-def test_one_format_alone_verifies(pristine: Path, tmp_path: Path, format_: str) -> None:
+def test_a_single_format_verifies(pristine: Path, tmp_path: Path, format_: str) -> None:
     folder = Path(shutil.copytree(pristine, tmp_path / "release"))
     for path in folder.iterdir():
         if path.suffix[1:] in set(FORMATS) - {format_}:
@@ -113,63 +113,63 @@ def test_one_format_alone_verifies(pristine: Path, tmp_path: Path, format_: str)
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("format_", FORMATS)
-def test_a_vote_changed_in_one_file_is_named(
+def test_a_vote_changed_in_one_file_is_found(
     folder: Path, change: Callable[[Rows], None], format_: str
 ) -> None:
     before = read_rows(folder, "votes")
     rewrite(folder, "votes", change, formats=(format_,))
-    told = complaint(folder)
-    assert f"votes.{format_}" in told
-    place = len(before) if change is invent else 8 if change is repeat else 7
-    assert f"row {place + 1} " in told
+    message = error_of(folder)
+    assert f"votes.{format_}" in message
+    position = len(before) if change is invent else 8 if change is repeat else 7
+    assert f"row {position + 1} " in message
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_vote_changed_everywhere_is_found_though_sums_were_rewritten(
+def test_a_vote_changed_in_every_file_is_found_with_forged_checksums(
     folder: Path, change: Callable[[Rows], None]
 ) -> None:
     rewrite(folder, "votes", change)
     forge_sums(folder)
-    told = complaint(folder)
+    message = error_of(folder)
     # A wrong count names the leaderboard's row; everything else names the vote, and an invented
     # vote took the id of a skip.
     named = {flip: "leaderboard.*, row ", uncount: "leaderboard.*, row ", invent: "skips.*, row "}
-    assert told.startswith(named.get(change, "votes.*, row "))
+    assert message.startswith(named.get(change, "votes.*, row "))
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_vote_is_named_though_every_format_was_changed(
+def test_a_vote_changed_in_every_format_is_found(
     folder: Path, change: Callable[[Rows], None]
 ) -> None:
     rewrite(folder, "votes", change)
-    assert "row " in complaint(folder)
+    assert "row " in error_of(folder)
 
 
-def test_any_one_vote_turned_round_is_found(pristine: Path, tmp_path: Path) -> None:
+def test_any_single_flipped_vote_is_found(pristine: Path, tmp_path: Path) -> None:
     rng = random.Random(0)
     for name in ("votes", "simulated"):
-        for place in rng.sample(range(len(read_rows(pristine, name))), 4):
-            folder = Path(shutil.copytree(pristine, tmp_path / f"{name}-{place}"))
+        for position in rng.sample(range(len(read_rows(pristine, name))), 4):
+            folder = Path(shutil.copytree(pristine, tmp_path / f"{name}-{position}"))
 
-            def turn(rows: Rows, place: int = place) -> None:
-                rows[place]["winner"] = FLIPPED[rows[place]["winner"]]
+            def flip_one(rows: Rows, position: int = position) -> None:
+                rows[position]["winner"] = FLIPPED[rows[position]["winner"]]
 
-            rewrite(folder, name, turn)
+            rewrite(folder, name, flip_one)
             forge_sums(folder)
-            assert "and the votes give" in complaint(folder)
+            assert "but the votes give" in error_of(folder)
 
 
 @pytest.mark.parametrize("name", ["votes", "simulated"])
-def test_any_one_dropped_vote_is_found(pristine: Path, tmp_path: Path, name: str) -> None:
+def test_any_single_dropped_vote_is_found(pristine: Path, tmp_path: Path, name: str) -> None:
     rows = read_rows(pristine, name)
-    for place in (0, len(rows) // 2, len(rows) - 1):
-        folder = Path(shutil.copytree(pristine, tmp_path / str(place)))
-        rewrite(folder, name, lambda rows, place=place: rows.pop(place))
+    for position in (0, len(rows) // 2, len(rows) - 1):
+        folder = Path(shutil.copytree(pristine, tmp_path / str(position)))
+        rewrite(folder, name, lambda rows, position=position: rows.pop(position))
         forge_sums(folder)
-        assert complaint(folder)
+        assert error_of(folder)
 
 
-def test_a_dropped_skip_leaves_a_gap_in_its_voters_answers(folder: Path) -> None:
+def test_a_dropped_skip_leaves_a_gap_in_the_numbering(folder: Path) -> None:
     later = {
         row["evaluation_session_id"]: row["evaluation_order"] for row in read_rows(folder, "votes")
     }
@@ -183,57 +183,57 @@ def test_a_dropped_skip_leaves_a_gap_in_its_voters_answers(folder: Path) -> None
 
     rewrite(folder, "skips", drop_one_between)
     forge_sums(folder)
-    assert "it is this voter's answer" in complaint(folder)
+    assert "it is this voter's answer" in error_of(folder)
 
 
 @pytest.mark.parametrize(
-    ("table", "column", "value", "told"),
+    ("table", "column", "value", "message"),
     [
-        ("votes", "prompt_id", "p-9", "there is no prompt 'p-9' in prompts"),
-        ("votes", "track", "dressage", "there is no track 'dressage' in tracks"),
-        ("votes", "model_b", "Dogwood", "there is no model 'Dogwood' in models"),
-        ("votes", "clip_a", "0" * 64, "clips.* has no clip_a of this model and prompt"),
-        ("votes", "categories", "odd", "its categories are not those of its prompt"),
+        ("votes", "prompt_id", "p-9", "prompts.* has no prompt 'p-9'"),
+        ("votes", "track", "dressage", "tracks.* has no track 'dressage'"),
+        ("votes", "model_b", "Dogwood", "models.* has no model 'Dogwood'"),
+        ("votes", "clip_a", "0" * 64, "clips.* has no such clip_a of this model and prompt"),
+        ("votes", "categories", "odd", "its categories differ from those of its prompt"),
         ("votes", "voter_kind", "simulated", "voter_kind is 'simulated', not 'person'"),
         ("simulated", "voter_kind", "person", "voter_kind is 'person', not 'simulated'"),
         ("votes", "winner", "left", "winner is 'left'"),
         ("votes", "winner", None, "winner is None"),
-        ("votes", "id", "x", "this is no vote's id"),
-        ("skips", "battle_id", "1", "its battle stands in votes.*"),
-        ("leaderboard", "rating", 1500.0, "rating is 1500.0, and the votes give"),
-        ("leaderboard", "rating", None, "rating is empty, and the votes give"),
-        ("leaderboard", "wins", 0, "wins is 0, and the votes give"),
-        ("leaderboard", "rank", 3, "rank is 3, and the votes give"),
-        ("leaderboard", "status", "ok", "status is ok, and the votes give preliminary"),
-        ("leaderboard", "organization", "Nobody", "organization is not the creator in models"),
-        ("leaderboard", "watermark", 10**6, "its watermark is not that of the leaderboard's"),
-        ("leaderboard", "model_name", "Dogwood", "there is no model 'Dogwood' in models"),
-        ("models", "model", "Dogwood", "there is no model"),
-        ("tracks", "ties", "drop", "and the votes give"),
+        ("votes", "id", "x", "the id is not a number"),
+        ("skips", "battle_id", "1", "its battle is also in votes.*"),
+        ("leaderboard", "rating", 1500.0, "rating is 1500.0, but the votes give"),
+        ("leaderboard", "rating", None, "rating is empty, but the votes give"),
+        ("leaderboard", "wins", 0, "wins is 0, but the votes give"),
+        ("leaderboard", "rank", 3, "rank is 3, but the votes give"),
+        ("leaderboard", "status", "ok", "status is ok, but the votes give preliminary"),
+        ("leaderboard", "organization", "Nobody", "organization differs from creator in models"),
+        ("leaderboard", "watermark", 10**6, "its watermark differs from that of the leaderboard's"),
+        ("leaderboard", "model_name", "Dogwood", "models.* has no model 'Dogwood'"),
+        ("models", "model", "Dogwood", "models.* has no model"),
+        ("tracks", "ties", "drop", "but the votes give"),
     ],
 )
-def test_what_does_not_fit_is_named(
-    folder: Path, table: str, column: str, value: object, told: str
+def test_inconsistencies_are_named(
+    folder: Path, table: str, column: str, value: object, message: str
 ) -> None:
-    place = 1 if table == "leaderboard" else 0
-    rewrite(folder, table, lambda rows: rows[place].__setitem__(column, value))
+    position = 1 if table == "leaderboard" else 0
+    rewrite(folder, table, lambda rows: rows[position].__setitem__(column, value))
     forge_sums(folder)
-    assert told in complaint(folder)
+    assert message in error_of(folder)
 
 
 def test_a_leaderboard_without_one_of_its_models_is_found(folder: Path) -> None:
     rewrite(folder, "leaderboard", lambda rows: rows.pop(0))
     forge_sums(folder)
-    assert "has votes for this leaderboard and is not in it" in complaint(folder)
+    assert "has votes for this leaderboard but is not in it" in error_of(folder)
 
 
-def test_todays_leaderboards_cannot_be_left_out(folder: Path) -> None:
+def test_the_latest_leaderboards_cannot_be_omitted(folder: Path) -> None:
     def keep_the_first_day(rows: Rows) -> None:
         rows[:] = [row for row in rows if row["leaderboard_publish_date"] == "2026-11-23"]
 
     rewrite(folder, "leaderboard", keep_the_first_day)
     forge_sums(folder)
-    assert "newer than the last leaderboard" in complaint(folder)
+    assert "newer than the last leaderboard" in error_of(folder)
 
 
 def test_every_byte_of_every_file_is_covered(pristine: Path, tmp_path: Path) -> None:
@@ -242,43 +242,43 @@ def test_every_byte_of_every_file_is_covered(pristine: Path, tmp_path: Path) -> 
         changed = bytearray((folder / path.name).read_bytes()) or bytearray(2)
         changed[len(changed) // 2] ^= 1
         (folder / path.name).write_bytes(changed)
-        told = complaint(folder)
-        assert path.name == "SHA256SUMS" or path.name in told or path.stem in told
+        message = error_of(folder)
+        assert path.name == "SHA256SUMS" or path.name in message or path.stem in message
 
 
 @pytest.mark.parametrize("name", ["README.md", "croissant.json", "seals.json", "clips.csv"])
 def test_a_missing_file_is_named(folder: Path, name: str) -> None:
     (folder / name).unlink()
-    assert f"{name} is missing" in complaint(folder)
+    assert f"{name} is missing" in error_of(folder)
     sums = (folder / "SHA256SUMS").read_text().splitlines()
     kept = [line for line in sums if not line.endswith(name)]
     (folder / "SHA256SUMS").write_text("\n".join(kept) + "\n")
-    assert f"{name} is missing" in complaint(folder)
+    assert f"{name} is missing" in error_of(folder)
 
 
-def test_a_file_that_does_not_belong_is_named(folder: Path) -> None:
+def test_an_extra_file_is_named(folder: Path) -> None:
     (folder / "extra.txt").write_text("hello")
-    assert complaint(folder) == "extra.txt is not listed in SHA256SUMS."
+    assert error_of(folder) == "extra.txt is not listed in SHA256SUMS."
     (folder / "extra.txt").unlink()
     (folder / "extra.txt").symlink_to(folder / "votes.csv")
-    assert "extra.txt is no plain file" in complaint(folder)
+    assert "extra.txt is not a regular file" in error_of(folder)
 
 
-def test_sums_that_lead_out_of_the_folder_are_refused(folder: Path) -> None:
+def test_checksums_of_files_outside_the_folder_are_refused(folder: Path) -> None:
     with (folder / "SHA256SUMS").open("a") as file:
         file.write(f"{'0' * 64}  ../secret\n")
-    assert "this is no sum of a file of the release" in complaint(folder)
+    assert "not a checksum of a file in the release" in error_of(folder)
 
 
-def test_another_folder_is_no_release(tmp_path: Path) -> None:
-    assert "is no release: it has no SHA256SUMS" in complaint(tmp_path)
-    assert "is no release: it has no SHA256SUMS" in complaint(tmp_path / "nowhere")
+def test_a_folder_without_checksums_is_not_a_release(tmp_path: Path) -> None:
+    assert "is not a release: it has no readable SHA256SUMS" in error_of(tmp_path)
+    assert "is not a release: it has no readable SHA256SUMS" in error_of(tmp_path / "nowhere")
 
 
-def test_a_column_too_few_is_named(folder: Path) -> None:
+def test_a_missing_column_is_named(folder: Path) -> None:
     path = folder / "tracks.csv"
-    path.write_text(path.read_text().replace("ties", "knots", 1))
-    assert complaint(folder) == "tracks.csv has no column 'ties'."
+    path.write_text(path.read_text().reposition("ties", "knots", 1))
+    assert error_of(folder) == "tracks.csv has no column 'ties'."
 
 
 def test_croissant_must_describe_these_files(folder: Path) -> None:
@@ -290,4 +290,4 @@ def test_croissant_must_describe_these_files(folder: Path) -> None:
     kept = [line for line in lines if not line.endswith("croissant.json")]
     kept.append(f"{hashlib.sha256(before.encode()).hexdigest()}  croissant.json")
     (folder / "SHA256SUMS").write_text("\n".join(kept) + "\n")
-    assert "is not the file that croissant.json describes" in complaint(folder)
+    assert "is not the file that croissant.json describes" in error_of(folder)

@@ -1,4 +1,4 @@
-"""What clips took: measured figures with their intervals, failures counted, codenames kept."""
+"""Production statistics: figures with intervals, failure rates, and what codenames hide."""
 
 from sqlalchemy import select
 
@@ -15,18 +15,18 @@ def records(database: Database) -> dict[str, ProductionStats]:
     return {record.model: record for record in found}
 
 
-def tell(database: Database, entrant: str, **told: object) -> None:
-    """Write into each clip of an entrant what it took; a list gives each its own."""
+def set_provenance(database: Database, entrant: str, **values: object) -> None:
+    """Set provenance values of an entrant's clips; a list has one value per clip."""
     with database.writing() as session:
         query = select(Clip).join(Entrant).where(Entrant.name == entrant).order_by(Clip.id)
         for number, clip in enumerate(session.scalars(query)):
             clip.provenance = {
                 name: value[number % len(value)] if isinstance(value, list) else value
-                for name, value in told.items()
+                for name, value in values.items()
             }
 
 
-def test_every_entrant_with_clips_has_a_record_though_it_tells_nothing(
+def test_entrants_without_measurements_are_listed(
     arena_database: Database,
 ) -> None:
     found = records(arena_database)
@@ -36,8 +36,8 @@ def test_every_entrant_with_clips_has_a_record_though_it_tells_nothing(
     assert {record.failed for record in found.values()} == {0}
 
 
-def test_figures_are_those_of_the_clips(arena_database: Database) -> None:
-    tell(
+def test_figures_summarise_the_clips(arena_database: Database) -> None:
+    set_provenance(
         arena_database,
         "Alder",
         seconds=[2.0, 4.0, 8.0, 4.0],
@@ -55,7 +55,7 @@ def test_figures_are_those_of_the_clips(arena_database: Database) -> None:
     assert record.hardware == ("one GPU",)
 
 
-def test_a_failure_rate_has_an_interval_and_four_times_are_too_few_for_one(
+def test_failure_rates_have_intervals_and_four_times_have_none(
     arena_database: Database,
 ) -> None:
     with arena_database.writing() as session:
@@ -73,7 +73,7 @@ def test_a_failure_rate_has_an_interval_and_four_times_are_too_few_for_one(
                     created_at=START,
                 )
             )
-    tell(arena_database, "Alder", seconds=[1.0 + number / 10 for number in range(40)])
+    set_provenance(arena_database, "Alder", seconds=[1.0 + number / 10 for number in range(40)])
     record = records(arena_database)["Alder"]
     assert record.failed == 199
     rate = record.failure_rate
@@ -85,7 +85,7 @@ def test_a_failure_rate_has_an_interval_and_four_times_are_too_few_for_one(
     assert record.seconds.lower is None  # four clips are too few for an interval
 
 
-def test_what_a_model_would_not_make_is_counted_apart_from_what_failed(
+def test_refusals_are_counted_apart_from_failures(
     arena_database: Database,
 ) -> None:
     with arena_database.writing() as session:
@@ -98,9 +98,9 @@ def test_what_a_model_would_not_make_is_counted_apart_from_what_failed(
     assert record.refusal_rate.value == 2 * record.failure_rate.value == 2 / len(PROMPTS)
 
 
-def test_a_codename_keeps_price_and_hardware_to_itself(arena_database: Database) -> None:
-    told = {"seconds": 1.0, "cost_usd": 0.1, "hardware": "a rare card", "peak_memory_bytes": 7e9}
-    tell(arena_database, "Birch", **told)
+def test_a_codename_hides_price_memory_and_hardware(arena_database: Database) -> None:
+    values = {"seconds": 1.0, "cost_usd": 0.1, "hardware": "a rare card", "peak_memory_bytes": 7e9}
+    set_provenance(arena_database, "Birch", **values)
     with arena_database.writing() as session:
         catalog.find_entrant(session, "Birch").codename = "Lantern"
     record = records(arena_database)["Lantern"]
@@ -109,9 +109,9 @@ def test_a_codename_keeps_price_and_hardware_to_itself(arena_database: Database)
     assert record.peak_memory_bytes is None
 
 
-def test_what_is_no_measured_number_is_not_counted(arena_database: Database) -> None:
+def test_values_that_are_not_finite_numbers_are_ignored(arena_database: Database) -> None:
     odd = [float("nan"), "abc", 3.0, [1]]
-    tell(arena_database, "Alder", seconds=odd, gpu_seconds=[float("inf"), -1.0, None])
+    set_provenance(arena_database, "Alder", seconds=odd, gpu_seconds=[float("inf"), -1.0, None])
     record = records(arena_database)["Alder"]
     assert record.seconds is not None
     assert (record.seconds.value, record.seconds.clips) == (3.0, 1)

@@ -1,15 +1,15 @@
-"""A leaderboard is computed from the stored votes, is the ratings' own, and never lags for long."""
+"""Leaderboards equal those of `ratings`, are computed from the stored votes, and do not lag."""
 
 from datetime import timedelta
 
 import pandas as pd
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import select
 
 import ratings
 from arena.database import Database
 from arena.errors import NotFound
-from arena.models import OVERALL, Snapshot, VoterKind
+from arena.models import OVERALL, Base, Battle, Snapshot, Vote, VoterKind, VoteStatus
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, Board, board_document, board_frame
 from arena.voting import ballots
@@ -19,13 +19,13 @@ from small_arena import NAMES, START, TRACK, TRACK_WITH_SOUND, Booth
 
 
 def board(database: Database, **values: object) -> Board:
-    given: dict[str, object] = {"track_name": TRACK, "now": START + timedelta(hours=1)}
-    return standings.leaderboard(database, **(given | values))  # type: ignore[arg-type]
+    defaults: dict[str, object] = {"track_name": TRACK, "now": START + timedelta(hours=1)}
+    return standings.leaderboard(database, **(defaults | values))  # type: ignore[arg-type]
 
 
 def vote_by_preference(database: Database, *, voters: int, track: str = TRACK) -> pd.DataFrame:
-    """Votes of people who mostly like the earlier name better; what they said, as a table."""
-    said = []
+    """Cast votes that mostly prefer the alphabetically first model, and return them as a table."""
+    cast = []
     for number in range(voters):
         booth = Booth(database, key=f"{number:032x}", track=track)
         for turn in range(12):
@@ -37,11 +37,11 @@ def vote_by_preference(database: Database, *, voters: int, track: str = TRACK) -
             booth.cast(battle.token, choice)
             winner = {"a": "model_a", "b": "model_b", "tie": "tie", "bad": "both_bad"}
             if choice != "skip":
-                said.append((a, b, winner[choice]))
-    return pd.DataFrame(said, columns=["model_a", "model_b", "winner"])
+                cast.append((a, b, winner[choice]))
+    return pd.DataFrame(cast, columns=["model_a", "model_b", "winner"])
 
 
-def test_before_the_first_vote_every_entrant_is_listed_unrated(arena_database: Database) -> None:
+def test_entrants_without_votes_are_listed_without_rating(arena_database: Database) -> None:
     shown = board(arena_database)
     assert shown.votes == 0
     assert {row.model for row in shown.rows} == set(NAMES)
@@ -49,10 +49,10 @@ def test_before_the_first_vote_every_entrant_is_listed_unrated(arena_database: D
     assert {row.vote_count for row in shown.rows} == {0}
 
 
-def test_the_board_is_what_ratings_says_of_the_votes(arena_database: Database) -> None:
-    said = vote_by_preference(arena_database, voters=9)
+def test_the_board_is_that_of_ratings(arena_database: Database) -> None:
+    votes = vote_by_preference(arena_database, voters=9)
     shown = board_frame(board(arena_database)).set_index("model")
-    battles = ratings.Battles.from_frame(said)
+    battles = ratings.Battles.from_frame(votes)
     expected = ratings.leaderboard(battles, ties="half", both_bad="tie").set_index("model")
     for column in set(BOARD_COLUMNS) - {"model", "status"}:
         pd.testing.assert_series_equal(
@@ -62,10 +62,10 @@ def test_the_board_is_what_ratings_says_of_the_votes(arena_database: Database) -
             check_index_type=False,
         )
     assert list(shown.index) == list(NAMES)
-    assert shown["vote_count"].sum() == 2 * len(said)
+    assert shown["vote_count"].sum() == 2 * len(votes)
 
 
-def test_a_new_vote_shows_and_an_unchanged_board_is_not_computed_again(booth: Booth) -> None:
+def test_a_board_is_recomputed_only_for_new_votes(booth: Booth) -> None:
     booth.vote("a")
     first = board(booth.database)
     again = board(booth.database, now=START + timedelta(hours=2))
@@ -74,7 +74,7 @@ def test_a_new_vote_shows_and_an_unchanged_board_is_not_computed_again(booth: Bo
     assert board(booth.database, now=START + timedelta(hours=3)).votes == 2
 
 
-def test_the_days_snapshot_is_replaced_and_yesterdays_stays(booth: Booth) -> None:
+def test_the_days_snapshot_is_replaced_and_earlier_days_are_kept(booth: Booth) -> None:
     for hours in (1, 2, 30):
         booth.now = START + timedelta(hours=hours)
         booth.vote("a")
@@ -93,14 +93,14 @@ def test_simulated_votes_count_only_among_themselves(booth: Booth) -> None:
     booth.vote("a")
     with booth.database.writing() as session:
         ballots.admit_voter(session, "f" * 32, now=START, kind=VoterKind.SIMULATED)
-    robot = Booth(booth.database, key="f" * 32)
-    robot.vote("b")
-    robot.vote("b")
+    simulated = Booth(booth.database, key="f" * 32)
+    simulated.vote("b")
+    simulated.vote("b")
     assert board(booth.database).votes == 1
     assert board(booth.database, voters=VoterKind.SIMULATED).votes == 2
 
 
-def test_tracks_and_categories_have_boards_of_their_own(arena_database: Database) -> None:
+def test_tracks_and_categories_have_separate_boards(arena_database: Database) -> None:
     vote_by_preference(arena_database, voters=1)
     everything, even = board(arena_database), board(arena_database, category="even")
     assert board(arena_database, track_name=TRACK_WITH_SOUND).votes == 0
@@ -110,7 +110,7 @@ def test_tracks_and_categories_have_boards_of_their_own(arena_database: Database
         board(arena_database, category="odd")
 
 
-def test_the_document_says_what_it_was_computed_from(booth: Booth) -> None:
+def test_the_document_states_what_it_was_computed_from(booth: Booth) -> None:
     booth.vote("a")
     document = board_document(board(booth.database))
     assert document["voters"] == "people"
@@ -119,20 +119,20 @@ def test_the_document_says_what_it_was_computed_from(booth: Booth) -> None:
     assert document["parameters"]["confidence"] == 0.95
 
 
-def test_pair_records_add_up(arena_database: Database) -> None:
-    said = vote_by_preference(arena_database, voters=3)
+def test_pair_records_are_complete_and_symmetric(arena_database: Database) -> None:
+    votes = vote_by_preference(arena_database, voters=3)
     records = standings.pair_records(arena_database, track_name=TRACK)
-    assert sum(record.votes for record in records) == 2 * len(said)
+    assert sum(record.votes for record in records) == 2 * len(votes)
     for record in records:
-        turned = next(
+        reverse = next(
             other
             for other in records
             if (other.model_a, other.model_b) == (record.model_b, record.model_a)
         )
-        assert (record.wins, record.losses) == (turned.losses, turned.wins)
+        assert (record.wins, record.losses) == (reverse.losses, reverse.wins)
 
 
-def test_the_reveal_shows_the_last_snapshots_rating(arena_database: Database) -> None:
+def test_the_reveal_shows_the_latest_snapshots_rating(arena_database: Database) -> None:
     vote_by_preference(arena_database, voters=5)
     shown = {row.model: row.rating for row in board(arena_database).rows}
     newcomer = Booth(arena_database, key="e" * 32, rules=Rules())
@@ -142,8 +142,22 @@ def test_the_reveal_shows_the_last_snapshots_rating(arena_database: Database) ->
     assert VoteForm.model_validate({"choice": "a"}).reasons == []
 
 
-def test_computing_leaves_the_votes_alone(booth: Booth) -> None:
-    booth.vote("a")
-    board(booth.database)
-    with booth.database.reading() as session:
-        assert session.scalar(select(func.count()).select_from(Snapshot)) == 1
+def rows_of(database: Database, table: type[Base]) -> list[tuple[object, ...]]:
+    with database.reading() as session:
+        columns = table.__table__.columns
+        return [tuple(row) for row in session.execute(select(*columns).order_by(columns.id))]
+
+
+def test_computing_a_leaderboard_changes_no_vote_and_no_battle(booth: Booth) -> None:
+    for choice in ("a", "b", "tie", "bad", "skip"):
+        booth.vote(choice)
+    before = [rows_of(booth.database, table) for table in (Vote, Battle)]
+    assert len(before[0]) == 5
+    assert board(booth.database).votes == 4
+    assert [rows_of(booth.database, table) for table in (Vote, Battle)] == before
+
+
+def test_only_counted_votes_are_rated(booth: Booth) -> None:
+    statuses = [booth.vote(choice).status for choice in ("a", "skip")]
+    assert statuses == [VoteStatus.COUNTED, VoteStatus.SKIPPED]
+    assert board(booth.database).votes == 1

@@ -1,4 +1,4 @@
-"""One battle, one vote: issued once, answered once, in the order of the contract's refusals."""
+"""A battle is issued once and accepts one vote; errors are checked in the contract's order."""
 
 from datetime import timedelta
 
@@ -29,7 +29,7 @@ def count(database: Database, table: type) -> int:
         return session.scalar(select(func.count()).select_from(table)) or 0
 
 
-def test_asking_again_gives_the_same_battle_and_the_same_next(booth: Booth) -> None:
+def test_asking_again_returns_the_same_battle_and_the_same_next(booth: Booth) -> None:
     first, again = booth.ask(), booth.ask()
     assert first == again
     assert first.next is not None
@@ -37,7 +37,7 @@ def test_asking_again_gives_the_same_battle_and_the_same_next(booth: Booth) -> N
     assert first.next.next is None
 
 
-def test_the_next_battle_opens_when_the_one_before_is_answered(booth: Booth) -> None:
+def test_the_prefetched_battle_opens_when_the_one_before_is_answered(booth: Booth) -> None:
     first = booth.ask()
     assert first.next is not None
     assert first.next.expires_at is None
@@ -51,14 +51,16 @@ def test_the_next_battle_opens_when_the_one_before_is_answered(booth: Booth) -> 
     assert booth.ask() == answer.next
 
 
-def test_no_two_open_battles_even_past_the_code(booth: Booth) -> None:
+def test_the_database_refuses_a_second_open_battle(booth: Booth) -> None:
     booth.ask()
     with pytest.raises(IntegrityError), booth.database.writing() as session:
-        ahead = session.scalars(select(Battle).where(Battle.state == BattleState.PREFETCHED)).one()
-        ahead.state = BattleState.OPEN
+        prefetched = session.scalars(
+            select(Battle).where(Battle.state == BattleState.PREFETCHED)
+        ).one()
+        prefetched.state = BattleState.OPEN
 
 
-def test_a_second_vote_is_refused_by_the_database_itself(booth: Booth) -> None:
+def test_the_database_refuses_a_second_vote(booth: Booth) -> None:
     booth.vote("a")
     with pytest.raises(IntegrityError), booth.database.writing() as session:
         vote = session.scalars(select(Vote)).one()
@@ -75,7 +77,7 @@ def test_a_second_vote_is_refused_by_the_database_itself(booth: Booth) -> None:
         )
 
 
-def test_the_same_vote_again_gives_the_same_answer_and_no_second_vote(booth: Booth) -> None:
+def test_repeating_a_vote_returns_the_same_answer_and_stores_nothing(booth: Booth) -> None:
     battle = booth.ask()
     booth.wait(1)
     first, again = booth.cast(battle.token, "a"), booth.cast(battle.token, "a")
@@ -91,7 +93,7 @@ def test_another_choice_afterwards_is_refused(booth: Booth) -> None:
         booth.cast(battle.token, "b")
 
 
-def test_unknown_and_foreign_tokens_cannot_be_told_apart(booth: Booth) -> None:
+def test_unknown_tokens_and_those_of_others_get_the_same_error(booth: Booth) -> None:
     battle = booth.ask()
     stranger = Booth(booth.database, key="b" * 32)
     stranger.wait(1)
@@ -102,7 +104,7 @@ def test_unknown_and_foreign_tokens_cannot_be_told_apart(booth: Booth) -> None:
     assert str(foreign.value) == str(unknown.value)
 
 
-def test_sooner_than_the_clips_last_is_too_early_but_a_skip_is_not(booth: Booth) -> None:
+def test_a_vote_before_the_watch_time_is_too_early_but_a_skip_is_not(booth: Booth) -> None:
     battle = booth.ask()
     booth.wait(battle.min_watch_ms / 1000 - 0.01)
     with pytest.raises(TooEarly):
@@ -110,7 +112,7 @@ def test_sooner_than_the_clips_last_is_too_early_but_a_skip_is_not(booth: Booth)
     assert booth.cast(battle.token, "skip").status == "skipped"
 
 
-def test_an_expired_battle_takes_no_vote_and_gives_way(booth: Booth) -> None:
+def test_an_expired_battle_accepts_no_vote_and_is_replaced(booth: Booth) -> None:
     battle = booth.ask()
     booth.now += ballots.BATTLE_LIFETIME
     with pytest.raises(BattleExpired):
@@ -120,7 +122,7 @@ def test_an_expired_battle_takes_no_vote_and_gives_way(booth: Booth) -> None:
         booth.cast(battle.token, "a")
 
 
-def test_a_malformed_vote_is_refused_last(booth: Booth) -> None:
+def test_a_malformed_vote_is_checked_last(booth: Booth) -> None:
     battle = booth.ask()
 
     def send(token: str) -> None:
@@ -129,7 +131,7 @@ def test_a_malformed_vote_is_refused_last(booth: Booth) -> None:
                 session,
                 voter_key=booth.key,
                 token=token,
-                form=MalformedVote("'c' is no choice."),
+                form=MalformedVote("'c' is not a choice."),
                 rules=booth.rules,
                 now=booth.now,
             )
@@ -144,7 +146,7 @@ def test_a_malformed_vote_is_refused_last(booth: Booth) -> None:
     assert count(booth.database, Vote) == 0
 
 
-def test_votes_beyond_the_rate_wait_for_the_window(arena_database: Database) -> None:
+def test_votes_beyond_the_rate_limit_must_wait(arena_database: Database) -> None:
     booth = Booth(arena_database, rules=Rules(limits=parse_rate_limit("2/minute")))
     booth.vote("a")
     booth.vote("b")
@@ -155,7 +157,7 @@ def test_votes_beyond_the_rate_wait_for_the_window(arena_database: Database) -> 
     assert booth.vote("a").status == "counted"
 
 
-def test_skips_are_limited_and_votes_earn_more(arena_database: Database) -> None:
+def test_skips_are_limited_and_votes_allow_more(arena_database: Database) -> None:
     booth = Booth(arena_database, rules=Rules(limits=parse_rate_limit("30/minute")))
     for _ in range(FREE_SKIPS):
         booth.vote("skip")
@@ -170,7 +172,7 @@ def test_a_skip_reveals_nothing(booth: Booth) -> None:
     assert booth.vote("skip").reveal is None
 
 
-def test_the_reveal_names_the_sides_as_shown(booth: Booth) -> None:
+def test_the_reveal_names_the_models_of_both_sides(booth: Booth) -> None:
     battle = booth.ask()
     booth.wait(1)
     answer = booth.cast(battle.token, "a")
@@ -178,13 +180,13 @@ def test_the_reveal_names_the_sides_as_shown(booth: Booth) -> None:
     assert (answer.reveal[0].name, answer.reveal[1].name) == booth.models(battle.token)
 
 
-def test_a_track_that_reveals_at_its_close_reveals_nothing_now(booth: Booth) -> None:
+def test_a_track_that_reveals_at_close_reveals_nothing_before(booth: Booth) -> None:
     with booth.database.writing() as session:
         session.scalars(select(Track).where(Track.name == TRACK)).one().reveal = Reveal.AT_CLOSE
     assert booth.vote("a").reveal is None
 
 
-def test_every_pair_is_seen_once_and_then_there_is_none(booth: Booth) -> None:
+def test_every_pair_is_shown_once(booth: Booth) -> None:
     shown = set()
     for _ in range(12):  # three pairs of entrants on four prompts
         battle = booth.ask()
@@ -208,7 +210,7 @@ def test_a_category_draws_from_its_prompts_only(booth: Booth) -> None:
     assert booth.ask(None).prompt_id in {"p-1", "p-3"}
 
 
-def test_clips_are_for_their_voter_and_while_the_battle_lasts(booth: Booth) -> None:
+def test_clips_are_available_to_their_voter_until_the_battle_expires(booth: Booth) -> None:
     battle = booth.ask()
 
     def clip(key: str) -> int:
@@ -225,7 +227,7 @@ def test_clips_are_for_their_voter_and_while_the_battle_lasts(booth: Booth) -> N
         clip(booth.key)
 
 
-def test_a_vote_keeps_what_was_sent(booth: Booth) -> None:
+def test_a_vote_stores_what_was_sent(booth: Booth) -> None:
     battle = booth.ask()
     booth.wait(3)
     answer = booth.cast(
@@ -244,5 +246,5 @@ def test_a_vote_keeps_what_was_sent(booth: Booth) -> None:
         assert ballots.count_votes(session, voter_key=booth.key) == {Choice.BAD: 1}
 
 
-def test_a_form_needs_only_its_choice() -> None:
+def test_only_the_choice_is_required() -> None:
     assert VoteForm.model_validate({"choice": "a"}).watched_ms is None

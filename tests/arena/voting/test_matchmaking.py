@@ -1,4 +1,4 @@
-"""The rule `uniform`: every pair of entrants equally likely, its probability told, sides tossed."""
+"""The rule `uniform`: pairs of entrants and sides are equally likely, probabilities are stored."""
 
 import random
 from collections import Counter
@@ -15,7 +15,7 @@ from arena.voting.matchmaking import draw_pair, is_active
 from small_arena import NAMES, START, TRACK, Booth, find_track
 
 DRAWS = 1200
-SIGNIFICANCE = 1e-4  # the seed is fixed: this cannot flicker
+SIGNIFICANCE = 1e-4  # the seed is fixed, so this is deterministic
 
 
 def test_pairs_and_sides_are_uniform(arena_database: Database) -> None:
@@ -38,7 +38,7 @@ def test_pairs_and_sides_are_uniform(arena_database: Database) -> None:
     assert chisquare(list(shown.values())).pvalue > SIGNIFICANCE
 
 
-def test_the_probability_is_one_over_the_pairs_that_are_left(booth: Booth) -> None:
+def test_the_probability_is_one_over_the_number_of_pairs_left(booth: Booth) -> None:
     for _ in range(12):
         booth.vote("tie")
     with booth.database.reading() as session:
@@ -62,7 +62,7 @@ def test_retired_entrants_and_failed_clips_are_not_drawn(arena_database: Databas
     assert battle.next is None
 
 
-def test_one_entrant_alone_makes_no_active_track(arena_database: Database) -> None:
+def test_a_track_with_one_entrant_is_inactive(arena_database: Database) -> None:
     track = find_track(arena_database)
     with arena_database.writing() as session:
         assert is_active(session, track)
