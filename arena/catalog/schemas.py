@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from arena.errors import CatalogError
 from arena.models import KEY_LENGTH, NAME_LENGTH, OVERALL, SAMPLERS, Modality, Reveal
 from arena.validation import describe_key_error
-from ratings.schema import TIE_RULES
+from ratings import TIE_RULES
 
 TRACK_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 PROMPT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"

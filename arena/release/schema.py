@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from arena.standings.boards import COLUMN_DESCRIPTIONS, COLUMN_TYPES
-from ratings.model.outcomes import TIE_RULES
+from ratings import TIE_RULES
 
 TIE_NAMES = f"{', '.join(f'`{rule}`' for rule in TIE_RULES[:-1])} or `{TIE_RULES[-1]}`"
 

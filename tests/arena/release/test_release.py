@@ -18,7 +18,7 @@ from arena.shipped import Collection, track_files
 from arena.simulation import simulate
 from arena.standings import standings
 from arena.standings.boards import board_frame
-from ratings.model.outcomes import TIE_RULES
+from ratings import TIE_RULES
 from small_arena import (
     NAMES,
     PROMPTS,

@@ -61,13 +61,15 @@ def test_an_empty_folder_is_used_and_a_file_is_refused(opened: Database, tmp_pat
     (tmp_path / "empty").mkdir()
     assert (release(opened, tmp_path / "empty") / "votes.parquet").is_file()
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(ReleaseError, match=r"notes\.txt is a file: give a new folder"):
+    with pytest.raises(ReleaseError, match=r"notes\.txt is a file: choose a new folder"):
         release(opened, tmp_path / "notes.txt")
 
 
 def test_a_folder_that_cannot_be_written_is_an_error(opened: Database, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ReleaseError, match=r"cannot be written .*: make room, or choose") as caught:
+    with pytest.raises(
+        ReleaseError, match=r"cannot be written .*: free some space, or choose"
+    ) as caught:
         release(opened, tmp_path / "file" / "release")
     assert "\n" not in str(caught.value)
 
@@ -83,7 +85,9 @@ def test_a_failure_leaves_nothing_behind(
 
 
 def test_an_unknown_format_is_refused(opened: Database, tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match=r"no format 'xlsx'.*parquet, csv, jsonl"):
+    with pytest.raises(
+        ReleaseError, match=r"cannot be written as 'xlsx': choose from parquet, csv, jsonl"
+    ):
         release(opened, tmp_path / "release", formats=("xlsx",))
 
 
