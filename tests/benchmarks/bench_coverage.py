@@ -1,12 +1,12 @@
-"""How often 95% intervals hold the truth, where voters differ in taste and one casts many votes.
+"""Coverage of 95% intervals when voters differ in taste and one casts many votes.
 
 Run: python tests/benchmarks/bench_coverage.py [--rounds N]
 
-20 models (standard deviation 100 Elo points), 20,000 votes of 2,000 voters. A voter's taste moves
-each model by a normal amount. Votes spread over the voters by a power law: exponent 0 is evenly,
-1 gives the busiest voter 12% of the votes. The truth is what endless voters would give: the
-Bradley-Terry ratings of the pair probabilities averaged over tastes. A round's models share its
-votes, so the interval around a coverage is that of the mean over rounds.
+20 models (standard deviation 100 Elo points), 20,000 votes by 2,000 voters. A voter's taste shifts
+each model's strength by a normal amount. Votes are distributed over voters by a power law: exponent
+0 is uniform, 1 gives the busiest voter 12% of the votes. The true ratings are those of infinitely
+many voters: the Bradley-Terry ratings of the pair probabilities averaged over tastes. The models of
+a round share its votes, so the interval of a coverage is that of the mean over rounds.
 """
 
 import argparse
@@ -27,26 +27,28 @@ NODES, NODE_WEIGHTS = np.polynomial.hermite_e.hermegauss(31)
 
 
 def target(strengths: np.ndarray, taste: float) -> np.ndarray:
-    """Ratings of the averaged pair probabilities, every pair met equally often."""
-    apart = strengths[:, None] - strengths[None, :]
-    noise = NODES * taste * np.sqrt(2)  # of a difference of two tastes
-    won = (NODE_WEIGHTS / NODE_WEIGHTS.sum() / (1 + np.exp(-apart[..., None] - noise))).sum(axis=-1)
+    """Ratings of the averaged pair probabilities, with equally many votes on every pair."""
+    log_odds = strengths[:, None] - strengths[None, :]
+    noise = NODES * taste * np.sqrt(2)  # of the difference of two tastes
+    won = (NODE_WEIGHTS / NODE_WEIGHTS.sum() / (1 + np.exp(-log_odds[..., None] - noise))).sum(
+        axis=-1
+    )
     np.fill_diagonal(won, 0)
-    tally = np.zeros((4, MODELS, MODELS))
-    tally[0] = won * 1e6
+    won_counts = np.zeros((4, MODELS, MODELS))
+    won_counts[0] = won * 1e6
     rules = Rules("drop", "drop")
-    left, right, counts = fold_pairs(tally, sides=False)
-    found = maximise(Design(MODELS, left, right, counts, rules))
-    return 1000 + ELO_PER_STRENGTH * (found.params - found.params.mean())
+    left, right, counts = fold_pairs(won_counts, sides=False)
+    maximum = maximise(Design(MODELS, left, right, counts, rules))
+    return 1000 + ELO_PER_STRENGTH * (maximum.params - maximum.params.mean())
 
 
 def draw(random: np.random.Generator, strengths: np.ndarray, taste: float, power: float):
     share = np.arange(1, VOTERS + 1) ** -power
     voter = random.choice(VOTERS, size=VOTES, p=share / share.sum())
-    own = strengths + random.normal(0, taste, (VOTERS, MODELS))
+    personal = strengths + random.normal(0, taste, (VOTERS, MODELS))
     a = random.integers(MODELS, size=VOTES)
     b = (a + random.integers(1, MODELS, size=VOTES)) % MODELS
-    won = random.random(VOTES) < 1 / (1 + np.exp(own[voter, b] - own[voter, a]))
+    won = random.random(VOTES) < 1 / (1 + np.exp(personal[voter, b] - personal[voter, a]))
     return pd.DataFrame(
         {
             "model_a": pd.Categorical.from_codes(a, [f"m{i:02}" for i in range(MODELS)]),
@@ -61,13 +63,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=500)
     rounds = parser.parse_args().rounds
-    sys.stdout.write(f"{rounds} rounds a line; share of 95% intervals that hold the truth\n")
+    sys.stdout.write(
+        f"{rounds} rounds per line; share of 95% intervals that contain the true rating\n"
+    )
     sys.stdout.write(
         f"{'taste':>6}{'busiest':>9}{'by vote':>18}{'by voter':>18}{'width ratio':>13}\n"
     )
     for points, power in SCENARIOS:
         taste = points / ELO_PER_STRENGTH
-        held: dict[str | None, list[float]] = {None: [], "voter": []}
+        coverage: dict[str | None, list[float]] = {None: [], "voter": []}
         width = {None: 0.0, "voter": 0.0}
         busiest = 0.0
         for seed in range(rounds):
@@ -78,17 +82,17 @@ def main() -> None:
             busiest += frame["voter"].value_counts().iloc[0] / VOTES / rounds
             battles = ratings.Battles.from_frame(frame)
             fit = ratings.bradley_terry(battles)
-            for cluster in held:
-                spread = ratings.intervals(battles, fit, cluster=cluster)
-                inside = (spread.lower <= truth) & (truth <= spread.upper)
-                held[cluster].append(float(inside.mean()))
-                width[cluster] += float((spread.upper - spread.lower).mean())
-        shown = [
+            for cluster in coverage:
+                around = ratings.intervals(battles, fit, cluster=cluster)
+                covered = (around.lower <= truth) & (truth <= around.upper)
+                coverage[cluster].append(float(covered.mean()))
+                width[cluster] += float((around.upper - around.lower).mean())
+        formatted = [
             f"{np.mean(each):.3f} ± {1.96 * np.std(each, ddof=1) / np.sqrt(rounds):.3f}"
-            for each in held.values()
+            for each in coverage.values()
         ]
         ratio = width["voter"] / width[None]
-        line = f"{points:>6}{busiest:>9.1%}{shown[0]:>18}{shown[1]:>18}{ratio:>13.2f}"
+        line = f"{points:>6}{busiest:>9.1%}{formatted[0]:>18}{formatted[1]:>18}{ratio:>13.2f}"
         sys.stdout.write(line + "\n")
         sys.stdout.flush()
 

@@ -1,11 +1,11 @@
-"""Ratings beside their peers in one process: time of each piece of work, memory above the table.
+"""Speed and memory of ratings and of other packages, measured side by side in one process.
 
 Run: python tests/benchmarks/bench_ratings.py [VOTES] [--fastchat FILE] [--repeats N]
 
-Peers are taken if they are installed (`pip install evalica==0.4.2 arena-rank==0.1.1 numba`); of
-FastChat the file `fastchat/serve/monitor/rating_systems.py` is enough. 50 models, 15% ties, 100,000
-voters, strings in pandas columns. The least of at least N repeats counts; every peer does its own
-work once before (compiling, importing).
+Other packages are measured if installed (`pip install evalica==0.4.2 arena-rank==0.1.1 numba`); for
+FastChat, the file `fastchat/serve/monitor/rating_systems.py` is enough. 50 models, 15% ties,
+100,000 voters, strings in pandas columns. Times are the minimum of at least N repeats, after one unmeasured
+run (compilation, imports).
 """
 
 import argparse
@@ -24,10 +24,11 @@ import numpy as np
 import pandas as pd
 
 import ratings
+from ratings.model import elo as elo_module
 from ratings.votes.reading import read_columns
 
 MODELS, VOTERS, TIES, ROUNDS = 50, 100_000, 0.15, 1000
-LEAST_SECONDS = 1.0  # work of milliseconds is repeated until the caches are warm
+LEAST_SECONDS = 1.0  # short runs are repeated until the caches are warm
 COLUMNS = ["model_a", "model_b", "winner"]
 
 
@@ -51,7 +52,7 @@ def make_votes(votes: int) -> pd.DataFrame:
     )
 
 
-def ours(frame: pd.DataFrame) -> pd.Series:
+def rate(frame: pd.DataFrame) -> pd.Series:
     battles = ratings.Battles.from_frame(frame)
     fit = ratings.bradley_terry(battles)
     ratings.intervals(battles, fit)
@@ -89,15 +90,15 @@ def by_arena_rank(frame: pd.DataFrame) -> pd.Series:
 
     dataset = PairDataset.from_pandas(frame)
     model = BradleyTerry(n_competitors=len(dataset.competitors))
-    found = model.compute_ratings_and_cis(dataset)
-    rated = pd.Series(np.asarray(found["ratings"]), index=list(found["competitors"]))
+    result = model.compute_ratings_and_cis(dataset)
+    rated = pd.Series(np.asarray(result["ratings"]), index=list(result["competitors"]))
     return rated - rated.mean() + 1000
 
 
 def load(path: str) -> Any:
     spec = importlib.util.spec_from_file_location("rating_systems", path)
     module = importlib.util.module_from_spec(spec)
-    sys.modules["rating_systems"] = module  # its pool of processes looks it up by name
+    sys.modules["rating_systems"] = module  # its process pool imports it by name
     spec.loader.exec_module(module)
     return module
 
@@ -105,37 +106,37 @@ def load(path: str) -> Any:
 def time_of(work: Callable[[], Any], repeats: int) -> float:
     work()
     gc.collect()
-    took: list[float] = []
-    while len(took) < repeats or sum(took) < LEAST_SECONDS:
+    seconds: list[float] = []
+    while len(seconds) < repeats or sum(seconds) < LEAST_SECONDS:
         started = time.perf_counter()
         work()
-        took.append(time.perf_counter() - started)
-    return min(took)
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
 
 
 def time_of_refit(frame: pd.DataFrame, repeats: int = 500) -> float:
-    """Median seconds of a fit to all votes and one more, begun from the fit without it."""
+    """Median seconds of a refit after one more vote, starting from the previous fit."""
     battles = ratings.Battles.from_frame(frame)
     fit = ratings.bradley_terry(battles)
     counts = battles.counts.copy()
     counts[0, 0, 1] += 1
     more = ratings.Battles.from_counts(battles.models, counts)
-    took = []
+    seconds = []
     for _ in range(repeats):
         started = time.perf_counter()
         ratings.bradley_terry(more, start=fit)
-        took.append(time.perf_counter() - started)
-    return float(np.median(took))
+        seconds.append(time.perf_counter() - started)
+    return float(np.median(seconds))
 
 
 def peak_of(work: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> float:
-    """MB of resident memory above the loaded table, in a process of its own."""
+    """Peak MB of resident memory above the loaded table, measured in a separate process."""
 
     def measure(sender: Any) -> None:
         small = frame.iloc[:2000].copy()
-        work(small)  # imports and compiled code are no memory of the work
+        work(small)  # loads imports and compiled code before measuring
         gc.collect()
-        Path("/proc/self/clear_refs").write_text("5")  # forget the peak so far
+        Path("/proc/self/clear_refs").write_text("5")  # reset the peak
         before = int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
         work(frame)
         status = Path("/proc/self/status").read_text()
@@ -145,14 +146,14 @@ def peak_of(work: Callable[[pd.DataFrame], Any], frame: pd.DataFrame) -> float:
     receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=measure, args=(sender,))
     process.start()
-    found = receiver.recv()
+    peak = receiver.recv()
     process.join()
-    return found
+    return peak
 
 
-def show(name: str, took: float, base: float | None = None) -> None:
-    ratio = "" if base is None else f"{took / base:8.1f}x"
-    sys.stdout.write(f"{name:<52}{took * 1000:>12.1f} ms {ratio}\n")
+def show(name: str, seconds: float, base: float | None = None) -> None:
+    ratio = "" if base is None else f"{seconds / base:8.1f}x"
+    sys.stdout.write(f"{name:<52}{seconds * 1000:>12.1f} ms {ratio}\n")
     sys.stdout.flush()
 
 
@@ -167,17 +168,17 @@ def main() -> None:
     installed = {
         name for name in ("evalica", "arena_rank", "numba") if importlib.util.find_spec(name)
     }
-    memory = {"hippodrome": peak_of(ours, frame)}
+    memory = {"hippodrome": peak_of(rate, frame)}
     if "evalica" in installed:
         memory["evalica"] = peak_of(by_evalica, frame)
 
     fastchat = load(options.fastchat) if options.fastchat else None
-    # Before anything starts threads: its pool forks.
+    # Its process pool forks, so it must run before any threads start.
     resampled = time_of(lambda: fastchat.compute_bootstrap_bt(frame, 100), 1) if fastchat else 0.0
-    sys.stdout.write(f"{options.votes:,} votes; ratios to the line 'with intervals' unless said\n")
-    base = time_of(lambda: ours(frame), options.repeats)
+    sys.stdout.write(f"{options.votes:,} votes; ratios to the line 'with intervals' unless noted\n")
+    base = time_of(lambda: rate(frame), options.repeats)
     show("Bradley-Terry from strings, with intervals", base)
-    fitted = ours(frame)
+    fitted = rate(frame)
     show("refit from counts after one more vote", time_of_refit(frame))
     peers: dict[str, Callable[[pd.DataFrame], pd.Series]] = {}
     if "evalica" in installed:
@@ -188,9 +189,11 @@ def main() -> None:
         peers["FastChat compute_bt (no intervals)"] = fastchat.compute_bt
     for name, work in peers.items():
         show(name, time_of(lambda work=work: work(frame), options.repeats), base)
-        apart = work(frame)[list(fitted.index)]
-        apart = apart - apart.mean() + 1000 - fitted
-        sys.stdout.write(f"    farthest from ours: {apart.abs().max():.2e} Elo points\n")
+        difference = work(frame)[list(fitted.index)]
+        difference = difference - difference.mean() + 1000 - fitted
+        sys.stdout.write(
+            f"    largest difference from hippodrome: {difference.abs().max():.2e} Elo points\n"
+        )
     if "evalica" in installed:
         tight = by_evalica(frame, tolerance=1e-12, limit=10_000)[list(fitted.index)]
         sys.stdout.write(
@@ -208,7 +211,7 @@ def main() -> None:
         show("the same, then as Python strings", as_objects)
         show(
             "Parquet file to ratings and intervals (ratio to first)",
-            time_of(lambda: ours(read_columns(path, ())), options.repeats),
+            time_of(lambda: rate(read_columns(path, ())), options.repeats),
             as_strings,
         )
 
@@ -223,18 +226,17 @@ def main() -> None:
         fresh = ratings.bradley_terry(battles)
         ratings.intervals(battles, fresh, method="bootstrap", rounds=ROUNDS)
 
-    drawn = time_of(bootstrapped, options.repeats)
-    show("from strings, bootstrap of 1,000 rounds", drawn, base)
+    bootstrap_seconds = time_of(bootstrapped, options.repeats)
+    show("from strings, bootstrap of 1,000 rounds", bootstrap_seconds, base)
     if fastchat:
         show("FastChat's bootstrap of 100 rounds", resampled)
-        per_round = (resampled / 100) / (drawn / ROUNDS)
-        sys.stdout.write(f"    a round of FastChat's takes {per_round:.0f} times as long\n")
+        per_round = (resampled / 100) / (bootstrap_seconds / ROUNDS)
+        sys.stdout.write(f"    a round of FastChat takes {per_round:.0f} times as long\n")
 
-    module = sys.modules["ratings.model.elo"]
-    compiled = module._compiled
-    module._compiled = lambda: None
+    compiled = elo_module._compiled
+    elo_module._compiled = lambda: None
     plain = time_of(lambda: ratings.elo(ratings.Battles.from_frame(frame)), options.repeats)
-    module._compiled = compiled
+    elo_module._compiled = compiled
     show("sequential Elo from strings, plain Python", plain)
     if "evalica" in installed:
         theirs = time_of(lambda: elo_by_evalica(frame), options.repeats)
@@ -243,8 +245,8 @@ def main() -> None:
             fast = time_of(lambda: ratings.elo(ratings.Battles.from_frame(frame)), options.repeats)
             show("sequential Elo from strings, numba", fast)
             show("evalica elo (ratio to numba)", theirs, fast)
-        apart = elo_by_evalica(frame) - ratings.elo(ratings.Battles.from_frame(frame))
-        sys.stdout.write(f"    farthest apart: {apart.abs().max():.2e} Elo points\n")
+        difference = elo_by_evalica(frame) - ratings.elo(ratings.Battles.from_frame(frame))
+        sys.stdout.write(f"    largest difference: {difference.abs().max():.2e} Elo points\n")
     for name, peak in memory.items():
         sys.stdout.write(f"peak memory above the table, {name}: {peak:.0f} MB\n")
 

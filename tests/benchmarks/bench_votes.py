@@ -1,4 +1,4 @@
-"""Votes acknowledged per second over HTTP, beside the disk's own fdatasync per second.
+"""Votes acknowledged per second over HTTP, compared with fdatasync calls per second.
 
 Run: PYTHONPATH=tests/support python tests/benchmarks/bench_votes.py [VOTERS] [SECONDS]
 """
@@ -22,7 +22,7 @@ PAGE_BYTES = 4096
 
 
 def syncs_per_second(folder: Path) -> float:
-    """How often this disk makes one page durable in a second."""
+    """How many single-page fdatasync calls this disk completes per second."""
     path = folder / "sync.probe"
     handle = os.open(path, os.O_CREAT | os.O_WRONLY)
     started = time.perf_counter()
@@ -35,26 +35,26 @@ def syncs_per_second(folder: Path) -> float:
     return rate
 
 
-async def vote_on(address: str, until: float, took: list[float]) -> None:
-    """Vote as one person after another, each until no pair is left."""
+async def vote_on(address: str, until: float, latencies: list[float]) -> None:
+    """Vote as one voter after another, each until no pair is left."""
     while time.perf_counter() < until:
         async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-            asked = await client.post(f"{API}/battles", json={"track": TRACK})
-            battle = asked.raise_for_status().json()
+            response = await client.post(f"{API}/battles", json={"track": TRACK})
+            battle = response.raise_for_status().json()
             while battle and time.perf_counter() < until:
                 started = time.perf_counter()
                 cast = await client.post(
                     f"{API}/battles/{battle['token']}/vote", json={"choice": "a"}
                 )
-                took.append(time.perf_counter() - started)
+                latencies.append(time.perf_counter() - started)
                 battle = cast.raise_for_status().json()["next"]
 
 
 async def measure(address: str, voters: int, seconds: float) -> list[float]:
-    took: list[float] = []
+    latencies: list[float] = []
     until = time.perf_counter() + seconds
-    await asyncio.gather(*(vote_on(address, until, took) for _ in range(voters)))
-    return took
+    await asyncio.gather(*(vote_on(address, until, latencies) for _ in range(voters)))
+    return latencies
 
 
 def main() -> None:
@@ -66,11 +66,12 @@ def main() -> None:
         make_playable_arena(home).database.dispose()
         before = syncs_per_second(home)
         with served(home) as address:
-            took = asyncio.run(measure(address, voters, seconds))
+            latencies = asyncio.run(measure(address, voters, seconds))
         after = syncs_per_second(home)
-    quantiles = statistics.quantiles(took, n=100)
+    quantiles = statistics.quantiles(latencies, n=100)
+    rate = len(latencies) / seconds
     Console().print(
-        f"{voters} voters: {len(took) / seconds:.0f} votes/s, p50 {quantiles[49] * 1000:.1f} ms, "
+        f"{voters} voters: {rate:.0f} votes/s, p50 {quantiles[49] * 1000:.1f} ms, "
         f"p99 {quantiles[98] * 1000:.1f} ms; fdatasync {before:.0f}/s before, {after:.0f}/s after"
     )
 
