@@ -4,8 +4,8 @@ Run: python tests/benchmarks/bench_ratings.py [VOTES] [--fastchat FILE] [--repea
 
 Other packages are measured if installed (`pip install evalica==0.4.2 arena-rank==0.1.1 numba`); for
 FastChat, the file `fastchat/serve/monitor/rating_systems.py` is enough. 50 models, 15% ties,
-100,000 voters, strings in pandas columns. Times are the minimum of at least N repeats, after one unmeasured
-run (compilation, imports).
+100,000 voters, strings in pandas columns. Times are the minimum of at least N repeats, after one
+unmeasured run (compilation, imports).
 """
 
 import argparse
