@@ -103,7 +103,7 @@ def _points(
         count_near = round(share * points)
         indices = rng.integers(len(scene.things), size=count_near)
         world = sample_near(rng, motions, frames, indices)
-        positions[:, first : first + count_near] = render.to_picture(world, motions.view[frames])
+        positions[:, first : first + count_near] = render.to_image(world, motions.view[frames])
         first += count_near
     return np.clip(positions, 0, 1 - 1e-6)
 

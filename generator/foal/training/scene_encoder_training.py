@@ -85,7 +85,7 @@ def _mark_targets(
     view = motions.view[frame][None]
     position = motions.position[frame]
     for thing in np.argsort(motions.ground, kind="stable"):
-        centre = render.to_picture(position[thing][None], view)[0]
+        centre = render.to_image(position[thing][None], view)[0]
         column, row = (int(np.floor(part * GRID)) for part in centre)
         if not (0 <= column < GRID and 0 <= row < GRID):
             continue

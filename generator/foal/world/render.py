@@ -2,7 +2,7 @@
 
 Coordinates are in units of the image height: x to the right from the left edge of the central
 square, y down. World coordinates equal image coordinates for a still camera; `to_world` and
-`to_picture` convert between them for a moving one.
+`to_image` convert between them for a moving one.
 """
 
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ def to_world(points: np.ndarray, view: np.ndarray) -> np.ndarray:
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
-def to_picture(points: np.ndarray, view: np.ndarray) -> np.ndarray:
+def to_image(points: np.ndarray, view: np.ndarray) -> np.ndarray:
     """Convert world to image coordinates: points (N, ..., 2), view (N, 2)."""
     pan, zoom = _pan_and_zoom(points, view)
     x, y = camera.world_to_image(points[..., 0], points[..., 1], pan, zoom)
@@ -212,7 +212,7 @@ def _composite(video: np.ndarray, things: list[Appearance], view: np.ndarray) ->
     max_zoom = float(zoom.max())
     for thing in things:
         extent = SHADOW_SIZES * float(thing.size[0]) * max_zoom
-        centre = to_picture(np.stack([thing.position[:, 0], thing.ground], axis=1), view)
+        centre = to_image(np.stack([thing.position[:, 0], thing.ground], axis=1), view)
         box = _box_indices(video, centre, extent, SHADOW_FLATNESS * extent)
         patch = video[box]
         darkening = _shadow(_flat_to_world(centres[box[1:]], view), thing).reshape(patch.shape[:3])
@@ -221,7 +221,7 @@ def _composite(video: np.ndarray, things: list[Appearance], view: np.ndarray) ->
         if np.isfinite(thing.rope[0]):
             _composite_rope(video, thing, view, centres, pixel)
         extent = SPRITE_SIZES * float(thing.size[0]) * max_zoom
-        box = _box_indices(video, to_picture(thing.position, view), extent, extent)
+        box = _box_indices(video, to_image(thing.position, view), extent, extent)
         patch = video[box]
         colour, alpha = _sprite(_flat_to_world(centres[box[1:]], view), thing, pixel)
         video[box] = _over(patch, colour.reshape(patch.shape), alpha.reshape(patch.shape[:3]))
@@ -231,7 +231,7 @@ def _composite_rope(
     video: np.ndarray, thing: Appearance, view: np.ndarray, centres: np.ndarray, pixel: np.ndarray
 ) -> None:
     anchor = np.stack([thing.rope, np.full(len(thing.rope), ROPE_TOP)], axis=1)
-    ends = to_picture(anchor, view), to_picture(thing.position, view)
+    ends = to_image(anchor, view), to_image(thing.position, view)
     middle = (ends[0] + ends[1]) / 2
     half_width, half_height = (np.abs(ends[0] - ends[1]) / 2).max(axis=0) + 3 * ROPE_HALF_WIDTH
     box = _box_indices(video, middle, float(half_width), float(half_height))

@@ -14,7 +14,7 @@ from generator.foal.world.captions import VOCABULARY, split_words
 from generator.foal.world.clip import make_clip
 from generator.foal.world.edits import sample_edit
 from generator.foal.world.physics import simulate
-from generator.foal.world.render import to_picture
+from generator.foal.world.render import to_image
 from generator.foal.world.scenes import Motion, sample_scene
 
 LARGE = Path(generator.foal.__file__).parent / "weights" / "large"
@@ -29,7 +29,7 @@ def test_a_place_in_a_picture_is_found_in_the_world_again() -> None:
     rng = np.random.default_rng(1)
     places, view = rng.random((9, 2)), rng.uniform(-1, 1, (9, 2))
     real = np.stack([view[:, 0] * 0.09, view[:, 1] * np.log(1.2)], axis=1)
-    found = states.positions_from_image(to_picture(places, real), view)
+    found = states.positions_from_image(to_image(places, real), view)
     assert np.allclose(found * states.POSITION_SCALE + states.POSITION_CENTRE, places)
 
 

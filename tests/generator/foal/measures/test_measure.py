@@ -6,15 +6,15 @@ from time import process_time
 
 import numpy as np
 import pytest
+from foal_scenes import BOUNCE, BOUNCE_PROMPT, RED_BALL, RenderedClip, render_clip
 from scipy.ndimage import gaussian_filter
 
 from generator.foal.measures.av_sync import find_onsets
 from generator.foal.measures.measure import WEIGHTS, measure_clip
 from generator.foal.world.captions import plain_caption
-from generator.foal.world.clip import Clip, make_clip
+from generator.foal.world.clip import make_clip
 from generator.foal.world.scenes import (
     Camera,
-    Ground,
     Material,
     Motion,
     Scene,
@@ -23,22 +23,6 @@ from generator.foal.world.scenes import (
     Thing,
     Time,
 )
-
-RenderedClip = tuple[np.ndarray, np.ndarray]
-
-
-RED_BALL = Thing("red", Shape.BALL)
-
-
-BOUNCE = Scene((RED_BALL,), Motion.BOUNCE, Ground.GRASS, Time.DAY)
-
-
-PROMPT = "a red ball bounces on grass by day"
-
-
-def _render(clip: Clip, *, size: int = 128) -> RenderedClip:
-    frames = (clip.frames(height=size, width=size) * 255 + 0.5).astype(np.uint8)
-    return frames, np.stack([clip.audio()] * 2)
 
 
 def _measure(rendered: RenderedClip, prompt: str) -> dict[str, float]:
@@ -50,18 +34,13 @@ def _measure(rendered: RenderedClip, prompt: str) -> dict[str, float]:
 
 
 def _measure_scene(scene: Scene, seed: int = 3) -> dict[str, float]:
-    return _measure(_render(make_clip(seed, scene=scene)), plain_caption(scene))
-
-
-@pytest.fixture(scope="module")
-def bounce() -> RenderedClip:
-    return _render(make_clip(11, scene=BOUNCE), size=256)
+    return _measure(render_clip(make_clip(seed, scene=scene)), plain_caption(scene))
 
 
 @pytest.mark.parametrize("motion", list(Motion))
 def test_each_motion_is_recognised(motion: Motion) -> None:
     scene = replace(BOUNCE, things=(RED_BALL, Thing("blue", Shape.CUBE)), motion=motion)
-    rendered = _render(make_clip(4, scene=scene))
+    rendered = render_clip(make_clip(4, scene=scene))
     for other in Motion:
         moves = _measure(rendered, plain_caption(replace(scene, motion=other)))["moves"]
         # A colliding ball also rolls.
@@ -108,7 +87,7 @@ WRONG_PROMPTS = {
     "count": "two red balls bounce on grass by day",
     "material": "a red wooden ball bounces on grass by day",
     "size": "a small red ball bounces on grass by day",
-    "camera": PROMPT + " the camera pans left",
+    "camera": BOUNCE_PROMPT + " the camera pans left",
 }
 
 
@@ -171,11 +150,11 @@ def _silence(rendered: RenderedClip) -> RenderedClip:
 def test_a_fault_lowers_its_figure_and_the_quality(
     bounce: RenderedClip, fault: Callable[[RenderedClip], RenderedClip], figure: str
 ) -> None:
-    _expect_worse(bounce, _measure(fault(bounce), PROMPT), figure)
+    _expect_worse(bounce, _measure(fault(bounce), BOUNCE_PROMPT), figure)
 
 
 def _expect_worse(bounce: RenderedClip, wrong: dict[str, float], figure: str) -> None:
-    right = _measure(bounce, PROMPT)
+    right = _measure(bounce, BOUNCE_PROMPT)
     assert right[figure] > 0.95
     assert wrong[figure] < right[figure] - 0.3
     assert wrong["quality"] < right["quality"]
@@ -188,7 +167,7 @@ def test_what_the_prompt_leaves_open_counts_as_right(bounce: RenderedClip) -> No
 
 
 def test_a_silent_clip_has_no_sync_and_still_a_quality(bounce: RenderedClip) -> None:
-    figures = measure_clip(bounce[0], fps=24, audio=None, sample_rate=None, prompt=PROMPT)
+    figures = measure_clip(bounce[0], fps=24, audio=None, sample_rate=None, prompt=BOUNCE_PROMPT)
     assert figures is not None
     assert set(figures) == {*WEIGHTS, "quality"} - {"sync"}
     assert figures["quality"] > 0.9
@@ -216,7 +195,7 @@ def test_frames_that_show_nothing_score_low(kind: str) -> None:
 
 
 def test_measuring_takes_less_than_a_second(bounce: RenderedClip) -> None:
-    _measure(bounce, PROMPT)  # fills the cache of backgrounds
+    _measure(bounce, BOUNCE_PROMPT)  # fills the cache of backgrounds
     start = process_time()
-    _measure(bounce, PROMPT)
+    _measure(bounce, BOUNCE_PROMPT)
     assert process_time() - start < 0.7

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
+from foal_scenes import BOUNCE, BOUNCE_PROMPT, RenderedClip, render_clip
 
 from generator.foal.measures.measure_folder import (
     ORACLE,
@@ -16,36 +16,7 @@ from generator.foal.measures.measure_folder import (
     measure_oracle,
 )
 from generator.foal.world.captions import plain_caption
-from generator.foal.world.clip import Clip, make_clip
-from generator.foal.world.scenes import (
-    Ground,
-    Motion,
-    Scene,
-    Shape,
-    Thing,
-    Time,
-)
-
-RenderedClip = tuple[np.ndarray, np.ndarray]
-
-
-RED_BALL = Thing("red", Shape.BALL)
-
-
-BOUNCE = Scene((RED_BALL,), Motion.BOUNCE, Ground.GRASS, Time.DAY)
-
-
-PROMPT = "a red ball bounces on grass by day"
-
-
-def _render(clip: Clip, *, size: int = 128) -> RenderedClip:
-    frames = (clip.frames(height=size, width=size) * 255 + 0.5).astype(np.uint8)
-    return frames, np.stack([clip.audio()] * 2)
-
-
-@pytest.fixture(scope="module")
-def bounce() -> RenderedClip:
-    return _render(make_clip(11, scene=BOUNCE), size=256)
+from generator.foal.world.clip import make_clip
 
 
 def test_a_sample_of_true_renders_scores_as_documented() -> None:
@@ -63,12 +34,12 @@ def test_clips_of_one_caption_are_compared_for_diversity() -> None:
     clips = [
         (
             str(seed),
-            PROMPT,
-            DecodedClip(*_render(make_clip(seed, scene=BOUNCE))[:1], 24, None, None),
+            BOUNCE_PROMPT,
+            DecodedClip(*render_clip(make_clip(seed, scene=BOUNCE))[:1], 24, None, None),
         )
         for seed in (1, 2)
     ]
-    summary = measure_clips([*clips, ("again", PROMPT, clips[0][2])]).summary
+    summary = measure_clips([*clips, ("again", BOUNCE_PROMPT, clips[0][2])]).summary
     assert summary["diversity"].count == 1
     assert summary["novelty"].count == 3
     assert summary["colour_1"].mean == 1

@@ -11,9 +11,7 @@ from generator.foal.world.captions import (
     plain_caption,
     split_words,
 )
-from generator.foal.world.scenes import (
-    sample_scene,
-)
+from generator.foal.world.scenes import sample_scene
 
 
 def test_every_wording_is_parsed_back_into_its_scene() -> None:

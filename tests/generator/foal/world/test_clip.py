@@ -5,10 +5,7 @@ import itertools
 import numpy as np
 
 from generator.foal.world.clip import captions, held_out_captions, held_out_scenes, make_clip
-from generator.foal.world.scenes import (
-    COLOURS,
-    sample_scene,
-)
+from generator.foal.world.scenes import COLOURS, sample_scene
 
 
 def test_a_seed_always_gives_the_same_clip() -> None:

@@ -10,15 +10,7 @@ from hypothesis import strategies as st
 
 from generator.foal.world import collisions, physics
 from generator.foal.world.flights import GRAVITY, RESTITUTION
-from generator.foal.world.scenes import (
-    Camera,
-    Ground,
-    Motion,
-    Scene,
-    Shape,
-    Thing,
-    Time,
-)
+from generator.foal.world.scenes import Camera, Ground, Motion, Scene, Shape, Thing, Time
 
 
 @pytest.mark.parametrize("camera", list(Camera))

@@ -8,9 +8,7 @@ from hypothesis import strategies as st
 from generator.foal.world import camera, render
 from generator.foal.world.background import background_at, pixel_centres
 from generator.foal.world.clip import make_clip
-from generator.foal.world.scenes import (
-    Camera,
-)
+from generator.foal.world.scenes import Camera
 
 
 def test_all_resolutions_show_the_same_image() -> None:
@@ -49,4 +47,4 @@ def test_world_and_image_coordinates_are_inverse(
 ) -> None:
     point, view = np.array([[x, y]]), np.array([[pan, zoom]])
     there = render.to_world(point, view)
-    assert render.to_picture(there, view) == pytest.approx(point, abs=1e-5)
+    assert render.to_image(there, view) == pytest.approx(point, abs=1e-5)

@@ -7,14 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.foal.world import physics, sound
-from generator.foal.world.scenes import (
-    Ground,
-    Motion,
-    Scene,
-    Shape,
-    Thing,
-    Time,
-)
+from generator.foal.world.scenes import Ground, Motion, Scene, Shape, Thing, Time
 
 
 @pytest.mark.parametrize("ground", list(Ground))
