@@ -218,7 +218,7 @@ def measure(
     from generator.media import decode
 
     if oracle:
-        Console().print(as_table(measure_oracle(oracle, things=things)))
+        Console().print(as_table(measure_oracle(oracle, objects=things)))
         return
     if folder is None:
         raise GeneratorError("Give a folder of clips, or --oracle N for ground-truth renders.")

@@ -36,13 +36,13 @@ def main() -> None:
 
 
 def decoded_clips(entrant: Path, clips: int) -> Iterator[tuple[str, str, DecodedClip]]:
-    """Generate clips with one, two and three things in turn."""
+    """Generate clips with one, two and three objects in turn."""
     backend = tomllib.loads(entrant.read_text())["backend"]
     pipe = FoalPipeline.from_pretrained(entrant.parent / backend["model"], local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     for i in track(range(clips), console=Console(stderr=True)):
         scene_seed = SEED + i - max(0, i % 8 - 5)
-        scene = next(held_out_scenes(scene_seed, things=1 + scene_seed % 3))
+        scene = next(held_out_scenes(scene_seed, objects=1 + scene_seed % 3))
         text = plain_caption(scene)
         made = pipe(text, generator=torch.Generator().manual_seed(i), **backend["call"])
         sound = np.asarray(made.audio[0])

@@ -5,16 +5,24 @@ import numpy as np
 from generator.foal.world import physics
 from generator.foal.world.clip import Clip
 from generator.foal.world.pictures import to_uint8
-from generator.foal.world.scenes import Ground, Motion, Scene, Shape, Thing, Time, sample_scene
+from generator.foal.world.scenes import (
+    Ground,
+    Motion,
+    Scene,
+    SceneObject,
+    Shape,
+    Time,
+    sample_scene,
+)
 
 RenderedClip = tuple[np.ndarray, np.ndarray]  # frames uint8 (T, H, W, 3), stereo audio (2, N)
 
 FINE_RATE = 480  # samples per second, ten per hop of the sound
 
 
-def make_scene(*things: tuple[str, Shape], motion: Motion = Motion.BOUNCE) -> Scene:
-    """A scene on grass by day, of things given by colour and shape."""
-    return Scene(tuple(Thing(*thing) for thing in things), motion, Ground.GRASS, Time.DAY)
+def make_scene(*objects: tuple[str, Shape], motion: Motion = Motion.BOUNCE) -> Scene:
+    """A scene on grass by day, of objects given by colour and shape."""
+    return Scene(tuple(SceneObject(*obj) for obj in objects), motion, Ground.GRASS, Time.DAY)
 
 
 def simulate_scene(scene: Scene, seed: int, *, rate: int = FINE_RATE) -> physics.Motions:
@@ -27,7 +35,7 @@ def sample_any_scene(seed: int) -> Scene:
     return sample_scene(np.random.default_rng(seed), held_out=None)
 
 
-RED_BALL = Thing("red", Shape.BALL)
+RED_BALL = SceneObject("red", Shape.BALL)
 BOUNCE = Scene((RED_BALL,), Motion.BOUNCE, Ground.GRASS, Time.DAY)
 BOUNCE_PROMPT = "a red ball bounces on grass by day"
 

@@ -1,4 +1,4 @@
-"""Appearance of a tracked thing: shape, material and size."""
+"""Appearance of a tracked object: shape, material and size."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from generator.foal.world.scenes import COLOURS, Material, Shape, Size, Time
 SQUARE_HARMONIC = (
     0.20  # threshold on the fourth harmonic of an outline: 0 for a disc, .43 for a square
 )
-SAMPLED_FRAMES = 9  # per thing
+SAMPLED_FRAMES = 9  # per object
 EROSION_PIXELS = 2  # working pixels at the outline that are left out of the surface
 WOOD_ROUGHNESS = 0.10  # relative brightness residual above which a surface is not plain
 METAL_GLOSS = 0.085  # mean fraction of white above which a smooth surface is metal
@@ -27,7 +27,7 @@ MIN_SHADOW = 0.03  # fraction of light taken: less may be part of the background
 
 
 def classify_shape(track: Track) -> Shape | None:
-    """Classify the shape; None if the thing was never unoccluded."""
+    """Classify the shape; None if the object was never unoccluded."""
     if math.isnan(track.harmonic):
         return None
     return Shape.CUBE if track.harmonic > SQUARE_HARMONIC else Shape.BALL
@@ -53,7 +53,7 @@ def measure_surface(track: Track, frames: np.ndarray, colour: str, time: Time) -
     if not len(unoccluded):
         return None
     light = np.asarray(NIGHT_TINT if time == Time.NIGHT else (1.0, 1.0, 1.0))
-    # A pixel is a linear mixture of the thing's colour and white.
+    # A pixel is a linear mixture of the object's colour and white.
     unmixing = np.linalg.pinv(np.stack([COLOURS[colour] * light, light], axis=1))
     samples = []
     for frame in unoccluded[np.linspace(0, len(unoccluded) - 1, SAMPLED_FRAMES).astype(int)]:
@@ -90,9 +90,9 @@ def classify_size(half: float, ground: float, shape: Shape | None) -> Size:
     """Classify the size from the apparent size and the depth.
 
     Args:
-        half: half the width of the thing, image heights.
+        half: half the width of the object, image heights.
         ground: y of the ground below it, which gives its depth; NaN if unknown.
-        shape: of the thing.
+        shape: of the object.
     """
     ratio = half / (CUBE_HALF if shape == Shape.CUBE else BALL_RADIUS)
     if not math.isnan(ground):
@@ -104,7 +104,7 @@ def classify_size(half: float, ground: float, shape: Shape | None) -> Size:
 def find_shadow(
     track: Track, frames: np.ndarray, segmentation: Segmentation, backdrop: Backdrop
 ) -> float:
-    """World y of the shadow below a thing in the air, NaN if no shadow is visible."""
+    """World y of the shadow below an object in the air, NaN if no shadow is visible."""
     unoccluded = np.flatnonzero(track.unoccluded)
     height, width = frames.shape[1:3]
     result = []
@@ -121,7 +121,7 @@ def find_shadow(
         darkening = np.where(segmentation.colour[frame, soil, columns] < 0, darkening, 0)
         weight = np.clip(darkening - MIN_SHADOW, 0, None).mean(axis=1)
         if weight.max() > MIN_SHADOW:
-            # Only around the darkest row: the shadows of other things lie elsewhere.
+            # Only around the darkest row: the shadows of other objects lie elsewhere.
             near = np.abs(np.arange(len(weight)) - weight.argmax()) <= height // 32
             rows = np.arange(len(weight))[near]
             y = (soil.start + 0.5 + float(np.average(rows, weights=weight[near]))) / height

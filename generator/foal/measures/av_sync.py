@@ -88,7 +88,7 @@ def find_hits(paths: list[np.ndarray], fps: float) -> list[Event]:
 
 
 def find_unobservable(paths: list[np.ndarray], fps: float) -> np.ndarray:
-    """Times at which a hit could not be seen: a thing is occluded, or the clip begins or ends."""
+    """Times at which a hit could not be seen: an object is occluded, or the clip begins or ends."""
     frames = len(paths[0])
     occluded = np.any([~np.isfinite(path[:, 0]) for path in paths], axis=0)
     occluded[[0, -1]] = True

@@ -1,6 +1,6 @@
 """Diversity and novelty of clips: their motion and sizes compared with clips of the world.
 
-A clip's trajectory descriptor holds the positions of its things at SAMPLE_TIMES times, in world
+A clip's trajectory descriptor holds the positions of its objects at SAMPLE_TIMES times, in world
 coordinates, and their sizes. Those of the world's clips are simulated, without rendering.
 """
 
@@ -18,21 +18,21 @@ SAMPLE_TIMES = 12
 WORLD_CLIPS = 48  # per caption, whose dispersion is the reference for diversity
 TRAINING_CLIPS = 400  # per caption, distributed as in training
 REFERENCE_CLIPS = 24  # per caption, whose distance to the nearest training clip is the reference
-MIN_FRAMES = 12  # in which a thing's position must be known
+MIN_FRAMES = 12  # in which an object's position must be known
 TRAINING_SEED, REFERENCE_SEED = 1, 2
 
 
 def trajectory_descriptor(detection: SceneDetection) -> np.ndarray | None:
-    """Descriptor of a detected clip, (n, 2 SAMPLE_TIMES + 1); None if a thing was hardly seen."""
+    """Descriptor of a detected clip, (n, 2 SAMPLE_TIMES + 1); None if an object was hardly seen."""
     rows = []
-    for thing in detection.things:
-        path = thing.track.centre
-        known = np.flatnonzero(thing.track.unoccluded)
+    for obj in detection.objects:
+        path = obj.track.centre
+        known = np.flatnonzero(obj.track.unoccluded)
         if len(known) < MIN_FRAMES:
             return None
         times = np.linspace(0, len(path) - 1, SAMPLE_TIMES)
         positions = [np.interp(times, known, path[known, axis]) for axis in (0, 1)]
-        rows.append(np.concatenate([*positions, [thing.half]]))
+        rows.append(np.concatenate([*positions, [obj.half]]))
     return np.stack(rows)
 
 
@@ -91,6 +91,6 @@ def sample_descriptors(text: str, count: int, seed: int) -> tuple[np.ndarray, ..
 
 
 def distance(one: np.ndarray, other: np.ndarray) -> float:
-    """Root mean square difference of two descriptors, minimized over the order of things."""
+    """Root mean square difference of two descriptors, minimized over the order of objects."""
     orders = itertools.permutations(range(len(one)))
     return float(min(np.sqrt(np.mean((one - other[list(order)]) ** 2)) for order in orders))

@@ -1,4 +1,4 @@
-"""Edge sharpness of a thing's outline, at the resolution of the clip."""
+"""Edge sharpness of an object's outline, at the resolution of the clip."""
 
 import math
 
@@ -9,8 +9,8 @@ from generator.foal.measures.camera import Backdrop
 from generator.foal.measures.object_tracks import Track
 from generator.foal.measures.segmentation import foreground_strength
 
-SAMPLED_FRAMES = 5  # per thing
-RAYS = 24  # from the thing's centre
+SAMPLED_FRAMES = 5  # per object
+RAYS = 24  # from the object's centre
 STEP = 1 / 512  # image heights between samples along a ray
 WORLD_EDGE = 150.0  # of renders at 256 pixels: fraction of the contrast per image height
 
@@ -20,7 +20,7 @@ def sharpness(frames: np.ndarray, track: Track, backdrop: Backdrop) -> float | N
 
     Args:
         frames: uint8, (T, H, W, 3), at full resolution.
-        track: the thing.
+        track: the object.
         backdrop: the background of the clip.
     """
     edge = edge_strength(frames, track, backdrop)

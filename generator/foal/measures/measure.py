@@ -13,11 +13,11 @@ from generator.foal.measures.av_sync import find_hits, find_onsets, find_unobser
 from generator.foal.measures.coherence import coherence, gravity_ratio
 from generator.foal.measures.edge_sharpness import sharpness
 from generator.foal.measures.motion_classification import MotionType, motion_matches
-from generator.foal.measures.scene_detection import DetectedThing, SceneDetection, detect_scene
-from generator.foal.world.captions import Description, ThingRequest, parse_prompt
+from generator.foal.measures.scene_detection import DetectedObject, SceneDetection, detect_scene
+from generator.foal.world.captions import Description, ObjectRequest, parse_prompt
 from generator.foal.world.scenes import Motion
 
-# What viewers notice first weighs most: wrong things, then wrong motion.
+# What viewers notice first weighs most: wrong objects, then wrong motion.
 WEIGHTS = {
     "present": 0.12,
     "count": 0.06,
@@ -54,7 +54,7 @@ def measure_clip(
 
     Returns:
         The figures of WEIGHTS that could be determined, and `quality`; None if the prompt asks for
-        no thing of this world, as editing instructions do. There is no `sync` without sound, nor
+        no object of this world, as editing instructions do. There is no `sync` without sound, nor
         if hits are neither expected nor seen nor heard.
 
     Raises:
@@ -99,12 +99,12 @@ def score(
     sync_f1: float | None,
 ) -> dict[str, float]:
     """Compute all figures of a clip and their weighted mean."""
-    things, backdrop = detection.things, detection.backdrop
-    pairs = list(zip(things, request.things, strict=True))
+    objects, backdrop = detection.objects, detection.backdrop
+    pairs = list(zip(objects, request.objects, strict=True))
     scene = [request.ground in (None, backdrop.ground), request.time in (None, backdrop.time)]
     judged: dict[str, float | None] = {
-        "present": float(np.mean([thing.track.present.mean() for thing in things])),
-        "count": float(sum(detection.counts.values()) == len(things)),
+        "present": float(np.mean([obj.track.present.mean() for obj in objects])),
+        "count": float(sum(detection.counts.values()) == len(objects)),
         "colour": float(np.mean([_right_colour(*pair) for pair in pairs])),
         "shape": _mean_known(_judge(t, t.shape, w.shape) for t, w in pairs),
         "material": _mean_known(_judge(t, t.material, w.material) for t, w in pairs),
@@ -112,20 +112,18 @@ def score(
         "scene": float(np.mean(scene)),
         "camera": float(backdrop.camera == request.camera),
         "moves": _mean_known(
-            _unless_absent(
-                thing, motion_matches(thing.motion_type, request.motion, collided=collided)
-            )
-            for thing, collided in zip(things, detection.collided, strict=True)
+            _unless_absent(obj, motion_matches(obj.motion_type, request.motion, collided=collided))
+            for obj, collided in zip(objects, detection.collided, strict=True)
         ),
         "motion": _mean_known(
             _unless_absent(
                 t, coherence(t.track.centre, fps, flies=t.motion_type == MotionType.BOUNCE)
             )
-            for t in things
+            for t in objects
         ),
         "sync": sync_f1,
         "sharpness": _mean_known(
-            _unless_absent(t, sharpness(frames, t.track, backdrop)) for t in things
+            _unless_absent(t, sharpness(frames, t.track, backdrop)) for t in objects
         ),
     }
     figures = {name: value for name, value in judged.items() if value is not None}
@@ -135,25 +133,25 @@ def score(
 
 
 def gravity(detection: SceneDetection, *, fps: float) -> float | None:
-    """Median acceleration of bouncing things relative to the world's; None without flights."""
+    """Median acceleration of bouncing objects relative to the world's; None without flights."""
     flights = [
-        thing.track.centre for thing in detection.things if thing.motion_type == MotionType.BOUNCE
+        obj.track.centre for obj in detection.objects if obj.motion_type == MotionType.BOUNCE
     ]
     ratios = [ratio for path in flights if not math.isnan(ratio := gravity_ratio(path, fps))]
     return float(np.mean(ratios)) if ratios else None
 
 
-def _right_colour(thing: DetectedThing, request: ThingRequest) -> bool:
-    return thing.is_present and request.colour in (None, thing.colour)
+def _right_colour(obj: DetectedObject, request: ObjectRequest) -> bool:
+    return obj.is_present and request.colour in (None, obj.colour)
 
 
-def _judge(thing: DetectedThing, found: str | None, requested: str) -> float | None:
-    return _unless_absent(thing, None if found is None else float(found == requested))
+def _judge(obj: DetectedObject, found: str | None, requested: str) -> float | None:
+    return _unless_absent(obj, None if found is None else float(found == requested))
 
 
-def _unless_absent(thing: DetectedThing, value: float | None) -> float | None:
-    """0 for an absent thing, else the value, which is None if it could not be determined."""
-    return 0.0 if not thing.is_present else value
+def _unless_absent(obj: DetectedObject, value: float | None) -> float | None:
+    """0 for an absent object, else the value, which is None if it could not be determined."""
+    return 0.0 if not obj.is_present else value
 
 
 def _mean_known(values: Iterable[float | None]) -> float | None:

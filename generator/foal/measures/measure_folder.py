@@ -22,7 +22,7 @@ MAX_LISTED = 5  # missing clips named in the caption
 UNBOUNDED = ("gravity", "novelty")  # ratios to the world; all other figures are at most 1
 CONFIDENCE_Z = 1.96  # 95%
 ORACLE_SEED = 50_000
-BY_THING_COUNT = ("colour",)  # also reported separately for one, two and three things
+BY_OBJECT_COUNT = ("colour",)  # also reported separately for one, two and three objects
 # Means over true renders, from `python -m generator measure --oracle 240`.
 ORACLE = {
     "present": 0.998,
@@ -121,7 +121,7 @@ def measure_clips(inputs: Iterable[tuple[str, str, DecodedClip]]) -> FolderMeasu
 
     In addition to the figures of `measure_clip`, the summary has `sync_shuffled`, sync with the
     sound of the previous clip; `gravity`, the acceleration in flight relative to the world's;
-    `colour_1` to `colour_3`, colour by number of things; `novelty`, the distance to the nearest
+    `colour_1` to `colour_3`, colour by number of objects; `novelty`, the distance to the nearest
     training clip relative to that of fresh clips of the world; and `diversity`, the dispersion of
     clips of one caption relative to the world's.
     """
@@ -147,7 +147,7 @@ def measure_clips(inputs: Iterable[tuple[str, str, DecodedClip]]) -> FolderMeasu
             "sync_shuffled": shuffled_f1,
             "gravity": gravity(detection, fps=decoded.fps),
             "novelty": None if descriptor is None else novelty(text, descriptor),
-            **{f"{name}_{len(request.things)}": figures[name] for name in BY_THING_COUNT},
+            **{f"{name}_{len(request.objects)}": figures[name] for name in BY_OBJECT_COUNT},
         }
         clips[prompt_id] = figures | {
             name: value for name, value in extra.items() if value is not None
@@ -167,14 +167,14 @@ def measure_clips(inputs: Iterable[tuple[str, str, DecodedClip]]) -> FolderMeasu
 
 
 def _sort_key(name: str) -> tuple[int, str]:
-    """Sort figures in the order of WEIGHTS; those by number of things follow the total."""
+    """Sort figures in the order of WEIGHTS; those by number of objects follow the total."""
     order = [*WEIGHTS, "quality", "gravity", "novelty"]
     known = [i for i, start in enumerate(order) if name.startswith(start)]
     return (known[0] if known else len(order), name)
 
 
-def measure_oracle(count: int, *, things: int | None = None) -> FolderMeasures:
-    """Measure ground-truth renders of held-out scenes, in turn with one, two and three things.
+def measure_oracle(count: int, *, objects: int | None = None) -> FolderMeasures:
+    """Measure ground-truth renders of held-out scenes, in turn with one, two and three objects.
 
     Three of every eight clips share a caption, for `diversity`.
     """
@@ -182,8 +182,8 @@ def measure_oracle(count: int, *, things: int | None = None) -> FolderMeasures:
     def inputs() -> Iterator[tuple[str, str, DecodedClip]]:
         for i in range(count):
             scene_seed = ORACLE_SEED + i - max(0, i % 8 - 5)
-            number = things or 1 + scene_seed % 3
-            scene = next(held_out_scenes(scene_seed, things=number))
+            number = objects or 1 + scene_seed % 3
+            scene = next(held_out_scenes(scene_seed, objects=number))
             clip = make_clip(np.random.default_rng((ORACLE_SEED, i)), scene=scene)
             frames = to_uint8(clip.frames())
             decoded = DecodedClip(frames, FRAME_RATE, clip.audio()[None], SAMPLE_RATE)

@@ -12,7 +12,7 @@ from generator.foal.world.flights import GRAVITY
 from generator.foal.world.physics import ROLL_DECELERATION, ROPE_TOP, SLIDE_DECELERATION
 from generator.foal.world.scenes import Ground, Motion, Shape
 
-MIN_FRAMES = 12  # unoccluded frames needed to classify the motion of a thing
+MIN_FRAMES = 12  # unoccluded frames needed to classify the motion of an object
 MIN_UNOCCLUDED = 0.8  # fraction of frames needed to be sure that every hit was seen
 MIN_TRAVEL = 0.10  # image heights: less is not a movement along the ground
 MIN_RISE = 0.10  # image heights: more than a tumbling cube rises
@@ -22,8 +22,8 @@ MAX_SWING_DEVIATION = 0.6  # of a swing's radius, in standard deviations of its 
 MIN_ORBIT_ANGLE = 2.5  # radians
 ORBIT_RADIUS = (0.10, 0.40)
 MIN_IMPACT = 0.12  # image heights / s: a change of velocity that counts as a hit
-CONTACT_FACTOR = 1.45  # sums of half widths within which things can hit each other
-REST_SPEED = 0.05  # image heights / s: slower things are at rest
+CONTACT_FACTOR = 1.45  # sums of half widths within which objects can hit each other
+REST_SPEED = 0.05  # image heights / s: slower objects are at rest
 
 
 class MotionType(StrEnum):
@@ -54,7 +54,7 @@ class Impact:
 
 
 def find_impacts(path: np.ndarray, fps: float, *, min_strength: float = MIN_IMPACT) -> list[Impact]:
-    """Find impacts on a trajectory (T, 2), which is NaN where the thing was occluded."""
+    """Find impacts on a trajectory (T, 2), which is NaN where the object was occluded."""
     velocity_change = np.diff(path, n=2, axis=0) * fps  # change of velocity at frames 1 .. T - 2
     valid = np.asarray(np.isfinite(velocity_change).all(axis=1))
     if valid.sum() < 3:
@@ -82,11 +82,11 @@ def find_impacts(path: np.ndarray, fps: float, *, min_strength: float = MIN_IMPA
 def classify_motion(
     track: Track, shape: Shape | None, ground: Ground, fps: float
 ) -> MotionType | None:
-    """Classify the motion of a thing; None if too little of it was seen.
+    """Classify the motion of an object; None if too little of it was seen.
 
     Args:
-        track: of the thing.
-        shape: of the thing.
+        track: of the object.
+        shape: of the object.
         ground: determines the deceleration by which rolling and sliding differ.
         fps: frames per second.
     """
@@ -103,7 +103,7 @@ def classify_motion(
         accelerations = flight_accelerations(track.centre, fps)
         fell = len(accelerations) > 0 and np.median(accelerations) > GRAVITY / 4
         hits = any(impact.upward > 2 * MIN_IMPACT for impact in impacts)
-        # If the thing is often occluded, its hits may be as well.
+        # If the object is often occluded, its hits may be as well.
         occluded = track.unoccluded.mean() < MIN_UNOCCLUDED
         if fell and (hits or occluded):
             return MotionType.BOUNCE
@@ -172,7 +172,7 @@ def _rolls_or_slides(path: np.ndarray, ground: Ground, fps: float) -> MotionType
         frames = frames[np.isfinite(x[frames])] if len(frames) else frames
         if len(frames) < MIN_FRAMES:
             continue
-        # Leave out frames in which the thing is at rest.
+        # Leave out frames in which the object is at rest.
         speed = np.abs(x[frames[4:]] - x[frames[:-4]]) / (frames[4:] - frames[:-4]) * fps
         frames = frames[2:-2][speed > REST_SPEED]
         if len(frames) < MIN_FRAMES:
@@ -191,9 +191,9 @@ def _rolls_or_slides(path: np.ndarray, ground: Ground, fps: float) -> MotionType
 
 
 def find_collisions(tracks: list[Track], half_widths: list[float], fps: float) -> list[bool | None]:
-    """For each thing, whether it hits another one: a horizontal impact next to it.
+    """For each object, whether it hits another one: a horizontal impact next to it.
 
-    None if no hit was seen, but things are occluded too often to be sure.
+    None if no hit was seen, but objects are occluded too often to be sure.
     """
     collided: list[bool | None] = []
     occluded = any(track.unoccluded.mean() < MIN_UNOCCLUDED for track in tracks)

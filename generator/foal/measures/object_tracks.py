@@ -1,4 +1,4 @@
-"""Multi-object tracking of the things of one colour, with occlusion, merging and splitting."""
+"""Multi-object tracking of the objects of one colour, with occlusion, merging and splitting."""
 
 import math
 from dataclasses import dataclass, field
@@ -11,20 +11,20 @@ from generator.foal.measures.segmentation import MIN_AREA, Region, Segmentation,
 from generator.foal.world.render import to_world
 
 UNOCCLUDED_AREA = 0.93  # of the typical area: a smaller region is partly occluded
-TOUCHING_AREA = 0.93  # of the combined area of two things; if smaller, one occludes the other
-MERGED_AREA = 1.15  # of one thing's area: a larger region may contain a lost thing
-MIN_COVER = 0.4  # fraction of the predicted disc covered by others if a thing is occluded
-VELOCITY_DECAY = 0.8  # per frame, of the velocity by which a lost thing is predicted
+TOUCHING_AREA = 0.93  # of the combined area of two objects; if smaller, one occludes the other
+MERGED_AREA = 1.15  # of one object's area: a larger region may contain a lost object
+MIN_COVER = 0.4  # fraction of the predicted disc covered by others if an object is occluded
+VELOCITY_DECAY = 0.8  # per frame, of the velocity by which a lost object is predicted
 APPEARANCE_COST = 0.15  # image heights, of a completely different area or outline
 
 
 @dataclass(frozen=True)
 class Track:
-    """One thing over T frames; positions are in world coordinates."""
+    """One object over T frames; positions are in world coordinates."""
 
     centre: np.ndarray  # (T, 2), NaN where it was occluded
     area: np.ndarray  # (T,), of the visible region, corrected for the zoom
-    present: np.ndarray  # (T,) bool: visible, or occluded by another thing, or out of view
+    present: np.ndarray  # (T,) bool: visible, or occluded by another object, or out of view
     regions: tuple[Region | None, ...]  # None where it was occluded
 
     @property
@@ -34,7 +34,7 @@ class Track:
 
     @property
     def median_area(self) -> float:
-        """Area of the unoccluded thing, 0 if never seen."""
+        """Area of the unoccluded object, 0 if never seen."""
         return float(np.median(self.area[self.unoccluded])) if self.unoccluded.any() else 0.0
 
     @property
@@ -47,7 +47,7 @@ class Track:
 @dataclass
 class _TrackState:
     regions: list[Region | None]
-    merged: np.ndarray  # (T,) bool: visible, but merged with another thing into one region
+    merged: np.ndarray  # (T,) bool: visible, but merged with another object into one region
     position: np.ndarray = field(default_factory=lambda: np.zeros(2))
     velocity: np.ndarray = field(default_factory=lambda: np.zeros(2))
     areas: list[float] = field(default_factory=list)
@@ -80,21 +80,21 @@ class _TrackState:
         return distance + APPEARANCE_COST * min(difference, 1.0)
 
 
-def track_things(
+def track_objects(
     regions: list[list[Region]],
     count: int,
     segmentation: Segmentation,
     backdrop: Backdrop,
     merged_flags: list[list[bool]] | None = None,
 ) -> list[Track]:
-    """Track `count` things of one colour; a thing that was never seen has an empty track.
+    """Track `count` objects of one colour; an object that was never seen has an empty track.
 
     Args:
         regions: of that colour in each frame.
-        count: number of things.
+        count: number of objects.
         segmentation: of the clip.
         backdrop: of the clip.
-        merged_flags: for each region, whether it shows all things without a region of their own.
+        merged_flags: for each region, whether it shows all objects without a region of their own.
     """
     frames = len(regions)
     states = [_TrackState([None] * frames, np.zeros(frames, dtype=bool)) for _ in range(count)]
@@ -143,7 +143,7 @@ def _track_frame(
     for i, state in enumerate(states):
         if i in assigned:
             continue
-        # A thing without a region may be merged into one: split it if both are visible.
+        # An object without a region may be merged into one: split it if both are visible.
         for partner, column in list(assigned.items()):
             joint = regions[column]
             larger = joint.area > MERGED_AREA * states[partner].typical_area
@@ -173,7 +173,7 @@ def _track_frame(
 def _split(
     joint: Region, states: tuple[_TrackState, _TrackState], frame: int, segmentation: Segmentation
 ) -> tuple[Region, Region]:
-    """Split the region of two touching things: each pixel belongs to the nearer one."""
+    """Split the region of two touching objects: each pixel belongs to the nearer one."""
     height, width = segmentation.colour.shape[1:]
     y, x = np.nonzero(joint.mask)
     at = np.stack([x + joint.columns.start + 0.5, y + joint.rows.start + 0.5], axis=1)
@@ -240,7 +240,7 @@ def _is_occluded_or_outside(
     zoom: np.ndarray,
     segmentation: Segmentation,
 ) -> np.ndarray:
-    """Whether a thing is occluded or out of view in each of the `missing` frames."""
+    """Whether an object is occluded or out of view in each of the `missing` frames."""
     height, width = segmentation.colour.shape[1:]
     at = np.flatnonzero(detected)
     x, y = (np.interp(missing, at, position[at, axis]) for axis in (0, 1))

@@ -1,4 +1,4 @@
-"""Scene detection: background, camera, and the thing that matches each requested one."""
+"""Scene detection: background, camera, and the object that matches each requested one."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -19,28 +19,28 @@ from generator.foal.measures.motion_classification import (
     classify_motion,
     find_collisions,
 )
-from generator.foal.measures.object_tracks import Track, track_things
+from generator.foal.measures.object_tracks import Track, track_objects
 from generator.foal.measures.segmentation import (
     MIN_FRAME_SHARE,
     Region,
     Segmentation,
-    count_things,
+    count_objects,
     downsample,
     find_merged,
     find_regions,
     segment_colours,
 )
-from generator.foal.world.captions import Description, ThingRequest
+from generator.foal.world.captions import Description, ObjectRequest
 from generator.foal.world.scenes import Material, Shape, Size
 
 MIN_FRAMES = 8
-MIN_UNOCCLUDED = 6  # frames: with fewer, two things may look like one
+MIN_UNOCCLUDED = 6  # frames: with fewer, two objects may look like one
 AIRBORNE_MOTIONS = (MotionType.SWING, MotionType.ORBIT, MotionType.AIR)
 
 
 @dataclass(frozen=True)
-class DetectedThing:
-    """A detected thing; attributes are None if they could not be determined."""
+class DetectedObject:
+    """A detected object; attributes are None if they could not be determined."""
 
     colour: str
     track: Track
@@ -58,21 +58,21 @@ class DetectedThing:
 
 @dataclass(frozen=True)
 class SceneDetection:
-    """What was detected in a clip; `things` are in the order of the requested things."""
+    """What was detected in a clip; `objects` are in the order of the requested objects."""
 
     backdrop: Backdrop
-    counts: dict[str, int]  # number of detected things of each colour
-    things: tuple[DetectedThing, ...]
-    collided: tuple[bool | None, ...]  # whether a thing hit another, None if unknown
+    counts: dict[str, int]  # number of detected objects of each colour
+    objects: tuple[DetectedObject, ...]
+    collided: tuple[bool | None, ...]  # whether an object hit another, None if unknown
 
     @property
     def paths(self) -> list[np.ndarray]:
-        """Trajectories of the things, (T, 2) each in world coordinates, NaN where occluded."""
-        return [thing.track.centre for thing in self.things]
+        """Trajectories of the objects, (T, 2) each in world coordinates, NaN where occluded."""
+        return [obj.track.centre for obj in self.objects]
 
 
 def detect_scene(frames: np.ndarray, request: Description, *, fps: float) -> SceneDetection:
-    """Detect the background and the requested things in frames (T, H, W, 3), uint8.
+    """Detect the background and the requested objects in frames (T, H, W, 3), uint8.
 
     Raises:
         ValueError: `frames` has the wrong shape or too few frames.
@@ -85,12 +85,12 @@ def detect_scene(frames: np.ndarray, request: Description, *, fps: float) -> Sce
     backdrop = fit_backdrop(small)
     segmentation = segment_colours(small, backdrop)
     regions = find_regions(segmentation)
-    requested_counts = Counter(thing.colour for thing in request.things)
+    requested_counts = Counter(obj.colour for obj in request.objects)
     counts, merged = {}, {}
     for colour, shown in regions.items():
-        count = count_things(shown)
+        count = count_objects(shown)
         if 0 < count < requested_counts[colour]:
-            # Things of one colour may overlap all the time: look for merged outlines.
+            # Objects of one colour may overlap all the time: look for merged outlines.
             flags = find_merged(shown, segmentation, colour)
             if np.mean([any(frame) for frame in flags]) >= MIN_FRAME_SHARE:
                 count, merged[colour] = count + 1, flags
@@ -100,36 +100,34 @@ def detect_scene(frames: np.ndarray, request: Description, *, fps: float) -> Sce
     candidates = []
     for colour, count in Counter(colours).items():
         no_regions: list[list[Region]] = [[] for _ in frames]
-        tracks = track_things(
+        tracks = track_objects(
             regions.get(colour, no_regions), count, segmentation, backdrop, merged.get(colour)
         )
         candidates += [
             _classify(track, colour, small, segmentation, backdrop, fps) for track in tracks
         ]
-    things = _match_requests(request, colours, candidates)
-    collided = find_collisions(
-        [thing.track for thing in things], [thing.half for thing in things], fps
-    )
-    return SceneDetection(backdrop, counts, tuple(things), tuple(collided))
+    objects = _match_requests(request, colours, candidates)
+    collided = find_collisions([obj.track for obj in objects], [obj.half for obj in objects], fps)
+    return SceneDetection(backdrop, counts, tuple(objects), tuple(collided))
 
 
 def _search_colours(request: Description, counts: dict[str, int]) -> list[str]:
-    """The colour in which to search for each requested thing: its own, or a surplus one.
+    """The colour in which to search for each requested object: its own, or a surplus one.
 
-    So a thing of the wrong colour lowers only the figure for colour.
+    So an object of the wrong colour lowers only the figure for colour.
     """
     remaining = dict(counts)
     chosen: list[str | None] = []
-    for thing in request.things:
-        available = thing.colour is not None and remaining.get(thing.colour, 0) > 0
-        chosen.append(thing.colour if available else None)
+    for obj in request.objects:
+        available = obj.colour is not None and remaining.get(obj.colour, 0) > 0
+        chosen.append(obj.colour if available else None)
         if available:
-            remaining[str(thing.colour)] -= 1
+            remaining[str(obj.colour)] -= 1
     spare = [colour for colour, count in remaining.items() for _ in range(count)]
     fallback = next(iter(counts), "red")
     return [
-        colour or (spare.pop(0) if spare else thing.colour or fallback)
-        for colour, thing in zip(chosen, request.things, strict=True)
+        colour or (spare.pop(0) if spare else obj.colour or fallback)
+        for colour, obj in zip(chosen, request.objects, strict=True)
     ]
 
 
@@ -140,10 +138,10 @@ def _classify(
     segmentation: Segmentation,
     backdrop: Backdrop,
     fps: float,
-) -> DetectedThing:
+) -> DetectedObject:
     shape = classify_shape(track)
     if shape is None or track.unoccluded.sum() < MIN_UNOCCLUDED:
-        return DetectedThing(colour, track, None, None, None, 0.0, None)
+        return DetectedObject(colour, track, None, None, None, 0.0, None)
     surface = measure_surface(track, frames, colour, backdrop.time)
     half = half_width(track.median_area, shape)
     motion_type = classify_motion(track, shape, backdrop.ground, fps)
@@ -154,30 +152,27 @@ def _classify(
     else:
         ground = float(np.nanquantile(track.centre[:, 1], 0.98)) + half
     size = classify_size(half, ground, shape)
-    return DetectedThing(
+    return DetectedObject(
         colour, track, shape, surface.material if surface else None, size, half, motion_type
     )
 
 
 def _match_requests(
-    request: Description, colours: list[str], candidates: list[DetectedThing]
-) -> list[DetectedThing]:
-    """Assign the candidates to the requested things, within each colour by least mismatch."""
+    request: Description, colours: list[str], candidates: list[DetectedObject]
+) -> list[DetectedObject]:
+    """Assign the candidates to the requested objects, within each colour by least mismatch."""
     cost = np.array(
         [
-            [
-                1000.0 * (thing.colour != colour) + _mismatch(thing, requested)
-                for thing in candidates
-            ]
-            for requested, colour in zip(request.things, colours, strict=True)
+            [1000.0 * (obj.colour != colour) + _mismatch(obj, requested) for obj in candidates]
+            for requested, colour in zip(request.objects, colours, strict=True)
         ]
     )
     return [candidates[i] for i in assign(cost).values()]
 
 
-def _mismatch(thing: DetectedThing, requested: ThingRequest) -> float:
+def _mismatch(obj: DetectedObject, requested: ObjectRequest) -> float:
     return (
-        2.0 * (thing.shape != requested.shape)
-        + 1.0 * (thing.material != requested.material)
-        + 0.9 * (thing.size != requested.size)
+        2.0 * (obj.shape != requested.shape)
+        + 1.0 * (obj.material != requested.material)
+        + 0.9 * (obj.size != requested.size)
     )

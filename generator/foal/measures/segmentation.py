@@ -1,4 +1,4 @@
-"""Segmentation: separate things from the background and from each other by colour, per frame."""
+"""Segmentation: separate objects from the background and from each other by colour, per frame."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,15 +12,15 @@ from generator.foal.measures.camera import Backdrop
 from generator.foal.world.render import NIGHT_TINT
 from generator.foal.world.scenes import COLOURS, Time
 
-WORKING_PIXELS = 128  # height of the analysed frames, in which things are 12 to 30 pixels wide
+WORKING_PIXELS = 128  # height of the analysed frames, in which objects are 12 to 30 pixels wide
 MAX_CHROMA_DISTANCE = 0.13  # from a colour's chromaticity
 FOREGROUND_THRESHOLD = 0.045  # least difference from any darkened background
 GROW_ITERATIONS = 3  # pixels by which colours grow over foreground: highlights, soft edges
-MIN_AREA = 0.0045  # of the image: half of the smallest thing, a small cube at the back
-MIN_SOLIDITY = 0.93  # area over that of the convex hull; less indicates merged things
+MIN_AREA = 0.0045  # of the image: half of the smallest object, a small cube at the back
+MIN_SOLIDITY = 0.93  # area over that of the convex hull; less indicates merged objects
 MAX_CONTACT_PIXELS = 4  # of another colour along an outline, more than soft edges cause
 MIN_FRAME_SHARE = (
-    0.25  # of frames with N regions to count N things; with fewer, occlusion split some
+    0.25  # of frames with N regions to count N objects; with fewer, occlusion split some
 )
 
 
@@ -88,7 +88,7 @@ def segment_colours(frames: np.ndarray, backdrop: Backdrop) -> Segmentation:
 def foreground_strength(frames: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """Difference of pixels (..., 3) from the best darkening of the background.
 
-    Shadows darken all channels equally, so what remains belongs to things.
+    Shadows darken all channels equally, so what remains belongs to objects.
     """
     dimming = np.minimum(_dot(frames, empty) / _dot(empty, empty), 1.0)
     red, green, blue = (
@@ -163,7 +163,7 @@ def find_regions(segmentation: Segmentation) -> dict[str, list[list[Region]]]:
         areas = masks.sum(axis=(1, 2))
         if (areas > min_pixels).mean() < 0.1:
             continue
-        closed = _erode(_dilate(masks)) | masks  # dark bands and highlights split things
+        closed = _erode(_dilate(masks)) | masks  # dark bands and highlights split objects
         by_colour[name] = [
             _frame_regions(mask, segmentation, frame, index) if area > min_pixels / 2 else []
             for frame, (mask, area) in enumerate(zip(closed, areas, strict=True))
@@ -171,8 +171,8 @@ def find_regions(segmentation: Segmentation) -> dict[str, list[list[Region]]]:
     return by_colour
 
 
-def count_things(regions: list[list[Region]]) -> int:
-    """Number of things of one colour: the most regions seen at once in enough frames."""
+def count_objects(regions: list[list[Region]]) -> int:
+    """Number of objects of one colour: the most regions seen at once in enough frames."""
     counts = np.array([len(frame) for frame in regions])
     count = 0
     while (counts > count).mean() >= MIN_FRAME_SHARE:
@@ -183,7 +183,7 @@ def count_things(regions: list[list[Region]]) -> int:
 def find_merged(
     regions: list[list[Region]], segmentation: Segmentation, colour: str
 ) -> list[list[bool]]:
-    """For each region, whether its outline is concave without another thing in front of it."""
+    """For each region, whether its outline is concave without another object in front of it."""
     index = list(COLOURS).index(colour)
     return [
         [_is_merged(region, segmentation.colour[frame], index) for region in frame_regions]
@@ -196,7 +196,7 @@ def _is_merged(region: Region, colour: np.ndarray, index: int) -> bool:
         ndimage.binary_dilation(region.mask, iterations=2)
     ]
     if np.count_nonzero((neighbours >= 0) & (neighbours != index)) > MAX_CONTACT_PIXELS:
-        return False  # may be caused by another thing in front
+        return False  # may be caused by another object in front
     boundary = np.argwhere(region.mask & ~ndimage.binary_erosion(region.mask))
     corners = (boundary[:, None] + _CORNERS).reshape(-1, 2)
     return bool(region.mask.sum() < MIN_SOLIDITY * ConvexHull(corners).volume)
@@ -234,7 +234,7 @@ def measure_region(
     Args:
         mask: its pixels within its bounding box, holes filled.
         strength: foreground strength in the box.
-        free: pixels of the box that do not belong to another thing.
+        free: pixels of the box that do not belong to another object.
         box: rows and columns of the box in the frame.
         shape: height and width of the frame.
     """

@@ -18,7 +18,7 @@ from generator.foal.world.physics import BALL_RADIUS, Motions
 from generator.foal.world.render import to_world
 from generator.foal.world.scenes import (
     COLOURS,
-    MOST_THINGS,
+    MAX_OBJECTS,
     Ground,
     Material,
     Scene,
@@ -27,7 +27,7 @@ from generator.foal.world.scenes import (
 )
 
 LATENT_FORMAT = "states-1"  # to be changed whenever the meaning of any number of the latents is
-SLOTS = MOST_THINGS
+SLOTS = MAX_OBJECTS
 COLOUR_NAMES = tuple(COLOURS)
 # A slot's content: presence, colour (one-hot), shape, metal, wood, size, ground, rope, rope's x.
 SLOT_DIM = 1 + len(COLOUR_NAMES) + 7
@@ -73,13 +73,13 @@ def encode_content(
     """Content of a clip, (CONTENT_TOKENS, CONTENT_DIM); `slots` holds the slot of each object."""
     content = np.zeros((CONTENT_TOKENS, CONTENT_DIM), dtype=np.float32)
     content[0, :SCENE_DIM] = encode_scene(scene.ground, scene.time)
-    for i, thing in enumerate(scene.things):
+    for i, obj in enumerate(scene.objects):
         slot = content[1 + slots[i]]
         slot[PRESENCE] = 1
-        slot[COLOUR][COLOUR_NAMES.index(thing.colour)] = 1
-        slot[SHAPE] = 1 if thing.shape == Shape.CUBE else -1
-        slot[METAL] = thing.material == Material.METAL
-        slot[WOOD] = thing.material == Material.WOOD
+        slot[COLOUR][COLOUR_NAMES.index(obj.colour)] = 1
+        slot[SHAPE] = 1 if obj.shape == Shape.CUBE else -1
+        slot[METAL] = obj.material == Material.METAL
+        slot[WOOD] = obj.material == Material.WOOD
         slot[SIZE] = (motions.size[i] - SIZE_CENTRE) / SIZE_SCALE
         slot[GROUND_Y] = (motions.ground[i] - GROUND_CENTRE) / GROUND_SCALE
         if math.isfinite(motions.rope[i]):

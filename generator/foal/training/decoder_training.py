@@ -15,9 +15,9 @@ from generator.foal.world.physics import ROPE_TOP, Motions
 from generator.foal.world.scenes import Ground, Scene, Time, sample_scene
 
 PIXEL = 1 / 256
-FAR_AWAY = 5.0  # position of an absent thing, outside of every frame
-# Fractions of the points near things, their shadows and their ropes; the rest are uniform.
-NEAR_THINGS, NEAR_SHADOWS, NEAR_ROPES = 0.5, 0.12, 0.08
+FAR_AWAY = 5.0  # position of an absent object, outside of every frame
+# Fractions of the points near objects, their shadows and their ropes; the rest are uniform.
+NEAR_OBJECTS, NEAR_SHADOWS, NEAR_ROPES = 0.5, 0.12, 0.08
 CONTENT_NOISE, TURN_NOISE = (
     0.05,
     0.03,
@@ -71,14 +71,14 @@ def stack_appearances(
     """Concatenate the appearances of clips at their frames: SLOTS layers, the farthest first."""
     layers: list[list[render.Appearance]] = [[] for _ in range(states.SLOTS)]
     for scene, motions, chosen in clips_drawn:
-        things = render.appearances(scene, motions, chosen)
-        nowhere = np.full_like(things[0].position, FAR_AWAY)
+        objects = render.appearances(scene, motions, chosen)
+        nowhere = np.full_like(objects[0].position, FAR_AWAY)
         nothing = render.Appearance(
-            **{**vars(things[0]), "position": nowhere, "rope": np.full(len(chosen), np.nan)}
+            **{**vars(objects[0]), "position": nowhere, "rope": np.full(len(chosen), np.nan)}
         )
-        things += [nothing] * (states.SLOTS - len(things))
-        for layer, thing in zip(layers, things, strict=True):
-            layer.append(thing)
+        objects += [nothing] * (states.SLOTS - len(objects))
+        for layer, obj in zip(layers, objects, strict=True):
+            layer.append(obj)
     names = [item.name for item in fields(render.Appearance)]
     return [
         render.Appearance(
@@ -96,19 +96,19 @@ def _points(
     positions = rng.random((count, points, 2))
     first = 0
     for share, sample_near in (
-        (NEAR_THINGS, _near_things),
+        (NEAR_OBJECTS, _near_objects),
         (NEAR_SHADOWS, _near_shadows),
         (NEAR_ROPES if np.isfinite(motions.rope).any() else 0.0, _near_ropes),
     ):
         count_near = round(share * points)
-        indices = rng.integers(len(scene.things), size=count_near)
+        indices = rng.integers(len(scene.objects), size=count_near)
         world = sample_near(rng, motions, frames, indices)
         positions[:, first : first + count_near] = render.to_image(world, motions.view[frames])
         first += count_near
     return np.clip(positions, 0, 1 - 1e-6)
 
 
-def _near_things(
+def _near_objects(
     rng: np.random.Generator, motions: Motions, frames: np.ndarray, indices: np.ndarray
 ) -> np.ndarray:
     shape = (len(frames), len(indices))

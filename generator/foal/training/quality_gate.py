@@ -30,7 +30,7 @@ class QualityGateError(RuntimeError):
 
 @dataclass(frozen=True)
 class QualityGate:
-    """Minimum mean figures over reconstructions of held-out clips with one and two things."""
+    """Minimum mean figures over reconstructions of held-out clips with one and two objects."""
 
     clips: int = 40
     colour: float = 0.95
@@ -51,8 +51,8 @@ def check_quality(codec: FoalCodec, gate: QualityGate, record: Path) -> None:
         means: dict[str, float] = json.loads(record.read_text())
     else:
         means = {}
-        for things, prefix in ((1, ""), (2, "two_")):
-            summary = measure_reconstructions(codec, gate.clips, things=things).summary
+        for objects, prefix in ((1, ""), (2, "two_")):
+            summary = measure_reconstructions(codec, gate.clips, objects=objects).summary
             means |= {prefix + name: estimate.mean for name, estimate in summary.items()}
         with atomic_write(record) as file:
             file.write((json.dumps(means, indent=1) + "\n").encode())
@@ -66,13 +66,13 @@ def check_quality(codec: FoalCodec, gate: QualityGate, record: Path) -> None:
 
 
 @torch.no_grad()
-def measure_reconstructions(codec: FoalCodec, count: int, *, things: int) -> FolderMeasures:
+def measure_reconstructions(codec: FoalCodec, count: int, *, objects: int) -> FolderMeasures:
     """Measure held-out clips after encoding and decoding their frames; the sound is kept."""
 
     def decoded_clips() -> Iterator[tuple[str, str, DecodedClip]]:
         for i in range(count):
-            rng = np.random.default_rng((GATE_SEED, things, i))
-            scene = sample_scene(rng, held_out=True, things=things)
+            rng = np.random.default_rng((GATE_SEED, objects, i))
+            scene = sample_scene(rng, held_out=True, objects=objects)
             clip = make_clip(rng, scene=scene)
             content, motion = codec.encode(clip.frames(height=IMAGE_SIZE, width=IMAGE_SIZE))
             size = GATE_PIXELS

@@ -23,7 +23,7 @@ from generator.foal.world.clip import FRAMES, sample_motions
 from generator.foal.world.physics import Motions
 from generator.foal.world.scenes import Material, Scene, Shape, sample_scene
 
-OCCLUSION_RADIUS = 0.7  # in sizes of a nearer thing: closer centres are occluded
+OCCLUSION_RADIUS = 0.7  # in sizes of a nearer object: closer centres are occluded
 PIXEL_NOISE = 0.02  # decoded frames are not exact
 HEATMAP_WEIGHT, ATTRIBUTE_WEIGHT, ANGLE_WEIGHT, GLOBAL_WEIGHT = 30.0, 2.0, 0.3, 0.5
 CENTRE_WEIGHT = 12.0  # weight of a cell with a centre relative to one without
@@ -37,7 +37,7 @@ class SceneEncoderBatch:
     cells: Tensor  # (N, OUTPUT_CHANNELS, GRID, GRID), heatmap 0 or 1
     heatmap_weights: Tensor  # (N, GRID, GRID): 0 where the heatmap is not trained
     attribute_weights: Tensor  # (N, GRID, GRID): 1 around centres
-    angle_weights: Tensor  # (N, GRID, GRID): 1 around centres of things whose rotation is visible
+    angle_weights: Tensor  # (N, GRID, GRID): 1 around centres of objects whose rotation is visible
     scene: Tensor  # (N, SCENE_DIM)
     camera: Tensor  # (N, 2)
 
@@ -81,18 +81,18 @@ def _mark_targets(
     frame: int,
     content: np.ndarray,
 ) -> None:
-    """Set the targets of the cells around each thing's centre; nearer things overwrite others."""
+    """Set the targets of the cells around each object's centre; nearer objects overwrite others."""
     view = motions.view[frame][None]
     position = motions.position[frame]
-    for thing in np.argsort(motions.ground, kind="stable"):
-        centre = render.to_image(position[thing][None], view)[0]
+    for obj in np.argsort(motions.ground, kind="stable"):
+        centre = render.to_image(position[obj][None], view)[0]
         column, row = (int(np.floor(part * GRID)) for part in centre)
         if not (0 <= column < GRID and 0 <= row < GRID):
             continue
         rows = slice(max(0, row - 1), row + 2)
         columns = slice(max(0, column - 1), column + 2)
-        near = motions.ground > motions.ground[thing]
-        distance = np.hypot(*(position - position[thing]).T)
+        near = motions.ground > motions.ground[obj]
+        distance = np.hypot(*(position - position[obj]).T)
         occluded = bool((near & (distance < OCCLUSION_RADIUS * motions.size)).any())
         weights[0, rows, columns] = 0  # neighbours of a centre are not trained
         if occluded:
@@ -104,11 +104,11 @@ def _mark_targets(
         cells[OFFSET, rows, columns] = np.stack(
             [centre[0] * GRID - x - 0.5, centre[1] * GRID - y - 0.5]
         )
-        cells[ATTRIBUTES, rows, columns] = content[1 + thing, 1:, None, None]
-        angle = 4 * motions.angle[frame, thing]
+        cells[ATTRIBUTES, rows, columns] = content[1 + obj, 1:, None, None]
+        angle = 4 * motions.angle[frame, obj]
         cells[ANGLE, rows, columns] = np.array([np.cos(angle), np.sin(angle)])[:, None, None]
         weights[1, rows, columns] = 1
-        spec = scene.things[thing]
+        spec = scene.objects[obj]
         rotation_visible = spec.shape == Shape.CUBE or spec.material == Material.WOOD
         weights[2, rows, columns] = float(rotation_visible)
 

@@ -10,15 +10,15 @@ import numpy as np
 
 from generator.foal.world.scenes import (
     COLOURS,
-    MOST_THINGS,
+    MAX_OBJECTS,
     Camera,
     Ground,
     Material,
     Motion,
     Scene,
+    SceneObject,
     Shape,
     Size,
-    Thing,
     Time,
     pick,
 )
@@ -98,8 +98,8 @@ VOCABULARY: tuple[str, ...] = tuple(
 
 
 @dataclass(frozen=True)
-class ThingRequest:
-    """A thing requested by a text; the colour is None if the text does not say."""
+class ObjectRequest:
+    """An object requested by a text; the colour is None if the text does not say."""
 
     shape: Shape
     colour: str | None
@@ -111,7 +111,7 @@ class ThingRequest:
 class Description:
     """What a text asks for (None or empty if it does not say), and its unknown words."""
 
-    things: tuple[ThingRequest, ...]
+    objects: tuple[ObjectRequest, ...]
     motion: Motion | None
     ground: Ground | None
     time: Time | None
@@ -120,8 +120,8 @@ class Description:
 
     @property
     def in_world(self) -> bool:
-        """Whether the text asks for any thing of this world, so that a clip can be checked."""
-        return bool(self.things)
+        """Whether the text asks for any object of this world, so that a clip can be checked."""
+        return bool(self.objects)
 
 
 def split_words(text: str) -> list[str]:
@@ -130,20 +130,20 @@ def split_words(text: str) -> list[str]:
 
 
 def parse_prompt(text: str) -> Description:
-    """Parse a text of any wording; words and surplus things are returned in `unknown`.
+    """Parse a text of any wording; words and surplus objects are returned in `unknown`.
 
-    An editing instruction requests no things, since its source determines what the clip shows.
+    An editing instruction requests no objects, since its source determines what the clip shows.
     """
     parser = _Parser()
     words = split_words(text)
     for word in words:
         parser.feed(word)
     if words and words[0] in EDITING:
-        parser.things.clear()
+        parser.objects.clear()
     kinds = (parser.attributes.get(kind) for kind in (Motion, Ground, Time))
     motion, ground, time = kinds
     return Description(
-        things=tuple(parser.things[:MOST_THINGS]),
+        objects=tuple(parser.objects[:MAX_OBJECTS]),
         motion=Motion(motion) if motion else None,
         ground=Ground(ground) if ground else None,
         time=Time(time) if time else None,
@@ -156,7 +156,7 @@ class _Parser:
     """Word by word parser: collects adjectives until the noun they describe."""
 
     def __init__(self) -> None:
-        self.things: list[ThingRequest] = []
+        self.objects: list[ObjectRequest] = []
         self.attributes: dict[type, StrEnum] = {}
         self.unknown: list[str] = []
         self.camera = Camera.STILL
@@ -196,10 +196,10 @@ class _Parser:
         count = self._count or (2 if is_plural and len(colours) == 1 else len(colours))
         if count > len(colours):
             colours = (colours * count)[:count]
-        self.things += [
-            ThingRequest(shape, colour, self._material, self._size) for colour in colours
+        self.objects += [
+            ObjectRequest(shape, colour, self._material, self._size) for colour in colours
         ]
-        if len(self.things) > MOST_THINGS:
+        if len(self.objects) > MAX_OBJECTS:
             self.unknown.append(word)
         self._reset()
 
@@ -222,16 +222,16 @@ def plain_caption(scene: Scene) -> str:
     """Write the scene's canonical caption: complete and always the same."""
     third_person, base, _ = VERBS[scene.motion]
     groups = _groups(scene)
-    subjects = _and_list([_noun_phrase(thing, count, _first_word) for thing, count in groups])
-    verb = third_person if len(scene.things) == 1 else base
+    subjects = _and_list([_noun_phrase(obj, count, _first_word) for obj, count in groups])
+    verb = third_person if len(scene.objects) == 1 else base
     camera = "" if scene.camera == Camera.STILL else CAMERAS[scene.camera][0]
     where = f"{PREPOSITIONS[scene.motion][0]} {scene.ground}"
     return _join(subjects, verb, where, TIMES[scene.time][0], camera)
 
 
-def describe_thing(thing: Thing, rng: np.random.Generator) -> str:
-    """Name a thing by its adjectives and shape, without an article."""
-    return _adjectives(thing, lambda words: pick(rng, words)) + str(thing.shape)
+def describe_object(obj: SceneObject, rng: np.random.Generator) -> str:
+    """Name an object by its adjectives and shape, without an article."""
+    return _adjectives(obj, lambda words: pick(rng, words)) + str(obj.shape)
 
 
 def _action(scene: Scene, rng: np.random.Generator) -> str:
@@ -242,9 +242,9 @@ def _action(scene: Scene, rng: np.random.Generator) -> str:
 
     groups = _groups(scene)
     groups = [groups[i] for i in rng.permutation(len(groups))]
-    subjects = [_noun_phrase(thing, count, choose) for thing, count in groups]
-    if len(scene.things) == 1:
-        name = describe_thing(groups[0][0], rng)
+    subjects = [_noun_phrase(obj, count, choose) for obj, count in groups]
+    if len(scene.objects) == 1:
+        name = describe_object(groups[0][0], rng)
         wordings: tuple[str, ...] = (
             f"{subjects[0]} {third_person}",
             f"{subjects[0]} {third_person}",
@@ -255,33 +255,33 @@ def _action(scene: Scene, rng: np.random.Generator) -> str:
             f"the {name} {third_person}",
         )
         return pick(rng, wordings)
-    if len(groups) == 1 and len(scene.things) == 2 and rng.random() < 0.3:
+    if len(groups) == 1 and len(scene.objects) == 2 and rng.random() < 0.3:
         subjects = [subjects[0].removeprefix("two ")]
     subject = _and_list(subjects)
     return pick(rng, (f"{subject} {base}", f"{subject} {base}", f"{subject} are {participle}"))
 
 
-def _groups(scene: Scene) -> list[tuple[Thing, int]]:
-    return [(thing, scene.things.count(thing)) for thing in dict.fromkeys(scene.things)]
+def _groups(scene: Scene) -> list[tuple[SceneObject, int]]:
+    return [(obj, scene.objects.count(obj)) for obj in dict.fromkeys(scene.objects)]
 
 
 def _first_word(words: tuple[str, ...]) -> str:
     return words[0]
 
 
-def _noun_phrase(thing: Thing, count: int, choose: _Choose) -> str:
+def _noun_phrase(obj: SceneObject, count: int, choose: _Choose) -> str:
     """A noun phrase such as "a small red ball" or "two metal cubes"."""
-    name = _adjectives(thing, choose)
+    name = _adjectives(obj, choose)
     if count == 1:
-        return _with_article(name + thing.shape)
+        return _with_article(name + obj.shape)
     number = next(word for word, value in COUNTS.items() if value == count)
-    return f"{number} {name}{PLURALS[thing.shape]}"
+    return f"{number} {name}{PLURALS[obj.shape]}"
 
 
-def _adjectives(thing: Thing, choose: _Choose) -> str:
-    size = f"{choose(SIZE_WORDS[thing.size])} " if thing.size in SIZE_WORDS else ""
-    material = MATERIAL_WORDS.get(thing.material)
-    return f"{size}{thing.colour} " + (f"{choose(material)} " if material else "")
+def _adjectives(obj: SceneObject, choose: _Choose) -> str:
+    size = f"{choose(SIZE_WORDS[obj.size])} " if obj.size in SIZE_WORDS else ""
+    material = MATERIAL_WORDS.get(obj.material)
+    return f"{size}{obj.colour} " + (f"{choose(material)} " if material else "")
 
 
 def _and_list(names: list[str]) -> str:

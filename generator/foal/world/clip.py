@@ -9,7 +9,7 @@ from generator.foal.world import sound
 from generator.foal.world.captions import Description, describe, parse_prompt, plain_caption
 from generator.foal.world.physics import Motions, simulate
 from generator.foal.world.render import render
-from generator.foal.world.scenes import Motion, Scene, Thing, sample_scene, sort_things
+from generator.foal.world.scenes import Motion, Scene, SceneObject, sample_scene, sort_objects
 
 __all__ = [
     "FRAMES",
@@ -83,25 +83,25 @@ def scene_for(text: str, rng: np.random.Generator) -> Scene:
     """Sample a scene that matches a text; what the text leaves open is random.
 
     Raises:
-        ValueError: the text asks for no thing of this world, or for a collision of one thing.
+        ValueError: the text asks for no object of this world, or for a collision of one object.
     """
     request = parse_prompt(text)
     if not request.in_world:
         raise ValueError(
             f"{text!r} asks for nothing that this world contains: name a ball or a cube."
         )
-    defaults = sample_scene(rng, held_out=None, things=len(request.things))
+    defaults = sample_scene(rng, held_out=None, objects=len(request.objects))
     motion = request.motion or defaults.motion
-    if motion == Motion.COLLIDE and len(request.things) == 1:
-        raise ValueError("one thing cannot collide: name two or three.")
-    things = [
-        Thing(
+    if motion == Motion.COLLIDE and len(request.objects) == 1:
+        raise ValueError("one object cannot collide: name two or three.")
+    objects = [
+        SceneObject(
             requested.colour or default.colour, requested.shape, requested.material, requested.size
         )
-        for requested, default in zip(request.things, defaults.things, strict=True)
+        for requested, default in zip(request.objects, defaults.objects, strict=True)
     ]
     return Scene(
-        things=sort_things(things),
+        objects=sort_objects(objects),
         motion=motion,
         ground=request.ground or defaults.ground,
         time=request.time or defaults.time,
@@ -109,24 +109,24 @@ def scene_for(text: str, rng: np.random.Generator) -> Scene:
     )
 
 
-def held_out_scenes(seed: int, *, things: int | None = None) -> Iterator[Scene]:
+def held_out_scenes(seed: int, *, objects: int | None = None) -> Iterator[Scene]:
     """Yield scenes that training never sees, without end."""
     rng = np.random.default_rng(seed)
     while True:
-        yield sample_scene(rng, held_out=True, things=things)
+        yield sample_scene(rng, held_out=True, objects=objects)
 
 
 def captions(
-    seed: int, count: int, *, held_out: bool | None = False, things: int | None = None
+    seed: int, count: int, *, held_out: bool | None = False, objects: int | None = None
 ) -> list[str]:
     """Return `count` different captions; `held_out` None draws from all combinations."""
     rng = np.random.default_rng(seed)
     texts: dict[str, None] = {}
     while len(texts) < count:
-        texts[describe(sample_scene(rng, held_out=held_out, things=things), rng)] = None
+        texts[describe(sample_scene(rng, held_out=held_out, objects=objects), rng)] = None
     return list(texts)
 
 
-def held_out_captions(seed: int = 0, count: int = 200, *, things: int | None = None) -> list[str]:
+def held_out_captions(seed: int = 0, count: int = 200, *, objects: int | None = None) -> list[str]:
     """Return captions of scenes that training never sees."""
-    return captions(seed, count, held_out=True, things=things)
+    return captions(seed, count, held_out=True, objects=objects)

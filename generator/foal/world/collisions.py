@@ -19,21 +19,21 @@ def simulate_collisions(
     times: np.ndarray,
     rng: np.random.Generator,
 ) -> list[Trajectory]:
-    """Simulate things on one line that run into each other and into the walls.
+    """Simulate objects on one line that run into each other and into the walls.
 
     Args:
-        scene: the scene with its n things.
-        size: half the width of each thing, (n,).
-        ground: y of the ground below each thing, (n,).
+        scene: the scene with its n objects.
+        size: half the width of each object, (n,).
+        ground: y of the ground below each object, (n,).
         walls: x of the left and the right wall.
         times: times to sample, s.
         rng: draws the order, initial positions and velocities.
 
     Returns:
-        Trajectories in the order of the scene's things.
+        Trajectories in the order of the scene's objects.
     """
     count = len(size)
-    shapes = [thing.shape for thing in scene.things]
+    shapes = [obj.shape for obj in scene.objects]
     order = rng.permutation(count)
     low, high = walls
     half_width, mass = size[order], size[order] ** 2
@@ -85,7 +85,7 @@ def simulate_collisions(
             trajectories[index].contacts.append((time, abs(v[index])))
             v[index] *= -RESTITUTION
     for trajectory, index in zip(trajectories, order, strict=True):
-        if shapes[index] == Shape.BALL and scene.things[index].material == Material.WOOD:
+        if shapes[index] == Shape.BALL and scene.objects[index].material == Material.WOOD:
             trajectory.angle[:] = (trajectory.position[:, 0] - trajectory.position[0, 0]) / size[
                 index
             ]
@@ -98,7 +98,7 @@ def simulate_collisions(
 def _next_collision(
     x: np.ndarray, v: np.ndarray, contact_distance: np.ndarray, walls: tuple[float, float]
 ) -> tuple[float, int]:
-    """Seconds to the next collision, and its left thing; -1 and n - 1 stand for the walls."""
+    """Seconds to the next collision, and its left object; -1 and n - 1 stand for the walls."""
     earliest, pair = math.inf, 0
     for i in range(len(x) - 1):
         closing_speed = v[i] - v[i + 1]

@@ -22,7 +22,7 @@ TUMBLE_HESITATION = 0.55  # 0 rotates uniformly, 1 would stop on the edge
 
 @dataclass
 class Trajectory:
-    """Motion of one thing at T sampled times, and its contacts."""
+    """Motion of one object at T sampled times, and its contacts."""
 
     position: np.ndarray  # (T, 2), centre
     angle: np.ndarray  # (T,), radians, clockwise on the screen
@@ -55,7 +55,7 @@ def simulate_flight(
 
     Args:
         surface: kind of ground.
-        size: half the thing's width.
+        size: half the object's width.
         ground: y of the ground below it.
         walls: x of the left and the right wall.
         times: times to sample, s.

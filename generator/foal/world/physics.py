@@ -1,4 +1,4 @@
-"""Simulation of a scene: trajectories of its things, their contacts, and the camera.
+"""Simulation of a scene: trajectories of its objects, their contacts, and the camera.
 
 Trajectories are exact between contacts, so that every contact has its exact time. Units are image
 heights and seconds; x to the right, y down, the image of a still camera is [0, 1] x [0, 1].
@@ -20,10 +20,10 @@ BALL_RADIUS = 0.086
 CUBE_HALF = 0.074  # half an edge; appears as large as the ball
 SIZES = {Size.SMALL: 0.72, Size.MEDIUM: 1.0, Size.LARGE: 1.30}
 SIZE_VARIATION = 0.06  # sizes vary by up to this fraction
-# y of the ground for n things, from back to front, and the scale of things at each of these.
+# y of the ground for n objects, from back to front, and the scale of objects at each of these.
 GROUND_LEVELS = {1: (0.84,), 2: (0.79, 0.90), 3: (0.77, 0.84, 0.91)}
 DEPTH_SCALE = {0.77: 0.90, 0.79: 0.92, 0.84: 1.0, 0.90: 1.06, 0.91: 1.08}
-WALL_MARGIN = 0.11  # from the image's edge to the walls if the camera moves: things stay in view
+WALL_MARGIN = 0.11  # from the image's edge to the walls if the camera moves: objects stay in view
 ROLL_DECELERATION = {Ground.GRASS: 0.10, Ground.SAND: 0.16, Ground.ICE: 0.015}  # image heights / s2
 SLIDE_DECELERATION = {Ground.GRASS: 0.30, Ground.SAND: 0.42, Ground.ICE: 0.06}
 ROPE_GRAVITY = 3.2  # larger than GRAVITY, so that a full swing fits into a clip
@@ -33,29 +33,29 @@ ORBIT_CENTRE = (0.5, 0.42)
 
 @dataclass(frozen=True)
 class Contact:
-    """One hit: time (s), index of the thing, impact speed (image heights / s)."""
+    """One hit: time (s), index of the object, impact speed (image heights / s)."""
 
     seconds: float
-    thing: int
+    index: int
     speed: float
 
 
 @dataclass(frozen=True)
 class Motions:
-    """Motion of the n things of a clip and of its camera at T times."""
+    """Motion of the n objects of a clip and of its camera at T times."""
 
     position: np.ndarray  # (T, n, 2), centres
     angle: np.ndarray  # (T, n), radians, clockwise on the screen
     speed: np.ndarray  # (T, n), of motion with continuous sound, else 0
     size: np.ndarray  # (n,): a ball's radius, half a cube's edge
-    ground: np.ndarray  # (n,): y of the ground below the thing; larger is nearer
+    ground: np.ndarray  # (n,): y of the ground below the object; larger is nearer
     rope: np.ndarray  # (n,): x of its rope's anchor, NaN without a rope
     view: np.ndarray  # (T, 2): pan to the right, logarithm of the zoom
     contacts: tuple[Contact, ...]
 
-    def select(self, things: Sequence[int]) -> "Motions":
-        """Select some things, in the given order."""
-        indices = list(things)
+    def select(self, objects: Sequence[int]) -> "Motions":
+        """Select some objects, in the given order."""
+        indices = list(objects)
         return Motions(
             position=self.position[:, indices],
             angle=self.angle[:, indices],
@@ -65,9 +65,9 @@ class Motions:
             rope=self.rope[indices],
             view=self.view,
             contacts=tuple(
-                Contact(contact.seconds, indices.index(contact.thing), contact.speed)
+                Contact(contact.seconds, indices.index(contact.index), contact.speed)
                 for contact in self.contacts
-                if contact.thing in indices
+                if contact.index in indices
             ),
         )
 
@@ -75,7 +75,7 @@ class Motions:
 def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: float) -> Motions:
     """Simulate a scene from random initial states.
 
-    Identical things are numbered from left to right by their initial positions.
+    Identical objects are numbered from left to right by their initial positions.
 
     Args:
         scene: what moves, and how.
@@ -84,18 +84,18 @@ def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: fl
         rate: samples per second.
     """
     times = np.arange(round(seconds * rate)) / rate
-    count = len(scene.things)
+    count = len(scene.objects)
     if scene.motion == Motion.COLLIDE:
         ground = np.full(count, GROUND_LEVELS[1][0])
     else:
         ground = rng.permutation(GROUND_LEVELS[count])
     size = np.array(
         [
-            (BALL_RADIUS if thing.shape == Shape.BALL else CUBE_HALF)
-            * SIZES[thing.size]
+            (BALL_RADIUS if obj.shape == Shape.BALL else CUBE_HALF)
+            * SIZES[obj.size]
             * DEPTH_SCALE[float(ground_y)]
             * rng.uniform(1 - SIZE_VARIATION, 1 + SIZE_VARIATION)
-            for thing, ground_y in zip(scene.things, ground, strict=True)
+            for obj, ground_y in zip(scene.objects, ground, strict=True)
         ]
     )
     rope = np.full(count, np.nan)
@@ -116,7 +116,7 @@ def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: fl
     order = _left_to_right(scene, trajectories)
     trajectories = [trajectories[i] for i in order]
     contacts = (
-        Contact(seconds=moment, thing=i, speed=speed)
+        Contact(seconds=moment, index=i, speed=speed)
         for i, trajectory in enumerate(trajectories)
         for moment, speed in trajectory.contacts
         if moment < seconds
@@ -134,16 +134,16 @@ def simulate(scene: Scene, rng: np.random.Generator, *, seconds: float, rate: fl
 
 
 def wall_positions(scene: Scene) -> tuple[float, float]:
-    """Return x of the left and the right wall, off which things bounce."""
+    """Return x of the left and the right wall, off which objects bounce."""
     margin = 0.0 if scene.camera == Camera.STILL else WALL_MARGIN
     return margin, 1 - margin
 
 
 def _left_to_right(scene: Scene, trajectories: list[Trajectory]) -> list[int]:
-    """Index of the trajectory of each thing: identical things by initial position."""
+    """Index of the trajectory of each object: identical objects by initial position."""
     order = list(range(len(trajectories)))
-    for thing in set(scene.things):
-        identical = [i for i, other in enumerate(scene.things) if other == thing]
+    for obj in set(scene.objects):
+        identical = [i for i, other in enumerate(scene.objects) if other == obj]
         for position, trajectory in zip(
             identical, sorted(identical, key=lambda i: trajectories[i].position[0, 0]), strict=True
         ):
@@ -159,25 +159,25 @@ def _simulate_independent(
     times: np.ndarray,
     rng: np.random.Generator,
 ) -> Trajectory:
-    """Simulate a thing that bounces, rolls or slides without meeting others."""
-    thing, walls = scene.things[index], wall_positions(scene)
+    """Simulate an object that bounces, rolls or slides without meeting others."""
+    obj, walls = scene.objects[index], wall_positions(scene)
     low, high = walls[0] + size, walls[1] - size
-    if scene.motion == Motion.ROLL and thing.shape == Shape.CUBE:
+    if scene.motion == Motion.ROLL and obj.shape == Shape.CUBE:
         return simulate_tumble(scene.ground, size, ground, walls, times, rng)
     x = rng.uniform(low, high)
     direction = 1.0 if rng.random() < (high - x) / (high - low) else -1.0
-    rotates = thing.shape == Shape.BALL and thing.material == Material.WOOD
+    rotates = obj.shape == Shape.BALL and obj.material == Material.WOOD
     if scene.motion == Motion.BOUNCE:
         height = rng.uniform(0.30, ground - 2 * size - 0.04)
         start = Start(x, height, direction * rng.uniform(0.08, 0.36), rng.uniform(-0.25, 0.25))
-        deceleration = ROLL_DECELERATION[scene.ground] if thing.shape == Shape.BALL else 0.9
+        deceleration = ROLL_DECELERATION[scene.ground] if obj.shape == Shape.BALL else 0.9
     elif scene.motion == Motion.ROLL:
         start = Start(x, 0.0, direction * rng.uniform(0.28, 0.62), 0.0)
         deceleration = ROLL_DECELERATION[scene.ground]
     else:
         start = Start(x, 0.0, direction * rng.uniform(0.40, 0.80), 0.0)
         deceleration, rotates = SLIDE_DECELERATION[scene.ground], False
-    audible = scene.motion != Motion.BOUNCE or thing.shape == Shape.BALL
+    audible = scene.motion != Motion.BOUNCE or obj.shape == Shape.BALL
     return simulate_flight(
         scene.ground,
         size,
@@ -218,7 +218,7 @@ def _simulate_swing(
 def _simulate_orbit(
     size: np.ndarray, times: np.ndarray, rng: np.random.Generator
 ) -> list[Trajectory]:
-    """Simulate circular orbits about one centre, with things evenly spaced."""
+    """Simulate circular orbits about one centre, with objects evenly spaced."""
     count = len(size)
     radius = rng.uniform(0.19, 0.26)
     angular_velocity = rng.uniform(1.6, 3.4) * (1 if rng.random() < 0.5 else -1)

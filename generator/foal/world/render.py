@@ -18,14 +18,14 @@ from generator.foal.world.surfaces import surface
 NIGHT_TINT = (0.84, 0.84, 0.92)
 SHADOW_DEPTH = {Time.DAY: 0.50, Time.NIGHT: 0.62}
 SHADOW_FLATNESS = 0.24
-SHADOW_SIZES, SPRITE_SIZES = 2.9, 1.5  # extents of a shadow and a sprite, in sizes of the thing
+SHADOW_SIZES, SPRITE_SIZES = 2.9, 1.5  # extents of a shadow and a sprite, in sizes of the object
 ROPE_COLOUR, ROPE_HALF_WIDTH = (0.34, 0.27, 0.20), 0.004
 CHUNK_PIXELS = 300_000  # larger temporaries are slower because of page faults
 
 
 @dataclass(frozen=True)
 class Appearance:
-    """Appearance and pose of one thing in each of N images, for instance the frames of a clip."""
+    """Appearance and pose of one object in each of N images, for instance the frames of a clip."""
 
     cube: np.ndarray  # (N,) bool
     colour: np.ndarray  # (N, 3)
@@ -40,7 +40,7 @@ class Appearance:
 
 
 def appearances(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Appearance]:
-    """Appearances of the scene's things at the given frames, the farthest thing first."""
+    """Appearances of the scene's objects at the given frames, the farthest object first."""
     count = len(frames)
 
     def each(value: object, kind: type) -> np.ndarray:
@@ -48,10 +48,10 @@ def appearances(scene: Scene, motions: Motions, frames: np.ndarray) -> list[Appe
 
     return [
         Appearance(
-            cube=each(scene.things[i].shape == Shape.CUBE, bool),
-            colour=np.tile(rgb(COLOURS[scene.things[i].colour]), (count, 1)),
-            metal=each(scene.things[i].material == Material.METAL, bool),
-            wood=each(scene.things[i].material == Material.WOOD, bool),
+            cube=each(scene.objects[i].shape == Shape.CUBE, bool),
+            colour=np.tile(rgb(COLOURS[scene.objects[i].colour]), (count, 1)),
+            metal=each(scene.objects[i].material == Material.METAL, bool),
+            wood=each(scene.objects[i].material == Material.WOOD, bool),
             size=each(motions.size[i], np.float32),
             ground=each(motions.ground[i], np.float32),
             rope=each(motions.rope[i], np.float32),
@@ -95,25 +95,25 @@ def render_background(
 
 
 def paint(
-    canvas: np.ndarray, points: np.ndarray, things: list[Appearance], *, pixel: np.ndarray
+    canvas: np.ndarray, points: np.ndarray, objects: list[Appearance], *, pixel: np.ndarray
 ) -> np.ndarray:
-    """Composite shadows, then things from far to near, over a background.
+    """Composite shadows, then objects from far to near, over a background.
 
     Args:
         canvas: background colours at P points of N images, shape (N, P, 3).
         points: world coordinates of the points, shape (N, P, 2) or (1, P, 2).
-        things: appearance of each thing in the N images, the farthest first.
+        objects: appearance of each object in the N images, the farthest first.
         pixel: width of a pixel in world units, for antialiasing of edges, shape (N, 1).
 
     Returns:
         Colours, shape (N, P, 3).
     """
-    for thing in things:
-        canvas = canvas * (1 - _shadow(points, thing))[..., None]
-    for thing in things:
-        if np.isfinite(thing.rope).any():
-            canvas = _over(canvas, *_rope(points, thing, pixel))
-        canvas = _over(canvas, *_sprite(points, thing, pixel))
+    for obj in objects:
+        canvas = canvas * (1 - _shadow(points, obj))[..., None]
+    for obj in objects:
+        if np.isfinite(obj.rope).any():
+            canvas = _over(canvas, *_rope(points, obj, pixel))
+        canvas = _over(canvas, *_sprite(points, obj, pixel))
     return canvas
 
 
@@ -122,55 +122,53 @@ def _over(canvas: np.ndarray, colour: np.ndarray, alpha: np.ndarray) -> np.ndarr
     return result
 
 
-def _shadow(points: np.ndarray, thing: Appearance) -> np.ndarray:
-    """Fraction of light a shadow takes, shape (N, P): wider and weaker with the thing's height."""
-    height = np.maximum(thing.ground - thing.size - thing.position[:, 1], 0)[:, None]
-    dx = points[..., 0] - thing.position[:, :1]
-    dy = points[..., 1] - thing.ground[:, None] - 0.004
-    shadow_width = thing.size[:, None] * (1.05 + 0.8 * height)
+def _shadow(points: np.ndarray, obj: Appearance) -> np.ndarray:
+    """Fraction of light a shadow takes, shape (N, P): wider and weaker with the object's height."""
+    height = np.maximum(obj.ground - obj.size - obj.position[:, 1], 0)[:, None]
+    dx = points[..., 0] - obj.position[:, :1]
+    dy = points[..., 1] - obj.ground[:, None] - 0.004
+    shadow_width = obj.size[:, None] * (1.05 + 0.8 * height)
     distance = (dx / shadow_width) ** 2 + (dy / (SHADOW_FLATNESS * shadow_width)) ** 2
     day, night = (rgb(SHADOW_DEPTH[time]) for time in (Time.DAY, Time.NIGHT))
-    depth = np.where(thing.night, night, day)[:, None]
+    depth = np.where(obj.night, night, day)[:, None]
     result: np.ndarray = depth / (1 + 2.2 * height) * np.exp(-(distance**1.5))
     return result
 
 
-def _rope(
-    points: np.ndarray, thing: Appearance, pixel: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (N, 1, 3) and alpha (N, P) of the rope that a thing hangs on."""
-    anchor = np.stack([np.nan_to_num(thing.rope), np.full(len(thing.rope), ROPE_TOP)], axis=1)
-    along = thing.position - anchor
+def _rope(points: np.ndarray, obj: Appearance, pixel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Colour (N, 1, 3) and alpha (N, P) of the rope that an object hangs on."""
+    anchor = np.stack([np.nan_to_num(obj.rope), np.full(len(obj.rope), ROPE_TOP)], axis=1)
+    along = obj.position - anchor
     length = np.hypot(along[:, 0], along[:, 1])[:, None]
     unit = along[:, None] / length[..., None]
     relative = points - anchor[:, None]
     offset = np.abs(relative[..., 0] * unit[..., 1] - relative[..., 1] * unit[..., 0])
     along_rope = relative[..., 0] * unit[..., 0] + relative[..., 1] * unit[..., 1]
     alpha = np.clip(0.5 - (offset - ROPE_HALF_WIDTH) / pixel, 0, 1) * (along_rope < length)
-    colour = np.where(thing.night[:, None], rgb(ROPE_COLOUR) * rgb(0.5), rgb(ROPE_COLOUR))
-    return colour[:, None], alpha * np.isfinite(thing.rope)[:, None]
+    colour = np.where(obj.night[:, None], rgb(ROPE_COLOUR) * rgb(0.5), rgb(ROPE_COLOUR))
+    return colour[:, None], alpha * np.isfinite(obj.rope)[:, None]
 
 
 def _sprite(
-    points: np.ndarray, thing: Appearance, pixel: np.ndarray
+    points: np.ndarray, obj: Appearance, pixel: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Colour (N, P, 3) and alpha (N, P) of a thing."""
-    size = thing.size[:, None]
-    dx = (points[..., 0] - thing.position[:, :1]) / size
-    dy = (points[..., 1] - thing.position[:, 1:]) / size
+    """Colour (N, P, 3) and alpha (N, P) of an object."""
+    size = obj.size[:, None]
+    dx = (points[..., 0] - obj.position[:, :1]) / size
+    dy = (points[..., 1] - obj.position[:, 1:]) / size
     distance, shade, shine = surface(
         dx,
         dy,
-        thing.angle[:, None],
+        obj.angle[:, None],
         size / pixel,
-        cube=thing.cube[:, None],
-        metal=thing.metal[:, None],
-        wood=thing.wood[:, None],
+        cube=obj.cube[:, None],
+        metal=obj.metal[:, None],
+        wood=obj.wood[:, None],
     )
     alpha = np.clip(0.5 - (distance - 1) * size / pixel, 0, 1)
-    colour = thing.colour[:, None, :] * shade[..., None]
+    colour = obj.colour[:, None, :] * shade[..., None]
     colour = colour + (1 - colour) * shine[..., None]
-    colour = np.where(thing.night[:, None, None], colour * rgb(NIGHT_TINT), colour)
+    colour = np.where(obj.night[:, None, None], colour * rgb(NIGHT_TINT), colour)
     return np.clip(colour, 0, 1), alpha
 
 
@@ -184,7 +182,7 @@ def render(
 ) -> np.ndarray:
     """Render all frames of a clip, or the given ones: (F, height, width, 3), float32 in [0, 1].
 
-    Equivalent to `paint` over all pixels, but computed only in bounding boxes of the things.
+    Equivalent to `paint` over all pixels, but computed only in bounding boxes of the objects.
     """
     frames = np.arange(len(motions.position)) if frames is None else frames
     count = len(frames)
@@ -204,39 +202,39 @@ def render(
     return video
 
 
-def _composite(video: np.ndarray, things: list[Appearance], view: np.ndarray) -> None:
+def _composite(video: np.ndarray, objects: list[Appearance], view: np.ndarray) -> None:
     height, width = video.shape[1:3]
     centres = pixel_centres(height, width)
     zoom = np.exp(view[:, 1])
     pixel = (1 / (height * zoom))[:, None]
     max_zoom = float(zoom.max())
-    for thing in things:
-        extent = SHADOW_SIZES * float(thing.size[0]) * max_zoom
-        centre = to_image(np.stack([thing.position[:, 0], thing.ground], axis=1), view)
+    for obj in objects:
+        extent = SHADOW_SIZES * float(obj.size[0]) * max_zoom
+        centre = to_image(np.stack([obj.position[:, 0], obj.ground], axis=1), view)
         box = _box_indices(video, centre, extent, SHADOW_FLATNESS * extent)
         patch = video[box]
-        darkening = _shadow(_flat_to_world(centres[box[1:]], view), thing).reshape(patch.shape[:3])
+        darkening = _shadow(_flat_to_world(centres[box[1:]], view), obj).reshape(patch.shape[:3])
         video[box] = patch * (1 - darkening)[..., None]
-    for thing in things:
-        if np.isfinite(thing.rope[0]):
-            _composite_rope(video, thing, view, centres, pixel)
-        extent = SPRITE_SIZES * float(thing.size[0]) * max_zoom
-        box = _box_indices(video, to_image(thing.position, view), extent, extent)
+    for obj in objects:
+        if np.isfinite(obj.rope[0]):
+            _composite_rope(video, obj, view, centres, pixel)
+        extent = SPRITE_SIZES * float(obj.size[0]) * max_zoom
+        box = _box_indices(video, to_image(obj.position, view), extent, extent)
         patch = video[box]
-        colour, alpha = _sprite(_flat_to_world(centres[box[1:]], view), thing, pixel)
+        colour, alpha = _sprite(_flat_to_world(centres[box[1:]], view), obj, pixel)
         video[box] = _over(patch, colour.reshape(patch.shape), alpha.reshape(patch.shape[:3]))
 
 
 def _composite_rope(
-    video: np.ndarray, thing: Appearance, view: np.ndarray, centres: np.ndarray, pixel: np.ndarray
+    video: np.ndarray, obj: Appearance, view: np.ndarray, centres: np.ndarray, pixel: np.ndarray
 ) -> None:
-    anchor = np.stack([thing.rope, np.full(len(thing.rope), ROPE_TOP)], axis=1)
-    ends = to_image(anchor, view), to_image(thing.position, view)
+    anchor = np.stack([obj.rope, np.full(len(obj.rope), ROPE_TOP)], axis=1)
+    ends = to_image(anchor, view), to_image(obj.position, view)
     middle = (ends[0] + ends[1]) / 2
     half_width, half_height = (np.abs(ends[0] - ends[1]) / 2).max(axis=0) + 3 * ROPE_HALF_WIDTH
     box = _box_indices(video, middle, float(half_width), float(half_height))
     patch = video[box]
-    colour, alpha = _rope(_flat_to_world(centres[box[1:]], view), thing, pixel)
+    colour, alpha = _rope(_flat_to_world(centres[box[1:]], view), obj, pixel)
     video[box] = _over(patch, colour[:, None], alpha.reshape(patch.shape[:3]))
 
 

@@ -19,9 +19,9 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "blue": (0.14, 0.32, 0.90),
     "purple": (0.58, 0.22, 0.80),
 }
-MOST_THINGS = 3
-COUNT_PROBABILITIES = (0.45, 0.35, 0.20)  # of one, two and three things
-DUPLICATE_PROBABILITY = 0.15  # that a thing is identical to the previous one
+MAX_OBJECTS = 3
+COUNT_PROBABILITIES = (0.45, 0.35, 0.20)  # of one, two and three objects
+DUPLICATE_PROBABILITY = 0.15  # that an object is identical to the previous one
 PLAIN_PROBABILITY = 0.6  # of a plain material, and of the medium size
 STILL_PROBABILITY = 0.7  # of a still camera
 HELD_OUT_MODULUS = 7  # one in seven combinations is held out of training
@@ -73,8 +73,8 @@ class Camera(StrEnum):
 
 
 @dataclass(frozen=True, order=True)
-class Thing:
-    """One object of a scene; its fields are in the order by which things are sorted."""
+class SceneObject:
+    """One object of a scene; its fields are in the order by which objects are sorted."""
 
     colour: str
     shape: Shape
@@ -84,9 +84,9 @@ class Thing:
 
 @dataclass(frozen=True)
 class Scene:
-    """Everything a caption can say; `things` must be sorted, so that equal scenes compare equal."""
+    """Everything a caption can say; `objects` must be sorted, so that equal scenes are equal."""
 
-    things: tuple[Thing, ...]
+    objects: tuple[SceneObject, ...]
     motion: Motion
     ground: Ground
     time: Time
@@ -95,44 +95,48 @@ class Scene:
     @property
     def held_out(self) -> bool:
         """Whether any of the scene's combinations is held out of training."""
-        return any(is_held_out(thing, self.motion) for thing in self.things)
+        return any(is_held_out(obj, self.motion) for obj in self.objects)
 
 
-def is_held_out(thing: Thing, motion: Motion) -> bool:
+def is_held_out(obj: SceneObject, motion: Motion) -> bool:
     """Whether this colour, shape and material with this motion is held out of training."""
-    key = f"{thing.colour} {thing.shape} {thing.material}|{motion}"
+    key = f"{obj.colour} {obj.shape} {obj.material}|{motion}"
     return zlib.crc32(key.encode()) % HELD_OUT_MODULUS == 0
 
 
-def sort_things(things: Sequence[Thing]) -> tuple[Thing, ...]:
+def sort_objects(objects: Sequence[SceneObject]) -> tuple[SceneObject, ...]:
     """Sort by colour in the order of COLOURS, then shape, material and size."""
     order = list(COLOURS)
-    return tuple(sorted(things, key=lambda t: (order.index(t.colour), t.shape, t.material, t.size)))
+    return tuple(
+        sorted(objects, key=lambda t: (order.index(t.colour), t.shape, t.material, t.size))
+    )
 
 
 def sample_scene(
-    rng: np.random.Generator, *, held_out: bool | None = False, things: int | None = None
+    rng: np.random.Generator, *, held_out: bool | None = False, objects: int | None = None
 ) -> Scene:
     """Sample a random scene.
 
     Args:
         rng: the source of randomness.
         held_out: whether the scene is held out of training; None draws from all combinations.
-        things: number of things; random if not given.
+        objects: number of objects; random if not given.
     """
     while True:
         motion = pick(rng, list(Motion))
-        count = things or 1 + int(rng.choice(MOST_THINGS, p=COUNT_PROBABILITIES))
+        count = objects or 1 + int(rng.choice(MAX_OBJECTS, p=COUNT_PROBABILITIES))
         if motion == Motion.COLLIDE and count == 1:
-            if things == 1:
+            if objects == 1:
                 continue
             count = 2
-        chosen = [sample_thing(rng)]
+        chosen = [sample_object(rng)]
         while len(chosen) < count:
-            chosen.append(chosen[-1] if rng.random() < DUPLICATE_PROBABILITY else sample_thing(rng))
+            chosen.append(
+                chosen[-1] if rng.random() < DUPLICATE_PROBABILITY else sample_object(rng)
+            )
         moving = rng.random() >= STILL_PROBABILITY
         scene = Scene(
-            things=sort_things(chosen),
+            objects=sort_objects(chosen),
             motion=motion,
             ground=pick(rng, list(Ground)),
             time=pick(rng, list(Time)),
@@ -142,10 +146,10 @@ def sample_scene(
             return scene
 
 
-def sample_thing(rng: np.random.Generator) -> Thing:
-    """Sample a random thing; most are plain and most of medium size."""
+def sample_object(rng: np.random.Generator) -> SceneObject:
+    """Sample a random object; most are plain and most of medium size."""
     plain, medium = rng.random(2) < PLAIN_PROBABILITY
-    return Thing(
+    return SceneObject(
         colour=pick(rng, list(COLOURS)),
         shape=pick(rng, list(Shape)),
         material=Material.PLAIN if plain else pick(rng, [Material.METAL, Material.WOOD]),

@@ -22,7 +22,7 @@ FULL_SLIDE_SPEED = 0.6  # the same for motion along the ground or through the ai
 MIN_LOUDNESS = 0.12  # of any hit
 DECAY_SECONDS = {Ground.GRASS: 0.075, Ground.SAND: 0.04, Ground.ICE: 0.20}
 DECAY_FACTOR = {Material.PLAIN: 1.0, Material.METAL: 2.2, Material.WOOD: 0.55}
-# Bands and levels of a thing's partials; small things ring two bands higher, large ones lower.
+# Bands and levels of an object's partials; small objects ring two bands higher, large ones lower.
 PARTIALS = {
     (Shape.BALL, Material.PLAIN): ((5, 1.0), (10, 0.45)),
     (Shape.CUBE, Material.PLAIN): ((12, 0.9), (16, 0.6)),
@@ -38,7 +38,7 @@ GROUND_NOISE = {
     Ground.SAND: {17: 0.25, 18: 0.3, 19: 0.3, 20: 0.25, 21: 0.2},
     Ground.ICE: {21: 0.5, 23: 0.3},
 }
-# Continuous sound of moving things: levels at full speed.
+# Continuous sound of moving objects: levels at full speed.
 ROLLING_BANDS = {
     Ground.GRASS: {1: 0.16, 2: 0.12},
     Ground.SAND: {1: 0.08, 17: 0.07, 18: 0.08, 19: 0.07},
@@ -77,12 +77,12 @@ def envelope(scene: Scene, motions: Motions, *, seconds: float) -> np.ndarray:
 
 def _add_hit(bands: np.ndarray, scene: Scene, contact: Contact) -> None:
     """Add a hit's ringing and the ground's noise to the bands, by maximum."""
-    hop, thing = int(contact.seconds * HOPS_PER_SECOND), scene.things[contact.thing]
+    hop, obj = int(contact.seconds * HOPS_PER_SECOND), scene.objects[contact.index]
     loudness = max(MIN_LOUDNESS, min(1.0, contact.speed / FULL_SPEED))
-    decay = DECAY_SECONDS[scene.ground] * DECAY_FACTOR[thing.material]
+    decay = DECAY_SECONDS[scene.ground] * DECAY_FACTOR[obj.material]
     tail = np.exp(-np.arange(len(bands) - hop) / (HOPS_PER_SECOND * decay))
-    for band, level in PARTIALS[thing.shape, thing.material]:
-        ringing = bands[hop:, band + SIZE_BANDS[thing.size]]
+    for band, level in PARTIALS[obj.shape, obj.material]:
+        ringing = bands[hop:, band + SIZE_BANDS[obj.size]]
         np.maximum(ringing, loudness * level * tail, out=ringing, casting="same_kind")
     for band, level in GROUND_NOISE[scene.ground].items():
         for delay, factor in enumerate((1.0, 0.4)):

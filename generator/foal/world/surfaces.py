@@ -1,6 +1,6 @@
-"""Shading of things: outline, diffuse and specular light by shape and material.
+"""Shading of objects: outline, diffuse and specular light by shape and material.
 
-Coordinates are relative to the thing's centre, in units of its size; shapes (N, P).
+Coordinates are relative to the object's centre, in units of its size; shapes (N, P).
 """
 
 import math
@@ -26,19 +26,19 @@ def surface(
     metal: np.ndarray,
     wood: np.ndarray,
 ) -> Surface:
-    """Shade points of things.
+    """Shade points of objects.
 
     Args:
         dx: offset from the centre to the right, (N, P).
         dy: offset from the centre downwards, (N, P).
-        angle: rotation of the thing, (N, 1).
-        sharpness: size of the thing in pixels, (N, 1).
+        angle: rotation of the object, (N, 1).
+        sharpness: size of the object in pixels, (N, 1).
         cube: whether it is a cube, (N, 1) bool.
         metal: whether it is metallic, (N, 1) bool.
         wood: whether it is wooden, (N, 1) bool.
 
     Returns:
-        Distance from the centre (1 at the outline), factor of the thing's colour, fraction of
+        Distance from the centre (1 at the outline), factor of the object's colour, fraction of
         white that is mixed in; (N, P) each.
     """
     cos, sin = np.cos(angle), np.sin(angle)
@@ -48,7 +48,7 @@ def surface(
     shade, highlight = _ball(dx, dy, radius, metal)
     cube_shade, cube_highlight = _cube(dx, dy, u, v, cos, sin, edge, sharpness, metal)
     shade, highlight = np.where(cube, cube_shade, shade), np.where(cube, cube_highlight, highlight)
-    # Annual rings of a trunk whose centre lies outside of the thing.
+    # Annual rings of a trunk whose centre lies outside of the object.
     rings = np.sin(11 * np.sqrt((u + 1.6) ** 2 + 0.35 * (v - 0.4) ** 2))
     shade = np.where(wood, shade * (1 - GRAIN * np.clip(0.5 + rings, 0, 1)), shade)
     highlight = np.where(wood, 0.0, highlight)

@@ -34,11 +34,11 @@ def test_a_place_in_a_picture_is_found_in_the_world_again() -> None:
 
 
 @pytest.mark.parametrize("seed", range(60, 66))
-def test_the_reader_finds_every_thing_and_its_place(codec: FoalCodec, seed: int) -> None:
+def test_the_reader_finds_every_object_and_its_place(codec: FoalCodec, seed: int) -> None:
     clip = make_clip(seed, held_out=True)
     true = states.encode_states(clip.scene, clip.motions)
     content, motion = (part[0].numpy() for part in codec.encode(clip.frames(height=128, width=128)))
-    count = len(clip.scene.things)
+    count = len(clip.scene.objects)
     assert content[1:, states.PRESENCE].sum() == count
     assert np.array_equal(content[0], true.content[0])
     read, real = (_places(part)[:, :count] for part in (motion, true.motion))
@@ -59,16 +59,16 @@ def _places(motion: np.ndarray) -> np.ndarray:
     return slots[..., :2] * states.POSITION_SCALE
 
 
-def test_an_edit_changes_one_thing_and_says_so_in_known_words() -> None:
+def test_an_edit_changes_one_object_and_says_so_in_known_words() -> None:
     rng = np.random.default_rng(2)
     for _ in range(200):
         scene = sample_scene(rng, held_out=None)
         edit = sample_edit(scene, rng)
         assert set(split_words(edit.text)) <= set(VOCABULARY)
         assert edit.target != scene
-        kept = [scene.things[i] for i in edit.kept]
-        changed = sum(a != b for a, b in zip(kept, edit.target.things, strict=True))
-        removed = len(scene.things) - len(kept)
+        kept = [scene.objects[i] for i in edit.kept]
+        changed = sum(a != b for a, b in zip(kept, edit.target.objects, strict=True))
+        removed = len(scene.objects) - len(kept)
         other_time = edit.target.time != scene.time
         assert changed + removed + other_time == 1
 
@@ -76,11 +76,11 @@ def test_an_edit_changes_one_thing_and_says_so_in_known_words() -> None:
 def test_what_is_removed_takes_its_hits_along() -> None:
     rng = np.random.default_rng(3)
     while True:
-        scene = sample_scene(rng, things=3)
+        scene = sample_scene(rng, objects=3)
         if scene.motion == Motion.BOUNCE:
             break
     motions = simulate(scene, rng, seconds=3, rate=24)
     left = motions.of([0, 2])
-    assert {contact.thing for contact in left.contacts} <= {0, 1}
-    assert len(left.contacts) == sum(contact.thing != 1 for contact in motions.contacts)
+    assert {contact.index for contact in left.contacts} <= {0, 1}
+    assert len(left.contacts) == sum(contact.index != 1 for contact in motions.contacts)
     assert np.array_equal(left.position[:, 1], motions.position[:, 2])

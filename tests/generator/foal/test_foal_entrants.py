@@ -74,7 +74,7 @@ def test_the_best_entrant_shows_what_was_asked_for(prompt: str) -> None:
         SWINGING,
     ],
 )
-def test_the_best_entrant_moves_things_as_asked(prompt: str) -> None:
+def test_the_best_entrant_moves_objects_as_asked(prompt: str) -> None:
     assert _measure_best(prompt)["moves"] > 0.9
 
 

@@ -18,9 +18,9 @@ from generator.foal.world.scenes import (
     Material,
     Motion,
     Scene,
+    SceneObject,
     Shape,
     Size,
-    Thing,
     Time,
 )
 
@@ -39,7 +39,7 @@ def _measure_scene(scene: Scene, seed: int = 3) -> dict[str, float]:
 
 @pytest.mark.parametrize("motion", list(Motion))
 def test_each_motion_is_recognised(motion: Motion) -> None:
-    scene = replace(BOUNCE, things=(RED_BALL, Thing("blue", Shape.CUBE)), motion=motion)
+    scene = replace(BOUNCE, objects=(RED_BALL, SceneObject("blue", Shape.CUBE)), motion=motion)
     rendered = render_clip(make_clip(4, scene=scene))
     for other in Motion:
         moves = _measure(rendered, plain_caption(replace(scene, motion=other)))["moves"]
@@ -57,16 +57,16 @@ def test_a_moving_camera_is_detected_and_compensated(camera: Camera) -> None:
 @pytest.mark.parametrize("material", list(Material))
 @pytest.mark.parametrize("shape", list(Shape))
 def test_materials_shapes_and_sizes_are_distinguished(material: Material, shape: Shape) -> None:
-    things = tuple(
-        Thing(colour, shape, material, size)
+    objects = tuple(
+        SceneObject(colour, shape, material, size)
         for colour, size in zip(("red", "green", "blue"), Size, strict=True)
     )
-    figures = _measure_scene(replace(BOUNCE, things=things, motion=Motion.ORBIT))
+    figures = _measure_scene(replace(BOUNCE, objects=objects, motion=Motion.ORBIT))
     assert figures["material"] == figures["shape"] == figures["size"] == figures["count"] == 1
 
 
-def test_occluded_and_touching_things_count_as_present() -> None:
-    twins = replace(BOUNCE, things=(RED_BALL, RED_BALL), motion=Motion.COLLIDE)
+def test_occluded_and_touching_objects_count_as_present() -> None:
+    twins = replace(BOUNCE, objects=(RED_BALL, RED_BALL), motion=Motion.COLLIDE)
     figures = _measure_scene(twins)
     assert figures["present"] > 0.97
     assert figures["count"] == figures["moves"] == 1

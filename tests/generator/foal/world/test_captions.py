@@ -5,7 +5,7 @@ import pytest
 
 from generator.foal.world.captions import (
     VOCABULARY,
-    ThingRequest,
+    ObjectRequest,
     describe,
     parse_prompt,
     plain_caption,
@@ -23,9 +23,10 @@ def test_every_wording_is_parsed_back_into_its_scene() -> None:
             assert read.unknown == ()
             assert set(split_words(text)) <= set(VOCABULARY)
             requests = [
-                ThingRequest(one.shape, one.colour, one.material, one.size) for one in scene.things
+                ObjectRequest(one.shape, one.colour, one.material, one.size)
+                for one in scene.objects
             ]
-            assert sorted(read.things, key=repr) == sorted(requests, key=repr)
+            assert sorted(read.objects, key=repr) == sorted(requests, key=repr)
             assert read.camera == scene.camera
             assert read.motion == scene.motion
             complete = text == plain_caption(scene)  # other wordings may omit ground and time
@@ -34,7 +35,7 @@ def test_every_wording_is_parsed_back_into_its_scene() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "things", "unknown"),
+    ("text", "objects", "unknown"),
     [
         ("Red balls BOUNCING!", [("red", "ball")] * 2, ()),
         ("a ball", [(None, "ball")], ()),
@@ -51,9 +52,9 @@ def test_every_wording_is_parsed_back_into_its_scene() -> None:
     ],
 )
 def test_unknown_words_of_any_text_are_reported(
-    text: str, things: list[tuple[str | None, str]], unknown: tuple[str, ...]
+    text: str, objects: list[tuple[str | None, str]], unknown: tuple[str, ...]
 ) -> None:
     read = parse_prompt(text)
-    assert [(thing.colour, thing.shape) for thing in read.things] == things
+    assert [(obj.colour, obj.shape) for obj in read.objects] == objects
     assert read.unknown == unknown
-    assert read.in_world == bool(things)
+    assert read.in_world == bool(objects)

@@ -30,12 +30,12 @@ def test_training_scenes_contain_no_held_out_combination() -> None:
     assert not any(sample_scene(rng).held_out for _ in range(500))
     held_out = list(itertools.islice(held_out_scenes(0), 50))
     assert all(scene.held_out for scene in held_out)
-    assert {len(scene.things) for scene in held_out} == {1, 2, 3}
+    assert {len(scene.objects) for scene in held_out} == {1, 2, 3}
 
 
 def test_captions_are_distinct_and_reproducible() -> None:
     texts = held_out_captions(3, 60)
     assert texts == held_out_captions(3, 60)
     assert len(set(texts)) == 60
-    assert not set(captions(1, 30, things=1)) & set(held_out_captions(1, 30, things=1))
+    assert not set(captions(1, 30, objects=1)) & set(held_out_captions(1, 30, objects=1))
     assert all(colour in " ".join(captions(0, 200)) for colour in COLOURS)

@@ -1,4 +1,4 @@
-"""Edits: each instruction names one thing and changes one attribute of the scene."""
+"""Edits: each instruction names one object and changes one attribute of the scene."""
 
 import numpy as np
 import pytest
@@ -19,20 +19,20 @@ def test_an_edit_changes_one_attribute_and_keeps_the_rest(seed: int) -> None:
         scene.ground,
         scene.camera,
     )
-    changed = [scene.things[i] != thing for i, thing in zip(edit.kept, target.things, strict=True)]
-    removed = len(scene.things) - len(target.things)
+    changed = [scene.objects[i] != obj for i, obj in zip(edit.kept, target.objects, strict=True)]
+    removed = len(scene.objects) - len(target.objects)
     assert sum(changed) + removed + (target.time != scene.time) == 1
-    assert parse_prompt(edit.text).things == ()
+    assert parse_prompt(edit.text).objects == ()
     assert parse_prompt(edit.text).unknown == ()
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_a_name_fits_no_thing_that_looks_different(seed: int) -> None:
+def test_a_name_fits_no_object_that_looks_different(seed: int) -> None:
     scene = sample_any_scene(seed)
     rng = np.random.default_rng(seed)
-    for index, thing in enumerate(scene.things):
+    for index, obj in enumerate(scene.objects):
         words = split_words(distinguishing_name(scene, index, rng))
-        for other in scene.things:
+        for other in scene.objects:
             full = split_words(f"{other.colour} {other.shape}")
-            if other.shape != thing.shape or other.colour != thing.colour:
+            if other.shape != obj.shape or other.colour != obj.colour:
                 assert not set(words) <= set(full)

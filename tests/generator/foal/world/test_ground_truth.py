@@ -12,7 +12,7 @@ from generator.foal.world.ground_truth import write_ground_truth
     [
         ("a red ball bounces", "clip.gif", r"must end in \.mp4 or \.png"),
         ("a city at dawn", "clip.png", "contains: name a ball or a cube"),
-        ("a red ball collides", "clip.png", "one thing cannot collide"),
+        ("a red ball collides", "clip.png", "one object cannot collide"),
     ],
 )
 def test_captions_and_files_of_another_kind_are_refused(

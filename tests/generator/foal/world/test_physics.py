@@ -1,4 +1,4 @@
-"""Physics: gravity, restitution, momentum, and things that stay inside the walls."""
+"""Physics: gravity, restitution, momentum, and objects that stay inside the walls."""
 
 import itertools
 
@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from generator.foal.world import collisions, physics
 from generator.foal.world.flights import GRAVITY, RESTITUTION
-from generator.foal.world.scenes import Camera, Ground, Motion, Scene, Shape, Thing, Time
+from generator.foal.world.scenes import Camera, Ground, Motion, Scene, SceneObject, Shape, Time
 
 
 @pytest.mark.parametrize("camera", list(Camera))
 def test_a_camera_moves_as_its_name_says(camera: Camera) -> None:
-    scene = Scene((Thing("red", Shape.BALL),), Motion.ROLL, Ground.ICE, Time.DAY, camera)
+    scene = Scene((SceneObject("red", Shape.BALL),), Motion.ROLL, Ground.ICE, Time.DAY, camera)
     turn, nearing = np.diff(simulate_scene(scene, 0).view[[0, -1]], axis=0)[0]
     signs = {"still": (0, 0), "left": (-1, 0), "right": (1, 0), "in": (0, 1), "out": (0, -1)}
     assert (np.sign(turn), np.sign(nearing)) == signs[camera]
@@ -40,7 +40,7 @@ def test_flights_between_hits_follow_gravity(seed: int) -> None:
 
 @pytest.mark.parametrize("ground", list(Ground))
 def test_a_bounce_keeps_the_restitution_of_the_ground(ground: Ground) -> None:
-    scene = Scene((Thing("red", Shape.BALL),), Motion.BOUNCE, ground, Time.DAY)
+    scene = Scene((SceneObject("red", Shape.BALL),), Motion.BOUNCE, ground, Time.DAY)
     motions = simulate_scene(scene, 3)
     floor = [
         contact
@@ -60,7 +60,7 @@ def test_collisions_conserve_momentum(seed: int) -> None:
     mass = motions.size**2
     collided = 0
     for moment, group in itertools.groupby(motions.contacts, key=lambda c: c.seconds):
-        at, pair = round(moment * FINE_RATE), [contact.thing for contact in group]
+        at, pair = round(moment * FINE_RATE), [contact.index for contact in group]
         others = [c for c in motions.contacts if 0 < abs(c.seconds - moment) < 8 / FINE_RATE]
         if len(pair) != 2 or others or not 8 < at < 3 * FINE_RATE - 8:
             continue
@@ -101,10 +101,10 @@ def test_ropes_and_orbits_keep_their_length(seed: int) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 10_000))
-def test_things_stay_between_the_walls_and_above_the_ground(seed: int) -> None:
+def test_objects_stay_between_the_walls_and_above_the_ground(seed: int) -> None:
     scene = sample_any_scene(seed)
     motions = simulate_scene(scene, seed, rate=48)
-    # Swinging and orbiting things have no walls: only their centres stay in the image.
+    # Swinging and orbiting objects have no walls: only their centres stay in the image.
     low, high = physics.wall_positions(scene)
     half = motions.size
     if scene.motion in (Motion.SWING, Motion.ORBIT):
@@ -117,7 +117,7 @@ def test_things_stay_between_the_walls_and_above_the_ground(seed: int) -> None:
     assert (y > 0).all()
 
 
-def test_identical_things_are_numbered_from_left_to_right() -> None:
+def test_identical_objects_are_numbered_from_left_to_right() -> None:
     scene = make_scene(("green", Shape.BALL), ("green", Shape.BALL))
     for seed in range(20):
         x = simulate_scene(scene, seed, rate=24).position[0, :, 0]

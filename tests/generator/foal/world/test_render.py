@@ -30,8 +30,8 @@ def test_rendering_in_boxes_equals_painting_all_pixels(seed: int) -> None:
         plain = render.background(clip.scene.ground, clip.scene.time, size, size)
         empty = np.repeat(plain.reshape(1, -1, 3), len(frames), 0)
     pixel = 1 / (size * np.exp(view[:, 1:]))
-    things = render.appearances(clip.scene, clip.motions, frames)
-    whole = render.paint(empty, points, things, pixel=pixel)
+    objects = render.appearances(clip.scene, clip.motions, frames)
+    whole = render.paint(empty, points, objects, pixel=pixel)
     boxed = clip.frames(height=size, width=size)[frames]
     assert np.abs(boxed.reshape(whole.shape) - whole).max() < 4e-3
 

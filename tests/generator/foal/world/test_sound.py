@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from generator.foal.world import physics, sound
-from generator.foal.world.scenes import Ground, Motion, Scene, Shape, Thing, Time
+from generator.foal.world.scenes import Ground, Motion, Scene, SceneObject, Shape, Time
 
 
 @pytest.mark.parametrize("ground", list(Ground))
 def test_sound_starts_at_the_contact_and_gets_louder_with_speed(ground: Ground) -> None:
-    scene = Scene((Thing("red", Shape.BALL),), Motion.BOUNCE, ground, Time.DAY)
+    scene = Scene((SceneObject("red", Shape.BALL),), Motion.BOUNCE, ground, Time.DAY)
     motions = simulate_scene(scene, 1, rate=24)
     bands = sound.envelope(scene, motions, seconds=3)
     first = motions.contacts[0]
