@@ -15,9 +15,7 @@ from generator.foal.world.physics import BALL_RADIUS, CUBE_HALF, DEPTH_SCALE, SI
 from generator.foal.world.render import NIGHT_TINT
 from generator.foal.world.scenes import COLOURS, Material, Shape, Size, Time
 
-SQUARE_HARMONIC = (
-    0.20  # threshold on the fourth harmonic of an outline: 0 for a disc, .43 for a square
-)
+SQUARE_HARMONIC = 0.20  # least fourth harmonic of a square's outline: 0 for a disc, .43 ideally
 SAMPLED_FRAMES = 9  # per object
 EROSION_PIXELS = 2  # working pixels at the outline that are left out of the surface
 WOOD_ROUGHNESS = 0.10  # relative brightness residual above which a surface is not plain

@@ -67,14 +67,15 @@ def fit_backdrop(frames: np.ndarray) -> Backdrop:
     coarse = _search(half_size, ground, time)
     coarse = np.stack(
         [
-            _refine(*one, ground, time, steps=4, blur=BLUR)
-            for one in zip(half_size, coarse, strict=True)
+            _refine(frame, start, ground, time, steps=4, blur=BLUR)
+            for frame, start in zip(half_size, coarse, strict=True)
         ]
     )
     view = np.zeros((len(frames), 2))
     if np.abs(coarse[:, 0]).max() > MIN_PAN or np.abs(coarse[:, 1]).max() > MIN_ZOOM:
         refined = [
-            _refine(*one, ground, time, steps=3) for one in zip(key_frames, coarse, strict=True)
+            _refine(frame, start, ground, time, steps=3)
+            for frame, start in zip(key_frames, coarse, strict=True)
         ]
         view = np.asarray(PchipInterpolator(knots, np.stack(refined))(np.arange(len(frames))))
     return Backdrop(ground, time, view)

@@ -106,10 +106,10 @@ def track_objects(
         regions = [
             [
                 region
-                for region, is_merged in zip(*one, strict=True)
-                if not is_merged or len(one[0]) >= count
+                for region, is_merged in zip(shown, flags, strict=True)
+                if not is_merged or len(shown) >= count
             ]
-            for one in zip(regions, merged_flags, strict=True)
+            for shown, flags in zip(regions, merged_flags, strict=True)
         ]
     sizes = [sorted((region.area for region in frame), reverse=True) for frame in regions]
     max_visible = max(min(len(frame), count) for frame in sizes)

@@ -19,9 +19,7 @@ GROW_ITERATIONS = 3  # pixels by which colours grow over foreground: highlights,
 MIN_AREA = 0.0045  # of the image: half of the smallest object, a small cube at the back
 MIN_SOLIDITY = 0.93  # area over that of the convex hull; less indicates merged objects
 MAX_CONTACT_PIXELS = 4  # of another colour along an outline, more than soft edges cause
-MIN_FRAME_SHARE = (
-    0.25  # of frames with N regions to count N objects; with fewer, occlusion split some
-)
+MIN_FRAME_SHARE = 0.25  # of frames with N regions, for a count of N objects
 
 
 @dataclass(frozen=True)

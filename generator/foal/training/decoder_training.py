@@ -18,10 +18,7 @@ PIXEL = 1 / 256
 FAR_AWAY = 5.0  # position of an absent object, outside of every frame
 # Fractions of the points near objects, their shadows and their ropes; the rest are uniform.
 NEAR_OBJECTS, NEAR_SHADOWS, NEAR_ROPES = 0.5, 0.12, 0.08
-CONTENT_NOISE, TURN_NOISE = (
-    0.05,
-    0.03,
-)  # added to the states, since the transformer's output is not exact
+CONTENT_NOISE, ANGLE_NOISE = 0.05, 0.03  # like the errors of the transformer's output
 L1_WEIGHT = 0.1  # of the absolute error, added to the squared error
 
 
@@ -42,9 +39,9 @@ def sample_points(rng: np.random.Generator, *, clips: int, frames: int, points: 
         scene = sample_scene(rng)
         motions = sample_motions(scene, rng)
         clips_drawn.append((scene, motions, rng.choice(FRAMES, frames, replace=False)))
-    positions = np.concatenate([_points(rng, *one, points) for one in clips_drawn]).astype(
-        np.float32
-    )
+    positions = np.concatenate(
+        [_sample_image_points(rng, *clip, points) for clip in clips_drawn]
+    ).astype(np.float32)
     view = np.concatenate([motions.view[chosen] for _, motions, chosen in clips_drawn])
     world = render.to_world(positions, view)
     canvas = np.concatenate(
@@ -82,13 +79,13 @@ def stack_appearances(
     names = [item.name for item in fields(render.Appearance)]
     return [
         render.Appearance(
-            **{name: np.concatenate([getattr(one, name) for one in layer]) for name in names}
+            **{name: np.concatenate([getattr(obj, name) for obj in layer]) for name in names}
         )
         for layer in layers
     ]
 
 
-def _points(
+def _sample_image_points(
     rng: np.random.Generator, scene: Scene, motions: Motions, frames: np.ndarray, points: int
 ) -> np.ndarray:
     """Sample points in the frames of a clip, (F, P, 2), image coordinates."""
@@ -159,11 +156,11 @@ def decoder_loss(
 ) -> tuple[Tensor, dict[str, float]]:
     """Error of the colours at the points of frames and of backgrounds."""
     content = batch.content + CONTENT_NOISE * torch.randn(batch.content.shape, generator=generator)
-    turns = torch.zeros_like(batch.motion)
+    angle_noise = torch.zeros_like(batch.motion)
     for slot in range(states.SLOTS):
         first = states.SLOT_MOTION_DIM * slot
-        turns[:, first + 2 : first + 4] = TURN_NOISE
-    motion = batch.motion + turns * torch.randn(batch.motion.shape, generator=generator)
+        angle_noise[:, first + 2 : first + 4] = ANGLE_NOISE
+    motion = batch.motion + angle_noise * torch.randn(batch.motion.shape, generator=generator)
     content[:, 1:, states.PRESENCE] = batch.content[:, 1:, states.PRESENCE]
     exact = [states.SIZE, states.GROUND_Y, states.ROPE, states.ROPE_X]
     content[:, 1:, exact] = batch.content[:, 1:, exact]

@@ -67,8 +67,8 @@ def distillation_loss(
                 *(
                     part
                     + expand_like(end_level - start_level, part)
-                    * velocity(part, one.float(), start_level)
-                    for part, one in zip(current, clean, strict=True)
+                    * velocity(part, clean_part.float(), start_level)
+                    for part, clean_part in zip(current, clean, strict=True)
                 )
             )
             self_cond = clean if self_conditioned else None
@@ -86,7 +86,8 @@ def distillation_loss(
             self_cond = predict_clean(student, words, noisy, high, source, motion_cond)
     prediction = predict_clean(student, words, noisy, high, source, motion_cond, self_cond)
     content, motion, audio = (
-        per_clip(one - part).mean() for one, part in zip(prediction, target, strict=True)
+        per_clip(predicted - part).mean()
+        for predicted, part in zip(prediction, target, strict=True)
     )
     jitter_loss = per_clip(torch.diff(prediction.motion - target.motion, n=2, dim=1)).mean()
     figures = {"content": float(content.detach()), "sound": float(audio.detach())}

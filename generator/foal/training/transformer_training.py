@@ -149,8 +149,8 @@ def flow_loss(
     prediction = model(words, latents, levels, source, self_cond)
     weight = schedule.weights(level)
     content, motion, audio = (
-        (per_clip(one - part) * weight).mean()
-        for one, part in zip(prediction, batch.clean, strict=True)
+        (per_clip(predicted - part) * weight).mean()
+        for predicted, part in zip(prediction, batch.clean, strict=True)
     )
     difference = torch.diff(prediction.motion - batch.clean.motion, n=2, dim=1)
     jitter_loss = (per_clip(difference) * weight).mean()
