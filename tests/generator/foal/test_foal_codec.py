@@ -80,7 +80,7 @@ def test_what_is_removed_takes_its_hits_along() -> None:
         if scene.motion == Motion.BOUNCE:
             break
     motions = simulate(scene, rng, seconds=3, rate=24)
-    left = motions.of([0, 2])
+    left = motions.select([0, 2])
     assert {contact.index for contact in left.contacts} <= {0, 1}
     assert len(left.contacts) == sum(contact.index != 1 for contact in motions.contacts)
     assert np.array_equal(left.position[:, 1], motions.position[:, 2])
