@@ -13,7 +13,7 @@ from arena.catalog.schemas import PromptEntry
 from arena.database import Database
 from arena.settings import Settings, make_home
 from generator.media import encode_master
-from playable import film
+from playable import bar_clip
 from small_arena import START, track_entry
 
 ROOT = Path(__file__).parent.parent
@@ -44,7 +44,7 @@ def test_every_command_runs(tmp_path: Path) -> None:
     (tmp_path / "my-model.toml").write_text(spec, encoding="utf-8")
     (tmp_path / "my-clips").mkdir()
     for number in (1, 2):
-        (tmp_path / "my-clips" / f"p-{number}.mp4").write_bytes(encode_master(film(number)))
+        (tmp_path / "my-clips" / f"p-{number}.mp4").write_bytes(encode_master(bar_clip(number)))
     scripts = Path(sys.executable).parent
     environment = os.environ | {
         "ARENA_HOME": str(home),

@@ -15,7 +15,7 @@ from arena.context import Arena, make_arena
 from arena.models import Clip, ClipStatus
 from arena.shipped import Collection
 from generator.media import encode_master
-from playable import film, settings_for
+from playable import bar_clip, settings_for
 from small_arena import START, track_entry
 
 TRACK = "films-audio"
@@ -26,7 +26,7 @@ def make_arena_of_films(home: Path, *, entrants: int, prompts: int) -> Arena:
     arena = make_arena(settings_for(home), Collection.STANDARD)
     films = home / "films"
     films.mkdir()
-    shown = [encode_master(film(number)) for number in range(8)]
+    shown = [encode_master(bar_clip(number)) for number in range(8)]
     names = [f"p{number}" for number in range(prompts)]
     for number, name in enumerate(names):
         (films / f"{name}.mp4").write_bytes(shown[number % len(shown)])

@@ -26,7 +26,7 @@ TRACK = "bars-audio"
 FRAMES, SIZE, FPS, RATE = 24, 64, 24, 48_000
 
 
-def film(number: int) -> RawClip:
+def bar_clip(number: int) -> RawClip:
     """Return one second of a moving bar, whose colour and tone depend on the number."""
     frames = np.full((FRAMES, SIZE, SIZE, 3), 30 + 5 * number, np.uint8)
     for time in range(FRAMES):
@@ -59,7 +59,7 @@ def make_playable_arena(
 ) -> Arena:
     """Create an arena with a clip of one second, with sound, of every entrant for every prompt."""
     arena = make_arena(settings_for(home), Collection.STANDARD)
-    folder = home / "films"
+    folder = home / "videos"
     folder.mkdir()
     with arena.database.writing() as session:
         catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
@@ -69,7 +69,7 @@ def make_playable_arena(
     rows = []
     for number, (entrant, prompt) in enumerate(product(entrants, prompts)):
         path = folder / f"{number}.mp4"
-        path.write_bytes(encode_master(film(number)))
+        path.write_bytes(encode_master(bar_clip(number)))
         rows.append(ImportRow(number + 1, entrant.slug, prompt.id, TRACK, path, 0))
     production.import_clips(
         arena.database, arena.store, rows, clock=utc_now, on_clip=lambda _row: None

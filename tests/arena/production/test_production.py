@@ -23,7 +23,7 @@ from generator.clips import FailedClip
 from generator.foal.build import save_pipeline
 from generator.media import encode_master, probe
 from killed import generate_and_kill, make_arena_of_films
-from playable import film, settings_for
+from playable import bar_clip, settings_for
 from small_arena import START, track_entry
 
 TRACK = "small-audio"
@@ -36,10 +36,10 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
     made = make_arena(settings_for(tmp_path), Collection.STANDARD)
     save_pipeline(build_tiny_pipeline(), tmp_path / "tiny")
     (tmp_path / "films").mkdir()
-    black = film(1)
+    black = bar_clip(1)
     black.frames[:] = 0
     (tmp_path / "films" / "p1.mp4").write_bytes(encode_master(black))
-    (tmp_path / "films" / "p2.mp4").write_bytes(encode_master(film(2)))
+    (tmp_path / "films" / "p2.mp4").write_bytes(encode_master(bar_clip(2)))
     backends = {
         "Tiny": {
             "kind": "diffusers",
@@ -98,7 +98,7 @@ def test_failures_are_listed_with_thumbnails_and_retried(arena: Arena, tmp_path:
     assert shown.count("data:image/jpeg") == 3
 
     kept = [path for path in (tmp_path / "media" / "masters").rglob("*") if path.is_file()]
-    (tmp_path / "films" / "p1.mp4").write_bytes(encode_master(film(3)))
+    (tmp_path / "films" / "p1.mp4").write_bytes(encode_master(bar_clip(3)))
     produce(arena)
     with arena.database.reading() as session:
         clips = session.scalars(select(Clip)).all()

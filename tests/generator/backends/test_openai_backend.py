@@ -228,12 +228,14 @@ def test_content_refusals_are_distinguished_from_failures(code: object, refused:
         ),
     ],
 )
-def test_what_is_no_video_is_refused(replies: list[Reply], message: str) -> None:
+def test_an_invalid_response_is_rejected(replies: list[Reply], message: str) -> None:
     with scripted(replies) as server:
         assert message in reason(generate_one(entrant_at(server.base_url, max_download_mib=1)))
 
 
-def test_what_a_server_says_can_be_stored_and_is_no_price(video_file: bytes) -> None:
+def test_invalid_values_from_the_server_are_made_storable(
+    video_file: bytes,
+) -> None:
     odd = video() | {"seconds": "1.5e307", "usage": {"note": "\ud83d \0", "of": float("nan")}}
     with scripted([Reply(body=odd), Reply(body=video_file)]) as server:
         entrant = entrant_at(server.base_url).model_copy(update={"price_usd_per_minute": 6.0})

@@ -341,7 +341,7 @@ def test_old_videos_are_deleted_and_all_expire(tmp_path: Path) -> None:
     for second, name in enumerate("abc"):
         now[0] = second
         store.put(record(name))
-        store.complete(f"video_{name}", b"film")
+        store.complete(f"video_{name}", b"video")
     assert [video.id for video in store.all()] == ["video_b", "video_c"]
     assert not store.file("video_a").exists()
     now[0] = 101
@@ -355,7 +355,7 @@ def test_videos_survive_a_restart(tmp_path: Path) -> None:
     first = VideoStore(tmp_path, keep=9, keep_s=100)
     for name in ("done", "failed", "waiting"):
         first.put(record(name))
-    first.complete("video_done", b"film")
+    first.complete("video_done", b"video")
     first.fail("video_failed", VideoError(code="x", message="No."))
     (tmp_path / "video_other.json").write_text("{}", encoding="utf-8")
     again = VideoStore(tmp_path, keep=9, keep_s=100)
@@ -365,4 +365,4 @@ def test_videos_survive_a_restart(tmp_path: Path) -> None:
         "video_failed": "x",
         "video_waiting": "server_stopped",
     }
-    assert again.file("video_done").read_bytes() == b"film"
+    assert again.file("video_done").read_bytes() == b"video"
