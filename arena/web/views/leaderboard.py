@@ -20,7 +20,6 @@ from arena.web.charts import pair_chart, rating_chart
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
 
-VOTER_LABELS = {"people": "People", "simulated": "Simulated"}
 # The interval methods that snapshots name, as the page words them.
 INTERVAL_METHODS = {
     "sandwich, by vote": "votes taken as independent",
@@ -94,7 +93,7 @@ def _show(palette: Palette) -> None:
     track, category, voters = _choose(tracks)
     board = _board(track, category, voters)
     heading.html(_heading(board))
-    if voters == "simulated":
+    if voters == VoterGroup.SIMULATED:
         st.html(
             "<p class='simulated-notice'><b>Simulated votes, not people.</b> A program cast them, "
             "based on measurements of the clips. They are never mixed with people's votes.</p>"
@@ -141,14 +140,14 @@ def _choose(tracks: list[str]) -> tuple[str, str, str]:
     with columns[2]:
         voters = st.segmented_control(
             "Voters",
-            list(VOTER_LABELS),
-            default="people",
+            [group.value for group in VoterGroup],
+            default=VoterGroup.PEOPLE.value,
             required=True,
-            format_func=lambda word: VOTER_LABELS[word],
+            format_func=str.capitalize,
             key="voters",
             bind="query-params",
         )
-    return track or tracks[0], category or OVERALL, voters or "people"
+    return track or tracks[0], category or OVERALL, voters or VoterGroup.PEOPLE.value
 
 
 def _heading(board: Board) -> str:
@@ -223,7 +222,7 @@ def _show_production(track: str) -> None:
 
 
 def _no_votes(track: str, voters: str) -> str:
-    if voters == "simulated":
+    if voters == VoterGroup.SIMULATED:
         return _notice(
             "No simulated votes in this track",
             f"<code>arena simulate --votes 500 --track {escape(track)}</code> adds simulated votes "
