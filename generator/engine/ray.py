@@ -74,7 +74,7 @@ def generate_on_ray(requests: Sequence[ClipRequest], address: str, *, actors: in
         actor = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0, max_restarts=0)(ClipActor)
         # Two calls at once: post-processing of a clip overlaps the model's part of the next.
         actor = actor.options(max_concurrency=POST_PROCESSORS)
-        pool = _ActorPool(ray, actor, Schedule(requests))
+        pool = ActorPool(ray, actor, Schedule(requests))
         try:
             for _ in range(count):
                 pool.start_actor()
@@ -122,7 +122,9 @@ def _check_reachable(address: str) -> None:
         socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S).close()
 
 
-class _ActorPool:
+class ActorPool:
+    """Actors of a connected cluster and their tasks."""
+
     def __init__(self, ray: Any, actor_class: Any, schedule: Schedule) -> None:
         self._ray, self._actor_class, self._schedule = ray, actor_class, schedule
         self._actors: list[ActorHandle] = []
