@@ -166,7 +166,7 @@ def test_swapped_sides_reverse_the_side_effect():
 def test_effects_that_never_vary_are_refused(votes_of):
     always_left = votes_of({("A", "B"): (6, 4, 0), ("A", "C"): (3, 5, 0)})
     battles = ratings.Battles.from_frame(always_left.assign(loud_a=1.0, loud_b=1.0))
-    with pytest.raises(ratings.OptionError, match="side's advantage cannot be told"):
+    with pytest.raises(ratings.OptionError, match="side's advantage cannot be separated"):
         ratings.bradley_terry(battles, side=True)
     with pytest.raises(ratings.OptionError, match="'loud' is the same in all votes"):
         ratings.bradley_terry(battles, covariates=["loud"])
