@@ -107,7 +107,7 @@ def _voters(battles: Battles, options: Options) -> Report:
 def _first(battles: Battles, options: Options) -> Report:
     fit = _fit(battles, options)
     cluster = options.rating.cluster
-    by = None if cluster == AUTOMATIC else _cluster_column(cluster)  # not of intervals: by vote
+    by = None if cluster == AUTOMATIC else _cluster_column(cluster)  # by vote unless requested
     result = votes_to_flip(battles, fit, by=by)
     row: dict[str, Any] = {
         "status": result.status,
@@ -120,9 +120,9 @@ def _first(battles: Battles, options: Options) -> Report:
     if result.by is not None:
         row["voters"] = len(result.voters) if result.status == "ok" else None
     table = pd.DataFrame([row])
-    whole = {"names": ", ".join(map(str, result.voters))} if result.by is not None else {}
+    names = {"names": ", ".join(map(str, result.voters))} if result.by is not None else {}
     caption = _join(describe.fragility(battles, fit, result), describe.model(fit))
-    return Report(table.assign(**whole), caption, (table,))
+    return Report(table.assign(**names), caption, (table,))
 
 
 def _reliability(battles: Battles, options: Options) -> Report:
@@ -199,8 +199,10 @@ def _time(battles: Battles, options: Options) -> Report:
     table = table[table["rating"].notna()].reset_index()
     table["period"] = table["period"].dt.strftime("%Y-%m-%dT%H:%M:%SZ")
     changed = result.changed[result.changed["change"].notna()].rename_axis("model").reset_index()
-    own = {name: f"change_{name}" for name in ("lower", "upper", "p", "q")}
-    beside = table.merge(changed.rename(columns=own), on="model", how="left")
+    renamed = changed.rename(
+        columns={name: f"change_{name}" for name in ("lower", "upper", "p", "q")}
+    )
+    with_changes = table.merge(renamed, on="model", how="left")
     by = describe.clusters(result.cluster, result.cluster_note)
     fit = bradley_terry(battles, result.ties, both_bad=result.both_bad)
     caption = _join(
@@ -209,7 +211,7 @@ def _time(battles: Battles, options: Options) -> Report:
         describe.rules(result.ties, result.both_bad, result.tie_parameter),
         describe.anchors(result.anchors),
     )
-    return Report(beside, caption, (changed, table))
+    return Report(with_changes, caption, (changed, table))
 
 
 _MAKERS: dict[str, Callable[[Battles, Options], Report]] = {

@@ -1,4 +1,4 @@
-"""Tables of votes that several tests of ratings use."""
+"""Fixtures that build tables of votes."""
 
 from collections.abc import Callable, Sequence
 
@@ -11,7 +11,7 @@ Counts = dict[tuple[str, str], tuple[int, int, int]]
 
 @pytest.fixture
 def votes_of() -> Callable[[Counts], pd.DataFrame]:
-    """Builds a table of votes from (a wins, b wins, ties) of each pair."""
+    """Build a table of votes from the (a wins, b wins, ties) of each pair."""
 
     def build(counts: Counts) -> pd.DataFrame:
         rows = [
@@ -27,7 +27,7 @@ def votes_of() -> Callable[[Counts], pd.DataFrame]:
 
 @pytest.fixture
 def simulate_votes() -> Callable[..., pd.DataFrame]:
-    """Draws votes from Davidson's model with strengths given in Elo points."""
+    """Draw votes from Davidson's model with strengths in Elo points."""
 
     def draw(
         ratings: Sequence[float], votes: int, *, nu: float, random: np.random.Generator
@@ -35,8 +35,8 @@ def simulate_votes() -> Callable[..., pd.DataFrame]:
         strengths = np.asarray(ratings) * np.log(10) / 400
         a = random.integers(len(strengths), size=votes)
         b = (a + random.integers(1, len(strengths), size=votes)) % len(strengths)
-        gap = strengths[a] - strengths[b]
-        weights = np.stack([np.exp(gap / 2), np.exp(-gap / 2), np.full(votes, nu)])
+        log_odds = strengths[a] - strengths[b]
+        weights = np.stack([np.exp(log_odds / 2), np.exp(-log_odds / 2), np.full(votes, nu)])
         steps = np.cumsum(weights / weights.sum(axis=0), axis=0)
         outcome = (random.random(votes) > steps[:2]).sum(axis=0)
         names = np.array([f"m{i}" for i in range(len(strengths))])

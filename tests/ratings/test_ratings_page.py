@@ -1,4 +1,4 @@
-"""docs/ratings.md: its examples run as they are printed, and it names what there is."""
+"""docs/ratings.md: its examples run, and it documents every column, option and status."""
 
 import re
 import typing
@@ -19,8 +19,8 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 
 
 @pytest.fixture
-def votes_here(tmp_path, monkeypatch, simulate_votes):
-    """A file votes.csv such as an arena releases, in the folder that Python runs in."""
+def votes_file(tmp_path, monkeypatch, simulate_votes):
+    """A votes.csv like that of a release, in the current folder."""
     random = np.random.default_rng(4)
     frame = simulate_votes([0, 40, 80, -60], 600, nu=0.3, random=random)
     frame["evaluation_session_id"] = [f"v{i}" for i in random.integers(40, size=len(frame))]
@@ -31,7 +31,7 @@ def votes_here(tmp_path, monkeypatch, simulate_votes):
     monkeypatch.chdir(tmp_path)
 
 
-def test_every_example_runs_as_it_is_printed(votes_here):
+def test_every_example_runs(votes_file):
     assert len(EXAMPLES) == 2
     names: dict[str, typing.Any] = {}
     for example in EXAMPLES:
@@ -42,20 +42,20 @@ def test_every_example_runs_as_it_is_printed(votes_here):
     assert names["screening"].by == "evaluation_session_id"
 
 
-def test_the_command_line_has_the_options_that_are_printed():
+def test_the_usage_lists_the_options():
     usage = PAGE.split("python -m ratings VOTES.csv [MORE")[1].split("```")[0]
     options = {text for action in build_parser()._actions for text in action.option_strings}
     assert set(re.findall(r"--[a-z-]+", usage)) == options - {"-h", "--help"}
     assert f"--report {'|'.join(REPORTS)}" in usage
 
 
-def test_every_column_that_is_read_or_written_is_told():
+def test_every_column_is_documented():
     text = re.sub(r"```.*?```", "", PAGE, flags=re.S)
-    told = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", text))))
-    assert set(READ_TOO) | set(USED) | set(COLUMNS) <= told
+    documented = set(re.findall(r"[a-z_]+", " ".join(re.findall(r"`([^`]+)`", text))))
+    assert set(READ_TOO) | set(USED) | set(COLUMNS) <= documented
 
 
-def test_every_status_of_the_first_place_is_told():
+def test_every_status_of_the_first_place_is_documented():
     table = PAGE.split("## What would change the first place")[1].split("\n## ")[0]
     statuses = re.findall(r'"([a-z ]+)"', ratings.Fragility.__doc__.split("first:")[0])
     assert len(statuses) == 5
