@@ -32,17 +32,14 @@ from arena.models import (
     Battle,
     Choice,
     Clip,
-    ClipStatus,
-    Entrant,
     Prompt,
-    Track,
     Vote,
     Voter,
     VoterKind,
 )
 from arena.voting.ballots import admit_voter, cast_vote, issue_battle
 from arena.voting.limits import Rules
-from arena.voting.matchmaking import is_active
+from arena.voting.matchmaking import is_active, where_active
 from arena.voting.schemas import IssuedBattle, VoteForm
 
 QUALITY = "quality"  # the measure that summarises the others
@@ -180,18 +177,7 @@ def _judgeable_clips(session: Session, track: str | None) -> dict[str, dict[int,
 
 def _measured_clips(session: Session, track_name: str) -> dict[int, Clip]:
     """Return the clips that may be shown, by id; all have measures."""
-    query = (
-        select(Clip)
-        .join(Track, Track.id == Clip.track_id)
-        .join(Entrant, Entrant.id == Clip.entrant_id)
-        .join(Prompt, Prompt.id == Clip.prompt_id)
-        .where(
-            Track.name == track_name,
-            Clip.status == ClipStatus.READY,
-            Entrant.retired_at.is_(None),
-            Prompt.retired_at.is_(None),
-        )
-    )
+    query = where_active(select(Clip), track_id=find_track(session, track_name).id)
     clips = {clip.id: clip for clip in session.scalars(query)}
     unmeasured = [clip for clip in clips.values() if not _is_measured(clip)]
     if unmeasured:

@@ -24,6 +24,8 @@ class TableFormat(StrEnum):
 
 
 class FileFormat(StrEnum):
+    """The formats of `arena.release.tables`, whose import would load pyarrow here."""
+
     PARQUET = "parquet"
     CSV = "csv"
     JSONL = "jsonl"

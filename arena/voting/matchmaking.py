@@ -9,8 +9,9 @@ import random
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVarTuple
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
 from arena.models import (
@@ -29,9 +30,9 @@ from arena.models import (
 # Module-level: a new alias in each query would be compiled each time.
 CLIP_A, CLIP_B = aliased(Clip), aliased(Clip)
 
-Task = tuple[
-    str, int
-]  # a prompt's id and a seed, which two clips must have in common to be compared
+Columns = TypeVarTuple("Columns")
+
+Task = tuple[str, int]  # a prompt's id and a seed, the same for both clips of a battle
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,20 @@ def draw_pair(
     )
 
 
+def where_active(query: Select[*Columns], *, track_id: int) -> Select[*Columns]:
+    """Limit a query of clips to those of a track that may be shown: ready and not retired."""
+    return (
+        query.join(Entrant, Entrant.id == Clip.entrant_id)
+        .join(Prompt, Prompt.id == Clip.prompt_id)
+        .where(
+            Clip.track_id == track_id,
+            Clip.status == ClipStatus.READY,
+            Entrant.retired_at.is_(None),
+            Prompt.retired_at.is_(None),
+        )
+    )
+
+
 def is_active(session: Session, track: Track) -> bool:
     """Whether any two entrants of the track have clips of the same prompt and seed."""
     clips = _active_clips(session, track=track, category=None)
@@ -86,16 +101,8 @@ def _active_clips(
     """Return the ids of the clips that may be shown, by entrant and task."""
     if track.closed_at is not None:
         return {}
-    query = (
-        select(Clip.entrant_id, Clip.prompt_id, Clip.seed, Clip.id)
-        .join(Entrant, Entrant.id == Clip.entrant_id)
-        .join(Prompt, Prompt.id == Clip.prompt_id)
-        .where(
-            Clip.track_id == track.id,
-            Clip.status == ClipStatus.READY,
-            Entrant.retired_at.is_(None),
-            Prompt.retired_at.is_(None),
-        )
+    query = where_active(
+        select(Clip.entrant_id, Clip.prompt_id, Clip.seed, Clip.id), track_id=track.id
     )
     if category is not None:
         query = query.join(PromptCategory, PromptCategory.prompt_id == Clip.prompt_id).where(

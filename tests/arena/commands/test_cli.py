@@ -77,7 +77,7 @@ def test_help_lists_every_command_in_the_order_of_use() -> None:
         ),
         (
             ["entrants", "add", "no-such-file.toml"],
-            "no-such-file.toml cannot be read: No such file or directory.",
+            "The entrant file no-such-file.toml does not exist; give the path of a TOML file.",
         ),
         (
             ["prompts", "import", "no-such-file.csv"],

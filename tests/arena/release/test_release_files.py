@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from released_arena import NOW, RELEASED, let_people_vote, read_rows, release
 from sqlalchemy import select
 
+from arena.commands.results import FileFormat
 from arena.database import Database
 from arena.errors import NotFound, ReleaseError
 from arena.media import MediaStore, open_store
@@ -82,6 +83,10 @@ def test_a_failure_leaves_nothing_behind(
         release(arena_database, tmp_path / "release", store=store, with_media=True)
     assert [path for path in sorted(tmp_path.iterdir()) if "release" in path.name] == []
     assert set(before) <= set(tmp_path.iterdir())
+
+
+def test_the_command_line_offers_every_format() -> None:
+    assert [each.value for each in FileFormat] == list(FORMATS)
 
 
 def test_an_unknown_format_is_refused(opened: Database, tmp_path: Path) -> None:
