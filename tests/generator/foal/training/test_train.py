@@ -126,7 +126,7 @@ def test_a_shared_codec_must_be_trained_first(config: Path, tmp_path: Path) -> N
 def test_a_transformer_can_be_initialized_from_another_training(
     config: Path, tmp_path: Path
 ) -> None:
-    config.write_text(TINY.replace("outer = 1", "outer = 1\nrefining = false"))
+    config.write_text(TINY.replace("modality_layers = 1", "modality_layers = 1\nself_cond = false"))
     train_from_file(config, tmp_path / "plain")
     further = 'codec_run = "../plain"\ntransformer_run = "../plain"\n' + TINY
     config.write_text(further.replace("[transformer_training]\nsteps = 4", ONE_STEP))
