@@ -1,25 +1,26 @@
-"""Which pair next: the probability of every pair, so that a leaderboard settles in few votes.
+"""Adaptive sampling: the probability of each pair to be shown next.
 
-Three parts are mixed. A floor of exploration is uniform over the pairs. What is left goes
+The distribution is a mixture of three parts. A floor of exploration is uniform over the pairs. The
+rest is divided between
 
-1.  to the first place, as far as it is in doubt: a pair is met as often as two draws from what is
-    known of the strengths (normal about the estimate) have these two models first (top-two
-    Thompson sampling: Russo 2020). The part is `_TOP` times the probability that two draws differ,
-    and so fades as the first place becomes known;
-2.  to the ratings: one more vote on a pair takes off the variances
+1.  the first place, while it is in doubt: a pair has the probability that two draws from the
+    posterior of the strengths (normal about the estimate) have these two models first (top-two
+    Thompson sampling: Russo 2020). The weight of this part is `_TOP_TWO_WEIGHT` times the
+    probability that two draws differ, so that it vanishes as the first place becomes known;
+2.  the ratings: one more vote on a pair reduces the weighted sum of variances by
 
         I * sum over k of w_k (C_ki - C_kj)^2 / (1 + I v)
 
     with C the covariance of the strengths, I the information of a vote on the pair and v the
     variance of the pair's difference (the rank-one update of an inverse; A-optimality with weights
-    w: Chernoff 1953). Weights are the squared variances, so that who is little known is placed
-    first, times a power of the rank, since readers look at the top. A pair's probability is
-    proportional to a power of what it takes off.
+    w: Chernoff 1953). Weights are the squared variances, so that uncertain models are placed first,
+    times a power of the rank, since readers look at the top. A pair's probability is proportional
+    to a power of its reduction.
 
-Newcomers need no mode of their own: they have the largest variance, and may be first. All of it is
-a function of the counts, so that anyone can compute the probabilities again. Where pairs are drawn
-unevenly, averages over votes are reweighted by `inverse_probability_weights`; Bradley-Terry ratings
-need no weights where the model is true.
+Newcomers need no rule of their own: they have the largest variance, and may be first. Everything is
+a function of the counts, so that anyone can recompute the probabilities. Where pairs are drawn
+unevenly, `inverse_probability_weights` corrects averages over votes; Bradley-Terry ratings need no
+weights where the model is true.
 """
 
 from dataclasses import dataclass, field
@@ -35,27 +36,27 @@ from ratings.model.refit import prior_of
 from ratings.votes.battles import Battles
 
 RULES = ("adaptive", "uniform")
-# Chosen by tests/benchmarks/bench_sampling.py among a few values each; the neighbours do as well.
+# Chosen by tests/benchmarks/bench_sampling.py among a few values each; nearby values do as well.
 EXPLORE = 0.1
-_TOP = 0.5
-_POWER = 4
+_TOP_TWO_WEIGHT = 0.5
+_REDUCTION_POWER = 4
 _RANK_POWER = -0.25
-_PRIOR_SD = 400.0  # Elo points: a newcomer is not known at all
-_LEAST_PROBABILITY = 1e-12
-_DRAWS = 512  # a chance of being first is known to 2%; always the same, so that all can repeat it
+_PRIOR_SD = 400.0  # Elo points: vague, for newcomers
+_MIN_PROBABILITY = 1e-12
+_DRAWS = 512  # a probability of being first is known to 2%; a fixed seed makes it reproducible
 
 
 @dataclass(frozen=True, eq=False)
 class PairProbabilities:
-    """With which probability each pair is shown next.
+    """Probability of each pair to be shown next.
 
     Attributes:
-        probability: by model and model, symmetric; the pairs above the diagonal sum to 1 (to 0
-            where no pair can be shown).
-        share: by model, the probability that the next battle has it; they sum to 2.
+        probability: models x models, symmetric; the pairs above the diagonal sum to 1, or to 0 if
+            no pair can be shown.
+        share: by model, the probability to be in the next battle; these sum to 2.
         rule: "adaptive" or "uniform".
         explore: share of the draws that are uniform over the pairs.
-        fit: the ratings that the rule worked with, None for "uniform"; a start for the next.
+        fit: the ratings that the rule used, a start for the next call; None for "uniform".
     """
 
     probability: pd.DataFrame
@@ -65,7 +66,7 @@ class PairProbabilities:
     fit: BradleyTerry | None = field(repr=False)
 
     def draw(self, random: np.random.Generator) -> tuple[str, str, float]:
-        """Two models, in no order of sides, and the probability with which this pair came.
+        """Draw a pair: two models, in no particular order, and the probability of this pair.
 
         Raises:
             OptionError: no pair can be shown.
@@ -74,9 +75,9 @@ class PairProbabilities:
         chance = self.probability.to_numpy()[left, right]
         if not chance.any():
             raise OptionError("no pair of models can be shown")
-        which = int(random.choice(len(chance), p=chance / chance.sum()))
+        index = int(random.choice(len(chance), p=chance / chance.sum()))
         names = self.probability.index
-        return str(names[left[which]]), str(names[right[which]]), float(chance[which])
+        return str(names[left[index]]), str(names[right[index]]), float(chance[index])
 
 
 def pair_probabilities(
@@ -87,15 +88,15 @@ def pair_probabilities(
     available: Mask | None = None,
     start: BradleyTerry | None = None,
 ) -> PairProbabilities:
-    """The probability of each pair to be shown next.
+    """Compute the probability of each pair to be shown next.
 
     Args:
         battles: the votes so far; `Battles.from_counts` is enough, and models without votes are
             newcomers.
         rule: "adaptive", or "uniform" over the pairs.
-        explore: share of the draws that stays uniform, above 0 so that every pair keeps a chance.
-        available: pairs that have something to show, symmetric, shape (m, m); None: all.
-        start: the `fit` of the last call, for speed alone.
+        explore: share of the draws that is uniform, above 0 so that every pair can be drawn.
+        available: pairs that can be shown, symmetric, shape (m, m); None: all.
+        start: the `fit` of the previous call, only for speed.
 
     Raises:
         OptionError: an unknown rule, `explore` not above 0 and up to 1, `available` of another
@@ -106,26 +107,27 @@ def pair_probabilities(
     if not 0 < explore <= 1:
         raise OptionError(f"explore must be above 0 and at most 1, not {explore}")
     size = len(battles.models)
-    shown = ~np.eye(size, dtype=bool)
+    allowed = ~np.eye(size, dtype=bool)
     if available is not None:
-        asked = np.asarray(available, dtype=bool)
-        if asked.shape != shown.shape or (asked != asked.T).any():
-            raise OptionError(f"available must be symmetric, of the shape {shown.shape}")
-        shown &= asked
-    pairs = shown.sum() / 2
-    even = shown / max(pairs, 1)
-    chance, fit = even, None
+        mask = np.asarray(available, dtype=bool)
+        if mask.shape != allowed.shape or (mask != mask.T).any():
+            raise OptionError(f"available must be symmetric, of the shape {allowed.shape}")
+        allowed &= mask
+    pairs = allowed.sum() / 2
+    uniform = allowed / max(pairs, 1)
+    chance, fit = uniform, None
     if rule == "adaptive" and pairs > 1:
         fit = bradley_terry(battles, prior_sd=_PRIOR_SD, start=start)
         covariance = _covariance(fit)
-        contest, doubt = _contest(fit, covariance)
-        parts = [(_TOP * doubt, contest), (1 - _TOP * doubt, _worth(fit, covariance) ** _POWER)]
-        chance = explore * even
-        for part, wanted in parts:
-            possible = np.where(shown, wanted, 0.0)
+        top_two, doubt = _top_two(fit, covariance)
+        top_weight = _TOP_TWO_WEIGHT * doubt
+        reduction = _variance_reduction(fit, covariance) ** _REDUCTION_POWER
+        chance = explore * uniform
+        for weight, target in [(top_weight, top_two), (1 - top_weight, reduction)]:
+            possible = np.where(allowed, target, 0.0)
             total = possible.sum() / 2
-            # What can show nothing falls to the floor.
-            chance = chance + (1 - explore) * part * (possible / total if total else even)
+            # A part without any allowed pair becomes uniform.
+            chance = chance + (1 - explore) * weight * (possible / total if total else uniform)
         chance = (chance + chance.T) / 2  # exactly symmetric
     models = pd.Index(battles.models, name="model", dtype=object)
     return PairProbabilities(
@@ -138,13 +140,13 @@ def pair_probabilities(
 
 
 def _covariance(fit: BradleyTerry) -> Floats:
-    """Of the strengths about their mean, with the prior, shape (m, m)."""
+    """Posterior covariance of the strengths about their mean, shape (m, m)."""
     information = fit.design.information(fit.params) + prior_of(fit).precision
     return fit.design.invert(information)[: fit.design.size, : fit.design.size]
 
 
-def _contest(fit: BradleyTerry, covariance: Floats) -> tuple[Floats, float]:
-    """How often two draws have each pair first, shape (m, m), and how often they differ at all."""
+def _top_two(fit: BradleyTerry, covariance: Floats) -> tuple[Floats, float]:
+    """How often two draws have each pair first, shape (m, m), and how often they differ."""
     size = fit.design.size
     values, vectors = np.linalg.eigh(covariance)
     normal = np.random.default_rng(0).standard_normal((_DRAWS, size))
@@ -155,34 +157,37 @@ def _contest(fit: BradleyTerry, covariance: Floats) -> tuple[Floats, float]:
     return both, float(both.sum())
 
 
-def _worth(fit: BradleyTerry, covariance: Floats) -> Floats:
-    """What one more vote takes off the weighted variances, the most as 1, shape (m, m)."""
+def _variance_reduction(fit: BradleyTerry, covariance: Floats) -> Floats:
+    """Reduction of the weighted variances by one vote, relative to the largest, shape (m, m)."""
     strengths = fit.params[: fit.design.size]
-    own = np.diag(covariance)
-    rank = np.empty(len(own))
-    rank[np.argsort(-strengths, kind="stable")] = np.arange(1, len(own) + 1)
-    weight = own**2 * rank**_RANK_POWER
-    spread = covariance @ (covariance * weight[:, None])
-    moved = np.diag(spread)[:, None] + np.diag(spread)[None, :] - 2 * spread
-    variance = own[:, None] + own[None, :] - 2 * covariance
-    # The information that is expected: the gap is not known better than its variance says
-    # (MacKay's approximation of a logistic function averaged over a normal, 1992).
-    gap = (strengths[:, None] - strengths[None, :]) / np.sqrt(1 + np.pi / 8 * variance)
-    of_vote = expit(gap) * expit(-gap)
-    worth = np.maximum(of_vote * moved / (1 + of_vote * variance), 0)
-    np.fill_diagonal(worth, 0)
-    scaled: Floats = worth / worth.max()
+    variance = np.diag(covariance)
+    rank = np.empty(len(variance))
+    rank[np.argsort(-strengths, kind="stable")] = np.arange(1, len(variance) + 1)
+    weight = variance**2 * rank**_RANK_POWER
+    weighted = covariance @ (covariance * weight[:, None])
+    diagonal = np.diag(weighted)
+    squared = diagonal[:, None] + diagonal[None, :] - 2 * weighted
+    pair_variance = variance[:, None] + variance[None, :] - 2 * covariance
+    # The expected information, averaged over the posterior of the log odds (MacKay's approximation
+    # of a logistic function averaged over a normal, 1992).
+    difference = strengths[:, None] - strengths[None, :]
+    log_odds = difference / np.sqrt(1 + np.pi / 8 * pair_variance)
+    information = expit(log_odds) * expit(-log_odds)
+    reduction = np.maximum(information * squared / (1 + information * pair_variance), 0)
+    np.fill_diagonal(reduction, 0)
+    scaled: Floats = reduction / reduction.max()
     return scaled
 
 
 def inverse_probability_weights(probability: "pd.Series[float]") -> "pd.Series[float]":
     """Weights that make votes count as if all pairs had been drawn equally often; mean 1.
 
-    For averages over votes, such as the share of ties, or ratings where Bradley-Terry is not
-    exactly true and should weigh all pairs alike. The floor of exploration bounds the weights.
+    Use them for averages over votes, such as the tie rate, or for ratings that should weight all
+    pairs equally where Bradley-Terry is not exactly true. The floor of exploration bounds the
+    weights.
 
     Args:
-        probability: with which each vote's pair was drawn, as the votes table has it.
+        probability: with which each vote's pair was drawn, a column of the votes table.
 
     Raises:
         OptionError: a probability that is missing, or not above 0 and at most 1.
@@ -191,7 +196,7 @@ def inverse_probability_weights(probability: "pd.Series[float]") -> "pd.Series[f
     values = pd.to_numeric(probability, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
     if not len(values):
         return pd.Series(values, index=probability.index, name="weight")
-    bad = ~((values >= _LEAST_PROBABILITY) & (values <= 1))
+    bad = ~((values >= _MIN_PROBABILITY) & (values <= 1))
     if bad.any():
         row = int(np.argmax(bad)) + 1
         raise OptionError(

@@ -1,14 +1,17 @@
-"""The number of votes that is promised delivers the power that was asked for."""
+"""The planned number of votes delivers the requested power."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.stats import norm
 from scipy.stats import t as student
 
 import ratings
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
 from ratings.planning.planning import assurance, conditional_power, fewest_votes
+from ratings.planning.precision import Gaps
 
 Z = norm.ppf(0.975)
 
@@ -24,16 +27,17 @@ def planned(frame, ties="half", *, cluster=None, **options):
     return *known, ratings.plan(*known, **options)
 
 
-def error_of(spread, one, other):
-    c = spread.covariance
-    return np.sqrt(c.loc[one, one] + c.loc[other, other] - 2 * c.loc[one, other])
+def error_of(intervals, one, other):
+    covariance = intervals.covariance
+    variance = covariance.loc[one, one] + covariance.loc[other, other]
+    return np.sqrt(variance - 2 * covariance.loc[one, other])
 
 
-def told_apart(battles, ties, one, other, start=None):
-    """By a fit of its own, with its own intervals by vote."""
-    again = ratings.bradley_terry(battles, ties, start=start)
-    spread = ratings.intervals(battles, again)
-    return again.ratings[one] - again.ratings[other] > Z * error_of(spread, one, other)
+def significant(battles, ties, one, other, start=None):
+    """Test the difference by a new fit, with new intervals by vote."""
+    fit = ratings.bradley_terry(battles, ties, start=start)
+    intervals = ratings.intervals(battles, fit)
+    return fit.ratings[one] - fit.ratings[other] > Z * error_of(intervals, one, other)
 
 
 def add(battles, drawn):
@@ -45,23 +49,23 @@ def some_votes(simulate_votes):
     return simulate_votes([0, 60, 90, -60], 2000, nu=0.4, random=np.random.default_rng(9))
 
 
-def first_open(plan):
+def first_undecided(plan):
     return plan.neighbours[~plan.neighbours["told_apart"]].iloc[0]
 
 
-def test_conditional_power_and_assurance_are_those_of_a_simulation():
+def test_conditional_power_and_assurance_agree_with_a_simulation():
     random = np.random.default_rng(0)
-    gap, held, added = 20.0, 1 / 15**2, 1 / 12**2
-    final_error = 1 / np.sqrt(held + added)
-    for spread, expected in [(0.0, conditional_power), (15.0, assurance)]:
-        truth = gap + spread * random.standard_normal(200_000)
+    gap, precision, added = 20.0, 1 / 15**2, 1 / 12**2
+    final_error = 1 / np.sqrt(precision + added)
+    for std, expected in [(0.0, conditional_power), (15.0, assurance)]:
+        truth = gap + std * random.standard_normal(200_000)
         more = truth + 12 * random.standard_normal(200_000)
-        final = (held * gap + added * more) / (held + added)
+        final = (precision * gap + added * more) / (precision + added)
         share = (np.abs(final) > Z * final_error).mean()
-        assert share == pytest.approx(expected(gap, held, added, Z), abs=0.005)
+        assert share == pytest.approx(expected(gap, precision, added, Z), abs=0.005)
 
 
-def test_the_planned_votes_are_the_first_with_the_power():
+def test_the_planned_votes_are_the_smallest_number_with_the_power():
     for gap in (12.0, 25.0):
 
         def power_of(more, gap=gap):
@@ -73,51 +77,51 @@ def test_the_planned_votes_are_the_first_with_the_power():
 
 @pytest.mark.parametrize("ties", ["half", "davidson", "rao-kupper", "drop"])
 @pytest.mark.parametrize("cluster", [None, "voter"])
-def test_refits_find_the_power_that_was_planned(some_votes, ties, cluster):
+def test_refits_have_the_planned_power(some_votes, ties, cluster):
     frame = some_votes.assign(voter=np.arange(2000) % 400)
-    battles, fit, spread, found = planned(frame, ties, cluster=cluster)
-    row = first_open(found)
-    drawn = ratings.simulate_power(battles, fit, spread, row["more_votes"], rounds=1000, seed=2)
+    battles, fit, intervals, found = planned(frame, ties, cluster=cluster)
+    row = first_undecided(found)
+    drawn = ratings.simulate_power(battles, fit, intervals, row["more_votes"], rounds=1000, seed=2)
     power = drawn.set_index("model").loc[row["model"], "power"]
     assert power == pytest.approx(0.8, abs=0.04)  # 3 standard errors
     assert drawn.attrs["cluster"] == cluster
 
 
 @pytest.mark.parametrize("ties", ["half", "drop"])
-def test_new_votes_of_all_answers_find_the_power_that_was_planned(some_votes, ties):
-    """Also where the rules leave answers out: a promise is of votes that people cast."""
+def test_new_votes_have_the_planned_power(some_votes, ties):
+    """Also where the rules leave answers out: the number counts the votes that people cast."""
     battles, fit, _, found = planned(some_votes, ties)
     assert found.votes == 2000
-    row = first_open(found)
-    random, told, rounds = np.random.default_rng(5), 0, 300
+    row = first_undecided(found)
+    random, successes, rounds = np.random.default_rng(5), 0, 300
     chance = battles.counts.ravel() / battles.counts.sum()
     for _ in range(rounds):
         drawn = random.multinomial(row["more_votes"], chance).reshape(battles.counts.shape)
-        told += told_apart(add(battles, drawn), ties, row["model"], row["below"], fit)
-    assert told / rounds == pytest.approx(0.8, abs=0.07)  # 3 standard errors
+        successes += significant(add(battles, drawn), ties, row["model"], row["below"], fit)
+    assert successes / rounds == pytest.approx(0.8, abs=0.07)  # 3 standard errors
 
 
-def test_direct_votes_are_enough_and_far_fewer(some_votes):
-    """Votes between the two alone, drawn from the fitted model, tell them apart in 80%."""
+def test_fewer_direct_votes_are_enough(some_votes):
+    """Votes between the two alone, drawn from the fitted model, have a power of 80%."""
     battles, fit, _, found = planned(some_votes, "davidson")
-    row = first_open(found)
+    row = first_undecided(found)
     assert row["direct_votes"] < row["more_votes"] / 2
     gap = row["gap"] / ELO_PER_STRENGTH
     weights = np.array([np.exp(gap / 2), np.exp(-gap / 2), fit.tie_parameter])
-    random, told, rounds = np.random.default_rng(3), 0, 300
+    random, successes, rounds = np.random.default_rng(3), 0, 300
     i, j = (battles.models.index(row[name]) for name in ("model", "below"))
     for _ in range(rounds):
         drawn = np.zeros_like(battles.counts)
         drawn[:3, i, j] = random.multinomial(row["direct_votes"], weights / weights.sum())
-        told += told_apart(add(battles, drawn), "davidson", row["model"], row["below"], fit)
-    assert told / rounds == pytest.approx(0.8, abs=0.07)
+        successes += significant(add(battles, drawn), "davidson", row["model"], row["below"], fit)
+    assert successes / rounds == pytest.approx(0.8, abs=0.07)
 
 
-def test_a_mix_of_pairs_to_come_delivers_the_power_too(some_votes):
-    """Three quarters of the votes on the pair in question, the rest where the two are not."""
+def test_a_mix_of_future_pairs_has_the_planned_power(some_votes):
+    """Three quarters of the votes are on the pair in question, the rest on two other models."""
     known = fitted(some_votes, "davidson")
     battles, fit, _ = known
-    row = first_open(ratings.plan(*known))
+    row = first_undecided(ratings.plan(*known))
     pair = [row["model"], row["below"]]
     rest = [name for name in battles.models if name not in pair]
     mix = pd.DataFrame(0.0, index=battles.models, columns=battles.models)
@@ -125,7 +129,7 @@ def test_a_mix_of_pairs_to_come_delivers_the_power_too(some_votes):
     table = ratings.plan(*known, pairs=mix).neighbours.set_index("model")
     wanted = table.loc[pair[0], "more_votes"]
     assert wanted == pytest.approx(row["direct_votes"] / 0.75, rel=0.02)
-    random, told, rounds = np.random.default_rng(4), 0, 300
+    random, successes, rounds = np.random.default_rng(4), 0, 300
     for _ in range(rounds):
         drawn = np.zeros_like(battles.counts)
         for one, other in (pair, rest):
@@ -134,27 +138,27 @@ def test_a_mix_of_pairs_to_come_delivers_the_power_too(some_votes):
             i, j = battles.models.index(one), battles.models.index(other)
             share = 0.75 if one in pair else 0.25
             drawn[:3, i, j] = random.multinomial(round(wanted * share), weights / weights.sum())
-        told += told_apart(add(battles, drawn), "davidson", *pair, fit)
-    assert told / rounds == pytest.approx(0.8, abs=0.07)
+        successes += significant(add(battles, drawn), "davidson", *pair, fit)
+    assert successes / rounds == pytest.approx(0.8, abs=0.07)
 
 
 @pytest.mark.parametrize("ties", ["half", "davidson", "rao-kupper", "drop"])
-def test_pairs_as_they_were_give_the_plan_without_pairs(some_votes, ties):
+def test_pairs_as_they_were_give_the_same_plan_as_no_pairs(some_votes, ties):
     known = fitted(some_votes, ties)
     met = known[0].counts.sum(axis=0)
     names = list(known[0].models)
     pairs = pd.DataFrame(met + met.T, index=names, columns=names)
-    asked = ratings.plan(*known, pairs=pairs / pairs.to_numpy().sum()).neighbours
+    given = ratings.plan(*known, pairs=pairs / pairs.to_numpy().sum()).neighbours
     plain = ratings.plan(*known).neighbours
-    # A pair's share of ties differs from what the model expects, and of dropped ones from others'.
-    assert asked["more_votes"].to_numpy() == pytest.approx(plain["more_votes"].to_numpy(), rel=0.05)
+    # A pair's share of ties differs from what the model expects.
+    assert given["more_votes"].to_numpy() == pytest.approx(plain["more_votes"].to_numpy(), rel=0.05)
 
 
-def test_a_gap_at_the_end_of_its_interval_needs_fewer_votes(some_votes):
-    """The estimate stays in the final one, so that even a wide gap is not known at once."""
-    _, _, spread, found = planned(some_votes)
-    row = first_open(found)
-    error = error_of(spread, row["model"], row["below"])
+def test_a_difference_at_the_upper_end_of_its_interval_needs_fewer_votes(some_votes):
+    """The estimate stays in the final one, so that even a large difference takes votes."""
+    _, _, intervals, found = planned(some_votes)
+    row = first_undecided(found)
+    error = error_of(intervals, row["model"], row["below"])
     votes = row["more_votes_wide"]
     assert 0 < votes < row["more_votes"]
     assert pd.isna(row["more_votes_narrow"])
@@ -162,69 +166,71 @@ def test_a_gap_at_the_end_of_its_interval_needs_fewer_votes(some_votes):
     random = np.random.default_rng(6)
     more = row["gap_upper"] + error / np.sqrt(share) * random.standard_normal(100_000)
     final = (row["gap"] + share * more) / (1 + share)
-    told = (final > Z * error / np.sqrt(1 + share)).mean()
-    assert told == pytest.approx(0.8, abs=0.01)
+    power = (final > Z * error / np.sqrt(1 + share)).mean()
+    assert power == pytest.approx(0.8, abs=0.01)
 
 
-def test_assured_votes_are_enough_for_a_gap_that_is_not_known(some_votes):
-    _, _, spread, found = planned(some_votes)
-    row = first_open(found)
-    error = error_of(spread, row["model"], row["below"])
+def test_assured_votes_are_enough_for_an_unknown_difference(some_votes):
+    _, _, intervals, found = planned(some_votes)
+    row = first_undecided(found)
+    error = error_of(intervals, row["model"], row["below"])
     random = np.random.default_rng(7)
     truth = row["gap"] + error * random.standard_normal(100_000)
-    for votes, promised in [(row["assured_votes"], 0.8), (row["more_votes"], row["assurance"])]:
+    for votes, expected in [(row["assured_votes"], 0.8), (row["more_votes"], row["assurance"])]:
         share = votes / found.votes
         more = truth + error / np.sqrt(share) * random.standard_normal(100_000)
         final = (row["gap"] + share * more) / (1 + share)
-        told = (np.abs(final) > Z * error / np.sqrt(1 + share)).mean()
-        assert told == pytest.approx(promised, abs=0.006)
+        power = (np.abs(final) > Z * error / np.sqrt(1 + share)).mean()
+        assert power == pytest.approx(expected, abs=0.006)
 
 
-def test_doubled_power_is_found_by_refits(some_votes):
-    battles, fit, spread, found = planned(some_votes)
-    drawn = ratings.simulate_power(battles, fit, spread, found.votes, rounds=1500)
+def test_doubled_power_agrees_with_refits(some_votes):
+    battles, fit, intervals, found = planned(some_votes)
+    drawn = ratings.simulate_power(battles, fit, intervals, found.votes, rounds=1500)
     expected = found.neighbours["doubled_power"].to_numpy()
     assert drawn["power"].to_numpy() == pytest.approx(expected, abs=0.04)
-    assert 0.5 < expected.min() < 0.9  # else the votes in hand would hardly matter
+    assert 0.5 < expected.min() < 0.9  # otherwise the votes so far would hardly matter
 
 
-def test_the_first_place_needs_more_than_its_neighbour_and_is_then_known(some_votes):
-    battles, fit, spread, found = planned(some_votes)
+def test_the_first_place_needs_more_votes_than_its_neighbour(some_votes):
+    battles, fit, intervals, found = planned(some_votes)
     assert found.first == found.neighbours["model"].iloc[0]
     assert not found.first_known
     assert found.first_votes > found.neighbours["more_votes"].iloc[0]
-    drawn = ratings.simulate_power(battles, fit, spread, found.first_votes, rounds=1500, seed=1)
+    drawn = ratings.simulate_power(battles, fit, intervals, found.first_votes, rounds=1500, seed=1)
     assert drawn.attrs["first"] == found.first
     assert drawn.attrs["first_power"] == pytest.approx(0.8, abs=0.04)
     assert drawn.attrs["first_power_lower"] < 0.8 < drawn.attrs["first_power_upper"]
 
 
-def test_more_voters_make_the_variance_known_better(some_votes):
-    """Few voters raise the threshold now; votes to come are of new ones, who bring it down."""
+def test_more_voters_reduce_the_threshold(some_votes):
+    """Few voters raise the threshold now; future votes are of new voters, who lower it."""
     frame = some_votes.assign(voter=np.arange(2000) % 6)
-    _, _, spread, found = planned(frame, cluster="voter")
-    row = first_open(found)
-    df = spread.df[[row["model"], row["below"]]].min()
-    error = error_of(spread, row["model"], row["below"])
-    reach = student.ppf(0.975, df) * error
-    assert row["gap_upper"] - row["gap"] == pytest.approx(reach)
-    held, share = error**-2, row["more_votes"] / found.votes
+    _, _, intervals, found = planned(frame, cluster="voter")
+    row = first_undecided(found)
+    df = intervals.df[[row["model"], row["below"]]].min()
+    error = error_of(intervals, row["model"], row["below"])
+    half_width = student.ppf(0.975, df) * error
+    assert row["gap_upper"] - row["gap"] == pytest.approx(half_width)
+    precision, share = error**-2, row["more_votes"] / found.votes
     threshold = student.ppf(0.975, df * (1 + share))
-    power = conditional_power(row["gap"], held, held * share, threshold)
+    power = conditional_power(row["gap"], precision, precision * share, threshold)
     assert power == pytest.approx(0.8, abs=0.001)
 
 
-def test_more_power_and_closer_models_need_more_votes(some_votes):
+def test_more_power_needs_more_votes(some_votes):
     few, many = (planned(some_votes, power=power)[3] for power in (0.6, 0.9))
-    open_ = ~few.neighbours["told_apart"]
-    assert (few.neighbours["more_votes"] < many.neighbours["more_votes"])[open_].all()
-    settled = few.neighbours[~open_]
+    undecided = ~few.neighbours["told_apart"]
+    assert undecided.any()
+    assert (few.neighbours["more_votes"] < many.neighbours["more_votes"])[undecided].all()
+    settled = few.neighbours[~undecided]
+    assert len(settled)
     for name in ("more_votes", "more_votes_wide", "more_votes_narrow", "direct_votes"):
         assert (settled[name] == 0).all()
     assert few.neighbours["assurance"].between(0, 1).all()
 
 
-def test_weights_times_a_number_change_no_number_of_votes(some_votes):
+def test_the_scale_of_weights_changes_no_number_of_votes(some_votes):
     plain, heavy = (planned(some_votes.assign(weight=weight))[3] for weight in (1.0, 10.0))
     numbers = ["more_votes", "more_votes_wide", "direct_votes", "assured_votes"]
     one, ten = (each.neighbours[numbers].to_numpy(dtype=float) for each in (plain, heavy))
@@ -232,29 +238,29 @@ def test_weights_times_a_number_change_no_number_of_votes(some_votes):
     assert heavy.first_votes == pytest.approx(plain.first_votes, abs=1)
 
 
-def test_equal_models_are_told_apart_by_no_number_of_votes(votes_of):
+def test_no_number_of_votes_separates_equal_models(votes_of):
     table = planned(votes_of({("A", "B"): (50, 50, 3)}))[3]
     row = table.neighbours.iloc[0]
     for name in ("more_votes", "more_votes_narrow", "direct_votes"):
         assert pd.isna(row[name])
     assert np.isnan(row["assurance"])
-    assert row["assured_votes"] > 0  # nobody knows that they are equal
+    assert row["assured_votes"] > 0  # they are not known to be equal
     assert table.first_votes is None
 
 
-def test_where_there_is_little_or_nothing_to_plan(votes_of):
+def test_tables_with_few_or_no_votes(votes_of):
     for counts in ({}, {("A", "B"): (3, 0, 0)}):
-        battles, fit, spread, found = planned(votes_of(counts))
+        battles, fit, intervals, found = planned(votes_of(counts))
         assert len(found.neighbours) == 0
         assert not found.first_known
         assert found.unrated == tuple(battles.models)
-        drawn = ratings.simulate_power(battles, fit, spread, 10)
+        drawn = ratings.simulate_power(battles, fit, intervals, 10)
         assert len(drawn) == 0
         assert np.isnan(drawn.attrs["first_power"])
 
 
-def test_a_prior_rates_whom_the_votes_do_not_and_the_plan_says_so(votes_of):
-    """Without votes of a pair's parts, no number of votes as mixed so far is enough."""
+def test_models_that_only_a_prior_rates_need_more_than_the_votes_so_far(votes_of):
+    """Without votes between two components, no number of votes mixed as so far is enough."""
     votes = votes_of({("A", "B"): (30, 20, 6), ("C", "D"): (5, 3, 0)})
     known = fitted(votes, prior_sd=200, models=["E"])
     table = ratings.plan(*known).neighbours
@@ -266,13 +272,13 @@ def test_a_prior_rates_whom_the_votes_do_not_and_the_plan_says_so(votes_of):
     assert ratings.plan(*known).first_votes is None
     assert len(ratings.simulate_power(*known, 50, rounds=20)) == 4
     ties = votes_of({("A", "B"): (0, 0, 9)})
-    for nothing, rule in [(votes_of({}), "half"), (ties, "drop")]:
-        known = fitted(nothing, rule, prior_sd=200, models=["A", "B"])
+    for uninformative, rule in [(votes_of({}), "half"), (ties, "drop")]:
+        known = fitted(uninformative, rule, prior_sd=200, models=["A", "B"])
         assert len(ratings.plan(*known).neighbours) == 0
         assert len(ratings.simulate_power(*known, 50, rounds=20)) == 0
 
 
-def test_what_means_nothing_is_refused(votes_of):
+def test_invalid_options_are_refused(votes_of):
     known = fitted(votes_of({("A", "B"): (5, 4, 0)}))
     with pytest.raises(ratings.OptionError, match=r"from 0\.5 up to below 1, not 80"):
         ratings.plan(*known, power=80)
@@ -280,7 +286,7 @@ def test_what_means_nothing_is_refused(votes_of):
         with pytest.raises(ratings.OptionError, match="from 1 to 100,000,000"):
             ratings.simulate_power(*known, votes)
     for values, message in [
-        ([[0.0, -1.0], [0.0, 0.0]], "from 0 up"),
+        ([[0.0, -1.0], [0.0, 0.0]], "0 or more"),
         ([[0.0, np.nan], [0.0, 0.0]], "finite"),
         ([[1.0, 0.0], [0.0, 0.0]], "some pair"),
     ]:
@@ -290,10 +296,63 @@ def test_what_means_nothing_is_refused(votes_of):
         ratings.plan(*known, pairs=pd.DataFrame([[1.0]], index=["A"], columns=["A"]))
 
 
-def test_pairs_are_taken_as_the_sampler_gives_them(some_votes):
-    battles, fit, spread = fitted(some_votes)
+def test_pairs_may_be_the_result_of_the_sampler(some_votes):
+    battles, fit, intervals = fitted(some_votes)
     chance = ratings.pair_probabilities(battles)
-    one = ratings.plan(battles, fit, spread, pairs=chance)
-    other = ratings.plan(battles, fit, spread, pairs=chance.probability)
+    one = ratings.plan(battles, fit, intervals, pairs=chance)
+    other = ratings.plan(battles, fit, intervals, pairs=chance.probability)
     pd.testing.assert_frame_equal(one.neighbours, other.neighbours)
     assert one.pairs is chance.probability
+
+
+@pytest.mark.parametrize("ties", ["half", "davidson"])
+def test_the_precision_after_more_votes_is_that_of_the_summed_information(some_votes, ties):
+    """V(n) = f c' (H + n J)^- c, with dense pseudo-inverses, for pairs of any probability."""
+    battles, fit, intervals = fitted(some_votes, ties)
+    design, names = fit.design, list(fit.ratings.index)
+    pairs = pd.DataFrame(np.triu(np.arange(16.0).reshape(4, 4), 1), index=names, columns=names)
+    gaps = Gaps(battles, fit, intervals, pairs)
+    information = design.information(fit.params)
+    chance = (pairs + pairs.T).to_numpy() / pairs.to_numpy().sum() / 2
+    vote = np.zeros_like(information)
+    for i in range(4):
+        for j in range(4):
+            if i == j:
+                continue
+            log_odds = fit.params[i] - fit.params[j]
+            nu = fit.tie_parameter if ties == "davidson" else 0.0
+            answers = np.array([np.exp(log_odds / 2), np.exp(-log_odds / 2), nu])
+            answers /= answers.sum()
+            scores = np.zeros((3, len(information)))
+            scores[:, i] = np.array([0.5, -0.5, 0]) - (answers[0] - answers[1]) / 2
+            scores[:, j] = -scores[:, i]
+            if ties == "davidson":
+                scores[:, design.index_of("tie")] = np.array([0, 0, 1]) - answers[2]
+            vote += chance[i, j] * np.einsum("o,oi,oj->ij", answers, scores, scores)
+    upper, lower = gaps.names[:2]
+    gap = gaps.between(upper, lower)
+    c = np.zeros(len(information))
+    c[names.index(upper)], c[names.index(lower)] = 1, -1
+    weight = design.counts.sum() / battles.counts.sum()
+    factor = 1 / gap.precision / (c @ np.linalg.pinv(information) @ c)
+    for votes in (10, 3000):
+        later = factor * c @ np.linalg.pinv(information + votes * weight * vote) @ c
+        assert gap.precision + gap.added(votes) == pytest.approx(1 / later, rel=1e-6)
+    assert gap.precision == pytest.approx(error_of(intervals, upper, lower) ** -2)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.floats(0.1, 50), st.floats(1e-4, 1e-1), st.floats(1e-5, 1), st.floats(1.5, 3))
+def test_assurance_is_the_average_of_the_power_and_votes_only_help_a_true_difference(
+    gap, precision, added, threshold
+):
+    final_std = np.sqrt(added) / (precision + added)
+    grid = np.linspace(-9, 9, 4001)
+    truth = gap + grid / np.sqrt(precision)
+    mean = (precision * gap + added * truth) / (precision + added)
+    limit = threshold / np.sqrt(precision + added)
+    power = norm.sf((limit - mean) / final_std) + norm.cdf((-limit - mean) / final_std)
+    average = np.average(power, weights=norm.pdf(grid))
+    assert assurance(gap, precision, added, threshold) == pytest.approx(average, abs=2e-3)
+    at_truth = norm.sf((limit - gap) / final_std)
+    assert conditional_power(gap, precision, added, threshold) == pytest.approx(at_truth, abs=1e-9)

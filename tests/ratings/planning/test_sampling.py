@@ -1,4 +1,4 @@
-"""The next pair: every probability is above a floor and told; newcomers and the top come first."""
+"""Probabilities of the next pair have a floor, and favour newcomers and the top."""
 
 import numpy as np
 import pandas as pd
@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ratings
+from ratings.planning.sampling import _covariance, _variance_reduction
 
 
 def counted(counts):
@@ -15,7 +16,7 @@ def counted(counts):
 
 
 def settled(random, *, models=8, votes=400, sd=100, newcomers=1):
-    """Votes of all pairs but those of the newcomers, who are last."""
+    """Votes on all pairs without newcomers, which are the last models."""
     strengths = random.normal(0, sd * np.log(10) / 400, models)
     counts = np.zeros((4, models, models))
     for i in range(models - newcomers):
@@ -50,7 +51,7 @@ def test_probabilities_are_probabilities_with_a_floor(counts, explore):
 
 @settings(max_examples=30, deadline=None)
 @given(tables, st.randoms(use_true_random=False))
-def test_a_models_name_and_place_are_no_information(counts, random):
+def test_the_order_of_models_carries_no_information(counts, random):
     order = list(range(counts.shape[1]))
     random.shuffle(order)
     battles = counted(counts)
@@ -59,7 +60,7 @@ def test_a_models_name_and_place_are_no_information(counts, random):
     )
     first, second = (ratings.pair_probabilities(each, explore=0.1) for each in (battles, moved))
     again = second.probability.loc[list(battles.models), list(battles.models)]
-    # The contest for the first place is drawn, each order with other numbers.
+    # Draws for the first place differ between the orders.
     assert np.abs(again.to_numpy() - first.probability.to_numpy()).max() < 0.12
 
 
@@ -71,19 +72,19 @@ def test_a_newcomer_gets_most_battles_until_it_is_known():
     assert ratings.pair_probabilities(counted(counts)).share["m9"] < 0.4
 
 
-def test_where_the_first_place_is_in_doubt_its_candidates_meet():
+def test_candidates_for_an_uncertain_first_place_meet():
     counts = settled(np.random.default_rng(3), models=8, newcomers=0)
     fit = ratings.bradley_terry(counted(counts))
     first, second, *_, last = fit.ratings.sort_values(ascending=False).index
-    place = {name: i for i, name in enumerate(counted(counts).models)}
+    index = {name: i for i, name in enumerate(counted(counts).models)}
     near = counts.copy()
-    near[:, place[first]], near[:, :, place[first]] = 0, 0
-    near[0, place[first], place[second]] = near[1, place[first], place[second]] = 40
+    near[:, index[first]], near[:, :, index[first]] = 0, 0
+    near[0, index[first], index[second]] = near[1, index[first], index[second]] = 40
     chance = ratings.pair_probabilities(counted(near)).probability
     assert chance.loc[first, second] > 3 * chance.loc[first, last]
 
 
-def test_nothing_known_is_even():
+def test_pairs_without_votes_are_nearly_uniform():
     chance = ratings.pair_probabilities(counted(np.zeros((4, 6, 6)))).probability.to_numpy()
     off = ~np.eye(6, dtype=bool)
     assert chance[off] == pytest.approx(1 / 15, rel=0.6)
@@ -92,7 +93,7 @@ def test_nothing_known_is_even():
     assert uniform.explore == 1
 
 
-def test_only_available_pairs_are_shown():
+def test_only_available_pairs_have_a_probability():
     counts = settled(np.random.default_rng(2), models=6)
     available = np.ones((6, 6), dtype=bool)
     available[5, :3] = available[:3, 5] = False
@@ -105,7 +106,7 @@ def test_only_available_pairs_are_shown():
         none.draw(np.random.default_rng(0))
 
 
-def test_pairs_are_drawn_with_the_probability_that_is_told():
+def test_pairs_are_drawn_with_the_reported_probability():
     counts = settled(np.random.default_rng(4), models=4)
     found = ratings.pair_probabilities(counted(counts))
     random = np.random.default_rng(5)
@@ -116,7 +117,7 @@ def test_pairs_are_drawn_with_the_probability_that_is_told():
 
 
 def test_weights_undo_uneven_draws():
-    """Pairs with more ties are drawn more often; weighted, ties are as common as over all pairs."""
+    """Pairs with more ties are drawn more often; the weighted tie rate is that over all pairs."""
     random = np.random.default_rng(6)
     chance = np.array([0.6, 0.3, 0.1])
     tie_rate = np.array([0.5, 0.2, 0.05])
@@ -127,7 +128,7 @@ def test_weights_undo_uneven_draws():
     assert np.average(tied, weights=weights) == pytest.approx(tie_rate.mean(), abs=0.01)
 
 
-def test_what_cannot_be_asked():
+def test_invalid_options_are_refused():
     battles = counted(np.zeros((4, 3, 3)))
     for options, message in [
         ({"rule": "swiss"}, "adaptive, uniform, not 'swiss'"),
@@ -144,3 +145,28 @@ def test_what_cannot_be_asked():
 def test_few_models(models):
     found = ratings.pair_probabilities(counted(np.zeros((4, models, models))))
     assert found.probability.to_numpy().sum() == (2 if models == 2 else 0)
+
+
+def test_the_variance_reduction_is_that_of_adding_the_information_of_a_vote():
+    """By inverting the information with and without one vote on each pair."""
+    counts = settled(np.random.default_rng(7), models=5, votes=30)
+    fit = ratings.bradley_terry(counted(counts), prior_sd=400.0)
+    covariance = _covariance(fit)
+    strengths, variance = fit.params[:5], np.diag(covariance)
+    rank = 1 + (strengths[:, None] < strengths[None, :]).sum(axis=1)
+    weight = variance**2 * rank**-0.25
+    expected = np.zeros((5, 5))
+    for i in range(5):
+        for j in range(5):
+            if i == j:
+                continue
+            contrast = np.eye(5)[i] - np.eye(5)[j]
+            pair_variance = contrast @ covariance @ contrast
+            shrunk = (strengths[i] - strengths[j]) / np.sqrt(1 + np.pi / 8 * pair_variance)
+            chance = 1 / (1 + np.exp(-shrunk))
+            vote = chance * (1 - chance) * np.outer(contrast, contrast)
+            later = np.linalg.pinv(np.linalg.pinv(covariance) + vote)
+            expected[i, j] = weight @ (variance - np.diag(later))
+    assert _variance_reduction(fit, covariance) == pytest.approx(
+        expected / expected.max(), abs=1e-6
+    )
