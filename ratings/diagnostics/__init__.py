@@ -1,5 +1,5 @@
-"""Does the model fit, and how far can its result be trusted?
+"""Diagnostics: whether the model fits, and how reliable its results are.
 
-Start with `goodness` (fit), `reliability` (repeated votes) and `fragility` (votes that decide).
+Start with `goodness` (fit), `reliability` (repeated votes) and `fragility` (of the first place).
 May import: `ratings.inference`, `ratings.model`, `ratings.votes`, `ratings.errors`.
 """

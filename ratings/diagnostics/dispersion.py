@@ -1,11 +1,12 @@
-"""By how much the wins of pairs vary beyond the binomial because votes of one voter are alike.
+"""Overdispersion of the wins of pairs, because votes of one voter are dependent.
 
-The statistic of a fit is a sum over cells of r^2 / w, with r the wins less those expected and w
-their binomial variance. Under dependence its mean is the sum of V / w, with V the variance of r by
-voters, instead of the degrees of freedom; their ratio is the dispersion (the first-order correction
-of Rao and Scott 1981). A voter's part in r is its own residuals in the cell, less what its votes
-moved the fitted strengths. Residuals are taken about the share of their own cell, where it has two
-voters or more, so that a wrong model is not taken for varied voters.
+The fit statistic is a sum over pairs of r^2 / w, with r the wins minus the expected wins and w
+their binomial variance. Under dependence its mean is the sum of V / w, with V the variance of r
+clustered by voter, instead of the degrees of freedom; their ratio is the dispersion (the
+first-order correction of Rao and Scott 1981). A voter's contribution to r is the sum of its own
+residuals in the pair, minus the effect of its votes on the fitted strengths. Residuals are taken
+about the observed proportion of their pair if it has two voters or more, so that a model that does
+not fit is not mistaken for differences between voters.
 """
 
 from typing import NamedTuple
@@ -23,23 +24,23 @@ from ratings.votes.battles import Battles
 from ratings.votes.columns import Outcome
 
 
-class Cells(NamedTuple):
-    """Pairs of models and what is expected of them, each of the shape (cells,)."""
+class FittedPairs(NamedTuple):
+    """Pairs of models with observed and expected wins, each of shape (pairs,)."""
 
-    wins: Floats  # of the left model, summed weights
+    wins: Floats  # summed weights of the left model's wins
     votes: Floats  # summed weights
-    trials: Floats  # votes of weight 1 that would tell as much
-    chance: Floats  # of the left model, fitted
-    leverage: Floats  # share of the cell's variance that the fit takes up
+    trials: Floats  # effective number of votes
+    chance: Floats  # fitted probability that the left model wins
+    leverage: Floats  # share of the pair's variance that the fit absorbs
 
 
 class Dispersion(NamedTuple):
-    """Spread of the residuals of cells.
+    """Variance of the residual wins of pairs.
 
     Attributes:
         factor: the dispersion, 1 (binomial) or more.
         df: degrees of freedom of the factor; infinite where it is known.
-        variance: of each cell's residual wins, shape (cells,).
+        variance: variance of each pair's residual wins, shape (pairs,).
     """
 
     factor: float
@@ -47,87 +48,99 @@ class Dispersion(NamedTuple):
     variance: Floats
 
 
-def fitted_cells(battles: Battles, fit: BradleyTerry) -> Cells:
-    """The cells of a fit under ties="drop" and both_bad="drop"."""
+def fitted_pairs(battles: Battles, fit: BradleyTerry) -> FittedPairs:
+    """The pairs of a fit with ties="drop" and both_bad="drop"."""
     design = fit.design
     votes = design.counts[: Outcome.TIE].sum(axis=0)
     squares = squared_counts(battles, fit).counts[: Outcome.TIE].sum(axis=0)
     chance = np.exp(design.evaluate(fit.params).log_probability[Outcome.A])
-    to_gap = _to_log_odds(fit)
+    to_log_odds = _to_log_odds(fit)
     inverse = design.invert(design.information(fit.params))
-    leverage = votes * chance * (1 - chance) * ((to_gap @ inverse) * to_gap).sum(axis=1)
-    return Cells(design.counts[Outcome.A], votes, votes**2 / squares, chance, leverage)
+    variance = ((to_log_odds @ inverse) * to_log_odds).sum(axis=1)
+    leverage = votes * chance * (1 - chance) * variance
+    return FittedPairs(design.counts[Outcome.A], votes, votes**2 / squares, chance, leverage)
 
 
 def dispersion_by_voter(
-    battles: Battles, fit: BradleyTerry, cells: Cells, columns: tuple[str, ...], df: int
+    battles: Battles, fit: BradleyTerry, pairs: FittedPairs, columns: tuple[str, ...], df: int
 ) -> Dispersion:
-    """The dispersion, and the variance of each cell: no smaller than its own voters' spread.
+    """Estimate the dispersion, and the variance of each pair from its own voters if larger.
 
     Args:
         battles: the votes.
-        fit: as `fitted_cells` takes it.
-        cells: of the fit.
-        columns: the column of voters; none where every vote is independent.
-        df: cells less strengths.
+        fit: a fit with ties="drop" and both_bad="drop".
+        pairs: the pairs of the fit.
+        columns: the column of voters; () if every vote is independent.
+        df: number of pairs minus number of free strengths.
     """
-    binomial = (cells.votes**2 / cells.trials) * cells.chance * (1 - cells.chance)
-    by_vote = binomial * (1 - cells.leverage)
+    binomial = (pairs.votes**2 / pairs.trials) * pairs.chance * (1 - pairs.chance)
+    by_vote = binomial * (1 - pairs.leverage)
     if not columns or df < 1:
         return Dispersion(1.0, np.inf, by_vote)
     votes = score_votes(battles, fit)
     voter = cluster_codes(votes, battles, columns).astype(np.intp)
-    cell, voter, part = _parts(votes, voter, fit, cells)
+    pair, voter, residual = _voter_residuals(votes, voter, fit, pairs)
     voters = int(voter.max()) + 1
-    to_gap = _to_log_odds(fit)
-    curve = cells.votes * cells.chance * (1 - cells.chance)
-    by_cell = csr_array((part, (voter, cell)), shape=(voters, len(cells.wins)))
-    moved = (by_cell @ to_gap) @ fit.design.invert(fit.design.information(fit.params))
-    gap = moved[voter, fit.design.left[cell]] - moved[voter, fit.design.right[cell]]
+    to_log_odds = _to_log_odds(fit)
+    information = pairs.votes * pairs.chance * (1 - pairs.chance)
+    by_voter = csr_array((residual, (voter, pair)), shape=(voters, len(pairs.wins)))
+    # The shift of the parameters, and of each pair's log odds, that a voter's residuals caused.
+    shift = (by_voter @ to_log_odds) @ fit.design.invert(fit.design.information(fit.params))
+    log_odds_shift = shift[voter, fit.design.left[pair]] - shift[voter, fit.design.right[pair]]
     side = fit.design.index_of(SIDE)
     if side is not None:
-        gap = gap + moved[voter, side]
-    shift = part * gap * curve[cell]
-    together = to_gap.T @ (to_gap * (curve**2 / binomial)[:, None])
-    each = np.bincount(voter, (part**2 - 2 * shift) / binomial[cell], minlength=voters)
-    each = each + ((moved @ together) * moved).sum(axis=1)
-    own = np.bincount(cell, part**2 - 2 * shift, minlength=len(cells.wins))
-    own = own + curve**2 * ((to_gap @ (moved.T @ moved)) * to_gap).sum(axis=1)
-    # Voters more alike than chance allows are an accident, or copies: never less than binomial.
-    factor = max(1.0, float(each.sum() / (1 - cells.leverage).sum()))
-    spread = float(((each - each.mean()) ** 2).sum()) * voters / max(voters - 1, 1)
-    known = 2 * float(each.sum()) ** 2 / spread if spread > 0 else np.inf
-    return Dispersion(factor, max(known, 1.0), np.maximum(factor * by_vote, own))
+        log_odds_shift = log_odds_shift + shift[voter, side]
+    # The square of residual - information * log_odds_shift, summed by voter and by pair; the last
+    # term also covers the pairs that the voter did not meet.
+    squared = residual**2 - 2 * residual * log_odds_shift * information[pair]
+    metric = to_log_odds.T @ (to_log_odds * (information**2 / binomial)[:, None])
+    of_voter = np.bincount(voter, squared / binomial[pair], minlength=voters)
+    of_voter = of_voter + ((shift @ metric) * shift).sum(axis=1)
+    of_pair = np.bincount(pair, squared, minlength=len(pairs.wins))
+    shift_variance = ((to_log_odds @ (shift.T @ shift)) * to_log_odds).sum(axis=1)
+    of_pair = of_pair + information**2 * shift_variance
+    # Less variance than the binomial is due to chance, or to copied votes.
+    factor = max(1.0, float(of_voter.sum() / (1 - pairs.leverage).sum()))
+    variance = float(((of_voter - of_voter.mean()) ** 2).sum()) * voters / max(voters - 1, 1)
+    factor_df = 2 * float(of_voter.sum()) ** 2 / variance if variance > 0 else np.inf
+    return Dispersion(factor, max(factor_df, 1.0), np.maximum(factor * by_vote, of_pair))
 
 
 def _to_log_odds(fit: BradleyTerry) -> Floats:
-    """From parameters to the gap of each cell, (cells, n_params); a side is the only extra."""
+    """From parameters to the log odds of each pair, shape (pairs, n_params).
+
+    The advantage of a side is the only extra parameter under these rules.
+    """
     design = fit.design
     matrix = np.zeros((len(design.left), design.n_params))
-    cells = np.arange(len(design.left))
-    matrix[cells, design.left], matrix[cells, design.right] = 1, -1
+    pairs = np.arange(len(design.left))
+    matrix[pairs, design.left], matrix[pairs, design.right] = 1, -1
     matrix[:, design.size :] = 1
     return matrix
 
 
-def _parts(
-    votes: VoteScores, voter: Codes, fit: BradleyTerry, cells: Cells
+def _voter_residuals(
+    votes: VoteScores, voter: Codes, fit: BradleyTerry, pairs: FittedPairs
 ) -> tuple[Codes, Codes, Floats]:
-    """Each voter's residual wins in each cell that it met: codes of cell and voter, and the sum."""
-    design, size = fit.design, len(cells.wins)
-    of_pair = np.full((design.size,) * 2, -1)
-    of_pair[design.left, design.right] = np.arange(size)
-    turned = of_pair[votes.left, votes.right] < 0
-    cell = np.where(turned, of_pair[votes.right, votes.left], of_pair[votes.left, votes.right])
-    won = (votes.outcome == Outcome.A) != turned
-    key, place = np.unique(voter * size + cell, return_inverse=True)
-    weight = np.bincount(place, votes.weight).astype(np.float64)
-    wins = np.bincount(place, votes.weight * won).astype(np.float64)
-    voter, cell = key // size, key % size
-    # As many voters of equal weight would have met the cell.
-    voters = cells.votes**2 / np.bincount(cell, weight**2, minlength=size)
+    """Sum the residual wins of each voter in each pair that it met.
+
+    Returns:
+        Pair and voter codes and the sums, each of shape (combinations,).
+    """
+    design, size = fit.design, len(pairs.wins)
+    pair_code = np.full((design.size,) * 2, -1)
+    pair_code[design.left, design.right] = np.arange(size)
+    swapped = pair_code[votes.left, votes.right] < 0
+    pair = np.where(swapped, pair_code[votes.right, votes.left], pair_code[votes.left, votes.right])
+    won = (votes.outcome == Outcome.A) != swapped
+    keys, index = np.unique(voter * size + pair, return_inverse=True)
+    weight = np.bincount(index, votes.weight).astype(np.float64)
+    wins = np.bincount(index, votes.weight * won).astype(np.float64)
+    voter, pair = keys // size, keys % size
+    # The effective number of voters of each pair, and the correction for their mean.
+    voters = pairs.votes**2 / np.bincount(pair, weight**2, minlength=size)
     several = voters >= 2
-    centre = np.where(several, cells.wins / cells.votes, cells.chance)
-    grown = np.where(several, np.sqrt(voters / np.maximum(voters - 1, 1)), 1.0)
-    part: Floats = (wins - weight * centre[cell]) * grown[cell]
-    return cell, voter, part
+    mean = np.where(several, pairs.wins / pairs.votes, pairs.chance)
+    correction = np.where(several, np.sqrt(voters / np.maximum(voters - 1, 1)), 1.0)
+    residual: Floats = (wins - weight * mean[pair]) * correction[pair]
+    return pair, voter, residual

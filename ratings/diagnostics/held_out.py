@@ -1,4 +1,4 @@
-"""Prediction of votes by ratings that have not seen them: what they tell of the next voter."""
+"""Cross-validation: how well ratings predict the votes of voters they were not fitted to."""
 
 from dataclasses import dataclass
 
@@ -25,17 +25,17 @@ from ratings.votes.columns import Outcome
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Predictions of votes for a side by ratings that did not see them.
+    """Predictions of votes for a side by ratings fitted to other votes.
 
     Attributes:
-        accuracy: share of votes for the side that was predicted to be the likelier.
-        expected: what the predictions themselves expect it to be, the mean of max(p, 1 - p): far
-            above `accuracy`, they are too sure of themselves.
-        log_loss: mean of -log of the probability of what was chosen, given that a side
-            was; 0.693 is a coin's.
-        folds: how many parts the voters were dealt into.
+        accuracy: share of votes for the side that was predicted to be more likely.
+        expected: accuracy that the predictions imply, the mean of max(p, 1 - p); if it is far above
+            `accuracy`, they are overconfident.
+        log_loss: mean of -log of the predicted probability of the chosen side, given that a side
+            was chosen; a coin toss has 0.693.
+        folds: number of parts that the voters were split into.
         ties: how ties counted in the fits.
-        cluster: column of voters; None: every vote by itself.
+        cluster: column of voters; None if every vote is independent.
     """
 
     accuracy: Estimate
@@ -56,20 +56,20 @@ def held_out(
     confidence: float = 0.95,
     seed: int = 0,
 ) -> HeldOut:
-    """How well ratings predict who wins in votes that they were not fitted to.
+    """Cross-validate the ratings: predict who wins in votes that they were not fitted to.
 
-    Voters are dealt into folds, so that nobody's taste helps to predict its own votes; each fold is
-    predicted from the others.
+    Voters are split into folds, so that no voter's taste helps to predict its own votes; each fold
+    is predicted from the others.
 
     Args:
         battles: the votes.
         ties: see `bradley_terry`.
         both_bad: see `bradley_terry`.
-        folds: how many, 2 or more.
-        voter: column of voters; "auto": where a column tells them; None, and where one voter cast
-            all votes: every vote is dealt by itself.
+        folds: number of folds, 2 or more.
+        voter: column of voters; "auto" uses one if there is one. With None, and where one voter
+            cast all votes, votes are split independently.
         confidence: of the intervals, by voter.
-        seed: of the deal.
+        seed: of the random split.
 
     Raises:
         OptionError: fewer than 2 folds.
@@ -81,33 +81,35 @@ def held_out(
     columns = choose_clusters(battles.frame, votes.rows, voter).columns
     cluster = cluster_codes(votes, battles, columns) if columns else np.arange(votes.votes)
     fold = np.random.default_rng(seed).permutation(int(cluster.max(initial=-1)) + 1) % folds
-    chance = np.full(len(cluster), np.nan)  # of what was chosen
+    chance = np.full(len(cluster), np.nan)  # predicted probability of the chosen side
     won = votes.outcome == Outcome.A
-    for which in range(folds):
-        here = fold[cluster] == which
-        trained = votes.design.select(slice(None), votes.total(votes.weight * ~here))
-        point = refit(trained, prior_sd=None, start=fit.params)
-        if point is None:
-            continue  # without these votes not everyone can be rated
-        chosen = here & (votes.outcome < Outcome.TIE)
-        # Given that a side was chosen: Rao and Kupper's odds are not those of the gap alone.
-        left, right = trained.evaluate(point).log_probability[: Outcome.TIE]
-        odds = (left - right)[votes.pair[chosen]]
-        chance[chosen] = expit(np.where(won[chosen], odds, -odds))
-    told = ~np.isnan(chance)
+    for number in range(folds):
+        tested = fold[cluster] == number
+        trained = votes.design.select(slice(None), votes.total(votes.weight * ~tested))
+        params = refit(trained, prior_sd=None, start=fit.params)
+        if params is None:
+            continue  # without these votes not all models can be rated
+        decided = tested & (votes.outcome < Outcome.TIE)
+        # Given that a side was chosen; Rao and Kupper's odds depend on the tie parameter as well.
+        left, right = trained.evaluate(params).log_probability[: Outcome.TIE]
+        log_odds = (left - right)[votes.pair[decided]]
+        chance[decided] = expit(np.where(won[decided], log_odds, -log_odds))
+    predicted = ~np.isnan(chance)
     name = columns[0] if columns else None
-    if not told.any():
+    if not predicted.any():
         return HeldOut(NO_ESTIMATE, np.nan, NO_ESTIMATE, folds, ties, name)
-    chance, cluster = chance[told], cluster[told]
+    chance, cluster = chance[predicted], cluster[predicted]
     accuracy = estimate_proportion(chance > 0.5, cluster, confidence)
-    sure = float(np.maximum(chance, 1 - chance).mean())
-    return HeldOut(accuracy, sure, _mean(-np.log(chance), cluster, confidence), folds, ties, name)
+    expected = float(np.maximum(chance, 1 - chance).mean())
+    log_loss = _estimate_mean(-np.log(chance), cluster, confidence)
+    return HeldOut(accuracy, expected, log_loss, folds, ties, name)
 
 
-def _mean(values: Floats, cluster: Codes, confidence: float) -> Estimate:
+def _estimate_mean(values: Floats, cluster: Codes, confidence: float) -> Estimate:
+    """Mean with its interval clustered by voter."""
     mean = float(values.mean())
     sums = np.bincount(cluster, values - mean)
     clusters = int((np.bincount(cluster) > 0).sum())
     error = np.sqrt((sums**2).sum() * clusters / max(clusters - 1, 1)) / len(values)
-    reach = float(student.ppf(0.5 + confidence / 2, contribution_df(sums)) * error)
-    return Estimate(mean, mean - reach, mean + reach, len(values))
+    half_width = float(student.ppf(0.5 + confidence / 2, contribution_df(sums)) * error)
+    return Estimate(mean, mean - half_width, mean + half_width, len(values))

@@ -222,7 +222,7 @@ def test_the_reliability_report_explains_missing_retests(run_cli, votes):
     table = pd.read_csv(io.StringIO(out)).set_index("measure")
     assert 0.5 < table.loc["held_out_expected", "value"] < 1
     _, out, _ = run_cli(votes, "--report", "reliability")
-    assert "no retest: no clip_a and clip_b, and no prompt, tell" in out
+    assert "no retest: without clip_a and clip_b, or prompt, repeated battles are unknown" in out
     again = votes.assign(prompt="p")
     _, out, _ = run_cli(again, "--report", "reliability")
     assert "chance repeats of the same battle" in out

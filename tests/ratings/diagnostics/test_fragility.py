@@ -1,4 +1,4 @@
-"""How few votes change the first place: what is reported does, and one fewer does not."""
+"""The reported number of votes changes the first place, and one fewer does not."""
 
 import itertools
 
@@ -21,7 +21,7 @@ def leader(frame, ties="half"):
 
 
 def test_two_models_need_the_difference_of_their_wins(votes_of):
-    """7 wins to 4: without 4 of the 7 the other leads; 4 more for the other do the same."""
+    """7 wins to 4: removing 4 of the 7, or adding 4 for the other, reverses the order."""
     found = fragility(votes_of({("A", "B"): (7, 4, 0)}))
     assert (found.status, found.first, found.challenger) == ("ok", "A", "B")
     assert (found.votes, found.added) == (4, 4)
@@ -49,7 +49,7 @@ def test_no_smaller_set_of_votes_exists_in_a_small_table(votes_of, ties):
     assert size == found.votes
 
 
-def test_voters_that_are_named_do_change_the_first_place(simulate_votes):
+def test_removing_the_named_voters_changes_the_first_place(simulate_votes):
     random = np.random.default_rng(5)
     frame = simulate_votes([0, 60, 55, -80], 2500, nu=0.3, random=random)
     share = 1 / np.arange(1, 101)
@@ -60,11 +60,11 @@ def test_voters_that_are_named_do_change_the_first_place(simulate_votes):
     assert leader(kept) == found.challenger
     assert leader(frame) == found.first
     assert found.votes == len(frame) - len(kept)
-    spared = frame[~frame["voter"].isin(found.voters[:-1])]
-    assert leader(spared) == found.first
+    one_fewer = frame[~frame["voter"].isin(found.voters[:-1])]
+    assert leader(one_fewer) == found.first
 
 
-def test_votes_added_for_the_challenger_do_change_it(simulate_votes):
+def test_votes_added_for_the_challenger_change_the_first_place(simulate_votes):
     frame = simulate_votes([0, 60, 40], 900, nu=0.3, random=np.random.default_rng(2))
     found = fragility(frame)
     vote = {"model_a": found.challenger, "model_b": found.first, "winner": "model_a"}
@@ -85,15 +85,15 @@ def test_weighted_votes_and_covariates(simulate_votes):
     frame = simulate_votes([0, 60, 40], 900, nu=0.3, random=random)
     frame = frame.assign(weight=random.uniform(0.5, 2, 900), length=random.normal(size=900))
     battles = ratings.Battles.from_frame(frame)
-    plain, held = (
+    plain, adjusted = (
         ratings.votes_to_flip(battles, ratings.bradley_terry(battles, covariates=names))
         for names in ((), ("length",))
     )
-    assert plain.status == held.status == "ok"
-    assert held.votes == pytest.approx(plain.votes, rel=0.5)
+    assert plain.status == adjusted.status == "ok"
+    assert adjusted.votes == pytest.approx(plain.votes, rel=0.5)
 
 
-def test_influence_is_what_leaving_a_voter_out_does(simulate_votes):
+def test_influence_is_the_effect_of_removing_a_voter(simulate_votes):
     random = np.random.default_rng(7)
     frame = simulate_votes([0, 60, 40, -30], 3000, nu=0.3, random=random)
     frame["voter"] = random.integers(150, size=3000).astype(str)
@@ -103,15 +103,15 @@ def test_influence_is_what_leaving_a_voter_out_does(simulate_votes):
     assert found["votes"].sum() == 3000
     first, second = fit.ratings.sort_values().index[:-3:-1]
     for voter in found.index[:3]:
-        less = ratings.Battles.from_frame(frame[frame["voter"] != voter])
-        moved = ratings.bradley_terry(less).ratings - fit.ratings
-        assert found.loc[voter, "lead"] == pytest.approx(moved[first] - moved[second], abs=0.2)
+        others = ratings.Battles.from_frame(frame[frame["voter"] != voter])
+        change = ratings.bradley_terry(others).ratings - fit.ratings
+        assert found.loc[voter, "lead"] == pytest.approx(change[first] - change[second], abs=0.2)
         assert found.loc[voter, "largest"] == pytest.approx(
-            moved[found.loc[voter, "model"]], rel=0.1
+            change[found.loc[voter, "model"]], rel=0.1
         )
 
 
-def test_where_nothing_can_change(votes_of):
+def test_tables_that_are_too_small_to_change(votes_of):
     assert fragility(votes_of({})).status == "alone"
     assert fragility(votes_of({("A", "B"): (3, 0, 0)})).status == "alone"
     one_voter = votes_of({("A", "B"): (5, 2, 0)}).assign(voter="x")
@@ -132,8 +132,8 @@ def test_where_nothing_can_change(votes_of):
         ({("A", "B"): (0, 0, 3)}, "tied", 1),
     ],
 )  # fmt: skip
-def test_a_flimsy_first_place_is_never_firm(votes_of, counts, status, added):
-    """Where leaving votes out cannot show it, adding votes does: `added` flips, one fewer not."""
+def test_a_first_place_by_few_votes_is_never_firm(votes_of, counts, status, added):
+    """Adding `added` votes changes the first place, and one fewer does not."""
     found = fragility(votes_of(counts))
     assert (found.status, found.votes, found.added) == (status, None, added)
     vote = {"model_a": found.challenger, "model_b": found.first, "winner": "model_a"}
@@ -145,35 +145,35 @@ def test_a_flimsy_first_place_is_never_firm(votes_of, counts, status, added):
         assert (ahead > 1e-6) == flips
 
 
-def test_a_leader_that_survives_all_that_speaks_for_it_is_firm(votes_of):
+def test_a_leader_without_need_of_any_vote_in_its_favour_is_firm(votes_of):
     frame = votes_of({("A", "B"): (5, 2, 0)}).assign(voter=list("xyxyxyx"))
     found = fragility(frame, by="voter")
     assert (found.status, found.challenger, found.added) == ("firm", "B", 4)
 
 
-def test_a_heavy_voters_influence_is_nearly_that_of_a_refit(simulate_votes):
-    """With two fifths of all votes, a voter's leverage makes the plain first order fall short."""
+def test_the_influence_of_a_voter_with_many_votes_is_nearly_that_of_a_refit(simulate_votes):
+    """With two fifths of all votes, the first order without leverage would be too small."""
     random = np.random.default_rng(8)
     frame = simulate_votes([0, 60, 40, -30], 2000, nu=0.3, random=random)
     frame["voter"] = np.where(np.arange(2000) < 800, "heavy", np.arange(2000).astype(str))
     battles = ratings.Battles.from_frame(frame)
     fit = ratings.bradley_terry(battles)
-    less = ratings.Battles.from_frame(frame[frame["voter"] != "heavy"])
-    moved = ratings.bradley_terry(less).ratings - fit.ratings
+    others = ratings.Battles.from_frame(frame[frame["voter"] != "heavy"])
+    change = ratings.bradley_terry(others).ratings - fit.ratings
     found = ratings.influence(battles, fit)
     assert found.index[0] == "heavy"
-    assert found["largest"].iloc[0] == pytest.approx(moved[found["model"].iloc[0]], rel=0.1)
+    assert found["largest"].iloc[0] == pytest.approx(change[found["model"].iloc[0]], rel=0.1)
 
 
 @pytest.mark.parametrize("bend", [1.0, 0.5, 3.0])
 @pytest.mark.parametrize(
     ("first", "unknown_from"), [(1, 99), (7, 99), (40, 99), (7, 8), (9, 8), (60, 61), (61, 99)]
 )
-def test_the_search_finds_the_first_that_flips(bend, first, unknown_from):
-    """Whatever the first guess, and however far from linear the lead is."""
+def test_the_search_finds_the_smallest_number_that_flips(bend, first, unknown_from):
+    """For any first guess, and leads that are far from linear."""
     tried = []
 
-    def ahead(number):
+    def lead_of(number):
         tried.append(number)
         if number >= unknown_from:
             return None
@@ -182,34 +182,34 @@ def test_the_search_finds_the_first_that_flips(bend, first, unknown_from):
     for guess in (1, 3, 50):
         tried.clear()
         expected = first if first < unknown_from and first <= 60 else None
-        assert smallest_that_flips(ahead, now=-1.0, guess=guess, most=60) == expected
+        assert smallest_that_flips(lead_of, now=-1.0, guess=guess, maximum=60) == expected
         assert len(tried) == len(set(tried)) <= 20
 
 
 def test_a_large_number_takes_few_refits():
     tried = []
 
-    def ahead(number):
+    def lead_of(number):
         tried.append(number)
         return number * (1 + number / 1e6) - 34567.5
 
-    found = smallest_that_flips(ahead, now=-34567.5, guess=30_000, most=1 << 40)
-    assert ahead(found) > 0 > ahead(found - 1)
+    found = smallest_that_flips(lead_of, now=-34567.5, guess=30_000, maximum=1 << 40)
+    assert lead_of(found) > 0 > lead_of(found - 1)
     assert len(tried) <= 10
 
 
-def test_what_the_first_order_does_not_reach_is_tried_by_refits(votes_of):
-    """To first order no number is enough, but four votes are."""
+def test_numbers_beyond_the_first_order_are_tried_by_refits(votes_of):
+    """No number is enough to first order, but four votes are."""
     found = fragility(
         votes_of({("A", "B"): (1, 1, 0), ("A", "C"): (0, 1, 0), ("B", "C"): (1, 4, 0)})
     )
     assert (found.status, found.challenger, found.votes) == ("ok", "B", 4)
 
 
-def test_random_small_tables_searched_in_full(simulate_votes):
+def test_no_smaller_set_exists_in_random_small_tables(simulate_votes):
     """No smaller set of votes exists, in at least 95% of tables where 3 or fewer are found.
 
-    And where none is found, no 3 votes change the first place.
+    Where no number is found, no 3 votes change the first place.
     """
     compared = equal = 0
     for seed in range(60):

@@ -1,4 +1,4 @@
-"""Where Bradley-Terry fits nothing is found, and where preferences go round it is."""
+"""Tests of fit reject circular preferences and wrong pairs, and no model that is true."""
 
 import itertools
 
@@ -42,22 +42,22 @@ def test_p_values_are_uniform_where_the_model_is_true(simulate_votes):
     assert np.mean([(each.pairs["q"] < 0.05).any() for each in found]) < 0.12
 
 
-def test_preferences_that_go_round_are_found(votes_of):
+def test_circular_preferences_are_rejected(votes_of):
     circle = {("A", "B"): (70, 30, 5), ("B", "C"): (70, 30, 5), ("C", "A"): (70, 30, 5)}
     found = checked(votes_of(circle))
     assert found.p < 0.01
     assert (found.triads, found.circular, found.zeta) == (1, 1, 0)
-    assert found.sure > 0.99
-    assert found.sure_expected < 0.1
+    assert found.circularity_confidence > 0.99
+    assert found.circularity_confidence_expected < 0.1
     assert found.p_circular < 0.01
     straight = {("A", "B"): (70, 30, 5), ("B", "C"): (70, 30, 5), ("A", "C"): (84, 16, 5)}
     found = checked(votes_of(straight))
     assert found.p > 0.2
-    assert (found.circular, found.sure, found.zeta) == (0, 0, 1)
+    assert (found.circular, found.circularity_confidence, found.zeta) == (0, 0, 1)
 
 
-def test_a_circle_among_many_models_is_found(simulate_votes):
-    """Three of eight beat each other round; a small circle for the deviance of 28 pairs."""
+def test_a_circle_among_many_models_is_significant(simulate_votes):
+    """Three of eight models are in a circle, which is little for the deviance of 28 pairs."""
     frame = simulate_votes(np.repeat([0, 250, 600], [3, 3, 2]), 3000, nu=0.0,
                            random=np.random.default_rng(11))  # fmt: skip
     names = {("m0", "m1"), ("m1", "m2"), ("m2", "m0")}
@@ -68,10 +68,10 @@ def test_a_circle_among_many_models_is_found(simulate_votes):
     frame["winner"] = frame["winner"].where(better == 0, pd.Series(drawn, index=frame.index))
     found = checked(frame, rounds=300)
     assert found.p_circular < 0.02
-    assert found.sure > 0.95
+    assert found.circularity_confidence > 0.95
 
 
-def test_a_dogs_dinner_is_the_published_one():
+def test_the_circles_of_a_dogs_choices_are_the_published_ones():
     """Kendall and Babington Smith (1940), p. 326: a dog's choices among six foods, d = 5.
 
     Their zeta is 1 - 5/8; by chance 20/4 of the triads are expected to be circular.
@@ -97,15 +97,15 @@ def test_a_dogs_dinner_is_the_published_one():
 @pytest.mark.parametrize(
     ("models", "ways"), [(3, [6, 2]), (4, [24, 16, 24]), (5, [120, 120, 240, 240, 280, 24])]
 )
-def test_circles_by_chance_are_as_many_as_kendall_and_babington_smith_tabulate(models, ways):
+def test_the_distribution_of_circles_is_that_of_kendall_and_babington_smith(models, ways):
     left, right = np.triu_indices(models, 1)
-    every = np.array(list(itertools.product([-1.0, 1.0], repeat=len(left))))
-    found = count_circles(every, np.ones(len(left)), left, right, models).circular
+    tables = np.array(list(itertools.product([-1.0, 1.0], repeat=len(left))))
+    found = count_circles(tables, np.ones(len(left)), left, right, models).circular
     assert np.bincount(found.round().astype(int)).tolist() == ways
     assert consistency(found.max(), models) == pytest.approx(0)
 
 
-def test_the_pair_that_is_wrong_is_named(simulate_votes):
+def test_the_pair_that_does_not_fit_has_the_largest_residual(simulate_votes):
     random = np.random.default_rng(5)
     frame = simulate_votes(np.linspace(0, 300, 8), 6000, nu=0.0, random=random)
     pair = frame["model_a"].isin(["m6", "m1"]) & frame["model_b"].isin(["m6", "m1"])
@@ -117,13 +117,13 @@ def test_the_pair_that_is_wrong_is_named(simulate_votes):
 
 
 def specialists(random, *, taste):
-    """Each of 168 voters keeps to one pair of eight models, with a taste of its own for it."""
+    """Each of 168 voters only votes on one pair of eight models, and their tastes differ."""
     strength = np.linspace(-150, 150, 8) / ELO_PER_STRENGTH
     left, right = np.triu_indices(8, 1)
     voter = random.integers(6 * len(left), size=2500)
     pair = voter // 6
-    gap = (strength[left] - strength[right])[pair] + random.normal(0, taste, 168)[voter]
-    won = random.random(2500) < 1 / (1 + np.exp(-gap))
+    log_odds = (strength[left] - strength[right])[pair] + random.normal(0, taste, 168)[voter]
+    won = random.random(2500) < 1 / (1 + np.exp(-log_odds))
     return pd.DataFrame(
         {
             "model_a": np.char.add("m", left.astype(str))[pair],
@@ -134,8 +134,8 @@ def specialists(random, *, taste):
     )
 
 
-def test_voters_who_keep_to_a_pair_are_no_reason_to_reject():
-    """Of these 60 tables .93 are rejected by vote, and .05 by voter."""
+def test_voters_with_a_single_pair_each_do_not_cause_rejections():
+    """Of these 60 tables 93% are rejected by vote, and 5% by voter."""
     tables = [specialists(np.random.default_rng(seed), taste=0.8) for seed in range(60)]
     by_voter = [checked(frame, rounds=100) for frame in tables]
     by_vote = [checked(frame.drop(columns="voter"), rounds=100) for frame in tables[:20]]
@@ -146,7 +146,7 @@ def test_voters_who_keep_to_a_pair_are_no_reason_to_reject():
     assert np.mean([found.dispersion for found in by_voter]) > 1.5
 
 
-def test_voters_of_a_single_vote_are_no_voters(simulate_votes):
+def test_voters_with_one_vote_each_give_the_same_as_no_voters(simulate_votes):
     frame = simulate_votes([0, 80, -60, 150], 3000, nu=0.3, random=np.random.default_rng(4))
     found = checked(frame.assign(voter=np.arange(3000)), rounds=50)
     plain = checked(frame, rounds=50)
@@ -156,8 +156,8 @@ def test_voters_of_a_single_vote_are_no_voters(simulate_votes):
     )
 
 
-def test_a_wrong_model_is_not_taken_for_varied_voters(votes_of):
-    """Five voters who agree on a circle: the residuals are about their own pairs."""
+def test_a_wrong_model_is_not_mistaken_for_differences_between_voters(votes_of):
+    """Five voters agree on a circle."""
     circle = {("A", "B"): (14, 6, 0), ("B", "C"): (14, 6, 0), ("C", "A"): (14, 6, 0)}
     one = votes_of(circle)
     frame = pd.concat([one.assign(voter=voter) for voter in range(5)], ignore_index=True)
@@ -175,7 +175,7 @@ def test_the_scale_of_weights_changes_nothing(simulate_votes):
     assert ten.pairs["residual"].to_numpy() == pytest.approx(one.pairs["residual"].to_numpy())
 
 
-def test_unequal_weights_are_no_reason_to_reject(simulate_votes):
+def test_unequal_weights_do_not_cause_rejections(simulate_votes):
     random = np.random.default_rng(7)
     found = []
     for _ in range(60):
@@ -185,8 +185,8 @@ def test_unequal_weights_are_no_reason_to_reject(simulate_votes):
     assert np.std(np.concatenate([each.pairs["residual"] for each in found])) < 1.1
 
 
-def test_a_single_upset_is_no_wrong_pair(simulate_votes):
-    """Many pairs with a vote or two: by the normal a pair would be flagged in most tables."""
+def test_a_single_upset_is_not_significant(simulate_votes):
+    """Many pairs have one or two votes: the normal would flag a pair in most tables."""
     random = np.random.default_rng(8)
     flagged = [
         (checked(frame, rounds=1).pairs["q"] < 0.05).any()
@@ -198,8 +198,8 @@ def test_a_single_upset_is_no_wrong_pair(simulate_votes):
     assert np.mean(flagged) < 0.2
 
 
-def test_circular_triads_are_those_of_a_count_by_hand():
-    """A pair with as many wins as losses is decided by a coin: the mean over all its outcomes."""
+def test_circular_triads_agree_with_enumeration():
+    """An even pair is decided by a coin: the expectation over its outcomes."""
     random = np.random.default_rng(7)
     left, right = np.triu_indices(6, 1)
     lead = random.integers(-2, 3, (4, 15)).astype(float)
@@ -217,14 +217,14 @@ def test_circular_triads_are_those_of_a_count_by_hand():
     assert found.triads == 20
 
 
-def test_held_out_votes_are_predicted_as_well_as_they_can_be(simulate_votes):
+def test_held_out_votes_are_predicted_nearly_optimally(simulate_votes):
     random = np.random.default_rng(8)
     truth = np.array([0.0, 150, 300, -200])
     frame = simulate_votes(truth, 6000, nu=0.0, random=random)
     frame["voter"] = random.integers(200, size=6000)
     found = ratings.held_out(ratings.Battles.from_frame(frame))
-    gap = np.abs(truth[:, None] - truth[None, :])[~np.eye(4, dtype=bool)] / ELO_PER_STRENGTH
-    best = 1 / (1 + np.exp(-gap))
+    difference = np.abs(truth[:, None] - truth[None, :])[~np.eye(4, dtype=bool)]
+    best = 1 / (1 + np.exp(-difference / ELO_PER_STRENGTH))
     entropy = -(best * np.log(best) + (1 - best) * np.log(1 - best))
     assert found.accuracy.value == pytest.approx(best.mean(), abs=0.02)
     assert found.log_loss.lower < entropy.mean() < found.log_loss.upper
@@ -235,33 +235,34 @@ def test_held_out_votes_are_predicted_as_well_as_they_can_be(simulate_votes):
 
 
 def test_held_out_probabilities_are_those_of_the_tie_rule(simulate_votes):
-    """Given that a side won, Rao and Kupper's odds are not those of the gap: by hand, two folds."""
+    """Given that a side won, Rao and Kupper's odds depend on theta: two folds computed directly."""
     frame = simulate_votes([0, 200, 400], 1200, nu=1.5, random=np.random.default_rng(10))
     battles = ratings.Battles.from_frame(frame)
     fold = np.random.default_rng(0).permutation(1200) % 2
-    lost = []
-    for which in range(2):
-        fit = ratings.bradley_terry(ratings.Battles.from_frame(frame[fold != which]), "rao-kupper")
+    losses = []
+    for number in range(2):
+        others = ratings.Battles.from_frame(frame[fold != number])
+        fit = ratings.bradley_terry(others, "rao-kupper")
         worth = np.exp(fit.ratings / ELO_PER_STRENGTH)
-        for row in frame[(fold == which) & (frame["winner"] != "tie")].itertuples():
+        for row in frame[(fold == number) & (frame["winner"] != "tie")].itertuples():
             a, b = worth[row.model_a], worth[row.model_b]
             left = a / (a + fit.tie_parameter * b)
             right = b / (b + fit.tie_parameter * a)
-            told = left if row.winner == "model_a" else right
-            lost.append(-np.log(told / (left + right)))
+            chance = left if row.winner == "model_a" else right
+            losses.append(-np.log(chance / (left + right)))
     found = ratings.held_out(battles, ties="rao-kupper", folds=2)
-    assert found.log_loss.value == pytest.approx(np.mean(lost), abs=1e-6)
-    assert found.log_loss.votes == len(lost)
+    assert found.log_loss.value == pytest.approx(np.mean(losses), abs=1e-6)
+    assert found.log_loss.votes == len(losses)
 
 
-def test_ratings_do_not_predict_voters_who_toss_a_coin(simulate_votes):
+def test_ratings_do_not_predict_coin_tosses(simulate_votes):
     frame = simulate_votes([0, 0, 0], 3000, nu=0.0, random=np.random.default_rng(9))
     found = ratings.held_out(ratings.Battles.from_frame(frame))
     assert found.accuracy.lower < 0.5 < found.accuracy.upper
     assert found.log_loss.upper > np.log(2)
 
 
-def test_nothing_to_test(votes_of):
+def test_tables_that_are_too_small_to_test(votes_of):
     for counts in ({}, {("A", "B"): (3, 0, 0)}, {("A", "B"): (3, 2, 1)}):
         battles = ratings.Battles.from_frame(votes_of(counts))
         found = ratings.goodness_of_fit(battles, rounds=20)

@@ -1,8 +1,10 @@
-"""Voters against themselves and each other, and the side they favour."""
+"""Retest, agreement and the noise ceiling of votes, and the preference for a side."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import ratings
 from ratings.inference.proportions import estimate_proportion, wilson_interval
@@ -34,7 +36,7 @@ def test_wilsons_interval_is_the_published_one():
     assert np.array(wilson_interval(0, 20)) == pytest.approx([0, 0.1611], abs=5e-5)
 
 
-def test_the_interval_of_a_share_knows_that_votes_of_a_voter_hang_together():
+def test_the_interval_of_a_share_is_wider_where_votes_of_a_voter_are_equal():
     hits = np.repeat([True, False] * 10, 20)
     alone = estimate_proportion(hits, np.arange(400), 0.95)
     together = estimate_proportion(hits, np.repeat(np.arange(20), 20), 0.95)
@@ -43,7 +45,7 @@ def test_the_interval_of_a_share_knows_that_votes_of_a_voter_hang_together():
 
 
 def opinions(random, *, prompts=150, voters=6, certain=0.8, models=4):
-    """Everyone votes on the same battles; the likelier answer is given with `certain`."""
+    """All voters vote on the same battles; `certain` is the share of the likelier answer."""
     rows = []
     for prompt in range(prompts):
         a, b = random.choice(models, 2, replace=False)
@@ -63,8 +65,8 @@ def measured(frame, **options):
     return ratings.reliability(ratings.Battles.from_frame(frame), **options)
 
 
-def test_agreement_and_the_ceiling_are_those_that_were_drawn():
-    """Two voters agree with .8^2 + .2^2 = .68; who knows the likelier answer is right in .8."""
+def test_agreement_and_the_ceiling_are_the_true_ones():
+    """Voters agree with probability .8^2 + .2^2 = .68; the ceiling is .8."""
     found = measured(opinions(np.random.default_rng(1), prompts=800))
     assert found.unit == "prompt and models"
     assert found.agreement.value == pytest.approx(0.68, abs=0.02)
@@ -84,7 +86,7 @@ def test_alpha_is_that_of_an_independent_implementation():
         assert ours == pytest.approx(theirs, abs=1e-9)
 
 
-def test_a_deliberate_repeat_is_compared_by_the_model_that_won_not_by_the_side():
+def test_repeats_are_compared_by_the_model_that_won_not_by_the_side():
     frame = opinions(np.random.default_rng(2), prompts=60)
     original = frame.iloc[:90]
     again = original.rename(columns={"model_a": "model_b", "model_b": "model_a"}).assign(
@@ -100,13 +102,13 @@ def test_a_deliberate_repeat_is_compared_by_the_model_that_won_not_by_the_side()
     assert found.retest.value == pytest.approx(0.7)
     assert found.retest.votes == 90
     assert found.retest_corrected.value == pytest.approx(0.4, abs=0.01)
-    # Repeats are no votes: nothing else changes.
+    # Repeats are not votes: nothing else changes.
     assert found.agreement == measured(frame).agreement
     assert found.left == measured(frame).left
 
 
-def test_repeats_are_found_where_numbers_of_battles_were_read_from_a_file(tmp_path):
-    """A column of numbers with empty cells comes back as 5.0 for 5."""
+def test_numeric_battle_ids_from_a_file_are_matched(tmp_path):
+    """A column of numbers with empty cells is read as 5.0 instead of 5."""
     frame = opinions(np.random.default_rng(2), prompts=20).assign(battle_id=range(120))
     again = frame.iloc[:30].assign(
         repeat_of=frame["battle_id"][:30].astype(str), battle_id=range(120, 150)
@@ -118,7 +120,7 @@ def test_repeats_are_found_where_numbers_of_battles_were_read_from_a_file(tmp_pa
     assert (found.retest_source, found.retest.votes, found.retest.value) == ("repeat_of", 30, 1.0)
 
 
-def test_a_repeat_by_another_voter_is_none():
+def test_a_repeat_by_another_voter_is_not_a_repeat():
     frame = opinions(np.random.default_rng(2), prompts=20)
     again = frame.iloc[:30].assign(
         repeat_of=frame["battle_id"][:30], battle_id=[f"r{i}" for i in range(30)]
@@ -127,7 +129,7 @@ def test_a_repeat_by_another_voter_is_none():
     assert measured(pd.concat([frame, again], ignore_index=True)).retest.votes == 20
 
 
-def test_a_part_of_a_table_is_measured_like_a_table_of_its_own():
+def test_a_part_of_a_table_is_measured_like_a_separate_table():
     one, two = (opinions(np.random.default_rng(seed), prompts=40) for seed in (3, 4))
     other = two.replace({f"m{i}": f"z{i}" for i in range(4)})
     whole = pd.concat([one.assign(language="en"), other.assign(language="de")], ignore_index=True)
@@ -138,7 +140,7 @@ def test_a_part_of_a_table_is_measured_like_a_table_of_its_own():
         assert found.left == pytest.approx(expected.left)
 
 
-def test_votes_without_weight_say_nothing():
+def test_votes_without_weight_are_ignored():
     frame = opinions(np.random.default_rng(2), prompts=60)
     frame["weight"] = np.where(np.arange(len(frame)) % 3 > 0, 0.7, 0.0)
     found, expected = measured(frame), measured(frame[frame["weight"] > 0])
@@ -146,20 +148,20 @@ def test_votes_without_weight_say_nothing():
     assert found.agreement == expected.agreement
 
 
-def test_votes_that_do_not_count_say_nothing():
+def test_votes_that_do_not_count_are_ignored():
     frame = opinions(np.random.default_rng(2), prompts=60)
-    held = frame.assign(counted=np.arange(len(frame)) % 3 > 0)
-    assert measured(held).agreement == measured(frame[held["counted"]]).agreement
+    marked = frame.assign(counted=np.arange(len(frame)) % 3 > 0)
+    assert measured(marked).agreement == measured(frame[marked["counted"]]).agreement
 
 
-def test_meeting_the_same_battle_again_is_a_retest_too():
+def test_the_same_battle_seen_again_is_a_retest():
     frame = opinions(np.random.default_rng(3), prompts=40).drop(columns=["repeat_of", "battle_id"])
     found = measured(pd.concat([frame, frame.iloc[:50]], ignore_index=True))
     assert found.retest_source == "same battle"
     assert found.retest == (1.0, found.retest.lower, 1.0, 50)
 
 
-def test_clips_that_no_two_voters_met_leave_prompt_and_models_to_compare():
+def test_prompt_and_models_are_the_unit_if_no_two_voters_saw_the_same_clips():
     frame = opinions(np.random.default_rng(4), prompts=50)
     clips = frame.assign(clip_a=[f"a{i}" for i in range(300)], clip_b=[f"b{i}" for i in range(300)])
     found = measured(clips)
@@ -167,7 +169,7 @@ def test_clips_that_no_two_voters_met_leave_prompt_and_models_to_compare():
     assert found.agreement == measured(frame).agreement
 
 
-def test_few_equal_answers_are_no_proof_of_agreement():
+def test_few_equal_answers_have_wide_intervals():
     frame = opinions(np.random.default_rng(1), prompts=3, voters=2, certain=1.0)
     found = measured(frame)
     assert found.agreement.value == 1
@@ -177,7 +179,7 @@ def test_few_equal_answers_are_no_proof_of_agreement():
 
 
 def test_the_ceiling_lies_between_its_bounds():
-    """Half of the prompts are hard, half easy: max(p, 1 - p) is .5 and .95, the mean .725."""
+    """Half of the prompts are hard, half easy: max(p, 1 - p) is .5 and .95, with mean .725."""
     random = np.random.default_rng(5)
     hard = opinions(random, prompts=400, certain=0.5)
     easy = opinions(random, prompts=400, certain=0.95).assign(
@@ -189,13 +191,13 @@ def test_the_ceiling_lies_between_its_bounds():
 
 
 def test_intervals_by_unit_agree_with_a_bootstrap_over_units():
-    """Where every answer is of another voter, units are all there is to resample."""
+    """Every answer is by another voter, so that only units are resampled."""
     frame = opinions(np.random.default_rng(6), prompts=300, voters=3)
     frame["voter"] = np.arange(len(frame))
     found = measured(frame)
     a_wins = (frame["winner"] == "model_a") == (frame["model_a"] < frame["model_b"])
-    yes = a_wins.groupby(frame["prompt_id"]).sum().to_numpy()
-    equal = (yes * (yes - 1) + (3 - yes) * (2 - yes)) / 6
+    wins = a_wins.groupby(frame["prompt_id"]).sum().to_numpy()
+    equal = (wins * (wins - 1) + (3 - wins) * (2 - wins)) / 6
     drawn = np.random.default_rng(0).integers(300, size=(4000, 300))
     low, high = np.quantile(equal[drawn].mean(axis=1), [0.025, 0.975])
     assert found.agreement.value == pytest.approx(equal.mean())
@@ -206,8 +208,8 @@ def test_intervals_by_unit_agree_with_a_bootstrap_over_units():
 
 
 def test_careless_voters_widen_the_interval_of_agreement():
-    """Over 200 seeds these intervals hold the truth in .85 of cases; by unit alone in .55."""
-    held = 0
+    """Over 200 seeds these intervals cover the truth in 85% of cases; by unit alone in 55%."""
+    covered = 0
     share = 1 / np.arange(1, 41)
     for seed in range(60):
         random = np.random.default_rng(seed)
@@ -218,17 +220,16 @@ def test_careless_voters_widen_the_interval_of_agreement():
                 word = "model_a" if random.random() < careful[voter] else "model_b"
                 rows.append(("A", "B", word, voter, prompt))
         frame = pd.DataFrame(rows, columns=["model_a", "model_b", "winner", "voter", "prompt_id"])
-        # Two voters agree with p q + (1 - p)(1 - q): the mean over other populations of voters.
         found = measured(frame).agreement
-        held += found.lower <= AGREEMENT_OF_MIXED <= found.upper
-    assert held / 60 >= 0.72
+        covered += found.lower <= AGREEMENT_OF_MIXED <= found.upper
+    assert covered / 60 >= 0.72
 
 
-# Half of the voters are right with .95, half toss a coin: p q + (1 - p)(1 - q) over two of them.
+# Half of the voters are right with .95, half toss a coin: mean of p q + (1 - p)(1 - q).
 AGREEMENT_OF_MIXED = (0.95**2 + 0.05**2) / 4 + 0.5 * 3 / 4
 
 
-def test_clips_tell_what_the_same_battle_is():
+def test_clips_identify_the_same_battle():
     frame = opinions(np.random.default_rng(4), prompts=50)
     frame["clip_a"] = frame["model_a"] + "-" + frame["prompt_id"].astype(str)
     frame["clip_b"] = frame["model_b"] + "-" + frame["prompt_id"].astype(str)
@@ -239,7 +240,7 @@ def test_clips_tell_what_the_same_battle_is():
     )
 
 
-def test_names_and_sides_are_no_information_to_alpha():
+def test_names_and_sides_do_not_affect_alpha():
     frame = opinions(np.random.default_rng(5), prompts=60)
     named = frame.replace({"m0": "z0"})
     swapped = frame.rename(columns={"model_a": "model_b", "model_b": "model_a"}).assign(
@@ -253,7 +254,7 @@ def test_names_and_sides_are_no_information_to_alpha():
     assert measured(swapped).left.value == pytest.approx(1 - expected.left.value)
 
 
-def test_a_side_that_voters_favour_is_found_with_its_interval():
+def test_a_preference_for_a_side_is_significant():
     random = np.random.default_rng(6)
     frame = opinions(random, prompts=300, certain=0.6)
     lean = random.random(len(frame)) < 0.2
@@ -267,7 +268,7 @@ def test_a_side_that_voters_favour_is_found_with_its_interval():
     assert found.cluster == "voter"
 
 
-def test_nothing_to_measure(votes_of):
+def test_tables_that_are_too_small_to_measure(votes_of):
     for counts in ({}, {("A", "B"): (3, 2, 1)}):
         found = measured(votes_of(counts))
         assert found.retest.votes == 0
@@ -282,7 +283,7 @@ def test_nothing_to_measure(votes_of):
         ratings.krippendorff_alpha(np.ones((2, 2)), metric="ratio")
 
 
-def test_a_column_named_prompt_tells_what_the_same_battle_is():
+def test_a_column_named_prompt_identifies_the_same_battle():
     frame = opinions(np.random.default_rng(4), prompts=50)
     found, expected = (
         measured(frame.rename(columns={"prompt_id": n})) for n in ("prompt", "prompt_id")
@@ -291,22 +292,80 @@ def test_a_column_named_prompt_tells_what_the_same_battle_is():
     assert found == expected
 
 
-def test_why_there_is_no_retest_is_told():
+def test_the_reason_for_no_retest_is_reported():
     frame = opinions(np.random.default_rng(4), prompts=20)
     assert measured(pd.concat([frame, frame.iloc[:9]])).retest_note is None
     repeated = frame.assign(repeat_of=[""] * (len(frame) - 1) + ["b1"])
     for votes, note in [
         (frame, "no voter answered the same battle twice"),
-        (frame.drop(columns="prompt_id"), "no clip_a and clip_b, and no prompt, tell which"),
+        (
+            frame.drop(columns="prompt_id"),
+            "without clip_a and clip_b, or prompt, repeated battles are unknown",
+        ),
         (frame.drop(columns="voter"), "the votes have no voter column"),
         (repeated.drop(columns="battle_id"), "there is no column battle_id"),
     ]:
         assert note in measured(votes).retest_note
 
 
-def test_an_explicit_voter_must_be_there():
+def test_an_explicit_column_of_voters_must_exist():
     frame = opinions(np.random.default_rng(4), prompts=20)
     assert measured(frame, voter=None).cluster is None
     for use in (ratings.reliability, ratings.goodness_of_fit, ratings.held_out):
         with pytest.raises(ratings.OptionError, match="no column 'judge' to cluster by"):
             use(ratings.Battles.from_frame(frame), voter="judge")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10**6), st.sampled_from(["nominal", "ordinal", "interval"]))
+def test_alpha_is_one_minus_the_ratio_of_disagreements_over_pairs(seed, metric):
+    """By enumerating pairs of answers, within units and over all, in exact definition."""
+    random = np.random.default_rng(seed)
+    counts = random.integers(0, 3, size=(8, 4)).astype(float)
+    kept = counts[counts.sum(axis=1) > 1]
+    totals = kept.sum(axis=0)
+
+    def distance(one, other):
+        low, high = min(one, other), max(one, other)
+        if metric == "nominal":
+            return float(one != other)
+        if metric == "interval":
+            return float((one - other) ** 2)
+        return (totals[low : high + 1].sum() - (totals[low] + totals[high]) / 2) ** 2
+
+    answers = [np.repeat(np.arange(4), row.astype(int)) for row in kept]
+    pooled = np.concatenate([*answers, np.zeros(0, dtype=int)])
+    observed = sum(
+        sum(distance(a, b) for a in unit for b in unit) / (len(unit) - 1) for unit in answers
+    )
+    expected = sum(distance(a, b) for a in pooled for b in pooled)
+    found = ratings.krippendorff_alpha(counts, metric=metric)
+    if expected == 0:
+        assert np.isnan(found)
+    else:
+        assert found == pytest.approx(1 - observed * (len(pooled) - 1) / expected)
+
+
+def test_the_chance_of_equal_answers_is_that_with_sides_swapped_at_random():
+    """Two of four votes are for a side: 1/2 squared, halved, and the shares of ties and bad."""
+    frame = pd.DataFrame({"model_a": "A", "model_b": "B", "winner": ["model_a", "tie"] * 4})
+    frame = frame.assign(
+        voter="x", prompt_id=np.repeat(np.arange(4), 2), battle_id="", repeat_of=""
+    )
+    frame["battle_id"] = [f"b{i}" for i in range(8)]
+    again = frame.assign(repeat_of=frame["battle_id"], battle_id=[f"r{i}" for i in range(8)])
+    found = measured(pd.concat([frame, again], ignore_index=True), voter=None)
+    chance = 0.5**2 / 2 + 0.5**2
+    assert found.retest.votes == 8
+    assert found.retest_corrected.lower == pytest.approx(
+        (found.retest.lower - chance) / (1 - chance)
+    )
+
+
+def test_alpha_has_an_interval_where_all_voters_disagree():
+    frame = pd.DataFrame({"model_a": "A", "model_b": "B", "winner": ["model_a", "tie"] * 4})
+    frame = frame.assign(voter=np.tile(["x", "y"], 4), prompt_id=np.repeat(np.arange(4), 2))
+    found = measured(frame)
+    assert found.agreement.value == 0
+    assert -1 < found.alpha.value < 0
+    assert found.alpha.lower <= found.alpha.value < found.alpha.upper
