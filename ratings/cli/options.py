@@ -43,7 +43,7 @@ class Options:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser; its defaults are None, so that unused options can be told from omitted ones."""
+    """The parser; its defaults are None, which distinguishes omitted options."""
     parser = argparse.ArgumentParser(
         prog="python -m ratings", description="Compute a leaderboard from files of pairwise votes."
     )

@@ -113,8 +113,8 @@ def test_repeated_votes_of_a_voter_add_no_evidence(simulate_votes):
     alone = fitted(frame, cluster="voter")[1]
     copied = fitted(pd.concat([frame] * 5), cluster="voter")[1]
     assert copied.variance.to_numpy() == pytest.approx(alone.variance.to_numpy())
-    nobody = frame.assign(voter=None)
-    assert fitted(nobody, cluster="voter")[1].variance.to_numpy() == pytest.approx(
+    without_voters = frame.assign(voter=None)
+    assert fitted(without_voters, cluster="voter")[1].variance.to_numpy() == pytest.approx(
         alone.variance.to_numpy()
     )
 
@@ -157,7 +157,7 @@ def test_a_constant_second_cluster_column_is_left_out(votes_of):
 
 
 def test_a_fit_of_other_votes_is_refused(votes_of):
-    """Also of the same models; the same votes in another order are no others."""
+    """Also of the same models; reordered votes are the same votes."""
     frame = votes_of({("A", "B"): (6, 4, 1), ("B", "C"): (3, 5, 2), ("C", "A"): (4, 4, 0)})
     frame = frame.assign(voter=np.arange(len(frame)) % 7, weight=np.linspace(0.1, 2, len(frame)))
     battles, others = (ratings.Battles.from_frame(part) for part in (frame, frame.iloc[:-1]))

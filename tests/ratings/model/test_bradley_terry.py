@@ -186,7 +186,7 @@ def test_few_votes_have_finite_ratings_or_none(votes, ties):
 def test_davidsons_likelihood_without_a_maximum_is_detected():
     """One win and ten ties: the loser's chance of ever winning has its best value at 0."""
 
-    def told(*counts):
+    def has_finite_maximum(*counts):
         design = Design(
             2,
             np.array([0]),
@@ -197,8 +197,8 @@ def test_davidsons_likelihood_without_a_maximum_is_detected():
         )
         return has_maximum(design)
 
-    assert not told(1, 0, 10, 0)
-    assert told(1, 1, 10, 0)
+    assert not has_finite_maximum(1, 0, 10, 0)
+    assert has_finite_maximum(1, 1, 10, 0)
 
 
 def test_the_mean_is_1000_or_that_of_the_anchors(votes_of):

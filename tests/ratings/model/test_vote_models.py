@@ -97,9 +97,9 @@ def test_agrees_with_a_plain_optimiser_on_the_formulas(ties, both_bad, side, cov
         pull = side * point[4] + bool(covariates) * point[5] * longer
         tie = 1 + np.exp(point[6]) if ties == "rao-kupper" else np.exp(point[6])
         share = answer_shares(*point[:4][codes], ties, own, tie, np.exp(point[7]), pull)
-        told = np.log(np.maximum(share[answer, np.arange(len(answer))], 1e-300))
+        given_answer = np.log(np.maximum(share[answer, np.arange(len(answer))], 1e-300))
         halves = (np.log(share[0]) + np.log(share[1])) / 2
-        return -np.where((answer == 2) & (ties == "half"), halves, told).sum()
+        return -np.where((answer == 2) & (ties == "half"), halves, given_answer).sum()
 
     best = minimize(loss, np.zeros(8), method="BFGS", options={"gtol": 1e-5}).x
     strengths = (fit.ratings.to_numpy() - 1000) / PER_STRENGTH
