@@ -1,4 +1,7 @@
-"""The miniature's full-size sibling: the same blocks at 15.3 billion parameters, timed.
+"""A benchmark of Foal's architecture at full size: 15.3 billion parameters, random weights.
 
-Weights are random: what is shown here is how fast the design runs, not what it draws.
+`bench` runs `python -m generator bench`; start reading there, then `runner` (one clip, stage by
+stage), `generate` (denoising) and `decode`. Sizes come from the TOML files in `configs/`.
+May import: `generator.foal.model.blocks` and `noise_schedule`, `generator.backends.meter`,
+`generator.media`, and the modules below them.
 """

@@ -1,7 +1,7 @@
-"""`python -m generator bench`: how long a clip takes at full size, stage by stage.
+"""`python -m generator bench`: time a clip at full size, stage by stage.
 
-A warm-up run compiles and is not counted; every number afterwards is the median of the counted
-runs, with the fastest and the slowest beside it.
+A warm-up run compiles and is not counted; every figure is the median of the counted runs, with the
+fastest and the slowest.
 """
 
 import logging
@@ -15,10 +15,10 @@ from generator.fullsize.decode import count_decoding, make_decoder
 from generator.fullsize.device import check_float8, check_memory, device_name, find_device
 from generator.fullsize.flops import Work, count_step
 from generator.fullsize.generate import Stage
-from generator.fullsize.kernels import compile_blocks, fused_by, quickest_kernel
+from generator.fullsize.kernels import compile_blocks, fastest_kernel, use_kernel
 from generator.fullsize.memory import needed_bytes
 from generator.fullsize.report import Report, StageTimes
-from generator.fullsize.rig import BASE, DECODE, REFINE, Rig, Run
+from generator.fullsize.runner import BASE, DECODE, REFINE, Run, Runner
 from generator.fullsize.weights import build_model, count_parameters
 
 logger = logging.getLogger(__name__)
@@ -28,11 +28,11 @@ PRECISIONS = ("bf16", "fp8")
 
 @dataclass(frozen=True)
 class Request:
-    """What the command line asks for.
+    """The arguments of the command line.
 
     Attributes:
-        decoder: empty for the config's first.
-        compiled: None for on a GPU and not on a CPU.
+        decoder: name of a video decoder; empty for the config's first.
+        compiled: whether to compile; None to compile on a GPU only.
     """
 
     config: str = "full"
@@ -45,11 +45,11 @@ class Request:
 
 
 def bench(request: Request) -> Report:
-    """Time every size that is asked for.
+    """Time every selected size.
 
     Raises:
-        SpecError: There is no such config, size, decoder or precision.
-        BackendError: The device is missing, has too little memory, or cannot multiply FP8.
+        SpecError: The config, size, decoder or precision does not exist.
+        BackendError: The device is missing, has too little memory, or does not support FP8.
     """
     config = read_full_config(request.config)
     sizes = config.chosen_sizes(request.size)
@@ -63,22 +63,26 @@ def bench(request: Request) -> Report:
     compiled = device.type == "cuda" if request.compiled is None else request.compiled
 
     dtype = torch.bfloat16
-    torch.backends.cudnn.benchmark = True  # every shape comes again: convolutions are tried out
-    logger.info("making %s with random weights on %s", config.name, device)
-    kernel = quickest_kernel(config, sizes, device, dtype)
-    with fused_by(kernel):
+    torch.backends.cudnn.benchmark = (
+        True  # shapes repeat, so trying out convolution algorithms pays off
+    )
+    logger.info("building %s with random weights on %s", config.name, device)
+    kernel = fastest_kernel(config, sizes, device, dtype)
+    with use_kernel(kernel):
         model, error = build_model(
             config, device, dtype, float8=config.float8_scaling if float8 else None
         )
     decoder = make_decoder(config, decoder_name, device, dtype, compiled=compiled)
     if compiled:
         compile_blocks(model)
-    rig = Rig(config, model, decoder, device, kernel)
+    runner = Runner(config, model, decoder, device, kernel)
     stages: list[StageTimes] = []
     for name in sizes:
         logger.info("timing %s", name)
-        rig.run(name, watched=False)
-        stages += summarise(rig, name, decoder_name, [rig.run(name) for _ in range(request.runs)])
+        runner.run(name, watched=False)
+        stages += summarize(
+            runner, name, decoder_name, [runner.run(name) for _ in range(request.runs)]
+        )
     return Report(
         config=config.name,
         device=device_name(device),
@@ -88,23 +92,23 @@ def bench(request: Request) -> Report:
         kernel=kernel.name.lower() if kernel else "torch's choice",
         decoder=decoder_name,
         runs=request.runs,
-        waits=rig.waits if device.type == "cuda" else None,
+        waits=runner.waits if device.type == "cuda" else None,
         parameters=count_parameters(config.transformer),
         float8_error=error,
         stages=tuple(stages),
     )
 
 
-def summarise(rig: Rig, size: str, decoder: str, runs: list[Run]) -> list[StageTimes]:
-    """What each stage took over several runs, and their total."""
+def summarize(runner: Runner, size: str, decoder: str, runs: list[Run]) -> list[StageTimes]:
+    """The times of each stage over several runs, and of all stages together."""
     work = {
-        BASE: _work_of(rig.config, rig.base),
-        DECODE: Work(large=0, small=count_decoding(rig.config, decoder, size), attention=0),
+        BASE: _stage_work(runner.config, runner.base),
+        DECODE: Work(large=0, small=count_decoding(runner.config, decoder, size), attention=0),
     }
-    tokens = {BASE: rig.base.layout.tokens}
-    if size in rig.refinements:
-        work[REFINE] = _work_of(rig.config, rig.refinements[size])
-        tokens[REFINE] = rig.refinements[size].layout.tokens
+    tokens = {BASE: runner.base.layout.tokens}
+    if size in runner.refinements:
+        work[REFINE] = _stage_work(runner.config, runner.refinements[size])
+        tokens[REFINE] = runner.refinements[size].layout.tokens
     rows = [
         StageTimes(
             size,
@@ -116,10 +120,10 @@ def summarise(rig: Rig, size: str, decoder: str, runs: list[Run]) -> list[StageT
         )
         for stage in runs[0].stages
     ]
-    whole = tuple(sum(taken.seconds for taken in run.stages.values()) for run in runs)
-    total = StageTimes(size, "total", whole, None, None, max(row.peak_bytes for row in rows))
+    totals = tuple(sum(cost.seconds for cost in run.stages.values()) for run in runs)
+    total = StageTimes(size, "total", totals, None, None, max(row.peak_bytes for row in rows))
     return [*rows, total]
 
 
-def _work_of(config: FullConfig, stage: Stage) -> Work:
-    return count_step(config.transformer, stage.layout, stage.reach) * stage.steps
+def _stage_work(config: FullConfig, stage: Stage) -> Work:
+    return count_step(config.transformer, stage.layout, stage.window_radius) * stage.steps

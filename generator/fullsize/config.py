@@ -1,4 +1,4 @@
-"""What a full-size model is: sizes, stages and decoders, read from a TOML file."""
+"""The configuration of a full-size model: sizes, stages and decoders, read from TOML."""
 
 import tomllib
 from importlib.resources import files
@@ -11,10 +11,12 @@ from generator.errors import SpecError
 from generator.foal.model.blocks import StreamConfig
 from generator.validation import describe_validation_error
 
-VAE_TIME, VAE_SPACE = 4, 16  # frames and pixels a latent of Wan2.2's autoencoder stands for
-PATCH = 2  # latents a token's side
-Scaling = Literal["row", "tensor"]  # how FP8 numbers are scaled: a row of a matrix, or all of it
-ALIGNMENT = 128  # what the hidden width is padded to: the tile of GPU matrix kernels
+VAE_TIME, VAE_SPACE = 4, 16  # frames and pixels per latent of Wan2.2's autoencoder
+PATCH = 2  # latents along each side of a token
+Scaling = Literal[
+    "row", "tensor"
+]  # what shares an FP8 scale: a row of a matrix, or the whole matrix
+ALIGNMENT = 128  # mlp_dim is padded to a multiple of it: the tile of GPU matrix kernels
 
 
 class _Part(BaseModel):
@@ -22,11 +24,11 @@ class _Part(BaseModel):
 
 
 class Transformer(_Part):
-    """Sizes of the stream and of what comes in.
+    """Sizes of the transformer and its inputs.
 
     Attributes:
-        modality_layers: layers at either end with weights by modality.
-        global_layers: the layers that attend to everything where a size asks for local attention.
+        modality_layers: layers at either end with weights per modality.
+        global_layers: the layers that stay global at sizes with local attention.
     """
 
     dim: int = Field(ge=1)
@@ -50,13 +52,13 @@ class Transformer(_Part):
 
     @property
     def video_channels(self) -> int:
-        """Channels of a video token: a patch of latents."""
+        """Channels of a video token, which is a patch of latents."""
         return self.latent_channels * PATCH * PATCH
 
     def shape(self, *, padded: bool = False) -> StreamConfig:
-        """The stream's sizes; `padded` has its hidden width rounded up for matrix kernels.
+        """The transformer's sizes; `padded` rounds mlp_dim up for matrix kernels.
 
-        A row of 13,652 numbers starts at no multiple of 16 bytes, which the fast kernels ask for.
+        Rows of 13,652 numbers do not start at multiples of 16 bytes, which fast kernels need.
         """
         hidden = -(-self.mlp_dim // ALIGNMENT) * ALIGNMENT if padded else self.mlp_dim
         return StreamConfig(
@@ -71,7 +73,7 @@ class Transformer(_Part):
 
 
 class Clip(_Part):
-    """What is made: seconds of video with sound, from features of a text."""
+    """The generated clip: seconds of video with sound, from features of a text."""
 
     seconds: int = Field(ge=1)
     fps: int = Field(ge=1)
@@ -79,12 +81,12 @@ class Clip(_Part):
 
     @property
     def frames(self) -> int:
-        """Decoded frames, and tokens of sound."""
+        """Number of decoded frames, and of sound tokens."""
         return self.seconds * self.fps
 
     @property
     def latent_frames(self) -> int:
-        """The first stands for one frame, the others for four each."""
+        """Number of latent frames: the first is one frame, the others four each."""
         return (self.frames - 1) // VAE_TIME + 1
 
     @model_validator(mode="after")
@@ -95,14 +97,14 @@ class Clip(_Part):
 
 
 class Size(_Part):
-    """A size of the finished clip; with `steps` 0 the base stage's clip is the finished one.
+    """A size of the final clip; with `steps` 0 the base stage's clip is final.
 
     Attributes:
         steps: of the refinement.
-        renoise: share of noise in the enlarged latents that the refinement starts from.
+        renoise: noise level of the upscaled latents that the refinement starts from.
         window_radius: latent frames to either side that a local layer sees; with 0 all layers are
             global.
-        chunk: latent frames that are decoded at once.
+        chunk: latent frames decoded at once.
     """
 
     width: int = Field(ge=32, multiple_of=VAE_SPACE * PATCH)
@@ -119,14 +121,14 @@ class Size(_Part):
 
 
 class VideoDecoder(_Part):
-    """A decoder of Wan2.2's kind: channels at the largest size, residual blocks a level."""
+    """A decoder like Wan2.2's: channels at the highest resolution, residual blocks per level."""
 
     channels: int = Field(ge=4, multiple_of=4)
     blocks: int = Field(default=2, ge=1)
 
 
 class SoundDecoder(_Part):
-    """Stable Audio's decoder: its strides multiply to the samples of one token."""
+    """Stable Audio's decoder; the product of its strides is the samples per token."""
 
     channels: int = Field(ge=1)
     multiples: tuple[int, ...]
@@ -134,7 +136,7 @@ class SoundDecoder(_Part):
 
 
 class Base(_Part):
-    """The first stage: how many steps, at which size, and the shift of their noise levels."""
+    """The first stage: its steps, its size and the shift of its noise schedule."""
 
     steps: int = Field(ge=1)
     size: str
@@ -142,7 +144,7 @@ class Base(_Part):
 
 
 class FullConfig(_Part):
-    """A full-size model and the clips it is timed on."""
+    """A full-size model and the clips to time."""
 
     name: str
     transformer: Transformer
@@ -156,14 +158,14 @@ class FullConfig(_Part):
     @model_validator(mode="after")
     def _base_is_a_size(self) -> Self:
         if self.base.size not in self.sizes:
-            raise ValueError(f"base.size {self.base.size!r} is none of {', '.join(self.sizes)}")
+            raise ValueError(f"base.size {self.base.size!r} is not one of {', '.join(self.sizes)}")
         return self
 
     def chosen_sizes(self, name: str) -> tuple[str, ...]:
-        """The names of the sizes that `--size` asks for.
+        """The names of the sizes that `--size` selects.
 
         Raises:
-            SpecError: There is no such size.
+            SpecError: The size does not exist.
         """
         if name == "all":
             return tuple(self.sizes)
@@ -173,10 +175,10 @@ class FullConfig(_Part):
         return (name,)
 
     def chosen_decoder(self, name: str) -> str:
-        """The name of the video decoder that `--decoder` asks for; the first where it is empty.
+        """The name of the video decoder that `--decoder` selects; the first if it is empty.
 
         Raises:
-            SpecError: There is no such decoder.
+            SpecError: The decoder does not exist.
         """
         if name and name not in self.decoders:
             known = ", ".join(self.decoders)
@@ -188,12 +190,12 @@ def read_full_config(name: str) -> FullConfig:
     """Read a config by its shipped name (`full`, `full-tiny`) or by the path of a TOML file.
 
     Raises:
-        SpecError: There is no such config, or it has a key or a value that cannot be; the sentence
-            names file and key.
+        SpecError: The config does not exist, or has an invalid key or value; the message names
+            the file and the key.
     """
     folder = files("generator.fullsize") / "configs"
-    place = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
-    if not place.is_file():
+    path = Path(name) if name.endswith(".toml") else folder / f"{name}.toml"
+    if not path.is_file():
         known = sorted(
             entry.name.removesuffix(".toml")
             for entry in folder.iterdir()
@@ -201,7 +203,7 @@ def read_full_config(name: str) -> FullConfig:
         )
         raise SpecError(f"There is no config {name}; use a TOML file or one of {', '.join(known)}.")
     try:
-        return FullConfig.model_validate(tomllib.loads(place.read_text(encoding="utf-8")))
+        return FullConfig.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"{name}: not a readable TOML file ({error}).") from error
     except ValidationError as error:

@@ -1,9 +1,9 @@
-"""From latents to pictures and sound: decoders of Wan2.2's and Stable Audio's kind.
+"""Decode latents to frames and sound with decoders like those of Wan2.2 and Stable Audio.
 
-Both are diffusers' own classes with random weights; of the autoencoders only the decoders are made.
-The video decoder is causal in time, so it runs over a few latent frames after the other, keeping
-what its convolutions remember: the result is the same, little memory is held, and finished frames
-leave for the encoder while the next are computed.
+Both are diffusers' classes with random weights; only the decoders of the autoencoders are built.
+The video decoder is causal in time, so it decodes a few latent frames at a time and keeps the
+caches of its convolutions: the result is the same, less memory is used, and finished frames are
+encoded to video while the next are decoded.
 """
 
 import warnings
@@ -24,28 +24,28 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from generator.fullsize.config import PATCH, FullConfig, SoundDecoder, VideoDecoder
 from generator.fullsize.layout import Layout
-from generator.fullsize.weights import make_on
+from generator.fullsize.weights import materialize
 
-PICTURE_PATCH = 2  # pixels a side that the decoder gives as channels, as in Wan2.2
-LEVELS = [1, 2, 4, 4]  # channels by level, in multiples of the last's
-DOUBLES_TIME = [False, True, True]  # by level, in the encoder's order
+PICTURE_PATCH = 2  # pixels along each side that the decoder outputs as channels, as in Wan2.2
+LEVELS = [1, 2, 4, 4]  # channels per level, as multiples of those of the last
+DOUBLES_TIME = [False, True, True]  # per level, in the encoder's order
 
 
 class ClipDecoder(nn.Module):
-    """Both decoders, without weights until `make_on` gives them some."""
+    """Both decoders; built on the meta device, then given weights by `materialize`."""
 
     def __init__(self, config: FullConfig, decoder: VideoDecoder) -> None:
         super().__init__()
         latent_channels = config.transformer.latent_channels
-        self.video, self.enter = _video_decoder(latent_channels, decoder)
+        self.video, self.post_quant_conv = _video_decoder(latent_channels, decoder)
         self.sound = _sound_decoder(config.transformer.sound_channels, config.sound_decoder)
-        self.memories = sum(isinstance(part, WanCausalConv3d) for part in self.video.modules())
+        self.caches = sum(isinstance(part, WanCausalConv3d) for part in self.video.modules())
 
     @torch.no_grad()
     def pictures(self, latents: Tensor, chunk: int) -> Iterator[Tensor]:
-        """Latents (1, C, F, h, w) -> the clip's frames in pieces (n, H, W, 3) of bytes.
+        """Latents (1, C, F, h, w) -> chunks of frames (n, H, W, 3) uint8.
 
-        The first piece is of the first latent frame alone, the others of up to `chunk` of them.
+        The first chunk is the first latent frame alone, the others are up to `chunk` of them.
         """
         for piece in self._decoded(latents, chunk):
             whole: Tensor = unpatchify(piece, PICTURE_PATCH)  # type: ignore[no-untyped-call]
@@ -53,16 +53,16 @@ class ClipDecoder(nn.Module):
             yield ((values + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 3, 0).contiguous()
 
     def _decoded(self, latents: Tensor, chunk: int) -> Iterator[Tensor]:
-        entered = self.enter(latents)
-        memory: list[Tensor | str | None] = [None] * self.memories
-        first, rest = entered[:, :, :1], entered[:, :, 1:]
-        yield self.video(first, feat_cache=memory, feat_idx=[0], first_chunk=True)
+        x = self.post_quant_conv(latents)
+        cache: list[Tensor | str | None] = [None] * self.caches
+        first, rest = x[:, :, :1], x[:, :, 1:]
+        yield self.video(first, feat_cache=cache, feat_idx=[0], first_chunk=True)
         for piece in torch.split(rest, chunk, dim=2) if rest.shape[2] else ():
-            yield self.video(piece, feat_cache=memory, feat_idx=[0])
+            yield self.video(piece, feat_cache=cache, feat_idx=[0])
 
     @torch.no_grad()
     def samples(self, tokens: Tensor) -> Tensor:
-        """Sound tokens (1, S, C_s) -> stereo samples (2, N) in -1 to 1, float32."""
+        """Sound tokens (1, S, C_s) -> stereo samples (2, N) float32 in [-1, 1]."""
         decoded: Tensor = self.sound(tokens.transpose(1, 2))[0]
         return decoded.float().clamp(-1, 1)
 
@@ -70,12 +70,12 @@ class ClipDecoder(nn.Module):
 def make_decoder(
     config: FullConfig, name: str, device: torch.device, dtype: torch.dtype, *, compiled: bool
 ) -> ClipDecoder:
-    """A decoder with random weights on a device; compiled, its norms and enlargements are fused."""
+    """A decoder with random weights; `compiled` fuses its norms and upsampling layers."""
     with torch.device("meta"):
         decoder = ClipDecoder(config, config.decoders[name])
-    make_on(decoder, device, dtype, seed=0)
+    materialize(decoder, device, dtype, seed=0)
     for weight in decoder.parameters():
-        # Convolutions of 16-bit numbers on GPUs want the channels innermost.
+        # GPUs convolve 16-bit numbers faster with channels last.
         if device.type == "cuda" and weight.dim() in (4, 5) and weight.shape[1] > 1:
             order = torch.channels_last if weight.dim() == 4 else torch.channels_last_3d
             weight.data = weight.data.contiguous(memory_format=order)
@@ -87,7 +87,7 @@ def make_decoder(
 
 
 def count_decoding(config: FullConfig, name: str, size_name: str) -> int:
-    """Floating point operations of decoding a clip, counted by torch on tensors without memory."""
+    """Floating point operations of decoding a clip, counted by torch on the meta device."""
     size = config.sizes[size_name]
     layout = Layout.of(config, size)
     channels = config.transformer.latent_channels
@@ -101,7 +101,7 @@ def count_decoding(config: FullConfig, name: str, size_name: str) -> int:
 
 
 def sound_rate(config: FullConfig) -> int:
-    """Samples a second that the sound decoder gives, at one token a video frame."""
+    """Sample rate of the sound decoder in Hz, at one token per video frame."""
     samples = 1
     for stride in config.sound_decoder.strides:
         samples *= stride
@@ -110,7 +110,7 @@ def sound_rate(config: FullConfig) -> int:
 
 def _video_decoder(latent_channels: int, decoder: VideoDecoder) -> tuple[nn.Module, nn.Module]:
     whole: Any = AutoencoderKLWan(  # type: ignore[no-untyped-call]
-        base_dim=4,  # of the encoder, which is thrown away
+        base_dim=4,  # of the encoder, which is not used
         decoder_base_dim=decoder.channels,
         z_dim=latent_channels,
         dim_mult=LEVELS,
@@ -129,10 +129,10 @@ def _video_decoder(latent_channels: int, decoder: VideoDecoder) -> tuple[nn.Modu
 
 def _sound_decoder(sound_channels: int, decoder: SoundDecoder) -> nn.Module:
     with warnings.catch_warnings():
-        # The class uses torch's former weight norm, which says at every layer that it is former.
+        # The class uses torch's deprecated weight norm, which warns at every layer.
         warnings.filterwarnings("ignore", message=".*weight_norm", category=FutureWarning)
         whole: Any = AutoencoderOobleck(  # type: ignore[no-untyped-call]
-            encoder_hidden_size=4,  # of the encoder, which is thrown away
+            encoder_hidden_size=4,  # of the encoder, which is not used
             downsampling_ratios=list(decoder.strides),
             channel_multiples=list(decoder.multiples),
             decoder_channels=decoder.channels,

@@ -1,4 +1,4 @@
-"""What is known of the device: how fast it could be, how much it holds."""
+"""The device: its name, its peak rate, its free memory."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ GIGA = 1e9
 
 @dataclass(frozen=True)
 class Peak:
-    """Dense matrix arithmetic of a GPU by its vendor's data sheet, TFLOP/s; 0 where it has none."""
+    """Dense matrix arithmetic of a GPU by its data sheet, TFLOP/s; 0 if not supported."""
 
     bf16: float
     fp8: float
 
 
-# By a part of the name that the driver gives, the longer names first.
+# Keys are parts of the driver's device name; more specific ones first.
 PEAKS = {
     "H100 PCIe": Peak(756, 1513),
     "H100 NVL": Peak(835, 1671),
@@ -36,10 +36,10 @@ PEAKS = {
 
 
 def find_device(name: str) -> torch.device:
-    """The device that `--device` asks for.
+    """The device that `--device` selects.
 
     Raises:
-        BackendError: There is no such device here.
+        BackendError: The device does not exist on this machine.
     """
     if name not in ("cuda", "cpu"):
         raise BackendError(f"There is no device {name!r}; it is cuda or cpu.")
@@ -52,24 +52,24 @@ def find_device(name: str) -> torch.device:
 
 
 def check_float8(device: torch.device) -> None:
-    """FP8 on a GPU needs its matrix units; on a CPU the same numbers are multiplied in float32.
+    """Check that the device supports FP8; a CPU emulates it in float32.
 
     Raises:
-        BackendError: The GPU has no such units.
+        BackendError: The GPU does not support FP8.
     """
     if device.type == "cuda" and torch.cuda.get_device_capability(device) < FIRST_CAPABILITY:
         raise BackendError(f"{device_name(device)} cannot multiply FP8; use --precision bf16.")
 
 
 def device_name(device: torch.device) -> str:
-    """The device's name as its driver or the system gives it."""
+    """The device's name as reported by its driver or the system."""
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
     return processor_name()
 
 
 def peak_of(name: str) -> Peak | None:
-    """The data sheet's peak of a device of this name, where it is known."""
+    """The data sheet's peak of the device with this name, None if unknown."""
     return next((peak for part, peak in PEAKS.items() if part in name), None)
 
 
@@ -79,10 +79,10 @@ def available_bytes(device: torch.device) -> int:
 
 
 def check_memory(needed: int, device: torch.device) -> None:
-    """Refuse before loading what cannot fit.
+    """Check that the device has enough free memory, before anything is built.
 
     Raises:
-        BackendError: Less is free than is needed.
+        BackendError: Less memory is free than needed.
     """
     free = available_bytes(device)
     if needed > free:

@@ -1,7 +1,7 @@
-"""Large linear maps in FP8: weights kept in eight bits, inputs scaled as they come.
+"""Large linear layers in FP8: weights stored in eight bits, inputs scaled on the fly.
 
-e4m3 has three bits of mantissa, so a single number is off by up to 6%; a sum over thousands of
-products is off by much less. How much it is for the whole model is measured when it is built.
+e4m3 has a mantissa of three bits, so a single number is off by up to 6%; a sum of thousands of
+products is off by much less. The error of the whole model is measured when it is built.
 """
 
 import torch
@@ -11,21 +11,21 @@ from generator.foal.model.blocks import Block, ModalityLinear
 from generator.fullsize.config import Scaling
 
 FLOAT8 = torch.float8_e4m3fn
-LARGEST = torch.finfo(FLOAT8).max
-LEAST_SCALE = 1e-12  # a row of zeros stays zeros
-FIRST_CAPABILITY = (8, 9)  # of CUDA devices: from Ada on they multiply FP8
+FLOAT8_MAX = torch.finfo(FLOAT8).max
+MIN_SCALE = 1e-12  # avoids dividing a row of zeros by zero
+FIRST_CAPABILITY = (8, 9)  # CUDA devices multiply FP8 from Ada on
 
 
 def quantize(x: Tensor, scaling: Scaling) -> tuple[Tensor, Tensor]:
-    """X (N, K) as FP8 and the float32 scale that gives it back: (N, 1) by row, or one number."""
+    """Quantize x (N, K) to FP8 and a float32 scale, (N, 1) by row or scalar: x = result * scale."""
     x = x.float()
     peak = x.abs().amax(dim=-1, keepdim=True) if scaling == "row" else x.abs().amax()
-    scale = (peak / LARGEST).clamp(min=LEAST_SCALE)
+    scale = (peak / FLOAT8_MAX).clamp(min=MIN_SCALE)
     return (x / scale).to(FLOAT8), scale
 
 
 class Float8Linear(nn.Module):
-    """A linear map without bias whose product is of FP8 numbers; K and N are multiples of 16."""
+    """A linear layer without bias that multiplies in FP8; K and N must be multiples of 16."""
 
     weight: Tensor
     scale: Tensor
@@ -49,13 +49,13 @@ class Float8Linear(nn.Module):
                 out_dtype=x.dtype,
                 use_fast_accum=True,
             )
-        else:  # no such kernel: the same numbers multiplied in float32
+        else:  # emulation on a CPU: the same numbers multiplied in float32
             product = ((rows.float() @ self.weight.float().T) * scale * self.scale).to(x.dtype)
         return product.view(*x.shape[:-1], -1)
 
 
 def to_float8(block: Block, scaling: Scaling) -> None:
-    """Replace a block's large maps; the gate's 40 columns are no work and stay as they are."""
+    """Replace a block's large linear layers; the gate is small and stays in bf16."""
     attn = block.attn
     for group in (attn.qkv_proj, attn.out_proj, block.up_gate_proj, block.down_proj):
         _replace(group, scaling)

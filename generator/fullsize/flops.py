@@ -1,20 +1,20 @@
-"""How much arithmetic a step is, by formula: one multiplication and one addition are two.
+"""Floating point operations of a denoising step; a multiply-add counts as two.
 
-For T tokens, of which N, V, S are text, video and sound, with width D, H heads and K key-value
-heads of size s, hidden width F and L layers:
+For T tokens, of which N, V, S are text, video and sound, dimension D, H heads and K key-value heads
+of dimension s, MLP dimension F and L layers:
 
-    large linear maps  2 T L (D (H + 2 K) s + H s D + 3 D F)
-    gates              2 T L D H
-    maps in and out    2 D (N C_t + 2 V C_v + 2 S C_s)
-    attention          4 H s (sum over layers of the pairs of query and key)
+    large linear layers  2 T L (D (H + 2 K) s + H s D + 3 D F)
+    gates                2 T L D H
+    input and output     2 D (N C_t + 2 V C_v + 2 S C_s)
+    attention            4 H s (sum over layers of the pairs of query and key)
 
-A layer with weights by modality is the same work: a token passes its own. Norms, rotations and
-other work that grows with T alone are not counted, nor is the padding of the hidden width.
+Layers with weights per modality cost the same, since each token uses those of its modality. Norms,
+rotary positions and other work linear in T are not counted, nor is the padding of the MLP.
 """
 
 from dataclasses import dataclass
 
-from generator.fullsize.attention import pairs
+from generator.fullsize.attention import attended_pairs
 from generator.fullsize.config import Transformer
 from generator.fullsize.layout import Layout
 
@@ -24,9 +24,9 @@ class Work:
     """Floating point operations.
 
     Attributes:
-        large: of the maps that FP8 would take.
-        small: of gates and of the maps in and out.
-        attention: of queries with keys and of weights with values.
+        large: of the linear layers that FP8 applies to.
+        small: of gates, input and output layers.
+        attention: of queries with keys, and of scores with values.
     """
 
     large: int
@@ -41,26 +41,26 @@ class Work:
         return Work(self.large * steps, self.small * steps, self.attention * steps)
 
 
-def count_step(transformer: Transformer, layout: Layout, reach: int) -> Work:
-    """The arithmetic of one prediction at a layout."""
+def count_step(transformer: Transformer, layout: Layout, radius: int) -> Work:
+    """Operations of one prediction at a layout."""
     text, video, sound = layout.lengths
-    width, inner = transformer.dim, transformer.heads * transformer.head_dim
-    kept = transformer.kv_heads * transformer.head_dim
-    each = width * (inner + 2 * kept) + inner * width + 3 * width * transformer.mlp_dim
-    gates = width * transformer.heads
+    dim, inner = transformer.dim, transformer.heads * transformer.head_dim
+    kv_dim = transformer.kv_heads * transformer.head_dim
+    per_token = dim * (inner + 2 * kv_dim) + inner * dim + 3 * dim * transformer.mlp_dim
+    gates = dim * transformer.heads
     video_channels, sound_channels = transformer.video_channels, transformer.sound_channels
     ends = (
         text * transformer.text_channels + 2 * video * video_channels + 2 * sound * sound_channels
     )
-    everywhere = transformer.layers
-    if 0 < reach < layout.frames - 1:
-        everywhere = len(set(transformer.global_layers))
-    seen = everywhere * pairs(layout, 0)
-    if everywhere < transformer.layers:
-        seen += (transformer.layers - everywhere) * pairs(layout, reach)
+    global_layers = transformer.layers
+    if 0 < radius < layout.frames - 1:
+        global_layers = len(set(transformer.global_layers))
+    pairs = global_layers * attended_pairs(layout, 0)
+    if global_layers < transformer.layers:
+        pairs += (transformer.layers - global_layers) * attended_pairs(layout, radius)
     tokens_layers = layout.tokens * transformer.layers
     return Work(
-        large=2 * tokens_layers * each,
-        small=2 * tokens_layers * gates + 2 * width * ends,
-        attention=4 * inner * seen,
+        large=2 * tokens_layers * per_token,
+        small=2 * tokens_layers * gates + 2 * dim * ends,
+        attention=4 * inner * pairs,
     )

@@ -1,4 +1,4 @@
-"""Which fused attention is the quickest here, and how blocks are compiled."""
+"""Choose the fastest fused attention kernel, and compile the blocks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,28 +16,28 @@ from generator.fullsize.model import FullModel
 
 CANDIDATES = (SDPBackend.CUDNN_ATTENTION, SDPBackend.FLASH_ATTENTION)
 TRIALS = 3
-# Blocks of two kinds, stages of several sizes, attention of two kinds, and the decoder's parts at
-# every level: more variants of one function than torch compiles by default before it gives up.
-MOST_VARIANTS = 128
+# Blocks of two kinds, stages of several sizes, attention of two kinds, and the decoder's layers at
+# every level: more variants of one function than torch compiles by default.
+RECOMPILE_LIMIT = 128
 
 
 @contextmanager
-def fused_by(kernel: SDPBackend | None) -> Iterator[None]:
-    """Attention by this kernel first; None leaves the choice to torch."""
+def use_kernel(kernel: SDPBackend | None) -> Iterator[None]:
+    """Prefer this attention kernel; None leaves the choice to torch."""
     if kernel is None:
         yield
         return
-    # Not the plain computation: the matrix of all pairs would fill any memory, so rather fail.
+    # Never the unfused computation: its matrix of all pairs would not fit into memory.
     with sdpa_kernel([kernel, *CANDIDATES, SDPBackend.EFFICIENT_ATTENTION], set_priority=True):
         yield
 
 
-def quickest_kernel(
+def fastest_kernel(
     config: FullConfig, sizes: tuple[str, ...], device: torch.device, dtype: torch.dtype
 ) -> SDPBackend | None:
-    """Try the fused kernels at the largest of these sizes; None where there is nothing to choose.
+    """Time the fused kernels at the largest of these sizes; None on a CPU.
 
-    Which of cuDNN's and the built-in one is quicker depends on the card and on both versions.
+    Whether cuDNN's or the built-in kernel is faster depends on the card and on both versions.
     """
     if device.type != "cuda":
         return None
@@ -52,13 +52,13 @@ def quickest_kernel(
         try:
             with sdpa_kernel(kernel):
                 times[kernel] = _time_attention(query, key, value)
-        except RuntimeError:  # this card or this build does not have it
+        except RuntimeError:  # not supported by this card or this build
             continue
     return min(times, key=times.__getitem__) if times else None
 
 
 def _time_attention(query: Tensor, key: Tensor, value: Tensor) -> float:
-    """Seconds of the quickest of a few trials, after one that is not counted."""
+    """Seconds of the fastest of a few trials, after one to warm up."""
     parts = [part.transpose(1, 2) for part in (query, key, value)]
     fused_attention(*parts)
     torch.cuda.synchronize()
@@ -71,11 +71,11 @@ def _time_attention(query: Tensor, key: Tensor, value: Tensor) -> float:
 
 
 def compile_blocks(model: FullModel) -> None:
-    """Compile the repeated block, once for each kind and size, when it is first run.
+    """Compile the repeated block at its first run, once for each kind and size.
 
-    Norms, rotations, gates and the scaling for FP8 become a few kernels in 16 bits.
+    Norms, rotary positions, gates and the scaling for FP8 become a few kernels in 16 bits.
     """
-    torch._dynamo.config.recompile_limit = MOST_VARIANTS
-    torch._dynamo.config.accumulated_recompile_limit = MOST_VARIANTS
+    torch._dynamo.config.recompile_limit = RECOMPILE_LIMIT
+    torch._dynamo.config.accumulated_recompile_limit = RECOMPILE_LIMIT
     for block in model.stream.blocks:
         cast(Block, block).compile(dynamic=False, fullgraph=True)

@@ -1,4 +1,4 @@
-"""Where every token stands: how many there are of each modality, and their rotary positions."""
+"""The token sequence: how many tokens each modality has, and their rotary positions."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -10,12 +10,12 @@ from generator.foal.model.blocks import Rotary
 from generator.fullsize.config import PATCH, VAE_TIME, FullConfig, Size
 
 AXES = 3  # time, height, width
-BASE = 10_000.0  # of the frequencies, as in the published design
+ROPE_BASE = 10_000.0  # as in the published design
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Tokens of a clip, in the order of the stream: text, video frame by frame, sound."""
+    """Tokens of a clip in the order of the sequence: text, video frame by frame, sound."""
 
     text: int
     frames: int  # latent frames
@@ -35,7 +35,7 @@ class Layout:
 
     @property
     def lengths(self) -> tuple[int, int, int]:
-        """Tokens of text, video and sound."""
+        """Number of tokens of text, video and sound."""
         return self.text, self.frames * self.per_frame, self.sound
 
     @property
@@ -43,12 +43,12 @@ class Layout:
         return sum(self.lengths)
 
 
-def places(layout: Layout, device: torch.device) -> Tensor:
-    """Place of every token on the axes time, height and width, (T, 3).
+def positions(layout: Layout, device: torch.device) -> Tensor:
+    """Position of every token in time, height and width, (T, 3).
 
-    Time is counted in latent frames for all: a sound token stands at its own video frame, four to
-    a latent frame, so that frame and sound of a moment share their time. Text stands before the
-    clip. Height and width are counted in tokens from the middle of the picture.
+    Time is measured in latent frames for all modalities: a sound token has the time of its video
+    frame, four to a latent frame. Text precedes the clip. Height and width are measured in tokens
+    from the centre of the picture.
     """
     text = torch.zeros(layout.text, AXES, device=device)
     text[:, 0] = torch.arange(-layout.text, 0, device=device)
@@ -64,13 +64,13 @@ def places(layout: Layout, device: torch.device) -> Tensor:
 
 
 def rotary(layout: Layout, head_dim: int, device: torch.device, dtype: torch.dtype) -> Rotary:
-    """Cosines and sines, (T, pairs) each: an eighth of the head's numbers are pairs of each axis.
+    """Cosines and sines, (T, pairs) each; each axis has pairs for an eighth of the head dimension.
 
-    The last quarter of every head is left unturned, as in the published design.
+    The last quarter of every head is not rotated, as in the published design.
     """
-    bands = max(1, head_dim // 8)
-    frequencies = BASE ** -(torch.arange(bands, device=device) / bands)
-    angles = (places(layout, device)[..., None] * frequencies).flatten(1)
+    pairs = max(1, head_dim // 8)
+    frequencies = ROPE_BASE ** -(torch.arange(pairs, device=device) / pairs)
+    angles = (positions(layout, device)[..., None] * frequencies).flatten(1)
     return angles.cos().to(dtype), angles.sin().to(dtype)
 
 

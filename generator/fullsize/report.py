@@ -1,4 +1,4 @@
-"""What a timing found, as a table for people and as JSON for programs."""
+"""The report of a timing, as a table and as JSON."""
 
 import json
 import statistics
@@ -18,11 +18,11 @@ COLUMNS = ("size", "stage", "seconds (range)", "tokens", "TFLOP", "TFLOP/s", "of
 
 @dataclass(frozen=True)
 class StageTimes:
-    """What one stage of one size took over the counted runs.
+    """The times of one stage of one size over the counted runs.
 
     Attributes:
-        tokens: in the stream; None where none are denoised.
-        work: None where nothing is counted.
+        tokens: length of the sequence; None for stages that do not denoise.
+        work: None for stages whose operations are not counted.
     """
 
     size: str
@@ -39,10 +39,10 @@ class StageTimes:
 
 @dataclass(frozen=True)
 class Report:
-    """A timing with everything it depends on.
+    """A timing with everything that it depends on.
 
     Attributes:
-        waits: how often the CPU waited for the GPU inside the denoising loops of the counted runs.
+        waits: how often the CPU waited for the GPU in the denoising loops of the counted runs.
     """
 
     config: str
@@ -59,21 +59,21 @@ class Report:
     stages: tuple[StageTimes, ...]
 
     def share_of_peak(self, stage: StageTimes) -> float | None:
-        """Time that the counted work takes at the data sheet's peak, over the time it took.
+        """Share of the data sheet's peak: time at the peak over measured time.
 
-        In FP8 only the large maps count at FP8's peak: attention and the rest stay in bf16. None
-        where the device's peak is not known.
+        In FP8 only the large linear layers count at the FP8 peak: attention and the rest stay in
+        bf16. None if the device's peak is unknown.
         """
         peak = peak_of(self.device)
         if peak is None or stage.work is None or (self.precision == "fp8" and not peak.fp8):
             return None
         work = stage.work
-        quick = peak.fp8 if self.precision == "fp8" else peak.bf16
-        ideal = work.large / quick + (work.small + work.attention) / peak.bf16
+        linear_peak = peak.fp8 if self.precision == "fp8" else peak.bf16
+        ideal = work.large / linear_peak + (work.small + work.attention) / peak.bf16
         return ideal / TERA / stage.median
 
     def as_table(self) -> Group:
-        """The figures, and under them what they are."""
+        """The figures, followed by the notes."""
         table = Table(
             title=f"{self.config} on {self.device}", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
         )
@@ -99,36 +99,36 @@ class Report:
         )
 
     def notes(self) -> list[str]:
-        """What the figures are, in sentences."""
+        """Sentences that explain the figures."""
         compiled = "blocks compiled" if self.compiled else "not compiled"
         count = self.parameters
         notes = [
             f"Median of {self.runs} runs after one to warm up; torch {self.torch}, "
             f"{self.precision}, {compiled}, attention by {self.kernel}, decoder '{self.decoder}'.",
-            f"Random weights: {count.stored:,} in the blocks, of which a token passes "
-            f"{count.active:,}; both stages use the same.",
-            "Decoding and encoding overlap; 'encode' is what was left when the last frame was "
-            "decoded. The text's features are random: its encoder is not part of this.",
+            f"Random weights: {count.stored:,} in the blocks, of which a token "
+            f"uses {count.active:,}; both stages use the same.",
+            "Decoding and encoding overlap; 'encode' is the time from the last decoded frame to "
+            "the file. The text features are random: a text encoder is not part of this.",
         ]
         if self.waits is not None:
-            notes.append(f"Waits for the GPU inside the denoising loops: {self.waits}.")
+            notes.append(f"Waits for the GPU in the denoising loops: {self.waits}.")
         if self.float8_error:
             error = self.float8_error
             notes.append(
                 f"FP8 against bf16, one prediction of the base stage, relative error: "
                 f"{error.video:.2%} of video, {error.sound:.2%} of sound, "
-                f"{max(error.blocks):.2%} at most after a block."
+                f"at most {max(error.blocks):.2%} after a block."
             )
         if peak_of(self.device) is None:
-            notes.append("The peak of this device is not known, so no share of it is given.")
+            notes.append("The peak of this device is unknown, so shares of it are not shown.")
         return notes
 
     def as_json(self) -> str:
-        """Everything in the report, with medians, rates and shares worked out."""
-        told: dict[str, Any] = asdict(self) | {"notes": self.notes()}
-        for row, stage in zip(told["stages"], self.stages, strict=True):
+        """Everything in the report, with medians, rates and shares, as JSON."""
+        report: dict[str, Any] = asdict(self) | {"notes": self.notes()}
+        for row, stage in zip(report["stages"], self.stages, strict=True):
             row["median_seconds"] = stage.median
             row["flop"] = stage.work.total if stage.work else None
             row["flop_per_second"] = stage.work.total / stage.median if stage.work else None
             row["share_of_peak"] = self.share_of_peak(stage)
-        return json.dumps(told, indent=2)
+        return json.dumps(report, indent=2)

@@ -1,7 +1,7 @@
-"""Random weights made where they are used, and what they weigh.
+"""Create random weights on the device, and count parameters.
 
-Nothing passes through the CPU: the model is laid out without memory and filled block by block on
-the device, so that in FP8 only one block ever exists in 16 bits.
+The model is built on the meta device and filled block by block on its device, so that nothing
+passes through the CPU and in FP8 only one block at a time exists in 16 bits.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from generator.foal.model.blocks import Block
-from generator.fullsize.attention import plan
+from generator.fullsize.attention import layer_attentions
 from generator.fullsize.config import FullConfig, Scaling, Transformer
 from generator.fullsize.float8 import to_float8
 from generator.fullsize.layout import Layout, rotary
@@ -22,12 +22,12 @@ ZEROED = ("bias", "alpha", "beta")  # alpha and beta are logarithms in Stable Au
 
 @dataclass(frozen=True)
 class Parameters:
-    """How many numbers a model holds.
+    """Parameter counts of a model.
 
     Attributes:
-        stored: of the blocks.
-        active: of the blocks that one token passes: its own modality's where they differ.
-        whole: of the blocks and the maps in and out.
+        stored: in the blocks.
+        active: in the blocks, as far as one token uses them: those of its modality.
+        whole: in the blocks, the input and the output layers.
     """
 
     stored: int
@@ -37,12 +37,12 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Float8Error:
-    """How far FP8 is from bf16: size of the difference over size of the bf16 result.
+    """Relative error of FP8 against bf16, as Euclidean norms.
 
     Attributes:
-        blocks: after every block, of what it and those before it added to the stream.
+        blocks: after every block, of what all blocks so far added to the residual stream.
         video: of the predicted velocity of video.
-        sound: of sound.
+        sound: of the predicted velocity of sound.
     """
 
     blocks: tuple[float, ...]
@@ -51,7 +51,7 @@ class Float8Error:
 
 
 def count_parameters(transformer: Transformer) -> Parameters:
-    """Count without making them, and without the padding of the hidden width."""
+    """Count parameters without allocating them and without the padding of the MLP."""
     with torch.device("meta"):
         model = FullModel(transformer, padded=False)
     stored = sum(weight.numel() for weight in model.stream.blocks.parameters())
@@ -64,8 +64,8 @@ def count_parameters(transformer: Transformer) -> Parameters:
 
 
 @torch.no_grad()
-def fill_randomly(module: nn.Module, generator: torch.Generator) -> None:
-    """Matrices and kernels keep the size of what passes; norms begin at one, biases at zero."""
+def init_random(module: nn.Module, generator: torch.Generator) -> None:
+    """Initialize: matrices and kernels preserve variance, norms are 1, biases 0."""
     for name, weight in module.named_parameters():
         inputs = weight.numel() // max(1, weight.shape[0])
         if name.rpartition(".")[2] in ZEROED:
@@ -76,22 +76,22 @@ def fill_randomly(module: nn.Module, generator: torch.Generator) -> None:
             weight.fill_(1)
 
 
-def make_on(module: nn.Module, device: torch.device, dtype: torch.dtype, seed: int) -> None:
-    """Give a module without memory random weights on a device."""
+def materialize(module: nn.Module, device: torch.device, dtype: torch.dtype, seed: int) -> None:
+    """Give a module on the meta device random weights on a device."""
     module.to(dtype).to_empty(device=device)
-    fill_randomly(module, torch.Generator(device).manual_seed(seed))
+    init_random(module, torch.Generator(device).manual_seed(seed))
     module.eval().requires_grad_(False)
 
 
 @torch.no_grad()
-def _finish_block(block: Block, transformer: Transformer) -> None:
-    """Zero what pads the hidden width, and keep the stream from growing with its depth."""
-    for rise in block.up_gate_proj.parameters():
-        for half in rise.chunk(2):
+def _scale_block(block: Block, transformer: Transformer) -> None:
+    """Zero the padding of the MLP, and scale outputs so that depth does not amplify them."""
+    for up_gate in block.up_gate_proj.parameters():
+        for half in up_gate.chunk(2):
             half[transformer.mlp_dim :].zero_()
-    for fall in block.down_proj.parameters():
-        fall[:, transformer.mlp_dim :].zero_()
-        fall.mul_((2 * transformer.layers) ** -0.5)
+    for down in block.down_proj.parameters():
+        down[:, transformer.mlp_dim :].zero_()
+        down.mul_((2 * transformer.layers) ** -0.5)
     for out in block.attn.out_proj.parameters():
         out.mul_((2 * transformer.layers) ** -0.5)
 
@@ -105,30 +105,30 @@ def build_model(
     float8: Scaling | None = None,
     seed: int = 0,
 ) -> tuple[FullModel, Float8Error | None]:
-    """The model with random weights; in FP8, also how far its prediction is from bf16's.
+    """Build the model with random weights; with FP8, also return its error against bf16.
 
-    The error is that of one prediction at the base stage's size from random inputs: both precisions
-    are followed through the blocks while these are made.
+    The error is that of one prediction at the base stage's size from random inputs, computed in
+    both precisions block by block while the blocks are built.
     """
     with torch.device("meta"):
         model = FullModel(config.transformer, padded=True)
     blocks = [cast(Block, block) for block in model.stream.blocks]
     model.stream.blocks = nn.ModuleList()
-    make_on(model, device, dtype, seed)
+    materialize(model, device, dtype, seed)
     probe = _Probe(model, config, device, dtype, seed) if float8 else None
     for index, block in enumerate(blocks):
-        make_on(block, device, dtype, seed + 1 + index)
-        _finish_block(block, config.transformer)
+        materialize(block, device, dtype, seed + 1 + index)
+        _scale_block(block, config.transformer)
         if float8 and probe:
-            probe.pass_exactly(block, index)
+            probe.run_exact(block, index)
             to_float8(block, float8)
-            probe.pass_coarsely(block, index)
+            probe.run_float8(block, index)
         model.stream.blocks.append(block)
     return model, probe.error(model) if probe else None
 
 
 class _Probe:
-    """One prediction followed in two precisions."""
+    """One prediction computed in bf16 and in FP8."""
 
     def __init__(
         self,
@@ -152,28 +152,28 @@ class _Probe:
         )
         self.lengths = layout.lengths
         self.rotary_angles = rotary(layout, transformer.head_dim, device, dtype)
-        self.attends = plan(transformer, layout, 0)
-        self.start = model.enter(text, video, sound)
-        self.exact = self.coarse = self.start
+        self.attentions = layer_attentions(transformer, layout, 0)
+        self.start = model.embed(text, video, sound)
+        self.exact = self.float8 = self.start
         self.errors: list[float] = []
 
-    def pass_exactly(self, block: nn.Module, index: int) -> None:
-        self.exact = block(self.exact, self.lengths, self.rotary_angles, self.attends[index])
+    def run_exact(self, block: nn.Module, index: int) -> None:
+        self.exact = block(self.exact, self.lengths, self.rotary_angles, self.attentions[index])
 
-    def pass_coarsely(self, block: nn.Module, index: int) -> None:
-        self.coarse = block(self.coarse, self.lengths, self.rotary_angles, self.attends[index])
-        self.errors.append(distance(self.coarse - self.start, self.exact - self.start))
+    def run_float8(self, block: nn.Module, index: int) -> None:
+        self.float8 = block(self.float8, self.lengths, self.rotary_angles, self.attentions[index])
+        self.errors.append(distance(self.float8 - self.start, self.exact - self.start))
 
     def error(self, model: FullModel) -> Float8Error:
         pairs = zip(
-            model.leave(self.coarse, self.lengths),
-            model.leave(self.exact, self.lengths),
+            model.project(self.float8, self.lengths),
+            model.project(self.exact, self.lengths),
             strict=True,
         )
-        video, sound = (distance(coarse, exact) for coarse, exact in pairs)
+        video, sound = (distance(float8, exact) for float8, exact in pairs)
         return Float8Error(tuple(self.errors), video, sound)
 
 
 def distance(x: Tensor, reference: Tensor) -> float:
-    """Size of the difference over size of the reference, both as Euclidean norms."""
+    """Relative error: norm of the difference over norm of the reference."""
     return float((x.float() - reference.float()).norm() / reference.float().norm())

@@ -1,4 +1,4 @@
-"""The full-size design: its published figures, the command that times it, its configs."""
+"""The full-size benchmark: published figures, the command, its configs."""
 
 import json
 import subprocess
@@ -11,13 +11,13 @@ import torch
 
 from generator.__main__ import main
 from generator.errors import BackendError, SpecError
-from generator.fullsize.attention import plan
+from generator.fullsize.attention import layer_attentions
 from generator.fullsize.bench import Request, bench
 from generator.fullsize.config import FullConfig, read_full_config
 from generator.fullsize.decode import count_decoding, sound_rate
 from generator.fullsize.device import check_memory
 from generator.fullsize.flops import Work, count_step
-from generator.fullsize.generate import Latents, Stage, denoise, enlarge
+from generator.fullsize.generate import Latents, Stage, denoise, upscale
 from generator.fullsize.layout import Layout
 from generator.fullsize.memory import needed_bytes
 from generator.fullsize.model import FullModel
@@ -53,16 +53,17 @@ def test_the_full_clip_has_the_published_number_of_tokens(full: FullConfig) -> N
         "1080p": 320 + 32 * 2040 + 125,
     }
     local = sum(
-        attend.keywords["reach"] > 0 for attend in plan(full.transformer, layouts["1080p"], 11)
+        attend.keywords["radius"] > 0
+        for attend in layer_attentions(full.transformer, layouts["1080p"], 11)
     )
     assert local == 32
     assert sound_rate(full) == 51_200
 
 
-def test_the_work_of_the_full_model_is_the_published_one(full: FullConfig) -> None:
-    def petaflop(name: str, reach: int, steps: int) -> float:
+def test_the_operations_of_the_full_model_match_the_published_ones(full: FullConfig) -> None:
+    def petaflop(name: str, radius: int, steps: int) -> float:
         layout = Layout.of(full, full.sizes[name])
-        return (count_step(full.transformer, layout, reach) * steps).total / 1e15
+        return (count_step(full.transformer, layout, radius) * steps).total / 1e15
 
     assert petaflop("256p", 0, 8) == pytest.approx(0.87, abs=0.005)
     assert petaflop("540p", 0, 5) == pytest.approx(2.51, abs=0.005)
@@ -70,28 +71,28 @@ def test_the_work_of_the_full_model_is_the_published_one(full: FullConfig) -> No
     assert petaflop("1080p", 11, 5) == pytest.approx(19.1, abs=0.05)
 
 
-def test_the_full_model_runs_through_both_stages_without_asking_for_a_number(
+def test_both_stages_run_without_waiting_for_the_device(
     full: FullConfig,
 ) -> None:
-    # Tensors without memory have no numbers: whatever waits for the device fails on them.
+    # Meta tensors have no values: code that waits for the device fails on them.
     meta = torch.device("meta")
     base = Stage.base(full, meta, torch.bfloat16)
     refinement = Stage.refinement(full, "1080p", meta, torch.bfloat16)
     assert refinement
     assert (base.steps, refinement.steps) == (8, 5)
-    short = replace(base, levels=base.levels[-2:]), replace(refinement, levels=(0.7, 0.0))
+    short = replace(base, levels=base.sigmas[-2:]), replace(refinement, sigmas=(0.7, 0.0))
     with meta:
         model = FullModel(full.transformer, padded=True).to(torch.bfloat16)
         text = torch.empty(1, 320, 3584, dtype=torch.bfloat16)
         noise = Latents(torch.empty(1, 3840, 192), torch.empty(1, 125, 64))
     latents = denoise(model, text, noise, short[0])
-    larger = enlarge(latents, short[0], short[1], None)
-    refined = denoise(model, text, larger, short[1], sound_too=False)
+    larger = upscale(latents, short[0], short[1], None)
+    refined = denoise(model, text, larger, short[1], update_sound=False)
     assert refined.video.shape == (1, 65280, 192)
     assert refined.sound.shape == (1, 125, 64)
 
 
-def test_the_light_decoder_is_less_work(full: FullConfig) -> None:
+def test_the_light_decoder_needs_fewer_operations(full: FullConfig) -> None:
     # Wan2.2's at 256p, counted on its own: 1 + 31 latent frames.
     assert count_decoding(full, "wan", "256p") == pytest.approx(284e12, rel=0.01)
     assert count_decoding(full, "light", "256p") < count_decoding(full, "wan", "256p") / 6
@@ -107,14 +108,14 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_bench_tells_every_stage_of_every_size(tmp_path: Path) -> None:
+def test_bench_reports_every_stage_of_every_size(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     done = run("--config", "full-tiny", "--device", "cpu", "--runs", "2", "--json", str(figures))
     assert (done.returncode, done.stderr) == (0, "")
     assert "Median of 2 runs" in done.stdout
     assert "refine" in done.stdout
-    told = json.loads(figures.read_text())
-    rows = {(row["size"], row["stage"]): row for row in told["stages"]}
+    report = json.loads(figures.read_text())
+    rows = {(row["size"], row["stage"]): row for row in report["stages"]}
     assert [stage for size, stage in rows if size == "32p"] == ["base", "decode", "encode", "total"]
     assert len(rows["64p", "total"]["seconds"]) == 2
     assert rows["64p", "refine"]["flop_per_second"] > 0
@@ -129,7 +130,7 @@ def test_bench_measures_the_error_of_float8() -> None:
     assert report.decoder == "wan"
 
 
-def test_shares_of_the_peak_count_fp8_and_bf16_apart() -> None:
+def test_the_share_of_the_peak_counts_fp8_and_bf16_separately() -> None:
     report = bench(Request("full-tiny", "32p", "bf16", "", "cpu", False, runs=1))
     work = Work(large=1979 * 10**12, small=0, attention=989 * 10**12)
     stage = StageTimes("1080p", "refine", (4.0, 8.0, 5.0), 9, work, 1)
@@ -154,7 +155,7 @@ def test_shares_of_the_peak_count_fp8_and_bf16_apart() -> None:
         (("--config", "full-tiny", "--device", "cpu", "--json", "no/x.json"), "folder no does not"),
     ],
 )
-def test_what_cannot_be_is_one_sentence(
+def test_invalid_arguments_are_reported_in_one_line(
     words: tuple[str, ...],
     message: str,
     monkeypatch: pytest.MonkeyPatch,
@@ -164,18 +165,18 @@ def test_what_cannot_be_is_one_sentence(
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 1
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.count("\n") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
 
 
-def test_a_missing_gpu_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(BackendError, match="No GPU"):
         bench(Request("full"))
 
 
-def test_too_little_memory_is_said_before_anything_is_made(
+def test_too_little_memory_is_reported_before_anything_is_built(
     full: FullConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("generator.fullsize.device.available_memory", lambda: 24 * 10**9)
@@ -191,14 +192,14 @@ def test_too_little_memory_is_said_before_anything_is_made(
 
 @needs_gpu
 @pytest.mark.parametrize("precision", ["bf16", "fp8"])
-def test_the_command_runs_on_a_gpu_without_waiting_in_its_loops(precision: str) -> None:
+def test_the_denoising_loops_never_wait_for_the_gpu(precision: str) -> None:
     report = bench(Request("full-tiny", "all", precision, "wan", "cuda", True, runs=2))
     assert report.waits == 0
     if report.float8_error:
         assert 0.001 < report.float8_error.video < 0.1
 
 
-def test_the_documents_table_is_what_the_formula_gives(full: FullConfig) -> None:
+def test_the_table_of_the_documentation_matches_the_formula(full: FullConfig) -> None:
     page = (Path(__file__).parents[3] / "docs" / "full-size.md").read_text(encoding="utf-8")
     rows = [
         line
@@ -222,14 +223,14 @@ def test_the_documents_table_is_what_the_formula_gives(full: FullConfig) -> None
     [
         (("mlp_dim = 100", "mlp_dim = 100\nwidht = 3"), "transformer.widht is not a known key"),
         (("steps = 2\nsize", "steps = 0\nsize"), "base.steps"),
-        (('size = "32p"', 'size = "9p"'), "base.size '9p' is none of 32p, 64p"),
+        (('size = "32p"', 'size = "9p"'), "base.size '9p' is not one of 32p, 64p"),
         (("kv_heads = 2", "kv_heads = 3"), "must be a multiple of kv_heads"),
         (("fps = 25", "fps = 24"), "24, which is not 4 n \\+ 1"),
         (("global_layers = [2]", "global_layers = [6]"), "not among the 6"),
         (("dim = 64\nlayers", "dim = \nlayers"), "not a readable TOML file"),
     ],
 )
-def test_a_config_names_what_is_wrong(
+def test_an_invalid_config_names_the_key(
     tmp_path: Path, change: tuple[str, str], message: str
 ) -> None:
     import generator.fullsize as package
@@ -237,7 +238,7 @@ def test_a_config_names_what_is_wrong(
     shipped = Path(package.__file__).parent / "configs" / "full-tiny.toml"
     text = shipped.read_text()
     assert change[0] in text
-    place = tmp_path / "other.toml"
-    place.write_text(text.replace(*change, 1))
+    path = tmp_path / "other.toml"
+    path.write_text(text.replace(*change, 1))
     with pytest.raises(SpecError, match=message):
-        read_full_config(str(place))
+        read_full_config(str(path))

@@ -1,4 +1,4 @@
-"""An MP4 that is written while its frames are still being computed."""
+"""Write an MP4 while its frames are still being computed."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,13 +15,13 @@ from torch import Tensor
 from generator.media.sound import sound_frame
 from generator.spec import AUDIO_RATE
 
-# Fast enough to keep up with a GPU on a few CPU threads; what voters get is encoded again, slower.
+# Fast enough to keep up with a GPU on a few CPU threads.
 PRESET = "veryfast"
 QUALITY = "23"  # x264's own constant quality
 
 
-class Film:
-    """Takes pieces of a clip from the device in order and encodes them on threads of the CPU."""
+class VideoWriter:
+    """Receives a clip in chunks, in order, and encodes it on CPU threads."""
 
     def __init__(self, width: int, height: int, fps: int, sample_rate: int) -> None:
         self._buffer = BytesIO()
@@ -30,26 +30,26 @@ class Film:
         self._video: VideoStream = self._container.add_stream("libx264", rate=fps, options=options)
         self._video.width, self._video.height = width, height
         self._video.pix_fmt = "yuv420p"
-        self._video.codec_context.thread_count = 0  # as many as there are cores
+        self._video.codec_context.thread_count = 0  # one per core
         self._audio: AudioStream = self._container.add_stream(
             "aac", rate=AUDIO_RATE, layout="stereo"
         )
         self._sample_rate = sample_rate
         self._time_base = Fraction(1, fps)
         self._frames = 0
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="film")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="writer")
         self._jobs: list[Future[None]] = []
 
     def add_sound(self, samples: Tensor) -> None:
-        """Stereo samples (2, N) on any device, in -1 to 1."""
+        """Append stereo samples (2, N) in [-1, 1] on any device."""
         self._send(self._write_sound, samples)
 
     def add_frames(self, frames: Tensor) -> None:
-        """Frames (n, H, W, 3) of bytes on any device; returns before they have arrived."""
+        """Append frames (n, H, W, 3) uint8 on any device; returns before the copy has finished."""
         self._send(self._write_frames, frames)
 
     def close(self) -> bytes:
-        """Wait for the last frame and give the file.
+        """Wait for the last frame and return the file.
 
         Raises:
             av.FFmpegError: A frame could not be encoded.
@@ -62,18 +62,18 @@ class Film:
         return self._buffer.getvalue()
 
     def _send(self, write: Callable[[Tensor], None], tensor: Tensor) -> None:
-        arrived = None
+        copied = None
         if tensor.is_cuda:
-            # Only into pinned memory does a copy go on while nobody waits for it.
+            # Copies are asynchronous only into pinned memory.
             host = torch.empty(tensor.shape, dtype=tensor.dtype, pin_memory=True)
             tensor = host.copy_(tensor, non_blocking=True)
-            arrived = torch.cuda.current_stream().record_event()
-        self._jobs.append(self._worker.submit(_write_on_arrival, arrived, write, tensor))
+            copied = torch.cuda.current_stream().record_event()
+        self._jobs.append(self._worker.submit(_write_when_copied, copied, write, tensor))
 
     def _write_sound(self, samples: Tensor) -> None:
         frame = sound_frame(samples.numpy(), sample_rate=self._sample_rate)
-        for given in (frame, None):
-            self._container.mux(self._audio.encode(given))
+        for packet in (frame, None):
+            self._container.mux(self._audio.encode(packet))
 
     def _write_frames(self, frames: Tensor) -> None:
         for pixels in frames.contiguous().numpy():
@@ -85,9 +85,9 @@ class Film:
             self._container.mux(self._video.encode(frame))
 
 
-def _write_on_arrival(
-    arrived: torch.cuda.Event | None, write: Callable[[Tensor], None], tensor: Tensor
+def _write_when_copied(
+    copied: torch.cuda.Event | None, write: Callable[[Tensor], None], tensor: Tensor
 ) -> None:
-    if arrived is not None:
-        arrived.synchronize()
+    if copied is not None:
+        copied.synchronize()
     write(tensor)

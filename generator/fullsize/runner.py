@@ -1,4 +1,4 @@
-"""One clip from noise to file, with a watch on every stage."""
+"""Generate one clip from noise to file, timing every stage."""
 
 import warnings
 from collections.abc import Iterator
@@ -12,19 +12,19 @@ from generator.backends.meter import Meter
 from generator.errors import BackendError
 from generator.fullsize.config import FullConfig
 from generator.fullsize.decode import ClipDecoder, sound_rate
-from generator.fullsize.film import Film
-from generator.fullsize.generate import Stage, denoise, enlarge, sample_noise
-from generator.fullsize.kernels import fused_by
+from generator.fullsize.generate import Stage, denoise, sample_noise, upscale
+from generator.fullsize.kernels import use_kernel
 from generator.fullsize.layout import to_latents
 from generator.fullsize.model import FullModel
+from generator.fullsize.video_writer import VideoWriter
 
 BASE, REFINE, DECODE, ENCODE = "base", "refine", "decode", "encode"
 SEED = 0
 
 
 @dataclass(frozen=True)
-class Taken:
-    """What a stage of one run took: seconds, and the most memory that was held meanwhile."""
+class StageCost:
+    """Time and peak memory of a stage of one run."""
 
     seconds: float
     peak_bytes: int
@@ -32,14 +32,14 @@ class Taken:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One clip: what each stage took, in the order of the stages, and the file."""
+    """One clip: the cost of each stage, in order, and the MP4 file."""
 
-    stages: dict[str, Taken]
+    stages: dict[str, StageCost]
     file: bytes
 
 
-class Rig:
-    """Everything that a run needs and that stays from run to run."""
+class Runner:
+    """Everything that stays the same from run to run."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Rig:
         self.decoder = decoder
         self.device = device
         self.kernel = kernel
-        self.waits = 0  # times that a watched stage's loop had the CPU wait for the GPU
+        self.waits = 0  # how often a watched denoising loop made the CPU wait for the GPU
         self.dtype = model.video_in.weight.dtype
         self.base = Stage.base(config, device, self.dtype)
         refinements = {
@@ -63,63 +63,63 @@ class Rig:
         self.refinements = {name: stage for name, stage in refinements.items() if stage}
 
     def run(self, size: str, *, watched: bool = True) -> Run:
-        """Make one clip of random features of a text.
+        """Generate one clip from random text features.
 
-        The encoding's time is what is left of it when the last frame has been decoded. `watched`
-        counts what makes the CPU wait for a GPU while it denoises.
+        The time of encoding is measured from the last decoded frame. `watched` counts the calls
+        that make the CPU wait for the GPU while denoising.
 
         Raises:
-            BackendError: What came out are no finite numbers.
+            BackendError: The latents are not finite.
         """
         config, generator = self.config, torch.Generator(self.device).manual_seed(SEED)
         shape = (1, config.clip.text_tokens, config.transformer.text_channels)
         text = torch.randn(shape, device=self.device, dtype=self.dtype, generator=generator)
         noise = sample_noise(self.base, self.model, generator)
-        taken: dict[str, Taken] = {}
+        costs: dict[str, StageCost] = {}
 
-        with self._timed(taken, BASE), self._undisturbed(watched):
+        with self._timed(costs, BASE), self._denoising(watched):
             latents = denoise(self.model, text, noise, self.base)
         layout = self.base.layout
         if size in self.refinements:
             refinement = self.refinements[size]
             layout = refinement.layout
-            with self._timed(taken, REFINE), self._undisturbed(watched):
-                started = enlarge(latents, self.base, refinement, generator)
-                latents = denoise(self.model, text, started, refinement, sound_too=False)
-        with self._timed(taken, DECODE):
+            with self._timed(costs, REFINE), self._denoising(watched):
+                upscaled = upscale(latents, self.base, refinement, generator)
+                latents = denoise(self.model, text, upscaled, refinement, update_sound=False)
+        with self._timed(costs, DECODE):
             width, height = config.sizes[size].width, config.sizes[size].height
-            film = Film(width, height, config.clip.fps, sound_rate(config))
-            film.add_sound(self.decoder.samples(latents.sound.to(self.dtype)))
-            whole = to_latents(latents.video.to(self.dtype), layout)
-            for frames in self.decoder.pictures(whole, config.sizes[size].chunk):
-                film.add_frames(frames)
-        with self._timed(taken, ENCODE):
-            file = film.close()
+            writer = VideoWriter(width, height, config.clip.fps, sound_rate(config))
+            writer.add_sound(self.decoder.samples(latents.sound.to(self.dtype)))
+            video_latents = to_latents(latents.video.to(self.dtype), layout)
+            for frames in self.decoder.pictures(video_latents, config.sizes[size].chunk):
+                writer.add_frames(frames)
+        with self._timed(costs, ENCODE):
+            file = writer.close()
         if not (latents.video.isfinite().all() and latents.sound.isfinite().all()):
             raise BackendError(
-                f"The latents at {size} are not finite numbers: a kernel is at fault."
+                f"The latents at {size} are not finite: a kernel has computed wrong numbers."
             )
-        return Run(taken, file)
+        return Run(costs, file)
 
     @contextmanager
-    def _timed(self, taken: dict[str, Taken], stage: str) -> Iterator[None]:
+    def _timed(self, costs: dict[str, StageCost], stage: str) -> Iterator[None]:
         with Meter(on_gpu=self.device.type == "cuda") as meter:
             yield
-        taken[stage] = Taken(meter.seconds, meter.peak_memory_bytes)
+        costs[stage] = StageCost(meter.seconds, meter.peak_memory_bytes)
 
     @contextmanager
-    def _undisturbed(self, watched: bool) -> Iterator[None]:
-        """Attention by the chosen kernel, and every wait for the device counted."""
+    def _denoising(self, watched: bool) -> Iterator[None]:
+        """Use the chosen attention kernel, and count the waits for the device."""
         if not watched or self.device.type != "cuda":
-            with fused_by(self.kernel):
+            with use_kernel(self.kernel):
                 yield
             return
-        with fused_by(self.kernel), warnings.catch_warnings(record=True) as caught:
+        with use_kernel(self.kernel), warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             torch.cuda.set_sync_debug_mode("warn")
             try:
                 yield
             finally:
                 torch.cuda.set_sync_debug_mode("default")
-        # What torch says of every call that makes the CPU wait until the GPU is done.
+        # Torch warns of every call that makes the CPU wait for the GPU.
         self.waits += sum("called a synchronizing" in str(warning.message) for warning in caught)
