@@ -1,6 +1,10 @@
-"""Foal: the built-in miniature of a joint audio-video diffusion transformer.
+"""Foal: the built-in small joint audio-video diffusion model.
 
-Importing this package imports no torch; `FoalPipeline` is loaded when it is first asked for.
+Start with `pipeline` (a diffusers pipeline) and `model`; `world` is the procedural world that it is
+trained on, `training` trains it, `measures` evaluates clips, `entrants` and `weights` are shipped.
+`build` saves pipelines, `convert` updates those of earlier releases. May import: the modules of
+`generator` below `generator.backends`. Importing this package does not import torch: `FoalPipeline`
+is loaded on first access.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,4 +1,4 @@
-"""The codec: its states, its reader, and edits of what it read."""
+"""The codec: its latents and its scene encoder; edits of scenes."""
 
 from pathlib import Path
 
@@ -25,41 +25,41 @@ def codec() -> FoalCodec:
     return FoalPipeline.from_pretrained(LARGE, local_files_only=True).codec
 
 
-def test_a_place_in_a_picture_is_found_in_the_world_again() -> None:
+def test_positions_survive_projection_to_an_image_and_back() -> None:
     rng = np.random.default_rng(1)
-    places, view = rng.random((9, 2)), rng.uniform(-1, 1, (9, 2))
-    real = np.stack([view[:, 0] * 0.09, view[:, 1] * np.log(1.2)], axis=1)
-    found = states.positions_from_image(to_image(places, real), view)
-    assert np.allclose(found * states.POSITION_SCALE + states.POSITION_CENTRE, places)
+    positions, camera = rng.random((9, 2)), rng.uniform(-1, 1, (9, 2))
+    real = np.stack([camera[:, 0] * 0.09, camera[:, 1] * np.log(1.2)], axis=1)
+    found = states.positions_from_image(to_image(positions, real), camera)
+    assert np.allclose(found * states.POSITION_SCALE + states.POSITION_CENTRE, positions)
 
 
 @pytest.mark.parametrize("seed", range(60, 66))
-def test_the_reader_finds_every_object_and_its_place(codec: FoalCodec, seed: int) -> None:
+def test_the_scene_encoder_finds_every_object_and_its_position(codec: FoalCodec, seed: int) -> None:
     clip = make_clip(seed, held_out=True)
     true = states.encode_states(clip.scene, clip.motions)
     content, motion = (part[0].numpy() for part in codec.encode(clip.frames(height=128, width=128)))
     count = len(clip.scene.objects)
     assert content[1:, states.PRESENCE].sum() == count
     assert np.array_equal(content[0], true.content[0])
-    read, real = (_places(part)[:, :count] for part in (motion, true.motion))
-    apart = np.abs(read[:, :, None] - real[:, None]).mean(axis=(0, 3))
-    looks = np.abs(
+    encoded, expected = (_positions(part)[:, :count] for part in (motion, true.motion))
+    distance = np.abs(encoded[:, :, None] - expected[:, None]).mean(axis=(0, 3))
+    colour_error = np.abs(
         content[1 : 1 + count, None, states.COLOUR]
         - true.content[None, 1 : 1 + count, states.COLOUR]
     ).sum(axis=2)
-    rows, columns = linear_sum_assignment(apart + looks)
-    assert looks[rows, columns].max() == 0
-    assert apart[rows, columns].max() < 2 / 256  # picture heights
+    rows, columns = linear_sum_assignment(distance + colour_error)
+    assert colour_error[rows, columns].max() == 0
+    assert distance[rows, columns].max() < 2 / 256  # picture heights
 
 
-def _places(motion: np.ndarray) -> np.ndarray:
+def _positions(motion: np.ndarray) -> np.ndarray:
     slots = motion[:, : states.SLOTS * states.SLOT_MOTION_DIM].reshape(
         len(motion), states.SLOTS, -1
     )
     return slots[..., :2] * states.POSITION_SCALE
 
 
-def test_an_edit_changes_one_object_and_says_so_in_known_words() -> None:
+def test_an_edit_changes_one_object_and_is_described_in_known_words() -> None:
     rng = np.random.default_rng(2)
     for _ in range(200):
         scene = sample_scene(rng, held_out=None)
@@ -73,7 +73,7 @@ def test_an_edit_changes_one_object_and_says_so_in_known_words() -> None:
         assert changed + removed + other_time == 1
 
 
-def test_what_is_removed_takes_its_hits_along() -> None:
+def test_removing_an_object_removes_its_hits() -> None:
     rng = np.random.default_rng(3)
     while True:
         scene = sample_scene(rng, objects=3)

@@ -1,4 +1,4 @@
-"""The shipped entrants: their weights load, and the best of them follows its prompt."""
+"""The shipped entrants: their weights load, and the best entrant follows its prompt."""
 
 import tomllib
 from functools import cache
@@ -15,14 +15,14 @@ from generator.foal.world.clip import make_clip, scene_for
 from generator.foal.world.pictures import to_uint8
 
 ENTRANTS = Path(generator.foal.__file__).parent / "entrants"
-MOST_BYTES = 60 * 10**6  # of all weights together
+MAX_BYTES = 60 * 10**6  # all weights together
 
 
 def _specs() -> dict[str, dict]:
     return {path.stem: tomllib.loads(path.read_text()) for path in ENTRANTS.glob("*.toml")}
 
 
-def test_at_least_six_entrants_ship_with_small_safe_weights_and_a_card_each() -> None:
+def test_six_entrants_ship_with_small_safetensors_weights_and_model_cards() -> None:
     specs = _specs()
     assert {"foal-l", "foal-l-turbo", "foal-m", "foal-s", "foal-xs", "foal-xxs"} <= set(specs)
     for spec in specs.values():
@@ -30,7 +30,7 @@ def test_at_least_six_entrants_ship_with_small_safe_weights_and_a_card_each() ->
         assert spec["name"] in card.read_text()
     files = [path for path in (ENTRANTS.parent / "weights").rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".json", ".md", ".safetensors"}
-    assert sum(path.stat().st_size for path in files) < MOST_BYTES
+    assert sum(path.stat().st_size for path in files) < MAX_BYTES
 
 
 def _measure_best(prompt: str) -> dict[str, float]:
@@ -60,7 +60,7 @@ SWINGING = "two small green metal balls and a red cube swing over sand at night"
 
 
 @pytest.mark.parametrize("prompt", [BOUNCING, ROLLING, SWINGING])
-def test_the_best_entrant_shows_what_was_asked_for(prompt: str) -> None:
+def test_the_best_entrant_shows_what_was_requested(prompt: str) -> None:
     figures = _measure_best(prompt)
     for name in ("present", "count", "colour", "shape", "scene"):
         assert figures[name] > 0.9, name
@@ -74,19 +74,19 @@ def test_the_best_entrant_shows_what_was_asked_for(prompt: str) -> None:
         SWINGING,
     ],
 )
-def test_the_best_entrant_moves_objects_as_asked(prompt: str) -> None:
+def test_the_best_entrant_moves_objects_as_requested(prompt: str) -> None:
     assert _measure_best(prompt)["moves"] > 0.9
 
 
-def test_the_best_entrant_goes_on_from_an_image_and_edits() -> None:
+def test_the_best_entrant_continues_an_image_and_edits_a_video() -> None:
     pipe, _ = _best()
     rng = np.random.default_rng(3)
-    film = make_clip(rng, scene=scene_for("a red ball bounces on sand by day", rng)).frames()
-    whole = to_uint8(film)
+    frames = make_clip(rng, scene=scene_for("a red ball bounces on sand by day", rng)).frames()
+    video = to_uint8(frames)
     seed = torch.Generator().manual_seed(1)
-    clip = pipe("a red ball bounces", image=whole[0], generator=seed, num_inference_steps=4)
-    assert np.abs(clip.frames[0][0] - film[0]).mean() < 0.02
-    edited = pipe("make the ball blue", video=list(whole), generator=seed, num_inference_steps=4)
+    clip = pipe("a red ball bounces", image=video[0], generator=seed, num_inference_steps=4)
+    assert np.abs(clip.frames[0][0] - frames[0]).mean() < 0.02
+    edited = pipe("make the ball blue", video=list(video), generator=seed, num_inference_steps=4)
     figures = measure_clip(
         to_uint8(edited.frames[0]),
         fps=24,

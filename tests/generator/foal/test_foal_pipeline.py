@@ -1,4 +1,4 @@
-"""The pipeline as any diffusers user meets it, with random weights at toy size."""
+"""The diffusers pipeline, with random weights at toy size."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def _seed(number: int) -> torch.Generator:
     return torch.Generator("cpu").manual_seed(number)
 
 
-def test_a_clip_has_the_shape_that_was_asked_for(pipe: FoalPipeline) -> None:
+def test_a_clip_has_the_requested_shape(pipe: FoalPipeline) -> None:
     clip = pipe(PROMPT, height=48, width=80, num_inference_steps=2, generator=_seed(1))
     assert clip.frames.shape == (1, 72, 48, 80, 3)
     assert clip.frames.dtype == np.float32
@@ -45,7 +45,7 @@ def test_a_clip_has_the_shape_that_was_asked_for(pipe: FoalPipeline) -> None:
     assert clip.audio.abs().max() <= 1
 
 
-def test_one_seed_gives_one_clip_alone_or_in_a_batch(pipe: FoalPipeline) -> None:
+def test_a_seed_gives_the_same_clip_alone_and_in_a_batch(pipe: FoalPipeline) -> None:
     alone = pipe(PROMPT, generator=_seed(2), **SMALL)
     again = pipe(PROMPT, generator=_seed(2), **SMALL)
     assert np.array_equal(alone.frames, again.frames)
@@ -55,7 +55,7 @@ def test_one_seed_gives_one_clip_alone_or_in_a_batch(pipe: FoalPipeline) -> None
     assert not np.allclose(batch.frames[0], alone.frames[0], atol=1e-4)
 
 
-def test_a_saved_pipeline_is_safetensors_and_loads_as_the_same(
+def test_a_saved_pipeline_is_safetensors_and_loads_unchanged(
     pipe: FoalPipeline, tmp_path: Path
 ) -> None:
     save_pipeline(pipe, tmp_path, half=False)
@@ -67,14 +67,16 @@ def test_a_saved_pipeline_is_safetensors_and_loads_as_the_same(
     assert np.allclose(one.frames, other.frames, atol=1e-5)
 
 
-def test_weights_stored_in_half_precision_run_in_full(pipe: FoalPipeline, tmp_path: Path) -> None:
+def test_weights_stored_in_half_precision_run_in_full_precision(
+    pipe: FoalPipeline, tmp_path: Path
+) -> None:
     save_pipeline(pipe, tmp_path)
     loaded = FoalPipeline.from_pretrained(tmp_path, local_files_only=True)
     assert {loaded.codec.dtype, loaded.transformer.dtype} == {torch.float32}
     assert pipe.transformer.dtype == torch.float32
 
 
-def test_unknown_words_are_reported_and_do_no_harm(pipe: FoalPipeline) -> None:
+def test_unknown_words_are_reported_and_ignored(pipe: FoalPipeline) -> None:
     clip = pipe("a purple unicorn 跳ぶ", generator=_seed(1), **SMALL)
     assert clip.unknown_words == [("unicorn", "跳ぶ")]
     assert np.isfinite(clip.frames).all()
@@ -82,7 +84,7 @@ def test_unknown_words_are_reported_and_do_no_harm(pipe: FoalPipeline) -> None:
     assert empty.unknown_words == [("(no known word)",)]
 
 
-def test_too_long_a_prompt_loses_its_unknown_words_first(pipe: FoalPipeline) -> None:
+def test_a_long_prompt_drops_its_unknown_words_first(pipe: FoalPipeline) -> None:
     ids, lost = pipe.transformer.tokenize(["wow " * 40 + PROMPT])
     assert UNKNOWN not in ids
     assert lost[0] == ("wow",)
@@ -91,14 +93,14 @@ def test_too_long_a_prompt_loses_its_unknown_words_first(pipe: FoalPipeline) -> 
     assert lost[0] == ("(8 words beyond the first 32)",)
 
 
-def test_other_frame_rates_read_the_same_paths_at_other_moments(pipe: FoalPipeline) -> None:
+def test_other_frame_rates_sample_the_same_motion(pipe: FoalPipeline) -> None:
     at_24 = pipe(PROMPT, generator=_seed(5), **{**SMALL, "num_frames": 24})
     at_12 = pipe(PROMPT, generator=_seed(5), **{**SMALL, "num_frames": 12}, frame_rate=12)
     assert np.allclose(at_24.frames[0][::2], at_12.frames[0], atol=3e-2)
     assert at_24.audio.shape == at_12.audio.shape
 
 
-def test_longer_clips_than_in_training_can_be_asked_for(pipe: FoalPipeline) -> None:
+def test_clips_can_be_longer_than_in_training(pipe: FoalPipeline) -> None:
     clip = pipe(PROMPT, generator=_seed(1), **{**SMALL, "num_frames": 121})
     assert clip.frames.shape[1] == 121
     assert clip.audio.shape[2] == round(121 / 24 * pipe.audio_sample_rate)
@@ -117,10 +119,10 @@ def test_output_types(pipe: FoalPipeline) -> None:
 def test_the_callback_sees_every_step_and_can_stop(pipe: FoalPipeline) -> None:
     steps: list[int] = []
 
-    def watch(pipeline: FoalPipeline, step: int, timestep: int, given: dict) -> dict:
+    def watch(pipeline: FoalPipeline, step: int, timestep: int, tensors: dict) -> dict:
         steps.append(step)
         pipeline._interrupt = step == 1
-        return given
+        return tensors
 
     pipe(
         PROMPT,
@@ -132,7 +134,7 @@ def test_the_callback_sees_every_step_and_can_stop(pipe: FoalPipeline) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("invalid", "message"),
     [
         ({"height": 8}, "32 pixels"),
         ({"num_frames": 0}, "must be positive"),
@@ -147,11 +149,11 @@ def test_the_callback_sees_every_step_and_can_stop(pipe: FoalPipeline) -> None:
         ({"prompt": []}, "prompt"),
     ],
 )
-def test_what_cannot_be_made_is_refused_in_one_sentence(
-    pipe: FoalPipeline, wrong: dict, said: str
+def test_invalid_arguments_are_refused_in_one_sentence(
+    pipe: FoalPipeline, invalid: dict, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=said):
-        pipe(**{"prompt": PROMPT, **SMALL, **wrong})
+    with pytest.raises(ValueError, match=message):
+        pipe(**{"prompt": PROMPT, **SMALL, **invalid})
 
 
 def test_two_prompts_need_two_generators(pipe: FoalPipeline) -> None:
@@ -165,36 +167,36 @@ def test_importing_the_package_imports_no_torch() -> None:
 
 
 @pytest.mark.parametrize("seed", [1, 5, 7])
-def test_a_film_is_what_the_fields_say_at_its_pixels(pipe: FoalPipeline, seed: int) -> None:
+def test_a_rendered_clip_equals_the_fields_at_its_pixels(pipe: FoalPipeline, seed: int) -> None:
     clip = make_clip(seed, held_out=None)
     true = states.encode_states(clip.scene, clip.motions)
     content = torch.from_numpy(true.content)[None]
     motion = torch.from_numpy(true.motion)[None, ::30]
-    motion[..., -2:] = 0  # a camera that moves reads the empty scene between its pixels
-    film = pipe.codec.decode(content, motion, height=40, width=56)[0]
-    points = pixel_grid(40, 56, content).reshape(1, -1, 2).expand(len(film), -1, -1)
+    motion[..., -2:] = 0  # with a moving camera the background is resampled
+    frames = pipe.codec.decode(content, motion, height=40, width=56)[0]
+    points = pixel_grid(40, 56, content).reshape(1, -1, 2).expand(len(frames), -1, -1)
     with torch.no_grad():
-        colours = pipe.codec.decoder(points, content.expand(len(film), -1, -1), motion[0], 1 / 40)
-    assert torch.allclose(film.flatten(1, 2), colours, atol=1e-4)
+        colours = pipe.codec.decoder(points, content.expand(len(frames), -1, -1), motion[0], 1 / 40)
+    assert torch.allclose(frames.flatten(1, 2), colours, atol=1e-4)
 
 
-def test_a_moving_camera_sees_the_scene_from_elsewhere(pipe: FoalPipeline) -> None:
+def test_a_moving_camera_changes_the_view(pipe: FoalPipeline) -> None:
     content = torch.zeros(1, states.CONTENT_TOKENS, states.CONTENT_DIM)
     motion = torch.zeros(1, 2, states.MOTION_DIM)
-    motion[0, 1, -2] = 1  # as far to the right as it goes
+    motion[0, 1, -2] = 1  # panned all the way to the right
     left, right = pipe.codec.decode(content, motion, height=40, width=40)[0]
     assert not torch.allclose(left, right, atol=1e-3)
     alone = pipe.codec.decode(content, motion[:, 1:], height=40, width=40)[0, 0]
     assert torch.allclose(right, alone, atol=0.02)
 
 
-def test_codes_survive_normalisation() -> None:
-    codes = (torch.rand(2, 4, 14), torch.rand(2, 6, 14), torch.rand(2, 6, 48))
-    back = denormalize(normalize(*codes))
-    assert all(torch.allclose(one, other) for one, other in zip(codes, back, strict=True))
+def test_latents_survive_normalization() -> None:
+    latents = (torch.rand(2, 4, 14), torch.rand(2, 6, 14), torch.rand(2, 6, 48))
+    back = denormalize(normalize(*latents))
+    assert all(torch.allclose(one, other) for one, other in zip(latents, back, strict=True))
 
 
-def test_an_image_is_what_a_clip_begins_with(pipe: FoalPipeline) -> None:
+def test_an_image_changes_the_clip(pipe: FoalPipeline) -> None:
     image = Image.fromarray((make_clip(3).frames(height=64, width=64)[0] * 255).astype(np.uint8))
     clip = pipe(PROMPT, image=image, generator=_seed(1), **SMALL)
     assert clip.frames.shape == (1, 12, 48, 48, 3)
@@ -203,17 +205,17 @@ def test_an_image_is_what_a_clip_begins_with(pipe: FoalPipeline) -> None:
 
 
 def test_an_edit_keeps_the_motion_of_its_video(pipe: FoalPipeline) -> None:
-    film = (make_clip(3).frames(height=64, width=64)[:12] * 255).astype(np.uint8)
-    video = [Image.fromarray(frame) for frame in film]
+    frames = (make_clip(3).frames(height=64, width=64)[:12] * 255).astype(np.uint8)
+    video = [Image.fromarray(frame) for frame in frames]
     latents = pipe(
         "make it blue", video=video, generator=_seed(1), **SMALL, output_type="latent"
     ).frames
-    _, motion = pipe.codec.encode(film)
-    motion_cond = denormalize(unpack(latents))[1]
-    assert torch.allclose(motion_cond, motion, atol=1e-5)
+    _, motion = pipe.codec.encode(frames)
+    edited = denormalize(unpack(latents))[1]
+    assert torch.allclose(edited, motion, atol=1e-5)
 
 
-def test_an_image_or_a_video_not_both(pipe: FoalPipeline) -> None:
+def test_image_and_video_cannot_be_combined(pipe: FoalPipeline) -> None:
     image = np.zeros((64, 64, 3), dtype=np.uint8)
     with pytest.raises(ValueError, match="not both"):
         pipe(PROMPT, image=image, video=[image], **SMALL)
@@ -223,46 +225,44 @@ def test_an_image_or_a_video_not_both(pipe: FoalPipeline) -> None:
         pipe(PROMPT, image=np.zeros((8, 8, 3)), **SMALL)
 
 
-def test_codec_and_transformer_of_other_codes_do_not_go_together(pipe: FoalPipeline) -> None:
-    stranger = build_transformer(
-        dim=32, layers=1, heads=2, kv_heads=1, mlp_dim=16, modality_layers=0
-    )
-    stranger.register_to_config(latent_format="states-0")
+def test_codec_and_transformer_must_have_the_same_latent_format(pipe: FoalPipeline) -> None:
+    other = build_transformer(dim=32, layers=1, heads=2, kv_heads=1, mlp_dim=16, modality_layers=0)
+    other.register_to_config(latent_format="states-0")
     with pytest.raises(ValueError, match="do not belong together"):
-        FoalPipeline(codec=pipe.codec, transformer=stranger, scheduler=pipe.scheduler)
+        FoalPipeline(codec=pipe.codec, transformer=other, scheduler=pipe.scheduler)
 
 
-def test_latents_are_codes_end_to_end() -> None:
+def test_unpacked_latents_pack_to_the_same() -> None:
     latents = sample_noise(2, latent_size(6), [_seed(1), _seed(2)])
     assert torch.equal(pack(unpack(latents)), latents)
 
 
 @pytest.mark.parametrize("eta", [0.3, 1.0])
-def test_renewed_noise_is_as_strong_as_what_it_replaces(eta: float) -> None:
+def test_resampled_noise_has_the_same_strength(eta: float) -> None:
     clean, noise = (sample_noise(1, latent_size(2000), _seed(seed)) for seed in (1, 2))
-    level = 0.5
-    latents = (1 - level) * clean + level * noise
-    renewed = resample_noise(latents, unpack(clean), 0.6, level, eta, _seed(3))
-    left = (renewed - (1 - level) * clean) / level
-    assert left.std() == pytest.approx(1.0, abs=0.02)
-    scores = float((left * noise).mean())
-    assert scores < 0.98 if eta < 1 else scores < 0.8
-    assert scores > 0.3
+    sigma = 0.5
+    latents = (1 - sigma) * clean + sigma * noise
+    resampled = resample_noise(latents, unpack(clean), 0.6, sigma, eta, _seed(3))
+    new_noise = (resampled - (1 - sigma) * clean) / sigma
+    assert new_noise.std() == pytest.approx(1.0, abs=0.02)
+    correlation = float((new_noise * noise).mean())
+    assert correlation < (0.98 if eta < 1 else 0.8)
+    assert correlation > 0.3
 
 
-def test_no_noise_is_renewed_where_little_is_left() -> None:
+def test_noise_is_not_resampled_at_low_levels() -> None:
     clean, noise = (sample_noise(1, latent_size(6), _seed(seed)) for seed in (1, 2))
     latents = 0.8 * clean + 0.2 * noise
     assert torch.equal(resample_noise(latents, unpack(clean), 0.3, 0.2, 1.0, _seed(3)), latents)
 
 
-def test_renewed_noise_comes_from_the_clips_own_seed(pipe: FoalPipeline) -> None:
-    asked = {**SMALL, "num_inference_steps": 3, "eta": 1.0}
-    alone = pipe(PROMPT, generator=_seed(2), **asked)
-    batch = pipe([PROMPT, PROMPT], generator=[_seed(3), _seed(2)], **asked)
+def test_resampled_noise_comes_from_the_seed_of_the_clip(pipe: FoalPipeline) -> None:
+    call = {**SMALL, "num_inference_steps": 3, "eta": 1.0}
+    alone = pipe(PROMPT, generator=_seed(2), **call)
+    batch = pipe([PROMPT, PROMPT], generator=[_seed(3), _seed(2)], **call)
     assert np.allclose(batch.frames[1], alone.frames[0], atol=1e-4)
-    calm = pipe(PROMPT, generator=_seed(2), **{**asked, "eta": 0.0})
-    assert not np.allclose(calm.frames, alone.frames, atol=1e-4)
+    without = pipe(PROMPT, generator=_seed(2), **{**call, "eta": 0.0})
+    assert not np.allclose(without.frames, alone.frames, atol=1e-4)
 
 
 def test_self_conditioning_uses_the_last_prediction_once_it_is_trained() -> None:
