@@ -2,9 +2,9 @@
 
 Start with `pipeline` (a diffusers pipeline) and `model`; `world` is the procedural world that it is
 trained on, `training` trains it, `measures` evaluates clips, `entrants` and `weights` are shipped.
-`build` saves pipelines, `convert` updates those of earlier releases. May import: the modules of
-`generator` below `generator.backends`. Importing this package does not import torch: `FoalPipeline`
-is loaded on first access.
+`build` saves pipelines, `convert` updates those of earlier releases. May import: `generator.media`
+and what it imports. Importing this package does not import torch: `FoalPipeline` is loaded on
+first access.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -13,9 +13,7 @@ from generator.validation import describe_validation_error
 
 VAE_TIME, VAE_SPACE = 4, 16  # frames and pixels per latent of Wan2.2's autoencoder
 PATCH = 2  # latents along each side of a token
-Scaling = Literal[
-    "row", "tensor"
-]  # what shares an FP8 scale: a row of a matrix, or the whole matrix
+Scaling = Literal["row", "tensor"]  # what shares an FP8 scale: a row of a matrix, or all of it
 ALIGNMENT = 128  # mlp_dim is padded to a multiple of it: the tile of GPU matrix kernels
 
 

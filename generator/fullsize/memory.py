@@ -45,10 +45,8 @@ def _stream_bytes(config: FullConfig, name: str) -> int:
 def _decoder_bytes(config: FullConfig, name: str, decoder: str) -> int:
     size = config.sizes[name]
     channels = config.decoders[decoder].channels
-    pixels = (
-        size.width * size.height // 4 * 4 * size.chunk
-    )  # four frames per latent, half the height and width
-    frames = (
-        config.clip.frames * size.width * size.height * 3
-    )  # frames on their way to the video encoder
+    # The decoder outputs four frames per latent at half the height and width.
+    pixels = size.width * size.height // 4 * 4 * size.chunk
+    # Frames that wait for the video encoder.
+    frames = config.clip.frames * size.width * size.height * 3
     return pixels * channels * BF16 * DECODER_MAPS + frames

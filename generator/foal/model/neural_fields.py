@@ -69,20 +69,21 @@ class SlotState:
 
 def slot_state(content: Tensor, motion: Tensor, slot: int) -> SlotState:
     """One slot of content (N, CONTENT_TOKENS, CONTENT_DIM) and motion (N, MOTION_DIM)."""
-    own, time = content[:, 1 + slot], content[:, 0, states.SCENE_DIM - 1 : states.SCENE_DIM]
+    attributes = content[:, 1 + slot]
+    time_of_day = content[:, 0, states.SCENE_DIM - 1 : states.SCENE_DIM]
     first = states.SLOT_MOTION_DIM * slot
     position = motion[:, first : first + 2] * states.POSITION_SCALE
     rotation = motion[:, first + 2 : first + 4]
-    size = states.SIZE_CENTRE + states.SIZE_SCALE * own[:, states.SIZE]
+    size = states.SIZE_CENTRE + states.SIZE_SCALE * attributes[:, states.SIZE]
     return SlotState(
-        cond=torch.cat([own[:, :OBJECT_DIM], time], dim=1),
-        presence=own[:, states.PRESENCE].clamp(0, 1),
+        cond=torch.cat([attributes[:, :OBJECT_DIM], time_of_day], dim=1),
+        presence=attributes[:, states.PRESENCE].clamp(0, 1),
         position=position + position.new_tensor(states.POSITION_CENTRE),
         rotation=rotation / torch.sqrt(rotation.square().sum(dim=1, keepdim=True) + 1e-4),
         size=size.clamp(min=MIN_SIZE),
-        ground=states.GROUND_CENTRE + states.GROUND_SCALE * own[:, states.GROUND_Y],
-        has_rope=own[:, states.ROPE].clamp(0, 1),
-        rope_x=states.POSITION_CENTRE[0] + states.POSITION_SCALE * own[:, states.ROPE_X],
+        ground=states.GROUND_CENTRE + states.GROUND_SCALE * attributes[:, states.GROUND_Y],
+        has_rope=attributes[:, states.ROPE].clamp(0, 1),
+        rope_x=states.POSITION_CENTRE[0] + states.POSITION_SCALE * attributes[:, states.ROPE_X],
     )
 
 
@@ -217,7 +218,7 @@ class SceneDecoder(nn.Module):
 
 
 def _gather(slots: list[SlotState], indices: Tensor) -> SlotState:
-    """For each picture its own slot, `indices` (N,)."""
+    """For each picture the slot with its index, `indices` (N,)."""
     rows = torch.arange(len(indices), device=indices.device)
     return SlotState(
         *(

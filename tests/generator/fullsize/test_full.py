@@ -80,7 +80,7 @@ def test_both_stages_run_without_waiting_for_the_device(
     refinement = Stage.refinement(full, "1080p", meta, torch.bfloat16)
     assert refinement
     assert (base.steps, refinement.steps) == (8, 5)
-    short = replace(base, levels=base.sigmas[-2:]), replace(refinement, sigmas=(0.7, 0.0))
+    short = replace(base, sigmas=base.sigmas[-2:]), replace(refinement, sigmas=(0.7, 0.0))
     with meta:
         model = FullModel(full.transformer, padded=True).to(torch.bfloat16)
         text = torch.empty(1, 320, 3584, dtype=torch.bfloat16)
