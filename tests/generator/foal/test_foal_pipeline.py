@@ -219,7 +219,7 @@ def test_image_and_video_cannot_be_combined(pipe: FoalPipeline) -> None:
     image = np.zeros((64, 64, 3), dtype=np.uint8)
     with pytest.raises(ValueError, match="not both"):
         pipe(PROMPT, image=image, video=[image], **SMALL)
-    with pytest.raises(ValueError, match="an image is"):
+    with pytest.raises(ValueError, match="an image must have"):
         pipe(PROMPT, image=np.zeros((64, 64)), **SMALL)
     with pytest.raises(ValueError, match="32 pixels"):
         pipe(PROMPT, image=np.zeros((8, 8, 3)), **SMALL)
