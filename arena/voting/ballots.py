@@ -39,7 +39,7 @@ from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 BATTLE_LIFETIME = timedelta(minutes=30)
 KEY_BYTES = 16  # 128 bits, so that a voter's key or a battle's token cannot be guessed
 RECEIPT_BYTES = 9
-# One message for unknown, forged and other voters' URLs, so that they cannot be told apart.
+# One message for unknown, forged and other voters' URLs, so that nobody can distinguish them.
 NO_CLIP = "No clip at this URL for this voter."
 
 

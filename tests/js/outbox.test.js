@@ -85,7 +85,7 @@ test("425: the vote is sent again after Retry-After, unnoticed", async () => {
   assert.deepEqual(events, ["delivered"]);
 });
 
-test("429: the vote waits for Retry-After, and the voter is told how long", async () => {
+test("429: the vote waits for Retry-After, and the voter sees how long", async () => {
   const { outbox, timers, events } = outboxWith([
     new ApiError(429, "too-many", "", 17),
     new ApiError(429, "too-many", ""),

@@ -66,8 +66,8 @@ def test_materials_shapes_and_sizes_are_distinguished(material: Material, shape:
 
 
 def test_occluded_and_touching_objects_count_as_present() -> None:
-    twins = replace(BOUNCE, objects=(RED_BALL, RED_BALL), motion=Motion.COLLIDE)
-    figures = _measure_scene(twins)
+    identical = replace(BOUNCE, objects=(RED_BALL, RED_BALL), motion=Motion.COLLIDE)
+    figures = _measure_scene(identical)
     assert figures["present"] > 0.97
     assert figures["count"] == figures["moves"] == 1
 
