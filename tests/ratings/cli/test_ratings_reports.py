@@ -133,10 +133,10 @@ def test_effects_are_shown_for_each_group(run_cli, votes):
     _, out, _ = run_cli(votes, "--by", "language", "--side", "--format", "csv")
     table = pd.read_csv(io.StringIO(out))
     for language, line in zip(("de", "en"), lines, strict=True):
-        own = table[table["language"] == language]
-        assert own["effect_side"].nunique() == 1
+        group = table[table["language"] == language]
+        assert group["effect_side"].nunique() == 1
         assert (
-            f"side {own['effect_side'].iloc[0]:.1f} ({own['effect_side_lower'].iloc[0]:.1f} to"
+            f"side {group['effect_side'].iloc[0]:.1f} ({group['effect_side_lower'].iloc[0]:.1f} to"
             in line
         )
     _, out, _ = run_cli(votes, "--by", "language", "--side", "--format", "json")

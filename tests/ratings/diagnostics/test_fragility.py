@@ -16,37 +16,37 @@ def fragility(frame, ties="half", **options):
 
 
 def leader(frame, ties="half"):
-    found = ratings.bradley_terry(ratings.Battles.from_frame(frame), ties).ratings
-    return found.idxmax()
+    result = ratings.bradley_terry(ratings.Battles.from_frame(frame), ties).ratings
+    return result.idxmax()
 
 
 def test_two_models_need_the_difference_of_their_wins(votes_of):
     """7 wins to 4: removing 4 of the 7, or adding 4 for the other, reverses the order."""
-    found = fragility(votes_of({("A", "B"): (7, 4, 0)}))
-    assert (found.status, found.first, found.challenger) == ("ok", "A", "B")
-    assert (found.votes, found.added) == (4, 4)
-    assert found.share == pytest.approx(4 / 11)
+    result = fragility(votes_of({("A", "B"): (7, 4, 0)}))
+    assert (result.status, result.first, result.challenger) == ("ok", "A", "B")
+    assert (result.votes, result.added) == (4, 4)
+    assert result.share == pytest.approx(4 / 11)
 
 
 @pytest.mark.parametrize("ties", ["half", "davidson", "rao-kupper"])
 def test_no_smaller_set_of_votes_exists_in_a_small_table(votes_of, ties):
     frame = votes_of({("A", "B"): (4, 3, 1), ("B", "C"): (3, 2, 1), ("C", "A"): (2, 3, 1)})
-    found = fragility(frame, ties)
+    result = fragility(frame, ties)
     first = leader(frame, ties)
-    assert found.first == first
+    assert result.first == first
 
     def flips(kept):
         ranked = ratings.bradley_terry(ratings.Battles.from_frame(kept), ties).ratings
         return ranked.notna().all() and len(ranked) == 3 and ranked.idxmax() != first
 
-    for size in range(1, found.votes + 1):
+    for size in range(1, result.votes + 1):
         flipped = any(
             flips(frame.drop(index=list(rows)))
             for rows in itertools.combinations(range(len(frame)), size)
         )
         if flipped:
             break
-    assert size == found.votes
+    assert size == result.votes
 
 
 def test_removing_the_named_voters_changes_the_first_place(simulate_votes):
@@ -54,21 +54,21 @@ def test_removing_the_named_voters_changes_the_first_place(simulate_votes):
     frame = simulate_votes([0, 60, 55, -80], 2500, nu=0.3, random=random)
     share = 1 / np.arange(1, 101)
     frame["voter"] = random.choice(100, size=len(frame), p=share / share.sum()).astype(str)
-    found = fragility(frame, by="voter")
-    assert found.by == "voter"
-    kept = frame[~frame["voter"].isin(found.voters)]
-    assert leader(kept) == found.challenger
-    assert leader(frame) == found.first
-    assert found.votes == len(frame) - len(kept)
-    one_fewer = frame[~frame["voter"].isin(found.voters[:-1])]
-    assert leader(one_fewer) == found.first
+    result = fragility(frame, by="voter")
+    assert result.by == "voter"
+    kept = frame[~frame["voter"].isin(result.voters)]
+    assert leader(kept) == result.challenger
+    assert leader(frame) == result.first
+    assert result.votes == len(frame) - len(kept)
+    one_fewer = frame[~frame["voter"].isin(result.voters[:-1])]
+    assert leader(one_fewer) == result.first
 
 
 def test_votes_added_for_the_challenger_change_the_first_place(simulate_votes):
     frame = simulate_votes([0, 60, 40], 900, nu=0.3, random=np.random.default_rng(2))
-    found = fragility(frame)
-    vote = {"model_a": found.challenger, "model_b": found.first, "winner": "model_a"}
-    for votes, expected in [(found.added, found.challenger), (found.added - 1, found.first)]:
+    result = fragility(frame)
+    vote = {"model_a": result.challenger, "model_b": result.first, "winner": "model_a"}
+    for votes, expected in [(result.added, result.challenger), (result.added - 1, result.first)]:
         assert leader(pd.concat([frame, pd.DataFrame([vote] * votes)])) == expected
 
 
@@ -99,15 +99,15 @@ def test_influence_is_the_effect_of_removing_a_voter(simulate_votes):
     frame["voter"] = random.integers(150, size=3000).astype(str)
     battles = ratings.Battles.from_frame(frame)
     fit = ratings.bradley_terry(battles)
-    found = ratings.influence(battles, fit)
-    assert found["votes"].sum() == 3000
+    result = ratings.influence(battles, fit)
+    assert result["votes"].sum() == 3000
     first, second = fit.ratings.sort_values().index[:-3:-1]
-    for voter in found.index[:3]:
+    for voter in result.index[:3]:
         others = ratings.Battles.from_frame(frame[frame["voter"] != voter])
         change = ratings.bradley_terry(others).ratings - fit.ratings
-        assert found.loc[voter, "lead"] == pytest.approx(change[first] - change[second], abs=0.2)
-        assert found.loc[voter, "largest"] == pytest.approx(
-            change[found.loc[voter, "model"]], rel=0.1
+        assert result.loc[voter, "lead"] == pytest.approx(change[first] - change[second], abs=0.2)
+        assert result.loc[voter, "largest"] == pytest.approx(
+            change[result.loc[voter, "model"]], rel=0.1
         )
 
 
@@ -134,21 +134,21 @@ def test_tables_that_are_too_small_to_change(votes_of):
 )  # fmt: skip
 def test_a_first_place_by_few_votes_is_never_firm(votes_of, counts, status, added):
     """Adding `added` votes changes the first place, and one fewer does not."""
-    found = fragility(votes_of(counts))
-    assert (found.status, found.votes, found.added) == (status, None, added)
-    vote = {"model_a": found.challenger, "model_b": found.first, "winner": "model_a"}
+    result = fragility(votes_of(counts))
+    assert (result.status, result.votes, result.added) == (status, None, added)
+    vote = {"model_a": result.challenger, "model_b": result.first, "winner": "model_a"}
     for votes, flips in [(added, True), (added - 1, False)]:
         fit = ratings.bradley_terry(
             ratings.Battles.from_frame(pd.concat([votes_of(counts), pd.DataFrame([vote] * votes)]))
         )
-        ahead = fit.ratings[found.challenger] - fit.ratings[found.first]
+        ahead = fit.ratings[result.challenger] - fit.ratings[result.first]
         assert (ahead > 1e-6) == flips
 
 
 def test_a_leader_without_need_of_any_vote_in_its_favour_is_firm(votes_of):
     frame = votes_of({("A", "B"): (5, 2, 0)}).assign(voter=list("xyxyxyx"))
-    found = fragility(frame, by="voter")
-    assert (found.status, found.challenger, found.added) == ("firm", "B", 4)
+    result = fragility(frame, by="voter")
+    assert (result.status, result.challenger, result.added) == ("firm", "B", 4)
 
 
 def test_the_influence_of_a_voter_with_many_votes_is_nearly_that_of_a_refit(simulate_votes):
@@ -160,9 +160,9 @@ def test_the_influence_of_a_voter_with_many_votes_is_nearly_that_of_a_refit(simu
     fit = ratings.bradley_terry(battles)
     others = ratings.Battles.from_frame(frame[frame["voter"] != "heavy"])
     change = ratings.bradley_terry(others).ratings - fit.ratings
-    found = ratings.influence(battles, fit)
-    assert found.index[0] == "heavy"
-    assert found["largest"].iloc[0] == pytest.approx(change[found["model"].iloc[0]], rel=0.1)
+    result = ratings.influence(battles, fit)
+    assert result.index[0] == "heavy"
+    assert result["largest"].iloc[0] == pytest.approx(change[result["model"].iloc[0]], rel=0.1)
 
 
 @pytest.mark.parametrize("bend", [1.0, 0.5, 3.0])
@@ -193,17 +193,17 @@ def test_a_large_number_takes_few_refits():
         tried.append(number)
         return number * (1 + number / 1e6) - 34567.5
 
-    found = smallest_that_flips(lead_of, now=-34567.5, guess=30_000, maximum=1 << 40)
-    assert lead_of(found) > 0 > lead_of(found - 1)
+    result = smallest_that_flips(lead_of, now=-34567.5, guess=30_000, maximum=1 << 40)
+    assert lead_of(result) > 0 > lead_of(result - 1)
     assert len(tried) <= 10
 
 
 def test_numbers_beyond_the_first_order_are_tried_by_refits(votes_of):
     """No number is enough to first order, but four votes are."""
-    found = fragility(
+    result = fragility(
         votes_of({("A", "B"): (1, 1, 0), ("A", "C"): (0, 1, 0), ("B", "C"): (1, 4, 0)})
     )
-    assert (found.status, found.challenger, found.votes) == ("ok", "B", 4)
+    assert (result.status, result.challenger, result.votes) == ("ok", "B", 4)
 
 
 def test_no_smaller_set_exists_in_random_small_tables(simulate_votes):
@@ -216,14 +216,14 @@ def test_no_smaller_set_exists_in_random_small_tables(simulate_votes):
         random = np.random.default_rng(seed)
         frame = simulate_votes(random.normal(0, 60, 3), 24, nu=0.3, random=random)
         battles = ratings.Battles.from_frame(frame)
-        found = ratings.votes_to_flip(battles, ratings.bradley_terry(battles))
-        if found.status in {"alone", "tied"} or (found.votes or 0) > 3:
+        result = ratings.votes_to_flip(battles, ratings.bradley_terry(battles))
+        if result.status in {"alone", "tied"} or (result.votes or 0) > 3:
             continue
         compared += 1
         votes = sorted(zip(battles.outcome, battles.a, battles.b, strict=True))
-        smaller = set(itertools.combinations(votes, (found.votes or 4) - 1))
+        smaller = set(itertools.combinations(votes, (result.votes or 4) - 1))
         equal += not any(
-            leader_without(battles, left_out) not in (None, found.first) for left_out in smaller
+            leader_without(battles, left_out) not in (None, result.first) for left_out in smaller
         )
     assert compared >= 20
     assert equal >= 0.95 * compared
@@ -232,8 +232,8 @@ def test_no_smaller_set_exists_in_random_small_tables(simulate_votes):
 def leader_without(battles, left_out):
     counts = battles.counts.copy()
     np.subtract.at(counts, tuple(np.reshape(left_out, (-1, 3)).astype(int).T), 1)
-    found = ratings.bradley_terry(ratings.Battles.from_counts(battles.models, counts)).ratings
-    if found.isna().any():
+    result = ratings.bradley_terry(ratings.Battles.from_counts(battles.models, counts)).ratings
+    if result.isna().any():
         return None
-    best = found.sort_values()
+    best = result.sort_values()
     return best.index[-1] if best.iloc[-1] - best.iloc[-2] > 1e-6 else None

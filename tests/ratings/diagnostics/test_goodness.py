@@ -23,37 +23,37 @@ def test_the_deviance_of_baseball_1987_is_the_published_one(votes_of, side, prin
 
     Agresti (2002), section 10.6.1, prints 15.7 on 15 for the 21 pairs without it.
     """
-    found = checked(votes_of(baseball.games()), side=side, rounds=50)
+    result = checked(votes_of(baseball.games()), side=side, rounds=50)
     half_digit = 5e-4 if side else 5e-2
-    assert (found.deviance, found.df) == (pytest.approx(printed, abs=half_digit), df)
-    assert found.dispersion == 1
-    assert found.cluster is None
+    assert (result.deviance, result.df) == (pytest.approx(printed, abs=half_digit), df)
+    assert result.dispersion == 1
+    assert result.cluster is None
 
 
 def test_p_values_are_uniform_where_the_model_is_true(simulate_votes):
     random = np.random.default_rng(3)
-    found = [
+    result = [
         checked(simulate_votes([0, 80, -60, 150, 20], 120, nu=0.3, random=random), rounds=150)
         for _ in range(120)
     ]
-    assert kstest([each.p for each in found], "uniform").pvalue > 0.01
-    residuals = np.concatenate([each.pairs["residual"].to_numpy() for each in found])
+    assert kstest([each.p for each in result], "uniform").pvalue > 0.01
+    residuals = np.concatenate([each.pairs["residual"].to_numpy() for each in result])
     assert np.std(residuals) == pytest.approx(1, abs=0.06)
-    assert np.mean([(each.pairs["q"] < 0.05).any() for each in found]) < 0.12
+    assert np.mean([(each.pairs["q"] < 0.05).any() for each in result]) < 0.12
 
 
 def test_circular_preferences_are_rejected(votes_of):
     circle = {("A", "B"): (70, 30, 5), ("B", "C"): (70, 30, 5), ("C", "A"): (70, 30, 5)}
-    found = checked(votes_of(circle))
-    assert found.p < 0.01
-    assert (found.triads, found.circular, found.zeta) == (1, 1, 0)
-    assert found.circularity_confidence > 0.99
-    assert found.circularity_confidence_expected < 0.1
-    assert found.p_circular < 0.01
+    result = checked(votes_of(circle))
+    assert result.p < 0.01
+    assert (result.triads, result.circular, result.zeta) == (1, 1, 0)
+    assert result.circularity_confidence > 0.99
+    assert result.circularity_confidence_expected < 0.1
+    assert result.p_circular < 0.01
     straight = {("A", "B"): (70, 30, 5), ("B", "C"): (70, 30, 5), ("A", "C"): (84, 16, 5)}
-    found = checked(votes_of(straight))
-    assert found.p > 0.2
-    assert (found.circular, found.circularity_confidence, found.zeta) == (0, 0, 1)
+    result = checked(votes_of(straight))
+    assert result.p > 0.2
+    assert (result.circular, result.circularity_confidence, result.zeta) == (0, 0, 1)
 
 
 def test_a_circle_among_many_models_is_significant(simulate_votes):
@@ -66,9 +66,9 @@ def test_a_circle_among_many_models_is_significant(simulate_votes):
     won = np.random.default_rng(12).random(len(frame)) < 0.5 + 0.25 * better
     drawn = np.where(won, "model_a", "model_b")
     frame["winner"] = frame["winner"].where(better == 0, pd.Series(drawn, index=frame.index))
-    found = checked(frame, rounds=300)
-    assert found.p_circular < 0.02
-    assert found.circularity_confidence > 0.95
+    result = checked(frame, rounds=300)
+    assert result.p_circular < 0.02
+    assert result.circularity_confidence > 0.95
 
 
 def test_the_circles_of_a_dogs_choices_are_the_published_ones():
@@ -86,9 +86,9 @@ def test_the_circles_of_a_dogs_choices_are_the_published_ones():
     ]
     left, right = np.triu_indices(6, 1)
     lead = np.array(chose)[left, right] * 2.0 - 1
-    found = count_circles(lead, np.ones(15), left, right, 6)
-    assert (found.triads, float(found.circular)) == (20, 5)
-    assert consistency(float(found.circular), 6) == pytest.approx(0.375)
+    result = count_circles(lead, np.ones(15), left, right, 6)
+    assert (result.triads, float(result.circular)) == (20, 5)
+    assert consistency(float(result.circular), 6) == pytest.approx(0.375)
     table = [(f"m{i}", f"m{j}", "model_a") for i in range(6) for j in range(6) if chose[i][j]]
     frame = pd.DataFrame(table, columns=["model_a", "model_b", "winner"])
     assert checked(frame, rounds=20).zeta == pytest.approx(0.375)
@@ -100,9 +100,9 @@ def test_the_circles_of_a_dogs_choices_are_the_published_ones():
 def test_the_distribution_of_circles_is_that_of_kendall_and_babington_smith(models, ways):
     left, right = np.triu_indices(models, 1)
     tables = np.array(list(itertools.product([-1.0, 1.0], repeat=len(left))))
-    found = count_circles(tables, np.ones(len(left)), left, right, models).circular
-    assert np.bincount(found.round().astype(int)).tolist() == ways
-    assert consistency(found.max(), models) == pytest.approx(0)
+    result = count_circles(tables, np.ones(len(left)), left, right, models).circular
+    assert np.bincount(result.round().astype(int)).tolist() == ways
+    assert consistency(result.max(), models) == pytest.approx(0)
 
 
 def test_the_pair_that_does_not_fit_has_the_largest_residual(simulate_votes):
@@ -139,19 +139,19 @@ def test_voters_with_a_single_pair_each_do_not_cause_rejections():
     tables = [specialists(np.random.default_rng(seed), taste=0.8) for seed in range(60)]
     by_voter = [checked(frame, rounds=100) for frame in tables]
     by_vote = [checked(frame.drop(columns="voter"), rounds=100) for frame in tables[:20]]
-    assert np.mean([found.p < 0.05 for found in by_vote]) > 0.6
-    assert np.mean([found.p < 0.05 for found in by_voter]) < 0.17  # 3.5 binomial deviations
-    assert np.mean([(found.pairs["q"] < 0.05).any() for found in by_voter]) < 0.17
-    assert {found.cluster for found in by_voter} == {"voter"}
-    assert np.mean([found.dispersion for found in by_voter]) > 1.5
+    assert np.mean([result.p < 0.05 for result in by_vote]) > 0.6
+    assert np.mean([result.p < 0.05 for result in by_voter]) < 0.17  # 3.5 binomial deviations
+    assert np.mean([(result.pairs["q"] < 0.05).any() for result in by_voter]) < 0.17
+    assert {result.cluster for result in by_voter} == {"voter"}
+    assert np.mean([result.dispersion for result in by_voter]) > 1.5
 
 
 def test_voters_with_one_vote_each_give_the_same_as_no_voters(simulate_votes):
     frame = simulate_votes([0, 80, -60, 150], 3000, nu=0.3, random=np.random.default_rng(4))
-    found = checked(frame.assign(voter=np.arange(3000)), rounds=50)
+    result = checked(frame.assign(voter=np.arange(3000)), rounds=50)
     plain = checked(frame, rounds=50)
-    assert found.dispersion == pytest.approx(1, abs=0.01)
-    assert found.pairs.sort_index()["residual"].to_numpy() == pytest.approx(
+    assert result.dispersion == pytest.approx(1, abs=0.01)
+    assert result.pairs.sort_index()["residual"].to_numpy() == pytest.approx(
         plain.pairs.sort_index()["residual"].to_numpy(), rel=0.1
     )
 
@@ -177,12 +177,12 @@ def test_the_scale_of_weights_changes_nothing(simulate_votes):
 
 def test_unequal_weights_do_not_cause_rejections(simulate_votes):
     random = np.random.default_rng(7)
-    found = []
+    result = []
     for _ in range(60):
         frame = simulate_votes([0, 80, -60, 150, 20], 600, nu=0.0, random=random)
-        found.append(checked(frame.assign(weight=random.uniform(0.05, 3, 600)), rounds=80))
-    assert np.mean([each.p < 0.05 for each in found]) < 0.17
-    assert np.std(np.concatenate([each.pairs["residual"] for each in found])) < 1.1
+        result.append(checked(frame.assign(weight=random.uniform(0.05, 3, 600)), rounds=80))
+    assert np.mean([each.p < 0.05 for each in result]) < 0.17
+    assert np.std(np.concatenate([each.pairs["residual"] for each in result])) < 1.1
 
 
 def test_a_single_upset_is_not_significant(simulate_votes):
@@ -203,8 +203,8 @@ def test_circular_triads_agree_with_enumeration():
     random = np.random.default_rng(7)
     left, right = np.triu_indices(6, 1)
     lead = random.integers(-2, 3, (4, 15)).astype(float)
-    found = count_circles(lead, np.ones(15), left, right, 6)
-    for row, circular in zip(lead, found.circular, strict=True):
+    result = count_circles(lead, np.ones(15), left, right, 6)
+    for row, circular in zip(lead, result.circular, strict=True):
         total = 0.0
         for three in itertools.combinations(range(6), 3):
             i, j, k = three
@@ -214,7 +214,7 @@ def test_circular_triads_agree_with_enumeration():
             total += ahead[i, j] * ahead[j, k] * ahead[k, i]
             total += ahead[j, i] * ahead[k, j] * ahead[i, k]
         assert circular == pytest.approx(total)
-    assert found.triads == 20
+    assert result.triads == 20
 
 
 def test_held_out_votes_are_predicted_nearly_optimally(simulate_votes):
@@ -222,16 +222,16 @@ def test_held_out_votes_are_predicted_nearly_optimally(simulate_votes):
     truth = np.array([0.0, 150, 300, -200])
     frame = simulate_votes(truth, 6000, nu=0.0, random=random)
     frame["voter"] = random.integers(200, size=6000)
-    found = ratings.held_out(ratings.Battles.from_frame(frame))
+    result = ratings.held_out(ratings.Battles.from_frame(frame))
     difference = np.abs(truth[:, None] - truth[None, :])[~np.eye(4, dtype=bool)]
     best = 1 / (1 + np.exp(-difference / ELO_PER_STRENGTH))
     entropy = -(best * np.log(best) + (1 - best) * np.log(1 - best))
-    assert found.accuracy.value == pytest.approx(best.mean(), abs=0.02)
-    assert found.log_loss.lower < entropy.mean() < found.log_loss.upper
-    assert found.log_loss.value < np.log(2)
-    assert found.accuracy.votes == 6000
-    assert found.expected == pytest.approx(found.accuracy.value, abs=0.02)
-    assert found.cluster == "voter"
+    assert result.accuracy.value == pytest.approx(best.mean(), abs=0.02)
+    assert result.log_loss.lower < entropy.mean() < result.log_loss.upper
+    assert result.log_loss.value < np.log(2)
+    assert result.accuracy.votes == 6000
+    assert result.expected == pytest.approx(result.accuracy.value, abs=0.02)
+    assert result.cluster == "voter"
 
 
 def test_held_out_probabilities_are_those_of_the_tie_rule(simulate_votes):
@@ -250,24 +250,24 @@ def test_held_out_probabilities_are_those_of_the_tie_rule(simulate_votes):
             right = b / (b + fit.tie_parameter * a)
             chance = left if row.winner == "model_a" else right
             losses.append(-np.log(chance / (left + right)))
-    found = ratings.held_out(battles, ties="rao-kupper", folds=2)
-    assert found.log_loss.value == pytest.approx(np.mean(losses), abs=1e-6)
-    assert found.log_loss.votes == len(losses)
+    result = ratings.held_out(battles, ties="rao-kupper", folds=2)
+    assert result.log_loss.value == pytest.approx(np.mean(losses), abs=1e-6)
+    assert result.log_loss.votes == len(losses)
 
 
 def test_ratings_do_not_predict_coin_tosses(simulate_votes):
     frame = simulate_votes([0, 0, 0], 3000, nu=0.0, random=np.random.default_rng(9))
-    found = ratings.held_out(ratings.Battles.from_frame(frame))
-    assert found.accuracy.lower < 0.5 < found.accuracy.upper
-    assert found.log_loss.upper > np.log(2)
+    result = ratings.held_out(ratings.Battles.from_frame(frame))
+    assert result.accuracy.lower < 0.5 < result.accuracy.upper
+    assert result.log_loss.upper > np.log(2)
 
 
 def test_tables_that_are_too_small_to_test(votes_of):
     for counts in ({}, {("A", "B"): (3, 0, 0)}, {("A", "B"): (3, 2, 1)}):
         battles = ratings.Battles.from_frame(votes_of(counts))
-        found = ratings.goodness_of_fit(battles, rounds=20)
-        assert np.isnan(found.p)
-        assert found.df == 0
+        result = ratings.goodness_of_fit(battles, rounds=20)
+        assert np.isnan(result.p)
+        assert result.df == 0
         assert ratings.held_out(battles, folds=3).accuracy.votes <= 5
     with pytest.raises(ratings.OptionError, match="1 round or more"):
         checked(votes_of({}), rounds=0)

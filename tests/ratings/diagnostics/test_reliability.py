@@ -26,8 +26,8 @@ OBSERVERS = np.array(
 )
 def test_krippendorffs_alpha_is_the_published_one(metric, printed):
     counts = np.stack([(OBSERVERS == value).sum(axis=0) for value in range(1, 6)], axis=1)
-    found = ratings.krippendorff_alpha(counts.astype(float), metric=metric)
-    assert found == pytest.approx(printed, abs=5e-4)
+    result = ratings.krippendorff_alpha(counts.astype(float), metric=metric)
+    assert result == pytest.approx(printed, abs=5e-4)
 
 
 def test_wilsons_interval_is_the_published_one():
@@ -67,13 +67,13 @@ def measured(frame, **options):
 
 def test_agreement_and_the_ceiling_are_the_true_ones():
     """Voters agree with probability .8^2 + .2^2 = .68; the ceiling is .8."""
-    found = measured(opinions(np.random.default_rng(1), prompts=800))
-    assert found.unit == "prompt and models"
-    assert found.agreement.value == pytest.approx(0.68, abs=0.02)
-    assert found.agreement.lower < 0.68 < found.agreement.upper
-    assert found.alpha.value == pytest.approx(0.36, abs=0.04)
-    assert found.ceiling.value == pytest.approx(0.8, abs=0.015)
-    assert found.agreement.votes == 4800
+    result = measured(opinions(np.random.default_rng(1), prompts=800))
+    assert result.unit == "prompt and models"
+    assert result.agreement.value == pytest.approx(0.68, abs=0.02)
+    assert result.agreement.lower < 0.68 < result.agreement.upper
+    assert result.alpha.value == pytest.approx(0.36, abs=0.04)
+    assert result.ceiling.value == pytest.approx(0.8, abs=0.015)
+    assert result.agreement.votes == 4800
 
 
 def test_alpha_is_that_of_an_independent_implementation():
@@ -97,14 +97,14 @@ def test_repeats_are_compared_by_the_model_that_won_not_by_the_side():
     flipped = again["winner"].map({"model_a": "model_b", "model_b": "model_a"})
     again["winner"] = again["winner"].where(np.arange(90) >= 27, flipped)
     whole = pd.concat([frame, again], ignore_index=True)
-    found = measured(whole)
-    assert found.retest_source == "repeat_of"
-    assert found.retest.value == pytest.approx(0.7)
-    assert found.retest.votes == 90
-    assert found.retest_corrected.value == pytest.approx(0.4, abs=0.01)
+    result = measured(whole)
+    assert result.retest_source == "repeat_of"
+    assert result.retest.value == pytest.approx(0.7)
+    assert result.retest.votes == 90
+    assert result.retest_corrected.value == pytest.approx(0.4, abs=0.01)
     # Repeats are not votes: nothing else changes.
-    assert found.agreement == measured(frame).agreement
-    assert found.left == measured(frame).left
+    assert result.agreement == measured(frame).agreement
+    assert result.left == measured(frame).left
 
 
 def test_numeric_battle_ids_from_a_file_are_matched(tmp_path):
@@ -116,8 +116,12 @@ def test_numeric_battle_ids_from_a_file_are_matched(tmp_path):
     path = tmp_path / "votes.csv"
     pd.concat([frame, again]).to_csv(path, index=False)
     columns = ["voter", "prompt_id", "battle_id"]
-    found = measured(ratings.read_votes(path, columns=columns))
-    assert (found.retest_source, found.retest.votes, found.retest.value) == ("repeat_of", 30, 1.0)
+    result = measured(ratings.read_votes(path, columns=columns))
+    assert (result.retest_source, result.retest.votes, result.retest.value) == (
+        "repeat_of",
+        30,
+        1.0,
+    )
 
 
 def test_a_repeat_by_another_voter_is_not_a_repeat():
@@ -135,17 +139,17 @@ def test_a_part_of_a_table_is_measured_like_a_separate_table():
     whole = pd.concat([one.assign(language="en"), other.assign(language="de")], ignore_index=True)
     parts = ratings.Battles.by_column(whole, "language")
     for name, alone in (("en", one), ("de", other)):
-        found, expected = ratings.reliability(parts[name]), measured(alone)
-        assert found.agreement == pytest.approx(expected.agreement)
-        assert found.left == pytest.approx(expected.left)
+        result, expected = ratings.reliability(parts[name]), measured(alone)
+        assert result.agreement == pytest.approx(expected.agreement)
+        assert result.left == pytest.approx(expected.left)
 
 
 def test_votes_without_weight_are_ignored():
     frame = opinions(np.random.default_rng(2), prompts=60)
     frame["weight"] = np.where(np.arange(len(frame)) % 3 > 0, 0.7, 0.0)
-    found, expected = measured(frame), measured(frame[frame["weight"] > 0])
-    assert found.left == expected.left
-    assert found.agreement == expected.agreement
+    result, expected = measured(frame), measured(frame[frame["weight"] > 0])
+    assert result.left == expected.left
+    assert result.agreement == expected.agreement
 
 
 def test_votes_that_do_not_count_are_ignored():
@@ -156,26 +160,26 @@ def test_votes_that_do_not_count_are_ignored():
 
 def test_the_same_battle_seen_again_is_a_retest():
     frame = opinions(np.random.default_rng(3), prompts=40).drop(columns=["repeat_of", "battle_id"])
-    found = measured(pd.concat([frame, frame.iloc[:50]], ignore_index=True))
-    assert found.retest_source == "same battle"
-    assert found.retest == (1.0, found.retest.lower, 1.0, 50)
+    result = measured(pd.concat([frame, frame.iloc[:50]], ignore_index=True))
+    assert result.retest_source == "same battle"
+    assert result.retest == (1.0, result.retest.lower, 1.0, 50)
 
 
 def test_prompt_and_models_are_the_unit_if_no_two_voters_saw_the_same_clips():
     frame = opinions(np.random.default_rng(4), prompts=50)
     clips = frame.assign(clip_a=[f"a{i}" for i in range(300)], clip_b=[f"b{i}" for i in range(300)])
-    found = measured(clips)
-    assert found.unit == "prompt and models"
-    assert found.agreement == measured(frame).agreement
+    result = measured(clips)
+    assert result.unit == "prompt and models"
+    assert result.agreement == measured(frame).agreement
 
 
 def test_few_equal_answers_have_wide_intervals():
     frame = opinions(np.random.default_rng(1), prompts=3, voters=2, certain=1.0)
-    found = measured(frame)
-    assert found.agreement.value == 1
-    assert found.agreement.lower < 0.5
-    assert found.alpha.lower < 0
-    assert found.ceiling.lower == 0.5
+    result = measured(frame)
+    assert result.agreement.value == 1
+    assert result.agreement.lower < 0.5
+    assert result.alpha.lower < 0
+    assert result.ceiling.lower == 0.5
 
 
 def test_the_ceiling_lies_between_its_bounds():
@@ -185,26 +189,26 @@ def test_the_ceiling_lies_between_its_bounds():
     easy = opinions(random, prompts=400, certain=0.95).assign(
         prompt_id=lambda table: table["prompt_id"] + 400
     )
-    found = measured(pd.concat([hard, easy], ignore_index=True))
-    assert found.ceiling_least.value < 0.725 < found.ceiling.value
-    assert found.ceiling_least.value == pytest.approx((0.5 + 0.95**2 + 0.05**2) / 2, abs=0.02)
+    result = measured(pd.concat([hard, easy], ignore_index=True))
+    assert result.ceiling_least.value < 0.725 < result.ceiling.value
+    assert result.ceiling_least.value == pytest.approx((0.5 + 0.95**2 + 0.05**2) / 2, abs=0.02)
 
 
 def test_intervals_by_unit_agree_with_a_bootstrap_over_units():
     """Every answer is by another voter, so that only units are resampled."""
     frame = opinions(np.random.default_rng(6), prompts=300, voters=3)
     frame["voter"] = np.arange(len(frame))
-    found = measured(frame)
+    result = measured(frame)
     a_wins = (frame["winner"] == "model_a") == (frame["model_a"] < frame["model_b"])
     wins = a_wins.groupby(frame["prompt_id"]).sum().to_numpy()
     equal = (wins * (wins - 1) + (3 - wins) * (2 - wins)) / 6
     drawn = np.random.default_rng(0).integers(300, size=(4000, 300))
     low, high = np.quantile(equal[drawn].mean(axis=1), [0.025, 0.975])
-    assert found.agreement.value == pytest.approx(equal.mean())
-    assert found.agreement.lower == pytest.approx(low, abs=0.006)
-    assert found.agreement.upper == pytest.approx(high, abs=0.006)
+    assert result.agreement.value == pytest.approx(equal.mean())
+    assert result.agreement.lower == pytest.approx(low, abs=0.006)
+    assert result.agreement.upper == pytest.approx(high, abs=0.006)
     # With two answers alpha is 2A - 1, but for the n - 1 of its expected disagreement.
-    assert found.alpha.lower == pytest.approx(2 * found.agreement.lower - 1, abs=0.01)
+    assert result.alpha.lower == pytest.approx(2 * result.agreement.lower - 1, abs=0.01)
 
 
 def test_careless_voters_widen_the_interval_of_agreement():
@@ -220,8 +224,8 @@ def test_careless_voters_widen_the_interval_of_agreement():
                 word = "model_a" if random.random() < careful[voter] else "model_b"
                 rows.append(("A", "B", word, voter, prompt))
         frame = pd.DataFrame(rows, columns=["model_a", "model_b", "winner", "voter", "prompt_id"])
-        found = measured(frame).agreement
-        covered += found.lower <= AGREEMENT_OF_MIXED <= found.upper
+        result = measured(frame).agreement
+        covered += result.lower <= AGREEMENT_OF_MIXED <= result.upper
     assert covered / 60 >= 0.72
 
 
@@ -233,10 +237,10 @@ def test_clips_identify_the_same_battle():
     frame = opinions(np.random.default_rng(4), prompts=50)
     frame["clip_a"] = frame["model_a"] + "-" + frame["prompt_id"].astype(str)
     frame["clip_b"] = frame["model_b"] + "-" + frame["prompt_id"].astype(str)
-    found = measured(frame)
-    assert found.unit == "clips"
+    result = measured(frame)
+    assert result.unit == "clips"
     assert (
-        found.agreement.value == measured(frame.drop(columns=["clip_a", "clip_b"])).agreement.value
+        result.agreement.value == measured(frame.drop(columns=["clip_a", "clip_b"])).agreement.value
     )
 
 
@@ -248,9 +252,9 @@ def test_names_and_sides_do_not_affect_alpha():
     )
     expected = measured(frame)
     for other in (named, swapped):
-        found = measured(other)
-        assert found.alpha.value == pytest.approx(expected.alpha.value)
-        assert found.alpha_ordinal.value == pytest.approx(expected.alpha_ordinal.value)
+        result = measured(other)
+        assert result.alpha.value == pytest.approx(expected.alpha.value)
+        assert result.alpha_ordinal.value == pytest.approx(expected.alpha_ordinal.value)
     assert measured(swapped).left.value == pytest.approx(1 - expected.left.value)
 
 
@@ -260,20 +264,20 @@ def test_a_preference_for_a_side_is_significant():
     lean = random.random(len(frame)) < 0.2
     frame["winner"] = frame["winner"].where(~lean, "model_a")
     frame["first"] = np.where(random.random(len(frame)) < 0.5, "a", "b")
-    found = measured(frame)
-    assert found.left.lower > 0.5
-    assert found.left_effect.lower > 0
-    assert found.left_effect.value == pytest.approx(70, abs=30)  # .6 of the votes is 70 points
-    assert found.first.lower < 0.5 < found.first.upper
-    assert found.cluster == "voter"
+    result = measured(frame)
+    assert result.left.lower > 0.5
+    assert result.left_effect.lower > 0
+    assert result.left_effect.value == pytest.approx(70, abs=30)  # .6 of the votes is 70 points
+    assert result.first.lower < 0.5 < result.first.upper
+    assert result.cluster == "voter"
 
 
 def test_tables_that_are_too_small_to_measure(votes_of):
     for counts in ({}, {("A", "B"): (3, 2, 1)}):
-        found = measured(votes_of(counts))
-        assert found.retest.votes == 0
-        assert np.isnan(found.retest.value)
-        assert found.cluster is None
+        result = measured(votes_of(counts))
+        assert result.retest.votes == 0
+        assert np.isnan(result.retest.value)
+        assert result.cluster is None
     assert np.isnan(measured(votes_of({})).left.value)
     counted = ratings.Battles.from_counts(["A", "B"], np.zeros((4, 2, 2)))
     assert np.isnan(ratings.reliability(counted).agreement.value)
@@ -285,11 +289,11 @@ def test_tables_that_are_too_small_to_measure(votes_of):
 
 def test_a_column_named_prompt_identifies_the_same_battle():
     frame = opinions(np.random.default_rng(4), prompts=50)
-    found, expected = (
+    result, expected = (
         measured(frame.rename(columns={"prompt_id": n})) for n in ("prompt", "prompt_id")
     )
-    assert found.unit == "prompt and models"
-    assert found == expected
+    assert result.unit == "prompt and models"
+    assert result == expected
 
 
 def test_the_reason_for_no_retest_is_reported():
@@ -339,11 +343,11 @@ def test_alpha_is_one_minus_the_ratio_of_disagreements_over_pairs(seed, metric):
         sum(distance(a, b) for a in unit for b in unit) / (len(unit) - 1) for unit in answers
     )
     expected = sum(distance(a, b) for a in pooled for b in pooled)
-    found = ratings.krippendorff_alpha(counts, metric=metric)
+    result = ratings.krippendorff_alpha(counts, metric=metric)
     if expected == 0:
-        assert np.isnan(found)
+        assert np.isnan(result)
     else:
-        assert found == pytest.approx(1 - observed * (len(pooled) - 1) / expected)
+        assert result == pytest.approx(1 - observed * (len(pooled) - 1) / expected)
 
 
 def test_the_chance_of_equal_answers_is_that_with_sides_swapped_at_random():
@@ -354,18 +358,18 @@ def test_the_chance_of_equal_answers_is_that_with_sides_swapped_at_random():
     )
     frame["battle_id"] = [f"b{i}" for i in range(8)]
     again = frame.assign(repeat_of=frame["battle_id"], battle_id=[f"r{i}" for i in range(8)])
-    found = measured(pd.concat([frame, again], ignore_index=True), voter=None)
+    result = measured(pd.concat([frame, again], ignore_index=True), voter=None)
     chance = 0.5**2 / 2 + 0.5**2
-    assert found.retest.votes == 8
-    assert found.retest_corrected.lower == pytest.approx(
-        (found.retest.lower - chance) / (1 - chance)
+    assert result.retest.votes == 8
+    assert result.retest_corrected.lower == pytest.approx(
+        (result.retest.lower - chance) / (1 - chance)
     )
 
 
 def test_alpha_has_an_interval_where_all_voters_disagree():
     frame = pd.DataFrame({"model_a": "A", "model_b": "B", "winner": ["model_a", "tie"] * 4})
     frame = frame.assign(voter=np.tile(["x", "y"], 4), prompt_id=np.repeat(np.arange(4), 2))
-    found = measured(frame)
-    assert found.agreement.value == 0
-    assert -1 < found.alpha.value < 0
-    assert found.alpha.lower <= found.alpha.value < found.alpha.upper
+    result = measured(frame)
+    assert result.agreement.value == 0
+    assert -1 < result.alpha.value < 0
+    assert result.alpha.lower <= result.alpha.value < result.alpha.upper

@@ -48,29 +48,31 @@ def rate(frame, **options):
 
 def test_without_drift_ratings_are_those_of_bradley_terry():
     frame, _ = draw(np.random.default_rng(1))
-    found = rate(frame, drift_sd=0)
+    result = rate(frame, drift_sd=0)
     battles = ratings.Battles.from_frame(frame)
     fit = ratings.bradley_terry(battles)
-    spread = ratings.intervals(battles, fit)
+    intervals = ratings.intervals(battles, fit)
     for day in (0, 17, 29):
-        assert found.ratings.iloc[day].to_numpy() == pytest.approx(fit.ratings.to_numpy(), abs=1e-6)
-        assert found.lower.iloc[day].to_numpy() == pytest.approx(spread.lower.to_numpy(), abs=3)
-    assert found.log_likelihood == pytest.approx(fit.log_likelihood)
-    assert found.changed["p"].isna().all()
+        assert result.ratings.iloc[day].to_numpy() == pytest.approx(
+            fit.ratings.to_numpy(), abs=1e-6
+        )
+        assert result.lower.iloc[day].to_numpy() == pytest.approx(intervals.lower.to_numpy(), abs=3)
+    assert result.log_likelihood == pytest.approx(fit.log_likelihood)
+    assert result.changed["p"].isna().all()
 
 
 @pytest.mark.parametrize("ties", ["half", "davidson"])
 def test_a_generic_optimiser_finds_the_same_path_and_bands(ties):
     frame, _ = draw(np.random.default_rng(2), days=4, votes=300, models=3, drift=40)
     frame.loc[::7, "winner"] = "tie"
-    found = rate(frame, drift_sd=40, ties=ties)
+    result = rate(frame, drift_sd=40, ties=ties)
     fit = ratings.bradley_terry(ratings.Battles.from_frame(frame), ties)
     day = pd.to_datetime(frame["timestamp"]).dt.day_of_year.to_numpy() - 1
     a, b = (frame[name].str[1].astype(int).to_numpy() for name in ("model_a", "model_b"))
     answer = frame["winner"].to_numpy()
     nu = fit.tie_parameter if ties == "davidson" else 0.0
     # Half wins vary less than votes: by the share of their variance that the model expects.
-    assert (found.dispersion == 1) if ties == "davidson" else (0.7 < found.dispersion < 0.95)
+    assert (result.dispersion == 1) if ties == "davidson" else (0.7 < result.dispersion < 0.95)
     step = 40 / ELO_PER_STRENGTH
 
     def loss(flat):
@@ -82,12 +84,12 @@ def test_a_generic_optimiser_finds_the_same_path_and_bands(ties):
         tied = (logs[0] + logs[1]) / 2 if ties == "half" else logs[2]
         by_vote = np.where(answer == "model_a", logs[0], np.where(answer == "tie", tied, logs[1]))
         walk = (np.diff(path, axis=0) ** 2).sum() / (2 * step**2)
-        return -by_vote.sum() / found.dispersion + walk + path[0].sum() ** 2 / 6
+        return -by_vote.sum() / result.dispersion + walk + path[0].sum() ** 2 / 6
 
     best = minimize(loss, np.zeros(12), method="BFGS", options={"gtol": 1e-7})
     path = best.x.reshape(4, 3)
     expected = 1000 + ELO_PER_STRENGTH * (path - path.mean(axis=1, keepdims=True))
-    assert found.ratings.to_numpy() == pytest.approx(expected, abs=0.02)
+    assert result.ratings.to_numpy() == pytest.approx(expected, abs=0.02)
     eye, h = np.eye(12), 1e-4
     hessian = [
         [
@@ -100,10 +102,10 @@ def test_a_generic_optimiser_finds_the_same_path_and_bands(ties):
     contrast = np.kron(np.eye(4), np.eye(3) - 1 / 3)
     covariance = contrast @ np.linalg.inv(hessian) @ contrast
     half_width = 1.959964 * ELO_PER_STRENGTH * np.sqrt(np.diag(covariance)).reshape(4, 3)
-    assert (found.upper - found.ratings).to_numpy() == pytest.approx(half_width, rel=1e-3)
-    assert (found.ratings - found.lower).to_numpy() == pytest.approx(half_width, rel=1e-3)
+    assert (result.upper - result.ratings).to_numpy() == pytest.approx(half_width, rel=1e-3)
+    assert (result.ratings - result.lower).to_numpy() == pytest.approx(half_width, rel=1e-3)
     variance = covariance[0, 0] + covariance[9, 9] - 2 * covariance[0, 9]
-    change = found.changed.loc["m0"]
+    change = result.changed.loc["m0"]
     assert change["change"] == pytest.approx(expected[3, 0] - expected[0, 0], abs=0.04)
     assert change["upper"] - change["change"] == pytest.approx(
         1.959964 * ELO_PER_STRENGTH * np.sqrt(variance), rel=1e-3
@@ -115,10 +117,10 @@ def test_bands_cover_a_walk_of_known_and_of_estimated_drift():
     for seed in range(24):
         frame, truth = draw(np.random.default_rng([seed, 9]), days=15, votes=1500, drift=20)
         for covered, drift in ((known, 20), (estimated, None)):
-            found = rate(frame, drift_sd=drift)
-            inside = (found.lower.to_numpy() <= truth) & (truth <= found.upper.to_numpy())
+            result = rate(frame, drift_sd=drift)
+            inside = (result.lower.to_numpy() <= truth) & (truth <= result.upper.to_numpy())
             covered.append(inside.mean())
-        drifts.append(found.drift_sd)
+        drifts.append(result.drift_sd)
     # Means over 24 walks of 60 dependent bands: the standard error is about .01.
     assert np.mean(known) == pytest.approx(0.95, abs=0.025)
     assert np.mean(estimated) == pytest.approx(0.95, abs=0.035)
@@ -130,20 +132,20 @@ def test_constant_strengths_have_nearly_no_drift():
     drifts = []
     for seed in range(12):
         frame, _ = draw(np.random.default_rng([seed, 3]), days=12, votes=2000)
-        found = rate(frame)
-        drifts.append(found.drift_sd)
-        assert found.drift_lower <= found.drift_sd <= found.drift_upper
+        result = rate(frame)
+        drifts.append(result.drift_sd)
+        assert result.drift_lower <= result.drift_sd <= result.drift_upper
     assert np.median(drifts) < 4
     assert sum(drift < 0.5 for drift in drifts) >= 3
 
 
 def test_a_jump_is_followed_and_significant():
     frame, truth = draw(np.random.default_rng(5), votes=6000, jump=250)
-    found = rate(frame)
-    assert np.abs(found.ratings.iloc[3] - truth[3]).max() < 60
-    assert np.abs(found.ratings.iloc[26] - truth[26]).max() < 60
-    assert found.changed.loc["m0", "q"] < 0.01
-    assert found.changed["change"].idxmax() == "m0"
+    result = rate(frame)
+    assert np.abs(result.ratings.iloc[3] - truth[3]).max() < 60
+    assert np.abs(result.ratings.iloc[26] - truth[26]).max() < 60
+    assert result.changed.loc["m0", "q"] < 0.01
+    assert result.changed["change"].idxmax() == "m0"
 
 
 def test_a_model_has_ratings_from_its_first_vote_to_its_last_and_wider_ones_while_absent():
@@ -151,25 +153,25 @@ def test_a_model_has_ratings_from_its_first_vote_to_its_last_and_wider_ones_whil
     day = pd.to_datetime(frame["timestamp"]).dt.day_of_year - 1
     has = (frame["model_a"] == "m1") | (frame["model_b"] == "m1")
     away = has & ((day < 3) | (day.between(8, 12)) | (day > 16))
-    found = rate(frame[~away], drift_sd=25)
-    shown = found.ratings["m1"].notna().to_numpy()
+    result = rate(frame[~away], drift_sd=25)
+    shown = result.ratings["m1"].notna().to_numpy()
     assert shown.tolist() == [3 <= d <= 16 for d in range(20)]
-    width = (found.upper - found.lower)["m1"].to_numpy()
+    width = (result.upper - result.lower)["m1"].to_numpy()
     assert width[10] > 1.3 * width[5]
-    assert found.votes["m1"].iloc[10] == 0
+    assert result.votes["m1"].iloc[10] == 0
 
 
 def test_order_sides_and_names_carry_no_information():
     frame, _ = draw(np.random.default_rng(7), votes=1500, drift=15)
-    found = rate(frame, drift_sd=15)
+    result = rate(frame, drift_sd=15)
     swapped = frame.rename(columns={"model_a": "model_b", "model_b": "model_a"}).assign(
         winner=frame["winner"].map({"model_a": "model_b", "model_b": "model_a"})
     )
     named = frame.replace({"m0": "z0"})
     for other in (frame.sample(frac=1, random_state=1), swapped, named):
         again = rate(other, drift_sd=15).ratings.rename(columns={"z0": "m0"})
-        assert again[found.ratings.columns].to_numpy() == pytest.approx(
-            found.ratings.to_numpy(), abs=1e-6
+        assert again[result.ratings.columns].to_numpy() == pytest.approx(
+            result.ratings.to_numpy(), abs=1e-6
         )
 
 
@@ -197,10 +199,10 @@ def test_voters_with_tastes_are_not_taken_for_a_drift():
     drifts, by_vote, significant = [], [], 0
     for seed in range(8):
         frame = draw_voters(np.random.default_rng([seed, 4]), taste=150, returning=False)
-        found = rate(frame, cluster="voter")
-        drifts.append(found.drift_sd)
+        result = rate(frame, cluster="voter")
+        drifts.append(result.drift_sd)
         by_vote.append(rate(frame).drift_sd)
-        significant += found.drift_lower > 0
+        significant += result.drift_lower > 0
     assert np.median(by_vote) > 10  # as if votes were independent
     assert np.median(drifts) < 4
     assert significant <= 2  # of 8 at 1 in 20: more happens once in 170
@@ -209,23 +211,23 @@ def test_voters_with_tastes_are_not_taken_for_a_drift():
 def test_voters_who_come_back_widen_the_bands():
     frame = draw_voters(np.random.default_rng(8), taste=200, returning=True)
     battles = ratings.Battles.from_frame(frame)
-    plain, found = rate(frame, drift_sd=0), rate(frame, drift_sd=0, cluster="voter")
+    plain, result = rate(frame, drift_sd=0), rate(frame, drift_sd=0, cluster="voter")
     intervals = ratings.intervals(battles, ratings.bradley_terry(battles), cluster="voter")
-    width = (found.upper - found.lower).iloc[4].to_numpy()
+    width = (result.upper - result.lower).iloc[4].to_numpy()
     assert (width > 1.2 * (plain.upper - plain.lower).iloc[4].to_numpy()).all()
     # Without drift they are the intervals of constant ratings.
     assert width == pytest.approx((intervals.upper - intervals.lower).to_numpy(), rel=1e-6)
-    assert found.cluster == "voter"
-    assert found.dispersion < 1.3
+    assert result.cluster == "voter"
+    assert result.dispersion < 1.3
     ratio = (width / (plain.upper - plain.lower).iloc[4].to_numpy()) ** 2
-    t_factor = (student.ppf(0.975, found.df) / norm.ppf(0.975)) ** 2
-    inflation = found.variance_inflation.to_numpy() * found.dispersion * t_factor
+    t_factor = (student.ppf(0.975, result.df) / norm.ppf(0.975)) ** 2
+    inflation = result.variance_inflation.to_numpy() * result.dispersion * t_factor
     assert inflation == pytest.approx(ratio, rel=1e-6)
 
 
 def test_dispersion_is_the_variance_of_scores_between_voters_of_a_period():
     frame = draw_voters(np.random.default_rng(1), taste=200, returning=False, voters=30)
-    found = rate(frame, cluster="voter")
+    result = rate(frame, cluster="voter")
     values = ratings.bradley_terry(ratings.Battles.from_frame(frame)).ratings.to_numpy()
     sides = [np.eye(5)[frame[name].str[1].astype(int)] for name in ("model_a", "model_b")]
     difference = sides[0] - sides[1]
@@ -244,8 +246,8 @@ def test_dispersion_is_the_variance_of_scores_between_voters_of_a_period():
         for row in rows:
             weight = chance[row] * (1 - chance[row])
             information += weight * difference[row] @ metric @ difference[row]
-    assert found.dispersion == pytest.approx(observed / information, rel=1e-9)
-    assert found.dispersion > 1.3
+    assert result.dispersion == pytest.approx(observed / information, rel=1e-9)
+    assert result.dispersion > 1.3
 
 
 @pytest.mark.parametrize("cluster", [None, "voter"])
@@ -270,11 +272,11 @@ def test_clusters_of_any_shape_give_finite_bands(ties):
     frame["counted"] = np.arange(600) % 50 > 0
     row = np.arange(600)
     for voter in (row * 0, row, row % 2, np.where(row < 300, None, row // 7)):
-        found = rate(frame.assign(voter=voter), ties=ties, drift_sd=20, cluster="voter")
-        width = (found.upper - found.lower).to_numpy()
+        result = rate(frame.assign(voter=voter), ties=ties, drift_sd=20, cluster="voter")
+        width = (result.upper - result.lower).to_numpy()
         assert np.isfinite(width).all()
         assert (width > 0).all()
-        assert (found.variance_inflation >= 1).all()
+        assert (result.variance_inflation >= 1).all()
 
 
 def test_anchors_keep_their_ratings():
@@ -284,7 +286,7 @@ def test_anchors_keep_their_ratings():
     assert anchored.ratings["m1"].to_numpy() == pytest.approx(1200, abs=1e-9)
     assert (anchored.upper - anchored.lower)["m1"].to_numpy() == pytest.approx(0, abs=1e-4)
     one, other = (
-        (found.ratings["m0"] - found.ratings["m1"]).to_numpy() for found in (free, anchored)
+        (result.ratings["m0"] - result.ratings["m1"]).to_numpy() for result in (free, anchored)
     )
     assert one == pytest.approx(other, abs=1e-6)
     two = rate(frame, drift_sd=15, anchors={"m1": 1200, "m2": 1000})
@@ -301,12 +303,12 @@ def test_more_periods_than_fit_in_memory_are_refused(monkeypatch):
 def test_all_formats_of_times_give_the_same_ratings():
     frame, _ = draw(np.random.default_rng(3), days=5, votes=300)
     times = pd.to_datetime(frame["timestamp"])
-    found = rate(frame, drift_sd=20).ratings
+    result = rate(frame, drift_sd=20).ratings
     seconds = frame.drop(columns="timestamp").assign(tstamp=times.astype("int64") / 1e9)
     seconds["tstamp"] = (times - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(seconds=1)
     for other in (frame.assign(timestamp=times), seconds):
         again = rate(other, drift_sd=20).ratings
-        assert again.to_numpy() == pytest.approx(found.to_numpy(), abs=1e-6)
+        assert again.to_numpy() == pytest.approx(result.to_numpy(), abs=1e-6)
     assert len(rate(frame, period="auto", drift_sd=20).ratings) <= 51
 
 
@@ -336,9 +338,9 @@ def test_unreadable_times_and_invalid_options_are_refused(votes_of):
 @pytest.mark.parametrize("counts", [{}, {("A", "B"): (1, 0, 0)}, {("A", "B"): (3, 2, 0)}])
 def test_tables_with_few_or_no_votes(votes_of, counts):
     frame = votes_of(counts).assign(timestamp="2026-01-02T03:04:05Z")
-    found = rate(frame)
-    assert found.drift_sd == 0
-    assert found.ratings.notna().to_numpy().sum() == (2 if len(frame) == 5 else 0)
+    result = rate(frame)
+    assert result.drift_sd == 0
+    assert result.ratings.notna().to_numpy().sum() == (2 if len(frame) == 5 else 0)
 
 
 @pytest.mark.parametrize(
@@ -356,16 +358,16 @@ def test_automatic_periods_are_whole(votes_of, span, length, text):
     frame = votes_of({("A", "B"): (3, 2, 0)})
     start, end = pd.Timestamp("2026-01-01", tz="UTC"), pd.Timedelta(span)
     frame["timestamp"] = [start, start, start, start, start + end]
-    found = ratings.over_time(ratings.Battles.from_frame(frame)).period
-    assert found == pd.Timedelta(length)
-    assert describe_length(found) == text
+    result = ratings.over_time(ratings.Battles.from_frame(frame)).period
+    assert result == pd.Timedelta(length)
+    assert describe_length(result) == text
 
 
 def test_a_single_voter_is_not_a_cluster(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 0)}).assign(voter="only")
     frame["timestamp"] = pd.date_range("2026-01-01", periods=len(frame), freq="D", tz="UTC")
-    found = ratings.over_time(ratings.Battles.from_frame(frame), cluster="voter")
-    assert (found.cluster, found.cluster_note) == (None, "all votes are of one voter")
+    result = ratings.over_time(ratings.Battles.from_frame(frame), cluster="voter")
+    assert (result.cluster, result.cluster_note) == (None, "all votes are of one voter")
 
 
 @settings(max_examples=30, deadline=None)

@@ -91,8 +91,8 @@ def test_profile_intervals_end_where_the_likelihood_has_fallen(votes_of):
         return 2 * (level(np.log(7 / 2)) - level(gap)) - chi2.ppf(0.95, 1)
 
     ends = [brentq(fall, -5, np.log(3.5)), brentq(fall, np.log(3.5), 9)]
-    found = [around.lower["A"] - 1000, around.upper["A"] - 1000]
-    assert np.array(found) * 2 / PER_STRENGTH == pytest.approx(ends, abs=1e-5)
+    bounds = [around.lower["A"] - 1000, around.upper["A"] - 1000]
+    assert np.array(bounds) * 2 / PER_STRENGTH == pytest.approx(ends, abs=1e-5)
 
 
 @pytest.mark.parametrize("ties", ["davidson", "rao-kupper"])

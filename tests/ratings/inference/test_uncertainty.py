@@ -67,11 +67,11 @@ def brute_force_covariance(frame, fit, clusters):
     bread = np.linalg.pinv(np.stack([each.sum(axis=0) for each in curved]), rcond=1e-6)
     sums = by_cluster(scores(point))
     if len(sums) < len(frame):
-        own = np.stack([by_cluster(each) for each in curved], axis=1)
+        information = np.stack([by_cluster(each) for each in curved], axis=1)
         sums = np.stack(
             [
                 sqrtm(np.linalg.inv(np.eye(size) - h @ bread)).real @ s
-                for h, s in zip(own, sums, strict=True)
+                for h, s in zip(information, sums, strict=True)
             ]
         )
     covariance = (bread @ sums.T @ sums @ bread)[: len(names), : len(names)]

@@ -82,9 +82,9 @@ def test_students_as_clusters(ties):
         variance = pd.concat([around.variance, around.effects["variance"]])[shown]
         expected = np.sqrt(factor) * in_r[name][shown].to_numpy()
         if not np.isnan(expected).any():  # psychotools has no scores by vote
-            found = np.sqrt(variance.to_numpy()) / PER_STRENGTH
+            result = np.sqrt(variance.to_numpy()) / PER_STRENGTH
             corrected = ties == "rao-kupper" and cluster is not None
-            assert found == pytest.approx(expected, abs=1e-5 if corrected else COMPUTED)
+            assert result == pytest.approx(expected, abs=1e-5 if corrected else COMPUTED)
 
 
 # sandwich 3.0-2 by vote; clubSandwich 0.5.8, vcovCR by patient, type CR0 and CR2; R 4.2.2, with
@@ -104,12 +104,12 @@ def test_patients_as_few_clusters():
     scale = np.array([1, *frame[names].std(ddof=0)])
     few = np.sqrt(111 / 110)
 
-    def found(cluster):
+    def standard_errors(cluster):
         around = ratings.intervals(battles, fit, cluster=cluster)
         variance = np.array([around.variance["good"], *around.effects["variance"]])
         return np.sqrt(variance) / PER_STRENGTH / scale
 
-    assert found(None) == pytest.approx(PATIENTS[None], abs=1e-9)
-    by_patient = found("voter") / few
+    assert standard_errors(None) == pytest.approx(PATIENTS[None], abs=1e-9)
+    by_patient = standard_errors("voter") / few
     assert by_patient == pytest.approx(PATIENTS["CR2"], abs=1e-9)
     assert (by_patient > np.array(PATIENTS["CR0"]) * 1.03).all()

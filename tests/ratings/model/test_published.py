@@ -100,8 +100,8 @@ def test_kousgaards_sound_fields_with_ties(votes_of):
     a, b, c = 2 * np.array([[int(level) for level in name] for name in halves.index]).T - 1
     effects = {"a": a, "b": b, "c": c, "ab": a * b, "ac": a * c, "bc": b * c, "abc": a * b * c}
     table_5 = dict(zip(effects, [0.267, 0.250, -0.088, -0.294, 0.062, 0.009, -0.070], strict=True))
-    found = {name: (signs * halves).mean() for name, signs in effects.items()}
-    assert found == pytest.approx(table_5, abs=5e-4)
+    contrasts = {name: (signs * halves).mean() for name, signs in effects.items()}
+    assert contrasts == pytest.approx(table_5, abs=5e-4)
 
 
 @pytest.mark.parametrize(
@@ -254,8 +254,8 @@ def test_elo_of_three_teams():
     """Package elo of R, tests/testthat/test_elo.run.R: from 1500 with K = 20."""
     games = [("A", "B", "model_a"), ("A", "C", "model_a"), ("C", "B", "model_b")]
     frame = pd.DataFrame(games, columns=["model_a", "model_b", "winner"])
-    found = ratings.elo(ratings.Battles.from_frame(frame), k=20, initial=1500)
-    assert found.to_numpy() == pytest.approx([1519.712, 1500.008, 1480.279], abs=5e-4)
+    result = ratings.elo(ratings.Battles.from_frame(frame), k=20, initial=1500)
+    assert result.to_numpy() == pytest.approx([1519.712, 1500.008, 1480.279], abs=5e-4)
 
 
 def test_fides_table_of_expected_scores(votes_of):

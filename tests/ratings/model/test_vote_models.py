@@ -36,7 +36,7 @@ def test_baseball_1987_to_every_printed_digit(votes_of, side, printed, half_digi
 STRENGTHS = np.array([0.5, -0.2, 0.3, -0.6])
 
 
-def answer_shares(left, right, ties, own, tie, neither, advantage):
+def answer_shares(left, right, ties, separate_bad, tie, neither, advantage):
     """Probabilities as the papers write them, from worths; shape (4, votes)."""
     a, b = np.exp(left + advantage / 2), np.exp(right - advantage / 2)
     none = np.zeros_like(a)
@@ -44,16 +44,18 @@ def answer_shares(left, right, ties, own, tie, neither, advantage):
         left_wins, right_wins = a / (a + tie * b), b / (b + tie * a)
         return np.stack([left_wins, right_wins, 1 - left_wins - right_wins, none])
     tied = tie * np.sqrt(a * b) if ties == "davidson" else none
-    bad = neither + none if own else none
+    bad = neither + none if separate_bad else none
     return np.stack([a, b, tied, bad]) / (a + b + tied + bad)
 
 
-def draw_votes(random, votes, ties, *, own=False, tie=1.4, neither=0.6, slope=0.0, side=0.0):
+def draw_votes(
+    random, votes, ties, *, separate_bad=False, tie=1.4, neither=0.6, slope=0.0, side=0.0
+):
     a = random.integers(4, size=votes)
     b = (a + random.integers(1, 4, size=votes)) % 4
     long = random.normal(size=(2, votes)).round(1)
     pull = side + slope * (long[0] - long[1])
-    share = answer_shares(STRENGTHS[a], STRENGTHS[b], ties, own, tie, neither, pull)
+    share = answer_shares(STRENGTHS[a], STRENGTHS[b], ties, separate_bad, tie, neither, pull)
     answer = (random.random(votes) > share.cumsum(axis=0)[:3]).sum(axis=0)
     names = np.array(["m0", "m1", "m2", "m3"])
     return pd.DataFrame(
@@ -80,9 +82,11 @@ CASES = [
 
 @pytest.mark.parametrize(("ties", "both_bad", "side", "covariates"), CASES)
 def test_agrees_with_a_plain_optimiser_on_the_formulas(ties, both_bad, side, covariates):
-    own = both_bad == "own"
+    separate_bad = both_bad == "own"
     model = "davidson" if ties in {"half", "drop"} else ties
-    frame = draw_votes(np.random.default_rng(5), 400, model, own=own, slope=0.3, side=0.4)
+    frame = draw_votes(
+        np.random.default_rng(5), 400, model, separate_bad=separate_bad, slope=0.3, side=0.4
+    )
     battles = ratings.Battles.from_frame(frame)
     fit = ratings.bradley_terry(
         battles, ties, both_bad=both_bad, side=side, covariates=list(covariates)
@@ -96,7 +100,7 @@ def test_agrees_with_a_plain_optimiser_on_the_formulas(ties, both_bad, side, cov
     def loss(point):
         pull = side * point[4] + bool(covariates) * point[5] * longer
         tie = 1 + np.exp(point[6]) if ties == "rao-kupper" else np.exp(point[6])
-        share = answer_shares(*point[:4][codes], ties, own, tie, np.exp(point[7]), pull)
+        share = answer_shares(*point[:4][codes], ties, separate_bad, tie, np.exp(point[7]), pull)
         given_answer = np.log(np.maximum(share[answer, np.arange(len(answer))], 1e-300))
         halves = (np.log(share[0]) + np.log(share[1])) / 2
         return -np.where((answer == 2) & (ties == "half"), halves, given_answer).sum()
@@ -113,7 +117,7 @@ def test_agrees_with_a_plain_optimiser_on_the_formulas(ties, both_bad, side, cov
         assert fit.tie_parameter == pytest.approx(np.exp(best[6]), abs=5e-5)
     if ties == "rao-kupper":
         assert fit.tie_parameter == pytest.approx(1 + np.exp(best[6]), abs=5e-5)
-    if own:
+    if separate_bad:
         neither = best[7] - best[:4].mean()
         assert (fit.neither - 1000) / PER_STRENGTH == pytest.approx(neither, abs=5e-5)
 

@@ -79,8 +79,8 @@ def test_the_planned_votes_are_the_smallest_number_with_the_power():
 @pytest.mark.parametrize("cluster", [None, "voter"])
 def test_refits_have_the_planned_power(some_votes, ties, cluster):
     frame = some_votes.assign(voter=np.arange(2000) % 400)
-    battles, fit, intervals, found = planned(frame, ties, cluster=cluster)
-    row = first_undecided(found)
+    battles, fit, intervals, plan = planned(frame, ties, cluster=cluster)
+    row = first_undecided(plan)
     drawn = ratings.simulate_power(battles, fit, intervals, row["more_votes"], rounds=1000, seed=2)
     power = drawn.set_index("model").loc[row["model"], "power"]
     assert power == pytest.approx(0.8, abs=0.04)  # 3 standard errors
@@ -90,9 +90,9 @@ def test_refits_have_the_planned_power(some_votes, ties, cluster):
 @pytest.mark.parametrize("ties", ["half", "drop"])
 def test_new_votes_have_the_planned_power(some_votes, ties):
     """Also where the rules leave answers out: the number counts the votes that people cast."""
-    battles, fit, _, found = planned(some_votes, ties)
-    assert found.votes == 2000
-    row = first_undecided(found)
+    battles, fit, _, plan = planned(some_votes, ties)
+    assert plan.votes == 2000
+    row = first_undecided(plan)
     random, successes, rounds = np.random.default_rng(5), 0, 300
     chance = battles.counts.ravel() / battles.counts.sum()
     for _ in range(rounds):
@@ -103,8 +103,8 @@ def test_new_votes_have_the_planned_power(some_votes, ties):
 
 def test_fewer_direct_votes_are_enough(some_votes):
     """Votes between the two alone, drawn from the fitted model, have a power of 80%."""
-    battles, fit, _, found = planned(some_votes, "davidson")
-    row = first_undecided(found)
+    battles, fit, _, plan = planned(some_votes, "davidson")
+    row = first_undecided(plan)
     assert row["direct_votes"] < row["more_votes"] / 2
     gap = row["gap"] / ELO_PER_STRENGTH
     weights = np.array([np.exp(gap / 2), np.exp(-gap / 2), fit.tie_parameter])
@@ -148,21 +148,23 @@ def test_pairs_as_they_were_give_the_same_plan_as_no_pairs(some_votes, ties):
     met = known[0].counts.sum(axis=0)
     names = list(known[0].models)
     pairs = pd.DataFrame(met + met.T, index=names, columns=names)
-    given = ratings.plan(*known, pairs=pairs / pairs.to_numpy().sum()).neighbours
+    with_pairs = ratings.plan(*known, pairs=pairs / pairs.to_numpy().sum()).neighbours
     plain = ratings.plan(*known).neighbours
     # A pair's share of ties differs from what the model expects.
-    assert given["more_votes"].to_numpy() == pytest.approx(plain["more_votes"].to_numpy(), rel=0.05)
+    assert with_pairs["more_votes"].to_numpy() == pytest.approx(
+        plain["more_votes"].to_numpy(), rel=0.05
+    )
 
 
 def test_a_difference_at_the_upper_end_of_its_interval_needs_fewer_votes(some_votes):
     """The estimate stays in the final one, so that even a large difference takes votes."""
-    _, _, intervals, found = planned(some_votes)
-    row = first_undecided(found)
+    _, _, intervals, plan = planned(some_votes)
+    row = first_undecided(plan)
     error = error_of(intervals, row["model"], row["below"])
     votes = row["more_votes_wide"]
     assert 0 < votes < row["more_votes"]
     assert pd.isna(row["more_votes_narrow"])
-    share = votes / found.votes
+    share = votes / plan.votes
     random = np.random.default_rng(6)
     more = row["gap_upper"] + error / np.sqrt(share) * random.standard_normal(100_000)
     final = (row["gap"] + share * more) / (1 + share)
@@ -171,13 +173,13 @@ def test_a_difference_at_the_upper_end_of_its_interval_needs_fewer_votes(some_vo
 
 
 def test_assured_votes_are_enough_for_an_unknown_difference(some_votes):
-    _, _, intervals, found = planned(some_votes)
-    row = first_undecided(found)
+    _, _, intervals, plan = planned(some_votes)
+    row = first_undecided(plan)
     error = error_of(intervals, row["model"], row["below"])
     random = np.random.default_rng(7)
     truth = row["gap"] + error * random.standard_normal(100_000)
     for votes, expected in [(row["assured_votes"], 0.8), (row["more_votes"], row["assurance"])]:
-        share = votes / found.votes
+        share = votes / plan.votes
         more = truth + error / np.sqrt(share) * random.standard_normal(100_000)
         final = (row["gap"] + share * more) / (1 + share)
         power = (np.abs(final) > Z * error / np.sqrt(1 + share)).mean()
@@ -185,20 +187,20 @@ def test_assured_votes_are_enough_for_an_unknown_difference(some_votes):
 
 
 def test_doubled_power_agrees_with_refits(some_votes):
-    battles, fit, intervals, found = planned(some_votes)
-    drawn = ratings.simulate_power(battles, fit, intervals, found.votes, rounds=1500)
-    expected = found.neighbours["doubled_power"].to_numpy()
+    battles, fit, intervals, plan = planned(some_votes)
+    drawn = ratings.simulate_power(battles, fit, intervals, plan.votes, rounds=1500)
+    expected = plan.neighbours["doubled_power"].to_numpy()
     assert drawn["power"].to_numpy() == pytest.approx(expected, abs=0.04)
     assert 0.5 < expected.min() < 0.9  # otherwise the votes so far would hardly matter
 
 
 def test_the_first_place_needs_more_votes_than_its_neighbour(some_votes):
-    battles, fit, intervals, found = planned(some_votes)
-    assert found.first == found.neighbours["model"].iloc[0]
-    assert not found.first_known
-    assert found.first_votes > found.neighbours["more_votes"].iloc[0]
-    drawn = ratings.simulate_power(battles, fit, intervals, found.first_votes, rounds=1500, seed=1)
-    assert drawn.attrs["first"] == found.first
+    battles, fit, intervals, plan = planned(some_votes)
+    assert plan.first == plan.neighbours["model"].iloc[0]
+    assert not plan.first_known
+    assert plan.first_votes > plan.neighbours["more_votes"].iloc[0]
+    drawn = ratings.simulate_power(battles, fit, intervals, plan.first_votes, rounds=1500, seed=1)
+    assert drawn.attrs["first"] == plan.first
     assert drawn.attrs["first_power"] == pytest.approx(0.8, abs=0.04)
     assert drawn.attrs["first_power_lower"] < 0.8 < drawn.attrs["first_power_upper"]
 
@@ -206,13 +208,13 @@ def test_the_first_place_needs_more_votes_than_its_neighbour(some_votes):
 def test_more_voters_reduce_the_threshold(some_votes):
     """Few voters raise the threshold now; future votes are of new voters, who lower it."""
     frame = some_votes.assign(voter=np.arange(2000) % 6)
-    _, _, intervals, found = planned(frame, cluster="voter")
-    row = first_undecided(found)
+    _, _, intervals, plan = planned(frame, cluster="voter")
+    row = first_undecided(plan)
     df = intervals.df[[row["model"], row["below"]]].min()
     error = error_of(intervals, row["model"], row["below"])
     half_width = student.ppf(0.975, df) * error
     assert row["gap_upper"] - row["gap"] == pytest.approx(half_width)
-    precision, share = error**-2, row["more_votes"] / found.votes
+    precision, share = error**-2, row["more_votes"] / plan.votes
     threshold = student.ppf(0.975, df * (1 + share))
     power = conditional_power(row["gap"], precision, precision * share, threshold)
     assert power == pytest.approx(0.8, abs=0.001)
@@ -250,10 +252,10 @@ def test_no_number_of_votes_separates_equal_models(votes_of):
 
 def test_tables_with_few_or_no_votes(votes_of):
     for counts in ({}, {("A", "B"): (3, 0, 0)}):
-        battles, fit, intervals, found = planned(votes_of(counts))
-        assert len(found.neighbours) == 0
-        assert not found.first_known
-        assert found.unrated == tuple(battles.models)
+        battles, fit, intervals, plan = planned(votes_of(counts))
+        assert len(plan.neighbours) == 0
+        assert not plan.first_known
+        assert plan.unrated == tuple(battles.models)
         drawn = ratings.simulate_power(battles, fit, intervals, 10)
         assert len(drawn) == 0
         assert np.isnan(drawn.attrs["first_power"])

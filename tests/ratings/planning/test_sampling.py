@@ -37,16 +37,16 @@ tables = st.integers(2, 6).flatmap(
 @settings(max_examples=60, deadline=None)
 @given(tables, st.floats(0.05, 1))
 def test_probabilities_are_probabilities_with_a_floor(counts, explore):
-    found = ratings.pair_probabilities(counted(counts), explore=explore)
-    chance = found.probability.to_numpy()
+    result = ratings.pair_probabilities(counted(counts), explore=explore)
+    chance = result.probability.to_numpy()
     pairs = len(chance) * (len(chance) - 1) / 2
     assert (chance == chance.T).all()
     assert (np.diag(chance) == 0).all()
     assert chance.sum() / 2 == pytest.approx(1)
     off = ~np.eye(len(chance), dtype=bool)
     assert (chance[off] >= explore / pairs * (1 - 1e-9)).all()
-    assert found.share.sum() == pytest.approx(2)
-    assert found.share.min() >= 2 * explore / len(chance) * (1 - 1e-9)
+    assert result.share.sum() == pytest.approx(2)
+    assert result.share.min() >= 2 * explore / len(chance) * (1 - 1e-9)
 
 
 @settings(max_examples=30, deadline=None)
@@ -66,8 +66,8 @@ def test_the_order_of_models_carries_no_information(counts, random):
 
 def test_a_newcomer_gets_most_battles_until_it_is_known():
     counts = settled(np.random.default_rng(1), models=10)
-    found = ratings.pair_probabilities(counted(counts))
-    assert found.share["m9"] > 0.85
+    result = ratings.pair_probabilities(counted(counts))
+    assert result.share["m9"] > 0.85
     counts[0, 9, :9] = counts[1, 9, :9] = 300
     assert ratings.pair_probabilities(counted(counts)).share["m9"] < 0.4
 
@@ -97,9 +97,9 @@ def test_only_available_pairs_have_a_probability():
     counts = settled(np.random.default_rng(2), models=6)
     available = np.ones((6, 6), dtype=bool)
     available[5, :3] = available[:3, 5] = False
-    found = ratings.pair_probabilities(counted(counts), available=available)
-    assert (found.probability.to_numpy()[~available] == 0).all()
-    assert found.probability.to_numpy().sum() / 2 == pytest.approx(1)
+    result = ratings.pair_probabilities(counted(counts), available=available)
+    assert (result.probability.to_numpy()[~available] == 0).all()
+    assert result.probability.to_numpy().sum() / 2 == pytest.approx(1)
     none = ratings.pair_probabilities(counted(counts), available=np.zeros((6, 6)))
     assert none.probability.to_numpy().sum() == 0
     with pytest.raises(ratings.OptionError, match="no pair of models can be shown"):
@@ -108,11 +108,11 @@ def test_only_available_pairs_have_a_probability():
 
 def test_pairs_are_drawn_with_the_reported_probability():
     counts = settled(np.random.default_rng(4), models=4)
-    found = ratings.pair_probabilities(counted(counts))
+    result = ratings.pair_probabilities(counted(counts))
     random = np.random.default_rng(5)
-    drawn = pd.Series([found.draw(random) for _ in range(4000)]).value_counts(normalize=True)
+    drawn = pd.Series([result.draw(random) for _ in range(4000)]).value_counts(normalize=True)
     for (left, right, chance), share in drawn.items():
-        assert found.probability.loc[left, right] == chance
+        assert result.probability.loc[left, right] == chance
         assert share == pytest.approx(chance, abs=4 * np.sqrt(chance / 4000))
 
 
@@ -143,8 +143,8 @@ def test_invalid_options_are_refused():
 
 @pytest.mark.parametrize("models", [0, 1, 2])
 def test_few_models(models):
-    found = ratings.pair_probabilities(counted(np.zeros((4, models, models))))
-    assert found.probability.to_numpy().sum() == (2 if models == 2 else 0)
+    result = ratings.pair_probabilities(counted(np.zeros((4, models, models))))
+    assert result.probability.to_numpy().sum() == (2 if models == 2 else 0)
 
 
 def test_the_variance_reduction_is_that_of_adding_the_information_of_a_vote():

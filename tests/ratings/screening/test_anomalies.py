@@ -125,22 +125,22 @@ def anomalous(kind, frame, random):
 def test_an_anomalous_voter_is_flagged_for_the_right_reason(kind):
     random = np.random.default_rng(11)
     frame, name = anomalous(kind, draw(random, taste=40), random)
-    found = screen(frame)
-    assert name in found.flagged
-    assert kind in found.voters.loc[name, "reason"]
-    assert len(found.flagged) <= 2
+    result = screen(frame)
+    assert name in result.flagged
+    assert kind in result.voters.loc[name, "reason"]
+    assert len(result.flagged) <= 2
     if kind == "favouritism":
-        assert found.voters.loc[name, "model"] == "m2"
-    without = found.without_flagged(ratings.Battles.from_frame(frame))
-    assert len(without) == (~frame["voter"].isin(found.flagged)).sum()
+        assert result.voters.loc[name, "model"] == "m2"
+    without = result.without_flagged(ratings.Battles.from_frame(frame))
+    assert len(without) == (~frame["voter"].isin(result.flagged)).sum()
 
 
 def test_a_voter_with_few_votes_is_never_flagged():
     frame = draw(np.random.default_rng(4))
     few = frame.index[frame["voter"] == "v399"][:4]
     frame.loc[few, "winner"] = "model_a"
-    found = screen(frame, min_votes=1).voters
-    assert not found.loc[found["votes"] <= 4, "flagged"].any()
+    result = screen(frame, min_votes=1).voters
+    assert not result.loc[result["votes"] <= 4, "flagged"].any()
     table = screen(frame, min_votes=20).voters
     assert table.loc[table["votes"] < 20, list(TESTS)].isna().all().all()
 
@@ -152,9 +152,9 @@ def test_a_voter_with_many_votes_is_compared_with_the_others_only():
     fan = draw(random, voters=1, votes=1500).assign(voter="fan")
     fan.loc[fan["model_a"] == "m1", "winner"] = "model_a"
     fan.loc[fan["model_b"] == "m1", "winner"] = "model_b"
-    found = screen(pd.concat([frame, fan], ignore_index=True))
-    assert found.flagged[0] == "fan"
-    assert found.voters.loc["fan", "model"] == "m1"
+    result = screen(pd.concat([frame, fan], ignore_index=True))
+    assert result.flagged[0] == "fan"
+    assert result.voters.loc["fan", "model"] == "m1"
 
 
 def test_the_bound_is_slightly_above_the_exact_binomial_tail():
@@ -228,7 +228,7 @@ def test_log_odds_are_those_of_ratings_without_the_voter():
         fit = ratings.bradley_terry(battles, **options)
         scored = score_votes(battles, fit)
         cluster = cluster_codes(scored, battles, ("voter",))
-        found = leave_one_out_log_odds(scored, fit, cluster, 40)
+        result = leave_one_out_log_odds(scored, fit, cluster, 40)
         for name in frame["voter"].value_counts().index[[0, 5, 39]]:
             mine = (frame["voter"] == name).to_numpy()
             others = ratings.Battles.from_frame(frame[~mine], models=battles.models)
@@ -237,7 +237,7 @@ def test_log_odds_are_those_of_ratings_without_the_voter():
             votes = frame[mine]
             expected = votes["model_a"].map(strength) - votes["model_b"].map(strength)
             expected += without.effects.get("side", 0) / ELO_PER_STRENGTH
-            assert found[mine] == pytest.approx(expected.to_numpy(), abs=0.03)
+            assert result[mine] == pytest.approx(expected.to_numpy(), abs=0.03)
 
 
 def test_the_error_of_the_ratings_counts_for_a_voter_with_half_of_the_votes():
@@ -269,9 +269,9 @@ def test_voters_are_not_flagged_for_preferring_strong_models():
     random = np.random.default_rng(8)
     frame = draw(random, voters=60, votes=60_000, busy=0)
     frame.loc[random.random(len(frame)) < 0.3, "winner"] = "tie"
-    found = screen(frame)
-    assert found.taste_sd < 20
-    assert found.flagged == ()
+    result = screen(frame)
+    assert result.taste_sd < 20
+    assert result.flagged == ()
 
 
 def test_voters_whose_side_biases_differ_honestly_are_not_flagged():
@@ -280,10 +280,10 @@ def test_voters_whose_side_biases_differ_honestly_are_not_flagged():
     habit = random.normal(0, 0.15, 100)[frame["voter"].str[1:].astype(int)]
     moved = (frame["winner"] != "tie") & (random.random(len(frame)) < np.abs(habit))
     frame.loc[moved, "winner"] = np.where(habit[moved] > 0, "model_a", "model_b")
-    found = screen(frame)
-    assert found.flagged == ()
+    result = screen(frame)
+    assert result.flagged == ()
     # A share h of answers given to a side moves its odds by about 2 h, in natural logarithms.
-    assert found.side_sd == pytest.approx(2 * 0.15 * ELO_PER_STRENGTH, rel=0.25)
+    assert result.side_sd == pytest.approx(2 * 0.15 * ELO_PER_STRENGTH, rel=0.25)
 
 
 def newcomer(random):
@@ -317,10 +317,10 @@ def test_a_voter_who_skips_all_battles_but_those_of_one_model_is_flagged():
     selective = draw(random, voters=5, votes=1000).assign(voter=lambda f: "x" + f["voter"])
     selective = selective[(selective["model_a"] == "m4") | (selective["model_b"] == "m4")]
     both = pd.concat([frame, selective]).sample(frac=1, random_state=1, ignore_index=True)
-    found = screen(both)
+    result = screen(both)
     names = {f"xv{i:03}" for i in range(5)}
-    assert names <= set(found.flagged)
-    assert all("repetition" in reason for reason in found.voters.loc[sorted(names), "reason"])
+    assert names <= set(result.flagged)
+    assert all("repetition" in reason for reason in result.voters.loc[sorted(names), "reason"])
 
 
 def test_within_one_period_repetition_is_the_conditional_binomial_test():
@@ -366,9 +366,9 @@ def test_wrong_clocks_and_pauses_do_not_affect_speed():
     frame.loc[random.random(len(frame)) < 0.03, "decided_ms"] = 1
     frame.loc[random.random(len(frame)) < 0.03, "decided_ms"] = 10_000_000
     frame.loc[random.random(len(frame)) < 0.1, "decided_ms"] = np.nan
-    found = screen(frame, tests=["speed"])
-    assert found.flagged == ()
-    assert found.speed_sd == pytest.approx(0.4, rel=0.2)
+    result = screen(frame, tests=["speed"])
+    assert result.flagged == ()
+    assert result.speed_sd == pytest.approx(0.4, rel=0.2)
 
 
 def test_few_flagged_voters_are_honest_where_anomalous_ones_fail_many_tests():
@@ -428,11 +428,11 @@ def test_tables_without_votes_voters_or_ratings(votes_of):
         votes_of({("A", "B"): (3, 0, 0)}),
         votes_of({("A", "B"): (9, 3, 1)}),
     ):
-        found = screen(frame)
-        assert found.flagged == ()
-        assert len(found.voters) == 0
+        result = screen(frame)
+        assert result.flagged == ()
+        assert len(result.voters) == 0
         battles = ratings.Battles.from_frame(frame)
-        assert found.without_flagged(battles) is battles
+        assert result.without_flagged(battles) is battles
 
 
 def choices_of(random, *, votes=60, voters=4, models=5):
@@ -491,8 +491,8 @@ def test_calibration_finds_the_slope_and_the_advantage_of_the_left_side():
     won = (random.random(50_000) < expit(0.7 * log_odds + 0.2)).astype(float)
     nothing = np.zeros(50_000, dtype=int)
     choices = Choices(nothing, 2, nothing, nothing + 1, 2, won, log_odds, np.full(2, 1e6))
-    found = choices.calibrated(np.array([True, True])).log_odds
-    assert found == pytest.approx(0.7 * log_odds + 0.2, abs=0.12)  # 4 standard errors
+    result = choices.calibrated(np.array([True, True])).log_odds
+    assert result == pytest.approx(0.7 * log_odds + 0.2, abs=0.12)  # 4 standard errors
     unchanged = choices.calibrated(np.array([False, True])).log_odds
     assert unchanged == pytest.approx(log_odds)
 
@@ -514,10 +514,10 @@ def test_the_speed_test_is_one_sided_and_uniform_for_honest_voters():
 def test_medians_are_those_of_each_group(rows):
     voter = np.array([code for code, _ in rows], dtype=int)
     values = np.array([value for _, value in rows])
-    found = _medians(voter, values, np.bincount(voter, minlength=6))
+    result = _medians(voter, values, np.bincount(voter, minlength=6))
     for code in range(6):
         expected = np.median(values[voter == code]) if (voter == code).any() else np.nan
-        assert found[code] == pytest.approx(expected, nan_ok=True)
+        assert result[code] == pytest.approx(expected, nan_ok=True)
 
 
 @settings(max_examples=40, deadline=None)
@@ -537,8 +537,8 @@ def test_sums_over_visits_are_those_of_a_loop(seed, block):
     ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ratings.screening.voter_habits._BLOCK_VISITS", block)
-        found = _sum_over_visits(voter, column, visit_voter, visit_period, weight, table)
-    assert found == pytest.approx(expected)
+        result = _sum_over_visits(voter, column, visit_voter, visit_period, weight, table)
+    assert result == pytest.approx(expected)
 
 
 def test_repetition_over_periods_expects_the_sum_of_the_periods():
@@ -585,8 +585,8 @@ def test_the_prior_keeps_the_calibration_of_few_votes_finite():
         return np.logaddexp(0, -linear).sum() + ((params - [1, 0]) ** 2).sum() / 2
 
     slope, intercept = minimize(loss, [1.0, 0.0]).x
-    found = choices.calibrated(np.array([True])).log_odds
-    assert found == pytest.approx(slope * log_odds + intercept, abs=1e-4)
+    result = choices.calibrated(np.array([True])).log_odds
+    assert result == pytest.approx(slope * log_odds + intercept, abs=1e-4)
 
 
 def test_p_values_are_multiplied_by_the_number_of_directions_and_models():

@@ -51,12 +51,12 @@ def test_multiplying_all_weights_changes_nothing(votes_of, scale):
         fit = ratings.bradley_terry(battles)
         plan = ratings.plan(battles, fit, ratings.intervals(battles, fit))
         course = ratings.over_time(battles, drift_sd=15, period="2D")
-        found = ratings.goodness_of_fit(battles, rounds=200)
+        result = ratings.goodness_of_fit(battles, rounds=200)
         return (
             ratings.votes_to_flip(battles, fit),
             plan.neighbours["direct_votes"].tolist(),
             course.upper.to_numpy(),
-            found.p_chi_square,
+            result.p_chi_square,
         )
 
     first, second = compute(one), compute(many)
@@ -75,8 +75,8 @@ def test_a_single_heavy_vote_decides_the_first_place(votes_of):
         }
     )
     battles = ratings.Battles.from_frame(frame)
-    found = ratings.votes_to_flip(battles, ratings.bradley_terry(battles))
-    assert (found.first, found.votes) == ("x", 1)
+    result = ratings.votes_to_flip(battles, ratings.bradley_terry(battles))
+    assert (result.first, result.votes) == ("x", 1)
 
 
 def test_two_voters_have_one_degree_of_freedom(votes_of):
