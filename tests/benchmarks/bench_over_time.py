@@ -1,12 +1,13 @@
-"""Ratings over time: how often bands hold the truth, whether the drift is found, and time.
+"""Ratings over time: coverage of the bands, estimates of the drift, and time.
 
 Run: python tests/benchmarks/bench_over_time.py [--rounds N] [--votes N]
 
-8 models, 40 days, 4,000 votes; strengths start with sd 100 points and drift by so much a day. "Each
-day" fits Bradley-Terry to a day alone, with its own intervals, where it can rate anybody at all.
+8 models, 40 days, 4,000 votes; strengths start with a standard deviation (sd) of 100 Elo points and
+drift by a random walk whose daily step has the printed sd. "Each day" fits Bradley-Terry to each
+day's votes separately, with intervals, and counts only the models that a day can rate.
 
-Then, 200 voters of 20 votes on one day each, with tastes of sd 150 points, and strengths that never
-change: how often a drift is found, by vote and by voter.
+The second part has 200 voters with 20 votes on one day each, tastes of sd 150 points, and strengths
+that never change: how often a drift is detected, by vote and by voter.
 """
 
 import argparse
@@ -23,15 +24,16 @@ START = pd.Timestamp("2026-01-01", tz="UTC")
 
 
 def draw(random, *, models, days, votes, drift):
+    """Votes of drifting strengths, and the true ratings, shape (days, models)."""
     steps = random.normal(0, drift, (days, models))
     steps[0] = random.normal(0, 100, models)
     truth = steps.cumsum(axis=0)
     day = np.sort(random.integers(days, size=votes))
     a = random.integers(models, size=votes)
     b = (a + random.integers(1, models, size=votes)) % models
-    gap = (truth[day, a] - truth[day, b]) / ELO_PER_STRENGTH
+    log_odds = (truth[day, a] - truth[day, b]) / ELO_PER_STRENGTH
     names = [f"m{i:02}" for i in range(models)]
-    won = random.random(votes) < 1 / (1 + np.exp(-gap))
+    won = random.random(votes) < 1 / (1 + np.exp(-log_odds))
     frame = pd.DataFrame(
         {
             "model_a": pd.Categorical.from_codes(a, names),
@@ -43,12 +45,15 @@ def draw(random, *, models, days, votes, drift):
     return ratings.Battles.from_frame(frame), 1000 + truth - truth.mean(axis=1, keepdims=True)
 
 
-def draw_voters(random, *, models, days, voters, each, taste):
-    own = random.normal(0, taste, (voters, models)) + random.normal(0, 100, models)
-    voter, day = np.repeat(np.arange(voters), each), random.integers(days, size=voters)
+def draw_voters(random, *, models, days, voters, votes_per_voter, taste):
+    """Votes of voters who each vote on one day, with strengths that never change."""
+    personal = random.normal(0, taste, (voters, models)) + random.normal(0, 100, models)
+    voter = np.repeat(np.arange(voters), votes_per_voter)
+    day = random.integers(days, size=voters)
     a = random.integers(models, size=len(voter))
     b = (a + random.integers(1, models, size=len(voter))) % models
-    won = random.random(len(voter)) < 1 / (1 + 10 ** ((own[voter, b] - own[voter, a]) / 400))
+    difference = personal[voter, a] - personal[voter, b]
+    won = random.random(len(voter)) < 1 / (1 + 10 ** (-difference / 400))
     return ratings.Battles.from_frame(
         pd.DataFrame(
             {
@@ -62,90 +67,96 @@ def draw_voters(random, *, models, days, voters, each, taste):
     )
 
 
-def each_day(battles):
-    """Ratings and intervals of every day by itself; NaN for what a day cannot rate."""
+def fit_each_day(battles):
+    """Ratings and intervals of each day's votes alone; NaN for models that a day cannot rate."""
     day = battles.frame["timestamp"].dt.floor("D")
-    found = {"ratings": [], "lower": [], "upper": []}
+    result = {"ratings": [], "lower": [], "upper": []}
     for _, frame in battles.frame.groupby(day):
-        own = ratings.Battles.from_frame(frame, models=battles.models)
-        fit = ratings.bradley_terry(own)
-        spread = ratings.intervals(own, fit)
-        for name, values in zip(found, (fit.ratings, spread.lower, spread.upper), strict=True):
-            found[name].append(values.to_numpy())
-    return {name: np.array(values) for name, values in found.items()}
+        day_battles = ratings.Battles.from_frame(frame, models=battles.models)
+        fit = ratings.bradley_terry(day_battles)
+        intervals = ratings.intervals(day_battles, fit)
+        columns = (fit.ratings, intervals.lower, intervals.upper)
+        for name, values in zip(result, columns, strict=True):
+            result[name].append(values.to_numpy())
+    return {name: np.array(values) for name, values in result.items()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=60)
-    parser.add_argument("--votes", type=int, default=1_000_000, help="of the timing")
+    parser.add_argument("--votes", type=int, default=1_000_000, help="votes of the timed fits")
     options = parser.parse_args()
-    compare_with_days(options.rounds)
-    look_for_drifts_of_voters(options.rounds)
+    compare_with_each_day(options.rounds)
+    detect_drift_of_voters(options.rounds)
     battles, _ = draw(np.random.default_rng(0), models=50, days=100, votes=options.votes, drift=10)
-    rated = f"50 models, 100 days, {options.votes:,} votes"
-    for what, drift in (("drift given", 10.0), ("drift estimated", None)):
+    size = f"50 models, 100 days, {options.votes:,} votes"
+    for label, drift in (("known drift", 10.0), ("estimated drift", None)):
         started = time.perf_counter()
         ratings.over_time(battles, period="1D", drift_sd=drift)
-        say(f"{rated}, {what}: {time.perf_counter() - started:.1f} s")
+        say(f"{size}, {label}: {time.perf_counter() - started:.1f} s")
     started = time.perf_counter()
-    each_day(battles)
-    say(f"{rated}, each day alone: {time.perf_counter() - started:.1f} s")
+    fit_each_day(battles)
+    say(f"{size}, each day separately: {time.perf_counter() - started:.1f} s")
 
 
-def compare_with_days(rounds: int) -> None:
-    say("held by 95% bands, and root mean squared error in points (each day: where it rates)")
+def compare_with_each_day(rounds: int) -> None:
+    say("coverage of 95% bands, and root mean squared error in Elo points, of the rated models")
     say(
-        f"{'drift':>6}{'known':>22}{'estimated':>22}{'each day':>22}{'rated':>8}{'drift found':>24}"
+        f"{'drift':>6}{'known':>22}{'estimated':>22}{'each day':>22}{'rated':>8}"
+        f"{'estimated drift':>24}"
     )
     for drift in (0, 5, 15, 40):
-        held: dict[str, list[float]] = {"known": [], "estimated": [], "each day": []}
-        error: dict[str, list[float]] = {name: [] for name in held}
-        drifts, rated = [], []
+        coverage: dict[str, list[float]] = {"known": [], "estimated": [], "each day": []}
+        errors: dict[str, list[float]] = {name: [] for name in coverage}
+        estimates, rated_shares = [], []
         for seed in range(rounds):
             random = np.random.default_rng([seed, drift])
             battles, truth = draw(random, models=8, days=40, votes=4_000, drift=drift)
-            found = ratings.over_time(battles, period="1D")
+            estimated = ratings.over_time(battles, period="1D")
             known = ratings.over_time(battles, period="1D", drift_sd=drift)
-            drifts.append(found.drift_sd)
-            each = {
+            estimates.append(estimated.drift_sd)
+            fits = {
                 name: {
-                    part: getattr(course, part).to_numpy() for part in ("ratings", "lower", "upper")
+                    part: getattr(history, part).to_numpy()
+                    for part in ("ratings", "lower", "upper")
                 }
-                for name, course in (("known", known), ("estimated", found))
-            } | {"each day": each_day(battles)}
-            for name, course in each.items():
-                known_here = ~np.isnan(course["ratings"])
-                # A day's ratings have the mean 1000 over those that it rates.
-                there = np.where(known_here, truth, np.nan)
-                there = there + 1000 - np.nanmean(there, axis=1, keepdims=True)
-                inside = (course["lower"] <= there) & (there <= course["upper"])
-                held[name].append(inside[known_here].mean())
-                error[name].append(np.sqrt(((course["ratings"] - there)[known_here] ** 2).mean()))
-            rated.append(known_here.mean())
-        shown = "".join(
-            f"{np.mean(x):>9.3f} ± {1.96 * np.std(x) / np.sqrt(rounds):.3f}{np.mean(e):>5.0f}"
-            for x, e in zip(held.values(), error.values(), strict=True)
+                for name, history in (("known", known), ("estimated", estimated))
+            } | {"each day": fit_each_day(battles)}
+            for name, fit in fits.items():
+                rated = ~np.isnan(fit["ratings"])
+                # The mean rating of a day is 1000 over the models that it rates.
+                target = np.where(rated, truth, np.nan)
+                target = target + 1000 - np.nanmean(target, axis=1, keepdims=True)
+                covered = (fit["lower"] <= target) & (target <= fit["upper"])
+                coverage[name].append(covered[rated].mean())
+                errors[name].append(np.sqrt(((fit["ratings"] - target)[rated] ** 2).mean()))
+            rated_shares.append(rated.mean())  # of the last fit, each day
+        formatted = "".join(
+            f"{np.mean(covered):>9.3f} ± {1.96 * np.std(covered) / np.sqrt(rounds):.3f}"
+            f"{np.mean(error):>5.0f}"
+            for covered, error in zip(coverage.values(), errors.values(), strict=True)
         )
-        low, middle, high = np.percentile(drifts, [25, 50, 75])
-        found_drift = f"{middle:.1f} ({low:.1f} to {high:.1f})"
-        say(f"{drift:>6}{shown}{np.mean(rated):>8.0%}{found_drift:>24}")
+        low, middle, high = np.percentile(estimates, [25, 50, 75])
+        quartiles = f"{middle:.1f} ({low:.1f} to {high:.1f})"
+        say(f"{drift:>6}{formatted}{np.mean(rated_shares):>8.0%}{quartiles:>24}")
 
 
-def look_for_drifts_of_voters(rounds: int) -> None:
+def detect_drift_of_voters(rounds: int) -> None:
     for cluster in (None, "voter"):
-        drifts, seen, p = [], [], []
+        estimates, detected, changed = [], [], []
         for seed in range(rounds):
+            random = np.random.default_rng([seed, 1])
             battles = draw_voters(
-                np.random.default_rng([seed, 1]), models=8, days=20, voters=200, each=20, taste=150
+                random, models=8, days=20, voters=200, votes_per_voter=20, taste=150
             )
-            found = ratings.over_time(battles, period="1D", cluster=cluster)
-            drifts.append(found.drift_sd)
-            seen.append(found.drift_lower > 0)
-            p.append((found.changed["p"] < 0.05).mean())
+            history = ratings.over_time(battles, period="1D", cluster=cluster)
+            estimates.append(history.drift_sd)
+            detected.append(history.drift_lower > 0)
+            changed.append((history.changed["p"] < 0.05).mean())
         say(
-            f"nobody drifts, by {cluster or 'vote'}: drift found {np.median(drifts):.1f} (median), "
-            f"interval above 0 in {np.mean(seen):.0%}, models called changed {np.mean(p):.1%}"
+            f"no drift, by {cluster or 'vote'}: estimated drift {np.median(estimates):.1f} "
+            f"(median), interval above 0 in {np.mean(detected):.0%}, models with a significant "
+            f"change {np.mean(changed):.1%}"
         )
 
 

@@ -1,22 +1,25 @@
-"""Does the number of votes that a plan promises deliver the power that it promises?
+"""Power of plans: how often the planned number of votes delivers the requested power.
 
-Run: python tests/benchmarks/bench_planning.py [--rounds N] [--only WORD]
+Run: python tests/benchmarks/bench_planning.py [--rounds N] [--only votes|voters]
 
-In each round an arena's votes are drawn, a plan is made, one pair of neighbours that are not told
-apart is taken at random, the planned votes are added, and everything is fitted anew with new
-intervals. Printed is how often the two are then told apart, with its 95% interval.
+Each round simulates an arena's votes and makes a plan. One pair of neighbours whose difference is
+not significant is chosen at random, the planned votes are added, and ratings and intervals are
+computed again. Each column is the share of rounds in which the difference is then significant, with
+its 95% interval.
 
-power     after `more_votes`, the true gap being the estimate: new votes (or whole new voters) are
-          resampled from those in hand. Promised: 80%.
-first     after `first_votes`, the same: how often the first is told apart from all others.
-direct    after `direct_votes`, drawn from the fitted model, all between the two.
-mix       after `more_votes` of a plan with `pair_probabilities`, drawn so from the fitted model.
-assured   after `assured_votes`, the true strengths being those that votes were drawn from: 80%.
-promised  the mean `assurance` of `more_votes`, and how often they did, the truth being the same.
+power     after `more_votes`, if the true difference is the estimate: the new votes (or all votes of
+          new voters) are resampled from the existing ones. Requested: 80%.
+first     after `first_votes`, likewise: the first model is significantly above all others.
+direct    after `direct_votes`, all between the two models, simulated from the fitted model.
+mix       after `more_votes` of a plan with `pair_probabilities`, simulated from the fitted model
+          with these probabilities.
+assured   after `assured_votes`, simulated from the true strengths. Requested: 80%.
+expected  the mean `assurance` of `more_votes`.
+observed  power after `more_votes`, simulated from the true strengths; compare with `expected`.
 
-Votes are 14% ties or so (nu 0.36). In arenas with voters each has tastes of its own (normal, sd 60
-points), and numbers of votes fall by a power law or are all equal; new voters are drawn likewise,
-and intervals are by voter.
+About 14% of votes are ties (nu = 0.36). In arenas with voters, each voter has a personal taste
+(normal, standard deviation 60 Elo points), votes per voter follow a power law or are all equal, new
+voters are drawn from the same distributions, and intervals are clustered by voter.
 """
 
 import argparse
@@ -33,17 +36,26 @@ from ratings.model.bradley_terry import ELO_PER_STRENGTH
 
 NU = 0.36
 TASTE = 60 / ELO_PER_STRENGTH
-MOST_TIMES = 40  # more votes than this many times those in hand would take too long to draw
+MAX_FACTOR = 40  # skip numbers of votes above this multiple of the existing votes: too slow
+POWERS = ("power", "first", "direct", "mix", "assured")
 
 
 class Arena(NamedTuple):
-    """`voters` 0: all votes are independent; `law`: the exponent of their numbers of votes."""
+    """Size of a simulated arena.
+
+    Attributes:
+        models: number of models.
+        votes: number of existing votes.
+        ties: the tie rule.
+        voters: number of voters; 0 for independent votes.
+        exponent: of the power law of votes per voter; 0 for equal numbers.
+    """
 
     models: int
     votes: int
     ties: str
     voters: int = 0
-    law: float = 0.0
+    exponent: float = 0.0
 
 
 ARENAS = [
@@ -61,168 +73,186 @@ CLUSTERED = [
 ]
 
 
-def shares(gap, nu):
-    weights = np.stack([np.exp(gap / 2), np.exp(-gap / 2), np.broadcast_to(nu, gap.shape)])
+def outcome_probabilities(log_odds, nu):
+    """Davidson's model; shape (3, ...) for a left win, a right win and a tie."""
+    weights = np.stack(
+        [np.exp(log_odds / 2), np.exp(-log_odds / 2), np.broadcast_to(nu, log_odds.shape)]
+    )
     return weights / weights.sum(axis=0)
 
 
-def draw(random, strengths, votes, nu, chance=None):
-    """Counts of votes of Davidson's model, shape (4, m, m); pairs evenly mixed, or by `chance`."""
+def simulate(random, strengths, votes, nu, pair_probability=None):
+    """Counts of votes of Davidson's model, shape (4, m, m); all pairs equally likely by default."""
     size = len(strengths)
     left, right = np.triu_indices(size, 1)
-    chance = np.ones(len(left)) if chance is None else chance[left, right]
-    many = random.multinomial(votes, chance / chance.sum())
+    if pair_probability is None:
+        probability = np.ones(len(left))
+    else:
+        probability = pair_probability[left, right]
+    votes_per_pair = random.multinomial(votes, probability / probability.sum())
     counts = np.zeros((4, size, size))
-    answer = shares(strengths[left] - strengths[right], nu).T
-    counts[:3, left, right] = random.multinomial(many, answer).T
+    outcomes = outcome_probabilities(strengths[left] - strengths[right], nu).T
+    counts[:3, left, right] = random.multinomial(votes_per_pair, outcomes).T
     return counts
 
 
 def resample(random, counts, votes):
-    told = counts.ravel()
-    return random.multinomial(votes, told / told.sum()).reshape(counts.shape).astype(float)
+    flat = counts.ravel()
+    return random.multinomial(votes, flat / flat.sum()).reshape(counts.shape).astype(float)
 
 
-def names(size):
+def model_names(size):
     return [f"m{i:02}" for i in range(size)]
 
 
-def fitted(votes, ties, start=None):
-    """From counts, or from a table of votes with voters."""
+def fit_votes(votes, ties, start=None):
+    """Battles, ratings and intervals of counts, or of a table of votes with voters."""
     if isinstance(votes, np.ndarray):
-        battles, cluster = ratings.Battles.from_counts(names(votes.shape[1]), votes), None
+        battles, cluster = ratings.Battles.from_counts(model_names(votes.shape[1]), votes), None
     else:
         battles, cluster = ratings.Battles.from_frame(votes), "voter"
     fit = ratings.bradley_terry(battles, ties, start=start)
     return battles, fit, ratings.intervals(battles, fit, cluster=cluster)
 
 
-def told_apart(fit, spread, one, other, tests=1):
-    c = spread.covariance
-    error = np.sqrt(c.loc[one, one] + c.loc[other, other] - 2 * c.loc[one, other])
-    df = spread.df[[one, other]].min()
-    ahead = fit.ratings[one] - fit.ratings[other]
-    return bool(ahead > stdtrit(df, 1 - 0.025 / tests) * error)
+def is_above(fit, intervals, one, other, tests=1):
+    """Whether `one` is significantly above `other` at a two-sided level of 5% (Bonferroni)."""
+    covariance = intervals.covariance
+    variance = covariance.loc[one, one] + covariance.loc[other, other]
+    error = np.sqrt(variance - 2 * covariance.loc[one, other])
+    df = intervals.df[[one, other]].min()
+    difference = fit.ratings[one] - fit.ratings[other]
+    return bool(difference > stdtrit(df, 1 - 0.025 / tests) * error)
 
 
-def either(votes, ties, one, other, start=None):
-    _, fit, spread = fitted(votes, ties, start)
-    return told_apart(fit, spread, one, other) or told_apart(fit, spread, other, one)
+def is_estimate_confirmed(votes, ties, pair, start=None):
+    """Whether the first of `pair`, which had the higher estimate, is significantly above."""
+    _, fit, intervals = fit_votes(votes, ties, start)
+    return is_above(fit, intervals, *pair)
+
+
+def is_told_apart(votes, ties, pair, start=None):
+    """Whether the difference of `pair` is significant, in either direction."""
+    one, other = pair
+    _, fit, intervals = fit_votes(votes, ties, start)
+    return is_above(fit, intervals, one, other) or is_above(fit, intervals, other, one)
 
 
 def is_first(votes, ties, first, start=None):
-    _, fit, spread = fitted(votes, ties, start)
+    _, fit, intervals = fit_votes(votes, ties, start)
     others = [name for name in fit.ratings.index if name != first]
-    return all(told_apart(fit, spread, first, other, len(others)) for other in others)
+    return all(is_above(fit, intervals, first, other, len(others)) for other in others)
 
 
-def open_pair(random, plan, *columns):
-    """A row of a pair that is not told apart, with numbers of votes that can be drawn."""
+def choose_undecided(random, plan, *columns):
+    """Row of a random pair whose difference is not significant, with feasible numbers of votes."""
     table = plan.neighbours[~plan.neighbours["told_apart"]]
-    few = (table[list(columns)] < MOST_TIMES * plan.votes).fillna(False).all(axis=1)
-    table = table[few]
+    feasible = (table[list(columns)] < MAX_FACTOR * plan.votes).fillna(False).all(axis=1)
+    table = table[feasible]
     return table.iloc[random.integers(len(table))] if len(table) else None
 
 
-def by_vote(arena, random, found):
-    """Add what one round shows to the lists of `found`."""
+def run_by_vote(arena, random, results):
+    """Run one round and append its outcomes to the lists of `results`."""
     strengths = random.normal(0, 100, arena.models) / ELO_PER_STRENGTH
-    counts = draw(random, strengths, arena.votes, NU)
-    battles, fit, spread = fitted(counts, arena.ties)
-    plan = ratings.plan(battles, fit, spread)
+    counts = simulate(random, strengths, arena.votes, NU)
+    battles, fit, intervals = fit_votes(counts, arena.ties)
+    plan = ratings.plan(battles, fit, intervals)
     ties = arena.ties
-    row = open_pair(random, plan, "more_votes", "assured_votes")
+    row = choose_undecided(random, plan, "more_votes", "assured_votes")
     if row is not None:
         pair, more = (row["model"], row["below"]), int(row["more_votes"])
         later = counts + resample(random, counts, more)
-        found["power"].append(told_apart(*fitted(later, ties, fit)[1:], *pair))
-        later = counts + draw(random, strengths, more, NU)
-        found["kept"].append(either(later, ties, *pair, fit))
-        found["promised"].append(row["assurance"])
-        later = counts + draw(random, strengths, int(row["assured_votes"]), NU)
-        found["assured"].append(either(later, ties, *pair, fit))
+        results["power"].append(is_estimate_confirmed(later, ties, pair, fit))
+        later = counts + simulate(random, strengths, more, NU)
+        results["observed"].append(is_told_apart(later, ties, pair, fit))
+        results["expected"].append(row["assurance"])
+        later = counts + simulate(random, strengths, int(row["assured_votes"]), NU)
+        results["assured"].append(is_told_apart(later, ties, pair, fit))
         if ties == "davidson":
-            from_model(arena, random, found, (counts, battles, fit, spread), row)
-    if plan.first_votes and plan.first_votes < MOST_TIMES * arena.votes:
+            run_other_pairs(arena, random, results, (counts, battles, fit, intervals), row)
+    if plan.first_votes and plan.first_votes < MAX_FACTOR * arena.votes:
         later = counts + resample(random, counts, plan.first_votes)
-        found["first"].append(is_first(later, ties, plan.first, fit))
+        results["first"].append(is_first(later, ties, plan.first, fit))
 
 
-def from_model(arena, random, found, known, row):
-    """What resampling cannot draw: votes on other pairs than so far."""
-    counts, battles, fit, spread = known
+def run_other_pairs(arena, random, results, existing, row):
+    """Simulate votes on other pairs than so far from the fitted model; resampling cannot."""
+    counts, battles, fit, intervals = existing
     estimate = fit.ratings.to_numpy() / ELO_PER_STRENGTH
     pair = row["model"], row["below"]
-    only = np.zeros((arena.models,) * 2)
-    only[tuple(sorted(battles.models.index(name) for name in pair))] = 1
+    direct = np.zeros((arena.models,) * 2)
+    direct[tuple(sorted(battles.models.index(name) for name in pair))] = 1
     mixed = ratings.pair_probabilities(battles).probability
-    plan = ratings.plan(battles, fit, spread, pairs=mixed).neighbours.set_index("model")
-    wanted = plan.loc[pair[0], "more_votes"]
-    asked = [("direct", row["direct_votes"], only), ("mix", wanted, mixed.to_numpy())]
-    for name, more, chance in asked:
-        if not pd.isna(more) and more < MOST_TIMES * arena.votes:
-            later = counts + draw(random, estimate, int(more), fit.tie_parameter, chance)
-            found[name].append(told_apart(*fitted(later, arena.ties, fit)[1:], *pair))
+    plan = ratings.plan(battles, fit, intervals, pairs=mixed).neighbours.set_index("model")
+    mixed_votes = plan.loc[pair[0], "more_votes"]
+    designs = [("direct", row["direct_votes"], direct), ("mix", mixed_votes, mixed.to_numpy())]
+    for name, more, probability in designs:
+        if not pd.isna(more) and more < MAX_FACTOR * arena.votes:
+            later = counts + simulate(random, estimate, int(more), fit.tie_parameter, probability)
+            results[name].append(is_estimate_confirmed(later, arena.ties, pair, fit))
 
 
-def vote_table(arena, random, strengths, voters):
-    """Votes of new voters, with tastes of their own."""
-    law = np.arange(1, arena.voters + 1) ** -arena.law
-    numbers = np.round(arena.votes * law / law.sum()).astype(int)
-    numbers = random.choice(numbers, size=voters) if voters != arena.voters else numbers
-    voter = np.repeat(np.arange(len(numbers)), numbers)
-    own = strengths + random.normal(0, TASTE, (len(numbers), arena.models))
+def simulate_voters(arena, random, strengths, voters):
+    """Table of the votes of new voters with personal tastes."""
+    share = np.arange(1, arena.voters + 1) ** -arena.exponent
+    votes_per_voter = np.round(arena.votes * share / share.sum()).astype(int)
+    if voters != arena.voters:
+        votes_per_voter = random.choice(votes_per_voter, size=voters)
+    voter = np.repeat(np.arange(voters), votes_per_voter)
+    personal = strengths + random.normal(0, TASTE, (voters, arena.models))
     left = random.integers(arena.models, size=len(voter))
     right = (left + random.integers(1, arena.models, size=len(voter))) % arena.models
-    steps = np.cumsum(shares(own[voter, left] - own[voter, right], NU), axis=0)
-    answer = (random.random(len(voter)) > steps[:2]).sum(axis=0)
-    words = ["model_a", "model_b", "tie"]
+    log_odds = personal[voter, left] - personal[voter, right]
+    cumulative = np.cumsum(outcome_probabilities(log_odds, NU), axis=0)
+    outcome = (random.random(len(voter)) > cumulative[:2]).sum(axis=0)
     return pd.DataFrame(
         {
-            "model_a": pd.Categorical.from_codes(left, names(arena.models)),
-            "model_b": pd.Categorical.from_codes(right, names(arena.models)),
-            "winner": pd.Categorical.from_codes(answer, words),
+            "model_a": pd.Categorical.from_codes(left, model_names(arena.models)),
+            "model_b": pd.Categorical.from_codes(right, model_names(arena.models)),
+            "winner": pd.Categorical.from_codes(outcome, ["model_a", "model_b", "tie"]),
             "voter": voter,
         }
     )
 
 
 def resample_voters(random, table, voters):
-    """All votes of voters taken at random, each time as a new voter."""
+    """All votes of voters drawn with replacement, each draw as a new voter."""
     codes = table["voter"].to_numpy()
     rows = np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1])
-    taken = random.integers(len(rows), size=voters)
-    drawn = table.iloc[np.concatenate([rows[i] for i in taken])]
-    return drawn.assign(voter=np.repeat(np.arange(voters), [len(rows[i]) for i in taken]))
+    drawn = random.integers(len(rows), size=voters)
+    votes = table.iloc[np.concatenate([rows[i] for i in drawn])]
+    return votes.assign(voter=np.repeat(np.arange(voters), [len(rows[i]) for i in drawn]))
 
 
-def together(table, more):
+def append_voters(table, more):
     return pd.concat([table, more.assign(voter=more["voter"] + table["voter"].max() + 1)])
 
 
-def by_voter(arena, random, found):
-    """As `by_vote`, with voters."""
+def run_by_voter(arena, random, results):
+    """Run one round with voters, otherwise as `run_by_vote`."""
     strengths = random.normal(0, 100, arena.models) / ELO_PER_STRENGTH
-    table = vote_table(arena, random, strengths, arena.voters)
-    plan = ratings.plan(*fitted(table, arena.ties))
-    row = open_pair(random, plan, "more_votes", "assured_votes")
+    table = simulate_voters(arena, random, strengths, arena.voters)
+    plan = ratings.plan(*fit_votes(table, arena.ties))
+    row = choose_undecided(random, plan, "more_votes", "assured_votes")
 
-    def voters(votes):
+    def voters_for(votes):
         return max(1, round(votes / len(table) * arena.voters))
 
     if row is not None:
-        pair, more = (row["model"], row["below"]), voters(row["more_votes"])
-        later = together(table, resample_voters(random, table, more))
-        found["power"].append(told_apart(*fitted(later, arena.ties)[1:], *pair))
-        later = together(table, vote_table(arena, random, strengths, more))
-        found["kept"].append(either(later, arena.ties, *pair))
-        found["promised"].append(row["assurance"])
-        more = voters(row["assured_votes"])
-        later = together(table, vote_table(arena, random, strengths, more))
-        found["assured"].append(either(later, arena.ties, *pair))
-    if plan.first_votes and plan.first_votes < MOST_TIMES * arena.votes:
-        later = together(table, resample_voters(random, table, voters(plan.first_votes)))
-        found["first"].append(is_first(later, arena.ties, plan.first))
+        pair, more = (row["model"], row["below"]), voters_for(row["more_votes"])
+        later = append_voters(table, resample_voters(random, table, more))
+        results["power"].append(is_estimate_confirmed(later, arena.ties, pair))
+        later = append_voters(table, simulate_voters(arena, random, strengths, more))
+        results["observed"].append(is_told_apart(later, arena.ties, pair))
+        results["expected"].append(row["assurance"])
+        more = voters_for(row["assured_votes"])
+        later = append_voters(table, simulate_voters(arena, random, strengths, more))
+        results["assured"].append(is_told_apart(later, arena.ties, pair))
+    if plan.first_votes and plan.first_votes < MAX_FACTOR * arena.votes:
+        voters = voters_for(plan.first_votes)
+        later = append_voters(table, resample_voters(random, table, voters))
+        results["first"].append(is_first(later, arena.ties, plan.first))
 
 
 def main() -> None:
@@ -230,29 +260,29 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=400)
     parser.add_argument("--only", choices=["votes", "voters"])
     options = parser.parse_args()
-    shown = ["power", "first", "direct", "mix", "assured"]
-    head = f"{'models':>7}{'votes':>8}{'ties':>10}{'voters':>8}{'law':>5}"
-    say(head + "".join(f"{name:>19}" for name in shown) + f"{'promised':>10}{'and kept':>19}")
-    chosen = [*(ARENAS if options.only != "voters" else [])]
-    chosen += CLUSTERED if options.only != "votes" else []
-    for which, arena in enumerate(chosen):
-        found = {name: [] for name in [*shown, "promised", "kept"]}
+    header = f"{'models':>7}{'votes':>8}{'ties':>10}{'voters':>8}{'exponent':>9}"
+    header += "".join(f"{name:>19}" for name in POWERS)
+    say(header + f"{'expected':>10}{'observed':>19}")
+    arenas = [*(ARENAS if options.only != "voters" else [])]
+    arenas += CLUSTERED if options.only != "votes" else []
+    for index, arena in enumerate(arenas):
+        results = {name: [] for name in [*POWERS, "expected", "observed"]}
         for seed in range(options.rounds):
-            random = np.random.default_rng([seed, which])
-            (by_voter if arena.voters else by_vote)(arena, random, found)
+            random = np.random.default_rng([seed, index])
+            (run_by_voter if arena.voters else run_by_vote)(arena, random, results)
         say(
             f"{arena.models:>7}{arena.votes:>8,}{arena.ties:>10}{arena.voters or '-':>8}"
-            f"{arena.law:>5g}"
-            + "".join(show(found[name]) for name in shown)
-            + f"{np.mean(found['promised']):>10.3f}{show(found['kept'])}"
+            f"{arena.exponent:>9g}"
+            + "".join(format_share(results[name]) for name in POWERS)
+            + f"{np.mean(results['expected']):>10.3f}{format_share(results['observed'])}"
         )
 
 
-def show(found) -> str:
-    if not found:
+def format_share(results) -> str:
+    if not results:
         return f"{'-':>19}"
-    low, high = wilson_interval(np.mean(found), len(found))
-    text = f"{np.mean(found):.3f} ({low:.2f}-{high:.2f})"
+    low, high = wilson_interval(np.mean(results), len(results))
+    text = f"{np.mean(results):.3f} ({low:.2f}-{high:.2f})"
     return f"{text:>19}"
 
 
