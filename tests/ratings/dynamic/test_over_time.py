@@ -321,7 +321,7 @@ def test_unreadable_times_and_invalid_options_are_refused(votes_of):
     for options, message in [
         ({"period": "7"}, "'7', not a length such as 7D"),
         ({"period": "often"}, "'often', not a length such as 7D"),
-        ({"period": "-1D"}, "longer than nothing"),
+        ({"period": "-1D"}, "longer than zero"),
         ({"time": "when"}, "no column 'when'"),
         ({"both_bad": "own"}, "tie or drop"),
         ({"drift_sd": -1}, "from 0 to 300 Elo points"),
