@@ -1,8 +1,9 @@
 """The arena: database, rules, command line and web server.
 
-Layers, each of which may import those above it: `models`, `database`, `media`, `settings`,
-`errors`; `catalog` (tracks, entrants, prompts); `voting` (battles, votes) and `standings`
-(leaderboards); `production` (clips), `release` (exports) and `simulation`; `commands` and `web`.
+Layers, lowest first: `errors`, `files`, `text`, `validation`; `models`; `database`, `media`,
+`settings`, `shipped`; `catalog` (tracks, entrants, prompts); `context` (an opened arena); `voting`
+(battles, votes); `standings` (leaderboards); `production` (clips), `release` (exports) and
+`simulation`; `web`; `commands`. A layer may import those below it; import-linter checks it.
 Start with `models`, then follow a vote from `voting.ballots` and a clip from
 `production.produce_clips`.
 """

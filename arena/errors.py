@@ -11,8 +11,12 @@
     ├── ProductionError         clips that cannot be generated or imported
     ├── ReleaseError            a release that cannot be written or does not verify
     └── BallotError             a battle or vote that the rules refuse
-        ├── NoPair  ├── AlreadyVoted  ├── BattleExpired
-        └── TooEarly  ├── TooMany  └── MalformedVote
+        ├── NoPair
+        ├── AlreadyVoted
+        ├── BattleExpired
+        ├── TooEarly
+        ├── TooMany
+        └── MalformedVote
 
 Every error has an exit status for the command line, and an HTTP status and problem type (RFC 9457)
 for the API. It is reported once, by the outermost handler.

@@ -151,7 +151,7 @@ class Base(DeclarativeBase):
 
 
 class Track(Base):
-    """A pool of comparison whose settings are the same for all. Written by `catalog`."""
+    """A pool of entrants that are compared under the same settings. Written by `catalog`."""
 
     __tablename__ = "track"
     __table_args__ = (

@@ -38,7 +38,7 @@ from arena.models import (
     VoterKind,
 )
 from arena.voting.ballots import admit_voter, cast_vote, issue_battle
-from arena.voting.limits import Rules
+from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active, where_active
 from arena.voting.schemas import IssuedBattle, VoteForm
 
@@ -50,7 +50,7 @@ CLOSE = 0.05  # a difference that a viewer would hardly notice
 POOR = 0.3  # below this, a clip shows little of its prompt
 KEY_DIGITS = 32  # the length of a person's key
 VOTES_PER_TRANSACTION = 200  # few waits for the disk, yet people's votes are not held up
-RULES = Rules(watch_time=False)
+RULES = VotingRules(watch_time=False)
 
 _Queue = deque[tuple["Judge", IssuedBattle | None]]  # voters with their open battles, if known
 

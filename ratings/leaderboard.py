@@ -21,7 +21,7 @@ from ratings.inference.uncertainty import DEFAULT_ROUNDS, Intervals, intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry, place_on_scale, unrated_reason
 from ratings.model.connectivity import largest_component
 from ratings.model.elo import INITIAL, K, elo
-from ratings.model.outcomes import Rules, win_matrix
+from ratings.model.outcomes import OutcomeRules, win_matrix
 from ratings.schema import COLUMNS, METHODS
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import Cluster
@@ -106,9 +106,9 @@ class Leaderboard:
         return self.options.method
 
     @property
-    def rules(self) -> Rules:
+    def rules(self) -> OutcomeRules:
         """How ties and "both bad" count."""
-        return Rules(self.options.ties, self.options.both_bad)
+        return OutcomeRules(self.options.ties, self.options.both_bad)
 
     def parameters(self) -> dict[str, Any]:
         """Every parameter used, as plain values by name: what `frame.attrs` holds a copy of."""
@@ -370,7 +370,7 @@ def _fill_ratings(board: pd.DataFrame, fit: BradleyTerry, around: Intervals) -> 
 
 
 def _win_matrix(battles: Battles, options: LeaderboardOptions) -> Floats:
-    return win_matrix(Rules(options.ties, options.both_bad).apply(battles.pair_sums.votes))
+    return win_matrix(OutcomeRules(options.ties, options.both_bad).apply(battles.pair_sums.votes))
 
 
 def _finish(board: pd.DataFrame, wins: Floats, connected: Mask) -> pd.DataFrame:

@@ -82,7 +82,7 @@ class EntrantEntry(Entry):
 
 
 class PromptEntry(Entry):
-    """One row of a prompt file; without `tracks`, every track of a matching modality asks it."""
+    """One row of a prompt file; without `tracks`, for all tracks with or without a source."""
 
     id: Annotated[str, Field(min_length=1, max_length=KEY_LENGTH, pattern=PROMPT_ID)]
     text: Annotated[str, Field(min_length=1, max_length=4000)]

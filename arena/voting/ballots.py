@@ -31,7 +31,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
-from arena.voting.limits import Rules, check_limits, check_watch_time, covers_watch_time
+from arena.voting.limits import VotingRules, check_limits, check_watch_time, covers_watch_time
 from arena.voting.matchmaking import draw_pair
 from arena.voting.reveals import last_ratings, reveal, reveals
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
@@ -71,7 +71,7 @@ def issue_battle(
     voter_key: str,
     track_name: str,
     category: str | None = None,
-    rules: Rules,
+    rules: VotingRules,
     now: datetime,
     rng: random.Random | None = None,
 ) -> IssuedBattle:
@@ -181,7 +181,7 @@ def _create_battle(
     return battle
 
 
-def _describe(session: Session, battle: Battle, rules: Rules) -> IssuedBattle:
+def _describe(session: Session, battle: Battle, rules: VotingRules) -> IssuedBattle:
     prefetched = None
     if battle.state is BattleState.OPEN:
         prefetched = _battle_in_state(
@@ -207,7 +207,7 @@ def cast_vote(
     voter_key: str,
     token: str,
     form: VoteForm | MalformedVote,
-    rules: Rules,
+    rules: VotingRules,
     now: datetime,
     rng: random.Random | None = None,
 ) -> CastVote:

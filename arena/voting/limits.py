@@ -16,12 +16,14 @@ FREE_SKIPS = 5
 SKIP_SHARE = 0.3
 SKIP_WINDOW = timedelta(hours=1)
 # A container may round a clip's duration by a frame or two, so a clip played to its end may be
-# measured this much short. `watch-account.js` has the same number: it runs in the browser.
+# measured this much short. It decides only whether a reported watch time is recorded as covering
+# the clips: `check_watch_time` has no tolerance. The page (`watch-account.js`) has the same number,
+# by which it accepts a clip that has ended; it cannot import this one.
 WATCH_TOLERANCE_MS = 100
 
 
 @dataclass(frozen=True)
-class Rules:
+class VotingRules:
     """The rules for a voter: rate limits, and whether the watch time is enforced."""
 
     limits: tuple[RateLimit, ...] = ()
@@ -29,7 +31,7 @@ class Rules:
 
 
 def check_watch_time(
-    battle: Battle, *, form: VoteForm | MalformedVote, rules: Rules, now: datetime
+    battle: Battle, *, form: VoteForm | MalformedVote, rules: VotingRules, now: datetime
 ) -> None:
     """Raise TooEarly if, by the server's clock, both clips cannot have been watched yet."""
     if battle.opened_at is None:
@@ -58,7 +60,7 @@ def check_limits(
     voter: Voter,
     *,
     form: VoteForm | MalformedVote,
-    rules: Rules,
+    rules: VotingRules,
     now: datetime,
 ) -> None:
     """Raise TooMany if the vote or skip exceeds the voter's limits."""

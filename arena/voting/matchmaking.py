@@ -25,7 +25,7 @@ from arena.models import (
     Track,
 )
 
-(UNIFORM,) = SAMPLERS
+UNIFORM = SAMPLERS[0]  # the only rule so far, so a track's `sampler` need not be looked up
 
 # Module-level: a new alias in each query would be compiled each time.
 CLIP_A, CLIP_B = aliased(Clip), aliased(Clip)

@@ -16,7 +16,7 @@ from arena.standings import standings
 from arena.standings.boards import Board, board_document, board_frame
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.voting import ballots
-from arena.voting.limits import Rules
+from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active
 from arena.voting.schemas import VoteForm
 from arena.web.clip_urls import ClipUrls
@@ -86,7 +86,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
     """The API's routes for one arena."""
     router = APIRouter(prefix="/api/v1")
     settings = arena.settings
-    rules = Rules(limits=settings.limits, watch_time=not settings.limits_off)
+    rules = VotingRules(limits=settings.limits, watch_time=not settings.limits_off)
 
     @router.get("/tracks")
     def list_tracks() -> list[TrackResponse]:

@@ -126,7 +126,7 @@ def battle_response(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str
             id=battle.prompt_id,
             text=battle.prompt_text,
             categories=battle.categories,
-            source=None,  # only image and edit tracks use one, and they are not active yet
+            source=None,  # the page does not show sources of image and edit tracks yet
         ),
         a=clip(Side.A),
         b=clip(Side.B),

@@ -2,8 +2,8 @@
 
 `Backend` is the interface; `find_backend` looks a kind up by its entry point. `diffusers`, `openai`
 and `folder` are the shipped kinds and do not import one another; `meter` measures what a clip cost.
-Backends import `generator.media` and the modules beside it, never the engine. Start with `folder`,
-the shortest one.
+Backends import `generator.media` and the modules at the top of `generator`, never the engine. Start
+with `folder`, the shortest one.
 """
 
 from collections.abc import Iterable

@@ -88,7 +88,7 @@ class _Pool:
             yield message.clip
 
     def _retry(self, worker: WorkerHandle) -> Iterator[Outcome]:
-        """Queue the tasks of a worker that has ended again; yield those that failed for good."""
+        """Requeue the tasks of a worker that has ended; yield those that failed for good."""
         for task in worker.tasks.values():
             failed = self._schedule.retry(task, worker.process.failure_reason(task.request))
             if failed is not None:

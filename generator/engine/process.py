@@ -40,7 +40,7 @@ class WorkerProcess:
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         self.connection, far_end = context.Pipe()
-        # Shared memory without a lock, which a process killed while holding it would never release.
+        # Without a lock: a process killed while it holds one would never release it.
         self._progress = sharedctypes.RawValue(c_double, 0.0)
         links = [context.Pipe() for _ in range(post_processors)]
         worker_ends, post_processor_ends = zip(*links, strict=True)
@@ -64,7 +64,7 @@ class WorkerProcess:
         with _interrupts_blocked():
             for process in (self.process, *self.post_processors):
                 process.start()
-        # With a copy of it open here, the end of a process would not show as the end of its pipe.
+        # Close our copies: with them open, we would not see EOF when a process ends.
         for link in (far_end, *worker_ends, *post_processor_ends):
             link.close()
 

@@ -167,7 +167,7 @@ class Backlog:
             self._bytes += size
 
     def release(self, size: int) -> None:
-        """Discount a clip that is finished or failed, and its bytes."""
+        """Stop counting a clip that is finished or failed, and its bytes."""
         with self._changed:
             self._clips -= 1
             self._bytes -= size

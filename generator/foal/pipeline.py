@@ -14,10 +14,16 @@ from diffusers.schedulers.scheduling_flow_match_euler_discrete import (
 )
 from torch import Tensor
 
-from generator.foal.codec import FoalCodec  # loaded, so that old pipelines reach its refusal
+# Imported so that loading a pipeline of an earlier release fails with the name of the converter.
+import generator.foal.codec  # noqa: F401
 from generator.foal.model import states
 from generator.foal.model.base import PUBLIC_MODULE
-from generator.foal.model.codec import denormalize, interpolate_motion, normalize
+from generator.foal.model.codec import (
+    FoalCodec,
+    denormalize,
+    interpolate_motion,
+    normalize,
+)
 from generator.foal.model.latents import (
     Generators,
     latent_size,

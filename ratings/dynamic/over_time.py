@@ -9,10 +9,10 @@ and bands are then averaged over the drifts in its interval, weighted by their m
 (Rue, Martino and Chopin 2009), since bands of the likeliest drift alone are too narrow. Votes of
 one voter are dependent, which would look like a drift: see `overdispersion`.
 
-A model of generated video does not change; voters' expectations and preferences do, and a drift is
-that, or a model that was exchanged behind its name. Ratings are distances from the mean of all
-rated models, or of the anchors, in the same period: comparisons cannot show that all of these
-improve together, and where one of few improves, the distances of all others fall.
+A model of generated video does not change; voters' expectations and preferences do. A drift
+reflects such a change, or a model that was replaced under the same name. Ratings are distances from
+the mean of all rated models, or of the anchors, in the same period: comparisons cannot show that
+all of these improve together, and where one of few improves, the distances of all others fall.
 """
 
 from collections.abc import Iterable, Mapping

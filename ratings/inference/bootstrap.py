@@ -29,7 +29,7 @@ Draw = Callable[[np.random.Generator, int, float], Floats]  # (rounds, 4, pairs)
 _THREADS = 2
 _BATCH = 50  # rounds; their arrays fit the CPU cache
 _TOLERANCE = 1e-7  # in strengths: 2e-5 Elo params, far below the noise between rounds
-_MOST_STEPS = 40
+_MAX_STEPS = 40
 
 
 def resample(
@@ -168,7 +168,7 @@ class BatchSolver:
         """
         params = np.tile(self.start, (len(counts), 1))
         unfinished = np.arange(len(counts))
-        for _ in range(_MOST_STEPS):
+        for _ in range(_MAX_STEPS):
             gradient = self._gradient(params[unfinished], counts[unfinished])
             newton_step = (gradient - params[unfinished] @ self.prior.precision) @ self.inverse
             longest = np.abs(newton_step).max(axis=1)

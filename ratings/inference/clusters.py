@@ -20,11 +20,11 @@ from ratings.model.outcomes import OUTCOMES
 from ratings.votes.battles import Battles
 from ratings.votes.columns import factorize
 
-_MOST_SCORES = 1 << 24  # numbers held in memory at once
+_MAX_SCORES = 1 << 24  # numbers held in memory at once
 _CLUSTER_BATCH = 1 << 13
-_LEAST_LEVERAGE = 0.02  # below this share of one parameter's information a correction is under 1%
-_MOST_CORRECTED = 1000
-_LEAST_OUTSIDE = 1e-2  # share of a direction's information outside the cluster
+_MIN_LEVERAGE = 0.02  # below this share of one parameter's information a correction is under 1%
+_MAX_CORRECTED = 1000
+_MIN_OUTSIDE = 1e-2  # share of a direction's information outside the cluster
 _NORMAL_KURTOSIS = 3.0
 
 
@@ -112,7 +112,7 @@ def cluster_sandwich(
     large = cluster_corrections(votes, cluster, clusters, inverse)
     meat = np.zeros((design.n_params,) * 2)
     second, fourth = np.zeros(len(contrast)), np.zeros(len(contrast))
-    batch = max(1, _MOST_SCORES // design.n_params)
+    batch = max(1, _MAX_SCORES // design.n_params)
     order = np.argsort(cluster, kind="stable") if clusters > batch else None
     for start in range(0, clusters, batch):
         stop = min(start + batch, clusters)
@@ -146,15 +146,15 @@ def cluster_corrections(
     weight = count_votes_by(cluster, clusters, votes.weight)
     # A vote's information is at most 1/4 of its weight in any direction, which bounds leverage.
     variance = inverse.diagonal()
-    if clusters < 2 or weight.max() * variance.max() <= _LEAST_LEVERAGE:
+    if clusters < 2 or weight.max() * variance.max() <= _MIN_LEVERAGE:
         return {}
     bound = np.bincount(
         cluster,
         votes.weight * (variance[votes.left] + variance[votes.right]) / 2,
         minlength=clusters,
     )
-    candidates = np.flatnonzero((bound > _LEAST_LEVERAGE) & (weight > 0))
-    candidates = candidates[np.argsort(-bound[candidates], kind="stable")][:_MOST_CORRECTED]
+    candidates = np.flatnonzero((bound > _MIN_LEVERAGE) & (weight > 0))
+    candidates = candidates[np.argsort(-bound[candidates], kind="stable")][:_MAX_CORRECTED]
     if not len(candidates):
         return {}
     values, vectors = np.linalg.eigh(inverse)
@@ -170,9 +170,9 @@ def cluster_corrections(
     for which, start, end in zip(candidates, [0, *ends[:-1]], ends, strict=True):
         information = _information(votes, members[start:end])
         leverage, axes = np.linalg.eigh(root.T @ information @ root)
-        if leverage[-1] < _LEAST_LEVERAGE:
+        if leverage[-1] < _MIN_LEVERAGE:
             continue
-        scale = 1 / np.sqrt(np.maximum(1 - leverage, _LEAST_OUTSIDE))
+        scale = 1 / np.sqrt(np.maximum(1 - leverage, _MIN_OUTSIDE))
         corrections[int(which)] = back @ (axes * scale) @ axes.T @ root.T
     return corrections
 

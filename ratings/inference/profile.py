@@ -17,7 +17,7 @@ from ratings.model.design import NO_CONVERGENCE, Design
 from ratings.model.refit import prior_of
 
 _TOLERANCE = 1e-9
-_MOST_STEPS = 200
+_MAX_STEPS = 200
 _FARTHEST = 60.0  # strengths, 10,000 Elo points: beyond it an interval counts as unbounded
 
 
@@ -79,7 +79,7 @@ class _Profile:
         bordered[size, :size] = bordered[:size, size] = row
         bordered[size + 1, :size] = bordered[:size, size + 1] = design.null_direction
         target = np.zeros(size + 2)
-        for _ in range(_MOST_STEPS):
+        for _ in range(_MAX_STEPS):
             current, gradient, information = design.score_and_information(params)
             current -= float(params @ self.prior @ params) / 2
             bordered[:size, :size] = information + self.prior

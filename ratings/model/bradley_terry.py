@@ -23,12 +23,12 @@ from ratings.model.design import (
     standard_extras,
 )
 from ratings.model.newton import Maximum, maximise
-from ratings.model.outcomes import LOG_ODDS, Rules, win_matrix
+from ratings.model.outcomes import LOG_ODDS, OutcomeRules, win_matrix
 from ratings.votes.battles import Battles
 
 ELO_PER_STRENGTH = 400 / np.log(10)  # 400 points are odds of ten to one
 MEAN_RATING = 1000.0
-_MOST_RATING = 1e6
+_MAX_RATING = 1e6
 _SAME_WEIGHT = 1e-9  # relative rounding error of sums of weights in different orders
 
 
@@ -109,7 +109,7 @@ def bradley_terry(
         OptionError: an unknown rule, an anchor that is not rated, or a covariate or side effect
             that these votes cannot identify.
     """
-    rules = Rules(ties, both_bad)
+    rules = OutcomeRules(ties, both_bad)
     reserved = {SIDE, TIE_PARAMETER, NEITHER_STRENGTH} & set(covariates)
     if reserved:
         raise OptionError(f"a covariate cannot be called {min(reserved)!r}: rename its columns")
@@ -193,8 +193,11 @@ def _shift(values: Floats, models: tuple[str, ...], anchors: Mapping[str, float]
         return MEAN_RATING - float(rated.mean()) if len(rated) else 0.0
     anchored = []
     for name, value in anchors.items():
-        if not abs(value) <= _MOST_RATING:
-            raise OptionError(f"the anchor {name!r} is held at {value}, which is not a rating")
+        if not abs(value) <= _MAX_RATING:
+            raise OptionError(
+                f"the anchor {name!r} is set to {value}, which is not a rating; use a number from "
+                f"-{_MAX_RATING:,.0f} to {_MAX_RATING:,.0f}"
+            )
         if name not in models:
             raise OptionError(f"the anchor {name!r} is not a model of these votes")
         anchored.append(values[models.index(name)])
@@ -205,7 +208,7 @@ def _shift(values: Floats, models: tuple[str, ...], anchors: Mapping[str, float]
 
 def _design(
     battles: Battles,
-    rules: Rules,
+    rules: OutcomeRules,
     rated: Mask,
     pair_weights: Floats,
     *,

@@ -14,7 +14,7 @@ import pandas as pd
 from ratings.arrays import Codes, Floats, Mask
 from ratings.errors import OptionError, VotesError
 from ratings.model.design import Extra
-from ratings.model.outcomes import LOG_ODDS, OUTCOMES, Rules
+from ratings.model.outcomes import LOG_ODDS, OUTCOMES, OutcomeRules
 from ratings.votes.battles import Battles
 from ratings.votes.columns import first_row
 
@@ -30,7 +30,7 @@ class CovariatePairs(NamedTuple):
 
 
 def covariate_pairs(
-    battles: Battles, rules: Rules, rated: Mask, names: Sequence[str]
+    battles: Battles, rules: OutcomeRules, rated: Mask, names: Sequence[str]
 ) -> CovariatePairs:
     """The votes among rated models, split by their covariates.
 

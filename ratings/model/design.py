@@ -15,7 +15,15 @@ import numpy as np
 
 from ratings.arrays import Codes, Floats
 from ratings.errors import RatingsError
-from ratings.model.outcomes import LOG_ODDS, NEITHER, OUTCOMES, TIE, Derivatives, Rules, derivatives
+from ratings.model.outcomes import (
+    LOG_ODDS,
+    NEITHER,
+    OUTCOMES,
+    TIE,
+    Derivatives,
+    OutcomeRules,
+    derivatives,
+)
 
 SIDE, TIE_PARAMETER, NEITHER_STRENGTH = "side", "tie", "neither"
 _BLOCK = 1 << 16
@@ -56,7 +64,7 @@ class Design:
     left: Codes
     right: Codes
     counts: Floats
-    rules: Rules
+    rules: OutcomeRules
     extras: tuple[Extra, ...] = ()
 
     @property
@@ -261,7 +269,7 @@ def fold_pairs(counts: Floats, *, sides: bool) -> tuple[Codes, Codes, Floats]:
 
 
 def standard_extras(
-    rules: Rules, counts: Floats, *, side: bool, covariates: Sequence[Extra] = ()
+    rules: OutcomeRules, counts: Floats, *, side: bool, covariates: Sequence[Extra] = ()
 ) -> tuple[Extra, ...]:
     """The extras of a model; an outcome that never occurred gets no parameter."""
     extras = [Extra(SIDE, LOG_ODDS)] if side else []

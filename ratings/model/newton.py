@@ -14,7 +14,7 @@ _LONGEST_STEP = 4.0  # with probabilities near 0 or 1 the quadratic model sugges
 _TOLERANCE = 1e-11  # in strengths: 2e-9 Elo points
 # Near the maximum each step is about the square of the previous one, so the next is not needed.
 _LAST_STEP = 1e-6
-_MOST_STEPS = 1000
+_MAX_STEPS = 1000
 
 
 class Maximum(NamedTuple):
@@ -58,7 +58,7 @@ def maximise(
 
     params = _start(design) if start is None else start
     previous = np.inf
-    for steps in range(1, _MOST_STEPS + 1):
+    for steps in range(1, _MAX_STEPS + 1):
         value, gradient, information = scaled.score_and_information(params)
         value -= float(params @ prior @ params) / 2
         newton_step = design.invert(information + prior) @ (gradient - prior @ params)

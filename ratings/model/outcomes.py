@@ -1,13 +1,15 @@
 """The probability of each answer to a battle, given two strengths, and its derivatives.
 
 Up to three predictors determine the answer: the `log_odds` d, left strength minus right; the `tie`
-parameter; and the log-weight s of "neither is good". In the log-linear family the answers have the
+parameter (log nu, or the margin t: `BradleyTerry.tie_parameter` reports nu or theta = exp(t));
+and the log-weight s of "neither is good". In the log-linear family the answers have the
 weights
 
     left wins : exp(d / 2)    right wins : exp(-d / 2)    tie : nu    both bad : exp(s)
 
-and their probabilities are proportional to these. `davidson` estimates nu (Davidson 1970); `half`
-and `drop` have nu = 0, and a tie contributes half of either side's log-probability. With "both bad"
+and their probabilities are proportional to these. `davidson` estimates nu (Davidson 1970).
+Under `half` and `drop` nu is 0: under `half` a tie contributes the mean of both sides'
+log-probabilities, under `drop` nothing. With "both bad"
 as its `own` outcome, the choice of neither, s = k - (left + right) / 2, with k the strength of
 neither (Luce 1959). Under `rao-kupper` (1967) a side wins only by a margin t > 0, the tie
 parameter:
@@ -33,7 +35,7 @@ OUTCOMES = len(Outcome)
 
 
 @dataclass(frozen=True)
-class Rules:
+class OutcomeRules:
     """How ties and "both bad" count.
 
     Attributes:
@@ -148,6 +150,7 @@ def _log_linear(
         [
             half - log_total,
             -half - log_total,
+            # Without a tie parameter no vote is a tie, and this row is multiplied by counts of 0.
             (0.0 if log_nu is None else log_nu) - log_total,
             (0.0 if neither is None else neither) - log_total,
         ]

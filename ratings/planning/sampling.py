@@ -17,7 +17,7 @@ rest is divided between
     times a power of the rank, since readers look at the top. A pair's probability is proportional
     to a power of its reduction.
 
-Newcomers need no rule of their own: they have the largest variance, and may be first. Everything is
+New models need no special rule: they have the largest variance, and may be first. Everything is
 a function of the counts, so that anyone can recompute the probabilities. Where pairs are drawn
 unevenly, `inverse_probability_weights` corrects averages over votes; Bradley-Terry ratings need no
 weights where the model is true.

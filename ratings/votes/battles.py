@@ -17,7 +17,7 @@ from ratings.votes.columns import Outcome, Side, Sides
 
 _CHUNK = 1 << 17  # votes; their codes fit the CPU cache
 _ANSWERS = len(Outcome) + 1
-_MOST_COUNTS = 1 << 27  # by pair and answer: 1 GB
+_MAX_COUNTS = 1 << 27  # by pair and answer: 1 GB
 
 
 class PairSums(NamedTuple):
@@ -233,7 +233,7 @@ def _encode(frame: pd.DataFrame, rows: Codes | None, models: Iterable[str]) -> B
     # Missing names and unknown answers get one extra code each, so that the pass that counts the
     # votes also finds invalid ones.
     size = len(named) + 1
-    if size**2 * _ANSWERS > _MOST_COUNTS:
+    if size**2 * _ANSWERS > _MAX_COUNTS:
         raise VotesError(f"{size - 1:,} models make too many pairs to count")
     all_counts = count_votes(sides, size, _ANSWERS, rows, None)
     if (

@@ -92,7 +92,7 @@ USED = (
     *("first", "decided_ms", "probability", "timestamp", "tstamp"),
 )
 
-_LEAST_WEIGHT = 1e-12  # smaller or larger than its inverse, sums of weights lose all digits
+_MIN_WEIGHT = 1e-12  # smaller or larger than its inverse, sums of weights lose all digits
 _CHUNK = 1 << 19  # rows
 _THREADS = 4
 
@@ -247,7 +247,7 @@ def read_weights(frame: pd.DataFrame, rows: Codes | None) -> Floats | None:
         if row is not None:
             value = frame["weight"].iloc[row - 1]
             raise VotesError(f"weight is {value}; it must be a number of at least 0", row=row)
-        extreme = (weight > 0) & ((weight < _LEAST_WEIGHT) | (weight > 1 / _LEAST_WEIGHT))
+        extreme = (weight > 0) & ((weight < _MIN_WEIGHT) | (weight > 1 / _MIN_WEIGHT))
         row = first_row(extreme, every)
         if row is not None:
             value = frame["weight"].iloc[row - 1]

@@ -14,7 +14,7 @@ TIMES = ("timestamp", "tstamp")
 AUTOMATIC = "auto"
 _PERIODS = 50  # target of "auto": drift is smooth, and finer periods change nothing
 _DAY = pd.Timedelta(days=1)
-_LEAST_UNITS = 3  # longer lengths are rounded to whole units
+_MIN_UNITS = 3  # longer lengths are rounded to whole units
 _LAST_SECOND = 1e10  # in the year 2286
 
 
@@ -52,7 +52,7 @@ class Periods(NamedTuple):
 def _whole(length: pd.Timedelta) -> pd.Timedelta:
     """Round up to whole days, hours, minutes or seconds, by at most a third."""
     for unit in (_DAY, pd.Timedelta(hours=1), pd.Timedelta(minutes=1)):
-        if length >= _LEAST_UNITS * unit:
+        if length >= _MIN_UNITS * unit:
             return length.ceil(unit)
     return max(length.ceil("s"), pd.Timedelta(seconds=1))
 

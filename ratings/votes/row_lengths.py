@@ -19,7 +19,7 @@ from ratings.errors import VotesError
 _COMMA, _END, _QUOTE = b',\n"'
 _FIX_LONG = "put cells that contain commas in double quotes"
 # Bytes of a line without an end, due to an unclosed quote, which pandas refuses.
-_MOST_PENDING = 1 << 25
+_MAX_PENDING = 1 << 25
 
 
 class RowLengths:
@@ -46,7 +46,7 @@ class RowLengths:
         if len(ends):
             self._compare(text, np.diff(ends, prepend=-1) - 1, position[ends])
         self._pending = text[int(position[ends[-1]]) + 1 :] if len(ends) else text
-        self.uneven |= len(self._pending) > _MOST_PENDING
+        self.uneven |= len(self._pending) > _MAX_PENDING
 
     def finish(self) -> None:
         """Count the last line, which may lack a newline."""

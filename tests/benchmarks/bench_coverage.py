@@ -19,7 +19,7 @@ import ratings
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
 from ratings.model.design import Design, fold_pairs
 from ratings.model.newton import maximise
-from ratings.model.outcomes import Rules
+from ratings.model.outcomes import OutcomeRules
 
 MODELS, VOTES, VOTERS = 20, 20_000, 2_000
 SCENARIOS = [(0, 1.0), (60, 0.0), (60, 0.5), (60, 1.0), (120, 1.0)]  # taste in points, exponent
@@ -36,7 +36,7 @@ def target(strengths: np.ndarray, taste: float) -> np.ndarray:
     np.fill_diagonal(won, 0)
     won_counts = np.zeros((4, MODELS, MODELS))
     won_counts[0] = won * 1e6
-    rules = Rules("drop", "drop")
+    rules = OutcomeRules("drop", "drop")
     left, right, counts = fold_pairs(won_counts, sides=False)
     maximum = maximise(Design(MODELS, left, right, counts, rules))
     return 1000 + ELO_PER_STRENGTH * (maximum.params - maximum.params.mean())

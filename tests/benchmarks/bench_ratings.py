@@ -28,7 +28,7 @@ from ratings.model import elo as elo_module
 from ratings.votes.reading import read_columns
 
 MODELS, VOTERS, TIES, ROUNDS = 50, 100_000, 0.15, 1000
-LEAST_SECONDS = 1.0  # short runs are repeated until the caches are warm
+MIN_SECONDS = 1.0  # short runs are repeated until the caches are warm
 COLUMNS = ["model_a", "model_b", "winner"]
 
 
@@ -107,7 +107,7 @@ def time_of(work: Callable[[], Any], repeats: int) -> float:
     work()
     gc.collect()
     seconds: list[float] = []
-    while len(seconds) < repeats or sum(seconds) < LEAST_SECONDS:
+    while len(seconds) < repeats or sum(seconds) < MIN_SECONDS:
         started = time.perf_counter()
         work()
         seconds.append(time.perf_counter() - started)

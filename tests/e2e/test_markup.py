@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from arena.catalog.schemas import EntrantEntry, PromptEntry
-from arena.voting.limits import Rules
+from arena.voting.limits import VotingRules
 from arena.voting.schemas import IssuedBattle
 from playable import TRACK, make_playable_arena, served
 from small_arena import Booth, entrant_entry, track_entry
@@ -51,7 +51,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     rng = random.Random(0)
     for number in range(3):
         booth = Booth(
-            arena.database, key=f"{number}" * 32, track=TRACK, rules=Rules(watch_time=False)
+            arena.database, key=f"{number}" * 32, track=TRACK, rules=VotingRules(watch_time=False)
         )
         battle: IssuedBattle | None = booth.ask()
         while battle is not None:

@@ -194,8 +194,8 @@ def test_the_leaderboard_as_csv(votes_of):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"anchors": {"A": np.nan}}, "held at nan, which is not a rating"),
-        ({"anchors": {"A": np.inf}}, "held at inf, which is not a rating"),
+        ({"anchors": {"A": np.nan}}, "set to nan, which is not a rating"),
+        ({"anchors": {"A": np.inf}}, "set to inf, which is not a rating"),
         ({"prior_sd": np.inf}, "a number above 0 Elo points, not inf"),
         ({"method": "elo", "side": True}, "sequential Elo has no side effect"),
         ({"method": "elo", "rounds": 500}, "sequential Elo has no side effect"),

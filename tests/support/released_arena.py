@@ -16,7 +16,7 @@ from arena.release import export_release
 from arena.release.schema import TABLES
 from arena.release.tables import FORMATS, read_table, write_table
 from arena.simulation import simulate
-from arena.voting.limits import Rules
+from arena.voting.limits import VotingRules
 from small_arena import START, TRACK, TRACK_WITH_SOUND, Booth
 
 NOW = START + timedelta(hours=1)
@@ -37,7 +37,7 @@ def let_people_vote(opened: Database, *, people: int = PEOPLE, days_later: int =
                 opened,
                 key=f"{days_later}{number}".ljust(32, "f"),
                 track=track,
-                rules=Rules(watch_time=False),
+                rules=VotingRules(watch_time=False),
             )
             booth.wait(days_later * 86_400)
             battle = booth.ask()

@@ -12,7 +12,7 @@ from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
 from arena.database import Database
 from arena.models import Battle, Choice, Clip, ClipStatus, Track
 from arena.voting import ballots
-from arena.voting.limits import Rules
+from arena.voting.limits import VotingRules
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 
 START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -94,10 +94,10 @@ class Booth:
         *,
         key: str = "a" * 32,
         track: str = TRACK,
-        rules: Rules | None = None,
+        rules: VotingRules | None = None,
     ) -> None:
         self.database, self.key, self.track = opened, key, track
-        self.rules = rules or Rules()
+        self.rules = rules or VotingRules()
         self.now = START
 
     def wait(self, seconds: float) -> None:

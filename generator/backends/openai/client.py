@@ -153,7 +153,7 @@ class VideosApi:
 
     @contextmanager
     def _translate_errors(self) -> Iterator[None]:
-        """Turn the client's exceptions into a BackendError with one sentence."""
+        """Turn the client's exceptions into a BackendError, or a RefusalError for `REFUSALS`."""
         host = self.options.host
         try:
             yield

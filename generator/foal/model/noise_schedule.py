@@ -8,7 +8,10 @@ from typing import TypeVar
 
 from torch import Tensor
 
-SIGMA_SHIFT = 2.0  # Foal's shift, in training and in its scheduler
+# Of the scheduler of new pipelines, and of the training of plain transformers. Saved pipelines keep
+# theirs in `scheduler/scheduler_config.json`; other trainings state theirs in
+# `generator.foal.training.transformer_training`.
+SIGMA_SHIFT = 2.0
 MIN_SIGMA = 1e-3  # the velocity divides by sigma, which must not reach zero
 Sigma = TypeVar("Sigma", float, Tensor)
 

@@ -43,7 +43,7 @@ TASK_SHARES = {Task.TEXT: 0.70, Task.IMAGE: 0.15, Task.EDIT: 0.15}  # of the bat
 
 
 @dataclass(frozen=True)
-class NoiseSchedule:
+class NoiseLevels:
     """Distribution of noise levels in training, and the weight of the loss at each level.
 
     Attributes:
@@ -64,10 +64,10 @@ class NoiseSchedule:
 
 
 HIGHEST_WEIGHT = 0.05  # factor at pure noise if `balanced`
-PLAIN_SCHEDULE = NoiseSchedule(SIGMA_SHIFT, 0.25, balanced=False)
-# Errors at low noise are small and would be dominated by those at high noise, although jitter of
-# half a pixel is visible, and speeds that are not determined in time stay too low.
-SELF_COND_SCHEDULE = NoiseSchedule(1.5, 0.1, balanced=True)
+PLAIN_LEVELS = NoiseLevels(SIGMA_SHIFT, 0.25, balanced=False)
+# Errors at low noise are small, and unbalanced weights would let those at high noise dominate: then
+# objects jitter by half a pixel, which is visible, and their speeds come out too low.
+SELF_COND_LEVELS = NoiseLevels(1.5, 0.1, balanced=True)
 SELF_COND_SHARE = 0.5  # of the steps that give a model its own prediction (self-conditioning)
 
 
@@ -123,7 +123,7 @@ def flow_loss(
 ) -> tuple[Tensor, Figures]:
     """Flow-matching loss of a batch: squared error of the predicted clean latents."""
     config: Any = model.config
-    schedule = SELF_COND_SCHEDULE if config.self_cond else PLAIN_SCHEDULE
+    schedule = SELF_COND_LEVELS if config.self_cond else PLAIN_LEVELS
     size = len(batch.texts)
     words = model.tokenize(batch.texts)[0]
     word_dropout = torch.from_numpy(rng.random(words.shape) < WORD_DROPOUT) & (words > UNKNOWN)

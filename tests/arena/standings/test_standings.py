@@ -13,7 +13,7 @@ from arena.models import OVERALL, Base, Battle, Snapshot, Vote, VoterKind, VoteS
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, Board, board_document, board_frame
 from arena.voting import ballots
-from arena.voting.limits import Rules
+from arena.voting.limits import VotingRules
 from arena.voting.schemas import VoteForm
 from small_arena import NAMES, START, TRACK, TRACK_WITH_SOUND, Booth
 
@@ -135,7 +135,7 @@ def test_pair_records_are_complete_and_symmetric(arena_database: Database) -> No
 def test_the_reveal_shows_the_latest_snapshots_rating(arena_database: Database) -> None:
     vote_by_preference(arena_database, voters=5)
     shown = {row.model: row.rating for row in board(arena_database).rows}
-    newcomer = Booth(arena_database, key="e" * 32, rules=Rules())
+    newcomer = Booth(arena_database, key="e" * 32, rules=VotingRules())
     answer = newcomer.vote("a")
     assert answer.reveal is not None
     assert {side.name: side.rating for side in answer.reveal}.items() <= shown.items()

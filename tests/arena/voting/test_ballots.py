@@ -19,7 +19,7 @@ from arena.errors import (
 from arena.models import Battle, BattleState, Choice, Reveal, Side, Track, Vote
 from arena.settings import parse_rate_limit
 from arena.voting import ballots
-from arena.voting.limits import FREE_SKIPS, Rules
+from arena.voting.limits import FREE_SKIPS, VotingRules
 from arena.voting.schemas import VoteForm
 from small_arena import TRACK, Booth
 
@@ -147,7 +147,7 @@ def test_a_malformed_vote_is_checked_last(booth: Booth) -> None:
 
 
 def test_votes_beyond_the_rate_limit_must_wait(arena_database: Database) -> None:
-    booth = Booth(arena_database, rules=Rules(limits=parse_rate_limit("2/minute")))
+    booth = Booth(arena_database, rules=VotingRules(limits=parse_rate_limit("2/minute")))
     booth.vote("a")
     booth.vote("b")
     with pytest.raises(TooMany) as refused:
@@ -158,7 +158,7 @@ def test_votes_beyond_the_rate_limit_must_wait(arena_database: Database) -> None
 
 
 def test_skips_are_limited_and_votes_allow_more(arena_database: Database) -> None:
-    booth = Booth(arena_database, rules=Rules(limits=parse_rate_limit("30/minute")))
+    booth = Booth(arena_database, rules=VotingRules(limits=parse_rate_limit("30/minute")))
     for _ in range(FREE_SKIPS):
         booth.vote("skip")
     with pytest.raises(TooMany):

@@ -10,7 +10,7 @@ from arena.catalog import catalog
 from arena.database import Database
 from arena.models import Battle, Clip, ClipStatus
 from arena.voting import ballots
-from arena.voting.limits import Rules
+from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import draw_pair, is_active
 from small_arena import NAMES, START, TRACK, Booth, find_track
 
@@ -26,7 +26,7 @@ def test_pairs_and_sides_are_uniform(arena_database: Database) -> None:
                 session,
                 voter_key=f"{number:032d}",
                 track_name=TRACK,
-                rules=Rules(),
+                rules=VotingRules(),
                 now=START,
                 rng=rng,
             )

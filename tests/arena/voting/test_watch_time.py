@@ -6,7 +6,7 @@ from importlib.resources import files
 import pytest
 
 from arena.voting import ballots
-from arena.voting.limits import WATCH_TOLERANCE_MS, Rules
+from arena.voting.limits import WATCH_TOLERANCE_MS, VotingRules
 from small_arena import Booth
 
 
@@ -40,7 +40,7 @@ def test_a_missing_watch_time_could_not_be_checked_except_for_a_skip(booth: Boot
 
 
 def test_without_a_required_watch_time_nothing_is_unchecked(booth: Booth) -> None:
-    booth.rules = Rules(watch_time=False)
+    booth.rules = VotingRules(watch_time=False)
     assert booth.cast(booth.ask().token, "a").watch_checked
 
 

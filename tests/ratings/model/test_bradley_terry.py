@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 import ratings
 from ratings.model.connectivity import has_maximum
 from ratings.model.design import Design, Extra
-from ratings.model.outcomes import TIE, Rules
+from ratings.model.outcomes import TIE, OutcomeRules
 
 PER_STRENGTH = 400 / np.log(10)
 
@@ -192,7 +192,7 @@ def test_davidsons_likelihood_without_a_maximum_is_detected():
             np.array([0]),
             np.array([1]),
             np.array(counts, dtype=float)[:, None],
-            Rules("davidson"),
+            OutcomeRules("davidson"),
             (Extra("tie", TIE),),
         )
         return has_maximum(design)
@@ -283,6 +283,6 @@ def test_of_equally_large_components_the_one_with_more_votes_is_rated(votes_of):
 
 
 def test_the_pseudo_inverse_is_zero_along_the_null_direction():
-    design = Design(3, np.array([0, 0, 1]), np.array([1, 2, 2]), np.ones((4, 3)), Rules())
+    design = Design(3, np.array([0, 0, 1]), np.array([1, 2, 2]), np.ones((4, 3)), OutcomeRules())
     matrix = np.array([[3.0, -2, -1], [-2, 7, -5], [-1, -5, 6]])
     assert design.invert(matrix) == pytest.approx(np.linalg.pinv(matrix), abs=1e-12)
