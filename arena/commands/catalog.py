@@ -14,9 +14,9 @@ from arena.commands.typer_app import App
 from arena.context import utc_now
 from arena.text import pluralize
 
-tracks_app = App(help="List and add tracks: pools of comparison with identical settings.")
-entrants_app = App(help="List, add and retire entrants: model versions as they compete.")
-prompts_app = App(help="List, import and retire prompts: what every entrant is asked.")
+tracks_app = App(help="List and add tracks: sets of clips that are compared under identical settings.")
+entrants_app = App(help="List, add and retire entrants: the model versions that compete.")
+prompts_app = App(help="List, import and retire prompts: the texts from which every entrant generates clips.")
 
 
 @tracks_app.command("list")
@@ -94,7 +94,7 @@ def _describe(added: AddedEntrant) -> str:
 
 @entrants_app.command("retire")
 def retire_entrant(
-    entrant: Annotated[str, typer.Argument(help="Its slug, name or codename.")],
+    entrant: Annotated[str, typer.Argument(help="The entrant's slug, name or codename.")],
 ) -> None:
     """Retire an entrant; its clips and votes stay, and it stays listed."""
     with open_configured_arena().database.writing() as session:
@@ -109,7 +109,8 @@ def list_prompts() -> None:
     with open_configured_arena().database.reading() as session:
         rows = [
             (
-                *(prompt.id, prompt.text, ", ".join(prompt.categories), len(prompt.tracks)),
+                *(prompt.id, prompt.text, ", ".join(prompt.categories)),
+                ", ".join(track.name for track in prompt.tracks),
                 "yes" if prompt.retired_at else None,
             )
             for prompt in catalog.list_prompts(session)
@@ -134,7 +135,7 @@ def import_prompts(
 
 
 @prompts_app.command("retire")
-def retire_prompt(prompt_id: Annotated[str, typer.Argument(help="Its id.")]) -> None:
+def retire_prompt(prompt_id: Annotated[str, typer.Argument(help="The prompt's id.")]) -> None:
     """Retire a prompt; its clips and votes stay."""
     with open_configured_arena().database.writing() as session:
         prompt = catalog.find_prompt(session, prompt_id)

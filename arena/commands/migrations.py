@@ -33,7 +33,7 @@ def downgrade(
 
 @db_app.command()
 def current() -> None:
-    """Show the revision of the database and the newest one known."""
+    """Show the revision of the database and the latest one available."""
     opened = Database(load_settings().database)
     revision = database.current_revision(opened) or "base"
     out.print(f"{revision} (newest: {database.head_revision(opened)})")

@@ -44,7 +44,9 @@ class ClipActor:
     """Runs as a Ray actor."""
 
     def __init__(self) -> None:
-        self._worker = ExitStack().enter_context(open_worker())
+        # Kept: a context that is garbage-collected is closed, and the worker with it.
+        self._context = ExitStack()
+        self._worker = self._context.enter_context(open_worker())
 
     def ready(self) -> None:
         """Return once the actor has started."""

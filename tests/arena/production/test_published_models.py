@@ -62,7 +62,7 @@ def test_wan_and_ltx_are_added_generate_clips_and_are_ranked(arena: Arena, tmp_p
     for choice in ("a", "b", "tie"):
         booth.vote(choice)
     board = run("leaderboard", "--track", TRACK)
-    assert "3 votes of people" in board
+    assert "3 votes by people" in board
     for name in ("Tiny Wan", "Tiny LTX"):
         assert name in board
     assert run("failures", "--track", TRACK).count("Tiny") == 0

@@ -277,7 +277,7 @@ def test_a_folder_without_checksums_is_not_a_release(tmp_path: Path) -> None:
 
 def test_a_missing_column_is_named(folder: Path) -> None:
     path = folder / "tracks.csv"
-    path.write_text(path.read_text().reposition("ties", "knots", 1))
+    path.write_text(path.read_text().replace("ties", "knots", 1))
     assert error_of(folder) == "tracks.csv has no column 'ties'."
 
 
