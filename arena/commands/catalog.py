@@ -14,9 +14,13 @@ from arena.commands.typer_app import App
 from arena.context import utc_now
 from arena.text import pluralize
 
-tracks_app = App(help="List and add tracks: sets of clips that are compared under identical settings.")
+tracks_app = App(
+    help="List and add tracks: sets of clips that are compared under identical settings."
+)
 entrants_app = App(help="List, add and retire entrants: the model versions that compete.")
-prompts_app = App(help="List, import and retire prompts: the texts from which every entrant generates clips.")
+prompts_app = App(
+    help="List, import and retire prompts: the texts from which every entrant generates clips."
+)
 
 
 @tracks_app.command("list")
