@@ -26,7 +26,7 @@ PANELS = {
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
 
 app = App(
-    help="Hippodrome: find out by blind votes which video model is best, with results anyone can recompute.",
+    help="Hippodrome: rank video models by blind votes, with results that anyone can recompute.",
     order=list(PANEL_OF),
     pretty_exceptions_enable=False,
     add_completion=False,
