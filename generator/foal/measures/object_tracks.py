@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from generator.foal.assignment import assign
 from generator.foal.measures.camera import Backdrop
 from generator.foal.measures.segmentation import MIN_AREA, Region, Segmentation, measure_region
+from generator.foal.world.assignment import assign
 from generator.foal.world.render import to_world
 
 UNOCCLUDED_AREA = 0.93  # of the typical area: a smaller region is partly occluded

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from generator.foal.assignment import assign
 from generator.foal.measures.appearance import (
     classify_shape,
     classify_size,
@@ -30,6 +29,7 @@ from generator.foal.measures.segmentation import (
     find_regions,
     segment_colours,
 )
+from generator.foal.world.assignment import assign
 from generator.foal.world.captions import Description, ObjectRequest
 from generator.foal.world.scenes import Material, Shape, Size
 

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from generator.foal.assignment import assign
 from generator.foal.model import states
+from generator.foal.world.assignment import assign
 
 IMAGE_SIZE = 128  # height and width of the input, pixels
 STRIDE = 4  # pixels of a grid cell, folded into channels

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from generator.foal.assignment import assign
+from generator.foal.world.assignment import assign
 
 
 def test_the_total_cost_is_minimal_rather_than_each_pair() -> None:
