@@ -8,6 +8,14 @@ from types import FrameType
 INTERRUPTED = 128 + signal.SIGINT  # as a shell reports Ctrl-C
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM.
+
+    A class of its own, because CPython ends a process by SIGINT, whatever its exit status, once a
+    plain KeyboardInterrupt has passed through `exec` of a string, which `dataclass` calls.
+    """
+
+
 def main() -> None:
     """Run a command; if interrupted, say so in one line and exit with 128 + the signal's number."""
     received = signal.SIGINT
@@ -15,9 +23,11 @@ def main() -> None:
     def stop(number: int, _frame: FrameType | None) -> None:
         nonlocal received
         received = signal.Signals(number)
-        raise KeyboardInterrupt
+        raise Interrupted
 
     signal.signal(signal.SIGTERM, stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in a job that ignores it
+        signal.signal(signal.SIGINT, stop)
     # `python -m` puts the current folder on the path, so a module there could shadow an installed
     # one that a spec names.
     if sys.path[0] == os.getcwd():

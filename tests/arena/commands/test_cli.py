@@ -146,6 +146,29 @@ def test_an_interrupted_command_says_how_to_resume(
     assert "Traceback" not in stderr
 
 
+INTERRUPTED_IN_EXEC = """
+import os, sys, types
+import arena.__main__
+
+command = types.ModuleType("arena.commands.cli")
+command.run = lambda: exec("os.kill(os.getpid(), int(sys.argv[1]))\\nwhile True: pass")
+sys.modules["arena.commands.cli"] = command
+arena.__main__.main()
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_inside_exec_has_the_same_exit_status(
+    tmp_path: Path, sent: signal.Signals
+) -> None:
+    # `dataclass` and `namedtuple` call exec while modules are imported.
+    (tmp_path / "in_exec.py").write_text(INTERRUPTED_IN_EXEC)
+    done = subprocess.run(
+        [sys.executable, "-m", "in_exec", str(int(sent))], cwd=tmp_path, timeout=60, check=False
+    )
+    assert done.returncode == 128 + sent
+
+
 def test_an_empty_leaderboard_names_the_next_commands(home: Path) -> None:
     shown = arena(home, "leaderboard")
     assert shown.returncode == 0
