@@ -26,7 +26,9 @@ def main() -> None:
         raise Interrupted
 
     signal.signal(signal.SIGTERM, stop)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # not in a job that ignores it
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # not in a job that ignores it
         signal.signal(signal.SIGINT, stop)
     # `python -m` puts the current folder on the path, so a module there could shadow an installed
     # one that a spec names.

@@ -1,22 +1,18 @@
 """Opens the database: engine, sessions, SQLite's pragmas, and migrations."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, Literal
 
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Engine, String, column, create_engine, event, inspect, select, table, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 import arena
-from alembic import command
 from arena.errors import (
     ConfigurationError,
     DatabaseError,
@@ -26,6 +22,8 @@ from arena.errors import (
 )
 
 BUSY_TIMEOUT_S = 10.0  # how long a writer waits for SQLite's write lock
+VERSION_TABLE = "alembic_version"
+_REVISION = re.compile(r'^(revision|down_revision) = "(.+)"$', re.MULTILINE)
 CONNECTIONS = 48  # more than the web server's worker threads, so that none waits for a connection
 
 
@@ -129,18 +127,27 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "alembic"
 
 
-def _configuration(database: Database) -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.attributes["engine"] = database.engine
-    return config
+def _revisions() -> dict[str, str | None]:
+    """Return every revision of the migrations with the one before it.
+
+    Read from the files' text: every command checks the revision, and loading alembic and the
+    migrations would take longer than most commands do.
+    """
+    revisions = {}
+    for path in sorted((migrations_folder() / "versions").glob("*.py")):
+        found = dict(_REVISION.findall(path.read_text(encoding="utf-8")))
+        revisions[found["revision"]] = found.get("down_revision")
+    return revisions
 
 
 def current_revision(database: Database) -> str | None:
     """Return the database's revision; None if it has no tables."""
     try:
         with database.engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            if not inspect(connection).has_table(VERSION_TABLE):
+                return None
+            query = select(column("version_num", String)).select_from(table(VERSION_TABLE))
+            return connection.scalars(query).one_or_none()
     except DBAPIError as error:
         raise StoreUnavailable(
             f"The database {database.engine.url.render_as_string()} cannot be opened "
@@ -148,17 +155,11 @@ def current_revision(database: Database) -> str | None:
         ) from error
 
 
-def head_revision(database: Database) -> str | None:
+def head_revision() -> str:
     """Return the newest revision of the migrations."""
-    return ScriptDirectory.from_config(_configuration(database)).get_current_head()
-
-
-def _is_known(database: Database, revision: str | None) -> bool:
-    script = ScriptDirectory.from_config(_configuration(database))
-    try:
-        return revision is None or script.get_revision(revision) is not None
-    except CommandError:
-        return False
+    revisions = _revisions()
+    (head,) = set(revisions) - set(revisions.values())
+    return head
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
@@ -167,19 +168,29 @@ def upgrade(database: Database, revision: str = "head") -> None:
     Raises:
         DatabaseTooNew: a newer version of Hippodrome wrote the database.
     """
-    _refuse_too_new(database)
-    _migrate(command.upgrade, database, revision)
+    current = _refuse_too_new(database)
+    if revision != "head" or current != head_revision():
+        _migrate("upgrade", database, revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
     """Migrate down to `revision` (`base` for no tables, `-1` for one step)."""
     _refuse_too_new(database)
-    _migrate(command.downgrade, database, revision)
+    _migrate("downgrade", database, revision)
 
 
-def _migrate(step: Any, database: Database, revision: str) -> None:
+def _migrate(step: Literal["upgrade", "downgrade"], database: Database, revision: str) -> None:
+    # Loaded only here, because no other command needs it.
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["engine"] = database.engine
     try:
-        step(_configuration(database), revision)
+        (command.upgrade if step == "upgrade" else command.downgrade)(config, revision)
     except CommandError as error:
         raise DatabaseError(
             f"The database cannot be migrated to '{revision}' ({error}): `arena db current` shows "
@@ -189,7 +200,7 @@ def _migrate(step: Any, database: Database, revision: str) -> None:
 
 def _refuse_too_new(database: Database) -> str | None:
     revision = current_revision(database)
-    if not _is_known(database, revision):
+    if revision is not None and revision not in _revisions():
         raise DatabaseTooNew(
             f"The database is at revision {revision}, written by a newer version of Hippodrome: "
             "install that version or use another database."
@@ -202,7 +213,7 @@ def check(database: Database) -> None:
     revision = _refuse_too_new(database)
     if revision is None:
         raise DatabaseOutdated("The database has no tables: run `arena init` first.")
-    if revision != head_revision(database):
+    if revision != head_revision():
         raise DatabaseOutdated(
             f"The database is at the old revision {revision}: run `arena db upgrade`."
         )

@@ -22,7 +22,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
-OVERALL = "overall"  # the category of a leaderboard over all prompts
+from arena.voter_kinds import OVERALL as OVERALL
+from arena.voter_kinds import VoterGroup as VoterGroup
+from arena.voter_kinds import VoterKind as VoterKind
+
 SAMPLERS = (
     "uniform",
 )  # rules that draw a pair, by their published names; the first is the default
@@ -46,30 +49,6 @@ class Reveal(enum.StrEnum):
 class ClipStatus(enum.StrEnum):
     READY = "ready"
     FAILED = "failed"
-
-
-class VoterGroup(enum.StrEnum):
-    """Whose votes a leaderboard counts: the name in addresses, in releases, on the command line."""
-
-    PEOPLE = "people"
-    SIMULATED = "simulated"
-
-    @property
-    def kind(self) -> "VoterKind":
-        """The kind of voter that this group consists of."""
-        return VoterKind.PERSON if self is VoterGroup.PEOPLE else VoterKind.SIMULATED
-
-
-class VoterKind(enum.StrEnum):
-    """What a voter is: the value in `voter.kind`, `snapshot.voters` and `votes.voter_kind`."""
-
-    PERSON = "person"
-    SIMULATED = "simulated"
-
-    @property
-    def group(self) -> VoterGroup:
-        """The group that voters of this kind form."""
-        return VoterGroup.PEOPLE if self is VoterKind.PERSON else VoterGroup.SIMULATED
 
 
 class VoteStatus(enum.StrEnum):

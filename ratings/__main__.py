@@ -1,17 +1,20 @@
-"""`python -m ratings VOTES...`: compute a leaderboard or a report from files of votes."""
+"""`python -m ratings VOTES...`: compute a leaderboard or a report from files of votes.
+
+What loads numpy, pandas and scipy is imported once the command line is known to be right.
+"""
 
 import sys
 import time
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ratings.cli.options import Options, build_parser, read_options
-from ratings.cli.tables import format_leaderboard, format_report
 from ratings.errors import RatingsError, VotesError
-from ratings.leaderboard import compute_leaderboard, compute_leaderboards
-from ratings.votes.battles import Battles
-from ratings.votes.reading import Progress, read_columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ratings.votes.reading import Progress
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: Options) -> str:
+    import pandas as pd
+
     paths, parts = _read(options)
     frame = pd.DataFrame()
     if parts:
@@ -44,8 +49,10 @@ def _run(options: Options) -> str:
         raise _locate(error, paths, [len(part) for part in parts]) from error
 
 
-def _read(options: Options) -> tuple[list[str], list[pd.DataFrame]]:
+def _read(options: Options) -> "tuple[list[str], list[pd.DataFrame]]":
     """The tables of all files with their paths; completely empty files are left out."""
+    from ratings.votes.reading import read_columns
+
     show = _show_progress if sys.stderr.isatty() else (lambda path: None)
     paths, parts = [], []
     for path in options.paths:
@@ -62,7 +69,11 @@ def _read(options: Options) -> tuple[list[str], list[pd.DataFrame]]:
     return paths, parts
 
 
-def _compute(frame: pd.DataFrame, options: Options) -> str:
+def _compute(frame: "pd.DataFrame", options: Options) -> str:
+    from ratings.cli.tables import format_leaderboard, format_report
+    from ratings.leaderboard import compute_leaderboard, compute_leaderboards
+    from ratings.votes.battles import Battles
+
     if options.report:
         from ratings.cli.reports import make_report  # loads every analysis
 
@@ -75,7 +86,7 @@ def _compute(frame: pd.DataFrame, options: Options) -> str:
     return format_leaderboard(board, options.format)
 
 
-def _show_progress(path: str) -> Progress:
+def _show_progress(path: str) -> "Progress":
     """A callback that shows on the terminal how much of a file is read, after one second."""
     started, last = time.monotonic(), 0
 

@@ -1,4 +1,4 @@
-"""Published names: the rules for ties and "both bad", the columns and statuses of a leaderboard.
+"""Published names: the rules for ties and "both bad", columns of votes, those of a leaderboard.
 
 Imports nothing, so that a command line or a settings file can be checked without loading numpy.
 """
@@ -24,4 +24,13 @@ COLUMNS = (
     "win_rate",
     "status",
 )
+# Optional columns of votes, by the names that releases give them.
+VOTER, PROMPT = "voter", "prompt"
+COLUMN_ALIASES = {VOTER: "evaluation_session_id", PROMPT: "prompt_id"}  # their names in a release
+TIMES = ("timestamp", "tstamp")
+CLIPS = ("clip_a", "clip_b")
+DECIDED = "decided_ms"
+DRAWN = "probability"  # with which the sampler drew the pair
+AUTOMATIC = "auto"  # clusters by the voter column, if there is one; a period by the votes' span
+
 STATUSES = ("ok", "preliminary", "disconnected", "undefeated", "winless")

@@ -3,15 +3,17 @@
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from arena.errors import CatalogError
 from arena.models import KEY_LENGTH, NAME_LENGTH, OVERALL, SAMPLERS, Modality, Reveal
 from arena.validation import describe_key_error
-from ratings import TIE_RULES
+from ratings.schema import TIE_RULES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TRACK_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 PROMPT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -154,7 +156,9 @@ def read_prompts(path: Path) -> list[PromptEntry]:
     return prompts
 
 
-def _read_table(path: Path) -> pd.DataFrame:
+def _read_table(path: Path) -> "pd.DataFrame":
+    import pandas as pd  # loaded for a table only: most commands read none
+
     try:
         if path.suffix == ".jsonl":
             frame = pd.read_json(path, lines=True, dtype=False)
@@ -188,6 +192,8 @@ def _prompt(record: dict[str, Any], folder: Path) -> PromptEntry:
 
 
 def _has_value(value: Any) -> bool:
+    import pandas as pd
+
     return isinstance(value, list | tuple) or (not pd.isna(value) and value != "")
 
 

@@ -1,5 +1,5 @@
 """The command line, one file per group of commands.
 
-Start with `cli`, which registers the commands and reports failures. May import every other package;
-those that load torch or pyarrow are imported only inside the commands that need them.
+Start with `cli`, which registers the commands and reports failures. May import every other package,
+but only inside the commands that need it, so that help and short commands start at once.
 """

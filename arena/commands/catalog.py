@@ -1,18 +1,17 @@
 """`arena tracks`, `arena entrants`, `arena prompts`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.catalog import catalog
-from arena.catalog.catalog import AddedEntrant, Change
-from arena.catalog.schemas import read_prompts, read_track
 from arena.commands.options import open_configured_arena
 from arena.commands.output import out, show_table
 from arena.commands.typer_app import App
-from arena.context import utc_now
 from arena.text import pluralize
+
+if TYPE_CHECKING:
+    from arena.catalog.catalog import AddedEntrant
 
 tracks_app = App(
     help="List and add tracks: sets of clips that are compared under identical settings."
@@ -26,6 +25,8 @@ prompts_app = App(
 @tracks_app.command("list")
 def list_tracks() -> None:
     """List the tracks and their settings."""
+    from arena.catalog import catalog
+
     columns = ("track", "audio", "size", "fps", "frames", "kbit/s", "bytes", "entrants", "prompts")
     with open_configured_arena().database.reading() as session:
         rows = [
@@ -42,10 +43,14 @@ def list_tracks() -> None:
 @tracks_app.command("add")
 def add_track(file: Annotated[Path, typer.Argument(help="The track's TOML file.")]) -> None:
     """Add a track; its settings never change afterwards."""
+    from arena.catalog import catalog
+    from arena.catalog.schemas import read_track
+    from arena.context import utc_now
+
     entry = read_track(file)
     with open_configured_arena().database.writing() as session:
         change = catalog.add_track(session, entry, now=utc_now()).change
-    if change is Change.ADDED:
+    if change is catalog.Change.ADDED:
         out.print(f"Added the track {entry.name}. Next: `arena entrants add FILE`.")
     else:
         out.print(f"The track {entry.name} already exists, unchanged.")
@@ -54,6 +59,8 @@ def add_track(file: Annotated[Path, typer.Argument(help="The track's TOML file."
 @entrants_app.command("list")
 def list_entrants() -> None:
     """List the entrants by their public names."""
+    from arena.catalog import catalog
+
     columns = ("slug", "model", "creator", "licence", "release date", "tracks", "retired")
     with open_configured_arena().database.reading() as session:
         rows = [
@@ -72,6 +79,8 @@ def list_entrants() -> None:
 def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML file.")]) -> None:
     """Add a model version, after checking that its backend supports its tracks."""
     from arena import production
+    from arena.catalog import catalog
+    from arena.context import utc_now
 
     arena = open_configured_arena()
     entry = production.read_entrant_file(file)
@@ -82,7 +91,9 @@ def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML fi
     out.print(f"{sentence} Next: `arena generate`.")
 
 
-def _describe(added: AddedEntrant) -> str:
+def _describe(added: "AddedEntrant") -> str:
+    from arena.catalog.catalog import Change
+
     name = added.entrant.shown_name
     match added.change:
         case Change.ADDED:
@@ -101,6 +112,9 @@ def retire_entrant(
     entrant: Annotated[str, typer.Argument(help="The entrant's slug, name or codename.")],
 ) -> None:
     """Retire an entrant; its clips and votes stay, and it stays listed."""
+    from arena.catalog import catalog
+    from arena.context import utc_now
+
     with open_configured_arena().database.writing() as session:
         row = catalog.find_entrant(session, entrant)
         was_active, name = catalog.retire(session, row, now=utc_now()), row.shown_name
@@ -110,6 +124,8 @@ def retire_entrant(
 @prompts_app.command("list")
 def list_prompts() -> None:
     """List the prompts."""
+    from arena.catalog import catalog
+
     with open_configured_arena().database.reading() as session:
         rows = [
             (
@@ -127,6 +143,10 @@ def import_prompts(
     file: Annotated[Path, typer.Argument(help="A .csv or .jsonl file with id and text.")],
 ) -> None:
     """Import the prompts of a file, all of them or none."""
+    from arena.catalog import catalog
+    from arena.catalog.schemas import read_prompts
+    from arena.context import utc_now
+
     entries = read_prompts(file)
     with open_configured_arena().database.writing() as session:
         imported = catalog.import_prompts(session, entries, now=utc_now())
@@ -141,6 +161,9 @@ def import_prompts(
 @prompts_app.command("retire")
 def retire_prompt(prompt_id: Annotated[str, typer.Argument(help="The prompt's id.")]) -> None:
     """Retire a prompt; its clips and votes stay."""
+    from arena.catalog import catalog
+    from arena.context import utc_now
+
     with open_configured_arena().database.writing() as session:
         prompt = catalog.find_prompt(session, prompt_id)
         was_active = catalog.retire(session, prompt, now=utc_now())

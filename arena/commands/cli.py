@@ -1,7 +1,7 @@
 """The command line: which commands there are, and how a failure is reported."""
 
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,10 +9,10 @@ from arena.commands import catalog, clips, migrations, results
 from arena.commands.options import PortOption, WorkersOption, open_configured_arena
 from arena.commands.output import err, out
 from arena.commands.typer_app import App
-from arena.context import Arena, make_arena
 from arena.errors import ArenaError
-from arena.settings import load_settings
-from arena.shipped import Collection
+
+if TYPE_CHECKING:
+    from arena.context import Arena
 
 # In the order of use: what a newcomer runs first, then from an empty arena to a verified release.
 PANELS = {
@@ -51,6 +51,7 @@ def demo(
 ) -> None:
     """Create an arena with the built-in entrants, clips and simulated votes, and serve it."""
     from arena.commands import demo as steps
+    from arena.settings import load_settings
 
     arena = steps.prepare(load_settings())
     clips.generate_missing(arena, workers=workers)
@@ -64,6 +65,10 @@ def demo(
 
 def init() -> None:
     """Create ARENA_HOME with database, keys, shipped tracks and prompts. Safe to repeat."""
+    from arena.context import make_arena
+    from arena.settings import load_settings
+    from arena.shipped import Collection
+
     settings = load_settings()
     is_new = not settings.home.is_dir() or not any(settings.home.iterdir())
     make_arena(settings, Collection.STANDARD)
@@ -84,7 +89,7 @@ def serve(
     _serve(open_configured_arena(), host=host, port=port)
 
 
-def _serve(arena: Arena, *, host: str, port: int) -> None:
+def _serve(arena: "Arena", *, host: str, port: int) -> None:
     from arena.web.app import serve as run_server
 
     run_server(

@@ -1,6 +1,6 @@
 """The commands `arena generate`, `failures` and `import`.
 
-The generator, and with it torch, is imported only when there is work for it.
+The database, and the generator with torch, are imported only when there is work for them.
 """
 
 from collections import Counter
@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
-from sqlalchemy.orm import Session
 
-from arena.catalog import catalog
-from arena.catalog.manifest import read_manifest
 from arena.commands.options import (
     EntrantOption,
     RayOption,
@@ -22,21 +19,23 @@ from arena.commands.options import (
 )
 from arena.commands.output import out, show_table
 from arena.commands.progress import progress
-from arena.context import Arena, utc_now
 from arena.errors import ProductionError
 from arena.files import atomic_write
-from arena.models import Entrant, Track
 from arena.text import pluralize
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from arena.context import Arena
+    from arena.models import Entrant, Track
     from generator.clips import ClipRequest, FailedClip, GeneratedClip
 
 
 class Selection(TypedDict):
     """The track and the entrant that a command is limited to."""
 
-    track: Track | None
-    entrant: Entrant | None
+    track: "Track | None"
+    entrant: "Entrant | None"
 
 
 def generate(
@@ -84,7 +83,7 @@ def generate(
 
 
 def generate_missing(
-    arena: Arena,
+    arena: "Arena",
     *,
     workers: int | None,
     track: str | None = None,
@@ -98,6 +97,8 @@ def generate_missing(
         ProductionError: some clips failed; says how many and where the reasons are.
     """
     from arena import production
+    from arena.catalog import catalog
+    from arena.context import utc_now
 
     with arena.database.reading() as session:
         missing = production.find_pending(session, **_select(session, track, entrant))[:limit]
@@ -114,7 +115,7 @@ def generate_missing(
 
 
 def rerender_clips(
-    arena: Arena,
+    arena: "Arena",
     source: str,
     *,
     track: str,
@@ -129,6 +130,8 @@ def rerender_clips(
         ProductionError: the tracks differ in modality, or clips failed.
     """
     from arena import production
+    from arena.catalog import catalog
+    from arena.context import utc_now
 
     with arena.database.reading() as session:
         missing = production.find_pending(session, **_select(session, track, entrant))
@@ -181,7 +184,7 @@ def _report(
 
 
 def recheck_clips(
-    arena: Arena,
+    arena: "Arena",
     count: int,
     *,
     track: str | None,
@@ -218,7 +221,9 @@ def recheck_clips(
         )
 
 
-def _select(session: Session, track: str | None, entrant: str | None) -> Selection:
+def _select(session: "Session", track: str | None, entrant: str | None) -> Selection:
+    from arena.catalog import catalog
+
     return {
         "track": catalog.find_track(session, track) if track else None,
         "entrant": catalog.find_entrant(session, entrant) if entrant else None,
@@ -259,6 +264,8 @@ def import_clips(
 ) -> None:
     """Import clips made elsewhere, all of them or none."""
     from arena import production
+    from arena.catalog.manifest import read_manifest
+    from arena.context import utc_now
 
     arena = open_configured_arena()
     rows = read_manifest(manifest)

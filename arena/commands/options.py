@@ -1,11 +1,11 @@
 """Options that several commands share, and how a command opens its arena."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from arena.context import Arena, open_arena
-from arena.settings import load_settings
+if TYPE_CHECKING:
+    from arena.context import Arena
 
 TrackOption = Annotated[str | None, typer.Option("--track", help="Only this track.")]
 EntrantOption = Annotated[
@@ -24,6 +24,9 @@ PortOption = Annotated[
 ]
 
 
-def open_configured_arena() -> Arena:
+def open_configured_arena() -> "Arena":
     """Open the arena of this process's settings."""
+    from arena.context import open_arena
+    from arena.settings import load_settings
+
     return open_arena(load_settings())

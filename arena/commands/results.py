@@ -4,17 +4,18 @@ import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from arena.commands.options import TrackOption, open_configured_arena
 from arena.commands.output import out, show_table
 from arena.commands.progress import progress
-from arena.context import Arena, utc_now
-from arena.models import OVERALL, VoterGroup
-from arena.standings import boards, standings
 from arena.text import pluralize
+from arena.voter_kinds import OVERALL, VoterGroup
+
+if TYPE_CHECKING:
+    from arena.context import Arena
 
 
 class TableFormat(StrEnum):
@@ -40,6 +41,9 @@ def leaderboard(
     ] = TableFormat.TABLE,
 ) -> None:
     """Show the leaderboard of one track or of all tracks."""
+    from arena.context import utc_now
+    from arena.standings import boards, standings
+
     arena = open_configured_arena()
     found = [
         standings.leaderboard(
@@ -74,8 +78,11 @@ def simulate(
     simulate_votes(open_configured_arena(), votes=votes, track=track, voters=voters, seed=seed)
 
 
-def simulate_votes(arena: Arena, *, votes: int, track: str | None, voters: int, seed: int) -> None:
+def simulate_votes(
+    arena: "Arena", *, votes: int, track: str | None, voters: int, seed: int
+) -> None:
     """Add simulated votes, with a progress bar."""
+    from arena.context import utc_now
     from arena.simulation import simulate as run_simulation
 
     with progress("Simulating votes", votes) as advance:
@@ -103,6 +110,7 @@ def export(
     with_media: Annotated[bool, typer.Option("--with-media", help="Include the clips.")] = False,
 ) -> None:
     """Export a release: votes, models, prompts, clips, leaderboards and checksums."""
+    from arena.context import utc_now
     from arena.release import export_release
 
     arena = open_configured_arena()

@@ -2,13 +2,15 @@
 
 import argparse
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ratings.cli.report_kinds import REPORTS, VOTERS
 from ratings.errors import OptionError
-from ratings.leaderboard import LeaderboardOptions
-from ratings.schema import BOTH_BAD_RULES, METHODS, TIE_RULES
-from ratings.votes.cluster_columns import AUTOMATIC, COLUMN_ALIASES, Cluster
-from ratings.votes.periods import AUTOMATIC as AUTOMATIC_PERIOD
+from ratings.schema import AUTOMATIC, BOTH_BAD_RULES, COLUMN_ALIASES, METHODS, TIE_RULES
+
+if TYPE_CHECKING:
+    from ratings.leaderboard import LeaderboardOptions
+    from ratings.votes.cluster_columns import Cluster
 
 FORMATS = ("table", "csv", "json")
 
@@ -34,7 +36,7 @@ class Options:
 
     paths: tuple[str, ...]
     columns: frozenset[str]
-    rating: LeaderboardOptions
+    rating: "LeaderboardOptions"
     report: str | None
     by: str | None
     power: float
@@ -126,6 +128,8 @@ def read_options(parsed: argparse.Namespace) -> Options:
     Raises:
         OptionError: options that contradict each other or have no effect.
     """
+    from ratings.leaderboard import LeaderboardOptions  # loads pandas, which --help does not need
+
     _check_effective(parsed)
     defaults = LeaderboardOptions()
     clusters = None if parsed.method == "elo" else _clusters(parsed.cluster)
@@ -147,7 +151,7 @@ def read_options(parsed: argparse.Namespace) -> Options:
         report=parsed.report,
         by=parsed.by,
         power=0.8 if parsed.power is None else parsed.power,
-        period=parsed.period or AUTOMATIC_PERIOD,
+        period=parsed.period or AUTOMATIC,
         format=parsed.format,
     )
 
@@ -184,7 +188,7 @@ def _check_effective(parsed: argparse.Namespace) -> None:
         raise OptionError(f"{', '.join(unused)} {verb} no effect on {result}: leave {them} out")
 
 
-def _clusters(names: list[str] | None) -> Cluster:
+def _clusters(names: list[str] | None) -> "Cluster":
     if names is None:
         return AUTOMATIC
     if names == [_NO_CLUSTER]:

@@ -5,9 +5,7 @@ Apart from `reports`, so that the parser does not load the analyses that a leade
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ratings.votes.cluster_columns import COLUMN_ALIASES, PROMPT, VOTER
-from ratings.votes.columns import CLIPS, DECIDED, DRAWN
-from ratings.votes.periods import TIMES
+from ratings.schema import CLIPS, COLUMN_ALIASES, DECIDED, DRAWN, PROMPT, TIMES, VOTER
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,9 +20,10 @@ from ratings.inference.uncertainty import intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry, unrated_reason
 from ratings.planning.planning import plan
 from ratings.planning.sampling import pair_probabilities
+from ratings.schema import AUTOMATIC
 from ratings.screening.anomalies import screen_voters
 from ratings.votes.battles import Battles
-from ratings.votes.cluster_columns import AUTOMATIC, NO_VOTERS, Cluster, choose_clusters
+from ratings.votes.cluster_columns import NO_VOTERS, Cluster, choose_clusters
 
 
 def _cluster_column(cluster: Cluster) -> str | None:

@@ -39,8 +39,9 @@ from ratings.errors import OptionError
 from ratings.inference.bootstrap import BatchSolver
 from ratings.inference.proportions import false_discovery_rates
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry
+from ratings.schema import AUTOMATIC
 from ratings.votes.battles import Battles
-from ratings.votes.cluster_columns import AUTOMATIC, choose_clusters
+from ratings.votes.cluster_columns import choose_clusters
 
 _BLOCK_ROUNDS = 50  # refitted at once
 _MIN_RESIDUAL_SHARE = 1e-6  # a pair that the fit reproduces exactly has no residual

@@ -18,8 +18,9 @@ from ratings.inference.proportions import (
 from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import bradley_terry
 from ratings.model.refit import refit
+from ratings.schema import AUTOMATIC
 from ratings.votes.battles import Battles
-from ratings.votes.cluster_columns import AUTOMATIC, choose_clusters
+from ratings.votes.cluster_columns import choose_clusters
 from ratings.votes.columns import Outcome
 
 

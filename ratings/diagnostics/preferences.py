@@ -19,8 +19,9 @@ from ratings.inference.proportions import (
     estimate_proportion,
     wilson_interval,
 )
+from ratings.schema import PROMPT
 from ratings.votes.battles import Battles
-from ratings.votes.cluster_columns import NO_VOTERS, PROMPT, find_cluster_column, find_column
+from ratings.votes.cluster_columns import NO_VOTERS, find_cluster_column, find_column
 from ratings.votes.columns import Outcome, counted_rows, factorize, is_repeat
 
 # The answer that each answer becomes if the two sides are swapped.

@@ -22,8 +22,8 @@ from ratings.inference.proportions import Estimate, estimate_proportion
 from ratings.inference.uncertainty import intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry
 from ratings.model.design import SIDE
+from ratings.schema import AUTOMATIC
 from ratings.votes.battles import Battles
-from ratings.votes.cluster_columns import AUTOMATIC
 from ratings.votes.columns import Outcome
 
 _ON_A_SCALE, _MIRRORED_SCALE = np.array([0, 2, 1, 1]), np.array([2, 1, 0])

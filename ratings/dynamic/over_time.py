@@ -31,9 +31,10 @@ from ratings.dynamic.overdispersion import PeriodVotes, VarianceInflation
 from ratings.errors import OptionError
 from ratings.inference.proportions import false_discovery_rates
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, MEAN_RATING, bradley_terry
+from ratings.schema import AUTOMATIC
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import choose_clusters
-from ratings.votes.periods import AUTOMATIC, Periods
+from ratings.votes.periods import Periods
 
 _DRIFTS = 9  # nodes of the average over the drift
 _MAX_DRIFT = 300.0  # Elo points per square root of a day

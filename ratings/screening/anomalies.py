@@ -23,6 +23,7 @@ from ratings.inference.clusters import cluster_codes, cluster_names
 from ratings.inference.proportions import false_discovery_rates
 from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_same_votes
+from ratings.schema import AUTOMATIC, CLIPS, DECIDED, DRAWN, TIMES
 from ratings.screening.voter_habits import repetition, speed, tie_rate
 from ratings.screening.voter_tests import (
     Choices,
@@ -33,11 +34,9 @@ from ratings.screening.voter_tests import (
     taste_variance,
 )
 from ratings.votes.battles import Battles
-from ratings.votes.cluster_columns import AUTOMATIC as AUTO_VOTER
 from ratings.votes.cluster_columns import find_cluster_column
-from ratings.votes.columns import CLIPS, DECIDED, DRAWN, Outcome, factorize
-from ratings.votes.periods import AUTOMATIC as AUTO_PERIOD
-from ratings.votes.periods import TIMES, Periods
+from ratings.votes.columns import Outcome, factorize
+from ratings.votes.periods import Periods
 
 TESTS = ("disagreement", "side_bias", "favouritism", "tie_rate", "speed", "repetition")
 _MAX_PERIODS = 50
@@ -91,7 +90,7 @@ def screen_voters(
     battles: Battles,
     fit: BradleyTerry,
     *,
-    by: str = AUTO_VOTER,
+    by: str = AUTOMATIC,
     rate: float = 0.05,
     tests: Collection[str] = TESTS,
     min_votes: int = 5,
@@ -255,7 +254,7 @@ class _Screen:
     def _periods(self) -> Codes:
         """Period code of each tested vote; what the sampler shows may change between periods."""
         if any(name in self.battles.frame for name in TIMES):
-            of_vote = Periods.of(self.battles, None, AUTO_PERIOD).of_vote
+            of_vote = Periods.of(self.battles, None, AUTOMATIC).of_vote
         else:
             votes = len(self.battles)
             periods = min(_MAX_PERIODS, 1 + votes // _MIN_PERIOD_VOTES)

@@ -8,14 +8,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings.errors import OptionError
+from ratings.schema import AUTOMATIC, COLUMN_ALIASES, VOTER
 from ratings.votes.columns import factorize
 
 Cluster = str | Sequence[str] | None
-
-VOTER, PROMPT = "voter", "prompt"
-AUTOMATIC = "auto"
-# Names of these columns in a release.
-COLUMN_ALIASES = {VOTER: "evaluation_session_id", PROMPT: "prompt_id"}
 
 NO_VOTERS = "the votes have no voter column"
 _FIRST_ROWS = 1000

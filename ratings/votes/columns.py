@@ -80,10 +80,6 @@ LAYOUTS = (
 
 # Votes with different values answer different questions and must not share one scale.
 NEVER_MIXED = ("track", "voter_kind")
-# Optional columns that more than one analysis reads.
-CLIPS = ("clip_a", "clip_b")
-DECIDED = "decided_ms"
-DRAWN = "probability"
 # Optional columns that are always read.
 READ_TOO = ("weight", "counted", "repeat_of", *NEVER_MIXED)
 # Optional columns that some analysis uses; docs/ratings.md says which.

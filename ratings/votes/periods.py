@@ -7,11 +7,10 @@ import pandas as pd
 
 from ratings.arrays import Codes, Floats
 from ratings.errors import OptionError, VotesError
+from ratings.schema import AUTOMATIC, TIMES
 from ratings.votes.battles import Battles
 from ratings.votes.columns import first_row
 
-TIMES = ("timestamp", "tstamp")
-AUTOMATIC = "auto"
 _PERIODS = 50  # target of "auto": drift is smooth, and finer periods change nothing
 _DAY = pd.Timedelta(days=1)
 _MIN_UNITS = 3  # longer lengths are rounded to whole units

@@ -7,7 +7,7 @@ import pytest
 
 import ratings
 from ratings.cli.report_kinds import REPORTS
-from ratings.votes.cluster_columns import COLUMN_ALIASES, PROMPT, VOTER
+from ratings.schema import COLUMN_ALIASES, PROMPT, VOTER
 from ratings.votes.columns import USED
 
 FRAME = pd.DataFrame(

@@ -1,0 +1,90 @@
+"""Help and short commands load only what they need; a test of time would depend on the machine."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# The packages of the project and its dependencies that take long to load.
+HEAVY = {
+    *("alembic", "altair", "av", "diffusers", "fastapi", "fsspec", "numpy", "openai", "pandas"),
+    *("pyarrow", "pydantic", "pydantic_settings", "ray", "scipy", "sqlalchemy", "streamlit"),
+    *("torch", "transformers", "uvicorn"),
+}
+LOADED = f"print('loaded:', *sorted({HEAVY!r} & sys.modules.keys()))"
+
+EVERY_HELP = f"""
+import sys
+from typing import Any
+from typer.main import get_command
+from typer.testing import CliRunner
+from arena.commands.cli import app
+
+def groups(command, *path):
+    yield path
+    for name, each in getattr(command, "commands", {{}}).items():
+        yield from groups(each, *path, name)
+
+for words in groups(get_command(app)):
+    assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0, words
+{LOADED}
+"""
+
+RUN = f"""
+import sys
+from arena.commands.cli import app
+app(args=sys.argv[1:], standalone_mode=False)
+{LOADED}
+"""
+
+SPEC = """
+name = "From files"
+creator = "Me"
+licence = "CC0-1.0"
+tracks = ["text-to-video"]
+[backend]
+kind = "folder"
+path = "."
+"""
+
+
+def loaded(code: str, *words: str, home: Path | None = None) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        env=os.environ | ({"ARENA_HOME": str(home)} if home else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.splitlines()[-1].removeprefix("loaded:").split())
+
+
+def test_the_help_of_no_command_loads_a_heavy_package() -> None:
+    assert loaded(EVERY_HELP) == set()
+
+
+def test_the_help_of_ratings_loads_a_heavy_package_neither() -> None:
+    code = f"""
+import sys
+from ratings.__main__ import main
+try:
+    main(["--help"])
+except SystemExit as stop:
+    assert stop.code == 0
+{LOADED}
+"""
+    assert loaded(code) == set()
+
+
+def test_short_commands_load_the_database_and_little_else(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    needed = {"fsspec", "pydantic", "pydantic_settings", "sqlalchemy"}
+    migrated = {"alembic", "numpy", "pandas", "pyarrow"}  # and the shipped prompts read
+    assert loaded(RUN, "init", home=home) <= needed | migrated
+    assert loaded(RUN, "init", home=home) <= needed  # nothing left to do
+    assert loaded(RUN, "prompts", "list", home=home) <= needed
+    spec = tmp_path / "files.toml"
+    spec.write_text(SPEC)
+    probes = {"av", "numpy"}  # of the folder's clips
+    assert loaded(RUN, "entrants", "add", str(spec), home=home) <= needed | probes
