@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from threading import Lock
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine, String, column, create_engine, event, inspect, select, table, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
@@ -20,6 +20,9 @@ from arena.errors import (
     DatabaseTooNew,
     StoreUnavailable,
 )
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 BUSY_TIMEOUT_S = 10.0  # how long a writer waits for SQLite's write lock
 VERSION_TABLE = "alembic_version"
@@ -127,6 +130,15 @@ def migrations_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "alembic"
 
 
+def _configuration(database: Database) -> "Config":
+    from alembic.config import Config  # loaded to migrate only
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
+    config.attributes["engine"] = database.engine
+    return config
+
+
 def _revisions() -> dict[str, str | None]:
     """Return every revision of the migrations with the one before it.
 
@@ -180,17 +192,13 @@ def downgrade(database: Database, revision: str) -> None:
 
 
 def _migrate(step: Literal["upgrade", "downgrade"], database: Database, revision: str) -> None:
-    # Loaded only here, because no other command needs it.
-    from alembic.config import Config
     from alembic.util import CommandError
 
     from alembic import command
 
-    config = Config()
-    config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
-    config.attributes["engine"] = database.engine
+    run = command.upgrade if step == "upgrade" else command.downgrade
     try:
-        (command.upgrade if step == "upgrade" else command.downgrade)(config, revision)
+        run(_configuration(database), revision)
     except CommandError as error:
         raise DatabaseError(
             f"The database cannot be migrated to '{revision}' ({error}): `arena db current` shows "

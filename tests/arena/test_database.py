@@ -3,17 +3,24 @@
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from alembic import command
 from arena import database
-from arena.database import Database, _configuration
+from arena.database import Database, _configuration, _revisions
 from arena.errors import ConfigurationError, DatabaseOutdated, DatabaseTooNew, StoreUnavailable
 from small_arena import Booth
 
 
 def test_the_models_and_the_migrations_agree(arena_database: Database) -> None:
     command.check(_configuration(arena_database))
+
+
+def test_the_revisions_read_from_the_files_are_those_of_alembic(arena_database: Database) -> None:
+    script = ScriptDirectory.from_config(_configuration(arena_database))
+    assert _revisions() == {step.revision: step.down_revision for step in script.walk_revisions()}
+    assert database.head_revision() == script.get_current_head()
 
 
 def test_migrations_go_up_down_and_up_again_with_data(booth: Booth) -> None:
