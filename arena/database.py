@@ -58,7 +58,7 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self) -> Iterator[Session]:
+    def writing(self, *, until: float | None = None) -> Iterator[Session]:
         """Yield a session in one transaction: committed at the end, rolled back on any error.
 
         On SQLite it holds the write lock from the start, so that what is read cannot change before

@@ -5,7 +5,7 @@ What loads numpy, pandas and scipy is imported once the command line is known to
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ratings.cli.options import Options, build_parser, read_options
@@ -14,6 +14,7 @@ from ratings.errors import RatingsError, VotesError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ratings.leaderboard import Leaderboard
     from ratings.votes.reading import Progress
 
 
@@ -81,9 +82,26 @@ def _compute(frame: "pd.DataFrame", options: Options) -> str:
         return format_report(make_report(options.report, battles, options), options.format)
     if options.by and len(frame.columns):
         groups = compute_leaderboards(frame, options.by, options.rating)
+        _report_clusters(groups.boards.values(), options)
         return format_leaderboard(groups, options.format)
     board = compute_leaderboard(Battles.from_frame(frame), options.rating)
+    _report_clusters([board], options)
     return format_leaderboard(board, options.format)
+
+
+def _report_clusters(boards: Iterable["Leaderboard"], options: Options) -> None:
+    """Say on standard error why intervals are not clustered; tables have a caption for that."""
+    from ratings.cli import describe
+
+    if options.format == "table":
+        return
+    notes = {
+        describe.clusters(board.cluster, board.cluster_note): None
+        for board in boards
+        if board.intervals and board.cluster_note
+    }
+    for note in notes:
+        sys.stderr.write(f"ratings: intervals {note}\n")
 
 
 def _show_progress(path: str) -> "Progress":

@@ -22,7 +22,7 @@ from ratings.model.bradley_terry import BradleyTerry, bradley_terry, place_on_sc
 from ratings.model.connectivity import largest_component
 from ratings.model.elo import INITIAL, K, elo
 from ratings.model.outcomes import OutcomeRules, win_matrix
-from ratings.schema import COLUMNS, METHODS
+from ratings.schema import AUTOMATIC, COLUMNS, METHODS
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import Cluster
 from ratings.votes.columns import Outcome
@@ -40,7 +40,7 @@ class LeaderboardOptions:
     ties: str = "half"
     both_bad: str = "tie"
     confidence: float = 0.95
-    cluster: Cluster = None
+    cluster: Cluster = AUTOMATIC
     anchors: Mapping[str, float] = field(default_factory=dict)
     rounds: int | None = None
     side: bool = False
@@ -53,7 +53,9 @@ class LeaderboardOptions:
         if self.method == "elo" and (
             self.side
             or self.covariates
-            or any(option is not None for option in (self.prior_sd, self.rounds, self.cluster))
+            or self.prior_sd is not None
+            or self.rounds is not None
+            or self.cluster not in (None, AUTOMATIC)
         ):
             raise OptionError(
                 "sequential Elo has no side effect, covariates, prior, bootstrap or clusters: "
@@ -157,7 +159,7 @@ def leaderboard(
     ties: str = "half",
     both_bad: str = "tie",
     confidence: float = 0.95,
-    cluster: Cluster = None,
+    cluster: Cluster = AUTOMATIC,
     anchors: Mapping[str, float] | None = None,
     rounds: int | None = None,
     side: bool = False,
@@ -175,7 +177,7 @@ def leaderboard(
         ties: see `bradley_terry`.
         both_bad: count "both bad" as a "tie", "drop" it, or model it as its "own" outcome.
         confidence: level of each interval by itself, and of all rank sets jointly.
-        cluster: see `intervals`.
+        cluster: see `intervals`; by default voters, if the votes have a voter column.
         anchors: ratings to fix, by model; with several, their mean is fixed.
         rounds: compute intervals from this many bootstrap rounds instead of the sandwich.
         side: see `bradley_terry`.

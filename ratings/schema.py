@@ -1,4 +1,4 @@
-"""Published names: the rules for ties and "both bad", columns of votes, those of a leaderboard.
+"""Published names and numbers: the rules, columns of votes, those of a leaderboard.
 
 Imports nothing, so that a command line or a settings file can be checked without loading numpy.
 """
@@ -34,3 +34,12 @@ DRAWN = "probability"  # with which the sampler drew the pair
 AUTOMATIC = "auto"  # clusters by the voter column, if there is one; a period by the votes' span
 
 STATUSES = ("ok", "preliminary", "disconnected", "undefeated", "winless")
+
+_DECIMALS, _DIGITS = 6, 6
+_SMALL = 1e-3  # six decimals would leave fewer than four significant digits, or none
+
+
+def format_number(value: float) -> str:
+    """A published number: six decimals, or six significant digits below 0.001 (p-values)."""
+    small = value and abs(value) < _SMALL
+    return f"{value:.{_DIGITS}g}" if small else f"{value:.{_DECIMALS}f}"

@@ -57,7 +57,7 @@ def leaderboard(
             out.print_json(json.dumps(documents[0] if track else documents))
         case TableFormat.CSV:
             frame = boards.boards_frame(found, with_track=track is None)
-            frame.to_csv(sys.stdout, index=False)
+            sys.stdout.write(boards.frame_csv(frame))
         case TableFormat.TABLE:
             if not found:
                 out.print(
@@ -65,7 +65,7 @@ def leaderboard(
                     "Next: `arena entrants add FILE`, `arena prompts import FILE`."
                 )
             for board in found:
-                show_table(*boards.board_cells(board))
+                show_table(*boards.board_cells(board, now=utc_now()))
 
 
 def simulate(

@@ -1,32 +1,34 @@
-"""The leaderboards of a release: computes today's first, then reads those of all days."""
+"""The leaderboards of a release: computes those of today, stores them, and reads all days'."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.models import Snapshot, Standing, Track, Vote, VoterKind
+from arena.models import Snapshot, Standing, Track, VoterKind
 from arena.release.collect import instant
 from arena.standings.boards import RATING_COLUMNS
-from arena.standings.standings import known_categories, rated_votes, take_snapshot
+from arena.standings.rated_votes import rated_votes
+from arena.standings.snapshots import ComputedBoard, compute_board
+from arena.standings.standings import known_categories
 
 
-def update_leaderboards(session: Session, tracks: Sequence[Track], *, now: datetime) -> int:
-    """Compute today's snapshot of every leaderboard that has votes or an earlier snapshot.
+def compute_boards(
+    session: Session, tracks: Sequence[Track], *, now: datetime
+) -> list[ComputedBoard]:
+    """Compute every leaderboard that has votes or an earlier snapshot.
 
-    The session must hold the write lock, so that all of them see the same votes.
-
-    Returns:
-        The watermark: the id of the newest vote.
+    The session only reads, and sees one state of the database, so that all see the same votes.
     """
-    for track in tracks:
-        for voters in VoterKind:
-            for category in known_categories(session, track):
-                if _has_any(session, track, voters=voters, category=category):
-                    take_snapshot(session, track=track, category=category, voters=voters, now=now)
-    return session.scalar(select(func.max(Vote.id))) or 0
+    return [
+        compute_board(session, track=track, category=category, voters=voters, now=now)
+        for track in tracks
+        for voters in VoterKind
+        for category in known_categories(session, track)
+        if _has_any(session, track, voters=voters, category=category)
+    ]
 
 
 def _has_any(session: Session, track: Track, *, voters: VoterKind, category: str) -> bool:
@@ -43,13 +45,22 @@ def _has_any(session: Session, track: Track, *, voters: VoterKind, category: str
     return any(session.execute(query).first() is not None for query in (votes, snapshots))
 
 
-def leaderboard_rows(session: Session, tracks: Sequence[Track]) -> list[dict[str, Any]]:
-    """Return one row per snapshot and entrant, with the entrant's id in `model_name`."""
+def leaderboard_rows(
+    session: Session, tracks: Sequence[Track], *, watermark: int, now: datetime
+) -> list[dict[str, Any]]:
+    """Return one row per snapshot and entrant, with the entrant's id in `model_name`.
+
+    Snapshots of later votes or of days to come, from a clock that was ahead, are left out.
+    """
     query = (
         select(Snapshot, Standing, Track.name)
         .join(Standing, Standing.snapshot_id == Snapshot.id)
         .join(Track, Track.id == Snapshot.track_id)
-        .where(Snapshot.track_id.in_([track.id for track in tracks]))
+        .where(
+            Snapshot.track_id.in_([track.id for track in tracks]),
+            Snapshot.watermark <= watermark,
+            Snapshot.published_on <= now.astimezone(UTC).date(),
+        )
         .order_by(
             Snapshot.published_on,
             Track.id,
@@ -66,6 +77,7 @@ def leaderboard_rows(session: Session, tracks: Sequence[Track]) -> list[dict[str
             "leaderboard_publish_date": snapshot.published_on.isoformat(),
             "track": track,
             "voters": snapshot.voters.group.value,
+            "intervals": snapshot.parameters["intervals"],
             "watermark": snapshot.watermark,
             "computed_at": instant(snapshot.computed_at),
         }

@@ -8,7 +8,7 @@ from arena.errors import ReleaseError
 from arena.models import OVERALL, VoterKind
 from arena.release.collect import JOIN
 from arena.release.schema import SIMULATED, SKIPS, VOTES
-from arena.standings.standings import WINNERS
+from arena.standings.rated_votes import WINNERS
 
 KIND_OF = {VOTES.name: VoterKind.PERSON, SIMULATED.name: VoterKind.SIMULATED}
 

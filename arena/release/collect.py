@@ -29,7 +29,7 @@ from arena.models import (
 )
 from arena.release.schema import TABLES, TRACKS
 from arena.release.tables import make_table
-from arena.standings.standings import WINNERS
+from arena.standings.rated_votes import WINNERS
 
 LANGUAGE = "en"  # of the pages; they have no other yet
 PSEUDONYM_DIGITS = 32  # 128 bits, so that voters' pseudonyms do not collide

@@ -8,7 +8,7 @@ from typing import Any
 from arena.release.collect import instant
 from arena.release.schema import TABLES, ColumnType, TableSchema
 from arena.release.tables import FORMATS
-from arena.standings.standings import CONFIDENCE
+from arena.standings.snapshots import CONFIDENCE
 
 LICENCE = "CC-BY-4.0"  # of votes, prompts and leaderboards, as that of LMArena's published sets
 LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
@@ -118,8 +118,9 @@ measured quality; they are marked, and have separate leaderboards. A skip is not
 `skips.*`. A vote on a deliberate repeat has `repeat_of` set and is not rated.
 
 `leaderboard.*` contains Bradley-Terry ratings on the Elo scale with {CONFIDENCE:.0%} sandwich \
-intervals, computed from the counted votes up to the `watermark`; `both_bad` counts as a tie, \
-and the track's `ties` says how a tie is rated.
+intervals clustered by voter, computed from the counted votes up to the `watermark`; `both_bad` \
+counts as a tie, and the track's `ties` says how a tie is rated. `python -m ratings votes.csv --by \
+track` gives the newest leaderboards of all categories together, to the last digit.
 
 ## Verification
 

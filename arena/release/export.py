@@ -19,11 +19,12 @@ from arena.errors import ReleaseError
 from arena.files import atomic_write
 from arena.media import MediaStore
 from arena.models import Track
-from arena.release.boards import leaderboard_rows, update_leaderboards
+from arena.release.boards import compute_boards, leaderboard_rows
 from arena.release.collect import Extent, collect_tables, ready_clips
 from arena.release.documents import About, WrittenFile, croissant, readme
 from arena.release.schema import TABLES
 from arena.release.tables import FORMATS, write_table
+from arena.standings.snapshots import newest_vote, store_snapshot
 
 SALT_BYTES = 32
 SUMS = "SHA256SUMS"
@@ -91,10 +92,14 @@ def export_release(
     folder = folder.absolute()
     _check_empty(folder)
     with _new_folder(folder) as draft:
-        with database.writing() as session:
+        with database.reading() as session:  # votes are accepted while leaderboards are computed
             tracks = _tracks(session, track)
-            watermark = update_leaderboards(session, tracks, now=now)
-            board = leaderboard_rows(session, tracks)
+            watermark = newest_vote(session)
+            computed = compute_boards(session, tracks, now=now)
+        with database.writing() as session:
+            for each in computed:
+                store_snapshot(session, each, replace_newer=True)
+            board = leaderboard_rows(session, tracks, watermark=watermark, now=now)
         with database.reading() as session:
             extent = Extent(
                 tracks=_tracks(session, track),

@@ -11,13 +11,14 @@ from arena.models import OVERALL, VoterGroup
 from arena.release.collect import JOIN
 from arena.release.schema import SIMULATED, VOTES
 from arena.standings.boards import COLUMN_TYPES, RATING_COLUMNS
-from arena.standings.standings import rate
+from arena.standings.snapshots import BY_VOTE, BY_VOTER, interval_method, rate
 from ratings import RatingsError
 
 TABLE_OF: dict[str, str] = {VoterGroup.PEOPLE: VOTES.name, VoterGroup.SIMULATED: SIMULATED.name}
-# Another machine may round differently in the last digits; nothing else may differ.
-RELATIVE = 1e-6
-ABSOLUTE = 1e-6
+# Another machine may round differently in the last published digit; nothing else may differ. The
+# leaderboards of earlier versions have more digits.
+RELATIVE = 1e-9
+ABSOLUTE = 1.5e-6
 COUNTS_FIRST = sorted(
     RATING_COLUMNS, key=lambda name: (COLUMN_TYPES[name] is float, "rank" in name)
 )
@@ -32,14 +33,14 @@ def check_leaderboards(tables: dict[str, Any]) -> int:
         for number, row in enumerate(tables["leaderboard"].to_pylist(), start=1)
     ]
     models = {row["model"]: row for row in tables["models"].to_pylist()}
+    names = [str(name) for name in models]
     ties = {row["track"]: row["ties"] for row in tables["tracks"].to_pylist()}
     for row in rows:
         _check_references(row, models, ties)
-    ids = {name: row["id"] for name, row in models.items()}
-    votes = {voters: _votes(tables[name], ids) for voters, name in TABLE_OF.items()}
+    votes = {voters: _votes(tables[name]) for voters, name in TABLE_OF.items()}
     boards = [list(board) for _, board in groupby(sorted(rows, key=_board_of), key=_board_of)]
     for board in boards:
-        _check_board(board, votes[board[0]["voters"]], ties=ties[board[0]["track"]], ids=ids)
+        _check_board(board, votes[board[0]["voters"]], ties=ties[board[0]["track"]], names=names)
     return len(boards)
 
 
@@ -51,6 +52,8 @@ def _check_references(row: Row, models: dict[str, Row], ties: dict[str, str]) ->
     for name in ("leaderboard_publish_date", "category", "watermark", "computed_at"):
         if row[name] is None:
             raise _wrong(row, f"{name} is empty")
+    if row["intervals"] not in (BY_VOTER, BY_VOTE):
+        raise _wrong(row, f"intervals is {row['intervals']!r}, not {BY_VOTER!r} or {BY_VOTE!r}")
     model = models.get(row["model_name"])
     if model is None:
         raise _wrong(row, f"models.* has no model {row['model_name']!r}")
@@ -63,14 +66,14 @@ def _check_references(row: Row, models: dict[str, Row], ties: dict[str, str]) ->
             raise _wrong(row, f"{name} differs from {source} in models.*")
 
 
-def _votes(table: Any, ids: dict[str, str]) -> pd.DataFrame:
-    """Return the votes with entrants' ids as names, so that even the order is that of the arena."""
-    frame: pd.DataFrame = table.select(
-        ["id", "model_a", "model_b", "winner", "track", "categories", "counted", "repeat_of"]
-    ).to_pandas()
+RATED_COLUMNS = [
+    *("model_a", "model_b", "winner", "evaluation_session_id", "counted", "repeat_of"),
+]
+
+
+def _votes(table: Any) -> pd.DataFrame:
+    frame: pd.DataFrame = table.select(["id", "track", "categories", *RATED_COLUMNS]).to_pandas()
     frame["id"] = frame["id"].astype("int64")
-    for side in ("model_a", "model_b"):
-        frame[side] = frame[side].map(ids)
     frame["categories"] = frame["categories"].fillna("")
     return frame
 
@@ -85,35 +88,45 @@ def _votes_of_board(votes: pd.DataFrame, board: Row) -> pd.DataFrame:
             if board["category"] in joined.split(JOIN)
         ]
         mask &= votes["categories"].isin(matching)
-    selected: pd.DataFrame = votes.loc[
-        mask, ["model_a", "model_b", "winner", "counted", "repeat_of"]
-    ]
+    selected: pd.DataFrame = votes.loc[mask, RATED_COLUMNS]
     return selected
 
 
-def _check_board(rows: list[Row], votes: pd.DataFrame, *, ties: str, ids: dict[str, str]) -> None:
+def _rate(rows: list[Row], votes: pd.DataFrame, *, ties: str, models: list[str]) -> pd.DataFrame:
+    """Rate the votes of a leaderboard again, with the intervals that it states."""
+    stated = rows[0]["intervals"]
+    try:
+        board = rate(votes, ties=ties, models=models)
+        if stated == BY_VOTE and interval_method(board) == BY_VOTER:
+            return rate(votes, ties=ties, models=models, intervals=BY_VOTE)
+    except RatingsError as error:
+        raise _wrong(rows[0], f"its votes cannot be rated: {error}") from error
+    if interval_method(board) != stated:
+        raise _wrong(
+            rows[0], f"intervals is {stated!r}, but the votes give {interval_method(board)!r}"
+        )
+    return board
+
+
+def _check_board(rows: list[Row], votes: pd.DataFrame, *, ties: str, names: list[str]) -> None:
     first = rows[0]
     listed: set[str] = set()
     for row in rows:
-        if (row["watermark"], row["computed_at"]) != (first["watermark"], first["computed_at"]):
-            raise _wrong(row, "its watermark differs from that of the leaderboard's other rows")
+        for name in ("watermark", "computed_at", "intervals"):
+            if row[name] != first[name]:
+                raise _wrong(row, f"its {name} differs from that of the leaderboard's other rows")
         if row["model_name"] in listed:
             raise _wrong(row, "this model is in the leaderboard twice")
         listed.add(row["model_name"])
-    try:
-        board = rate(
-            _votes_of_board(votes, first), ties=ties, models=[ids[name] for name in listed]
-        )
-    except RatingsError as error:
-        raise _wrong(first, f"its votes cannot be rated: {error}") from error
+    board = _rate(rows, _votes_of_board(votes, first), ties=ties, models=list(listed))
     computed = {row["model"]: row for row in board.to_dict("records")}
-    for name, number in ids.items():
-        if number in computed and name not in listed:
+    for name in names:
+        if name in computed and name not in listed:
             raise _wrong(first, f"{name} has votes for this leaderboard but is not in it")
     # Counts first: a wrong count shows where a vote was changed.
     for column in COUNTS_FIRST:
         for row in rows:
-            released, expected = row[column], computed[ids[row["model_name"]]][column]
+            released, expected = row[column], computed[row["model_name"]][column]
             if not _is_equal(released, expected):
                 raise _wrong(
                     row, f"{column} is {_shown(released)}, but the votes give {_shown(expected)}"

@@ -188,7 +188,7 @@ MODELS = TableSchema(
             licence="the model's licence",
             release_date="ISO 8601",
             commitment="SHA-256 that commits to what the codename hides",
-            id="the entrant's number; leaderboards are computed in this order",
+            id="the entrant's number",
             tracks="where it competes, joined by `;`",
         ),
         *_numbers(price_usd_per_minute="of generated video; empty: unknown"),
@@ -248,6 +248,10 @@ LEADERBOARD = TableSchema(
         ),
         *_board_columns("rank_lower", "rank_upper", "wins", "losses", "ties", "both_bad"),
         *_board_columns("win_rate", "status"),
+        *_texts(
+            intervals="`sandwich, by voter`, or `sandwich, by vote` if all votes are of one voter or "
+            "an earlier version computed the leaderboard"
+        ),
         *_integers(watermark="computed from the votes up to this id"),
         *_texts(computed_at="ISO 8601, UTC"),
     ),

@@ -1,5 +1,6 @@
 """Leaderboards computed from the stored votes, and production statistics of the clips.
 
-Start with `standings`, which computes and stores snapshots; `boards` declares the columns. May
-import: `arena.catalog`, `arena.models`, `arena.errors` and the package `ratings`.
+Start with `standings`, which shows a leaderboard; `rated_votes` selects the votes that count,
+`snapshots` computes and stores, `boards` declares the columns. May import: `arena.catalog`,
+`arena.database`, `arena.models`, `arena.errors` and the package `ratings`.
 """

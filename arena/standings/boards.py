@@ -8,6 +8,8 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import pandas as pd
 
 from arena.models import OVERALL, VoterKind
+from arena.text import pluralize
+from ratings.schema import format_number
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,20 @@ class BoardRow:
     in Elo points and None where an entrant cannot be rated.
     """
 
-    rank: Annotated[int | None, "1 + the models whose rating_lower exceeds this rating_upper"]
-    rank_lower: Annotated[int | None, "best rank in the model's set; all sets hold jointly"]
-    rank_upper: Annotated[int | None, "worst rank in the model's set"]
+    rank: Annotated[
+        int | None,
+        "1 + the models whose rating_lower exceeds this rating_upper: each interval by itself, so "
+        "it can differ from rank_lower; not shown on pages",
+    ]
+    rank_lower: Annotated[
+        int | None,
+        "best rank that the votes allow; with 95% confidence, rank_lower to rank_upper hold for "
+        "all models at once; shown as the rank",
+    ]
+    rank_upper: Annotated[int | None, "worst rank that the votes allow"]
     model: Annotated[str, "name in `models.*`"]
     rating: Annotated[float | None, "Elo points, mean 1000; empty if the model cannot be rated"]
-    rating_lower: Annotated[float | None, "lower end of the 95% interval"]
+    rating_lower: Annotated[float | None, "lower end of the 95% interval, clustered by voter"]
     rating_upper: Annotated[float | None, "upper end of the 95% interval"]
     variance: Annotated[float | None, "in Elo points squared"]
     vote_count: Annotated[int, "number of votes on the model"]
@@ -68,7 +78,11 @@ class PairRecord:
 
 @dataclass(frozen=True)
 class Board:
-    """A leaderboard with everything needed to recompute it."""
+    """A leaderboard with everything needed to recompute it.
+
+    Attributes:
+        stale: whether a newer one could not be had, because the database cannot be read now.
+    """
 
     track: str
     category: str
@@ -78,6 +92,26 @@ class Board:
     votes: int
     parameters: dict[str, Any]
     rows: list[BoardRow]
+    stale: bool = False
+
+
+def describe_age(board: Board, *, now: datetime) -> str:
+    """Return how old a leaderboard is, such as "3 minutes old"."""
+    seconds = max(0.0, (now - board.computed_at).total_seconds())
+    for unit, length in (("day", 86_400), ("hour", 3600), ("minute", 60)):
+        if seconds >= length:
+            return f"{pluralize(int(seconds // length), unit)} old"
+    return "less than a minute old"
+
+
+def board_csv(board: Board) -> str:
+    """Return the published columns as CSV, with the numbers as `python -m ratings` prints them."""
+    return frame_csv(board_frame(board))
+
+
+def frame_csv(frame: pd.DataFrame) -> str:
+    """Return a table of leaderboards as CSV."""
+    return frame.to_csv(index=False, float_format=format_number, lineterminator="\n")
 
 
 def board_frame(board: Board) -> pd.DataFrame:
@@ -103,19 +137,39 @@ def board_document(board: Board) -> dict[str, Any]:
     }
 
 
-def board_cells(board: Board) -> tuple[str, list[str], list[list[object]]]:
+def rank_range(row: BoardRow, separator: str = "-") -> str | None:
+    """Return the ranks that the votes allow, such as "1-3" or "2"; None without a rating."""
+    if row.rank_lower is None or row.rank_upper is None:
+        return None
+    ends = dict.fromkeys((str(row.rank_lower), str(row.rank_upper)))
+    return separator.join(ends)
+
+
+def describe_intervals(board: Board) -> str:
+    """Return how the intervals were computed, such as "95% intervals, clustered by voter"."""
+    parameters = board.parameters
+    is_clustered = parameters["intervals"].endswith("by voter")
+    method = "clustered by voter" if is_clustered else "votes taken as independent"
+    note = parameters.get("intervals_note")
+    reason = f" ({note})" if note else ""
+    return f"{parameters['confidence']:.0%} intervals, {method}{reason}"
+
+
+def board_cells(board: Board, *, now: datetime) -> tuple[str, list[str], list[list[object]]]:
     """Return title, column headings and rows for a terminal."""
     who = "people" if board.voters is VoterKind.PERSON else "SIMULATED voters, not people"
     category = "" if board.category == OVERALL else f", category {board.category}"
     title = (
         f"{board.track}{category}: {board.votes:,} votes by {who}, up to vote {board.watermark}; "
-        f"Bradley-Terry, ties {board.parameters['ties']}, "
-        f"{board.parameters['confidence']:.0%} intervals"
+        f"Bradley-Terry, ties {board.parameters['ties']}, {describe_intervals(board)}; "
+        f"rank: best to worst that the votes allow, for all models at once"
     )
-    columns = ["rank", "ranks", "model", "Elo", "interval", "votes", "won", "lost", "tied", "bad"]
+    if board.stale:
+        title += f"; could not be updated, {describe_age(board, now=now)}"
+    columns = ["rank", "model", "Elo", "interval", "votes", "won", "lost", "tied", "bad"]
     rows: list[list[object]] = [
         [
-            *(row.rank, _interval(row.rank_lower, row.rank_upper), row.model),
+            *(rank_range(row), row.model),
             *(
                 _rounded(row.rating),
                 _interval(_rounded(row.rating_lower), _rounded(row.rating_upper)),

@@ -13,7 +13,7 @@ from arena.context import Arena, utc_now
 from arena.errors import MalformedVote
 from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
-from arena.standings.boards import Board, board_document, board_frame
+from arena.standings.boards import Board, board_csv, board_document
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
@@ -37,7 +37,6 @@ from arena.web.schemas import (
 
 MAX_BODY_BYTES = 16 * 1024  # a vote has a few hundred bytes
 NO_STORE = {"Cache-Control": "no-store"}
-CSV_DECIMALS = "%.6f"
 
 
 def _voter_key(request: Request) -> str:
@@ -72,10 +71,9 @@ def read_vote(body: bytes) -> VoteForm | MalformedVote:
 
 
 def _csv(board: Board) -> Response:
-    text = board_frame(board).to_csv(index=False, float_format=CSV_DECIMALS)
     name = quote(f"leaderboard-{board.track}-{board.category}-{board.voters.group}.csv")
     return Response(
-        text,
+        board_csv(board),
         media_type="text/csv; charset=utf-8",
         # Percent-encoded (RFC 8187): a category may contain any characters.
         headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},

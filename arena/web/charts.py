@@ -26,7 +26,7 @@ def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
             "lower": row.rating_lower,
             "upper": row.rating_upper,
             "label": f"{row.rating:.0f}",
-            "rank": row.rank,
+            "rank": row.rank_lower,
             "votes": row.vote_count,
         }
         for row in rated

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Generic, TypeVar
 
-from arena.standings.boards import Board, BoardRow
+from arena.standings.boards import Board, BoardRow, rank_range
 from arena.standings.production_stats import Figure, ProductionStats
 from arena.text import pluralize
 
@@ -97,8 +97,9 @@ def _status(row: BoardRow) -> str:
 BOARD_TABLE = (
     Column[BoardRow](
         "Rank",
-        lambda row: EMPTY if row.rank is None else str(row.rank),
-        "Models share a rank while their intervals overlap",
+        lambda row: rank_range(row, " – ") or EMPTY,
+        "Best and worst rank that the votes allow; with 95% confidence, those of all models hold "
+        "at once",
         "rank",
     ),
     Column[BoardRow]("Model", _name, is_name=True),
@@ -106,11 +107,6 @@ BOARD_TABLE = (
         "Elo", _rating, "Bradley-Terry rating on the Elo scale, and its 95% interval", "elo"
     ),
     Column[BoardRow]("95% interval", lambda row: _range(row.rating_lower, row.rating_upper)),
-    Column[BoardRow](
-        "Ranks",
-        lambda row: _range(row.rank_lower, row.rank_upper),
-        "Best and worst rank compatible with the votes, for all models jointly",
-    ),
     Column[BoardRow](
         "Win rate",
         _win_rate,
@@ -199,7 +195,7 @@ def _table(
 
 def render_board(board: Board) -> str:
     """The table of a leaderboard."""
-    rows = [(row, "leader" if row.rank == 1 else "") for row in board.rows]
+    rows = [(row, "leader" if row.rank_lower == 1 else "") for row in board.rows]
     return _table(f"Leaderboard of the track {board.track}", BOARD_TABLE, rows, css="board ranked")
 
 

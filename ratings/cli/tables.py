@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from typing import Any
 
 import pandas as pd
 
@@ -10,10 +9,10 @@ from ratings.cli import describe
 from ratings.cli.report_kinds import Report
 from ratings.leaderboard import Effect, Leaderboard, LeaderboardGroups
 from ratings.model.elo import INITIAL, K
+from ratings.schema import format_number
 
 _SHOWN = {
-    "rank": "rank",
-    "ranks": "of ranks",
+    "ranks": "rank",
     "model": "model",
     "rating": "rating",
     "interval": "interval",
@@ -25,8 +24,6 @@ _SHOWN = {
     "win_rate": "win rate",
     "status": "status",
 }
-_DECIMALS, _DIGITS = 6, 6
-_SMALL = 1e-3  # six decimals would leave fewer than four significant digits, or none
 
 
 def format_leaderboard(result: Leaderboard | LeaderboardGroups, style: str) -> str:
@@ -59,16 +56,18 @@ def _in_all(line: str, captions: Iterable[list[str]]) -> bool:
 def _table(board: pd.DataFrame) -> str:
     if board.empty:
         return "no votes\n"
+    # The joint rank set; sequential Elo has none, so the place in the order.
+    best = board["rank_lower"].fillna(board["rank"])
+    worst = board["rank_upper"].fillna(board["rank"])
     shown = board.assign(
         ranks=[
-            "" if pd.isna(low) else f"{low}-{high}"
-            for low, high in zip(board["rank_lower"], board["rank_upper"], strict=True)
+            "" if pd.isna(low) else str(low) if low == high else f"{low}-{high}"
+            for low, high in zip(best, worst, strict=True)
         ],
         interval=[
             "" if pd.isna(low) else f"{low:.1f} to {high:.1f}"
             for low, high in zip(board["rating_lower"], board["rating_upper"], strict=True)
         ],
-        rank=["" if pd.isna(rank) else str(rank) for rank in board["rank"]],
         rating=["" if pd.isna(rating) else f"{rating:.1f}" for rating in board["rating"]],
         win_rate=["" if pd.isna(rate) else f"{rate:.1%}" for rate in board["win_rate"]],
     )
@@ -87,7 +86,9 @@ def _caption(board: Leaderboard) -> list[str]:
     if board.intervals and not unrated:
         how = f" from {board.rounds} resamples" if board.rounds else ""
         by = describe.clusters(board.cluster, board.cluster_note)
-        lines.append(f"{describe.percent(options.confidence)} intervals{how} {by}")
+        level = describe.percent(options.confidence)
+        lines.insert(0, f"ranks from best to worst, {level} sure for all models at once")
+        lines.append(f"{level} intervals{how} {by}")
     if board.rounds_left_out:
         lines.append(f"{board.rounds_left_out} resamples without ratings left out")
     lines += describe.prior(options.prior_sd)
@@ -135,16 +136,10 @@ def _number(value: float) -> str:
 
 def _for_programs(table: pd.DataFrame, style: str) -> str:
     if style == "csv":
-        return table.to_csv(index=False, float_format=_exact, lineterminator="\n")
+        return table.to_csv(index=False, float_format=format_number, lineterminator="\n")
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     for row in rows:
         for name, value in row.items():
             if isinstance(value, float):
-                row[name] = float(_exact(value)) if abs(value) < float("inf") else None
+                row[name] = float(format_number(value)) if abs(value) < float("inf") else None
     return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
-
-
-def _exact(value: Any) -> str:
-    """Six decimals; six significant digits for small numbers, such as p-values."""
-    small = value and abs(value) < _SMALL
-    return f"{value:.{_DIGITS}g}" if small else f"{value:.{_DECIMALS}f}"

@@ -21,6 +21,7 @@ from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_sa
 from ratings.model.design import NEITHER_STRENGTH, Design, fold_pairs
 from ratings.model.outcomes import LOG_ODDS
 from ratings.model.refit import prior_of
+from ratings.schema import AUTOMATIC
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import Cluster, choose_clusters, find_cluster_columns
 
@@ -75,7 +76,7 @@ def intervals(
     fit: BradleyTerry,
     *,
     confidence: float = 0.95,
-    cluster: Cluster = None,
+    cluster: Cluster = AUTOMATIC,
     method: str = "sandwich",
     rounds: int = DEFAULT_ROUNDS,
     seed: int = 0,
@@ -88,9 +89,10 @@ def intervals(
         confidence: probability that an interval contains the true rating, for each by itself.
         cluster: column whose values are independent of each other, such as "voter" or "prompt"
             (read from `evaluation_session_id` and `prompt_id` if there is no such column); two
-            columns for two-way clustering (Cameron, Gelbach and Miller 2011); "auto": voters, if
-            there is a voter column. None: every vote is independent. A column in which all votes
-            have the same value is not used; `cluster_note` says so.
+            columns for two-way clustering (Cameron, Gelbach and Miller 2011); "auto", the default:
+            voters, if there is a voter column, except for the profile. None: every vote is
+            independent. A column in which all votes have the same value is not used;
+            `cluster_note` says so.
         method: "sandwich"; "bootstrap" (percentiles of refits to resampled votes, or clusters);
             "profile" (likelihood ratio, by vote; for few votes, with ties as an outcome or left
             out).
@@ -108,6 +110,8 @@ def intervals(
     if method == "bootstrap" and rounds < 100:
         raise OptionError(f"a bootstrap needs at least 100 rounds, not {rounds}")
     check_same_votes(battles, fit)
+    if method == "profile" and cluster == AUTOMATIC:
+        cluster = None
     requested = find_cluster_columns(battles.frame, cluster)
     if method == "profile" and requested:
         raise OptionError("profile intervals are by vote: leave out cluster, or use the sandwich")

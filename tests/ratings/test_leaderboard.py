@@ -206,3 +206,14 @@ def test_invalid_options_are_refused(votes_of, options, message):
     battles = ratings.Battles.from_frame(votes_of({("A", "B"): (3, 2, 0)}))
     with pytest.raises(ratings.OptionError, match=message):
         ratings.leaderboard(battles, **options)
+
+
+def test_intervals_are_clustered_by_voter_unless_asked_otherwise(votes_of):
+    frame = votes_of({("A", "B"): (60, 30, 5), ("B", "C"): (9, 8, 0)})
+    frame["evaluation_session_id"] = [f"v{row % 4}" for row in range(len(frame))]
+    battles = ratings.Battles.from_frame(frame)
+    by_default = ratings.leaderboard(battles)
+    assert by_default.attrs["cluster"] == "evaluation_session_id"
+    pd.testing.assert_frame_equal(by_default, ratings.leaderboard(battles, cluster="voter"))
+    assert ratings.leaderboard(battles, cluster=None).attrs["cluster"] is None
+    assert ratings.intervals(battles, ratings.bradley_terry(battles)).cluster is not None

@@ -11,8 +11,9 @@ from arena.context import utc_now
 from arena.errors import ArenaError
 from arena.models import OVERALL, VoterGroup, VoterKind
 from arena.standings import standings
-from arena.standings.boards import Board, PairRecord
+from arena.standings.boards import Board, PairRecord, describe_age, describe_intervals
 from arena.standings.production_stats import ProductionStats, production_stats
+from arena.standings.rated_votes import pair_records
 from arena.text import pluralize, track_label
 from arena.voting.matchmaking import is_active
 from arena.web.app_state import get_arena
@@ -20,11 +21,6 @@ from arena.web.charts import pair_chart, rating_chart
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
 
-# The interval methods that snapshots name, as the page words them.
-INTERVAL_METHODS = {
-    "sandwich, by vote": "votes taken as independent",
-    "sandwich, by voter": "clustered by voter",
-}
 METHOD_URL = "/about#how-ratings-are-computed"
 CACHE_S = 5  # readers within this time share one query
 
@@ -58,7 +54,7 @@ def _board(track: str, category: str, voters: str) -> Board:
 # The watermark is part of the cache's key, so the same votes are never counted again.
 @st.cache_data(max_entries=256, show_spinner=False)
 def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
-    return standings.pair_records(
+    return pair_records(
         get_arena().database, track_name=track, category=category, voters=VoterGroup(voters).kind
     )
 
@@ -157,22 +153,14 @@ def _heading(board: Board) -> str:
         "<h1 class='board-title'>Leaderboard</h1>"
         f"<p class='board-lead'>{escape(track_label(board.track))}. Elo from "
         f"<b>{board.votes:,}</b> {kind}. "
-        "Models share a rank while their intervals overlap.</p>"
+        "A rank such as 1 – 3 is the best and the worst that the votes allow: with 95% confidence, "
+        "all models are within theirs.</p>"
     )
 
 
 def _ties(board: Board) -> str:
     ties = board.parameters["ties"]
     return "ties and both bad count half" if ties == "half" else f"ties by {ties}"
-
-
-def _intervals(board: Board) -> str:
-    """How the intervals of this leaderboard were computed."""
-    method = board.parameters["intervals"]
-    return (
-        f"{board.parameters['confidence']:.0%} confidence intervals, "
-        f"{INTERVAL_METHODS.get(method, method)}"
-    )
 
 
 def _provenance(board: Board) -> str:
@@ -186,10 +174,10 @@ def _provenance(board: Board) -> str:
     csv = f"/api/v1/leaderboard?{urlencode(query)}"
     json = f"/api/v1/leaderboard?{urlencode(query | {'format': 'json'})}"
     time = f"{board.computed_at:%Y-%m-%d %H:%M:%S} UTC"
-    method = f"Bradley-Terry, {_ties(board)}, mean 1000; {_intervals(board)}"
+    method = f"Bradley-Terry, {_ties(board)}, mean 1000; {describe_intervals(board)}"
     return (
         f"<p class='board-note'>Computed from {pluralize(board.votes, 'vote')} up to vote "
-        f"#{board.watermark:,} at {time}. {escape(method)} "
+        f"#{board.watermark:,} at {time} ({describe_age(board, now=utc_now())}). {escape(method)} "
         f"(<a href='{METHOD_URL}' target='_self'>method</a>). "
         f"<a href='{escape(csv, quote=True)}' download>CSV</a> · "
         f"<a href='{escape(json, quote=True)}'>JSON</a></p>"

@@ -12,6 +12,7 @@ from arena.errors import NotFound
 from arena.models import OVERALL, Base, Battle, Snapshot, Vote, VoterKind, VoteStatus
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, Board, board_document, board_frame
+from arena.standings.rated_votes import pair_records
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
 from arena.voting.schemas import VoteForm
@@ -37,8 +38,8 @@ def vote_by_preference(database: Database, *, voters: int, track: str = TRACK) -
             booth.cast(battle.token, choice)
             winner = {"a": "model_a", "b": "model_b", "tie": "tie", "bad": "both_bad"}
             if choice != "skip":
-                cast.append((a, b, winner[choice]))
-    return pd.DataFrame(cast, columns=["model_a", "model_b", "winner"])
+                cast.append((a, b, winner[choice], booth.key))
+    return pd.DataFrame(cast, columns=["model_a", "model_b", "winner", "voter"])
 
 
 def test_entrants_without_votes_are_listed_without_rating(arena_database: Database) -> None:
@@ -60,6 +61,8 @@ def test_the_board_is_that_of_ratings(arena_database: Database) -> None:
             expected.loc[shown.index, column].astype(float),
             check_names=False,
             check_index_type=False,
+            atol=1e-6,  # the board has six decimals
+            rtol=0,
         )
     assert list(shown.index) == list(NAMES)
     assert shown["vote_count"].sum() == 2 * len(votes)
@@ -121,7 +124,7 @@ def test_the_document_states_what_it_was_computed_from(booth: Booth) -> None:
 
 def test_pair_records_are_complete_and_symmetric(arena_database: Database) -> None:
     votes = vote_by_preference(arena_database, voters=3)
-    records = standings.pair_records(arena_database, track_name=TRACK)
+    records = pair_records(arena_database, track_name=TRACK)
     assert sum(record.votes for record in records) == 2 * len(votes)
     for record in records:
         reverse = next(

@@ -74,7 +74,7 @@ def board_of(*rows: BoardRow) -> Board:
         computed_at=datetime(2026, 11, 23, tzinfo=UTC),
         watermark=1200,
         votes=1200,
-        parameters={"ties": "half", "confidence": 0.95, "intervals": "sandwich, by vote"},
+        parameters={"ties": "half", "confidence": 0.95, "intervals": "sandwich, by voter"},
         rows=list(rows),
     )
 
@@ -89,10 +89,10 @@ def test_the_board_has_a_cell_for_every_column_of_every_row() -> None:
     assert heading == [column.heading for column in BOARD_TABLE]
     assert [len(row) for row in cells] == [len(heading)] * 3
     assert cells[0] == [
-        *("1", "AlderLabs · MIT · 2026-11-23", "1012 +22 −22", "990 – 1034", "1 – 2", "67%"),
+        *("1 – 2", "AlderLabs · MIT · 2026-11-23", "1012 +22 −22", "990 – 1034", "67%"),
         *("1,200", "700", "300", "150", "50", "settled"),
     ]
-    assert cells[1][:6] == ["–", "BirchLabs · MIT · 2026-11-23", "–", "–", "–", "–"]
+    assert cells[1][:5] == ["–", "BirchLabs · MIT · 2026-11-23", "–", "–", "–"]
     assert cells[1][-1] == "not connected"
     assert cells[2][1] == "Cedarruns under a codename · retired"
     assert cells[2][-1] == "some-new-status"
@@ -146,7 +146,7 @@ def is_valid(chart: dict[str, object] | None) -> bool:
 @pytest.mark.parametrize("palette", [LIGHT, DARK])
 def test_the_rating_chart_has_every_rated_model_best_first(palette: object) -> None:
     rows = (
-        board_row("Birch", rating=990.0, rank=2),
+        board_row("Birch", rating=990.0, rank=1, rank_lower=2),
         board_row(MARKUP, rating=1100.0),
         board_row("Cedar", **UNRATED, status="undefeated"),
     )

@@ -40,6 +40,27 @@ def test_csv_has_the_boards_columns(capsys, votes_file, votes_of):
     assert "1200.000000" in out
 
 
+def test_csv_and_json_say_on_standard_error_that_there_is_no_voter_column(capsys, votes_file):
+    for style in ("csv", "json"):
+        status, out, err = run(capsys, votes_file, "--format", style)
+        assert (status, err) == (
+            0,
+            "ratings: intervals by vote (the votes have no voter column)\n",
+        )
+        assert "no voter column" not in out
+        assert run(capsys, votes_file, "--format", style, "--cluster", "none")[2] == ""
+
+
+def test_a_table_has_one_rank_the_set_that_holds_jointly(capsys, votes_file, votes_of):
+    _, out, _ = run(capsys, votes_file)
+    heading, *rows = out.splitlines()
+    assert heading.split()[:3] == ["rank", "model", "rating"]
+    board = ratings.leaderboard(ratings.Battles.from_frame(votes_of(COUNTS)))
+    for line, lower, upper in zip(rows, board["rank_lower"], board["rank_upper"], strict=False):
+        assert line.split()[0] == (f"{lower}" if lower == upper else f"{lower}-{upper}")
+    assert "ranks from best to worst, 95% sure for all models at once" in out
+
+
 def test_json_is_a_list_of_rows_with_null_for_empty(capsys, tmp_path, votes_of):
     votes_of({("A", "B"): (1, 0, 0)}).to_parquet(tmp_path / "votes.parquet")
     status, out, _ = run(capsys, tmp_path / "votes.parquet", "--format", "json")
