@@ -1,7 +1,9 @@
 """Published names and numbers: the rules, columns of votes, those of a leaderboard.
 
-Imports nothing, so that a command line or a settings file can be checked without loading numpy.
+Loads nothing, so that a command line or a settings file can be checked without loading numpy.
 """
+
+from typing import Any
 
 METHODS = ("bt", "elo")
 TIE_RULES = ("half", "davidson", "rao-kupper", "drop")
@@ -39,7 +41,7 @@ _DECIMALS, _DIGITS = 6, 6
 _SMALL = 1e-3  # six decimals would leave fewer than four significant digits, or none
 
 
-def format_number(value: float) -> str:
+def format_number(value: Any) -> str:
     """A published number: six decimals, or six significant digits below 0.001 (p-values)."""
     small = value and abs(value) < _SMALL
     return f"{value:.{_DIGITS}g}" if small else f"{value:.{_DECIMALS}f}"

@@ -249,8 +249,8 @@ LEADERBOARD = TableSchema(
         *_board_columns("rank_lower", "rank_upper", "wins", "losses", "ties", "both_bad"),
         *_board_columns("win_rate", "status"),
         *_texts(
-            intervals="`sandwich, by voter`, or `sandwich, by vote` if all votes are of one voter or "
-            "an earlier version computed the leaderboard"
+            intervals="`sandwich, by voter`, or `sandwich, by vote` if all votes are of one voter "
+            "or an earlier version computed the leaderboard"
         ),
         *_integers(watermark="computed from the votes up to this id"),
         *_texts(computed_at="ISO 8601, UTC"),

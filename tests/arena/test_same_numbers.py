@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from released_arena import NOW, release
 from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
@@ -24,10 +25,9 @@ from arena.voting.limits import VotingRules
 from arena.web.app import make_api
 from arena.web.tables import render_board
 from ratings.__main__ import main as rate_files
-from released_arena import NOW, release
 from small_arena import TRACK, TRACK_WITH_SOUND, Booth, fill_small_arena, new_database
 
-SECRET = "0123456789abcdef0123456789abcdef"
+SIGNING_KEY = "0123456789abcdef" * 2
 FEW_VOTERS = 3
 THIN_VOTES = 6
 
@@ -58,9 +58,9 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Arena]:
     vote(opened, TRACK, voters=FEW_VOTERS, votes=12)
     vote(opened, TRACK_WITH_SOUND, voters=2, votes=THIN_VOTES)
     monkeypatch.setenv("ARENA_HOME", str(tmp_path))
-    monkeypatch.setenv("ARENA_SECRET_KEY", SECRET)
+    monkeypatch.setenv("ARENA_SECRET_KEY", SIGNING_KEY)
     yield Arena(
-        settings=Settings(home=tmp_path, secret_key=SECRET),  # type: ignore[arg-type]
+        settings=Settings(home=tmp_path, secret_key=SIGNING_KEY),  # type: ignore[arg-type]
         database=opened,
         store=open_store(str(tmp_path / "media")),
     )
@@ -100,7 +100,7 @@ def test_page_api_command_line_release_and_ratings_agree_to_the_last_digit(
     capsys.readouterr()
     files = ["--by", "track", "--format", "csv"]
     assert rate_files([str(folder / "votes.csv"), *files]) == 0
-    rows = [row for row in csv.DictReader(io.StringIO(capsys.readouterr().out))]
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     recomputed = {
         row["model"]: {name: row[name] for name in ratings.COLUMNS}
         for row in rows

@@ -27,8 +27,8 @@ from arena.models import Battle, Choice, Clip, Entrant, Prompt, Vote, Voter, Vot
 from arena.release.schema import TABLES, TableSchema
 from arena.release.tables import FORMATS
 from arena.standings import standings
-from arena.standings.rated_votes import WINNERS
 from arena.standings.boards import BOARD_COLUMNS, board_frame
+from arena.standings.rated_votes import WINNERS
 from small_arena import TRACK, TRACK_WITH_SOUND, fill_small_arena, new_database
 
 LEADERBOARD_DATASET = (
