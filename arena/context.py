@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy.orm import Session
-
 from arena import database
 from arena.catalog import catalog
 from arena.catalog.schemas import read_prompts, read_track
+from arena.catalog.sources import copied_sources, store_missing_sources
 from arena.database import Database
 from arena.errors import CatalogError
 from arena.media import MediaStore, open_store
@@ -52,21 +51,26 @@ def make_arena(settings: Settings, collection: Collection) -> Arena:
     opened = Database(settings.database)
     database.upgrade(opened)
     arena = Arena(settings=settings, database=opened, store=open_store(settings.media))
-    with opened.writing() as session:
-        _add_shipped(session, collection)
+    _add_shipped(arena, collection)
+    store_missing_sources(opened, arena.store)
     return arena
 
 
-def _add_shipped(session: Session, collection: Collection) -> None:
+def _add_shipped(arena: Arena, collection: Collection) -> None:
     """Add the shipped tracks and prompts, the standard ones only to an arena without tracks."""
-    if collection is Collection.STANDARD and catalog.list_tracks(session):
-        return
     now = utc_now()
-    try:
-        for path in track_files(collection):
-            catalog.add_track(session, read_track(path), now=now)
-    except CatalogError as error:
-        raise CatalogError(
-            f"{error} The demo needs its own arena: set ARENA_HOME to a new folder."
-        ) from error
-    catalog.import_prompts(session, read_prompts(prompt_file(collection)), now=now)
+    prompts = read_prompts(prompt_file(collection))
+    with (
+        copied_sources(arena.database, arena.store, prompts) as sources,
+        arena.database.writing() as session,
+    ):
+        if collection is Collection.STANDARD and catalog.list_tracks(session):
+            return
+        try:
+            for path in track_files(collection):
+                catalog.add_track(session, read_track(path), now=now)
+        except CatalogError as error:
+            raise CatalogError(
+                f"{error} The demo needs its own arena: set ARENA_HOME to a new folder."
+            ) from error
+        catalog.import_prompts(session, prompts, sources=sources, now=now)

@@ -1,5 +1,6 @@
 """Stores masters and renditions: in a folder, or in S3 and the like through fsspec."""
 
+import hashlib
 import secrets
 from contextlib import suppress
 from dataclasses import dataclass
@@ -95,6 +96,30 @@ class MediaStore:
 
     def _full(self, path: str) -> str:
         return f"{self.root}/{path}"
+
+
+def find_damage(store: MediaStore, path: str, *, sha256: str, size: int) -> str | None:
+    """Return what is wrong with a stored file, or None if it is intact; reads the whole file.
+
+    Args:
+        store: holds the file.
+        path: in the store.
+        sha256: what the file should have, in hexadecimal.
+        size: what the file should have, in bytes.
+
+    Raises:
+        StoreUnavailable: the store itself cannot be reached.
+    """
+    try:
+        actual = store.size(path)
+        if actual != size:
+            return f"its file {path} has {actual} bytes instead of {size}"
+        data = store.read(path)
+    except NotFound:
+        return f"its file {path} is missing"
+    if hashlib.sha256(data).hexdigest() != sha256:
+        return f"its file {path} is not the one that was stored"
+    return None
 
 
 def open_store(url: str) -> MediaStore:

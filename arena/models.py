@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     Date,
     DateTime,
@@ -33,6 +34,8 @@ SAMPLERS = (
 NAME_LENGTH = 120  # of an entrant's name, slug, codename, creator or licence
 KEY_LENGTH = 80  # of a track's name, a prompt's id or a category
 RULE_LENGTH = 40  # of a sampler's or a tie rule's name
+MEDIA_TYPE_LENGTH = 40  # of a source's media type, such as `image/png`
+REPORT_LENGTH = 200  # of the reason that a voter gives for a report
 
 
 class Modality(enum.StrEnum):
@@ -57,6 +60,7 @@ class VoteStatus(enum.StrEnum):
     COUNTED = "counted"
     HELD = "held"
     SKIPPED = "skipped"
+    PICTURE_ONLY = "picture-only"  # in a track with sound, judged without hearing both sides
 
 
 class BattleState(enum.StrEnum):
@@ -64,7 +68,25 @@ class BattleState(enum.StrEnum):
     PREFETCHED = "ahead"
     OPEN = "open"
     ANSWERED = "answered"
+    # Can no longer be answered: its time passed, it was replaced, or `voided_at` says when it was
+    # reported as not playable.
     EXPIRED = "expired"
+
+
+class BattleFile(enum.StrEnum):
+    """The files that a battle shows; `SOURCE` only in tracks whose prompts have one."""
+
+    A = "a"
+    B = "b"
+    SOURCE = "source"
+
+
+class WithheldCause(enum.StrEnum):
+    """Why a clip is in no battle although it is ready."""
+
+    DAMAGED = "damaged"  # its file is missing, or is not the one that was stored
+    REPORTED = "reported"  # voters reported that it does not play
+    OPERATOR = "operator"  # somebody who runs the arena withdrew it
 
 
 class Side(enum.StrEnum):
@@ -217,7 +239,16 @@ class Prompt(Base):
 
     id: Mapped[str] = mapped_column(String(KEY_LENGTH), primary_key=True)
     text: Mapped[str]
-    source: Mapped[str | None]
+    source: Mapped[str | None]  # the path from which the source was imported
+    # The stored copy of the source, which voters get: its file and what is known of it. All None
+    # until the copy is made.
+    source_path: Mapped[str | None]
+    source_sha256: Mapped[str | None] = mapped_column(String(64))
+    source_bytes: Mapped[int | None]
+    source_media_type: Mapped[str | None] = mapped_column(String(MEDIA_TYPE_LENGTH))
+    source_width: Mapped[int | None]  # pixels, as shown
+    source_height: Mapped[int | None]
+    source_fault: Mapped[str | None]  # why the source cannot be shown; such a prompt is not drawn
     private: Mapped[bool]  # held out: its battles never reveal names
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
@@ -284,6 +315,27 @@ class Clip(Base):
     prompt: Mapped[Prompt] = relationship()
 
 
+class WithheldClip(Base):
+    """A ready clip that is in no new battle, and why. Written by `catalog.withholding`."""
+
+    __tablename__ = "withheld_clip"
+
+    clip_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), primary_key=True)
+    cause: Mapped[WithheldCause] = mapped_column(
+        Enum(
+            WithheldCause,
+            native_enum=False,
+            create_constraint=False,
+            length=20,
+            values_callable=lambda members: [member.value for member in members],
+        )
+    )
+    reason: Mapped[str]
+    withheld_at: Mapped[datetime]
+
+    clip: Mapped[Clip] = relationship()
+
+
 class Voter(Base):
     """A pseudonymous person or a simulated voter. Written by `ballots`."""
 
@@ -325,6 +377,8 @@ class Battle(Base):
     clip_a_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), index=True)
     clip_b_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), index=True)
     category: Mapped[str | None] = mapped_column(String(KEY_LENGTH))  # that the voter asked for
+    # The category asked for since it opened: that of the battle after it.
+    next_category: Mapped[str | None] = mapped_column(String(KEY_LENGTH))
     sampler: Mapped[str] = mapped_column(String(RULE_LENGTH))
     probability: Mapped[float]
     state: Mapped[BattleState] = mapped_column(_string_enum(BattleState))
@@ -332,12 +386,37 @@ class Battle(Base):
     issued_at: Mapped[datetime]  # evidence for audits: a prefetched battle has no other time
     opened_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
+    voided_at: Mapped[datetime | None]  # when its voter reported that a file does not play
+    # When this server first sent each clip of the battle, and how many bytes of it in all.
+    fetched_a_at: Mapped[datetime | None]
+    fetched_b_at: Mapped[datetime | None]
+    fetched_a_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    fetched_b_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
     track: Mapped[Track] = relationship()
     prompt: Mapped[Prompt] = relationship()
     voter: Mapped[Voter] = relationship()
     clip_a: Mapped[Clip] = relationship(foreign_keys=[clip_a_id])
     clip_b: Mapped[Clip] = relationship(foreign_keys=[clip_b_id])
+
+
+class BattleReport(Base):
+    """A voter's report that a file of a battle does not play. Written by `reports`."""
+
+    __tablename__ = "battle_report"
+    __table_args__ = (
+        CheckConstraint("(clip_id IS NULL) <> (prompt_id IS NULL)", name="one_file"),
+        Index("ix_battle_report_voter_reported", "voter_id", "reported_at"),
+    )
+
+    battle_id: Mapped[int] = mapped_column(ForeignKey("battle.id"), primary_key=True)
+    voter_id: Mapped[int] = mapped_column(ForeignKey("voter.id"))
+    clip_id: Mapped[int | None] = mapped_column(ForeignKey("clip.id"), index=True)
+    # The prompt whose source was reported, if it was not a clip.
+    prompt_id: Mapped[str | None] = mapped_column(ForeignKey("prompt.id"), index=True)
+    reason: Mapped[str] = mapped_column(String(REPORT_LENGTH))
+    damage: Mapped[str | None]  # what is wrong with the stored file; None: nothing
+    reported_at: Mapped[datetime]
 
 
 class Vote(Base):
@@ -359,6 +438,10 @@ class Vote(Base):
     first: Mapped[Side | None] = mapped_column(_string_enum(Side))
     decided_ms: Mapped[int]
     reasons: Mapped[list[str]]
+    # In a track with sound: not both sides were heard, so ratings leave the vote out.
+    picture_only: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Whether the server could confirm that both clips were watched; None: an older version's vote.
+    watch_checked: Mapped[bool | None]
     # The ratings that the reveal showed, so that a repeated request gets the same answer.
     shown_rating_a: Mapped[float | None]
     shown_rating_b: Mapped[float | None]
@@ -369,7 +452,9 @@ class Vote(Base):
     @property
     def status(self) -> VoteStatus:
         """Whether the vote counts; the one place to extend once votes can be held."""
-        return VoteStatus.SKIPPED if self.choice is Choice.SKIP else VoteStatus.COUNTED
+        if self.choice is Choice.SKIP:
+            return VoteStatus.SKIPPED
+        return VoteStatus.PICTURE_ONLY if self.picture_only else VoteStatus.COUNTED
 
 
 class Snapshot(Base):

@@ -1,8 +1,10 @@
 """Writes tracks, entrants and prompts; each call runs in the caller's transaction."""
 
 import enum
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import or_, select
@@ -209,6 +211,34 @@ def find_prompt(session: Session, prompt_id: str) -> Prompt:
     return prompt
 
 
+@dataclass(frozen=True)
+class StoredSource:
+    """The copy of a prompt's source in the media store.
+
+    Attributes:
+        path: in the store.
+        sha256: of the file, in hexadecimal.
+        bytes: the file's size.
+        media_type: such as `image/png`.
+        width, height: in pixels, as shown.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    media_type: str
+    width: int
+    height: int
+
+
+def set_source(prompt: Prompt, source: StoredSource | None, *, fault: str | None = None) -> None:
+    """Store what is known of a prompt's source, or why it cannot be shown."""
+    prompt.source_fault = fault
+    if source is not None:
+        for key, value in asdict(source).items():
+            setattr(prompt, f"source_{key}", value)
+
+
 class ImportedPrompts(NamedTuple):
     """Numbers of prompts: added, already stored, and of the latter those in further tracks now."""
 
@@ -218,9 +248,19 @@ class ImportedPrompts(NamedTuple):
 
 
 def import_prompts(
-    session: Session, entries: Sequence[PromptEntry], *, now: datetime
+    session: Session,
+    entries: Sequence[PromptEntry],
+    *,
+    sources: Mapping[str, StoredSource] = MappingProxyType({}),
+    now: datetime,
 ) -> ImportedPrompts:
     """Add prompts, or let existing ones be asked in further tracks.
+
+    Args:
+        session: in a transaction that writes.
+        entries: the prompts.
+        sources: copies of sources by the prompt's id; `sources.import_prompts` makes them.
+        now: aware.
 
     Raises:
         CatalogError: unknown track, missing source, or an id that exists with another text.
@@ -250,6 +290,8 @@ def import_prompts(
             session.add(prompt)
         elif _add_tracks(prompt, tracks):
             updated += 1
+        if entry.id in sources:
+            set_source(prompt, sources[entry.id])
     session.flush()
     return ImportedPrompts(added, len(entries) - added, updated)
 

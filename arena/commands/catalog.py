@@ -145,11 +145,16 @@ def import_prompts(
     """Import the prompts of a file, all of them or none."""
     from arena.catalog import catalog
     from arena.catalog.schemas import read_prompts
+    from arena.catalog.sources import copied_sources
     from arena.context import utc_now
 
     entries = read_prompts(file)
-    with open_configured_arena().database.writing() as session:
-        imported = catalog.import_prompts(session, entries, now=utc_now())
+    arena = open_configured_arena()
+    with (
+        copied_sources(arena.database, arena.store, entries) as sources,
+        arena.database.writing() as session,
+    ):
+        imported = catalog.import_prompts(session, entries, sources=sources, now=utc_now())
     sentences = [f"Added {pluralize(imported.added, 'prompt')}."]
     if imported.existing:
         sentences.append(f"Already stored: {imported.existing:,}.")

@@ -91,6 +91,10 @@ def _check_votes(answers: list[Answer], kind: VoterKind) -> None:
             raise answer.error(f"voter_kind is {answer.row['voter_kind']!r}, not '{kind}'")
         if answer.row["counted"] is None:
             raise answer.error("counted is empty")
+        if answer.row["counted"] != (answer.row["hold_rule"] is None):
+            raise answer.error(
+                f"counted is {answer.row['counted']}, but hold_rule is {answer.row['hold_rule']!r}"
+            )
 
 
 def _check_once(answers: list[Answer]) -> None:
@@ -115,12 +119,14 @@ def _check_numbering(answers: list[Answer]) -> None:
 
 
 def _check_watermarks(votes: list[Answer], tables: dict[str, Any]) -> None:
-    """Check that the newest leaderboards of every vote include it."""
+    """Check that the newest leaderboards of every counted vote include it."""
     newest: dict[tuple[str, str, str], int] = {}
     for row in tables["leaderboard"].to_pylist():
         key = (row["track"], row["voters"], row["category"])
         newest[key] = max(newest.get(key, 0), row["watermark"])
     for answer in votes:
+        if not answer.row["counted"]:
+            continue
         voters = VoterKind(answer.row["voter_kind"]).group.value
         for category in _categories(answer.row):
             watermark = newest.get((answer.row["track"], voters, category))

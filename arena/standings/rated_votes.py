@@ -71,6 +71,7 @@ def rated_votes(
             Voter.kind == voters,
             Vote.choice != Choice.SKIP,
             Battle.repeat_of.is_(None),
+            Vote.picture_only.is_(False),
         )
         .order_by(Vote.id)
     )

@@ -1,18 +1,19 @@
-"""Writes voters, battles and votes: a battle is issued, accepts one vote and returns a receipt.
+"""Writes voters and votes: a battle is issued, accepts one vote and returns a receipt.
 
-A voter has one open battle per track, and a prefetched one whose clips can load meanwhile. All
-times are arguments; the caller opens the session (`Database.writing`), and its commit acknowledges
-the vote.
+All times are arguments; the caller opens the session (`Database.writing`), and its commit
+acknowledges the vote.
 """
 
 import random
 import secrets
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import find_track
+from arena.catalog.withholding import battle_is_withdrawn
 from arena.errors import (
     AlreadyVoted,
     BattleExpired,
@@ -22,24 +23,36 @@ from arena.errors import (
 )
 from arena.models import (
     Battle,
+    BattleFile,
     BattleState,
     Choice,
-    Clip,
-    Side,
-    Track,
+    Prompt,
     Vote,
     Voter,
     VoterKind,
 )
-from arena.voting.limits import VotingRules, check_limits, check_watch_time, covers_watch_time
-from arena.voting.matchmaking import draw_pair
+from arena.voting.battles import (
+    describe,
+    has_expired,
+    is_withdrawn,
+    open_after,
+    open_next,
+    system_rng,
+)
+from arena.voting.limits import (
+    VotingRules,
+    check_limits,
+    check_watch_time,
+    covers_watch_time,
+    is_picture_only,
+)
 from arena.voting.reveals import last_ratings, reveal, reveals
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 
-BATTLE_LIFETIME = timedelta(minutes=30)
-KEY_BYTES = 16  # 128 bits, so that a voter's key or a battle's token cannot be guessed
+KEY_BYTES = 16  # 128 bits, so that a voter's key cannot be guessed
 RECEIPT_BYTES = 9
 # One message for unknown, forged and other voters' URLs, so that nobody can distinguish them.
+CLIP_MEDIA_TYPE = "video/mp4"
 NO_CLIP = "No clip at this URL for this voter."
 
 
@@ -83,122 +96,15 @@ def issue_battle(
     """
     track = find_track(session, track_name)
     voter = admit_voter(session, voter_key, now=now)
-    battle = _open_next(
-        session, voter=voter, track=track, category=category, now=now, rng=rng or _system_rng()
+    battle = open_next(
+        session, voter=voter, track=track, category=category, now=now, rng=rng or system_rng()
     )
     if battle is None:
         raise NoPair(
             f"You have seen every pair in the track {track_name}: come back when it has new clips, "
             "or vote in another track."
         )
-    return _describe(session, battle, rules)
-
-
-def _system_rng() -> random.Random:
-    return random.SystemRandom()
-
-
-def _battle_in_state(
-    session: Session, *, voter: Voter, track: Track, state: BattleState
-) -> Battle | None:
-    return session.scalar(
-        select(Battle).where(
-            Battle.voter_id == voter.id, Battle.track_id == track.id, Battle.state == state
-        )
-    )
-
-
-def _open_next(
-    session: Session,
-    *,
-    voter: Voter,
-    track: Track,
-    category: str | None,
-    now: datetime,
-    rng: random.Random,
-) -> Battle | None:
-    """Return the open battle, else open the prefetched or a new one; prefetch another one."""
-    battle = _battle_in_state(session, voter=voter, track=track, state=BattleState.OPEN)
-    if battle is not None and _has_expired(battle, now):
-        battle.state = BattleState.EXPIRED
-        session.flush()
-        battle = None
-    if battle is None:
-        battle = _battle_in_state(session, voter=voter, track=track, state=BattleState.PREFETCHED)
-        if battle is not None and battle.category != category:
-            battle.state = BattleState.EXPIRED
-            session.flush()
-            battle = None
-        battle = battle or _create_battle(
-            session, voter=voter, track=track, category=category, now=now, rng=rng
-        )
-        if battle is None:
-            return None
-        battle.state = BattleState.OPEN
-        battle.opened_at = now
-        battle.expires_at = now + BATTLE_LIFETIME
-        session.flush()
-    if _battle_in_state(session, voter=voter, track=track, state=BattleState.PREFETCHED) is None:
-        _create_battle(
-            session, voter=voter, track=track, category=battle.category, now=now, rng=rng
-        )
-        session.flush()
-    return battle
-
-
-def _has_expired(battle: Battle, now: datetime) -> bool:
-    return battle.expires_at is not None and battle.expires_at <= now
-
-
-def _create_battle(
-    session: Session,
-    *,
-    voter: Voter,
-    track: Track,
-    category: str | None,
-    now: datetime,
-    rng: random.Random,
-) -> Battle | None:
-    """Draw a pair, assign its sides at random, and store the battle as prefetched."""
-    pair = draw_pair(session, track=track, voter_id=voter.id, category=category, rng=rng)
-    if pair is None:
-        return None
-    clip_a_id, clip_b_id = rng.sample(pair.clips, 2)
-    battle = Battle(
-        token=secrets.token_urlsafe(KEY_BYTES),
-        track_id=track.id,
-        prompt_id=pair.prompt_id,
-        voter_id=voter.id,
-        clip_a_id=clip_a_id,
-        clip_b_id=clip_b_id,
-        category=category,
-        sampler=pair.sampler,
-        probability=pair.probability,
-        state=BattleState.PREFETCHED,
-        issued_at=now,
-    )
-    session.add(battle)
-    return battle
-
-
-def _describe(session: Session, battle: Battle, rules: VotingRules) -> IssuedBattle:
-    prefetched = None
-    if battle.state is BattleState.OPEN:
-        prefetched = _battle_in_state(
-            session, voter=battle.voter, track=battle.track, state=BattleState.PREFETCHED
-        )
-    prompt = battle.prompt
-    return IssuedBattle(
-        id=battle.id,
-        token=battle.token,
-        track=battle.track.name,
-        prompt_id=prompt.id,
-        prompt_text=prompt.text,
-        categories=prompt.categories,
-        min_watch_ms=battle.track.min_watch_ms if rules.watch_time else 0,
-        expires_at=battle.expires_at,
-        next=_describe(session, prefetched, rules) if prefetched else None,
-    )
+    return describe(session, battle, rules)
 
 
 def cast_vote(
@@ -240,37 +146,35 @@ def cast_vote(
                 f"You voted '{vote.choice}' in this battle already; a vote cannot change."
             )
     else:
-        if battle.state is BattleState.EXPIRED or _has_expired(battle, now):
-            raise BattleExpired("This battle has expired: request a new one.")
+        _check_answerable(session, battle, now)
         check_watch_time(battle, form=form, rules=rules, now=now)
         check_limits(session, battle.voter, form=form, rules=rules, now=now)
         if isinstance(form, MalformedVote):
             raise form
-        vote = _store(session, battle, form, now=now)
-    next_battle = _open_next(
-        session,
-        voter=battle.voter,
-        track=battle.track,
-        category=battle.category,
-        now=now,
-        rng=rng or _system_rng(),
-    )
-    watch_checked = (
-        vote.choice is Choice.SKIP
-        or not rules.watch_time
-        or covers_watch_time(vote, min_watch_ms=battle.track.min_watch_ms)
-    )
+        vote = _store(session, battle, form, rules=rules, now=now)
+    next_battle = open_after(session, battle, now=now, rng=rng or system_rng())
     return CastVote(
         choice=vote.choice,
         receipt=vote.receipt,
-        watch_checked=watch_checked,
+        watch_checked=vote.watch_checked is not False,
         status=vote.status.value,
         reveal=reveal(battle, vote),
-        next=_describe(session, next_battle, rules) if next_battle else None,
+        next=describe(session, next_battle, rules) if next_battle else None,
     )
 
 
-def _store(session: Session, battle: Battle, form: VoteForm, *, now: datetime) -> Vote:
+def _check_answerable(session: Session, battle: Battle, now: datetime) -> None:
+    if battle.voided_at is not None:
+        raise BattleExpired("You reported that this battle does not play: request a new one.")
+    if has_expired(battle, now):
+        raise BattleExpired("This battle has expired: request a new one.")
+    if is_withdrawn(session, battle):
+        raise BattleExpired("A clip of this battle was withdrawn: request a new one.")
+
+
+def _store(
+    session: Session, battle: Battle, form: VoteForm, *, rules: VotingRules, now: datetime
+) -> Vote:
     opened_at = battle.opened_at or now
     watched, heard = form.watched_ms, form.heard_ms
     shown = last_ratings(session, battle) if reveals(battle, form.choice) else (None, None)
@@ -289,6 +193,12 @@ def _store(session: Session, battle: Battle, form: VoteForm, *, now: datetime) -
         reasons=form.reasons,
         shown_rating_a=shown[0],
         shown_rating_b=shown[1],
+        picture_only=is_picture_only(battle.track, form, rules=rules),
+    )
+    vote.watch_checked = (
+        vote.choice is Choice.SKIP
+        or not rules.watch_time
+        or covers_watch_time(vote, min_watch_ms=battle.track.min_watch_ms)
     )
     battle.state = BattleState.ANSWERED
     session.add(vote)
@@ -296,18 +206,77 @@ def _store(session: Session, battle: Battle, form: VoteForm, *, now: datetime) -
     return vote
 
 
-def clip_of(session: Session, *, battle_id: int, side: Side, voter_key: str, now: datetime) -> Clip:
-    """Return the clip on one side of a voter's battle until the battle expires.
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of a battle in the media store.
+
+    Attributes:
+        path: in the store.
+        sha256: of its content, in hexadecimal.
+        bytes: its size.
+        media_type: such as `video/mp4`.
+        clip_id: the clip whose rendition it is; None for a source.
+        prompt_id: the prompt of the battle.
+    """
+
+    path: str
+    sha256: str
+    bytes: int
+    media_type: str
+    clip_id: int | None
+    prompt_id: str
+
+
+def stored_file(battle: Battle, file: BattleFile) -> StoredFile:
+    """Return where a file of a battle is stored, and what its content should be.
 
     Raises:
-        NotFound: this voter has no such battle, or it has expired.
+        NotFound: the battle shows no source.
     """
-    battle = session.scalar(
-        select(Battle).join(Voter).where(Battle.id == battle_id, Voter.key == voter_key)
-    )
-    if battle is None or battle.state is BattleState.EXPIRED or _has_expired(battle, now):
+    if file is BattleFile.SOURCE:
+        return _stored_source(battle.prompt)
+    clip = battle.clip_a if file is BattleFile.A else battle.clip_b
+    if clip.rendition_path is None or clip.sha256 is None:
         raise NotFound(NO_CLIP)
-    return battle.clip_a if side is Side.A else battle.clip_b
+    return StoredFile(
+        path=clip.rendition_path,
+        sha256=clip.sha256,
+        bytes=battle.track.bytes,
+        media_type=CLIP_MEDIA_TYPE,
+        clip_id=clip.id,
+        prompt_id=battle.prompt_id,
+    )
+
+
+def _stored_source(prompt: Prompt) -> StoredFile:
+    if prompt.source_path is None:
+        raise NotFound(NO_CLIP)
+    return StoredFile(
+        path=prompt.source_path,
+        sha256=str(prompt.source_sha256),
+        bytes=prompt.source_bytes or 0,
+        media_type=str(prompt.source_media_type),
+        clip_id=None,
+        prompt_id=prompt.id,
+    )
+
+
+def file_of(
+    session: Session, *, battle_id: int, file: BattleFile, voter_key: str, now: datetime
+) -> StoredFile:
+    """Return a file of a voter's battle until the battle expires.
+
+    Raises:
+        NotFound: this voter has no such battle, it has expired, or the file is withheld.
+    """
+    row = session.execute(
+        select(Battle, battle_is_withdrawn())
+        .join(Voter)
+        .where(Battle.id == battle_id, Voter.key == voter_key)
+    ).first()
+    if row is None or row[1] or has_expired(row[0], now):
+        raise NotFound(NO_CLIP)
+    return stored_file(row[0], file)
 
 
 def find_receipt(session: Session, code: str) -> Vote:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.errors import MalformedVote, TooEarly, TooMany
-from arena.models import Battle, Choice, Vote, Voter, VoterKind
+from arena.models import Battle, BattleReport, Choice, Track, Vote, Voter, VoterKind
 from arena.settings import RateLimit
 from arena.voting.schemas import VoteForm
 
@@ -55,6 +55,20 @@ def covers_watch_time(vote: Vote, *, min_watch_ms: int) -> bool:
     return all(ms is not None and ms >= min_watch_ms - WATCH_TOLERANCE_MS for ms in reported)
 
 
+def is_picture_only(track: Track, form: VoteForm, *, rules: VotingRules) -> bool:
+    """Whether a vote in a track with sound was cast without hearing both sides long enough.
+
+    Without `heard_ms` it could not be checked, and the vote counts.
+    """
+    if not track.audio or form.choice is Choice.SKIP:
+        return False
+    if form.picture_only:
+        return True
+    # Without a watch time, each side must at least have been heard.
+    needed_ms = max(1, track.min_watch_ms - WATCH_TOLERANCE_MS) if rules.watch_time else 1
+    return form.heard_ms is not None and min(form.heard_ms.a, form.heard_ms.b) < needed_ms
+
+
 def check_limits(
     session: Session,
     voter: Voter,
@@ -67,13 +81,7 @@ def check_limits(
     if not rules.limits or voter.kind is VoterKind.SIMULATED:
         return
     if isinstance(form, VoteForm) and form.choice is Choice.SKIP:
-        recent = _recent(session, voter, since=now - SKIP_WINDOW)
-        skips = [cast_at for cast_at, choice in recent if choice is Choice.SKIP]
-        if len(skips) >= FREE_SKIPS + SKIP_SHARE * (len(recent) - len(skips)):
-            raise TooMany(
-                "You have skipped too many pairs: vote on some, or come back later.",
-                retry_after_s=_wait_s(skips[0], SKIP_WINDOW, now),
-            )
+        _check_skips(session, voter, now=now)
         return
     for limit in rules.limits:
         window = timedelta(seconds=limit.period_s)
@@ -85,6 +93,32 @@ def check_limits(
                 f"The limit is {limit.votes} votes in {limit.period_s} s: try again in {wait_s} s.",
                 retry_after_s=wait_s,
             )
+
+
+def check_reports(session: Session, voter: Voter, *, rules: VotingRules, now: datetime) -> None:
+    """Raise TooMany if a report of an intact file exceeds the limit on skips, which it shares."""
+    if rules.limits and voter.kind is not VoterKind.SIMULATED:
+        _check_skips(session, voter, now=now)
+
+
+def _check_skips(session: Session, voter: Voter, *, now: datetime) -> None:
+    since = now - SKIP_WINDOW
+    recent = _recent(session, voter, since=since)
+    reported = session.scalars(
+        select(BattleReport.reported_at).where(
+            BattleReport.voter_id == voter.id,
+            BattleReport.reported_at > since,
+            BattleReport.damage.is_(None),
+        )
+    )
+    skipped = [cast_at for cast_at, choice in recent if choice is Choice.SKIP]
+    votes = len(recent) - len(skipped)
+    skips = sorted([*skipped, *reported])
+    if len(skips) >= FREE_SKIPS + SKIP_SHARE * votes:
+        raise TooMany(
+            "You have skipped too many pairs: vote on some, or come back later.",
+            retry_after_s=_wait_s(skips[0], SKIP_WINDOW, now),
+        )
 
 
 def _recent(session: Session, voter: Voter, *, since: datetime) -> list[tuple[datetime, Choice]]:

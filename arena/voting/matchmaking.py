@@ -14,6 +14,7 @@ from typing import TypeVarTuple
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
+from arena.catalog.withholding import is_withheld, shows_source
 from arena.models import (
     SAMPLERS,
     Battle,
@@ -76,11 +77,18 @@ def draw_pair(
 
 
 def where_active(query: Select[*Columns], *, track_id: int) -> Select[*Columns]:
-    """Limit a query of clips to those of a track that may be shown: ready and not retired."""
+    """Limit a query of clips to those of a track that may be shown.
+
+    They are ready, neither retired nor withheld, and have a source that can be shown if the track
+    needs one.
+    """
     return (
         query.join(Entrant, Entrant.id == Clip.entrant_id)
         .join(Prompt, Prompt.id == Clip.prompt_id)
+        .join(Track, Track.id == Clip.track_id)
         .where(
+            ~is_withheld(),
+            shows_source(),
             Clip.track_id == track_id,
             Clip.status == ClipStatus.READY,
             Entrant.retired_at.is_(None),

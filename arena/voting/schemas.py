@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from arena.models import Choice, Side
+from arena.models import REPORT_LENGTH, BattleFile, Choice, Side
 
 MAX_MS = 24 * 3600 * 1000
 
@@ -31,9 +31,39 @@ class VoteForm(BaseModel):
     watched_ms: PerSide | None = None
     heard_ms: PerSide | None = None
     first: Side | None = None
+    picture_only: bool = Field(
+        default=False, description="in a track with sound: judged without hearing both sides"
+    )
     reasons: Annotated[
         list[Annotated[str, Field(max_length=40)]], Field(max_length=16, default_factory=list)
     ]
+
+
+class BrokenForm(BaseModel):
+    """A voter's report that a file of a battle does not play."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    side: BattleFile
+    reason: Annotated[str, Field(max_length=REPORT_LENGTH)] = ""
+
+
+@dataclass(frozen=True)
+class IssuedSource:
+    """The first image or source video of a battle's prompt.
+
+    Attributes:
+        media_type: such as `image/png`.
+        width, height: in pixels, as shown.
+    """
+
+    media_type: str
+    width: int
+    height: int
+
+    @property
+    def is_image(self) -> bool:
+        return self.media_type.startswith("image/")
 
 
 @dataclass(frozen=True)
@@ -46,6 +76,7 @@ class IssuedBattle:
     prompt_id: str
     prompt_text: str
     categories: list[str]
+    source: IssuedSource | None
     min_watch_ms: int
     expires_at: datetime | None  # None while it is prefetched
     next: "IssuedBattle | None"

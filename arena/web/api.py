@@ -15,21 +15,23 @@ from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
 from arena.standings.boards import Board, board_csv, board_document
 from arena.standings.production_stats import ProductionStats, production_stats
-from arena.voting import ballots
+from arena.voting import ballots, reports
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active
-from arena.voting.schemas import VoteForm
+from arena.voting.schemas import BrokenForm, VoteForm
 from arena.web.clip_urls import ClipUrls
 from arena.web.metrics import Metrics
 from arena.web.problem_details import describe_validation_error
 from arena.web.schemas import (
     BattleRequest,
     BattleResponse,
+    BrokenResponse,
     MeResponse,
     ReceiptResponse,
     TrackResponse,
     VoteResponse,
     battle_response,
+    broken_response,
     receipt_response,
     track_response,
     vote_response,
@@ -134,6 +136,23 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
             metrics.unchecked_votes.inc()
         response.headers.update(NO_STORE)
         return vote_response(cast, clip_urls=clip_urls, voter_key=voter_key)
+
+    @router.post("/battles/{token}/broken")
+    def report_broken(
+        token: str, form: BrokenForm, voter_key: VoterKey, response: Response
+    ) -> BrokenResponse:
+        """Report that a clip or the source does not play. Voids the battle, returns the next."""
+        upcoming = reports.report_broken(
+            arena.database,
+            arena.store,
+            voter_key=voter_key,
+            token=token,
+            form=form,
+            rules=rules,
+            now=utc_now(),
+        )
+        response.headers.update(NO_STORE)
+        return broken_response(upcoming, clip_urls=clip_urls, voter_key=voter_key)
 
     @router.get("/leaderboard", response_model=None)
     def get_leaderboard(

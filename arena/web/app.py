@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 from streamlit.web import bootstrap
 
+from arena.catalog.sources import store_missing_sources
 from arena.context import Arena
 from arena.errors import ConfigurationError
 from arena.web import api, api_page, assets, clips, health
@@ -38,6 +39,8 @@ KEEP_ALIVE_S = 75  # longer than a voter watches; uvicorn's default is 5 s
 SHUTDOWN_S = 3  # pages keep their WebSockets open
 COLLECT_EVERY_S = 60.0
 BACKLOG = 2048
+
+logger = logging.getLogger(__name__)
 
 
 def make_api(arena: Arena) -> FastAPI:
@@ -166,6 +169,8 @@ def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]
             f"ARENA_RATE_LIMIT=off is allowed on the loopback only, and {host} is reachable from "
             "other machines: set a limit, or serve on 127.0.0.1."
         )
+    for fault in store_missing_sources(arena.database, arena.store):
+        logger.warning(fault)
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host

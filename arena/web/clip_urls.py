@@ -1,4 +1,4 @@
-"""URLs of clips: signed for one battle, side and voter, with nothing in them about the clip.
+"""URLs of clips and sources: signed for one battle, file and voter, saying nothing about the clip.
 
 Not covered: somebody who has both the URL and the voter's cookie can watch the clip.
 """
@@ -8,10 +8,18 @@ import hashlib
 from itsdangerous import BadSignature, URLSafeSerializer
 
 from arena.errors import NotFound
-from arena.models import Side
+from arena.models import BattleFile
 from arena.voting.ballots import NO_CLIP
 
 CLIP_SUFFIX = ".mp4"
+SUFFIXES = {
+    "image/png": ".png",
+    "image/jpeg": ".jpg",
+    "image/webp": ".webp",
+    "image/gif": ".gif",
+    "video/mp4": CLIP_SUFFIX,
+    "video/webm": ".webm",
+}
 
 
 class ClipUrls:
@@ -28,19 +36,29 @@ class ClipUrls:
             signer_kwargs={"digest_method": hashlib.sha256},
         )
 
-    def make(self, *, battle_id: int, side: Side, voter_key: str) -> str:
-        """The URL path of one side of a battle, for one voter."""
-        name = self._serializer(voter_key).dumps([battle_id, side.value])
-        return f"/clip/{name}{CLIP_SUFFIX}"
+    def make(
+        self, *, battle_id: int, file: BattleFile, voter_key: str, media_type: str = "video/mp4"
+    ) -> str:
+        """The URL path of a file of a battle, for one voter."""
+        name = self._serializer(voter_key).dumps([battle_id, file.value])
+        return f"/clip/{name}{SUFFIXES.get(media_type, '')}"
 
-    def read(self, name: str, *, voter_key: str) -> tuple[int, Side]:
-        """The battle's id and the side in a name made by `make`.
+    def read(self, name: str, *, voter_key: str) -> tuple[int, BattleFile]:
+        """The battle's id and the file in a name made by `make`.
 
         Raises:
             NotFound: the name is forged, or another voter's.
         """
         try:
-            battle_id, side = self._serializer(voter_key).loads(name.removesuffix(CLIP_SUFFIX))
-            return int(battle_id), Side(side)
+            battle_id, file = self._serializer(voter_key).loads(_without_suffix(name))
+            return int(battle_id), BattleFile(file)
         except (BadSignature, ValueError, TypeError) as error:
             raise NotFound(NO_CLIP) from error
+
+
+def _without_suffix(name: str) -> str:
+    """Remove the suffix; signatures contain dots too."""
+    for suffix in SUFFIXES.values():
+        if name.endswith(suffix):
+            return name.removesuffix(suffix)
+    return name

@@ -1,4 +1,4 @@
-"""`/clip/…`: one side of a battle, for its voter, with range requests.
+"""`/clip/…`: one side of a battle, or the source of its prompt, for its voter, with range requests.
 
 The headers are the same for every clip: no ETag, no date, no name. All renditions of a track have
 the same size, so the length identifies no clip either.
@@ -12,7 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from arena.context import Arena, utc_now
 from arena.errors import NotFound
 from arena.media import MediaStore
-from arena.voting.ballots import NO_CLIP, clip_of
+from arena.models import WithheldCause
+from arena.voting.ballots import NO_CLIP, StoredFile, file_of
+from arena.voting.reports import withhold_file
 from arena.web.clip_urls import ClipUrls
 from arena.web.problem_details import problem
 
@@ -22,7 +24,6 @@ HEADERS = {
     # URLs are unique to a battle, so a cached clip reveals nothing about another battle.
     "Cache-Control": "private, max-age=1800",
 }
-MEDIA_TYPE = "video/mp4"
 
 
 class UnsatisfiableRange(Exception):
@@ -65,6 +66,25 @@ def _chunks(store: MediaStore, path: str, start: int, end: int) -> Iterator[byte
         yield store.read(path, position, min(end, position + CHUNK_BYTES))
 
 
+def _check_file(arena: Arena, file: StoredFile) -> None:
+    """Withhold a file that is missing or has another size, so that no battle shows it any more.
+
+    Raises:
+        NotFound: the file was withheld.
+    """
+    try:
+        size = arena.store.size(file.path)
+    except NotFound:
+        damage = f"its file {file.path} is missing"
+    else:
+        if size == file.bytes:
+            return
+        damage = f"its file {file.path} has {size} bytes instead of {file.bytes}"
+    with arena.database.writing() as session:
+        withhold_file(session, file, cause=WithheldCause.DAMAGED, reason=damage, now=utc_now())
+    raise NotFound(NO_CLIP)
+
+
 def make_router(arena: Arena, clip_urls: ClipUrls) -> APIRouter:
     """The route of clips: GET and HEAD."""
     router = APIRouter()
@@ -72,19 +92,17 @@ def make_router(arena: Arena, clip_urls: ClipUrls) -> APIRouter:
     @router.api_route("/clip/{name}", methods=["GET", "HEAD"], include_in_schema=False)
     def get_clip(request: Request, name: str) -> Response:
         voter_key = request.state.voter_key
-        battle_id, side = clip_urls.read(name, voter_key=voter_key)
+        battle_id, file = clip_urls.read(name, voter_key=voter_key)
         with arena.database.reading() as session:
-            clip = clip_of(
+            stored = file_of(
                 session,
                 battle_id=battle_id,
-                side=side,
+                file=file,
                 voter_key=voter_key,
                 now=utc_now(),
             )
-            path = clip.rendition_path
-        if path is None:
-            raise NotFound(NO_CLIP)
-        size = arena.store.size(path)
+        size = stored.bytes
+        _check_file(arena, stored)
         try:
             # There is no validator, so a conditional range gets the whole file (RFC 9110).
             header = None if "if-range" in request.headers else request.headers.get("range")
@@ -98,8 +116,8 @@ def make_router(arena: Arena, clip_urls: ClipUrls) -> APIRouter:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         status = 206 if part else 200
         if request.method == "HEAD":
-            return Response(None, status, headers, MEDIA_TYPE)
-        body = _chunks(arena.store, path, start, end)
-        return StreamingResponse(body, status, headers, MEDIA_TYPE)
+            return Response(None, status, headers, stored.media_type)
+        body = _chunks(arena.store, stored.path, start, end)
+        return StreamingResponse(body, status, headers, stored.media_type)
 
     return router

@@ -1,10 +1,11 @@
 """Requests and responses of the API, and their conversion from the arena's objects."""
 
 from datetime import datetime
+from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from arena.models import Choice, Side, Track, Vote
+from arena.models import BattleFile, Choice, Track, Vote
 from arena.text import track_label
 from arena.voting.schemas import CastVote, IssuedBattle, RevealedSide
 from arena.web.clip_urls import ClipUrls
@@ -42,7 +43,13 @@ class PromptResponse(BaseModel):
     id: str
     text: str
     categories: list[str]
-    source: str | None = Field(description="URL of the first image or source video, if any")
+    source: str | None = Field(
+        description="URL of the first image or source video that is shown with the clips, "
+        "valid for this battle and this voter only"
+    )
+    source_type: Literal["image", "video"] | None
+    source_width: int | None = Field(description="pixels")
+    source_height: int | None = Field(description="pixels")
 
 
 class ClipResponse(BaseModel):
@@ -77,6 +84,10 @@ class VoteResponse(BaseModel):
     status: str
     reveal: RevealResponse | None
     next: BattleResponse | None
+
+
+class BrokenResponse(BaseModel):
+    next: BattleResponse | None = Field(description="the battle to show instead; null: none left")
 
 
 class ReceiptResponse(BaseModel):
@@ -114,10 +125,18 @@ def track_response(track: Track, *, active: bool, categories: list[str]) -> Trac
 
 
 def battle_response(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str) -> BattleResponse:
-    def clip(side: Side) -> ClipResponse:
+    def clip(file: BattleFile) -> ClipResponse:
         return ClipResponse(
-            video=clip_urls.make(battle_id=battle.id, side=side, voter_key=voter_key)
+            video=clip_urls.make(battle_id=battle.id, file=file, voter_key=voter_key)
         )
+
+    source = battle.source
+    source_url = source and clip_urls.make(
+        battle_id=battle.id,
+        file=BattleFile.SOURCE,
+        voter_key=voter_key,
+        media_type=source.media_type,
+    )
 
     return BattleResponse(
         token=battle.token,
@@ -126,10 +145,13 @@ def battle_response(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str
             id=battle.prompt_id,
             text=battle.prompt_text,
             categories=battle.categories,
-            source=None,  # the page does not show sources of image and edit tracks yet
+            source=source_url,
+            source_type=source and ("image" if source.is_image else "video"),
+            source_width=source and source.width,
+            source_height=source and source.height,
         ),
-        a=clip(Side.A),
-        b=clip(Side.B),
+        a=clip(BattleFile.A),
+        b=clip(BattleFile.B),
         expires_at=utc_text(battle.expires_at) if battle.expires_at else None,
         min_watch_ms=battle.min_watch_ms,
         next=battle_response(battle.next, clip_urls=clip_urls, voter_key=voter_key)
@@ -154,6 +176,13 @@ def vote_response(cast: CastVote, *, clip_urls: ClipUrls, voter_key: str) -> Vot
         reveal=reveal,
         next=upcoming,
     )
+
+
+def broken_response(
+    battle: IssuedBattle | None, *, clip_urls: ClipUrls, voter_key: str
+) -> BrokenResponse:
+    upcoming = battle and battle_response(battle, clip_urls=clip_urls, voter_key=voter_key)
+    return BrokenResponse(next=upcoming)
 
 
 def receipt_response(vote: Vote) -> ReceiptResponse:

@@ -16,9 +16,10 @@ from arena.errors import (
     TooEarly,
     TooMany,
 )
-from arena.models import Battle, BattleState, Choice, Reveal, Side, Track, Vote
+from arena.models import Battle, BattleFile, BattleState, Choice, Reveal, Side, Track, Vote
 from arena.settings import parse_rate_limit
 from arena.voting import ballots
+from arena.voting.battles import BATTLE_LIFETIME
 from arena.voting.limits import FREE_SKIPS, VotingRules
 from arena.voting.schemas import VoteForm
 from small_arena import TRACK, Booth
@@ -47,7 +48,7 @@ def test_the_prefetched_battle_opens_when_the_one_before_is_answered(booth: Boot
     answer = booth.cast(first.token, "a")
     assert answer.next is not None
     assert answer.next.token == first.next.token
-    assert answer.next.expires_at == booth.now + ballots.BATTLE_LIFETIME
+    assert answer.next.expires_at == booth.now + BATTLE_LIFETIME
     assert booth.ask() == answer.next
 
 
@@ -114,7 +115,7 @@ def test_a_vote_before_the_watch_time_is_too_early_but_a_skip_is_not(booth: Boot
 
 def test_an_expired_battle_accepts_no_vote_and_is_replaced(booth: Booth) -> None:
     battle = booth.ask()
-    booth.now += ballots.BATTLE_LIFETIME
+    booth.now += BATTLE_LIFETIME
     with pytest.raises(BattleExpired):
         booth.cast(battle.token, "a")
     assert booth.ask().token != battle.token
@@ -213,16 +214,16 @@ def test_a_category_draws_from_its_prompts_only(booth: Booth) -> None:
 def test_clips_are_available_to_their_voter_until_the_battle_expires(booth: Booth) -> None:
     battle = booth.ask()
 
-    def clip(key: str) -> int:
+    def clip(key: str) -> str:
         with booth.database.reading() as session:
-            return ballots.clip_of(
-                session, battle_id=battle.id, side=Side.A, voter_key=key, now=booth.now
-            ).id
+            return ballots.file_of(
+                session, battle_id=battle.id, file=BattleFile.A, voter_key=key, now=booth.now
+            ).path
 
-    assert clip(booth.key) > 0
+    assert clip(booth.key).startswith("renditions/")
     with pytest.raises(NotFound):
         clip("b" * 32)
-    booth.now += ballots.BATTLE_LIFETIME + timedelta(seconds=1)
+    booth.now += BATTLE_LIFETIME + timedelta(seconds=1)
     with pytest.raises(NotFound):
         clip(booth.key)
 

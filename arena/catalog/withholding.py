@@ -1,0 +1,132 @@
+"""Writes which ready clips are withheld from battles, and why; restores them.
+
+A clip is withheld when its file is missing or damaged, when voters report that it does not play,
+or when somebody who runs the arena withdraws it. Open battles that show it are replaced when their
+voter asks for a battle again. Votes already cast stay and count.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy.orm import Session
+
+from arena.models import Battle, Clip, Modality, Prompt, Track, WithheldCause, WithheldClip
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A withheld clip, for lists."""
+
+    clip_id: int
+    entrant: str
+    track: str
+    prompt_id: str
+    seed: int
+    cause: WithheldCause
+    reason: str
+    withheld_at: datetime
+
+
+def withhold_clip(
+    session: Session, clip: Clip, *, cause: WithheldCause, reason: str, now: datetime
+) -> bool:
+    """Withhold a clip from battles, and log it once.
+
+    Args:
+        session: in a transaction that writes.
+        clip: a ready clip.
+        cause: the kind of reason.
+        reason: a phrase without a full stop, for the operator.
+        now: aware.
+
+    Returns:
+        Whether the clip was not withheld before.
+    """
+    if session.get(WithheldClip, clip.id) is not None:
+        return False
+    session.add(WithheldClip(clip_id=clip.id, cause=cause, reason=reason, withheld_at=now))
+    session.flush()
+    logger.warning(
+        "Clip %s (%s, track %s, prompt %s, seed %s) is withheld from battles: %s.",
+        *(clip.id, clip.entrant.shown_name, clip.track.name, clip.prompt_id, clip.seed, reason),
+    )
+    return True
+
+
+def restore_clip(session: Session, clip_id: int) -> bool:
+    """Let battles show a clip again; return whether it was withheld."""
+    withheld = session.get(WithheldClip, clip_id)
+    if withheld is not None:
+        session.delete(withheld)
+        session.flush()
+    return withheld is not None
+
+
+def withhold_source(session: Session, prompt: Prompt, *, reason: str) -> bool:
+    """Draw no battles with this prompt in tracks that show sources, and log it once.
+
+    Returns:
+        Whether its source was shown until now.
+    """
+    if prompt.source_fault is not None:
+        return False
+    prompt.source_fault = reason
+    session.flush()
+    logger.warning("Prompt %s is withheld from battles: its source %s.", prompt.id, reason)
+    return True
+
+
+def list_withheld(session: Session, *, track: Track | None = None) -> list[Withheld]:
+    """Return the withheld clips, the last one first."""
+    query = select(WithheldClip).join(Clip).order_by(WithheldClip.withheld_at.desc())
+    if track is not None:
+        query = query.where(Clip.track_id == track.id)
+    return [
+        Withheld(
+            clip_id=row.clip_id,
+            entrant=row.clip.entrant.shown_name,
+            track=row.clip.track.name,
+            prompt_id=row.clip.prompt_id,
+            seed=row.clip.seed,
+            cause=row.cause,
+            reason=row.reason,
+            withheld_at=row.withheld_at,
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def faulty_sources(session: Session) -> dict[str, str]:
+    """Return why sources cannot be shown, by the id of their prompt."""
+    query = select(Prompt.id, Prompt.source_fault).where(Prompt.source_fault.is_not(None))
+    return {
+        prompt_id: str(fault) for prompt_id, fault in session.execute(query.order_by(Prompt.id))
+    }
+
+
+def is_withheld() -> ColumnElement[bool]:
+    """Return the condition that the clip of a query is withheld."""
+    return exists().where(WithheldClip.clip_id == Clip.id)
+
+
+def shows_source() -> ColumnElement[bool]:
+    """Return the condition that the track of a query shows no source, or its prompt's source can
+    be shown.
+    """
+    return or_(
+        Track.modality == Modality.TEXT_TO_VIDEO,
+        Prompt.source_path.is_not(None) & Prompt.source_fault.is_(None),
+    )
+
+
+def battle_is_withdrawn() -> ColumnElement[bool]:
+    """Return the condition that a file of a query's battle is withheld."""
+    clip = exists().where(WithheldClip.clip_id.in_((Battle.clip_a_id, Battle.clip_b_id)))
+    source = exists().where(
+        Prompt.id == Battle.prompt_id, Track.id == Battle.track_id, ~shows_source()
+    )
+    return clip | source

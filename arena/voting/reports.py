@@ -1,0 +1,136 @@
+"""Writes voters' reports that a file of a battle does not play: voids the battle, checks the file.
+
+A file that is missing or damaged is withheld from all battles at once. A file that is intact is
+withheld after reports from two voters, so that one voter cannot empty a track.
+"""
+
+import random
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from arena.catalog.withholding import withhold_clip, withhold_source
+from arena.database import Database
+from arena.errors import AlreadyVoted, NotFound
+from arena.media import MediaStore, find_damage
+from arena.models import (
+    Battle,
+    BattleReport,
+    BattleState,
+    Clip,
+    Prompt,
+    Vote,
+    Voter,
+    WithheldCause,
+)
+from arena.voting.ballots import StoredFile, stored_file
+from arena.voting.battles import describe, open_after, system_rng
+from arena.voting.limits import VotingRules, check_reports
+from arena.voting.schemas import BrokenForm, IssuedBattle
+
+WITHHELD_AFTER = 2  # voters who report a file that is intact
+
+
+def report_broken(
+    database: Database,
+    store: MediaStore,
+    *,
+    voter_key: str,
+    token: str,
+    form: BrokenForm,
+    rules: VotingRules,
+    now: datetime,
+    rng: random.Random | None = None,
+) -> IssuedBattle | None:
+    """Void a battle of which a file does not play, and return the battle to show instead.
+
+    Repeating a report returns the next battle again and stores nothing.
+
+    Raises:
+        NotFound: unknown token, or that of another voter; or the battle shows no source.
+        AlreadyVoted: the battle was answered.
+        TooMany: the voter reported too many files that are intact, or skipped too often.
+    """
+    with database.reading() as session:
+        battle = _find(session, voter_key=voter_key, token=token)
+        file = stored_file(battle, form.side)
+    # Reads the whole file, so not while other voters wait for the transaction.
+    damage = find_damage(store, file.path, sha256=file.sha256, size=file.bytes)
+    with database.writing() as session:
+        battle = _find(session, voter_key=voter_key, token=token)
+        if session.scalar(select(Vote.id).where(Vote.battle_id == battle.id)) is not None:
+            raise AlreadyVoted("You voted in this battle already.")
+        if battle.voided_at is None:
+            if damage is None:
+                check_reports(session, battle.voter, rules=rules, now=now)
+            _void(session, battle, file, reason=form.reason, damage=damage, now=now)
+        upcoming = open_after(session, battle, now=now, rng=rng or system_rng())
+        return describe(session, upcoming, rules) if upcoming else None
+
+
+def _find(session: Session, *, voter_key: str, token: str) -> Battle:
+    battle = session.scalar(
+        select(Battle)
+        .join(Voter)
+        .where(Battle.token == token, Voter.key == voter_key)
+        .with_for_update(of=Battle)
+    )
+    if battle is None:
+        raise NotFound("You have no battle with this token.")
+    return battle
+
+
+def _void(
+    session: Session,
+    battle: Battle,
+    file: StoredFile,
+    *,
+    reason: str,
+    damage: str | None,
+    now: datetime,
+) -> None:
+    battle.state = BattleState.EXPIRED
+    battle.voided_at = now
+    session.add(
+        BattleReport(
+            battle_id=battle.id,
+            voter_id=battle.voter_id,
+            clip_id=file.clip_id,
+            prompt_id=file.prompt_id if file.clip_id is None else None,
+            reason=reason,
+            damage=damage,
+            reported_at=now,
+        )
+    )
+    session.flush()
+    if damage is not None:
+        withhold_file(session, file, cause=WithheldCause.DAMAGED, reason=damage, now=now)
+    elif (reports := _reporters(session, file)) >= WITHHELD_AFTER:
+        withhold_file(
+            session,
+            file,
+            cause=WithheldCause.REPORTED,
+            reason=f"{reports} voters reported that it does not play (last: {reason!r})",
+            now=now,
+        )
+
+
+def _reporters(session: Session, file: StoredFile) -> int:
+    """Count the voters who reported a file."""
+    query = select(func.count(BattleReport.voter_id.distinct()))
+    if file.clip_id is None:
+        query = query.where(BattleReport.prompt_id == file.prompt_id)
+    else:
+        query = query.where(BattleReport.clip_id == file.clip_id)
+    return session.scalar(query) or 0
+
+
+def withhold_file(
+    session: Session, file: StoredFile, *, cause: WithheldCause, reason: str, now: datetime
+) -> bool:
+    """Withhold the clip or source of a battle's file; return whether it was shown until now."""
+    if file.clip_id is None:
+        return withhold_source(session, session.get_one(Prompt, file.prompt_id), reason=reason)
+    clip = session.get_one(Clip, file.clip_id)
+    return withhold_clip(session, clip, cause=cause, reason=reason, now=now)
