@@ -32,17 +32,22 @@ def open_arena(settings: Settings) -> Arena:
     """Open an arena that `arena init` created.
 
     Raises:
-        ConfigurationError: there is no secret key, or a setting is wrong.
+        ConfigurationError: there is no arena, or a setting is wrong.
         DatabaseError: the database is missing, outdated, too new or unreadable.
     """
+    settings.check_home()
     settings.signing_key()
     opened = Database(settings.database)
     database.check(opened)
     return Arena(settings=settings, database=opened, store=open_store(settings.media))
 
 
-def make_arena(settings: Settings, collection: Collection) -> Arena:
+def make_arena(settings: Settings, collection: Collection | None) -> Arena:
     """Create folder, key, database and shipped tracks and prompts; keep what already exists.
+
+    Args:
+        settings: say where.
+        collection: the shipped tracks and prompts to add, if any.
 
     Raises:
         CatalogError: the demo is requested in an arena whose tracks have other settings.
@@ -51,7 +56,8 @@ def make_arena(settings: Settings, collection: Collection) -> Arena:
     opened = Database(settings.database)
     database.upgrade(opened)
     arena = Arena(settings=settings, database=opened, store=open_store(settings.media))
-    _add_shipped(arena, collection)
+    if collection is not None:
+        _add_shipped(arena, collection)
     store_missing_sources(opened, arena.store)
     return arena
 

@@ -13,6 +13,7 @@ from arena.files import atomic_write
 from arena.validation import first_problem
 
 SECRET_FILE = "secret_key"  # noqa: S105  (the name of a file, not a secret)
+DATABASE_FILE = "arena.sqlite"
 SECRET_BYTES = 32
 WEAK_SECRETS = {"changethis", "change-me", "secret", "password", "hippodrome"}
 PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
@@ -85,7 +86,7 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The database's URL; by default SQLite in `home`."""
-        return self.database_url or f"sqlite:///{self.home / 'arena.sqlite'}"
+        return self.database_url or f"sqlite:///{self.home / DATABASE_FILE}"
 
     @property
     def media(self) -> str:
@@ -101,6 +102,18 @@ class Settings(BaseSettings):
     def limits_off(self) -> bool:
         """Whether vote limits and watch time are lifted (for a server on the loopback only)."""
         return not self.limits
+
+    def check_home(self) -> None:
+        """Raise ConfigurationError unless `arena init` or `arena demo` made an arena here."""
+        if self.database_url or (self.home / DATABASE_FILE).is_file():
+            return
+        shown = self.home
+        if shown.is_relative_to(Path.cwd()):
+            shown = shown.relative_to(Path.cwd())
+        place = shown if shown.is_absolute() or shown == Path(".") else f"./{shown}"
+        raise ConfigurationError(
+            f"There is no arena in {place}. Set ARENA_HOME to yours, or run `arena init`."
+        )
 
     def signing_key(self) -> str:
         """Return the key that signs cookies and clip addresses.

@@ -27,7 +27,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from arena.catalog.catalog import find_track, list_tracks
 from arena.database import Database
-from arena.errors import BallotError, NoPair
+from arena.errors import BallotError, NoPair, TooMany
 from arena.models import (
     Battle,
     Choice,
@@ -102,6 +102,7 @@ def simulate(
     track: str | None,
     voters: int = 50,
     seed: int,
+    entrants: frozenset[int] | None = None,
     now: datetime,
     on_vote: Callable[[], object],
 ) -> int:
@@ -116,6 +117,7 @@ def simulate(
         track: its name, or None for every active track whose clips are all measured.
         voters: number of voters that take turns.
         seed: determines the voters and the pairs they see.
+        entrants: ids of those that the voters judge; they skip battles of others. None: all.
         now: the time of all votes; aware.
         on_vote: called after each vote.
 
@@ -128,7 +130,7 @@ def simulate(
         BallotError: a clip of the track, or of each track, was not measured; no vote was cast.
     """
     with database.reading() as session:
-        clips = _judgeable_clips(session, track)
+        clips = _judgeable_clips(session, track, entrants)
     share, rest = divmod(votes, len(clips))
     for index, (name, measured) in enumerate(clips.items()):
         run = _Run(track=name, clips=measured, voters=voters, seed=seed, now=now)
@@ -161,13 +163,15 @@ def _tracks(session: Session, name: str | None) -> list[str]:
     return [name]
 
 
-def _judgeable_clips(session: Session, track: str | None) -> dict[str, dict[int, Clip]]:
+def _judgeable_clips(
+    session: Session, track: str | None, entrants: frozenset[int] | None
+) -> dict[str, dict[int, Clip]]:
     """Return measured clips by track; without a name, tracks with unmeasured clips are left out."""
     clips: dict[str, dict[int, Clip]] = {}
     refused: BallotError | None = None
     for name in _tracks(session, track):
         try:
-            clips[name] = _measured_clips(session, name)
+            clips[name] = _measured_clips(session, name, entrants)
         except BallotError as error:
             refused = refused or error
     if not clips and refused is not None:
@@ -175,9 +179,13 @@ def _judgeable_clips(session: Session, track: str | None) -> dict[str, dict[int,
     return clips
 
 
-def _measured_clips(session: Session, track_name: str) -> dict[int, Clip]:
-    """Return the clips that may be shown, by id; all have measures."""
+def _measured_clips(
+    session: Session, track_name: str, entrants: frozenset[int] | None
+) -> dict[int, Clip]:
+    """Return the clips that may be shown, by id, of these entrants or all; all have measures."""
     query = where_active(select(Clip), track_id=find_track(session, track_name).id)
+    if entrants is not None:
+        query = query.where(Clip.entrant_id.in_(entrants))
     clips = {clip.id: clip for clip in session.scalars(query)}
     unmeasured = [clip for clip in clips.values() if not _is_measured(clip)]
     if unmeasured:
@@ -260,15 +268,18 @@ def _vote(
             raise NoPair(f"The track {run.track} has no clips to compare any more.")
         while issued is not None:
             choice = _choice(session, run, judge, issued)
-            cast = cast_vote(
-                session,
-                voter_key=judge.key,
-                token=issued.token,
-                form=VoteForm(choice=choice, reasons=[]),
-                rules=RULES,
-                now=run.now,
-                rng=rng,
-            )
+            try:
+                cast = cast_vote(
+                    session,
+                    voter_key=judge.key,
+                    token=issued.token,
+                    form=VoteForm(choice=choice, reasons=[]),
+                    rules=RULES,
+                    now=run.now,
+                    rng=rng,
+                )
+            except TooMany:  # skips: another voter goes on
+                break
             issued = cast.next
             if choice is not Choice.SKIP:
                 if issued is not None:
@@ -292,5 +303,5 @@ def _first_battle(
 def _choice(session: Session, run: _Run, judge: Judge, issued: IssuedBattle) -> Choice:
     battle = session.get_one(Battle, issued.id)
     a, b = run.clips.get(battle.clip_a_id), run.clips.get(battle.clip_b_id)
-    # A battle left open by an earlier run may have clips that are no longer shown.
+    # The clips may be of an entrant that is not judged, or no longer shown since an earlier run.
     return judge.choose(a, b) if a and b else Choice.SKIP

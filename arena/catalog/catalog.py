@@ -64,6 +64,11 @@ def find_entrant(session: Session, name: str) -> Entrant:
     return entrant
 
 
+def find_by_slug(session: Session, slug: str) -> Entrant | None:
+    """Return the entrant of this slug, retired or not; None if there is none."""
+    return session.scalar(select(Entrant).where(Entrant.slug == slug))
+
+
 class Change(enum.Enum):
     """What adding an entry did to the catalog."""
 
@@ -141,7 +146,10 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Adde
         session.flush()
         return AddedEntrant(entrant, Change.ADDED, False, entry.tracks)
     if entrant.retired_at is not None:
-        raise CatalogError(f"{entrant.name} is retired: give another version another name.")
+        raise CatalogError(
+            f"{entrant.name} is retired: `arena entrants restore {entrant.slug}` lets it compete "
+            "again; another version needs another name."
+        )
     new_settings = any(getattr(entrant, key) != value for key, value in values.items())
     if new_settings:
         _replace_settings(session, entrant, values)
@@ -184,6 +192,32 @@ def retire(session: Session, item: Entrant | Prompt, *, now: datetime) -> bool:
         item.retired_at = now
         session.flush()
     return active
+
+
+def restore(session: Session, item: Entrant | Prompt) -> bool:
+    """Undo `retire`: generate its clips and draw battles for it again.
+
+    Returns:
+        Whether it was retired until now.
+    """
+    was_retired = item.retired_at is not None
+    if was_retired:
+        item.retired_at = None
+        session.flush()
+    return was_retired
+
+
+def close_track(session: Session, track: Track, *, now: datetime) -> bool:
+    """Stop generating clips and drawing battles in a track, for good; its votes count.
+
+    Returns:
+        Whether it was open until now.
+    """
+    was_open = track.closed_at is None
+    if was_open:
+        track.closed_at = now
+        session.flush()
+    return was_open
 
 
 def _refuse_taken_name(session: Session, name: str) -> None:

@@ -1,22 +1,23 @@
 """The command line: which commands there are, and how a failure is reported."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 
-from arena.commands import catalog, clips, migrations, results
-from arena.commands.options import PortOption, WorkersOption, open_configured_arena
+from arena.commands import clips, migrations, results, serving, status
+from arena.commands.entrants import entrants_app
 from arena.commands.output import err, out
+from arena.commands.prompts import prompts_app
+from arena.commands.tracks import tracks_app
 from arena.commands.typer_app import App
 from arena.errors import ArenaError
 
-if TYPE_CHECKING:
-    from arena.context import Arena
-
 # In the order of use: what a newcomer runs first, then from an empty arena to a verified release.
 PANELS = {
-    "Getting started": ("demo", "init"),
+    "Getting started": ("demo", "init", "status"),
     "Catalog": ("tracks", "entrants", "prompts"),
     "Clips": ("generate", "failures", "import"),
     "Votes": ("serve", "simulate", "leaderboard"),
@@ -24,13 +25,38 @@ PANELS = {
     "Maintenance": ("db",),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
+WRONG_USAGE = 2
+
+# Shown at the foot of the help.
+EXAMPLES = {
+    "demo": ["arena demo", "arena demo --port 9000"],
+    "init": ["arena init", "arena init --empty"],
+    "status": ["arena status", "arena status --format json"],
+    "generate": ["arena generate", "arena generate --entrant my-model --limit 10"],
+    "failures": ["arena failures", "arena failures --page failures.html"],
+    "import": ["arena import my-clips.csv"],
+    "serve": ["arena serve", "arena serve --host 0.0.0.0 --port 80"],
+    "simulate": ["arena simulate --votes 500 --track text-to-video"],
+    "leaderboard": [
+        "arena leaderboard --track text-to-video",
+        "arena leaderboard --voters simulated --format csv",
+    ],
+    "export": ["arena export my-release", "arena export my-release --track text-to-video"],
+    "verify": ["arena verify my-release"],
+}
 
 app = App(
     help="Hippodrome: rank video models by blind votes, with results that anyone can recompute.",
     order=list(PANEL_OF),
+    examples=["arena demo", "arena entrants add my-model.toml", "arena generate --help"],
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
+
+
+def _show_version(requested: bool) -> None:
+    if requested:
+        out.print(f"Hippodrome {version('hippodrome')}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -38,78 +64,35 @@ def _options(
     _debug: Annotated[
         bool, typer.Option("--debug", help="Show a traceback if a command fails.")
     ] = False,
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", "-V", is_eager=True, callback=_show_version, help="Show the version."
+        ),
+    ] = False,
 ) -> None:
     """Declare the options that `run` reads before any command starts."""
 
 
-def demo(
-    port: PortOption = 8501,
-    serve: Annotated[
-        bool, typer.Option("--serve/--no-serve", help="Serve the arena at the end.")
-    ] = True,
-    workers: WorkersOption = None,
-) -> None:
-    """Create an arena with the built-in entrants, clips and simulated votes, and serve it."""
-    from arena.commands import demo as steps
-    from arena.settings import load_settings
-
-    arena = steps.prepare(load_settings())
-    clips.generate_missing(arena, workers=workers)
-    if missing := steps.missing_simulated_votes(arena):
-        results.simulate_votes(
-            arena, votes=missing, track=None, voters=steps.SIMULATED_VOTERS, seed=0
-        )
-    if serve:
-        _serve(arena, host="127.0.0.1", port=port)
-
-
-def init() -> None:
-    """Create ARENA_HOME with database, keys, shipped tracks and prompts. Safe to repeat."""
-    from arena.context import make_arena
-    from arena.settings import load_settings
-    from arena.shipped import Collection
-
-    settings = load_settings()
-    is_new = not settings.home.is_dir() or not any(settings.home.iterdir())
-    make_arena(settings, Collection.STANDARD)
-    if is_new:
-        out.print(
-            f"Created an arena in {settings.home}. "
-            "Next: `arena entrants add FILE`, `arena generate`, `arena serve`."
-        )
-    else:
-        out.print(f"The arena in {settings.home} is ready.")
-
-
-def serve(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: PortOption = 8501,
-) -> None:
-    """Serve the pages and the API until Ctrl-C."""
-    _serve(open_configured_arena(), host=host, port=port)
-
-
-def _serve(arena: "Arena", *, host: str, port: int) -> None:
-    from arena.web.app import serve as run_server
-
-    run_server(
-        arena,
-        host=host,
-        port=port,
-        on_ready=lambda address: out.print(f"The arena is at {address}  (Ctrl-C stops it)"),
-    )
-
-
-for _command in (
-    *(demo, init, clips.generate, clips.failures, clips.import_clips),
-    *(serve, results.simulate, results.leaderboard, results.export, results.verify),
-):
-    _name = _command.__name__.removesuffix("_clips")
-    app.command(_name, rich_help_panel=PANEL_OF[_name])(_command)
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": serving.demo,
+    "init": serving.init,
+    "status": status.status,
+    "generate": clips.generate,
+    "failures": clips.failures,
+    "import": clips.import_clips,
+    "serve": serving.serve,
+    "simulate": results.simulate,
+    "leaderboard": results.leaderboard,
+    "export": results.export,
+    "verify": results.verify,
+}
+for _name, _command in COMMANDS.items():
+    app.command(_name, rich_help_panel=PANEL_OF[_name], examples=EXAMPLES[_name])(_command)
 for _name, _group in {
-    "tracks": catalog.tracks_app,
-    "entrants": catalog.entrants_app,
-    "prompts": catalog.prompts_app,
+    "tracks": tracks_app,
+    "entrants": entrants_app,
+    "prompts": prompts_app,
     "db": migrations.db_app,
 }.items():
     app.add_typer(_group, name=_name, rich_help_panel=PANEL_OF[_name])
@@ -119,7 +102,12 @@ def run() -> None:
     """Run a command. Exit status: 0 done, 1 failed with one line on stderr, 2 wrong usage."""
     debug = "--debug" in sys.argv
     try:
-        app(args=["--debug"] * debug + [word for word in sys.argv[1:] if word != "--debug"])
+        words = [word for word in sys.argv[1:] if word != "--debug"]
+        exit_status = app(args=["--debug"] * debug + words, standalone_mode=False)
+    except typer.Abort:
+        _fail("stopped, nothing was changed.", 1)
+    except typer.TyperException as error:
+        _fail(_describe_wrong_usage(error), WRONG_USAGE)
     except Exception as error:
         if debug:
             raise
@@ -129,5 +117,23 @@ def run() -> None:
             if isinstance(error, ArenaError)
             else f"unexpected error {error!r}; --debug shows the traceback"
         )
+        _fail(message, error.exit_status if isinstance(error, ArenaError) else 1)
+    else:
+        sys.exit(exit_status or 0)
+
+
+def _describe_wrong_usage(error: Any) -> str:
+    """Return what is wrong in one line; empty if the help was shown instead."""
+    message = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    if not message or context is None:
+        return message
+    if not message.endswith((".", "?", "!")):
+        message += "."
+    return f"{message} See `{context.command_path} --help`."
+
+
+def _fail(message: str, exit_status: int) -> None:
+    if message:
         err.print(f"arena: {message}", style="red")
-        sys.exit(error.exit_status if isinstance(error, ArenaError) else 1)
+    sys.exit(exit_status)

@@ -5,6 +5,7 @@ The database, and the generator with torch, are imported only when there is work
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -17,7 +18,7 @@ from arena.commands.options import (
     WorkersOption,
     open_configured_arena,
 )
-from arena.commands.output import out, show_table
+from arena.commands.output import FormatOption, TableFormat, out, show_table
 from arena.commands.progress import progress
 from arena.errors import ProductionError
 from arena.files import atomic_write
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from arena.context import Arena
     from arena.models import Entrant, Track
+    from arena.production import PendingClip
     from generator.clips import ClipRequest, FailedClip, GeneratedClip
 
 
@@ -98,7 +100,6 @@ def generate_missing(
     """
     from arena import production
     from arena.catalog import catalog
-    from arena.context import utc_now
 
     with arena.database.reading() as session:
         missing = production.find_pending(session, **_select(session, track, entrant))[:limit]
@@ -107,11 +108,25 @@ def generate_missing(
         no_entrants = "There are no entrants yet. Next: `arena entrants add FILE`."
         out.print("No clips are missing." if has_entrants else no_entrants)
         return
+    done = generate_pending(arena, missing, workers=workers, ray=ray)
+    _print_added(done)
+    if done.failed:
+        raise ProductionError(done.describe_failures("see `arena failures`"))
+    if done.added:
+        out.print("Next: `arena serve`.")
+
+
+def generate_pending(
+    arena: "Arena", pending: "list[PendingClip]", *, workers: int | None, ray: str | None = None
+) -> "Produced":
+    """Generate and store clips, with one progress bar per entrant."""
+    from arena import production
+    from arena.context import utc_now
+
     results = production.produce(
-        arena.database, arena.store, missing, workers=workers, ray=ray, clock=utc_now
+        arena.database, arena.store, pending, workers=workers, ray=ray, clock=utc_now
     )
-    requests = [item.request for item in missing]
-    _report("Generating clips", results, requests, hint="see `arena failures`")
+    return _show_progress("Generating clips", results, [item.request for item in pending])
 
 
 def rerender_clips(
@@ -151,22 +166,37 @@ def rerender_clips(
             f"{pluralize(without_master, 'missing clip')} without a master in {source}: "
             "use `arena generate` for the rest."
         )
-    requests = [item.request for item in renderable]
-    _report("Rendering masters", results, requests, hint="they are still missing")
+    done = _show_progress("Rendering masters", results, [item.request for item in renderable])
+    _print_added(done)
+    if done.failed:
+        raise ProductionError(done.describe_failures("they are still missing"))
 
 
-def _report(
+@dataclass(frozen=True)
+class Produced:
+    """What became of the clips of one run."""
+
+    added: int
+    reasons: tuple[str, ...]  # of the failed clips
+
+    @property
+    def failed(self) -> int:
+        return len(self.reasons)
+
+    def describe_failures(self, hint: str) -> str:
+        return f"{pluralize(self.failed, 'clip')} failed ({hint}). The first: {self.reasons[0]}"
+
+
+def _print_added(done: Produced) -> None:
+    out.print(f"Added {pluralize(done.added, 'clip')}.")
+
+
+def _show_progress(
     title: str,
     results: Iterator["GeneratedClip | FailedClip"],
     requests: list["ClipRequest"],
-    *,
-    hint: str,
-) -> None:
-    """Show progress while clips are generated, then how many there are.
-
-    Raises:
-        ProductionError: some clips failed; says how many, `hint` and the first reason.
-    """
+) -> Produced:
+    """Show progress while clips are generated, and return what became of them."""
     from arena import production
 
     reasons: list[str] = []
@@ -176,11 +206,7 @@ def _report(
             if reason := production.failure_reason(result):
                 reasons.append(reason)
             advance(note=result.request.entrant.name)
-    out.print(f"Added {pluralize(len(requests) - len(reasons), 'clip')}.")
-    if reasons:
-        raise ProductionError(
-            f"{pluralize(len(reasons), 'clip')} failed ({hint}). The first reason: {reasons[0]}"
-        )
+    return Produced(len(requests) - len(reasons), tuple(reasons))
 
 
 def recheck_clips(
@@ -235,8 +261,13 @@ def failures(
     entrant: EntrantOption = None,
     page: Annotated[
         Path | None,
-        typer.Option("--page", help="Write an HTML page with thumbnails to this file instead."),
+        typer.Option(
+            "--page",
+            metavar="FILE",
+            help="Write an HTML page with thumbnails instead.",
+        ),
     ] = None,
+    format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """List failed clips with their reasons; `arena generate` tries them again."""
     from arena.production.failures import failures_page, list_failures
@@ -254,7 +285,7 @@ def failures(
         return
     columns = ("entrant", "track", "prompt", "seed", "reason")
     rows = [(each.entrant, each.track, each.prompt_id, each.seed, each.reason) for each in failed]
-    show_table("Failed clips", columns, rows)
+    show_table("Failed clips", columns, rows, format)
 
 
 def import_clips(
@@ -279,4 +310,4 @@ def import_clips(
         )
     existing = len(rows) - added
     note = f" {pluralize(existing, 'clip')} already existed, unchanged." if existing else ""
-    out.print(f"Added {pluralize(added, 'clip')}.{note}")
+    out.print(f"Added {pluralize(added, 'clip')}.{note} Next: `arena serve`.")

@@ -1,26 +1,70 @@
 """The steps of `arena demo`: an arena with the built-in entrants and simulated votes."""
 
+from collections.abc import Iterator
+
 from sqlalchemy import func, select
 
 from arena import production
 from arena.catalog import catalog
+from arena.commands.clips import generate_pending
+from arena.commands.output import err
+from arena.commands.results import simulate_votes
 from arena.context import Arena, make_arena, utc_now
+from arena.errors import ArenaError
 from arena.models import Vote, Voter, VoterKind
 from arena.settings import Settings
 from arena.shipped import Collection
+from arena.text import pluralize
 
 SIMULATED_VOTES = 1200  # enough that the intervals separate the built-in entrants
 SIMULATED_VOTERS = 60
 
 
-def prepare(settings: Settings) -> Arena:
-    """Create the demo's arena and add the built-in entrants; keep what already exists."""
+def prepare(settings: Settings) -> tuple[Arena, frozenset[int]]:
+    """Create the demo's arena and add the built-in entrants; keep what already exists.
+
+    Returns:
+        The arena, and the ids of its own entrants that are not retired.
+    """
     arena = make_arena(settings, Collection.DEMO)
+    own = set()
     with arena.database.writing() as session:
         for path in production.built_in_entrants():
             entry = production.read_entrant_file(path)
-            catalog.add_entrant(session, entry, now=utc_now())
-    return arena
+            entrant = catalog.find_by_slug(session, entry.slug)
+            if entrant is None:
+                entrant = catalog.add_entrant(session, entry, now=utc_now()).entrant
+            if entrant.retired_at is None:
+                own.add(entrant.id)
+    return arena, frozenset(own)
+
+
+def fill(arena: Arena, own: frozenset[int], *, workers: int | None) -> Iterator[str]:
+    """Generate the missing clips of the demo's own entrants, and cast simulated votes.
+
+    What fails does not keep the demo from being served, and entrants that were added to it are left
+    to `arena generate`.
+
+    Yields:
+        What failed, as warnings with the command that says more.
+    """
+    with arena.database.reading() as session:
+        pending = [item for item in production.find_pending(session) if item.entrant_id in own]
+    if pending:
+        err.print(f"{pluralize(len(pending), 'clip')} to generate with the built-in model.")
+        try:
+            done = generate_pending(arena, pending, workers=workers)
+            if done.failed:
+                yield f"{pluralize(done.failed, 'clip')} failed: `arena failures` lists them."
+        except ArenaError as error:
+            yield f"{error} `arena failures` lists failed clips."
+    if missing := missing_simulated_votes(arena):
+        try:
+            simulate_votes(
+                arena, votes=missing, track=None, voters=SIMULATED_VOTERS, seed=0, entrants=own
+            )
+        except ArenaError as error:
+            yield f"{error} `arena status` shows which tracks have clips."
 
 
 def missing_simulated_votes(arena: Arena) -> int:

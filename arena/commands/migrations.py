@@ -10,10 +10,10 @@ from arena.commands.typer_app import App
 if TYPE_CHECKING:
     from arena.database import Database
 
-db_app = App(help="Manage the database schema.")
+db_app = App(help="Manage the database schema.", examples=["arena db upgrade"])
 
 
-@db_app.command()
+@db_app.command(examples=["arena db upgrade"])
 def upgrade(revision: Annotated[str, typer.Argument(help="A revision.")] = "head") -> None:
     """Upgrade the database schema. Safe to repeat."""
     from arena import database
@@ -23,7 +23,10 @@ def upgrade(revision: Annotated[str, typer.Argument(help="A revision.")] = "head
     out.print(f"The database is at revision {database.current_revision(opened)}.")
 
 
-@db_app.command()
+# Its argument may be -1, which is not an option.
+@db_app.command(
+    examples=["arena db downgrade -1"], context_settings={"ignore_unknown_options": True}
+)
 def downgrade(
     revision: Annotated[str, typer.Argument(help="A revision, -1 (one step) or base (no tables).")],
 ) -> None:
@@ -35,7 +38,7 @@ def downgrade(
     out.print(f"The database is at revision {database.current_revision(opened) or 'base'}.")
 
 
-@db_app.command()
+@db_app.command(examples=["arena db current"])
 def current() -> None:
     """Show the revision of the database and the latest one available."""
     from arena import database
@@ -49,4 +52,6 @@ def _open_database() -> "Database":
     from arena.database import Database
     from arena.settings import load_settings
 
-    return Database(load_settings().database)
+    settings = load_settings()
+    settings.check_home()
+    return Database(settings.database)

@@ -1,6 +1,5 @@
 """The commands `arena simulate`, `leaderboard`, `export` and `verify`."""
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -9,19 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arena.commands.options import TrackOption, open_configured_arena
-from arena.commands.output import out, show_table
+from arena.commands.output import FormatOption, TableFormat, out, show_json, show_table
 from arena.commands.progress import progress
 from arena.text import pluralize
 from arena.voter_kinds import OVERALL, VoterGroup
 
 if TYPE_CHECKING:
     from arena.context import Arena
-
-
-class TableFormat(StrEnum):
-    TABLE = "table"
-    CSV = "csv"
-    JSON = "json"
 
 
 class FileFormat(StrEnum):
@@ -36,9 +29,7 @@ def leaderboard(
     track: TrackOption = None,
     category: Annotated[str, typer.Option(help="Only prompts of this category.")] = OVERALL,
     voters: Annotated[VoterGroup, typer.Option(help="Whose votes to count.")] = VoterGroup.PEOPLE,
-    format: Annotated[
-        TableFormat, typer.Option("--format", help="Output format.")
-    ] = TableFormat.TABLE,
+    format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """Show the leaderboard of one track or of all tracks."""
     from arena.context import utc_now
@@ -54,7 +45,7 @@ def leaderboard(
     match format:
         case TableFormat.JSON:
             documents = [boards.board_document(board) for board in found]
-            out.print_json(json.dumps(documents[0] if track else documents))
+            show_json(documents[0] if track else documents)
         case TableFormat.CSV:
             frame = boards.boards_frame(found, with_track=track is None)
             sys.stdout.write(boards.frame_csv(frame))
@@ -65,11 +56,11 @@ def leaderboard(
                     "Next: `arena entrants add FILE`, `arena prompts import FILE`."
                 )
             for board in found:
-                show_table(*boards.board_cells(board, now=utc_now()))
+                show_table(*boards.board_cells(board, now=utc_now()), with_title=True)
 
 
 def simulate(
-    votes: Annotated[int, typer.Option("--votes", min=1, help="Number of votes.")],
+    votes: Annotated[int, typer.Option("--votes", min=1, metavar="N", help="Number of votes.")],
     track: TrackOption = None,
     voters: Annotated[int, typer.Option(min=1, help="Number of simulated voters.")] = 60,
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same votes.")] = 0,
@@ -79,9 +70,15 @@ def simulate(
 
 
 def simulate_votes(
-    arena: "Arena", *, votes: int, track: str | None, voters: int, seed: int
+    arena: "Arena",
+    *,
+    votes: int,
+    track: str | None,
+    voters: int,
+    seed: int,
+    entrants: frozenset[int] | None = None,
 ) -> None:
-    """Add simulated votes, with a progress bar."""
+    """Add simulated votes, with a progress bar; `entrants` limits them to clips of these."""
     from arena.context import utc_now
     from arena.simulation import simulate as run_simulation
 
@@ -92,6 +89,7 @@ def simulate_votes(
             track=track,
             voters=voters,
             seed=seed,
+            entrants=entrants,
             now=utc_now(),
             on_vote=advance,
         )
@@ -123,7 +121,7 @@ def export(
         with_media=with_media,
         now=utc_now(),
     )
-    out.print(str(summary))
+    out.print(f"{summary} Next: `arena verify {folder}`.")
 
 
 def verify(

@@ -2,11 +2,13 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,13 @@ def leaf_commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
             yield from leaf_commands(command, *path, name)
         else:
             yield (*path, name)
+
+
+def find_command(words: tuple[str, ...]) -> Any:
+    command: Any = ROOT
+    for word in words:
+        command = command.commands[word]
+    return command
 
 
 ROOT = typer.main.get_command(app)
@@ -53,11 +62,44 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_command_has_help(words: tuple[str, ...]) -> None:
+def test_every_command_has_help_with_examples_and_without_types(words: tuple[str, ...]) -> None:
     shown = CliRunner().invoke(app, [*words, "--help"])
     assert shown.exit_code == 0
+    assert shown.output == CliRunner().invoke(app, [*words, "-h"]).output
     assert " ".join(("Usage: root", *words)) in shown.output
-    assert "bool" not in shown.output
+    assert not re.search(r"bool|<\w+>|\b(INTEGER|TEXT|PATH|FLOAT)\b", shown.output)
+    assert f"$ arena {' '.join(words)}".strip() in shown.output
+
+
+EXAMPLES = {
+    line.removeprefix("$ ")
+    for words in COMMANDS
+    for line in (find_command(words).epilog or "").splitlines()
+    if line.startswith("$ ")
+}
+
+
+@pytest.mark.parametrize("line", sorted(EXAMPLES))
+def test_the_examples_of_the_help_are_valid_command_lines(line: str) -> None:
+    command, words = ROOT, shlex.split(line)[1:]
+    while words and words[0] in getattr(command, "commands", {}):
+        command = command.commands[words.pop(0)]  # type: ignore[attr-defined]
+    if words != ["--help"]:
+        command.make_context("arena", words)
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    shown = CliRunner().invoke(app, ["--version"])
+    assert (shown.exit_code, shown.output) == (0, f"Hippodrome {version('hippodrome')}\n")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_shell_can_complete_commands(shell: str) -> None:
+    environment = {"_ARENA_COMPLETE": f"complete_{shell}", "COMP_WORDS": "arena le"}
+    environment |= {"COMP_CWORD": "1", "_TYPER_COMPLETE_ARGS": "arena le"}
+    environment["_TYPER_COMPLETE_FISH_ACTION"] = "get-args"
+    shown = CliRunner().invoke(app, [], prog_name="arena", env=environment)
+    assert "leaderboard" in shown.output
 
 
 def test_help_lists_every_command_in_the_order_of_use() -> None:
@@ -107,8 +149,41 @@ def test_debug_shows_the_traceback(home: Path) -> None:
     assert done.stderr.startswith("Traceback")
 
 
-def test_wrong_usage_is_status_2(home: Path) -> None:
-    assert arena(home, "simulate").returncode == 2
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["simulate"], "Missing option '--votes'. See `{} simulate --help`."),
+        (["generate", "--nonsense"], "No such option: --nonsense. See `{} generate --help`."),
+        (["nothing"], "No such command 'nothing'. See `{} --help`."),
+        (
+            ["prompts", "retire"],
+            "Invalid value: give the id of one prompt, or --all. See `{} prompts retire --help`.",
+        ),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(home: Path, words: list[str], sentence: str) -> None:
+    done = arena(home, *words)
+    assert done.returncode == 2
+    assert done.stderr == f"arena: {sentence.format('python -m arena')}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *(["tracks", "list"], ["entrants", "retire", "x"], ["prompts", "list"], ["status"]),
+        *(["generate"], ["serve"], ["leaderboard"], ["export", "out"], ["db", "upgrade"]),
+    ],
+)
+def test_outside_an_arena_the_sentence_says_what_to_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ARENA_HOME", raising=False)
+    done = CliRunner().invoke(app, words)
+    assert str(done.exception) == (
+        "There is no arena in ./arena-data. Set ARENA_HOME to yours, or run `arena init`."
+    )
+    assert not any(tmp_path.iterdir())
 
 
 def test_commands_with_nothing_to_do_succeed(home: Path) -> None:

@@ -1,0 +1,104 @@
+"""`arena entrants`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arena.commands.options import YesOption, open_configured_arena
+from arena.commands.output import FormatOption, TableFormat, confirm, out, show_table
+from arena.commands.typer_app import App
+
+if TYPE_CHECKING:
+    from arena.catalog.catalog import AddedEntrant
+
+EntrantArgument = Annotated[str, typer.Argument(help="The entrant's slug, name or codename.")]
+
+entrants_app = App(
+    help="List, add, retire and restore entrants: the model versions that compete.",
+    examples=["arena entrants list", "arena entrants add my-model.toml"],
+)
+
+
+@entrants_app.command("list", examples=["arena entrants list", "arena entrants list --format csv"])
+def list_entrants(format: FormatOption = TableFormat.TABLE) -> None:
+    """List the entrants by their public names."""
+    from arena.catalog import catalog
+
+    columns = ("slug", "model", "creator", "licence", "release date", "tracks", "retired")
+    with open_configured_arena().database.reading() as session:
+        rows = [
+            (
+                *(entrant.slug, entrant.shown_name, entrant.shown_creator, entrant.licence),
+                entrant.release_date,
+                [track.name for track in entrant.tracks],
+                "yes" if entrant.retired_at else None,
+            )
+            for entrant in catalog.list_entrants(session)
+        ]
+    show_table("Entrants", columns, rows, format)
+
+
+@entrants_app.command("add", examples=["arena entrants add my-model.toml"])
+def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML file.")]) -> None:
+    """Add a model version, after checking that its backend supports its tracks."""
+    from arena import production
+    from arena.catalog import catalog
+    from arena.context import utc_now
+
+    arena = open_configured_arena()
+    entry = production.read_entrant_file(file)
+    with arena.database.writing() as session:
+        added = catalog.add_entrant(session, entry, now=utc_now())
+        production.check_entrant(entry, added.entrant.tracks)
+        sentence, slug = _describe(added), added.entrant.slug
+    out.print(f"{sentence} Next: `arena generate --entrant {slug}`.")
+
+
+def _describe(added: "AddedEntrant") -> str:
+    from arena.catalog.catalog import Change
+
+    name = added.entrant.shown_name
+    match added.change:
+        case Change.ADDED:
+            return f"Added {name}."
+        case Change.UPDATED:
+            changes = ["replaced its settings"] * added.new_settings
+            if added.new_tracks:
+                changes.append(f"entered it in {', '.join(added.new_tracks)}")
+            return f"Updated {name}: {' and '.join(changes)}."
+        case Change.UNCHANGED:
+            return f"{name} already exists, unchanged."
+
+
+@entrants_app.command("retire", examples=["arena entrants retire my-model"])
+def retire_entrant(entrant: EntrantArgument, yes: YesOption = False) -> None:
+    """Retire an entrant; its clips and votes stay, and it stays listed."""
+    from arena.catalog import catalog
+    from arena.context import utc_now
+
+    arena = open_configured_arena()
+    with arena.database.reading() as session:
+        row = catalog.find_entrant(session, entrant)
+        name, slug, retired = row.shown_name, row.slug, row.retired_at is not None
+    if retired:
+        out.print(f"{name} is already retired.")
+        return
+    confirm(f"Retire {name}? It gets no more battles; its clips and votes stay.", yes=yes)
+    with arena.database.writing() as session:
+        catalog.retire(session, catalog.find_entrant(session, entrant), now=utc_now())
+    out.print(f"Retired {name}. To undo: `arena entrants restore {slug}`.")
+
+
+@entrants_app.command("restore", examples=["arena entrants restore my-model"])
+def restore_entrant(entrant: EntrantArgument) -> None:
+    """Let a retired entrant compete again."""
+    from arena.catalog import catalog
+
+    with open_configured_arena().database.writing() as session:
+        row = catalog.find_entrant(session, entrant)
+        was_retired, name, slug = catalog.restore(session, row), row.shown_name, row.slug
+    if was_retired:
+        out.print(f"Restored {name}. Next: `arena generate --entrant {slug}`.")
+    else:
+        out.print(f"{name} is not retired.")

@@ -1,0 +1,77 @@
+"""The commands `arena init`, `serve` and `demo`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from arena.commands.options import PortOption, WorkersOption, open_configured_arena
+from arena.commands.output import err, out
+
+if TYPE_CHECKING:
+    from arena.context import Arena
+
+
+def init(
+    empty: Annotated[
+        bool, typer.Option("--empty", help="Without the shipped tracks and prompts.")
+    ] = False,
+) -> None:
+    """Create ARENA_HOME with database, keys, shipped tracks and prompts. Safe to repeat."""
+    from arena.context import make_arena
+    from arena.settings import load_settings
+    from arena.shipped import Collection
+
+    settings = load_settings()
+    is_new = not settings.home.is_dir() or not any(settings.home.iterdir())
+    make_arena(settings, None if empty else Collection.STANDARD)
+    first = "`arena tracks add FILE`, `arena prompts import FILE`, " if empty else ""
+    if is_new:
+        out.print(
+            f"Created an arena in {settings.home}. "
+            f"Next: {first}`arena entrants add FILE`, `arena generate`, `arena serve`."
+        )
+    else:
+        out.print(f"The arena in {settings.home} is ready. Next: `arena status`.")
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(metavar="HOST", help="The address to listen on.")
+    ] = "127.0.0.1",
+    port: PortOption = 8501,
+) -> None:
+    """Serve the pages and the API until Ctrl-C."""
+    _serve(open_configured_arena(), host=host, port=port)
+
+
+def demo(
+    port: PortOption = 8501,
+    serve: Annotated[
+        bool, typer.Option("--serve/--no-serve", help="Serve the arena at the end.")
+    ] = True,
+    workers: WorkersOption = None,
+) -> None:
+    """Create an arena with the built-in entrants, clips and simulated votes, and serve it."""
+    from arena.settings import load_settings
+
+    settings = load_settings()
+    err.print(f"The demo's arena is in {settings.home}.")
+
+    from arena.commands import demo as steps
+
+    arena, own = steps.prepare(settings)
+    for warning in steps.fill(arena, own, workers=workers):
+        err.print(f"Warning: {warning}", style="yellow")
+    if serve:
+        _serve(arena, host="127.0.0.1", port=port)
+
+
+def _serve(arena: "Arena", *, host: str, port: int) -> None:
+    from arena.web.app import serve as run_server
+
+    run_server(
+        arena,
+        host=host,
+        port=port,
+        on_ready=lambda address: out.print(f"The arena is at {address}  (Ctrl-C stops it)"),
+    )

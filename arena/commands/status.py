@@ -1,0 +1,40 @@
+"""The command `arena status`."""
+
+from dataclasses import asdict, fields
+from typing import Annotated, Any
+
+import typer
+
+from arena.commands.options import open_configured_arena
+from arena.commands.output import TableFormat, out, show_json, show_table
+
+BYTES_PER_GB = 1e9
+
+
+def status(
+    format: Annotated[
+        TableFormat, typer.Option("--format", help="Output format; csv has the tracks only.")
+    ] = TableFormat.TABLE,
+) -> None:
+    """Show tracks, clips ready, missing and failed, votes, disk and health."""
+    from arena.context import utc_now
+    from arena.status import TrackStatus, read_status
+
+    arena = open_configured_arena()
+    found = read_status(arena, now=utc_now())
+    if format is TableFormat.JSON:
+        document: dict[str, Any] = {"home": str(arena.settings.home), **asdict(found)}
+        show_json(document | {"healthy": not found.problems})
+        return
+    columns = [field.name.replace("_", " ") for field in fields(TrackStatus)]
+    rows = [list(asdict(track).values()) for track in found.tracks]
+    show_table("Tracks", ["track", *columns[1:]], rows, format)
+    if format is TableFormat.CSV:
+        return
+    used, free = (size / BYTES_PER_GB for size in (found.used_bytes, found.free_bytes))
+    out.print(f"Arena: {arena.settings.home}, {used:.2f} GB used, {free:.1f} GB free.")
+    out.print("Health: " + (" ".join(found.problems) or "database and media store respond."))
+    if any(track.missing for track in found.tracks):
+        out.print("Next: `arena generate` generates the missing clips.")
+    if any(track.failed for track in found.tracks):
+        out.print("`arena failures` lists the failed clips with their reasons.")

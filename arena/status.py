@@ -1,0 +1,163 @@
+"""What an operator wants to see at a glance: tracks, clips, votes, disk and health. Only reads."""
+
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from arena.catalog import catalog
+from arena.context import Arena
+from arena.errors import ArenaError
+from arena.models import (
+    Battle,
+    Choice,
+    Clip,
+    ClipStatus,
+    Entrant,
+    EntrantTrack,
+    Prompt,
+    PromptTrack,
+    Track,
+    Vote,
+    Voter,
+    VoterKind,
+)
+from arena.voting.matchmaking import is_active
+
+
+@dataclass(frozen=True)
+class TrackStatus:
+    """One track: whether it takes votes, and how many clips and votes by people it has.
+
+    Attributes:
+        name: of the track.
+        state: `active`, `inactive` (no two clips to compare yet) or `closed`.
+        entrants, prompts: that are not retired.
+        ready, failed, missing: clips of these; a failed clip is not counted as missing.
+        withheld: ready clips that are in no battle.
+        votes: by people, without skips.
+        votes_today: of these, since 00:00 UTC.
+    """
+
+    name: str
+    state: str
+    entrants: int
+    prompts: int
+    ready: int
+    missing: int
+    failed: int
+    withheld: int
+    votes: int
+    votes_today: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """An arena at one moment; `problems` are sentences, empty if it is healthy."""
+
+    tracks: tuple[TrackStatus, ...]
+    used_bytes: int
+    free_bytes: int
+    problems: tuple[str, ...]
+
+
+def read_status(arena: Arena, *, now: datetime) -> Status:
+    """Return what the arena holds and whether database and media store respond.
+
+    Raises:
+        StoreUnavailable: the database cannot be read.
+    """
+    with arena.database.reading() as session:
+        tracks = _track_statuses(session, now)
+    problems = []
+    for check in (arena.database.ping, arena.store.ping):
+        try:
+            check()
+        except ArenaError as error:
+            problems.append(str(error))
+    home = arena.settings.home
+    used = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
+    return Status(tracks, used, shutil.disk_usage(home).free, tuple(problems))
+
+
+def _track_statuses(session: Session, now: datetime) -> tuple[TrackStatus, ...]:
+    clips = _count_clips(session)
+    entrants, prompts = _count_entrants(session), _count_prompts(session)
+    votes = _count_votes(session, since=None)
+    today = _count_votes(session, since=now.replace(hour=0, minute=0, second=0, microsecond=0))
+    statuses = []
+    for track in catalog.list_tracks(session):
+        ready = clips[track.id, ClipStatus.READY]
+        failed = clips[track.id, ClipStatus.FAILED]
+        wanted = entrants[track.id] * prompts[track.id] * track.seeds
+        statuses.append(
+            TrackStatus(
+                name=track.name,
+                state=_state(session, track),
+                entrants=entrants[track.id],
+                prompts=prompts[track.id],
+                ready=ready,
+                missing=0 if track.closed_at else wanted - ready - failed,
+                failed=failed,
+                withheld=0,
+                votes=votes[track.id],
+                votes_today=today[track.id],
+            )
+        )
+    return tuple(statuses)
+
+
+def _state(session: Session, track: Track) -> str:
+    if track.closed_at is not None:
+        return "closed"
+    return "active" if is_active(session, track) else "inactive"
+
+
+def _count_clips(session: Session) -> Counter[tuple[int, ClipStatus]]:
+    """Return the numbers of clips of active entrants and prompts, by track and status."""
+    query = (
+        select(Clip.track_id, Clip.status, func.count())
+        .join(Entrant, Entrant.id == Clip.entrant_id)
+        .join(Prompt, Prompt.id == Clip.prompt_id)
+        .where(Entrant.retired_at.is_(None), Prompt.retired_at.is_(None))
+        .group_by(Clip.track_id, Clip.status)
+    )
+    return Counter({(track, status): n for track, status, n in session.execute(query)})
+
+
+def _count_entrants(session: Session) -> Counter[int]:
+    query = (
+        select(EntrantTrack.track_id, func.count())
+        .join(Entrant, Entrant.id == EntrantTrack.entrant_id)
+        .where(Entrant.retired_at.is_(None))
+        .group_by(EntrantTrack.track_id)
+    )
+    return Counter(dict(session.execute(query).all()))
+
+
+def _count_prompts(session: Session) -> Counter[int]:
+    query = (
+        select(PromptTrack.track_id, func.count())
+        .join(Prompt, Prompt.id == PromptTrack.prompt_id)
+        .where(Prompt.retired_at.is_(None))
+        .group_by(PromptTrack.track_id)
+    )
+    return Counter(dict(session.execute(query).all()))
+
+
+def _count_votes(session: Session, *, since: datetime | None) -> Counter[int]:
+    """Return the numbers of votes by people, without skips, by track."""
+    query = (
+        select(Battle.track_id, func.count())
+        .select_from(Vote)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(Voter, Voter.id == Vote.voter_id)
+        .where(Voter.kind == VoterKind.PERSON, Vote.choice != Choice.SKIP)
+        .group_by(Battle.track_id)
+    )
+    if since is not None:
+        query = query.where(Vote.cast_at >= since)
+    return Counter(dict(session.execute(query).all()))

@@ -1,0 +1,142 @@
+"""Lists as tables, CSV and JSON: plain in a pipe, and nothing is shortened."""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from arena.catalog import catalog
+from arena.catalog.schemas import PromptEntry
+from arena.commands.cli import app
+from arena.commands.output import out
+from arena.context import open_arena
+from arena.settings import Settings, make_home
+from small_arena import START, fill_small_arena, new_database
+
+ODD = "a\x1b[2Jb\nc"  # would clear a terminal
+LONG = "A very long prompt. " * 30
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    make_home(Settings(home=folder))
+    opened = new_database(folder)
+    fill_small_arena(opened)
+    with opened.writing() as session:
+        entries = [
+            PromptEntry(id="long", text=LONG.strip()),
+            PromptEntry(id="odd", text=ODD),
+        ]
+        catalog.import_prompts(session, entries, now=START)
+    opened.dispose()
+    monkeypatch.setenv("ARENA_HOME", str(folder))
+    return folder
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, words, catch_exceptions=False)
+
+
+LISTS = [("tracks", "list"), ("entrants", "list"), ("prompts", "list"), ("failures",), ("status",)]
+
+
+@pytest.mark.parametrize("words", LISTS, ids=" ".join)
+def test_csv_and_json_have_the_same_keys_and_rows(home: Path, words: tuple[str, ...]) -> None:
+    rows = list(csv.DictReader(io.StringIO(run(*words, "--format", "csv").stdout)))
+    document = json.loads(run(*words, "--format", "json").stdout)
+    records = document if isinstance(document, list) else document["tracks"]
+    assert len(rows) == len(records)
+    for row, record in zip(rows, records, strict=True):
+        assert len(row) == len(record)
+
+
+def test_a_piped_table_is_one_plain_line_per_row(home: Path) -> None:
+    lines = run("prompts", "list").stdout.splitlines()
+    assert len(lines) == 1 + 6
+    assert lines[0].split() == ["id", "text", "categories", "tracks", "retired"]
+    assert any(LONG.strip() in line for line in lines)
+    for line in lines:
+        assert line.isprintable()
+        assert not set(line) & set("│─━┃╭")
+
+
+def test_a_terminal_gets_a_title_and_ruled_columns(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(out, "_force_terminal", True)
+    monkeypatch.setattr(out, "_width", 120)
+    shown = run("tracks", "list").stdout
+    assert "Tracks" in shown
+    assert "─" in shown
+
+
+def test_the_status_counts_clips_votes_and_disk(home: Path) -> None:
+    document = json.loads(run("status", "--format", "json").stdout)
+    first = document["tracks"][0]
+    assert (first["name"], first["state"], first["entrants"]) == ("text-to-video", "active", 3)
+    assert (first["prompts"], first["ready"], first["missing"]) == (6, 12, 6)
+    assert (first["failed"], first["withheld"], first["votes"], first["votes_today"]) == (0,) * 4
+    assert document["healthy"] is True
+    assert document["free_bytes"] > 0
+    assert document["used_bytes"] >= (home / "arena.sqlite").stat().st_size
+    text = run("status").stdout
+    assert "Next: `arena generate`" in text
+    assert "database and media store respond" in text
+
+
+def test_retiring_is_undone_by_restore(home: Path) -> None:
+    assert "arena entrants restore alder" in run("entrants", "retire", "alder").stdout
+    assert "already retired" in run("entrants", "retire", "alder").stdout
+    assert run("entrants", "restore", "alder").stdout.startswith("Restored Alder.")
+    assert "not retired" in run("entrants", "restore", "alder").stdout
+    assert run("prompts", "retire", "p-1").stdout.startswith("Retired the prompt p-1.")
+    assert run("prompts", "restore", "p-1").stdout.startswith("Restored the prompt p-1.")
+    assert run("prompts", "retire", "--all").stdout.startswith("Retired all 6 prompts.")
+    assert "No prompt is active." in run("prompts", "retire", "--all").stdout
+    assert run("prompts", "restore", "--all").stdout.startswith("Restored 6 prompts.")
+
+
+@pytest.mark.parametrize(
+    ("words", "question"),
+    [
+        (("entrants", "retire", "alder"), "Retire Alder?"),
+        (("prompts", "retire", "p-1"), "Retire the prompt p-1?"),
+        (("prompts", "retire", "--all"), "Retire all 6 prompts?"),
+        (("tracks", "close", "text-to-video"), "Close the track text-to-video for good?"),
+    ],
+)
+def test_a_terminal_is_asked_once(
+    home: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], question: str
+) -> None:
+    monkeypatch.setattr("arena.commands.output._is_interactive", lambda: True)
+    refused = CliRunner().invoke(app, words, input="n\n")
+    assert question in refused.stdout
+    assert refused.exit_code == 1
+    again = CliRunner().invoke(app, words, input="y\n")
+    assert question in again.stdout
+    assert again.exit_code == 0
+    monkeypatch.setattr("arena.commands.output._is_interactive", lambda: True)
+    assert question not in CliRunner().invoke(app, [*words, "--yes"]).stdout
+
+
+def test_a_closed_track_takes_no_more_votes_and_says_so(home: Path) -> None:
+    assert run("tracks", "close", "text-to-video").stdout.startswith("Closed the track")
+    assert "already closed" in run("tracks", "close", "text-to-video").stdout
+    document = json.loads(run("status", "--format", "json").stdout)
+    assert document["tracks"][0]["state"] == "closed"
+    assert document["tracks"][0]["missing"] == 0
+
+
+def test_an_empty_arena_has_no_tracks_and_no_prompts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path / "empty"))
+    assert "arena tracks add" in run("init", "--empty").stdout
+    opened = open_arena(Settings(home=tmp_path / "empty"))
+    with opened.database.reading() as session:
+        assert catalog.list_tracks(session) == []
+        assert catalog.list_prompts(session) == []
