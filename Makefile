@@ -3,6 +3,8 @@ VENV := .venv
 PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location -c constraints.txt
 NPM_STAMP := tests/js/node_modules/.installed
 SOURCES := arena generator ratings tests alembic setup.py
 PORT ?= 8501
@@ -13,25 +15,25 @@ export PORT
 demo: $(STAMP)
 	@$(BIN)/arena demo --port $(PORT)
 
-test: $(STAMP)
+test: $(DEV_STAMP)
 	@$(BIN)/python tests/support/needs.py
 	$(BIN)/pytest $(if $(COVERAGE),--cov --cov-report=term)
 
-check: $(STAMP) $(NPM_STAMP)
+check: $(DEV_STAMP) $(NPM_STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	npm --prefix tests/js run --silent check
 
-format: $(STAMP) $(NPM_STAMP)
+format: $(DEV_STAMP) $(NPM_STAMP)
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 	npm --prefix tests/js run --silent format
 
 # Which changes to the code would no test notice? `make mutants MUTANTS='arena.voting.limits*'` for some only.
-mutants: $(STAMP)
-	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutants]'
+mutants: $(DEV_STAMP)
+	@$(PIP) -e '.[mutants]'
 	$(BIN)/mutmut run $(MUTANTS)
 	$(BIN)/mutmut results
 
@@ -42,8 +44,18 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "Python's venv module is needed: on Debian, apt install python3-venv." >&2; exit 1; }
+	@echo "Installing Hippodrome into $(VENV): about 1.8 GB, 1 to 10 minutes depending on the network."
+	@echo "  PyTorch is the largest part; its CUDA build, which pip may choose, adds several GB."
+	@echo "Step 1 of 2: create $(VENV)."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev]'
+	@echo "Step 2 of 2: download and install the packages; pip prints nothing unless it fails."
+	@$(PIP) -e .
+	@touch $@
+
+# What only tests and checks need: pytest, mypy, Playwright, Ray and others.
+$(DEV_STAMP): $(STAMP)
+	@echo "Installing the tools for tests and checks into $(VENV): about 0.7 GB."
+	@$(PIP) -e '.[dev]'
 	@touch $@
 
 # The checkers of the pages' JavaScript; the pages themselves need no build step.

@@ -51,7 +51,10 @@ def fill(arena: Arena, own: frozenset[int], *, workers: int | None) -> Iterator[
     with arena.database.reading() as session:
         pending = [item for item in production.find_pending(session) if item.entrant_id in own]
     if pending:
-        err.print(f"{pluralize(len(pending), 'clip')} to generate with the built-in model.")
+        err.print(
+            f"The first start generates clips with the built-in model, {len(pending)} are missing: "
+            f"about {MINUTES} minutes on two CPU cores. If interrupted, it resumes."
+        )
         try:
             done = generate_pending(arena, pending, workers=workers)
             if done.failed:

@@ -25,13 +25,15 @@ LINE_EVERY_S = 10.0  # between two lines, if standard error is not a terminal
 MINUTE_S, HOUR_S = 60, 3600
 FIRST_WAVE = 1.25  # times the time of the first step: workers that started together end in this
 WINDOW_S = 600.0  # clips differ by entrant, so the rate is that of the last minutes
+BASIS = 4  # steps after the first wave, before which a rate would be a guess
 
 
 class Throughput:
     """Steps per second, without the start-up: loading a model says nothing about later clips.
 
-    The first steps of workers that run side by side finish together and would look very fast, so
-    the measurement starts after them. Until a later step, it is the mean since the start.
+    The first steps of workers that run side by side include that start-up and finish together, so
+    the measurement starts after them. Until `BASIS` more steps are done, the rate is unknown: a
+    guess from the first clip can be wrong by a factor of ten.
 
     Args:
         started: time at which the work started, in seconds of the clock used for `step`.
@@ -51,22 +53,20 @@ class Throughput:
         if now <= self._first_wave_ends:
             self._history.clear()
         self._history.append((now, self.done))
-        while len(self._history) > 2 and self._history[1][0] < now - WINDOW_S:
+        while len(self._history) > BASIS + 1 and self._history[1][0] < now - WINDOW_S:
             self._history.popleft()
 
     @property
     def per_s(self) -> float | None:
-        """Steps per second; None before the first step."""
-        if self.done == 0:
+        """Steps per second; None until enough steps are done to know."""
+        if not self._history:
             return None
         start, done_before = self._history[0]
-        if self.last == start:
-            start, done_before = self.started, 0
-        elapsed = self.last - start
-        return (self.done - done_before) / elapsed if elapsed > 0 else None
+        elapsed, steps = self.last - start, self.done - done_before
+        return steps / elapsed if steps >= BASIS and elapsed > 0 else None
 
     def left_s(self, total: int, now: float) -> float | None:
-        """Seconds until `total` steps are done; None before the first step."""
+        """Seconds until `total` steps are done; None until the rate is known."""
         rate = self.per_s
         return None if rate is None else max((total - self.done) / rate - (now - self.last), 0.0)
 

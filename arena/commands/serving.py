@@ -52,13 +52,11 @@ def demo(
     workers: WorkersOption = None,
 ) -> None:
     """Create an arena with the built-in entrants, clips and simulated votes, and serve it."""
+    err.print("Starting the demo.")  # before the imports, which take a while
+    from arena.commands import demo as steps
     from arena.settings import load_settings
 
     settings = load_settings()
-    err.print(f"The demo's arena is in {settings.home}.")
-
-    from arena.commands import demo as steps
-
     arena, own = steps.prepare(settings)
     for warning in steps.fill(arena, own, workers=workers):
         err.print(f"Warning: {warning}", style="yellow")

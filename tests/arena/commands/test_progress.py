@@ -5,14 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arena.commands.output import err, out, show_table
-from arena.commands.progress import FIRST_WAVE, Throughput, format_duration, progress
+from arena.commands.progress import BASIS, FIRST_WAVE, Throughput, format_duration, progress
 
 
 @given(
     load=st.floats(0, 100),
     clip=st.floats(0.1, 50),
     workers=st.integers(1, 8),
-    rounds=st.integers(2, 30),
+    rounds=st.integers(1, 30),
 )
 def test_loading_and_the_first_wave_do_not_count_towards_the_rate(
     load: float, clip: float, workers: int, rounds: int
@@ -23,22 +23,37 @@ def test_loading_and_the_first_wave_do_not_count_towards_the_rate(
             throughput.step(5.0 + load + number * clip)
     now = 5.0 + load + rounds * clip
     first_wave_ends = 5.0 + FIRST_WAVE * (load + clip)
-    if now <= first_wave_ends:  # nothing later yet: the mean since the start
-        expected = workers * rounds / (now - 5.0)
-    else:
-        expected = workers / clip
-    assert throughput.per_s == pytest.approx(expected, rel=1e-6)
+    waves = int((first_wave_ends - 5.0 - load) / clip + 1e-9)  # that end as the first one does
     total = workers * (rounds + 10)
-    assert throughput.left_s(total, now) == pytest.approx(10 * workers / expected, rel=1e-6)
+    if workers * (rounds - max(waves, 1)) < BASIS:
+        assert throughput.per_s is None
+        assert throughput.left_s(total, now) is None
+        return
+    assert throughput.per_s == pytest.approx(workers / clip, rel=1e-6)
+    assert throughput.left_s(total, now) == pytest.approx(10 * clip, rel=1e-6)
+
+
+def test_there_is_no_estimate_before_there_is_a_basis() -> None:
+    # As in the demo: a minute to load, then a clip every 5 s. The mean since the start would say
+    # 130 minutes for what takes 10.
+    throughput = Throughput(0.0)
+    for clip in range(5):
+        assert throughput.left_s(120, 60.0 + 5 * clip) is None
+        throughput.step(65.0 + 5 * clip)
+    for clip in range(5, 20):
+        throughput.step(65.0 + 5 * clip)
+        left = throughput.left_s(120, throughput.last)
+        assert left is None or left == pytest.approx(5 * (119 - clip))
+    assert left is not None
 
 
 def test_the_remaining_time_decreases_between_two_steps() -> None:
     throughput = Throughput(0.0)
     assert throughput.left_s(10, 1.0) is None
-    for now in (10.0, 20.0, 30.0):
+    for now in (10.0, 20.0, 30.0, 40.0, 50.0):
         throughput.step(now)
-    assert throughput.left_s(10, 30.0) == pytest.approx(70)
-    assert throughput.left_s(10, 34.0) == pytest.approx(66)
+    assert throughput.left_s(10, 50.0) == pytest.approx(50)
+    assert throughput.left_s(10, 54.0) == pytest.approx(46)
     assert throughput.left_s(10, 1000.0) == 0
 
 
@@ -49,6 +64,13 @@ def test_the_rate_is_that_of_the_last_minutes() -> None:
     for now in range(1100, 3001, 100):  # ten times slower, for longer than the window
         throughput.step(float(now))
     assert throughput.per_s == pytest.approx(0.01)
+
+
+def test_slow_steps_have_an_estimate_as_well() -> None:
+    throughput = Throughput(0.0)
+    for step in range(1, 11):
+        throughput.step(900.0 * step)
+    assert throughput.left_s(20, 9000.0) == pytest.approx(9000)
 
 
 @pytest.mark.parametrize(
