@@ -64,6 +64,10 @@ def make_arena(settings: Settings, collection: Collection | None) -> Arena:
 
 def _add_shipped(arena: Arena, collection: Collection) -> None:
     """Add the shipped tracks and prompts, the standard ones only to an arena without tracks."""
+    if collection is Collection.STANDARD:
+        with arena.database.reading() as session:
+            if catalog.list_tracks(session):
+                return
     now = utc_now()
     prompts = read_prompts(prompt_file(collection))
     with (

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from arena.catalog import catalog
+from arena.catalog.withholding import is_withheld
 from arena.context import Arena
 from arena.errors import ArenaError
 from arena.models import (
@@ -37,7 +38,7 @@ class TrackStatus:
         state: `active`, `inactive` (no two clips to compare yet) or `closed`.
         entrants, prompts: that are not retired.
         ready, failed, missing: clips of these; a failed clip is not counted as missing.
-        withheld: ready clips that are in no battle.
+        withheld: of the ready clips, those that are in no battle.
         votes: by people, without skips.
         votes_today: of these, since 00:00 UTC.
     """
@@ -88,6 +89,7 @@ def _track_statuses(session: Session, now: datetime) -> tuple[TrackStatus, ...]:
     entrants, prompts = _count_entrants(session), _count_prompts(session)
     votes = _count_votes(session, since=None)
     today = _count_votes(session, since=now.replace(hour=0, minute=0, second=0, microsecond=0))
+    withheld = Counter(each.track_id for each in _withheld(session))
     statuses = []
     for track in catalog.list_tracks(session):
         ready = clips[track.id, ClipStatus.READY]
@@ -102,7 +104,7 @@ def _track_statuses(session: Session, now: datetime) -> tuple[TrackStatus, ...]:
                 ready=ready,
                 missing=0 if track.closed_at else wanted - ready - failed,
                 failed=failed,
-                withheld=0,
+                withheld=withheld[track.id],
                 votes=votes[track.id],
                 votes_today=today[track.id],
             )
@@ -126,6 +128,16 @@ def _count_clips(session: Session) -> Counter[tuple[int, ClipStatus]]:
         .group_by(Clip.track_id, Clip.status)
     )
     return Counter({(track, status): n for track, status, n in session.execute(query)})
+
+
+def _withheld(session: Session) -> list[Clip]:
+    query = (
+        select(Clip)
+        .join(Entrant, Entrant.id == Clip.entrant_id)
+        .join(Prompt, Prompt.id == Clip.prompt_id)
+        .where(is_withheld(), Entrant.retired_at.is_(None), Prompt.retired_at.is_(None))
+    )
+    return list(session.scalars(query))
 
 
 def _count_entrants(session: Session) -> Counter[int]:

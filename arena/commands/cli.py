@@ -11,6 +11,7 @@ from arena.commands import clips, migrations, results, serving, status
 from arena.commands.entrants import entrants_app
 from arena.commands.output import err, out
 from arena.commands.prompts import prompts_app
+from arena.commands.stored_clips import clips_app
 from arena.commands.tracks import tracks_app
 from arena.commands.typer_app import App
 from arena.errors import ArenaError
@@ -19,7 +20,7 @@ from arena.errors import ArenaError
 PANELS = {
     "Getting started": ("demo", "init", "status"),
     "Catalog": ("tracks", "entrants", "prompts"),
-    "Clips": ("generate", "failures", "import"),
+    "Clips": ("generate", "failures", "clips", "import"),
     "Votes": ("serve", "simulate", "leaderboard"),
     "Releases": ("export", "verify"),
     "Maintenance": ("db",),
@@ -93,6 +94,7 @@ for _name, _group in {
     "tracks": tracks_app,
     "entrants": entrants_app,
     "prompts": prompts_app,
+    "clips": clips_app,
     "db": migrations.db_app,
 }.items():
     app.add_typer(_group, name=_name, rich_help_panel=PANEL_OF[_name])

@@ -106,6 +106,7 @@ def test_retiring_is_undone_by_restore(home: Path) -> None:
         (("entrants", "retire", "alder"), "Retire Alder?"),
         (("prompts", "retire", "p-1"), "Retire the prompt p-1?"),
         (("prompts", "retire", "--all"), "Retire all 6 prompts?"),
+        (("clips", "retire", "1", "--reason", "x"), "Retire the clip 1 (Alder,"),
         (("tracks", "close", "text-to-video"), "Close the track text-to-video for good?"),
     ],
 )
@@ -140,3 +141,34 @@ def test_an_empty_arena_has_no_tracks_and_no_prompts(
     with opened.database.reading() as session:
         assert catalog.list_tracks(session) == []
         assert catalog.list_prompts(session) == []
+
+
+def test_clips_are_listed_shown_retired_and_restored(home: Path) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("clips", "list", "--format", "csv").stdout)))
+    assert len(rows) == 2 * 3 * 4
+    assert {row["state"] for row in rows} == {"ready"}
+    only = run(
+        "clips", "list", "--entrant", "birch", "--track", "text-to-video", "--format", "json"
+    )
+    first = json.loads(only.stdout)[0]
+    assert (first["entrant"], first["prompt"], first["seed"]) == ("Birch", "p-1", 0)
+    number = str(first["id"])
+    shown = json.loads(run("clips", "show", number, "--format", "json").stdout)
+    assert (shown["prompt"], shown["measures"]) == ("Prompt p-1", {"quality": 0.5})
+    assert "measures.quality" in run("clips", "show", number).stdout
+    retired = run("clips", "retire", number, "--reason", "shows a logo").stdout
+    assert f"arena clips restore {number}" in retired
+    shown = json.loads(run("clips", "show", number, "--format", "json").stdout)
+    assert (shown["state"], shown["reason"]) == ("withheld", "operator: shows a logo")
+    assert "already withheld" in run("clips", "retire", number, "--reason", "again").stdout
+    status = json.loads(run("status", "--format", "json").stdout)["tracks"][0]
+    assert (status["ready"], status["withheld"]) == (12, 1)
+    assert run("clips", "restore", number).stdout.startswith(f"Restored clip {number}.")
+    assert "not withheld" in run("clips", "restore", number).stdout
+
+
+def test_retiring_a_clip_needs_a_reason_and_a_clip(home: Path) -> None:
+    assert CliRunner().invoke(app, ["clips", "retire", "1"]).exit_code == 2
+    assert CliRunner().invoke(app, ["clips", "retire", "1", "--reason", " "]).exit_code == 2
+    unknown = CliRunner().invoke(app, ["clips", "show", "999"])
+    assert str(unknown.exception) == ("No clip has the id 999: `arena clips list` lists them all.")
