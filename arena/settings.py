@@ -1,5 +1,6 @@
 """The arena's settings, read once from `ARENA_*` variables or a `.env` file."""
 
+import re
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ SECRET_FILE = "secret_key"  # noqa: S105  (the name of a file, not a secret)
 DATABASE_FILE = "arena.sqlite"
 SECRET_BYTES = 32
 WEAK_SECRETS = {"changethis", "change-me", "secret", "password", "hippodrome"}
+DEFAULT_TITLE = "Hippodrome"
+MAX_LINE = 100  # characters of the title and of the licence
+CONTACT = re.compile(r"[^\s@<>\"']+@[^\s@<>\"'?&]+\.[^\s@<>\"'?&]+|https?://[^\s<>\"']+")
 PERIODS_S = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 
 
@@ -65,6 +69,32 @@ class Settings(BaseSettings):
     public_url: str = ""
     trusted_proxies: str = ""
     rate_limit: str = "30/minute;600/hour"
+    title: str = DEFAULT_TITLE
+    contact: str = ""
+    release_licence: str = ""
+
+    @field_validator("title", "release_licence")
+    @classmethod
+    def _check_line(cls, value: str) -> str:
+        value = value.strip()
+        if len(value) > MAX_LINE or not value.isprintable():
+            raise ValueError(f"must be one line of at most {MAX_LINE} printable characters")
+        return value
+
+    @field_validator("title")
+    @classmethod
+    def _default_title(cls, value: str) -> str:
+        return value or DEFAULT_TITLE
+
+    @field_validator("contact")
+    @classmethod
+    def _check_contact(cls, value: str) -> str:
+        value = value.strip()
+        if value and not CONTACT.fullmatch(value):
+            raise ValueError(
+                "must be an e-mail address or an http(s) address, such as arena@example.org"
+            )
+        return value
 
     @field_validator("rate_limit")
     @classmethod

@@ -198,12 +198,17 @@ def measure(
         Path | None,
         typer.Argument(metavar="DIR", help="Has prompts.csv and the files PROMPT_ID.mp4."),
     ] = None,
-    oracle: Annotated[
-        int, typer.Option(metavar="N", help="Measure N ground-truth renders instead.", min=0)
+    ground_truth: Annotated[
+        int,
+        typer.Option(
+            metavar="N", help="Measure N ground-truth renders instead of a folder.", min=0
+        ),
     ] = 0,
-    things: Annotated[
+    objects: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Only renders with N objects.", min=1, max=3),
+        typer.Option(
+            metavar="N", help="With --ground-truth: only scenes with N objects.", min=1, max=3
+        ),
     ] = None,
 ) -> None:
     """Measure prompt following, motion and sound sync."""
@@ -213,15 +218,19 @@ def measure(
         DecodedClip,
         as_table,
         measure_folder,
-        measure_oracle,
+        measure_ground_truth,
     )
     from generator.media import decode
 
-    if oracle:
-        Console().print(as_table(measure_oracle(oracle, objects=things)))
+    if objects is not None and not ground_truth:
+        raise GeneratorError("--objects selects among ground-truth renders: add --ground-truth N.")
+    if ground_truth:
+        Console().print(as_table(measure_ground_truth(ground_truth, objects=objects)))
         return
     if folder is None:
-        raise GeneratorError("Give a folder of clips, or --oracle N for ground-truth renders.")
+        raise GeneratorError(
+            "Give a folder of clips, or --ground-truth N for ground-truth renders."
+        )
 
     def read_clip(path: Path) -> DecodedClip:
         raw = decode(path)

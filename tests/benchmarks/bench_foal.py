@@ -1,6 +1,6 @@
 """Measure one built-in entrant on held-out captions, including the figures of a folder.
 
-Three of every eight clips share a caption, for `diversity`, as in `measure_oracle`.
+Three of every eight clips share a caption, for `diversity`, as in `measure_ground_truth`.
 
 Run: python tests/benchmarks/bench_foal.py [CLIPS] [ENTRANT]
 """

@@ -21,10 +21,10 @@ PROMPTS_FILE = "prompts.csv"
 MAX_LISTED = 5  # missing clips named in the caption
 UNBOUNDED = ("gravity", "novelty")  # ratios to the world; all other figures are at most 1
 CONFIDENCE_Z = 1.96  # 95%
-ORACLE_SEED = 50_000
+GROUND_TRUTH_SEED = 50_000
 BY_OBJECT_COUNT = ("colour",)  # also reported separately for one, two and three objects
-# Means over true renders, from `python -m generator measure --oracle 240`.
-ORACLE = {
+# Means over true renders, from `python -m generator measure --ground-truth 240`.
+GROUND_TRUTH = {
     "present": 0.998,
     "count": 0.996,
     "colour": 0.999,
@@ -173,7 +173,7 @@ def _sort_key(name: str) -> tuple[int, str]:
     return (known[0] if known else len(order), name)
 
 
-def measure_oracle(count: int, *, objects: int | None = None) -> FolderMeasures:
+def measure_ground_truth(count: int, *, objects: int | None = None) -> FolderMeasures:
     """Measure ground-truth renders of held-out scenes, in turn with one, two and three objects.
 
     Three of every eight clips share a caption, for `diversity`.
@@ -181,13 +181,13 @@ def measure_oracle(count: int, *, objects: int | None = None) -> FolderMeasures:
 
     def inputs() -> Iterator[tuple[str, str, DecodedClip]]:
         for i in range(count):
-            scene_seed = ORACLE_SEED + i - max(0, i % 8 - 5)
+            scene_seed = GROUND_TRUTH_SEED + i - max(0, i % 8 - 5)
             number = objects or 1 + scene_seed % 3
             scene = next(held_out_scenes(scene_seed, objects=number))
-            clip = make_clip(np.random.default_rng((ORACLE_SEED, i)), scene=scene)
+            clip = make_clip(np.random.default_rng((GROUND_TRUTH_SEED, i)), scene=scene)
             frames = to_uint8(clip.frames())
             decoded = DecodedClip(frames, FRAME_RATE, clip.audio()[None], SAMPLE_RATE)
-            yield f"oracle-{i}", plain_caption(scene), decoded
+            yield f"ground-truth-{i}", plain_caption(scene), decoded
 
     return measure_clips(inputs())
 
@@ -230,8 +230,8 @@ def as_table(measures: FolderMeasures) -> Table:
     for name, estimate in measures.summary.items():
         bounded = estimate.lower is not None and estimate.upper is not None
         interval = f"{estimate.lower:.3f} to {estimate.upper:.3f}" if bounded else "one clip"
-        oracle = f"{ORACLE[name]:.3f}" if name in ORACLE else ""
-        table.add_row(name, f"{estimate.mean:.3f}", interval, str(estimate.count), oracle)
+        reference = f"{GROUND_TRUTH[name]:.3f}" if name in GROUND_TRUTH else ""
+        table.add_row(name, f"{estimate.mean:.3f}", interval, str(estimate.count), reference)
     notes = []
     if measures.skipped:
         notes.append(

@@ -6,23 +6,23 @@ import pytest
 from foal_scenes import BOUNCE, BOUNCE_PROMPT, RenderedClip, render_clip
 
 from generator.foal.measures.measure_folder import (
-    ORACLE,
+    GROUND_TRUTH,
     DecodedClip,
     FolderError,
     as_table,
     mean_interval,
     measure_clips,
     measure_folder,
-    measure_oracle,
+    measure_ground_truth,
 )
 from generator.foal.world.captions import plain_caption
 from generator.foal.world.clip import make_clip
 
 
 def test_a_sample_of_true_renders_scores_as_documented() -> None:
-    summary = measure_oracle(8).summary
-    assert set(ORACLE) == set(summary)
-    for name, value in ORACLE.items():
+    summary = measure_ground_truth(8).summary
+    assert set(GROUND_TRUTH) == set(summary)
+    for name, value in GROUND_TRUTH.items():
         # One of eight clips may be hard; chance agreement and distances vary widely.
         slack = 0.4 if name in ("sync_shuffled", "novelty", "diversity") else 0.13
         assert abs(summary[name].mean - value) < slack, name
