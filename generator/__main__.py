@@ -200,9 +200,7 @@ def measure(
     ] = None,
     ground_truth: Annotated[
         int,
-        typer.Option(
-            metavar="N", help="Measure N ground-truth renders instead of a folder.", min=0
-        ),
+        typer.Option(metavar="N", help="Measure N ground-truth renders instead.", min=0),
     ] = 0,
     objects: Annotated[
         int | None,
@@ -228,9 +226,7 @@ def measure(
         Console().print(as_table(measure_ground_truth(ground_truth, objects=objects)))
         return
     if folder is None:
-        raise GeneratorError(
-            "Give a folder of clips, or --ground-truth N for ground-truth renders."
-        )
+        raise GeneratorError("Give a folder of clips, or --ground-truth N.")
 
     def read_clip(path: Path) -> DecodedClip:
         raw = decode(path)

