@@ -1,18 +1,31 @@
 """Opens the database: engine, sessions, SQLite's pragmas, and migrations."""
 
 import json
+import logging
 import re
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Engine, String, column, create_engine, event, inspect, select, table, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy import Engine, String, column, create_engine, event, inspect, select, table
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    NotSupportedError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 import arena
+from arena.error_log import ErrorLog
 from arena.errors import (
     ConfigurationError,
     DatabaseError,
@@ -24,9 +37,25 @@ from arena.errors import (
 if TYPE_CHECKING:
     from alembic.config import Config
 
-BUSY_TIMEOUT_S = 10.0  # how long a writer waits for SQLite's write lock
+WRITE_WAIT_S = 10.0  # how long a writer waits for its turn and for SQLite's write lock, together
+READ_WAIT_S = 5.0  # how long a reader waits for a connection, and for SQLite's lock
 VERSION_TABLE = "alembic_version"
 _REVISION = re.compile(r'^(revision|down_revision) = "(.+)"$', re.MULTILINE)
+# The sentence for what SQLite reports, by a part of its message.
+_PROBLEMS = {
+    "locked": "Another program holds the lock of the database: nothing was stored; try again.",
+    "readonly": "The database is read-only: make its file and folder writable.",
+    "is full": "The disk of the database is full: free some space.",
+    "malformed": "The database is damaged: restore a backup.",
+    "not a database": "The file of the database is not a database: restore a backup.",
+    "unable to open": "The file of the database cannot be opened: check that it exists, and may "
+    "be read and written.",
+    "disk i/o": "The disk of the database does not work (I/O error): check it.",
+}
+# Errors of a statement, which are bugs or are handled where they occur, not of the database.
+_MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_deadline: ContextVar[float | None] = ContextVar("write_deadline", default=None)
+log = logging.getLogger(__name__)
 CONNECTIONS = 48  # more than the web server's worker threads, so that none waits for a connection
 
 
@@ -44,17 +73,20 @@ class Database:
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         # SQLite allows one writer and polls for its lock, which can starve a thread for seconds:
         # the threads of a process take turns instead.
-        is_sqlite = self.engine.dialect.name == "sqlite"
-        self._write_turn: AbstractContextManager[object] = Lock() if is_sqlite else nullcontext()
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._turn = Lock()
+        self._read_log = ErrorLog(log, "Reading the database")
+        self._write_log = ErrorLog(log, "Writing to the database")
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """Yield a session for reading, on one consistent state of the database.
 
         Raises:
-            StoreUnavailable: the database cannot be reached.
+            StoreUnavailable: the database cannot be read.
         """
-        with self._transaction(begin="BEGIN") as session:
+        options = {"begin": "BEGIN", "busy_ms": int(READ_WAIT_S * 1000)}
+        with self._transaction(options, log=self._read_log) as session:
             yield session
 
     @contextmanager
@@ -64,40 +96,84 @@ class Database:
         On SQLite it holds the write lock from the start, so that what is read cannot change before
         it is written; other databases lock rows.
 
+        Args:
+            until: when to give up waiting for the turn of this thread and for the database's lock,
+                both together, by `time.monotonic`; by default that of `write_deadline`.
+
         Raises:
-            StoreUnavailable: the database cannot be reached, or its lock is not released in time.
+            StoreUnavailable: the database cannot be written, or its lock is not released in time.
         """
-        with self._write_turn, self._transaction(begin="BEGIN IMMEDIATE") as session:
-            yield session
+        deadline = until or _deadline.get() or time.monotonic() + WRITE_WAIT_S
+        with self._waiting_for_turn(deadline) as remaining_s:
+            options = {"begin": "BEGIN IMMEDIATE", "busy_ms": int(remaining_s * 1000)}
+            with self._transaction(options, log=self._write_log) as session:
+                yield session
 
     @contextmanager
-    def _transaction(self, *, begin: str) -> Iterator[Session]:
+    def _waiting_for_turn(self, deadline: float) -> Iterator[float]:
+        """Yield the seconds that remain, at least 0, once no other thread writes."""
+        if not self.is_sqlite:
+            yield max(0.0, deadline - time.monotonic())
+            return
+        if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            error = StoreUnavailable("The database is busy: nothing was stored; try again.")
+            self._write_log.failed(str(error))
+            raise error
+        try:
+            yield max(0.0, deadline - time.monotonic())
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def _transaction(self, options: dict[str, Any], *, log: ErrorLog) -> Iterator[Session]:
         try:
             with self._sessions.begin() as session:
-                session.connection(execution_options={"begin": begin})
+                session.connection(execution_options=options)
                 yield session
-        except OperationalError as error:
-            raise StoreUnavailable(
-                f"The database does not respond ({error.orig}): nothing was stored; try again."
-            ) from error
-
-    def ping(self) -> None:
-        """Raise StoreUnavailable unless the database answers."""
-        with self.reading() as session:
-            session.execute(text("SELECT 1 FROM track LIMIT 1")).first()
+        except (DBAPIError, PoolTimeout) as error:
+            if isinstance(error, _MISTAKES):
+                raise
+            unavailable = describe_store_error(error)
+            log.failed(str(unavailable))
+            raise unavailable from error
+        log.succeeded()
 
     def dispose(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
 
+@contextmanager
+def write_deadline(until: float) -> Iterator[None]:
+    """Set when `Database.writing` gives up within the block, by `time.monotonic`."""
+    token = _deadline.set(until)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def describe_store_error(error: DBAPIError | PoolTimeout) -> StoreUnavailable:
+    """Return the error of a database that cannot be used now, as one sentence."""
+    cause = " ".join(str(getattr(error, "orig", None) or error).split())
+    for words, sentence in _PROBLEMS.items():
+        if words in cause.lower():
+            return StoreUnavailable(sentence)
+    return StoreUnavailable(
+        "The database does not respond: nothing was stored; try again.", cause=cause
+    )
+
+
 def _make_engine(url: str) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True, pool_size=CONNECTIONS)
+        return create_engine(
+            url, pool_pre_ping=True, pool_size=CONNECTIONS, pool_timeout=READ_WAIT_S
+        )
     engine = create_engine(
         url,
-        connect_args={"timeout": BUSY_TIMEOUT_S},
+        connect_args={"timeout": READ_WAIT_S},
         pool_size=CONNECTIONS,
+        pool_timeout=READ_WAIT_S,
         json_serializer=_compact_json,
     )
 
@@ -111,7 +187,10 @@ def _make_engine(url: str) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Any) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+        options = connection.get_execution_options()
+        if "busy_ms" in options:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={options['busy_ms']}")
+        connection.exec_driver_sql(options.get("begin", "BEGIN"))
 
     return engine
 

@@ -48,7 +48,18 @@ class DatabaseOutdated(DatabaseError): ...
 class DatabaseTooNew(DatabaseError): ...
 
 
-class StoreUnavailable(DatabaseError): ...
+class StoreUnavailable(DatabaseError):
+    """A database or media store that cannot be used now.
+
+    Attributes:
+        sentence: what to show to anybody.
+        cause: what the driver reported, for operators: it may contain addresses; "" if the
+            sentence says it all.
+    """
+
+    def __init__(self, sentence: str, *, cause: str = "") -> None:
+        super().__init__(f"{sentence} ({cause})" if cause else sentence)
+        self.sentence, self.cause = sentence, cause
 
 
 class CatalogError(ArenaError):

@@ -36,6 +36,7 @@ from arena.web.schemas import (
     track_response,
     vote_response,
 )
+from arena.web.writers import WriterPool
 
 MAX_BODY_BYTES = 16 * 1024  # a vote has a few hundred bytes
 NO_STORE = {"Cache-Control": "no-store"}
@@ -86,6 +87,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
     """The API's routes for one arena."""
     router = APIRouter(prefix="/api/v1")
     settings = arena.settings
+    writers = WriterPool()
     rules = VotingRules(limits=settings.limits, watch_time=not settings.limits_off)
 
     @router.get("/tracks")
@@ -102,6 +104,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
             ]
 
     @router.post("/battles", status_code=201)
+    @writers.endpoint
     def issue_battle(
         form: BattleRequest, voter_key: VoterKey, response: Response
     ) -> BattleResponse:
@@ -120,6 +123,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
         return battle_response(battle, clip_urls=clip_urls, voter_key=voter_key)
 
     @router.post("/battles/{token}/vote", openapi_extra=VOTE_BODY)
+    @writers.endpoint
     def cast_vote(token: str, body: Body, voter_key: VoterKey, response: Response) -> VoteResponse:
         """Vote on a battle, once. Returns a receipt, the models' names and the next battle."""
         with arena.database.writing() as session:

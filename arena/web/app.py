@@ -151,6 +151,13 @@ def listen(host: str, port: int) -> socket.socket:
         ) from error
 
 
+def _log_to_stderr() -> None:
+    """Show the arena's own messages: failures of the stores, damaged clips."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logging.getLogger("arena").addHandler(handler)
+
+
 def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
@@ -187,6 +194,7 @@ def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]
         )
         # Streamlit adds a handler to this logger, and URLs contain battle tokens.
         logging.getLogger("uvicorn.access").disabled = True
+        _log_to_stderr()
         server = _Server(config, lambda: on_ready(f"http://{shown}:{bound}"))
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listening])

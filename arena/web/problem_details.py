@@ -1,5 +1,6 @@
 """Error responses as problem documents (RFC 9457)."""
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
@@ -9,11 +10,13 @@ from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 
+from arena.error_log import ErrorLog
 from arena.errors import ArenaError, StoreUnavailable, TooEarly, TooMany
 from arena.validation import first_problem
 
 MEDIA_TYPE = "application/problem+json"
 STORE_RETRY_S = 2
+store_errors = ErrorLog(logging.getLogger(__name__), "A statement of the database")
 EARLY_RETRY_S = 1
 
 
@@ -24,14 +27,15 @@ def problem(
     *,
     title: str | None = None,
     headers: dict[str, str] | None = None,
+    more: dict[str, str] | None = None,
 ) -> JSONResponse:
-    """Return a problem document; `kind` is its `type`, a stable slug for programs."""
+    """Return a problem document; `kind` is its `type`, `more` its extension members."""
     body = {
         "type": kind,
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-    }
+    } | (more or {})
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -46,14 +50,16 @@ def _retry_after_s(error: ArenaError) -> int | None:
 async def _on_arena_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DBAPIError):
         # Whatever the driver's error, nothing was stored.
-        error = StoreUnavailable("The database is unavailable; nothing was stored. Try again.")
+        store_errors.failed(str(error.orig))
+        error = StoreUnavailable("The database is unavailable: nothing was stored; try again.")
     if not isinstance(error, ArenaError):
         raise error
     wait_s = _retry_after_s(error)
     return problem(
         error.http_status,
         error.type,
-        str(error),
+        # What a driver reports may contain addresses.
+        error.sentence if isinstance(error, StoreUnavailable) else str(error),
         title=error.title,
         headers=None if wait_s is None else {"Retry-After": str(wait_s)},
     )
