@@ -43,7 +43,7 @@ VERSION_TABLE = "alembic_version"
 _REVISION = re.compile(r'^(revision|down_revision) = "(.+)"$', re.MULTILINE)
 # The sentence for what SQLite reports, by a part of its message.
 _PROBLEMS = {
-    "locked": "Another program holds the lock of the database: nothing was stored; try again.",
+    "locked": "Another program holds the lock of the database: try again.",
     "readonly": "The database is read-only: make its file and folder writable.",
     "is full": "The disk of the database is full: free some space.",
     "malformed": "The database is damaged: restore a backup.",
@@ -116,7 +116,7 @@ class Database:
             yield max(0.0, deadline - time.monotonic())
             return
         if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            error = StoreUnavailable("The database is busy: nothing was stored; try again.")
+            error = StoreUnavailable("The database is busy: try again.")
             self._write_log.failed(str(error))
             raise error
         try:
@@ -159,9 +159,7 @@ def describe_store_error(error: DBAPIError | PoolTimeout) -> StoreUnavailable:
     for words, sentence in _PROBLEMS.items():
         if words in cause.lower():
             return StoreUnavailable(sentence)
-    return StoreUnavailable(
-        "The database does not respond: nothing was stored; try again.", cause=cause
-    )
+    return StoreUnavailable("The database does not respond: try again.", cause=cause)
 
 
 def _make_engine(url: str) -> Engine:

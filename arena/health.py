@@ -40,7 +40,11 @@ class Health:
 
 def check_health(arena: Arena) -> Health:
     """Try both stores; takes at most a few seconds."""
-    return Health(database=check_database(arena.database), media=check_media(arena))
+    database = check_database(arena.database)
+    media = check_media(arena.store)
+    if database is None and media is None:
+        media = _find_clips(arena)
+    return Health(database=database, media=media)
 
 
 def check_database(database: Database) -> str | None:
@@ -93,18 +97,18 @@ def _quick_check(connection: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"malformed: {found[0]}")
 
 
-def check_media(arena: Arena) -> str | None:
+def check_media(store: MediaStore) -> str | None:
     """Return what is wrong with the media store, as a sentence; None if it can be used."""
     try:
-        arena.store.ping()
-        _write_and_read(arena.store)
+        store.ping()
+        _write_and_read(store)
     except OSError as error:
         return f"The media store cannot be written ({error.strerror or error})."
     except StoreUnavailable as error:
         return error.sentence
     except ArenaError as error:
         return str(error)
-    return _find_clips(arena)
+    return None
 
 
 def _write_and_read(store: MediaStore) -> None:
@@ -127,11 +131,8 @@ def _find_clips(arena: Arena) -> str | None:
         .order_by(func.random())
         .limit(CLIPS)
     )
-    try:
-        with arena.database.reading() as session:
-            paths = list(session.scalars(query))
-    except StoreUnavailable:
-        return None  # reported as the database's problem
+    with arena.database.reading() as session:
+        paths = list(session.scalars(query))
     for path in paths:
         try:
             if path is not None and arena.store.size(path):

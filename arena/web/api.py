@@ -142,6 +142,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
         return vote_response(cast, clip_urls=clip_urls, voter_key=voter_key)
 
     @router.post("/battles/{token}/broken")
+    @writers.endpoint
     def report_broken(
         token: str, form: BrokenForm, voter_key: VoterKey, response: Response
     ) -> BrokenResponse:

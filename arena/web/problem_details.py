@@ -47,19 +47,21 @@ def _retry_after_s(error: ArenaError) -> int | None:
     return STORE_RETRY_S if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE else None
 
 
-async def _on_arena_error(_request: Request, error: Exception) -> JSONResponse:
+async def _on_arena_error(request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, DBAPIError):
-        # Whatever the driver's error, nothing was stored.
         store_errors.failed(str(error.orig))
-        error = StoreUnavailable("The database is unavailable: nothing was stored; try again.")
+        error = StoreUnavailable("The database is unavailable: try again.")
     if not isinstance(error, ArenaError):
         raise error
     wait_s = _retry_after_s(error)
+    detail = str(error)
+    if isinstance(error, StoreUnavailable):  # what a driver reports may contain addresses
+        nothing = " Nothing was stored." if request.method == "POST" else ""
+        detail = error.sentence + nothing
     return problem(
         error.http_status,
         error.type,
-        # What a driver reports may contain addresses.
-        error.sentence if isinstance(error, StoreUnavailable) else str(error),
+        detail,
         title=error.title,
         headers=None if wait_s is None else {"Retry-After": str(wait_s)},
     )

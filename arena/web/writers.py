@@ -19,7 +19,7 @@ from arena.errors import StoreUnavailable
 THREADS = 8  # SQLite writes one transaction at a time; other databases as many at once
 MAX_WAITING = 256  # requests; at 300 writes a second, under a second
 STUCK_S = 2.0  # a write that takes this long waits for a lock or for the disk
-BUSY = "The arena is busy: nothing was stored; try again."
+BUSY = "The arena is busy: try again."
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -1,0 +1,60 @@
+"""While another program holds the database's lock, only what must be written waits."""
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+from playable import TRACK, make_playable_arena, served
+
+API = "/api/v1"
+VOTERS = 60
+
+
+@pytest.fixture(scope="module")
+def served_arena(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    home = tmp_path_factory.mktemp("busy")
+    make_playable_arena(home).database.dispose()
+    with served(home) as address:
+        yield home, address
+
+
+def ask(address: str) -> tuple[float, int, dict[str, str]]:
+    started = time.monotonic()
+    response = httpx.post(f"{address}{API}/battles", json={"track": TRACK}, timeout=60)
+    return time.monotonic() - started, response.status_code, dict(response.headers)
+
+
+def test_sixty_waiting_writers_stop_neither_clips_nor_pages_nor_health_checks(
+    served_arena: tuple[Path, str],
+) -> None:
+    home, address = served_arena
+    with httpx.Client(base_url=address, timeout=60) as voter:
+        battle = voter.post(f"{API}/battles", json={"track": TRACK}).json()
+        clip = battle["a"]["video"]
+        database = sqlite3.connect(home / "arena.sqlite", isolation_level=None)
+        with closing(database), ThreadPoolExecutor(VOTERS) as threads:
+            database.execute("BEGIN IMMEDIATE")
+            waiting = [threads.submit(ask, address) for _ in range(VOTERS)]
+            time.sleep(1)
+            for path in ("/healthz", clip):
+                assert voter.get(path).status_code == 200, path
+            assert not any(request.done() for request in waiting), "they should still be waiting"
+            for path in ("/leaderboard", f"{API}/tracks", f"{API}/me"):
+                assert voter.get(path).status_code == 200, path
+            board = voter.get(f"{API}/leaderboard", params={"track": TRACK})
+            assert board.status_code == 200
+            assert voter.get("/readyz").status_code == 503
+            answers = [request.result() for request in waiting]
+            # After a whole deadline each, not one after another.
+            assert {status for _, status, _ in answers} == {503}
+            assert all("retry-after" in headers for _, _, headers in answers)
+            assert max(seconds for seconds, _, _ in answers) < 30
+            database.execute("ROLLBACK")
+        assert ask(address)[1] == 201
+        assert voter.get("/readyz").status_code == 200
