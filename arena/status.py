@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from arena.catalog import catalog
 from arena.catalog.withholding import is_withheld
 from arena.context import Arena
-from arena.errors import ArenaError
+from arena.health import check_health
 from arena.models import (
     Battle,
     Choice,
@@ -73,15 +73,11 @@ def read_status(arena: Arena, *, now: datetime) -> Status:
     """
     with arena.database.reading() as session:
         tracks = _track_statuses(session, now)
-    problems = []
-    for check in (arena.database.ping, arena.store.ping):
-        try:
-            check()
-        except ArenaError as error:
-            problems.append(str(error))
+    health = check_health(arena)
+    problems = tuple(each for each in (health.database, health.media) if each is not None)
     home = arena.settings.home
     used = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
-    return Status(tracks, used, shutil.disk_usage(home).free, tuple(problems))
+    return Status(tracks, used, shutil.disk_usage(home).free, problems)
 
 
 def _track_statuses(session: Session, now: datetime) -> tuple[TrackStatus, ...]:
