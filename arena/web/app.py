@@ -31,6 +31,7 @@ from arena.web.headers import SecurityHeadersMiddleware
 from arena.web.metrics import Metrics, RequestMetricsMiddleware
 from arena.web.problem_details import install_error_handlers
 from arena.web.theme import streamlit_options
+from arena.web.vote_page import VotePageMiddleware
 from arena.web.voters import VoterCookieMiddleware
 
 API_PREFIXES = ("/api/", "/clip/", "/assets/")
@@ -111,7 +112,7 @@ def make_app(arena: Arena) -> ASGIApp:
     bootstrap.load_config_options(streamlit_options(arena.settings.signing_key()))
     script = Path(str(files("arena.web.views") / "script.py"))
     pages = st.App(script, lifespan=_lifespan)
-    return add_security(dispatch(api=make_api(arena), pages=pages), arena)
+    return add_security(dispatch(api=make_api(arena), pages=VotePageMiddleware(pages)), arena)
 
 
 class _Server(uvicorn.Server):

@@ -8,7 +8,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from arena.errors import NotFound
+from arena.web.theme import vote_page_theme
 
+STYLES = ("theme.css", "duel.css", "stage.css")
 IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
 MEDIA_TYPES = {
     ".js": "text/javascript; charset=utf-8",
@@ -18,9 +20,10 @@ MEDIA_TYPES = {
 
 @cache
 def duel_assets() -> dict[str, bytes]:
-    """Contents of the files, by name."""
+    """Contents of the files, by name. `theme.css` is made from the theme of all pages."""
     folder = files("arena.web.duel") / "assets"
-    return {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
+    contents = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
+    return contents | {"theme.css": vote_page_theme().encode()}
 
 
 @cache

@@ -60,6 +60,14 @@ DARK = Palette(
 PALETTES = {"light": LIGHT, "dark": DARK}
 
 
+def vote_page_theme() -> str:
+    """A style sheet with the colours of both themes, for the vote page."""
+    return (
+        f":root {{ color-scheme: light dark; {LIGHT.as_css('duel-')} }}\n"
+        f"@media (prefers-color-scheme: dark) {{ :root {{ {DARK.as_css('duel-')} }} }}\n"
+    )
+
+
 def _colours(section: str, palette: Palette) -> dict[str, Any]:
     return {
         f"{section}.primaryColor": palette.accent,

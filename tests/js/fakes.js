@@ -7,8 +7,16 @@ export function memoryStorage() {
   const values = new Map();
   return {
     getItem: (name) => values.get(name) ?? null,
-    setItem: (name, value) => values.set(name, value),
-    removeItem: (name) => values.delete(name),
+    setItem: (name, value) => {
+      values.set(name, value);
+    },
+    removeItem: (name) => {
+      values.delete(name);
+    },
+    key: (index) => [...values.keys()][index] ?? null,
+    get length() {
+      return values.size;
+    },
   };
 }
 

@@ -48,7 +48,7 @@ test("a vote is delivered once and then forgotten", async () => {
   const { outbox, sent, events, storage, timers } = outboxWith();
   assert.equal(await outbox.post("t", ballot()), STORED);
   assert.deepEqual(sent, [["t", ballot()]]);
-  assert.equal(storage.getItem("hippodrome.outbox"), null);
+  assert.equal(storage.length, 0);
   assert.deepEqual([events, timers.delaysMs], [[], []]);
 });
 
@@ -104,7 +104,7 @@ test("429 for a skip is the voter's to decide: it is not sent again", async () =
   const { outbox, sent, timers, storage } = outboxWith([error]);
   await assert.rejects(outbox.post("t", ballot("skip")), error);
   assert.deepEqual([sent.length, timers.delaysMs], [1, []]);
-  assert.equal(storage.getItem("hippodrome.outbox"), null);
+  assert.equal(storage.length, 0);
 });
 
 test("offline: retried at growing intervals until it is delivered", async () => {
@@ -148,7 +148,38 @@ test("reload: undelivered votes are kept and sent by the next page", async () =>
     ["first", ballot("a")],
     ["second", ballot("tie")],
   ]);
-  assert.equal(storage.getItem("hippodrome.outbox"), null);
+  assert.equal(storage.length, 0);
+});
+
+test("two tabs keep their votes apart: neither overwrites nor removes the other's", async () => {
+  const storage = memoryStorage();
+  const one = outboxWith([OFFLINE], storage);
+  const other = outboxWith([OFFLINE], storage);
+  one.outbox.post("first", ballot("a"));
+  const second = other.outbox.post("second", ballot("b"));
+  await settle();
+  await other.timers.elapse();
+  await second;
+  const reloaded = outboxWith([], storage);
+  await settle();
+  assert.deepEqual(reloaded.sent, [["first", ballot("a")]]);
+  assert.equal(storage.length, 0);
+});
+
+test("votes that an earlier version stored as one list are sent", async () => {
+  const storage = memoryStorage();
+  const list = [
+    { token: "first", vote: ballot("a") },
+    { token: "second", vote: ballot("b") },
+  ];
+  storage.setItem("hippodrome.outbox", JSON.stringify(list));
+  const { sent } = outboxWith([], storage);
+  await settle();
+  assert.deepEqual(
+    sent.map(([token]) => token),
+    ["first", "second"],
+  );
+  assert.equal(storage.length, 0);
 });
 
 test("a rejected vote does not block the next one", async () => {
@@ -171,7 +202,7 @@ test("unreadable or refused storage loses nothing but the memory across reloads"
   const refuse = () => {
     throw new Error("storage is disabled");
   };
-  const refusing = { getItem: refuse, setItem: refuse, removeItem: refuse };
+  const refusing = { getItem: refuse, setItem: refuse, removeItem: refuse, key: refuse, length: 0 };
   assert.equal(await outboxWith([], refusing).outbox.post("t", ballot()), STORED);
 });
 

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import {
+  contributionText,
   delayStatus,
   errorScreen,
+  missingStatus,
   rejectionStatus,
 } from "../../arena/web/duel/assets/error-screens.js";
-import { chooseLayout } from "../../arena/web/duel/assets/layout.js";
 import { PHASES } from "../../arena/web/duel/assets/phases.js";
 
 const entries = Object.entries(PHASES);
@@ -21,11 +22,11 @@ test("a vote is possible in one phase only: when both clips were watched", () =>
   assert.ok(PHASES.ready.enabled.includes("choice"));
 });
 
-test("a skip is possible from the first picture to the vote, and only once", () => {
+test("a skip is possible from the first request for clips to the vote, and only once", () => {
   const phases = entries.filter(([, { actions }]) => actions.skip === "skip");
   assert.deepEqual(
     phases.map(([name]) => name),
-    ["preview", "watching", "ready"],
+    ["loading", "preview", "watching", "ready"],
   );
 });
 
@@ -42,7 +43,16 @@ test("in the preview every key but skip starts the clips from the beginning", ()
 });
 
 test("every failure has a title, a text where the server gave one, and a way on", () => {
-  for (const type of ["no-pair", "clip", "store-unavailable", "", "__proto__"]) {
+  for (const type of [
+    "no-pair",
+    "no-track",
+    "cookie",
+    "format",
+    "clips",
+    "store-unavailable",
+    "",
+    "__proto__",
+  ]) {
     for (const status of [0, 404, 409, 429, 500, 503]) {
       const screen = errorScreen({ status, type, message: "Wait 3 s." });
       assert.ok(screen.title && screen.text && screen.action, `${type} ${status}`);
@@ -56,11 +66,19 @@ test("every failure has a title, a text where the server gave one, and a way on"
   assert.equal(rejectionStatus({ status: 422, type: "", message: "As sent." }), "As sent.");
 });
 
-test("clips stand side by side in a wide window and stacked in a tall one", () => {
-  const wide = chooseLayout({ width: 1_240, height: 450, captionHeight: 66, aspect: 1 });
-  assert.deepEqual(wide, { layout: "beside", frameHeight: 384 });
-  const tall = chooseLayout({ width: 400, height: 700, captionHeight: 66, aspect: 16 / 9 });
-  assert.deepEqual(tall, { layout: "stacked", frameHeight: 225 });
-  const low = chooseLayout({ width: 1_240, height: 100, captionHeight: 66, aspect: 1 });
-  assert.equal(low.frameHeight, 140, "the page scrolls instead");
+test("the end says what the voter contributed", () => {
+  assert.match(contributionText({ votes: 1, skips: 0 }), /1 vote /);
+  assert.match(contributionText({ votes: 12, skips: 3 }), /12 votes /);
+  assert.match(contributionText({ votes: 0, skips: 3 }), /not voted/);
+});
+
+test("a voter who votes too early is told which clip to watch or to hear", () => {
+  /** @param {string[]} done @param {boolean} mustHear */
+  const missing = (done, mustHear) =>
+    missingStatus((side, sense) => done.includes(`${side} ${sense}`), mustHear);
+  assert.match(missing([], true), /Watch both clips/);
+  assert.match(missing(["a watched"], true), /Watch clip B/);
+  assert.match(missing(["a watched", "b watched"], true), /Listen to both/);
+  assert.match(missing(["a watched", "b watched", "b heard"], true), /Listen to clip A/);
+  assert.match(missing(["a watched", "b watched"], false), /You can vote now/);
 });

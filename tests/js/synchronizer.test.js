@@ -118,3 +118,17 @@ test("a reset forgets a wait and a correction", () => {
   playback.synchronizer.reset();
   assert.equal(playback.synchronizer.buffering, false);
 });
+
+test("a source video follows the leader like the other clip, and may end before it", () => {
+  const { leader, follower, synchronizer } = new Playback();
+  const source = new FakePlayer();
+  source.currentTime = 1.1;
+  synchronizer.update(leader, follower, source);
+  assert.equal(source.playbackRate, 1 - NUDGE_RATE);
+  source.readyState = 2;
+  synchronizer.update(leader, follower, source);
+  assert.deepEqual([synchronizer.buffering, leader.paused, follower.paused], [true, true, true]);
+  Object.assign(source, { ended: true });
+  synchronizer.update(leader, follower, source);
+  assert.deepEqual([synchronizer.buffering, leader.paused, follower.paused], [false, false, false]);
+});

@@ -9,6 +9,7 @@
  * @typedef {object} Track
  * @property {string} name
  * @property {string} label the name as pages show it
+ * @property {string} modality
  * @property {boolean} audio
  * @property {number} width
  * @property {number} height
@@ -16,12 +17,21 @@
  */
 
 /**
+ * @typedef {object} Prompt
+ * @property {string} text
+ * @property {string | null} [source] URL of the first image or source video
+ * @property {"image" | "video" | null} [source_type]
+ * @property {number | null} [source_width]
+ * @property {number | null} [source_height]
+ */
+
+/**
  * @typedef {object} Battle
  * @property {string} token
- * @property {{text: string}} prompt
+ * @property {Prompt} prompt
  * @property {{video: string}} a
  * @property {{video: string}} b
- * @property {number} min_watch_ms
+ * @property {number} min_watch_ms 0: no minimum
  * @property {Battle | null} next prefetched, so that its clips can load
  */
 
@@ -31,6 +41,7 @@
  * @property {PerSide<number>} watched_ms
  * @property {PerSide<number>} heard_ms
  * @property {Side} [first] the side that was audible first
+ * @property {boolean} [picture_only] the voter cannot hear, and judged the pictures
  */
 
 /** @typedef {{name: string, creator: string | null, rating: number | null}} RevealedSide */
@@ -43,8 +54,13 @@
  * @property {Battle | null} next
  */
 
-const API = "/api/v1";
+/** @typedef {{votes: number, skips: number}} Contribution what the voter contributed so far */
+
+/** The arena's address: this module is served as BASE_URL/assets/VERSION/api.js. */
+export const BASE_URL = new URL("../../", import.meta.url);
+const API = `${BASE_URL.pathname}api/v1`;
 const REQUEST_TIMEOUT_MS = 15_000;
+export const MAX_REASON_LENGTH = 200;
 
 /** An error response (RFC 9457); status 0 means that no response arrived. */
 export class ApiError extends Error {
@@ -97,6 +113,36 @@ export class Api {
    */
   castVote(token, ballot) {
     return this.#request("POST", `/battles/${encodeURIComponent(token)}/vote`, ballot);
+  }
+
+  /**
+   * Report that a clip or the source of a battle cannot be played. The battle is then void.
+   * @param {string} token
+   * @param {Side | "source"} side
+   * @param {string} reason
+   * @returns {Promise<{next: Battle | null}>}
+   */
+  reportBroken(token, side, reason) {
+    return this.#request("POST", `/battles/${encodeURIComponent(token)}/broken`, {
+      side,
+      reason: reason.slice(0, MAX_REASON_LENGTH),
+    });
+  }
+
+  /** @returns {Promise<Contribution>} */
+  getContribution() {
+    return this.#request("GET", "/me");
+  }
+
+  /**
+   * Whether the voter's cookie comes back: two requests of one voter get the same open battle.
+   * @param {string} track
+   */
+  async hasCookie(track) {
+    if (globalThis.navigator?.cookieEnabled === false) return false;
+    const first = await this.issueBattle(track);
+    const second = await this.issueBattle(track);
+    return first.token === second.token;
   }
 
   /**

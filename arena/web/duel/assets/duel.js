@@ -2,33 +2,50 @@
 // The vote page: which battle is shown, what an input does, and when the next pair starts.
 
 import { Api, ApiError } from "./api.js";
-import { delayStatus, errorScreen, rejectionStatus } from "./error-screens.js";
+import { canPlayClips, probeClip, waitUntilPlayable } from "./clip-problems.js";
+import { Dialogs } from "./dialogs.js";
+import {
+  BROKEN_STATUS,
+  contributionText,
+  delayStatus,
+  errorScreen,
+  rejectionStatus,
+  waitStatus,
+} from "./error-screens.js";
+import { FullScreen } from "./full-screen.js";
 import { listenToKeys } from "./keys.js";
-import { fitStage } from "./layout.js";
+import { keepFitted } from "./layout.js";
+import { openPage, otherTracks } from "./navigation.js";
 import { Outbox } from "./outbox.js";
 import { Pair } from "./pair.js";
 import { PHASES } from "./phases.js";
-import { otherSide, SIDES } from "./sides.js";
-import { load, save } from "./storage.js";
+import { Playback } from "./playback.js";
+import { browserStorage, load, save } from "./storage.js";
+import { showTracks } from "./toolbar.js";
 import { View } from "./view.js";
+import { Visibility } from "./visibility.js";
 
 /** @import { Ballot, Battle, Choice, Track, VoteResult } from "./api.js" */
+/** @import { BrokenPart } from "./clip-problems.js" */
+/** @import { Setting } from "./dialogs.js" */
+/** @import { KeyInput } from "./keys.js" */
 /** @import { Delay } from "./outbox.js" */
 /** @import { Action, Input, Phase } from "./phases.js" */
 /** @import { PerSide, Side } from "./sides.js" */
 
-/** @typedef {"keys" | "showNames"} Setting */
 /** @typedef {{choice?: Choice, side?: Side}} Detail what an input is about */
 
 const NAMES_MS = 1_700; // how long the names are shown before the next pair
-const HOLD_MS = 450; // the last frame is held before both clips start again
 const LOADER_DELAY_MS = 250; // a shorter wait shows no loader
-const START_LABEL = "Play both clips";
+const MAX_BROKEN_IN_A_ROW = 3; // then the cause is probably this browser: ask before going on
+const INTRO = "Two models made a video from this prompt. Watch both, then say which is better.";
 
-/** @param {number} ms */
-const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-const reducedMotion = window.matchMedia("(prefers-reduced-motion: reduce)");
-const randomSide = () => SIDES[crypto.getRandomValues(new Uint8Array(1))[0] & 1];
+/** @param {number} ms @param {AbortSignal} [signal] */
+const sleep = (ms, signal) =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms);
+    window.addEventListener("online", resolve, { once: true, signal });
+  });
 
 export class Duel {
   #abort = new AbortController();
@@ -40,10 +57,9 @@ export class Duel {
   #tracks = [];
   /** @type {Track | null} */
   #track = null;
-  /** @type {Side | null} */
-  #firstAudible = null;
-  #soundChosen = false; // by the voter: the sound no longer alternates
-  #restarting = false;
+  /** @type {Set<string>} names of tracks that have no pair left */
+  #exhausted = new Set();
+  #brokenInARow = 0;
   /** @type {(() => void) | null} */
   #continueNow = null;
   /** @type {(() => void) | null} */
@@ -54,21 +70,56 @@ export class Duel {
     const { signal } = this.#abort;
     this.api = new Api();
     this.view = new View(host);
-    this.buffers = [0, 1].map((buffer) => new Pair(this.view.videos(buffer)));
+    const sourceFrame = this.view.find(".source-frame");
+    const onFailure = (/** @type {Pair} */ pair) => pair === this.#pair && this.#onStalled();
+    this.buffers = [0, 1].map(
+      (index) => new Pair(this.view.videos(index), sourceFrame, { onFailure }),
+    );
     this.outbox = new Outbox({
       castVote: (token, vote) => this.api.castVote(token, vote),
       sleep,
-      storage: localStorage,
+      storage: browserStorage("localStorage"),
       onDelay: (delay) => this.#onDelay(delay),
       onDelivered: () => this.view.setStatus(""),
     });
     /** @type {Record<Setting, boolean>} */
-    this.settings = { keys: load("keys", true), showNames: load("showNames", true) };
-    this.fit = fitStage(this.view, { aspect: () => this.#aspect, signal });
-    this.view.setToggle("keys", this.settings.keys);
-    this.view.setToggle("showNames", this.settings.showNames);
-    this.view.setCount(load("votes", 0, sessionStorage));
+    this.settings = {
+      keys: load("keys", true),
+      showNames: load("showNames", true),
+      cannotHear: load("cannotHear", false),
+    };
+    this.visibility = new Visibility(this.view.frames, {
+      onChange: () => this.playback?.onVisibilityChange(),
+      signal,
+    });
+    this.playback = new Playback(this.view, this.visibility, {
+      pair: () => this.#pair,
+      phase: () => this.#phase,
+      setPhase: (phase) => this.#setPhase(phase),
+      soundMode: () => this.#soundMode,
+      isSwiped: () => this.view.root.dataset.layout === "swipe",
+      onStalled: () => this.#onStalled(),
+    });
+    this.dialogs = new Dialogs(this.view, {
+      onSetting: (setting, on) => this.#set(setting, on),
+      onOpen: () => this.#cover(true),
+      onClose: () => this.#cover(false),
+      signal,
+    });
+    this.fullScreen = new FullScreen(this.view, { onChange: () => this.fit(), signal });
+    this.fit = keepFitted(this.view.root, {
+      aspect: () => (this.#track ? this.#track.width / this.#track.height : 16 / 9),
+      hasSource: () => this.#hasSource,
+      fullscreen: () => this.fullScreen.isOn,
+      onFit: () => this.view.measurePrompt(),
+      signal,
+    });
+    for (const name of /** @type {Setting[]} */ (Object.keys(this.settings))) {
+      this.dialogs.setSetting(name, this.settings[name]);
+    }
+    this.view.setCount(load("votes", 0, browserStorage("sessionStorage")));
     this.view.showBuffer(0);
+    this.fit();
     this.#listen(signal);
     this.#start();
     this.#tick();
@@ -89,12 +140,15 @@ export class Duel {
     return this.buffers[1 - this.#front];
   }
 
-  get #hasSound() {
-    return Boolean(this.#track?.audio);
+  get #soundMode() {
+    if (!this.#track?.audio) return "silent";
+    return this.settings.cannotHear ? "cannotHear" : "sound";
   }
 
-  get #aspect() {
-    return this.#track ? this.#track.width / this.#track.height : 16 / 9;
+  get #hasSource() {
+    const { battle } = this.#pair;
+    if (battle) return Boolean(battle.prompt.source);
+    return this.#track !== null && this.#track.modality !== "text-to-video";
   }
 
   /** @param {Phase} phase */
@@ -103,42 +157,64 @@ export class Duel {
     this.view.setPhase(phase);
   }
 
+  #tick() {
+    if (this.#abort.signal.aborted) return;
+    this.playback.tick();
+    requestAnimationFrame(() => this.#tick());
+  }
+
   // --- input ------------------------------------------------------------------------------------
 
   /** @param {AbortSignal} signal */
   #listen(signal) {
     const { root } = this.view;
     listenToKeys({
-      isEnabled: () => this.settings.keys && root.isConnected && root.clientWidth > 0,
+      isEnabled: () => this.settings.keys,
       onChoice: (choice) => this.#handle("choice", { choice }),
-      onInput: (input) => (input === "fullscreen" ? this.#toggleFullscreen() : this.#handle(input)),
+      onInput: (input) => this.#onInput(input),
       signal,
     });
     root.addEventListener("click", (event) => this.#onClick(event), { signal });
+    root.addEventListener(
+      "change",
+      ({ target }) => target instanceof HTMLSelectElement && this.#openTrack(target.value),
+      { signal },
+    );
     window.addEventListener("online", () => this.outbox.retryNow(), { signal });
     document.addEventListener(
       "visibilitychange",
-      () => {
-        // A hidden page is not watched, so what plays there must not count.
-        const canPause = PHASES[this.#phase].actions.pause !== undefined;
-        if (document.hidden && this.#pair.isPlaying && canPause) this.#togglePause();
-      },
+      // A hidden page is not watched, so what plays there must not count.
+      () => document.hidden && this.playback.pauseWhileHidden(),
       { signal },
     );
+  }
+
+  /** @param {KeyInput | "cannotHear"} input */
+  #onInput(input) {
+    if (input === "fullscreen") this.fullScreen.toggle();
+    else if (input === "help") this.dialogs.open("help");
+    else if (input === "more") this.dialogs.open("whole-prompt");
+    else if (input === "cannotHear") this.#set("cannotHear", !this.settings.cannotHear);
+    else this.#handle(input);
   }
 
   /** @param {MouseEvent} event */
   #onClick(event) {
     if (!(event.target instanceof Element)) return;
+    const link = event.target.closest("a[data-page]");
+    if (link instanceof HTMLAnchorElement) {
+      openPage(link, event);
+      return;
+    }
     const button = event.target.closest("button");
+    if (button?.getAttribute("aria-disabled") === "true" && !button.dataset.choice) return;
     if (event.detail > 0) button?.blur(); // or Space would press it again instead of pausing
-    const { choice, sound, track, input } = button?.dataset ?? {};
+    const { choice, sound, show, track, input } = button?.dataset ?? {};
     if (choice) this.#handle("choice", { choice: /** @type {Choice} */ (choice) });
     else if (sound) this.#handle("sound", { side: /** @type {Side} */ (sound) });
+    else if (show) this.playback.show(/** @type {Side} */ (show));
     else if (track) this.#openTrack(track);
-    else if (input === "fullscreen") this.#toggleFullscreen();
-    else if (input === "keys" || input === "showNames") this.#toggleSetting(input);
-    else if (input) this.#handle(/** @type {Input} */ (input));
+    else if (input) this.#onInput(/** @type {KeyInput} */ (input));
     else if (event.target.closest(".frame")) this.#handle("clip");
   }
 
@@ -151,13 +227,12 @@ export class Duel {
     /** @type {Record<Action, () => unknown>} */
     const actions = {
       vote: () => choice && this.#vote(choice),
-      askToWatch: () =>
-        this.view.setStatus("Watch both clips to the end first, then vote.", "warning"),
+      askToWatch: () => this.view.setStatus(this.playback.missing, "warning"),
       skip: () => this.#vote("skip"),
-      start: () => this.#play({ gesture: true }),
-      togglePause: () => this.#togglePause(),
-      replay: () => this.#replay(),
-      switchSound: () => this.#switchSound(side),
+      start: () => this.playback.start({ gesture: true }),
+      togglePause: () => this.playback.togglePause(),
+      replay: () => this.playback.replay(),
+      switchSound: () => this.playback.switchSound(side),
       continueNow: () => this.#continueNow?.(),
       retry: () => (this.#track ? this.#openTrack(this.#track.name) : this.#start()),
     };
@@ -165,22 +240,28 @@ export class Duel {
     if (action) actions[action]();
   }
 
-  /** @param {Setting} setting */
-  #toggleSetting(setting) {
-    this.settings[setting] = !this.settings[setting];
-    save(setting, this.settings[setting]);
-    this.view.setToggle(setting, this.settings[setting]);
+  /** @param {Setting} setting @param {boolean} on */
+  #set(setting, on) {
+    this.settings[setting] = on;
+    save(setting, on);
+    this.dialogs.setSetting(setting, on);
+    if (setting === "cannotHear") this.playback.onSoundModeChange();
   }
 
-  #toggleFullscreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else this.view.root.requestFullscreen?.().catch(() => {});
+  /** A dialog covers the clips, so they are not watched. @param {boolean} covered */
+  #cover(covered) {
+    this.visibility.covered = covered;
+    if (covered) this.playback.pauseWhileHidden();
   }
 
   // --- which battle -----------------------------------------------------------------------------
 
   async #start() {
     this.#setPhase("loading");
+    if (navigator.cookieEnabled === false) {
+      this.#showError(new ApiError(403, "cookie", ""));
+      return;
+    }
     try {
       const tracks = await this.api.listTracks();
       this.#tracks = tracks.filter((track) => track.active);
@@ -191,62 +272,153 @@ export class Duel {
     const last = load("track", null);
     const track = this.#tracks.find(({ name }) => name === last) ?? this.#tracks[0];
     if (track) await this.#openTrack(track.name);
-    else this.#showError(new ApiError(409, "no-pair", ""));
+    else this.#showError(new ApiError(409, "no-track", ""));
   }
 
-  /** @param {string} name */
-  async #openTrack(name) {
+  /**
+   * @param {string} name
+   * @param {string} [notice] shown with the battle
+   */
+  async #openTrack(name, notice = "") {
     this.#visit += 1;
     const visit = this.#visit;
     this.#track = this.#tracks.find((track) => track.name === name) ?? null;
     save("track", name);
-    this.view.setTracks(this.#tracks, name);
-    this.view.setMessage(null);
-    this.view.setStartButton(null);
-    this.view.setBattle(null);
+    showTracks(this.view.root, this.#tracks, name);
+    this.#clear();
     this.view.setStatus("");
-    for (const pair of this.buffers) pair.clear();
     this.#setPhase("loading");
+    this.view.setSourceShown(this.#hasSource);
     this.fit();
+    this.playback.reset();
     try {
       const battle = await this.api.issueBattle(name);
-      if (visit === this.#visit) await this.#showBattle(battle);
+      if (visit === this.#visit) await this.#showBattle(battle, notice);
     } catch (error) {
       if (visit === this.#visit) this.#showError(error);
     }
   }
 
+  #clear() {
+    for (const pair of this.buffers) pair.clear();
+    this.view.setMessage(null);
+    this.view.setStartButton(null);
+    this.view.setBattle(null);
+  }
+
   /**
    * Show and start a battle, and load the one after it in the other buffer.
    * @param {Battle} battle
+   * @param {string} [notice] why the battle before it is gone
    */
-  async #showBattle(battle) {
+  async #showBattle(battle, notice = "") {
     this.#visit += 1;
     const visit = this.#visit;
     const lastPair = this.#pair;
     if (this.#nextPair.battle?.token === battle.token) this.#nextPair.battle = battle;
     else this.#nextPair.load(battle);
     this.#front = 1 - this.#front;
-    this.#firstAudible = null;
-    this.#soundChosen = false;
+    lastPair.setShown(false);
+    this.#pair.setShown(true);
     this.view.showBuffer(this.#front);
-    this.view.setBattle(battle);
-    this.view.setSound(this.#hasSound ? null : undefined);
-    this.view.setStatus("");
-    this.#setPhase("loading");
+    this.view.setSourceShown(this.#hasSource);
     this.fit();
+    this.view.setBattle(battle);
+    this.view.setPromptLabel(load("hasVoted", false) ? "Prompt" : INTRO);
+    this.view.setStatus(notice, notice ? "warning" : "");
+    this.#setPhase("loading");
+    this.playback.reset();
     lastPair.clear();
-    const loader = setTimeout(() => this.view.root.classList.add("loading-clips"), LOADER_DELAY_MS);
-    const isCurrent = this.#pair.isLoaded || (await this.#pair.whenLoaded());
-    clearTimeout(loader);
-    this.view.root.classList.remove("loading-clips");
-    if (!isCurrent || visit !== this.#visit) return;
-    if (this.#pair.hasFailed) {
-      this.#showError(new ApiError(0, "clip", ""));
+    const outcome = await this.#waitUntilPlayable();
+    if (outcome === "replaced" || visit !== this.#visit) return;
+    if (outcome) {
+      await this.#dropBroken(battle, outcome);
       return;
     }
-    await this.#play({ gesture: false });
-    if (visit === this.#visit && battle.next) lastPair.load(battle.next);
+    this.#brokenInARow = 0;
+    await this.playback.start({ gesture: false });
+    if (visit !== this.#visit) return;
+    if (notice) this.view.setStatus(notice, "warning");
+    if (battle.next) lastPair.load(battle.next);
+  }
+
+  async #waitUntilPlayable() {
+    const pair = this.#pair;
+    const { battle } = pair;
+    const { root } = this.view;
+    const loader = setTimeout(() => root.classList.add("loading-clips"), LOADER_DELAY_MS);
+    const outcome = await waitUntilPlayable(pair, {
+      isCurrent: () => pair === this.#pair && pair.battle?.token === battle?.token,
+      probe: probeClip,
+      sleep: (ms) => sleep(ms, this.#abort.signal),
+      onWait: (cause) => this.view.setStatus(waitStatus(cause), "warning"),
+    });
+    clearTimeout(loader);
+    root.classList.remove("loading-clips");
+    return outcome;
+  }
+
+  /** A clip on screen has failed or received no data for long: find out why, and go on. */
+  async #onStalled() {
+    const { battle } = this.#pair;
+    if (!battle || !["preview", "watching", "ready"].includes(this.#phase)) return;
+    this.#setPhase("loading");
+    this.#pair.pause();
+    const visit = this.#visit;
+    const outcome = await this.#waitUntilPlayable();
+    if (outcome === "replaced" || visit !== this.#visit || this.#phase !== "loading") return;
+    if (outcome) await this.#dropBroken(battle, outcome);
+    else await this.playback.start({ gesture: this.#pair.account.counting });
+  }
+
+  /**
+   * Report a part that cannot be played, which voids the battle, and go on with the next one.
+   * @param {Battle} battle
+   * @param {BrokenPart} broken
+   */
+  async #dropBroken(battle, { part, reason, status }) {
+    const visit = this.#visit;
+    const track = this.#track?.name ?? "";
+    try {
+      const problem = await this.#problemOfBrowser(track, status);
+      if (visit !== this.#visit) return;
+      if (problem) {
+        this.#showError(new ApiError(403, problem, ""));
+        return;
+      }
+      this.#brokenInARow += 1;
+      const next = await this.#report(battle, part, reason);
+      if (visit !== this.#visit) return;
+      if (this.#brokenInARow >= MAX_BROKEN_IN_A_ROW) {
+        this.#brokenInARow = 0;
+        this.#showError(new ApiError(502, "clips", ""));
+      } else if (next) await this.#showBattle(next, BROKEN_STATUS);
+      else await this.#openTrack(track, BROKEN_STATUS);
+    } catch (error) {
+      if (visit === this.#visit) this.#showError(error);
+    }
+  }
+
+  /**
+   * Why no clip can be played here, if that is so: nobody else's votes should suffer from it.
+   * @param {string} track
+   * @param {number} status of the clip's response
+   */
+  async #problemOfBrowser(track, status) {
+    if (!canPlayClips()) return "format";
+    if (status === 404 && !(await this.api.hasCookie(track))) return "cookie";
+    return null;
+  }
+
+  /** @param {Battle} battle @param {Side | "source"} part @param {string} reason */
+  async #report(battle, part, reason) {
+    try {
+      return (await this.api.reportBroken(battle.token, part, reason)).next;
+    } catch (error) {
+      // The battle is void, answered or expired already: ask for another one.
+      if (error instanceof ApiError && !error.isTransient) return null;
+      throw error;
+    }
   }
 
   /**
@@ -256,115 +428,22 @@ export class Duel {
   #showError(error) {
     if (!(error instanceof ApiError)) throw error;
     this.#visit += 1;
-    for (const pair of this.buffers) pair.clear();
-    this.view.setStartButton(null);
-    this.view.setBattle(null);
-    this.view.setMessage(errorScreen(error));
+    const visit = this.#visit;
+    this.#clear();
+    this.view.setStatus("");
+    const ways = [];
+    if (error.type === "no-pair" && this.#track) {
+      this.#exhausted.add(this.#track.name);
+      ways.push(...otherTracks(this.#tracks, this.#track, this.#exhausted));
+    }
+    this.view.setMessage(errorScreen(error), ways);
     this.#setPhase("message");
-  }
-
-  // --- playback ---------------------------------------------------------------------------------
-
-  /**
-   * Play both from the first frame. Without a gesture the browser may refuse sound: then a muted
-   * preview plays.
-   * @param {{gesture: boolean}} options
-   */
-  async #play({ gesture }) {
-    const pair = this.#pair;
-    this.view.setStartButton(null);
-    if (reducedMotion.matches && !gesture) {
-      this.view.setStartButton(START_LABEL);
-      this.#setPhase("preview");
-      return;
-    }
-    if (this.#hasSound) {
-      this.#firstAudible = randomSide();
-      pair.setAudible(this.#firstAudible);
-    }
-    pair.account.counting = true;
-    try {
-      await pair.restart();
-    } catch {
-      if (pair === this.#pair) await this.#preview(pair);
-      return;
-    }
-    if (pair !== this.#pair || this.#phase === "sent") return;
-    this.view.setSound(this.#hasSound ? pair.audibleSide : undefined);
-    this.view.setPaused(false);
-    this.#setPhase(pair.isWatched ? "ready" : "watching");
-    this.view.setStatus("Watch both clips to the end, then vote.");
-  }
-
-  /** @param {Pair} pair */
-  async #preview(pair) {
-    this.#firstAudible = null;
-    pair.account.counting = false;
-    pair.setAudible(null);
-    this.#setPhase("preview");
-    this.view.setStartButton(this.#hasSound ? "Start with sound" : START_LABEL);
-    this.view.setStatus("Muted preview. Click or press Space to start from the beginning.");
-    await pair.restart().catch(() => {});
-  }
-
-  #tick() {
-    if (this.#abort.signal.aborted) return;
-    const pair = this.#pair;
-    pair.tick();
-    for (const side of SIDES) {
-      this.view.setProgress(side, pair.account.counting ? pair.watchedShare(side) : 0);
-    }
-    this.view.root.classList.toggle("buffering", pair.isBuffering);
-    if (this.#phase === "watching" && pair.isWatched) {
-      this.#setPhase("ready");
-      this.view.setStatus("Which one is better?", "prompt");
-      this.view.announce("Both clips watched. You can vote now.");
-    }
-    if (pair.isPlaying && pair.hasEnded && !this.#restarting) this.#playAgain(pair);
-    requestAnimationFrame(() => this.#tick());
-  }
-
-  /**
-   * Both have ended: play them again, now with the other side's sound.
-   * @param {Pair} pair
-   */
-  async #playAgain(pair) {
-    if (reducedMotion.matches) {
-      pair.pause();
-      this.view.setPaused(true);
-      return;
-    }
-    this.#restarting = true;
-    await sleep(HOLD_MS);
-    this.#restarting = false;
-    if (pair !== this.#pair || !pair.isPlaying || !pair.hasEnded) return;
-    if (pair.audibleSide && !this.#soundChosen) {
-      pair.setAudible(otherSide(pair.audibleSide));
-      this.view.setSound(pair.audibleSide);
-    }
-    await pair.restart().catch(() => {});
-  }
-
-  #togglePause() {
-    const pair = this.#pair;
-    if (pair.isPlaying) pair.pause();
-    else if (pair.hasEnded) pair.restart().catch(() => {});
-    else pair.resume().catch(() => {});
-    this.view.setPaused(!pair.isPlaying);
-  }
-
-  #replay() {
-    this.#pair.restart().catch(() => {});
-    this.view.setPaused(false);
-  }
-
-  /** @param {Side} [side] the one to listen to; by default the one that is muted */
-  #switchSound(side = this.#pair.audibleSide === "a" ? "b" : "a") {
-    if (!this.#hasSound) return;
-    this.#soundChosen = true;
-    this.#pair.setAudible(side);
-    this.view.setSound(side);
-    this.view.announce(`Sound of ${side.toUpperCase()}`);
+    if (error.type !== "no-pair") return;
+    this.api.getContribution().then(
+      (contribution) =>
+        visit === this.#visit && this.view.setContribution(contributionText(contribution)),
+      () => {},
+    );
   }
 
   // --- voting -----------------------------------------------------------------------------------
@@ -376,10 +455,16 @@ export class Duel {
    */
   #ballot(choice) {
     const { watchedMs, heardMs } = this.#pair.account;
+    const { firstAudible } = this.playback;
     /** @param {PerSide<number>} ms */
     const rounded = ({ a, b }) => ({ a: Math.round(a), b: Math.round(b) });
-    const ballot = { choice, watched_ms: rounded(watchedMs), heard_ms: rounded(heardMs) };
-    return this.#firstAudible ? { ...ballot, first: this.#firstAudible } : ballot;
+    return {
+      choice,
+      watched_ms: rounded(watchedMs),
+      heard_ms: rounded(heardMs),
+      ...(firstAudible ? { first: firstAudible } : {}),
+      ...(this.#soundMode === "cannotHear" ? { picture_only: true } : {}),
+    };
   }
 
   /** @param {Choice} choice */
@@ -420,8 +505,10 @@ export class Duel {
   /** @param {VoteResult} result */
   #record(result) {
     if (result.choice === "skip") return;
-    const votes = load("votes", 0, sessionStorage) + 1;
-    save("votes", votes, sessionStorage);
+    const session = browserStorage("sessionStorage");
+    const votes = load("votes", 0, session) + 1;
+    save("votes", votes, session);
+    save("hasVoted", true);
     this.view.setCount(votes);
     if (result.reveal) this.view.setLastResult(result.reveal, result);
   }
@@ -433,8 +520,9 @@ export class Duel {
   async #showNames(reveal, visit) {
     this.view.setNames(reveal);
     this.#setPhase("revealed");
-    this.view.setStatus("The next pair starts in a moment. Press Enter to continue now.");
-    this.view.announce(`A was ${reveal.a.name}, B was ${reveal.b.name}.`);
+    this.view.setStatus(
+      `A was ${reveal.a.name}, B was ${reveal.b.name}. The next pair follows; Enter goes on now.`,
+    );
     if (this.settings.showNames) {
       const continued = new Promise((resolve) => {
         this.#continueNow = () => resolve(performance.mark("hippodrome:continue"));
@@ -479,15 +567,20 @@ export class Duel {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 429 && choice === "skip") {
       this.#setPhase(phase);
-      this.view.setStartButton(phase === "preview" ? START_LABEL : null);
       this.view.setChoice(null);
-      this.#pair.resume().catch(() => {});
+      if (phase === "preview") this.playback.start({ gesture: false });
+      else if (phase === "loading") this.#showBattleAgain();
+      else this.#pair.resume().catch(() => {});
       this.view.setStatus(error.message, "warning");
     } else if (this.#track) {
-      this.#openTrack(this.#track.name).then(() =>
-        this.view.setStatus(rejectionStatus(error), "warning"),
-      );
+      this.#openTrack(this.#track.name, rejectionStatus(error));
     }
+  }
+
+  /** Go on waiting for the clips of the battle on screen. */
+  #showBattleAgain() {
+    const { battle } = this.#pair;
+    if (battle) this.#showBattle(battle);
   }
 
   /** @param {Delay} delay */

@@ -4,19 +4,45 @@
 /** @import { Choice } from "./api.js" */
 /** @import { Input } from "./phases.js" */
 
-/** @type {Readonly<Record<string, Choice>>} */
+/** @typedef {Input | "fullscreen" | "help" | "more"} KeyInput */
+
+/** @type {Readonly<Partial<Record<string, Choice>>>} */
 const CHOICES = { ArrowLeft: "a", ArrowRight: "b", ArrowUp: "tie", ArrowDown: "bad" };
-/** @type {Readonly<Record<string, Input | "fullscreen">>} */
+/** @type {Readonly<Partial<Record<string, KeyInput>>>} */
 const INPUTS = {
   " ": "pause",
   s: "sound",
   r: "replay",
   x: "skip",
   f: "fullscreen",
+  m: "more",
+  "?": "help",
   Enter: "continueNow",
 };
 const TYPING = "input, textarea, select, [contenteditable], [role=combobox], [role=slider]";
 const PRESSABLE = "button, a[href], summary, [role=button], [role=tab], [role=radio]";
+
+/** What each key does, for the help. @type {readonly [keys: string, meaning: string][]} */
+export const KEY_HELP = [
+  ["←", "A is better"],
+  ["→", "B is better"],
+  ["↑", "About equal"],
+  ["↓", "Both bad"],
+  ["X", "Skip this pair"],
+  ["Space", "Pause or play"],
+  ["R", "Replay from the start"],
+  ["S", "Switch the sound to the other clip"],
+  ["M", "Read the whole prompt"],
+  ["F", "Full screen"],
+  ["Enter", "Go on to the next pair"],
+  ["?", "Show this help"],
+];
+
+/** @param {string} key */
+const meaningOf = (key) => ({
+  choice: CHOICES[key],
+  input: INPUTS[key.length === 1 ? key.toLowerCase() : key],
+});
 
 /**
  * Whether the key belongs to what has the focus: Enter and Space activate it, as everywhere.
@@ -25,32 +51,35 @@ const PRESSABLE = "button, a[href], summary, [role=button], [role=tab], [role=ra
  */
 function isTaken(target, key) {
   if (!(target instanceof Element)) return false;
-  if (target.closest(TYPING) || target.closest("[role=dialog], [role=menu]")) return true;
+  if (target.closest(TYPING) || target.closest("dialog[open], [role=dialog], [role=menu]")) {
+    return true;
+  }
   return (key === " " || key === "Enter") && target.closest(PRESSABLE) !== null;
 }
 
 /** @param {KeyboardEvent} event */
-const hasModifier = (event) => event.ctrlKey || event.altKey || event.metaKey || event.shiftKey;
+const hasModifier = ({ key, ctrlKey, altKey, metaKey, shiftKey }) =>
+  ctrlKey || altKey || metaKey || (shiftKey && key !== "?");
 
 /**
  * Listen until `signal` aborts.
  * @param {object} options
  * @param {() => boolean} options.isEnabled
  * @param {(choice: Choice) => void} options.onChoice
- * @param {(input: Input | "fullscreen") => void} options.onInput
+ * @param {(input: KeyInput) => void} options.onInput
  * @param {AbortSignal} options.signal
  */
 export function listenToKeys({ isEnabled, onChoice, onInput, signal }) {
   /** @param {KeyboardEvent} event */
   const onKeyDown = (event) => {
-    if (event.repeat || event.defaultPrevented || !isEnabled()) return;
-    if (hasModifier(event) || isTaken(event.composedPath()[0], event.key)) return;
-    const choice = CHOICES[event.key];
-    const input = INPUTS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!choice && !input) return;
+    if (event.repeat || event.defaultPrevented || hasModifier(event)) return;
+    const { choice, input } = meaningOf(event.key);
+    if ((!choice && !input) || isTaken(event.composedPath()[0], event.key)) return;
+    if (!isEnabled() && input !== "help") return;
     event.preventDefault(); // arrows and Space would scroll the page
+    event.stopPropagation(); // Streamlit has shortcuts of its own, such as R
     if (choice) onChoice(choice);
-    else onInput(input);
+    else if (input) onInput(input);
   };
-  document.addEventListener("keydown", onKeyDown, { signal });
+  window.addEventListener("keydown", onKeyDown, { signal, capture: true });
 }

@@ -1,67 +1,208 @@
 // @ts-check
-// Fits the clips into the window: side by side or stacked, whichever shows them larger.
+// Fits the page into the window: the clips side by side, stacked, or one at a time to swipe, and the
+// prompt above or beside them, whichever shows the clips larger. The result depends on the window and
+// the track only, so no clip changes its size from pair to pair.
 
-const GAP_PX = 16; // between the frames, as `--gap` in duel.css
-const BOTTOM_PX = 12; // kept free below the last line
-const STACK_GAIN = 1.15; // side by side compares better, so stack only where it is clearly larger
-const MIN_HEIGHT_PX = 140; // below this the page scrolls instead
+/** @typedef {"beside" | "stacked" | "swipe"} Arrangement */
+/** @typedef {"top" | "aside"} PromptPlace */
 
 /**
- * The layout and the height of a frame, in whole pixels.
- * @param {object} space
- * @param {number} space.width of the stage
- * @param {number} space.height free for the stage
- * @param {number} space.captionHeight below each frame
- * @param {number} space.aspect width / height of a clip
- * @returns {{layout: "beside" | "stacked", frameHeight: number}}
+ * Sizes of the parts around the clips, in CSS pixels.
+ * @typedef {object} Metrics
+ * @property {number} toolbar height
+ * @property {number} votes height of the vote buttons
+ * @property {number} footer height of the line below them
+ * @property {number} caption height, below each clip
+ * @property {number} prompt least height of the prompt above the clips
+ * @property {number} gap between parts
+ * @property {number} margin between the window's edge and its content
  */
-export function chooseLayout({ width, height, captionHeight, aspect }) {
-  const widest = { beside: (width - GAP_PX) / 2 / aspect, stacked: width / aspect };
-  const beside = Math.min(height - captionHeight, widest.beside);
-  const stacked = Math.min((height - GAP_PX) / 2 - captionHeight, widest.stacked);
-  const isStacked = stacked > Math.max(beside, MIN_HEIGHT_PX) * STACK_GAIN;
-  const layout = isStacked ? "stacked" : "beside";
-  const fitting = Math.max(MIN_HEIGHT_PX, isStacked ? stacked : beside);
-  return { layout, frameHeight: Math.floor(Math.min(widest[layout], fitting)) };
+
+/**
+ * @typedef {object} Layout
+ * @property {Arrangement} arrangement
+ * @property {PromptPlace} promptPlace
+ * @property {number} frameWidth of a clip
+ * @property {number} frameHeight
+ * @property {number} briefWidth of the prompt and the source together
+ * @property {number} briefHeight
+ * @property {number} sourceWidth of the first image or source video; 0 where the track has none
+ * @property {number} sourceHeight
+ */
+
+const COMPACT_WIDTH_PX = 640;
+const COMPACT_HEIGHT_PX = 520;
+const STACK_GAIN = 1.15; // side by side compares better, so stack only where it is clearly larger
+const ASIDE_GAIN = 1.2; // a prompt above the clips reads better than one in a narrow column
+const SWIPE_BELOW_PX = 300; // in narrow windows one clip at a time, rather than two this small
+const MIN_FRAME_PX = 120; // in smaller windows the page scrolls instead
+const ASIDE_PX = { least: 250, most: 420 };
+const PROMPT_SHARE = 0.14; // of the height, at most, for a prompt without a source
+const SOURCE_SHARE = 0.22; // of the height, at least, for the source
+const SOURCE_SHARE_MOST = 0.45;
+const ASIDE_PROMPT_PX = 120; // kept for the prompt below a source beside the clips
+const SOURCE_WIDTH_SHARE = 0.45; // of the width, at most, for a source beside its prompt
+const SOURCE_CAPTION_PX = 22;
+
+/** @type {Readonly<Record<"roomy" | "compact" | "fullscreen", Metrics>>} */
+const METRICS = {
+  roomy: { toolbar: 44, votes: 52, footer: 36, caption: 32, prompt: 66, gap: 8, margin: 8 },
+  compact: { toolbar: 40, votes: 46, footer: 32, caption: 26, prompt: 40, gap: 4, margin: 5 },
+  fullscreen: { toolbar: 0, votes: 40, footer: 0, caption: 26, prompt: 30, gap: 4, margin: 4 },
+};
+
+/**
+ * @param {{width: number, height: number, fullscreen: boolean}} window
+ * @returns {Metrics}
+ */
+export function chooseMetrics({ width, height, fullscreen }) {
+  if (fullscreen) return METRICS.fullscreen;
+  const compact = width < COMPACT_WIDTH_PX || height < COMPACT_HEIGHT_PX;
+  return compact ? METRICS.compact : METRICS.roomy;
 }
 
 /**
- * Keep the frames as large as the window allows until `signal` aborts.
- * @param {import("./view.js").View} view
- * @param {{aspect: () => number, signal: AbortSignal}} options
- * @returns {() => void} fits the stage now
+ * @param {Arrangement} arrangement
+ * @param {{width: number, height: number}} space for both clips and their captions
+ * @param {number} aspect
+ * @param {Metrics} metrics
+ * @returns {number} width of a clip
  */
-export function fitStage(view, { aspect, signal }) {
-  const { root } = view;
-  const stage = view.find(".stage");
-  const figure = view.find(".side");
-  const frame = view.find(".frame");
-  const scroller = root.closest('[data-testid="stMain"]');
-  let applied = "";
+function frameWidth(arrangement, { width, height }, aspect, { gap, caption }) {
+  const columns = arrangement === "beside" ? 2 : 1;
+  const rows = arrangement === "stacked" ? 2 : 1;
+  const widest = (width - (columns - 1) * gap) / columns;
+  const highest = (height - (rows - 1) * gap) / rows - caption;
+  return Math.max(0, Math.min(widest, highest * aspect));
+}
 
+/**
+ * The best arrangement in a space: swiping only where both clips do not fit in a useful size.
+ * @param {{width: number, height: number}} space
+ * @param {number} aspect
+ * @param {Metrics} metrics
+ * @param {boolean} canSwipe
+ * @returns {{arrangement: Arrangement, width: number}}
+ */
+function arrange(space, aspect, metrics, canSwipe) {
+  const beside = frameWidth("beside", space, aspect, metrics);
+  const stacked = frameWidth("stacked", space, aspect, metrics);
+  const best = stacked > beside * STACK_GAIN ? "stacked" : "beside";
+  const width = Math.max(best === "stacked" ? stacked : 0, best === "beside" ? beside : 0);
+  if (canSwipe && width < SWIPE_BELOW_PX) {
+    const swipe = frameWidth("swipe", space, aspect, metrics);
+    if (swipe > width) return { arrangement: "swipe", width: swipe };
+  }
+  return { arrangement: best, width };
+}
+
+/**
+ * The sizes of all parts, in whole CSS pixels.
+ * @param {object} given
+ * @param {number} given.width of the window
+ * @param {number} given.height of the window
+ * @param {number} given.aspect width / height of a clip
+ * @param {boolean} given.hasSource whether the prompts have a first image or source video
+ * @param {boolean} [given.fullscreen]
+ * @returns {Layout}
+ */
+export function chooseLayout({ width, height, aspect, hasSource, fullscreen = false }) {
+  const metrics = chooseMetrics({ width, height, fullscreen });
+  const { toolbar, votes, footer, gap, margin, caption } = metrics;
+  const bars = toolbar + votes + footer + (footer ? gap : 0);
+  const inner = { width: width - 2 * margin, height: height - bars - 2 * gap };
+
+  const leastBrief = hasSource
+    ? Math.max(metrics.prompt, SOURCE_SHARE * inner.height)
+    : metrics.prompt;
+  const top = arrange(
+    { width: inner.width, height: inner.height - leastBrief - gap },
+    aspect,
+    metrics,
+    width < COMPACT_WIDTH_PX,
+  );
+  const besideBrief = { width: inner.width - ASIDE_PX.least - 2 * gap, height: inner.height };
+  const aside = frameWidth("beside", besideBrief, aspect, metrics);
+  const isAside = width > height && aside ** 2 > top.width ** 2 * (hasSource ? 1 : ASIDE_GAIN);
+  const arrangement = isAside ? "beside" : top.arrangement;
+  const chosen = isAside ? aside : top.width;
+  const frame = Math.floor(Math.max(chosen, MIN_FRAME_PX * Math.min(1, aspect)));
+  const frameHeight = Math.floor(frame / aspect);
+
+  const columns = arrangement === "beside" ? 2 : 1;
+  const rows = arrangement === "stacked" ? 2 : 1;
+  const pairWidth = columns * frame + (columns - 1) * gap;
+  const pairHeight = rows * (frameHeight + caption) + (rows - 1) * gap;
+  const briefWidth = isAside
+    ? Math.min(ASIDE_PX.most, inner.width - pairWidth - 2 * gap)
+    : Math.max(pairWidth, Math.min(inner.width, 720));
+  const free = inner.height - pairHeight - gap;
+  const mostShare = hasSource ? SOURCE_SHARE_MOST : PROMPT_SHARE;
+  const briefLimit = fullscreen && !hasSource ? 0 : mostShare * inner.height;
+  const briefHeight = isAside ? pairHeight : Math.max(leastBrief, Math.min(free, briefLimit));
+  const source = hasSource
+    ? fitSource({ isAside, briefWidth, briefHeight, aspect, frameHeight })
+    : { width: 0, height: 0 };
+  return {
+    arrangement,
+    promptPlace: isAside ? "aside" : "top",
+    frameWidth: frame,
+    frameHeight,
+    briefWidth: Math.floor(briefWidth),
+    briefHeight: Math.floor(briefHeight),
+    sourceWidth: source.width,
+    sourceHeight: source.height,
+  };
+}
+
+/**
+ * @param {{isAside: boolean, briefWidth: number, briefHeight: number, aspect: number,
+ *   frameHeight: number}} space
+ */
+function fitSource({ isAside, briefWidth, briefHeight, aspect, frameHeight }) {
+  const widest = isAside ? briefWidth : briefWidth * SOURCE_WIDTH_SHARE;
+  const highest = Math.min(
+    briefHeight - SOURCE_CAPTION_PX - (isAside ? ASIDE_PROMPT_PX : 0),
+    frameHeight,
+  );
+  const width = Math.floor(Math.max(0, Math.min(widest, highest * aspect)));
+  return { width, height: Math.floor(width / aspect) };
+}
+
+/**
+ * Keep the page fitted to the window until `signal` aborts.
+ * @param {HTMLElement} root
+ * @param {{aspect: () => number, hasSource: () => boolean, fullscreen: () => boolean,
+ *   onFit: () => void, signal: AbortSignal}} options
+ * @returns {() => void} fits the page now
+ */
+export function keepFitted(root, { aspect, hasSource, fullscreen, onFit, signal }) {
+  let applied = "";
   const fit = () => {
-    const width = root.clientWidth;
-    if (width === 0) return; // another page is shown
-    const top = root.getBoundingClientRect().top + (scroller?.scrollTop ?? 0);
-    const aroundStage = root.offsetHeight - stage.offsetHeight;
-    const { layout, frameHeight } = chooseLayout({
-      width,
-      height: window.innerHeight - Math.max(0, top) - aroundStage - BOTTOM_PX,
-      captionHeight: figure.offsetHeight - frame.offsetHeight,
-      aspect: aspect(),
-    });
-    const next = `${layout} ${frameHeight} ${aspect()}`;
+    const { innerWidth: width, innerHeight: height } = window;
+    const given = {
+      ...{ width, height, aspect: aspect(), hasSource: hasSource() },
+      fullscreen: fullscreen(),
+    };
+    const next = JSON.stringify(given);
     if (next === applied) return;
     applied = next;
-    root.dataset.layout = layout;
-    root.style.setProperty("--frame-h", `${frameHeight}px`);
-    root.style.setProperty("--frame-w", `${Math.floor(frameHeight * aspect())}px`);
+    apply(root, chooseLayout(given), chooseMetrics(given));
+    onFit();
   };
-
-  const observer = new ResizeObserver(fit);
-  observer.observe(root);
-  signal.addEventListener("abort", () => observer.disconnect());
   window.addEventListener("resize", fit, { signal });
-  document.addEventListener("fullscreenchange", fit, { signal });
   return fit;
+}
+
+/** @param {HTMLElement} root @param {Layout} layout @param {Metrics} metrics */
+function apply(root, { arrangement, promptPlace, ...sizes }, metrics) {
+  root.dataset.layout = arrangement;
+  root.dataset.prompt = promptPlace;
+  root.classList.toggle("compact", metrics === METRICS.compact);
+  for (const [name, px] of Object.entries({ ...sizes, ...metrics })) {
+    root.style.setProperty(
+      `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+      `${px}px`,
+    );
+  }
 }

@@ -1,8 +1,10 @@
 // @ts-check
-// Votes waiting to be delivered: sent in order, retried, and kept across page reloads.
+// Votes waiting to be delivered: sent in order, retried, and kept across page reloads. Each vote is
+// stored under a name of its own, so that several tabs never overwrite each other's votes. A vote
+// that two tabs send is stored once: the arena answers the second request like the first.
 
 import { ApiError } from "./api.js";
-import { load, save } from "./storage.js";
+import { load, save, storedNames } from "./storage.js";
 
 /** @import { Ballot, VoteResult } from "./api.js" */
 /** @import { KeyValueStorage } from "./storage.js" */
@@ -11,6 +13,8 @@ import { load, save } from "./storage.js";
 
 /**
  * @typedef {object} Entry
+ * @property {string} name of the stored vote
+ * @property {number} postedAt milliseconds since the epoch
  * @property {string} token
  * @property {Ballot} vote
  * @property {(result: VoteResult) => void} [resolve]
@@ -20,7 +24,8 @@ import { load, save } from "./storage.js";
 export const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 15_000];
 const RATE_LIMIT_RETRY_S = 5; // where the response gives no Retry-After
 const TOO_EARLY_RETRY_S = 1;
-const STORAGE_NAME = "outbox";
+const LIST_NAME = "outbox"; // one list of all votes, as stored by earlier versions
+const ENTRY_PREFIX = "outbox.";
 
 export class Outbox {
   #castVote;
@@ -61,8 +66,10 @@ export class Outbox {
    */
   post(token, vote) {
     return new Promise((resolve, reject) => {
-      this.#entries.push({ token, vote, resolve, reject });
-      this.#save();
+      const name = `${ENTRY_PREFIX}${token}.${Math.random().toString(36).slice(2)}`;
+      const postedAt = Date.now();
+      this.#entries.push({ name, postedAt, token, vote, resolve, reject });
+      save(name, { postedAt, token, vote }, this.#storage);
       this.#run();
     });
   }
@@ -83,7 +90,7 @@ export class Outbox {
         entry.reject?.(error);
       }
       this.#entries.shift();
-      this.#save();
+      save(entry.name, undefined, this.#storage);
     }
     this.#running = false;
   }
@@ -133,15 +140,21 @@ export class Outbox {
     return delayMs;
   }
 
-  #save() {
-    const stored = this.#entries.map(({ token, vote }) => ({ token, vote }));
-    save(STORAGE_NAME, stored.length > 0 ? stored : undefined, this.#storage);
-  }
-
   /** @returns {Entry[]} */
   #restore() {
     /** @type {unknown} */
-    const stored = load(STORAGE_NAME, null, this.#storage);
-    return Array.isArray(stored) ? stored.filter((entry) => entry?.token && entry?.vote) : [];
+    const list = load(LIST_NAME, null, this.#storage);
+    save(LIST_NAME, undefined, this.#storage);
+    for (const [index, entry] of (Array.isArray(list) ? list : []).entries()) {
+      save(`${ENTRY_PREFIX}${index}`, { postedAt: index, ...entry }, this.#storage);
+    }
+    /** @type {Entry[]} */
+    const entries = [];
+    for (const name of storedNames(ENTRY_PREFIX, this.#storage)) {
+      const entry = load(name, /** @type {Entry | null} */ (null), this.#storage);
+      if (entry?.token && entry.vote) entries.push({ ...entry, name });
+      else save(name, undefined, this.#storage);
+    }
+    return entries.sort((one, other) => one.postedAt - other.postedAt);
   }
 }

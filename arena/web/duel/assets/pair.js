@@ -1,14 +1,16 @@
 // @ts-check
-// The two clips of a battle: loaded, started and paused together, kept in step.
+// The two clips of a battle and its source, if any: loaded, started and paused together, kept in step.
 
 import { otherSide, SIDES } from "./sides.js";
+import { Source } from "./source.js";
 import { Synchronizer } from "./synchronizer.js";
 import { WatchAccount } from "./watch-account.js";
 
 /** @import { Battle } from "./api.js" */
 /** @import { PerSide, Side } from "./sides.js" */
 
-const START_TIMEOUT_MS = 8_000; // a clip that does not buffer is started with what it has
+/** @typedef {Side | "source"} Part */
+
 const SEEK_TIMEOUT_MS = 500;
 
 /**
@@ -28,18 +30,29 @@ export class Pair {
   /** @type {Side | null} */
   audibleSide = null;
   isPlaying = false;
-  hasFailed = false;
   account = new WatchAccount();
+  /** The parts that reported an error. @type {Set<Part>} */
+  failed = new Set();
   #synchronizer = new Synchronizer();
+  #source;
   #loads = 0; // how many battles were loaded, to notice that another one took over
 
-  /** @param {PerSide<HTMLVideoElement>} videos whose sources this object sets */
-  constructor(videos) {
+  /**
+   * @param {PerSide<HTMLVideoElement>} videos whose addresses this object sets
+   * @param {HTMLElement} sourceFrame where the source is shown
+   * @param {{onFailure: (pair: Pair) => void}} options
+   */
+  constructor(videos, sourceFrame, { onFailure }) {
     this.videos = videos;
-    for (const video of this.#both()) {
-      video.addEventListener("error", () => {
-        if (video.getAttribute("src")) this.hasFailed = true;
-      });
+    /** @param {Part} part */
+    const onError = (part) => {
+      this.failed.add(part);
+      onFailure(this);
+    };
+    this.#source = new Source(sourceFrame, { onError: () => onError("source") });
+    for (const side of SIDES) {
+      const video = videos[side];
+      video.addEventListener("error", () => video.getAttribute("src") && onError(side));
     }
   }
 
@@ -47,10 +60,16 @@ export class Pair {
     return SIDES.map((side) => this.videos[side]);
   }
 
+  /** All players: both clips, and the source where it is a video. */
+  #players() {
+    return this.#source.video ? [...this.#both(), this.#source.video] : this.#both();
+  }
+
   /** @param {Battle} battle */
   load(battle) {
     this.clear();
     this.battle = battle;
+    this.#source.load(battle.prompt);
     for (const side of SIDES) {
       const video = this.videos[side];
       video.muted = true;
@@ -59,21 +78,74 @@ export class Pair {
     }
   }
 
+  /**
+   * Load one part again, after a failure.
+   * @param {Part} part
+   */
+  reload(part) {
+    this.failed.delete(part);
+    if (part === "source") this.#source.reload();
+    else this.videos[part].load();
+  }
+
   clear() {
     this.pause();
     this.#loads += 1;
     this.account.reset();
     this.battle = null;
     this.audibleSide = null;
-    this.hasFailed = false;
+    this.failed.clear();
+    this.#source.clear();
     for (const video of this.#both()) {
+      if (!video.getAttribute("src")) continue;
       video.removeAttribute("src");
       video.load();
     }
   }
 
+  /** @param {boolean} shown whether this is the battle on screen */
+  setShown(shown) {
+    this.#source.setShown(shown);
+  }
+
   get isLoaded() {
-    return this.#both().every((video) => video.readyState === HTMLMediaElement.HAVE_ENOUGH_DATA);
+    return this.#hasData(HTMLMediaElement.HAVE_ENOUGH_DATA);
+  }
+
+  /** Whether playback can begin, although it may have to wait for data later. */
+  get canStart() {
+    return this.#hasData(HTMLMediaElement.HAVE_FUTURE_DATA);
+  }
+
+  /** @param {number} readyState */
+  #hasData(readyState) {
+    return (
+      this.failed.size === 0 &&
+      this.#source.isLoaded(readyState) &&
+      this.#both().every((video) => video.readyState >= readyState)
+    );
+  }
+
+  /** A part that has failed or is not loaded yet. @returns {Part} */
+  get pendingPart() {
+    const [failed] = this.failed;
+    if (failed) return failed;
+    const enough = HTMLMediaElement.HAVE_ENOUGH_DATA;
+    return SIDES.find((side) => this.videos[side].readyState < enough) ?? "source";
+  }
+
+  /** @param {Part} part @returns {string} */
+  addressOf(part) {
+    return (part === "source" ? this.battle?.prompt.source : this.battle?.[part].video) ?? "";
+  }
+
+  /** Changes while data arrive. */
+  get loadProgress() {
+    return this.#players()
+      .map(({ buffered, readyState }) =>
+        buffered.length > 0 ? buffered.end(buffered.length - 1) + readyState : readyState,
+      )
+      .join(" ");
   }
 
   get hasEnded() {
@@ -84,46 +156,35 @@ export class Pair {
     return this.#synchronizer.buffering;
   }
 
-  /** Milliseconds of each clip that must be watched before a vote. */
+  /** Milliseconds of each clip that must be watched before a vote; 0: none, null: not known yet. */
   get requiredMs() {
-    const longestS = Math.max(0, ...this.#both().map((video) => video.duration || 0));
-    return this.battle?.min_watch_ms || longestS * 1_000;
+    return this.battle?.min_watch_ms ?? null;
   }
 
-  /**
-   * Share of the required time that was watched on one side, 0 to 1.
-   * @param {Side} side
-   */
-  watchedShare(side) {
-    return this.account.share(side, this.requiredMs);
-  }
-
-  get isWatched() {
-    return this.battle !== null && this.account.isComplete;
-  }
-
-  /** Resolves to true once both clips can play through, to false if another battle was loaded. */
-  async whenLoaded() {
-    const load = this.#loads;
+  /** Resolves when all parts can play through, one has failed, or time is up. @param {number} ms */
+  async whenLoaded(ms) {
+    if (this.isLoaded || this.failed.size > 0) return;
     const abort = new AbortController();
+    const { signal } = abort;
     const ready = this.#both()
       .filter((video) => video.readyState !== HTMLMediaElement.HAVE_ENOUGH_DATA)
-      .map((video) =>
-        Promise.race([
-          once(video, "canplaythrough", abort.signal),
-          once(video, "error", abort.signal),
-        ]),
-      );
-    await Promise.race([Promise.all(ready), sleep(START_TIMEOUT_MS)]);
+      .map((video) => once(video, "canplaythrough", signal));
+    const failed = this.#both().map((video) => once(video, "error", signal));
+    await Promise.race([
+      Promise.all([...ready, this.#source.whenLoaded(signal)]),
+      ...failed,
+      this.#source.whenFailed(signal),
+      sleep(ms),
+    ]);
     abort.abort();
-    return load === this.#loads;
   }
 
-  /** Play both from the first frame. Rejects where the browser wants a gesture before sound. */
+  /** Play all from the first frame. Rejects where the browser wants a gesture before sound. */
   async restart() {
     this.pause();
+    const load = this.#loads;
     await Promise.all(
-      this.#both()
+      this.#players()
         .filter((video) => video.currentTime !== 0 || video.ended)
         .map((video) => {
           const seeked = once(video, "seeked");
@@ -131,6 +192,7 @@ export class Pair {
           return Promise.race([seeked, sleep(SEEK_TIMEOUT_MS)]);
         }),
     );
+    if (load !== this.#loads) return;
     this.account.rewind();
     await this.resume();
   }
@@ -140,7 +202,7 @@ export class Pair {
     this.isPlaying = true;
     this.#synchronizer.reset();
     try {
-      const pending = this.#both().filter((video) => !video.ended);
+      const pending = this.#players().filter((video) => !video.ended);
       await Promise.all(pending.map((video) => video.play()));
     } catch (error) {
       if (error instanceof DOMException && error.name === "AbortError") return; // paused meanwhile
@@ -151,7 +213,7 @@ export class Pair {
 
   pause() {
     this.isPlaying = false;
-    for (const video of this.#both()) {
+    for (const video of this.#players()) {
       video.pause();
       video.playbackRate = 1;
     }
@@ -171,15 +233,22 @@ export class Pair {
     for (const side of SIDES) this.videos[side].muted = side !== this.audibleSide;
   }
 
-  /** Called on every animation frame: account for what was played and keep the clips in step. */
-  tick() {
+  /**
+   * Called on every animation frame: account for what was played and keep the players in step.
+   * @param {(side: Side) => boolean} isVisible
+   */
+  tick(isVisible) {
     const { requiredMs } = this;
     for (const side of SIDES) {
       const audible = side === this.audibleSide;
-      this.account.sample(side, this.videos[side], { audible, requiredMs });
+      const visible = isVisible(side);
+      this.account.sample(side, this.videos[side], { audible, visible, requiredMs });
     }
     if (!this.isPlaying) return;
+    const { video: source } = this.#source;
+    if (this.hasEnded) source?.pause();
     const leader = this.audibleSide ?? "a";
-    this.#synchronizer.update(this.videos[leader], this.videos[otherSide(leader)]);
+    const others = source ? [source] : [];
+    this.#synchronizer.update(this.videos[leader], this.videos[otherSide(leader)], ...others);
   }
 }

@@ -32,8 +32,8 @@ const PLAYBACK = /** @type {const} */ ({
 
 /** @type {Readonly<Record<Phase, PhaseRules>>} */
 export const PHASES = {
-  // The clips of a battle are on their way.
-  loading: { enabled: [], actions: {} },
+  // The clips of a battle are on their way. A pair that takes too long can be skipped.
+  loading: { enabled: ["skip"], actions: { skip: "skip" } },
   // Muted, because the browser wants a gesture before it plays sound; nothing counts as watched.
   preview: {
     enabled: ["skip", "pause", "replay"],
@@ -47,12 +47,12 @@ export const PHASES = {
       clip: "start",
     },
   },
-  // Playing, not yet watched to the end.
+  // Playing, not yet seen (and heard) to the end.
   watching: {
     enabled: ["skip", "pause", "replay"],
     actions: { ...PLAYBACK, choice: "askToWatch" },
   },
-  // Watched: the voter can vote.
+  // Seen (and heard): the voter can vote.
   ready: {
     enabled: ["choice", "skip", "pause", "replay"],
     actions: { ...PLAYBACK, choice: "vote" },

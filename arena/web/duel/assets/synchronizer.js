@@ -1,6 +1,6 @@
 // @ts-check
-// Keeps two players in step: small drift by playback rate, large drift by seeking, and both wait
-// while either buffers.
+// Keeps players in step: small drift by playback rate, large drift by seeking, and all wait while
+// any of them buffers.
 
 /**
  * @typedef {Pick<HTMLMediaElement, "currentTime" | "playbackRate" | "readyState" | "ended" |
@@ -14,44 +14,53 @@ export const NUDGE_RATE = 0.05; // by how much playback is slower or faster
 export const SEEK_S = 0.25; // drift that a rate cannot correct quickly enough
 
 export class Synchronizer {
-  #nudging = false;
+  /** @type {Set<Player>} */
+  #nudging = new Set();
   #buffering = false;
 
-  /** Whether both players are paused until both have data. */
+  /** Whether all players are paused until all have data. */
   get buffering() {
     return this.#buffering;
   }
 
   reset() {
-    this.#nudging = false;
+    this.#nudging.clear();
     this.#buffering = false;
   }
 
   /**
-   * Called on every animation frame while both should play. Only the follower's rate changes: the
-   * leader is the audible player, where a change of rate could be heard.
+   * Called on every animation frame while all should play. Only the followers' rates change: the
+   * leader is the audible player, where a change of rate could be heard. A player that has ended
+   * holds its last frame; once a clip has, the rest play to their ends.
    * @param {Player} leader
-   * @param {Player} follower
+   * @param {Player} follower the other clip
+   * @param {Player[]} others such as the source video
    */
-  update(leader, follower) {
+  update(leader, follower, ...others) {
     if (leader.ended || follower.ended) {
-      follower.playbackRate = 1;
+      for (const player of [follower, ...others]) player.playbackRate = 1;
       return;
     }
-    this.#updateBuffering([leader, follower]);
+    const followers = [follower, ...others.filter((player) => !player.ended)];
+    this.#updateBuffering([leader, ...followers]);
     if (this.#buffering) return;
+    for (const player of followers) this.#follow(leader, player);
+    if (leader.playbackRate !== 1) leader.playbackRate = 1;
+  }
+
+  /** @param {Player} leader @param {Player} follower */
+  #follow(leader, follower) {
     const driftS = follower.currentTime - leader.currentTime;
     if (Math.abs(driftS) > SEEK_S) {
       follower.currentTime = leader.currentTime;
-      this.#nudging = false;
+      this.#nudging.delete(follower);
     } else if (Math.abs(driftS) > NUDGE_START_S) {
-      this.#nudging = true;
+      this.#nudging.add(follower);
     } else if (Math.abs(driftS) < NUDGE_STOP_S) {
-      this.#nudging = false;
+      this.#nudging.delete(follower);
     }
-    const rate = this.#nudging ? 1 - Math.sign(driftS) * NUDGE_RATE : 1;
+    const rate = this.#nudging.has(follower) ? 1 - Math.sign(driftS) * NUDGE_RATE : 1;
     if (follower.playbackRate !== rate) follower.playbackRate = rate;
-    if (leader.playbackRate !== 1) leader.playbackRate = 1;
   }
 
   /** @param {Player[]} players */

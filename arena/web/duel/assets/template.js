@@ -1,42 +1,18 @@
 // @ts-check
 // The markup of the vote page. It is fixed: what a battle contains is added as text by `view.js`.
 
+import { ICONS } from "./icons.js";
+import { KEY_HELP } from "./keys.js";
+
 /** @import { Choice } from "./api.js" */
 /** @import { Side } from "./sides.js" */
 
-/** @param {string} paths */
-const icon = (paths) =>
-  `<svg viewBox="0 0 24 24" aria-hidden="true" fill="none" stroke="currentColor" ` +
-  `stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round">${paths}</svg>`;
-
-export const ICONS = {
-  muted: icon('<path d="M4 9.5v5h3.5L12 18.5v-13L7.5 9.5z"/><path d="m16 9.5 5 5m0-5-5 5"/>'),
-  audible: icon(
-    '<path d="M4 9.5v5h3.5L12 18.5v-13L7.5 9.5z"/>' +
-      '<path d="M15.5 9a4.2 4.2 0 0 1 0 6M18 6.5a8 8 0 0 1 0 11"/>',
-  ),
-  pause: icon('<path d="M9 6v12M15 6v12"/>'),
-  play: icon('<path d="M8 5.5v13l10.5-6.5z"/>'),
-  replay: icon('<path d="M5 12a7 7 0 1 0 2.2-5.1L5 9"/><path d="M5 4.5V9h4.5"/>'),
-  skip: icon('<path d="M5 6v12l8.5-6zM18 6v12"/>'),
-  fullscreen: icon('<path d="M4 9V5h4M20 9V5h-4M4 15v4h4M20 15v4h-4"/>'),
-  keys: icon(
-    '<rect x="3" y="7" width="18" height="11" rx="2"/>' +
-      '<path d="M7 11h.01M11 11h.01M15 11h.01M8 14.5h8"/>',
-  ),
-  showNames: icon(
-    '<path d="M4 12s3-5.5 8-5.5 8 5.5 8 5.5-3 5.5-8 5.5S4 12 4 12z"/>' +
-      '<circle cx="12" cy="12" r="2.4"/>',
-  ),
-  check: icon('<path d="m5 12.5 4.5 4.5L19 7.5"/>'),
-};
-
-/** @type {readonly {choice: Choice, label: string, arrow: string, key: string}[]} */
+/** @type {readonly {choice: Choice, label: string, short: string, arrow: string, key: string}[]} */
 const VOTE_BUTTONS = [
-  { choice: "a", label: "A is better", arrow: "←", key: "ArrowLeft" },
-  { choice: "tie", label: "About equal", arrow: "↑", key: "ArrowUp" },
-  { choice: "bad", label: "Both bad", arrow: "↓", key: "ArrowDown" },
-  { choice: "b", label: "B is better", arrow: "→", key: "ArrowRight" },
+  { choice: "a", label: "A is better", short: "A", arrow: "←", key: "ArrowLeft" },
+  { choice: "tie", label: "About equal", short: "Equal", arrow: "↑", key: "ArrowUp" },
+  { choice: "bad", label: "Both bad", short: "Both bad", arrow: "↓", key: "ArrowDown" },
+  { choice: "b", label: "B is better", short: "B", arrow: "→", key: "ArrowRight" },
 ];
 
 // Two for each side: the clip on screen, and the next one loading behind it.
@@ -44,70 +20,126 @@ const VIDEO =
   '<video playsinline disablepictureinpicture disableremoteplayback preload="auto" tabindex="-1" ' +
   'controlslist="nodownload noremoteplayback nofullscreen"></video>';
 
-/** @param {Side} name */
-const side = (name) => `
+/** @param {string} name @param {string} kind @param {string} label @param {string} icon */
+const mark = (name, kind, label, icon) =>
+  `<span class="mark" data-mark="${kind}" role="progressbar" aria-valuemin="0" ` +
+  `aria-valuemax="100" aria-valuenow="0" aria-label="Clip ${name}: ${label}">` +
+  `<span class="icon">${icon}</span><span class="done">${ICONS.check}</span>` +
+  `<span class="text">${label}</span></span>`;
+
+/** @param {Side} name @param {Side} other */
+const side = (name, other) => `
   <figure class="side" data-side="${name}">
     <div class="frame">
       ${VIDEO}${VIDEO}
-      <div class="loader" aria-hidden="true"></div>
-    </div>
-    <div class="progress" role="progressbar" aria-label="Clip ${name.toUpperCase()} watched"
-         aria-valuemin="0" aria-valuemax="100" aria-valuenow="0"><i></i></div>
-    <figcaption class="caption">
-      <b class="side-label">${name.toUpperCase()}</b>
-      <span class="model-info" data-reveal="${name}"></span>
-      <span class="complete-mark" aria-hidden="true">${ICONS.check}</span>
       <button type="button" class="sound" data-sound="${name}" hidden>
         <span class="icon"></span><span class="label"></span>
       </button>
+      <div class="loader" aria-hidden="true"></div>
+    </div>
+    <figcaption class="caption">
+      <b class="side-label">${name.toUpperCase()}</b>
+      <span class="marks">${mark(name.toUpperCase(), "watched", "seen", ICONS.eye)}
+        ${mark(name.toUpperCase(), "heard", "heard", ICONS.ear)}</span>
+      <span class="model-info" data-reveal="${name}"></span>
+      <button type="button" class="other-side" data-show="${other}">Show ${other.toUpperCase()}
+        <span aria-hidden="true">${name === "a" ? "›" : "‹"}</span></button>
     </figcaption>
   </figure>`;
 
 /**
- * @param {keyof typeof ICONS} input also the name of its icon
+ * @param {"pause" | "replay" | "skip" | "fullscreen"} input also the name of its icon
  * @param {string} label
- * @param {{isToggle?: boolean, key?: string}} [options]
+ * @param {string} key
  */
-const tool = (input, label, { isToggle = false, key = "" } = {}) =>
-  `<button type="button" class="tool" data-input="${input}" ` +
-  `title="${label}${key && ` (${key})`}"` +
-  `${isToggle ? ' aria-pressed="true"' : ""}${key ? ` aria-keyshortcuts="${key}"` : ""}>` +
-  `<span class="icon">${ICONS[input]}</span><span class="label">${label}</span></button>`;
+const tool = (input, label, key) =>
+  `<button type="button" class="tool" data-input="${input}" title="${label} (${key})" ` +
+  `aria-keyshortcuts="${key}"><span class="icon">${ICONS[input]}</span>` +
+  `<span class="label">${label}</span></button>`;
+
+/** @param {string} name @param {string} label @param {string} explanation */
+const setting = (name, label, explanation) => `
+  <label class="setting"><input type="checkbox" data-setting="${name}">
+    <span><b>${label}</b><br>${explanation}</span></label>`;
+
+const HELP = `
+  <dialog class="panel help" aria-labelledby="duel-help-title">
+    <form method="dialog"><button class="close" aria-label="Close">×</button></form>
+    <h2 id="duel-help-title">How to vote</h2>
+    <p>Two models made a video from the same prompt. Watch both clips to the end, and with sound
+      listen to both, then say which is better. Their names appear after your vote.</p>
+    <div class="keys">${KEY_HELP.map(
+      ([key, meaning]) => `<kbd>${key}</kbd><span>${meaning}</span>`,
+    ).join("")}</div>
+    ${setting("keys", "Keyboard shortcuts", "Vote and control the clips with the keys above.")}
+    ${setting("showNames", "Pause on names", "Show the names for a moment before the next pair.")}
+    ${setting(
+      "cannotHear",
+      "I cannot hear sound",
+      "Judge the picture only. Such votes are kept apart from the ratings of sound.",
+    )}
+    <p class="links"><a data-page="leaderboard">Leaderboard</a> <a data-page="about">About</a></p>
+  </dialog>`;
 
 export const TEMPLATE = `
-  <div class="toolbar">
-    <div class="tracks" role="group" aria-label="Track"></div>
-    <div class="tools">
-      <span class="count"><b>0</b> <span></span></span>
-      ${tool("keys", "Keys", { isToggle: true })}
-      ${tool("showNames", "Pause on names", { isToggle: true })}
-      ${tool("fullscreen", "Full screen", { key: "F" })}
+  <header class="toolbar">
+    <a class="brand" data-page="">${ICONS.mark}<span class="brand-name"></span></a>
+    <div class="axis modality" role="group" aria-label="Track: what the models were given"></div>
+    <div class="axis audio" role="group" aria-label="Track: with or without sound"></div>
+    <select class="track-list" aria-label="Track" hidden></select>
+    <span class="count"></span>
+    <a class="link" data-page="leaderboard">Leaderboard</a>
+    <a class="link" data-page="about">About</a>
+    <button type="button" class="tool round" data-input="help" title="Keys and settings (?)"
+            aria-label="Keys and settings" aria-keyshortcuts="?">?</button>
+    ${tool("fullscreen", "Full screen", "F")}
+  </header>
+  <main class="content">
+    <section class="brief" aria-label="Prompt">
+      <figure class="source" hidden>
+        <div class="source-frame"></div><figcaption></figcaption>
+      </figure>
+      <div class="prompt-area">
+        <p class="prompt-label"></p>
+        <h1 class="prompt" dir="auto"></h1>
+        <button type="button" class="more" data-input="more" aria-keyshortcuts="M" hidden>more</button>
+      </div>
+    </section>
+    <div class="stage">
+      ${side("a", "b")}${side("b", "a")}
     </div>
-  </div>
-  <div class="prompt-area"><span class="prompt-label">Prompt</span><h1 class="prompt"></h1></div>
-  <div class="stage">
-    ${side("a")}${side("b")}
-    <button type="button" class="start" data-input="start" hidden>
-      <span class="icon">${ICONS.audible}</span><span class="label"></span>
-    </button>
+    <div class="start-panel" hidden>
+      <button type="button" class="start" data-input="start">
+        <span class="icon">${ICONS.audible}</span><span class="label"></span>
+      </button>
+      <button type="button" class="cannot-hear" data-input="cannotHear">I cannot hear sound</button>
+    </div>
     <div class="message" role="alert" hidden>
-      <h2></h2><p></p><button type="button" class="retry" data-input="retry"></button>
+      <h2></h2><p class="text"></p><p class="contribution"></p>
+      <div class="ways"><button type="button" class="retry" data-input="retry"></button></div>
+    </div>
+  </main>
+  <div class="bar">
+    <div class="votes" role="group" aria-label="Your vote">
+      ${VOTE_BUTTONS.map(
+        ({ choice, label, short, arrow, key }) =>
+          `<button type="button" class="vote" data-choice="${choice}" aria-keyshortcuts="${key}" ` +
+          `aria-label="${label}" aria-disabled="true"><span class="long">${label}</span>` +
+          `<span class="short" aria-hidden="true">${short}</span><kbd aria-hidden="true">${arrow}</kbd></button>`,
+      ).join("")}
+    </div>
+    <div class="footer">
+      <p class="status" role="status" aria-live="polite"></p>
+      <p class="last-result" hidden></p>
+      <button type="button" class="tool hearing" data-input="cannotHear" aria-pressed="false" hidden>
+        <span class="icon">${ICONS.muted}</span><span class="label">I cannot hear sound</span></button>
+      ${tool("pause", "Pause", "Space")}
+      ${tool("replay", "Replay", "R")}
+      ${tool("skip", "Skip", "X")}
     </div>
   </div>
-  <div class="votes" role="group" aria-label="Your vote">
-    ${VOTE_BUTTONS.map(
-      ({ choice, label, arrow, key }) =>
-        `<button type="button" class="vote" data-choice="${choice}" aria-keyshortcuts="${key}" ` +
-        `disabled><span>${label}</span><kbd>${arrow}</kbd></button>`,
-    ).join("")}
-  </div>
-  <div class="footer">
-    <p class="status"></p>
-    <div class="playback">
-      ${tool("pause", "Pause", { key: "Space" })}
-      ${tool("replay", "Replay", { key: "R" })}
-      ${tool("skip", "Skip", { key: "X" })}
-    </div>
-    <p class="last-result" hidden></p>
-  </div>
-  <div class="live-region" aria-live="polite"></div>`;
+  ${HELP}
+  <dialog class="panel whole-prompt" aria-label="The whole prompt">
+    <form method="dialog"><button class="close" aria-label="Close">×</button></form>
+    <p class="text" dir="auto" tabindex="0"></p>
+  </dialog>`;

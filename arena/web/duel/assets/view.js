@@ -1,17 +1,22 @@
 // @ts-check
 // The elements of the vote page. All content is set as text, never as HTML.
 
+import { BASE_URL } from "./api.js";
+import { ICONS } from "./icons.js";
 import { PHASES } from "./phases.js";
 import { SIDES } from "./sides.js";
-import { ICONS, TEMPLATE } from "./template.js";
+import { sourceLabel } from "./source.js";
+import { TEMPLATE } from "./template.js";
 
-/** @import { Battle, Choice, RevealedSide, Track, VoteResult } from "./api.js" */
+/** @import { Battle, Choice, RevealedSide, VoteResult } from "./api.js" */
 /** @import { Screen } from "./error-screens.js" */
 /** @import { Phase } from "./phases.js" */
 /** @import { PerSide, Side } from "./sides.js" */
+/** @import { Sense } from "./watch-account.js" */
 
 /** @type {Readonly<Record<Choice, string>>} */
 const RESULTS = { a: "A won", b: "B won", tie: "about equal", bad: "both bad", skip: "skipped" };
+const DEFAULT_TITLE = "Hippodrome";
 
 /**
  * @param {string} tag
@@ -26,18 +31,23 @@ const element = (tag, className, text) => {
 };
 
 export class View {
-  /** @type {PerSide<number>} */
-  #percent = { a: -1, b: -1 };
+  /** @type {Map<string, number>} */
+  #percent = new Map();
 
   /** @param {HTMLElement} host */
   constructor(host) {
-    this.root = document.createElement("section");
+    this.root = document.createElement("div");
     this.root.className = "duel";
-    this.root.setAttribute("aria-label", "Two clips of one prompt");
     this.root.innerHTML = TEMPLATE;
+    const title = document.querySelector("meta[name=application-name]")?.getAttribute("content");
+    this.find(".brand-name").textContent = title || DEFAULT_TITLE;
+    for (const link of this.root.querySelectorAll("a[data-page]")) {
+      if (!(link instanceof HTMLAnchorElement)) continue;
+      link.href = new URL(link.dataset.page ?? "", BASE_URL).href;
+    }
     host.append(this.root);
     this.root.addEventListener("contextmenu", (event) => {
-      if (event.target instanceof HTMLVideoElement) event.preventDefault();
+      if (event.target instanceof HTMLMediaElement) event.preventDefault();
     });
   }
 
@@ -72,6 +82,11 @@ export class View {
     return { a: this.#videos("a")[buffer], b: this.#videos("b")[buffer] };
   }
 
+  /** @returns {PerSide<HTMLElement>} */
+  get frames() {
+    return { a: this.find("[data-side=a] .frame"), b: this.find("[data-side=b] .frame") };
+  }
+
   /** @param {number} buffer the one to show */
   showBuffer(buffer) {
     for (const side of SIDES) {
@@ -84,75 +99,105 @@ export class View {
     }
   }
 
+  /** Scroll to one clip, where they are shown one at a time. @param {Side} side */
+  showSide(side) {
+    const stage = this.find(".stage");
+    const left = side === "a" ? 0 : stage.scrollWidth;
+    stage.scrollTo({ left, behavior: "smooth" });
+  }
+
   /** @param {Phase} phase */
   setPhase(phase) {
     this.root.dataset.phase = phase;
     const { enabled } = PHASES[phase];
-    for (const button of this.#buttons(".vote")) button.disabled = !enabled.includes("choice");
+    // Not the attribute `disabled`, which would take the focus away before the next pair.
+    for (const button of this.#buttons(".vote")) {
+      button.setAttribute("aria-disabled", String(!enabled.includes("choice")));
+    }
     for (const input of /** @type {const} */ (["skip", "pause", "replay"])) {
       for (const button of this.#buttons(`[data-input=${input}]`)) {
-        button.disabled = !enabled.includes(input);
+        button.setAttribute("aria-disabled", String(!enabled.includes(input)));
       }
     }
-  }
-
-  /**
-   * @param {Track[]} tracks
-   * @param {string} selected
-   */
-  setTracks(tracks, selected) {
-    const group = this.find(".tracks");
-    group.replaceChildren(
-      ...tracks.map(({ name, label }) => {
-        const button = element("button", "track", label);
-        button.setAttribute("type", "button");
-        button.dataset.track = name;
-        button.setAttribute("aria-pressed", String(name === selected));
-        return button;
-      }),
-    );
-    group.hidden = tracks.length < 2;
   }
 
   /** @param {Battle | null} battle */
   setBattle(battle) {
     this.find(".prompt").textContent = battle?.prompt.text ?? "";
+    this.find(".whole-prompt .text").textContent = battle?.prompt.text ?? "";
+    this.find(".source figcaption").textContent = sourceLabel(battle?.prompt);
     this.root.dataset.battle = battle ? "yes" : "no";
+    this.measurePrompt();
     this.setChoice(null);
     for (const side of SIDES) {
-      this.setProgress(side, 0);
+      this.setProgress(side, "watched", 0);
+      this.setProgress(side, "heard", 0);
       const info = this.find(`[data-reveal=${side}]`);
-      info.replaceChildren(element("span", "placeholder", "Name after your vote"));
+      info.replaceChildren();
       info.classList.remove("revealed");
     }
   }
 
-  /**
-   * @param {Side} side
-   * @param {number} share of the required time that was watched, 0 to 1
-   */
-  setProgress(side, share) {
-    const percent = Math.floor(share * 100);
-    const figure = this.find(`[data-side=${side}]`);
-    figure.style.setProperty("--progress", share.toFixed(3));
-    if (percent === this.#percent[side]) return;
-    this.#percent[side] = percent;
-    this.find(`[data-side=${side}] .progress`).setAttribute("aria-valuenow", String(percent));
-    figure.classList.toggle("complete", percent >= 100);
+  /** Offer "more" where the prompt does not fit into its block. */
+  measurePrompt() {
+    const prompt = this.find(".prompt");
+    const lineHeight = Number.parseFloat(getComputedStyle(prompt).lineHeight) || 1;
+    const area = this.find(".prompt-area");
+    const rest = area.clientHeight - (prompt.offsetTop - area.offsetTop);
+    const lines = Math.max(1, Math.floor((rest + 2) / lineHeight));
+    this.root.style.setProperty("--prompt-lines", String(lines));
+    this.find(".more").hidden = prompt.scrollHeight <= prompt.clientHeight + 2;
   }
 
-  /** @param {Side | null | undefined} audibleSide undefined in a track without sound */
-  setSound(audibleSide) {
+  /** @param {boolean} shown whether the prompts of the track have a source */
+  setSourceShown(shown) {
+    this.find(".source").hidden = !shown;
+  }
+
+  /** @param {string} text */
+  setPromptLabel(text) {
+    this.find(".prompt-label").textContent = text;
+  }
+
+  /**
+   * @param {Side} side
+   * @param {Sense} sense
+   * @param {number} share of the required time that was watched or heard, 0 to 1
+   */
+  setProgress(side, sense, share) {
+    const percent = Math.floor(share * 100);
+    const key = side + sense;
+    if (percent === this.#percent.get(key)) return;
+    this.#percent.set(key, percent);
+    const mark = this.find(`[data-side=${side}] [data-mark=${sense}]`);
+    mark.style.setProperty("--progress", share.toFixed(3));
+    mark.setAttribute("aria-valuenow", String(percent));
+    mark.classList.toggle("complete", percent >= 100);
+  }
+
+  /**
+   * @param {Side | null} audibleSide null while both are muted
+   * @param {"silent" | "sound" | "cannotHear"} mode of the track and the voter
+   */
+  setSound(audibleSide, mode) {
+    this.root.dataset.sound = mode;
     for (const side of SIDES) {
       const button = this.find(`[data-sound=${side}]`);
       const isAudible = audibleSide === side;
-      button.hidden = audibleSide === undefined;
+      const name = side.toUpperCase();
+      this.find(`[data-side=${side}]`).classList.toggle("audible", isAudible);
+      button.hidden = mode !== "sound";
       button.setAttribute("aria-pressed", String(isAudible));
-      button.setAttribute("aria-label", `Listen to ${side.toUpperCase()}`);
+      button.setAttribute("aria-label", isAudible ? `You hear ${name}` : `Listen to ${name}`);
       button.title = "Switch the sound (S)";
       this.#setIcon(`[data-sound=${side}]`, isAudible ? "audible" : "muted");
-      this.#setLabel(`[data-sound=${side}]`, isAudible ? "Sound on" : "Listen");
+      this.#setLabel(`[data-sound=${side}]`, isAudible ? `You hear ${name}` : "Muted");
     }
+    const hearing = this.find(".hearing");
+    hearing.hidden = mode === "silent";
+    hearing.setAttribute("aria-pressed", String(mode === "cannotHear"));
+    hearing.title = mode === "cannotHear" ? "I can hear sound" : "I cannot hear sound";
+    this.#setLabel(".hearing", mode === "cannotHear" ? "I can hear" : "I cannot hear sound");
   }
 
   /** @param {boolean} paused */
@@ -163,8 +208,14 @@ export class View {
 
   /** @param {string | null} label null hides the button */
   setStartButton(label) {
-    this.find(".start").hidden = !label;
+    this.find(".start-panel").hidden = !label;
     this.#setLabel(".start", label ?? "");
+  }
+
+  /** @param {boolean} on */
+  setFullscreen(on) {
+    this.root.classList.toggle("fullscreen", on);
+    this.#setIcon("[data-input=fullscreen]", on ? "exitFullscreen" : "fullscreen");
   }
 
   /** @param {string} button @param {keyof typeof ICONS} name */
@@ -193,31 +244,37 @@ export class View {
    */
   setStatus(text, tone = "") {
     const status = this.find(".status");
-    status.textContent = text;
+    if (status.textContent !== text) status.textContent = text;
+    status.title = text;
     status.dataset.tone = tone;
   }
 
-  /** @param {Screen | null} screen shown instead of the clips */
-  setMessage(screen) {
+  /**
+   * @param {Screen | null} screen shown instead of the clips
+   * @param {HTMLElement[]} [ways] what else the voter can do
+   */
+  setMessage(screen, ways = []) {
     this.find(".message").hidden = !screen;
     this.root.classList.toggle("has-message", Boolean(screen));
     this.find(".message h2").textContent = screen?.title ?? "";
-    this.find(".message p").textContent = screen?.text ?? "";
-    this.find(".retry").textContent = screen?.action ?? "";
+    this.find(".message .text").textContent = screen?.text ?? "";
+    this.find(".message .contribution").textContent = "";
+    const retry = this.find(".retry");
+    retry.textContent = screen?.action ?? "";
+    this.find(".ways").replaceChildren(...ways, retry);
+  }
+
+  /** @param {string} text */
+  setContribution(text) {
+    this.find(".message .contribution").textContent = text;
   }
 
   /** @param {number} votes */
   setCount(votes) {
-    this.find(".count b").textContent = String(votes);
-    this.find(".count span").textContent = votes === 1 ? "vote this session" : "votes this session";
-  }
-
-  /**
-   * @param {"keys" | "showNames"} setting
-   * @param {boolean} on
-   */
-  setToggle(setting, on) {
-    this.find(`[data-input=${setting}]`).setAttribute("aria-pressed", String(on));
+    const count = this.find(".count");
+    count.replaceChildren(element("b", "", String(votes)), votes === 1 ? " vote" : " votes");
+    count.title = "Your votes in this session";
+    count.hidden = votes === 0;
   }
 
   /**
@@ -243,25 +300,15 @@ export class View {
    * @param {VoteResult} result
    */
   setLastResult(reveal, { choice, receipt }) {
-    /** @param {RevealedSide} side */
-    const model = ({ name, rating }) => [
-      element("b", "", name),
-      rating === null ? "" : ` ${Math.round(rating)}`,
-    ];
     const line = this.find(".last-result");
     line.replaceChildren(
       "Last pair: A was ",
-      ...model(reveal.a),
+      element("b", "", reveal.a.name),
       ", B was ",
-      ...model(reveal.b),
+      element("b", "", reveal.b.name),
       ` · ${RESULTS[choice]}`,
     );
-    line.title = `Receipt ${receipt}`;
+    line.title = `${line.textContent} · receipt ${receipt}`;
     line.hidden = false;
-  }
-
-  /** Tell screen readers. @param {string} text */
-  announce(text) {
-    this.find(".live-region").textContent = text;
   }
 }
