@@ -139,8 +139,12 @@ test("where no time is required, both clips are complete as soon as they play", 
   const viewing = new Viewing({ requiredMs: 0 });
   assert.equal(viewing.account.isComplete(), false);
   viewing.watch(TICK_S);
-  assert.equal(viewing.account.isComplete({ heard: true }), true);
+  assert.equal(viewing.account.isComplete(), true);
   assert.equal(viewing.account.share("a", 0), 1);
+  assert.equal(viewing.account.isComplete({ heard: true }), false);
+  viewing.audible = "b";
+  viewing.watch(TICK_S);
+  assert.equal(viewing.account.isComplete({ heard: true }), true);
 });
 
 test("both clips have to be heard where that is asked, each for the required time", () => {

@@ -3,8 +3,8 @@
 `arena.web.vote_page` loads it with the page, so that it need not wait for Streamlit; `show_duel`
 opens it when Streamlit comes to the page from another one. `assets/` holds its JavaScript modules
 and style sheets, served by `arena.web.assets` and used as they are (no build step). Start reading
-in `assets/mount.js` and `assets/duel.js`. The page calls the API itself (`assets/api.js`), so a vote
-causes no Streamlit rerun and none is lost when Streamlit's WebSocket drops.
+in `assets/mount.js` and `assets/duel.js`. The page calls the API itself (`assets/api.js`), so a
+vote causes no Streamlit rerun and none is lost when Streamlit's WebSocket drops.
 """
 
 import streamlit as st

@@ -416,7 +416,7 @@ export class Duel {
       return (await this.api.reportBroken(battle.token, part, reason)).next;
     } catch (error) {
       // The battle is void, answered or expired already: ask for another one.
-      if (error instanceof ApiError && !error.isTransient) return null;
+      if (error instanceof ApiError && [404, 409, 410].includes(error.status)) return null;
       throw error;
     }
   }
@@ -432,8 +432,8 @@ export class Duel {
     this.#clear();
     this.view.setStatus("");
     const ways = [];
-    if (error.type === "no-pair" && this.#track) {
-      this.#exhausted.add(this.#track.name);
+    if (error.type === "no-pair" && this.#track) this.#exhausted.add(this.#track.name);
+    if (["no-pair", "clips", "too-many"].includes(error.type) && this.#track) {
       ways.push(...otherTracks(this.#tracks, this.#track, this.#exhausted));
     }
     this.view.setMessage(errorScreen(error), ways);

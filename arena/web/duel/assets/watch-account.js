@@ -55,7 +55,8 @@ export class WatchAccount {
     if (requiredMs === null) return;
     const enoughMs = requiredMs - (player.ended ? WATCH_TOLERANCE_MS : 0);
     if (this.watchedMs[side] >= enoughMs) this.#complete.watched[side] = true;
-    if (this.heardMs[side] >= enoughMs) this.#complete.heard[side] = true;
+    // Where no time is required, a clip with sound must still have been heard at all.
+    if (this.heardMs[side] >= Math.max(1, enoughMs)) this.#complete.heard[side] = true;
   }
 
   /**
