@@ -104,7 +104,7 @@ test("full screen never makes a clip smaller", () => {
   }
 });
 
-test("a portrait pair has its prompt beside it, where there is room", () => {
+test("a portrait pair has its prompt beside it, where there is space", () => {
   const layout = chooseLayout({ ...LAPTOP, aspect: 9 / 16, hasSource: false });
   assert.deepEqual([layout.promptPlace, layout.arrangement], ["aside", "beside"]);
 });

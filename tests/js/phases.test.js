@@ -72,7 +72,7 @@ test("the end says what the voter contributed", () => {
   assert.match(contributionText({ votes: 0, skips: 3 }), /not voted/);
 });
 
-test("a voter who votes too early is told which clip to watch or to hear", () => {
+test("a voter who votes too early learns which clip to watch or to hear", () => {
   /** @param {string[]} done @param {boolean} mustHear */
   const missing = (done, mustHear) =>
     missingStatus((side, sense) => done.includes(`${side} ${sense}`), mustHear);
