@@ -6,7 +6,7 @@ treated as missing. It identifies a browser, not a person.
 
 import hashlib
 import re
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Iterator
 
 from itsdangerous import BadSignature, Signer
 from starlette.datastructures import MutableHeaders
@@ -24,6 +24,19 @@ WITHOUT_COOKIE = (
     *("/static/", "/_stcore/", "/media/", "/component/", "/assets/", "/clip/"),
     *("/healthz", "/readyz", "/metrics", "/favicon"),
 )
+
+
+def _cookies(connection: HTTPConnection, name: str) -> Iterator[str]:
+    """Yield the values of all cookies of this name.
+
+    Other programs on the same host set cookies of any form, and `http.cookies` stops at the first
+    that does not follow RFC 6265 (Starlette's parser keeps only the last one of each name).
+    """
+    for header in connection.headers.getlist("cookie"):
+        for part in header.split(";"):
+            found, _, value = part.partition("=")
+            if found.strip() == name:
+                yield value.strip().strip('"')
 
 
 class VoterCookieMiddleware:
@@ -52,17 +65,15 @@ class VoterCookieMiddleware:
         await self.app(scope, receive, send_with_cookie if due else send)
 
     def _read(self, connection: HTTPConnection, name: str) -> str | None:
-        try:
-            morsel = SimpleCookie(connection.headers.get("cookie", "")).get(name)
-        except CookieError:
-            return None
-        if morsel is None:
-            return None
-        try:
-            key = self.signer.unsign(morsel.value.encode()).decode()
-        except (BadSignature, UnicodeError):
-            return None
-        return key if KEY.fullmatch(key) else None
+        """Return the key in the first cookie of this name that verifies."""
+        for value in _cookies(connection, name):
+            try:
+                key = self.signer.unsign(value.encode()).decode()
+            except (BadSignature, UnicodeError):
+                continue
+            if KEY.fullmatch(key):
+                return key
+        return None
 
     def _write(self, key: str, *, secure: bool) -> str:
         parts = [
