@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 
 from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
 from arena.errors import CatalogError, NotFound
-from arena.models import Clip, ClipStatus, Entrant, Modality, Prompt, PromptCategory, Track
+from arena.models import (
+    Clip,
+    ClipStatus,
+    Entrant,
+    Modality,
+    Prompt,
+    PromptCategory,
+    PromptTrack,
+    Track,
+)
 from arena.text import AUDIO_SUFFIX
 
 
@@ -42,6 +51,22 @@ def find_track(session: Session, name: str) -> Track:
         known = ", ".join(session.scalars(select(Track.name).order_by(Track.id)))
         raise NotFound(f"No track is named '{name}'; the tracks are: {known or 'none yet'}.")
     return track
+
+
+def check_category(session: Session, track: Track, category: str) -> None:
+    """Raise NotFound unless a prompt of the track has this category."""
+    query = (
+        select(PromptCategory.category)
+        .join(PromptTrack, PromptTrack.prompt_id == PromptCategory.prompt_id)
+        .where(PromptTrack.track_id == track.id)
+        .distinct()
+        .order_by(PromptCategory.category)
+    )
+    if session.scalar(query.where(PromptCategory.category == category).limit(1)) is None:
+        known = ", ".join(session.scalars(query))
+        raise NotFound(
+            f"The track {track.name} has no category '{category}'; it has: {known or 'none'}."
+        )
 
 
 def find_entrant(session: Session, name: str) -> Entrant:

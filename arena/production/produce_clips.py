@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from arena.catalog.identical import warn_if_identical
 from arena.database import Database
 from arena.errors import ArenaError, ProductionError
 from arena.media import MediaStore
@@ -139,6 +140,7 @@ def insert_clip(session: Session, clip: Clip) -> list[str]:
         session.delete(existing)
         session.flush()
     session.add(clip)
+    warn_if_identical(session, clip)
     return unused
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import find_track
+from arena.catalog.catalog import check_category, find_track
 from arena.catalog.withholding import battle_is_withdrawn
 from arena.errors import (
     AlreadyVoted,
@@ -22,6 +22,7 @@ from arena.errors import (
     NotFound,
 )
 from arena.models import (
+    OVERALL,
     Battle,
     BattleFile,
     BattleState,
@@ -90,11 +91,24 @@ def issue_battle(
 ) -> IssuedBattle:
     """Return the voter's open battle of a track, or open a new one.
 
+    Args:
+        session: in a transaction that writes.
+        voter_key: the voter's; a new voter is stored.
+        track_name: of the battle.
+        category: of the next battle that opens; the open one stays. None for all prompts.
+        rules: for this voter.
+        now: aware.
+        rng: draws pairs and sides; by default one that nobody can predict.
+
     Raises:
-        NotFound: unknown track.
+        NotFound: unknown track, or none of its prompts has this category.
         NoPair: the track is inactive, or this voter has seen every pair.
     """
     track = find_track(session, track_name)
+    if category == OVERALL:
+        category = None
+    if category is not None:
+        check_category(session, track, category)
     voter = admit_voter(session, voter_key, now=now)
     battle = open_next(
         session, voter=voter, track=track, category=category, now=now, rng=rng or system_rng()

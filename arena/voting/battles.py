@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from arena.catalog.withholding import battle_is_withdrawn
 from arena.models import Battle, BattleState, Modality, Prompt, Track, Voter
 from arena.voting.limits import VotingRules
-from arena.voting.matchmaking import draw_pair
+from arena.voting.matchmaking import draw_pair, may_be_shown
 from arena.voting.schemas import IssuedBattle, IssuedSource
 
 BATTLE_LIFETIME = timedelta(minutes=30)
@@ -93,7 +93,7 @@ def _continue(
     prefetched = _find(session, voter=voter, track=track, state=BattleState.PREFETCHED, now=now)
     if prefetched is not None and prefetched.category != category:
         close(session, prefetched)
-        prefetched = None
+        prefetched = _resume(session, voter=voter, track=track, category=category)
     if battle is None:
         battle = prefetched or _create(
             session, voter=voter, track=track, category=category, now=now, rng=rng
@@ -127,6 +127,29 @@ def _find(
     if withdrawn or has_expired(battle, now):
         close(session, battle)
         return None
+    return battle
+
+
+def _resume(session: Session, *, voter: Voter, track: Track, category: str | None) -> Battle | None:
+    """Prefetch again the battle that a change of category put aside.
+
+    Otherwise a voter could go through all pairs, and choose one, by changing the category.
+    """
+    battle = session.scalar(
+        select(Battle)
+        .where(
+            *(Battle.voter_id == voter.id, Battle.track_id == track.id),
+            Battle.category.is_not_distinct_from(category),
+            *(Battle.state == BattleState.EXPIRED, Battle.opened_at.is_(None)),
+            *(Battle.voided_at.is_(None), ~battle_is_withdrawn()),
+        )
+        .order_by(Battle.id.desc())
+        .limit(1)
+    )
+    if battle is None or not may_be_shown(battle):
+        return None
+    battle.state = BattleState.PREFETCHED
+    session.flush()
     return battle
 
 

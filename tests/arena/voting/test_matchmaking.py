@@ -3,16 +3,18 @@
 import random
 from collections import Counter
 
+import pytest
 from scipy.stats import chisquare
 from sqlalchemy import select
 
 from arena.catalog import catalog
+from arena.catalog.identical import find_identical
 from arena.database import Database
 from arena.models import Battle, Clip, ClipStatus
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import draw_pair, is_active
-from small_arena import NAMES, START, TRACK, Booth, find_track
+from small_arena import NAMES, PROMPTS, START, TRACK, Booth, find_track
 
 DRAWS = 1200
 SIGNIFICANCE = 1e-4  # the seed is fixed, so this is deterministic
@@ -60,6 +62,65 @@ def test_retired_entrants_and_failed_clips_are_not_drawn(arena_database: Databas
     assert battle.prompt_id == "p-1"
     assert set(booth.models(battle.token)) == {"Birch", "Cedar"}
     assert battle.next is None
+
+
+def copy_bytes(opened: Database, *, column: str, prompts: tuple[str, ...]) -> None:
+    """Let Birch's clips of these prompts be the same bytes as Alder's."""
+    with opened.writing() as session:
+        for clip in session.scalars(
+            select(Clip).join(Clip.entrant).where(Clip.prompt_id.in_(prompts))
+        ):
+            if clip.entrant.name in ("Alder", "Birch"):
+                setattr(clip, column, f"{clip.prompt_id} {clip.track_id}".ljust(64, "0"))
+
+
+@pytest.mark.parametrize("column", ["sha256", "master_sha256"])
+def test_clips_with_the_same_bytes_are_never_a_pair(arena_database: Database, column: str) -> None:
+    copy_bytes(arena_database, column=column, prompts=("p-1", "p-2", "p-3"))
+    booth = Booth(arena_database)
+    shown = set()
+    for _ in range(9):  # of twelve pairs, three are the same bytes
+        battle = booth.ask()
+        booth.wait(1)
+        shown.add((*sorted(booth.models(battle.token)), battle.prompt_id))
+        last = booth.cast(battle.token, "tie")
+    assert last.next is None
+    assert {prompt for *names, prompt in shown if names == ["Alder", "Birch"]} == {"p-4"}
+    with arena_database.reading() as session:
+        first, *_ = found = find_identical(session, track=find_track(arena_database))
+        assert len(found) == 3
+        assert (first.entrants, first.prompt_id) == (("Alder", "Birch"), "p-1")
+        assert len(find_identical(session)) == 6  # the other track has copies too
+
+
+def test_the_probability_counts_no_pair_of_which_all_clips_are_the_same(
+    arena_database: Database,
+) -> None:
+    copy_bytes(arena_database, column="sha256", prompts=PROMPTS)
+    battle = Booth(arena_database).ask()
+    with arena_database.reading() as session:
+        assert session.get_one(Battle, battle.id).probability == 1 / 2
+
+
+def test_a_track_of_copies_is_inactive(arena_database: Database) -> None:
+    copy_bytes(arena_database, column="sha256", prompts=PROMPTS)
+    with arena_database.writing() as session:
+        catalog.find_entrant(session, "cedar").retired_at = START
+        session.flush()
+        assert not is_active(session, find_track(arena_database))
+
+
+def test_pairs_seen_of_retired_prompts_hide_no_other_pair(arena_database: Database) -> None:
+    booth = Booth(arena_database)
+    for _ in range(6):
+        battle = booth.ask("even")
+        booth.wait(1)
+        booth.cast(battle.token, "a")
+    with arena_database.writing() as session:
+        for key in ("p-2", "p-4"):
+            catalog.find_prompt(session, key).retired_at = START
+    for _ in range(6):
+        assert booth.vote("b").status == "counted"
 
 
 def test_a_track_with_one_entrant_is_inactive(arena_database: Database) -> None:

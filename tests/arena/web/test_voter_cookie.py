@@ -3,7 +3,7 @@
 from http.cookies import SimpleCookie
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -62,6 +62,7 @@ HEADER_TEXT = st.text(
 )
 
 
+@settings(deadline=None)
 @given(before=st.lists(HEADER_TEXT, max_size=4), after=st.lists(HEADER_TEXT, max_size=4))
 def test_our_cookie_is_found_among_any_others(before: list[str], after: list[str]) -> None:
     assert send("; ".join([*before, OURS, *after])) == (KEY, None)
