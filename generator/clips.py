@@ -42,6 +42,11 @@ class RawClip:
     sample_rate: int | None = None
     original: bytes | None = field(default=None, repr=False)  # the original file, if there is one
     original_suffix: str | None = None
+    # When each frame starts, in seconds from the first, and when the last one ends; None at the
+    # constant rate `fps`.
+    times: tuple[float, ...] | None = None
+    end_s: float | None = None
+    adapted: tuple[str, ...] = ()  # what was changed in reading the file, for the provenance
 
     @property
     def size_bytes(self) -> int:

@@ -15,7 +15,7 @@ from generator.clips import ClipRequest, FailedClip, GeneratedClip, Provenance, 
 from generator.engine.failures import describe_error, result_or_failure
 from generator.engine.post_processing import post_process
 from generator.errors import GeneratorError
-from generator.media import decode
+from generator.media import decode_for_track
 
 Outcome = GeneratedClip | FailedClip
 Clips = Generator[Outcome, None, None]
@@ -117,7 +117,8 @@ class Worker:
 
     def _run_model(self, request: ClipRequest) -> ModelOutput:
         if request.stored_master is not None:
-            return decode(request.stored_master.read()), request.stored_master.provenance
+            master = request.stored_master.read()
+            return decode_for_track(master, request.track), request.stored_master.provenance
         return self._ready_backend(request).generate(request)
 
     def _ready_backend(self, request: ClipRequest) -> Backend:

@@ -5,13 +5,14 @@ from numpy.typing import NDArray
 
 from generator.clips import RawClip
 from generator.errors import ClipError
-from generator.media import decode
+from generator.media.decode import read_audio, read_pictures
+from generator.media.probe import probe
+from generator.media.sound import SILENCE, root_mean_square
 from generator.spec import AUDIO_RATE, TrackSettings
 
 # In 8-bit levels. Encoded flat frames stay below the first, still clips below the second.
 MIN_CONTRAST = 2.0
 MIN_MOTION = 0.3
-SILENCE = 1e-4  # root mean square, 80 dB below full scale
 STRIDE = 4  # every fourth pixel in both directions is checked
 
 
@@ -34,7 +35,7 @@ def check_samples(raw: RawClip, shown: NDArray[np.uint8], track: TrackSettings) 
     repeated = len(shown) > 1 and all(np.array_equal(shown[0], frame) for frame in shown[1:])
     if still or repeated:
         raise ClipError("The clip is frozen: all its frames are the same.")
-    if track.audio and raw.audio is not None and _rms(raw.audio) < SILENCE:
+    if track.audio and raw.audio is not None and root_mean_square(raw.audio) < SILENCE:
         raise ClipError(f"The clip is silent and the track {track.name} needs sound.")
 
 
@@ -44,13 +45,14 @@ def check_rendition(data: bytes, track: TrackSettings) -> None:
     Raises:
         ClipError: It cannot be decoded, or its frames or sound do not match the track.
     """
-    decoded = decode(data)
-    if len(decoded.frames) != track.frames or decoded.fps != track.fps:
+    fps, frames = probe(data).fps, sum(1 for _ in read_pictures(data))
+    if frames != track.frames or fps != track.fps:
         raise ClipError(
-            f"The rendition has {len(decoded.frames)} frames at {float(decoded.fps):g}/s, not "
+            f"The rendition has {frames} frames at {float(fps):g}/s, not "
             f"{track.frames} at {float(track.fps):g}/s; report this clip."
         )
-    seconds = 0.0 if decoded.audio is None else decoded.audio.shape[1] / AUDIO_RATE
+    audio, _, _ = read_audio(data)
+    seconds = 0.0 if audio is None else audio.shape[1] / AUDIO_RATE
     if abs(seconds - (track.duration_s if track.audio else 0.0)) > 1 / float(track.fps):
         raise ClipError(
             f"The rendition has {seconds:.2f} s of sound for {track.duration_s:.2f} s of "
@@ -60,7 +62,3 @@ def check_rendition(data: bytes, track: TrackSettings) -> None:
 
 def _change(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
     return float(np.abs(one.astype(np.int16) - other).mean())
-
-
-def _rms(audio: NDArray[np.float32]) -> float:
-    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))

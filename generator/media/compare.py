@@ -1,11 +1,12 @@
 """Compare two generations of one clip."""
 
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from generator.media import decode
+from generator.media.decode import read_audio, read_pictures
 
 
 @dataclass(frozen=True)
@@ -29,17 +30,33 @@ def compare(before: bytes, after: bytes) -> Difference:
     Raises:
         ClipError: One of them cannot be decoded.
     """
-    one, other = decode(before), decode(after)
-    if one.audio is None or other.audio is None:
-        sound = None if one.audio is other.audio else 0.0
+    one, other = read_audio(before)[0], read_audio(after)[0]
+    if one is None or other is None:
+        sound = None if one is other else 0.0
+    elif one.shape != other.shape:
+        sound = 0.0
     else:
-        sound = _psnr_db(one.audio, other.audio, peak=1.0)
-    video = _psnr_db(one.frames, other.frames, peak=255.0)
-    return Difference(before == after, video, sound)
+        sound = _psnr_db(_squared_error(one, other), one.size, peak=1.0)
+    return Difference(before == after, _picture_db(before, after), sound)
 
 
-def _psnr_db(one: NDArray[np.generic], other: NDArray[np.generic], *, peak: float) -> float:
-    if one.shape != other.shape:
-        return 0.0
-    error = float(np.mean(np.square(np.subtract(one, other, dtype=np.float32), dtype=np.float64)))
-    return float("inf") if error == 0 else float(10 * np.log10(peak * peak / error))
+def _picture_db(before: bytes, after: bytes) -> float:
+    error, size = 0.0, 0
+    for one, other in zip_longest(read_pictures(before), read_pictures(after)):
+        if one is None or other is None:
+            return 0.0
+        pixels = one.pixels(), other.pixels()
+        if pixels[0].shape != pixels[1].shape:
+            return 0.0
+        error += _squared_error(*pixels)
+        size += pixels[0].size
+    return _psnr_db(error, size, peak=255.0)
+
+
+def _squared_error(one: NDArray[np.generic], other: NDArray[np.generic]) -> float:
+    difference = np.subtract(one, other, dtype=np.float32)
+    return float(np.sum(np.square(difference, dtype=np.float64)))
+
+
+def _psnr_db(error: float, size: int, *, peak: float) -> float:
+    return float("inf") if error == 0 else float(10 * np.log10(peak * peak * size / error))

@@ -1,188 +1,274 @@
 """Decode an untrusted media file to raw samples, within the limits of `probe`."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-from av.container import InputContainer
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from generator.clips import RawClip
 from generator.errors import ClipError
+from generator.media.pictures import Picture, PictureReader
 from generator.media.probe import (
     DEFAULT_LIMITS,
     Limits,
-    MediaInfo,
     decode_error,
     inspect,
     open_container,
     read_source,
 )
-from generator.media.sound import LAYOUTS
+from generator.media.sound_reader import is_silent, read_sound
+from generator.media.streams import sound_candidates
+from generator.media.timing import Sampler
 from generator.spec import TrackSettings
 
-# Decode this much past the end of a track, to include the frame nearest to its last one.
-MARGIN_S = 1.0
+# Sound is read this much past the end of a track, so that resampling has what it needs.
+MARGIN_S = 0.05
+# Frames are not scaled below this size to fit into the limit of `decode`; the file is rejected.
+MIN_BOX = (640, 360)
+SUFFIXES = {"matroska": ".mkv", "gif": ".gif", "avi": ".avi"}
+
+Audio = tuple[NDArray[np.float32] | None, int | None, tuple[str, ...]]
 
 
 def decode(
     source: Path | bytes, *, limits: Limits = DEFAULT_LIMITS, until_s: float | None = None
 ) -> RawClip:
-    """Decode the first video and audio stream of a file; `original` of the result is the file.
+    """Decode the video and sound of a file; `original` of the result is the file.
 
-    A variable frame rate is converted to a constant one by taking the nearest frames. Sound keeps
-    its sample rate and starts with the first frame.
+    Frames are as a player shows them: upright, cropped, with square pixels, in sRGB, on black
+    where they are transparent. Times count from the first one. Sound keeps its sample rate and
+    starts with the first frame. Large frames are scaled down to fit into `limits.decoded_bytes`.
 
     Args:
         source: A path or the bytes of a file.
         limits: Limits above which the file is rejected.
-        until_s: Stop decoding at this time, in seconds.
+        until_s: Stop decoding at this time, in seconds from the first frame.
 
     Raises:
-        ClipError: The file is not MP4, QuickTime or Matroska, exceeds a limit, or is damaged.
+        ClipError: The file is not MP4, QuickTime, Matroska, AVI or GIF, exceeds a limit, or is
+            damaged.
     """
     name, data = read_source(source, limits)
-    try:
-        with open_container(name, data, limits) as container:
-            info = inspect(name, container, data, limits, until_s=until_s)
-            return _decode_streams(name, container, data, info, limits=limits, until_s=until_s)
-    except FFmpegError as error:
-        raise decode_error(name, error) from None
+    frames = np.empty((0, 1, 1, 3), np.uint8)
+    times: list[float] = []
+    with _reading(name, data, limits, until_s=until_s) as reader:
+        expected = reader.info.frames
+        if until_s is not None:
+            expected = min(expected, round(until_s * float(reader.info.fps)) + 1)
+        reader.box = _box(reader.info.width, reader.info.height, max(expected, 1), limits)
+        for picture in reader:
+            if until_s is not None and picture.time > until_s:
+                break
+            pixels = picture.pixels()
+            if not times:
+                # Rows that stay unused take no memory; a list and `np.stack` would take it twice.
+                max_frames = min(limits.frames, limits.decoded_bytes // pixels.nbytes)
+                frames = np.empty((max_frames, *pixels.shape), np.uint8)
+            if len(times) >= len(frames):
+                height, width = pixels.shape[:2]
+                raise ClipError(
+                    f"{name} has more than {len(frames)} frames of {width}x{height}; cut it or "
+                    "scale it down."
+                )
+            frames[len(times)] = pixels
+            times.append(picture.time)
+        else:
+            until_s = None
+        end = reader.end if until_s is None else min(picture.time, until_s)
+        seconds = limits.seconds if until_s is None else until_s
+        audio, sample_rate, notes = _read_audio(name, data, reader, seconds, limits)
+    sampler = Sampler(reader.info.fps, 0)
+    for time in times:
+        sampler.add(time)
+    clip = RawClip(
+        frames[: len(times)],
+        _rate(reader, sampler, times[-1]),
+        audio,
+        sample_rate,
+        original=data,
+        original_suffix=_suffix(reader),
+        adapted=(*reader.notes, *notes),
+    )
+    if sampler.is_even and abs(end - len(times) / float(clip.fps)) < 1 / float(clip.fps) / 2:
+        return clip
+    return replace(clip, times=tuple(times), end_s=end)
 
 
 def decode_for_track(
     source: Path | bytes, track: TrackSettings, *, limits: Limits = DEFAULT_LIMITS
 ) -> RawClip:
-    """Decode as much of a file as a clip of the track can need; see `decode`."""
-    return decode(source, limits=limits, until_s=track.duration_s + MARGIN_S)
+    """Decode a file to a track's frame rate and length, scaled down to its size; see `decode`.
+
+    Only the frames that the track shows are kept. A file that is too short yields fewer.
+
+    Args:
+        source: A path or the bytes of a file.
+        track: The track; tracks without sound get none.
+        limits: Limits above which the file is rejected.
+    """
+    name, data = read_source(source, limits)
+    sampler = Sampler(track.fps, track.frames)
+    frames = np.zeros((0, track.height, track.width, 3), np.uint8)
+    box = track.width, track.height
+    shown: Picture | None = None
+    count, last = 0, 0.0
+    with _reading(name, data, limits, until_s=track.duration_s, box=box) as reader:
+
+        def show(picture: Picture, times: int) -> None:
+            nonlocal frames, count
+            if times:
+                pixels = picture.pixels()
+                if not len(frames):
+                    frames = np.empty((track.frames, *pixels.shape), np.uint8)
+                frames[count : count + times] = pixels
+                count += times
+
+        for picture in reader:
+            times = sampler.add(picture.time)
+            if shown is not None:
+                show(shown, times)
+            shown, last = picture, picture.time
+            if sampler.is_full:
+                break
+        else:
+            if shown is not None:
+                show(shown, sampler.finish(reader.end))
+        seconds = track.duration_s + MARGIN_S
+        silent = ("dropped the sound",) if reader.info.audio_codec is not None else ()
+        sound: Audio = (None, None, silent)
+        if track.audio:
+            sound = _read_audio(name, data, reader, seconds, limits)
+        audio, sample_rate, notes = sound
+    if not count:
+        raise ClipError(f"{name} has no frame that lasts long enough to be shown; cut it anew.")
+    timing = _describe_timing(reader, sampler, last, track)
+    return RawClip(
+        frames[:count],
+        track.fps,
+        audio,
+        sample_rate,
+        original=data,
+        original_suffix=_suffix(reader),
+        adapted=(*reader.notes, *timing, *notes),
+    )
 
 
-def _decode_streams(
+def read_pictures(
+    source: Path | bytes, *, limits: Limits = DEFAULT_LIMITS, box: tuple[int, int] | None = None
+) -> Iterator[Picture]:
+    """Yield the pictures of a file, one in memory at a time, scaled down into a box if given.
+
+    Raises:
+        ClipError: as `decode`.
+    """
+    name, data = read_source(source, limits)
+    with _reading(name, data, limits, box=box) as reader:
+        yield from reader
+
+
+def read_audio(source: Path | bytes, *, limits: Limits = DEFAULT_LIMITS) -> Audio:
+    """Return the sound of a file (channels, N), its sample rate, and what was changed.
+
+    Raises:
+        ClipError: as `decode`.
+    """
+    name, data = read_source(source, limits)
+    with _reading(name, data, limits) as reader:
+        next(iter(reader), None)
+        return _read_audio(name, data, reader, limits.seconds, limits)
+
+
+@contextmanager
+def _reading(
     name: str,
-    container: InputContainer,
     data: bytes,
-    info: MediaInfo,
-    *,
     limits: Limits,
-    until_s: float | None,
-) -> RawClip:
-    video = container.streams.video[0]
-    sound = container.streams.audio[0] if container.streams.audio else None
-    for stream in (video, sound):
-        if stream is not None:
-            stream.codec_context.thread_count = 1
-            stream.codec_context.options = {"max_pixels": str(limits.pixels)}
-    max_frames = min(limits.frames, limits.decoded_bytes // (info.width * info.height * 3))
-    decoded_frames = _DecodedFrames(name, info, max_frames)
-    decoded_sound = _DecodedSound(name, max_samples=int(limits.seconds * limits.sample_rate))
-    unfinished = {stream.index for stream in (video, sound) if stream is not None}
-    for packet in container.demux([stream for stream in (video, sound) if stream is not None]):
-        for frame in packet.decode():
-            if not isinstance(frame, av.VideoFrame | av.AudioFrame):
-                continue
-            time = decoded_frames.next_time if frame.time is None else frame.time
-            if until_s is not None and time > until_s:
-                unfinished.discard(packet.stream.index)
-            elif isinstance(frame, av.VideoFrame):
-                decoded_frames.add(frame, time)
-            else:
-                decoded_sound.add(frame, time)
-        if not unfinished:
-            break
-    frames, start_s = decoded_frames.at_constant_rate()
-    audio, sample_rate = decoded_sound.from_time(start_s)
-    suffix = ".mkv" if info.demuxer.startswith("matroska") else ".mp4"
-    return RawClip(frames, info.fps, audio, sample_rate, original=data, original_suffix=suffix)
+    *,
+    until_s: float | None = None,
+    box: tuple[int, int] | None = None,
+) -> Iterator[PictureReader]:
+    try:
+        with open_container(name, data, limits) as container:
+            info = inspect(name, container, data, limits, until_s=until_s)
+            yield PictureReader(name, container, data, info, limits=limits, box=box)
+    except FFmpegError as error:
+        raise decode_error(name, error) from None
 
 
-@dataclass
-class _DecodedFrames:
-    """Decoded frames and their timestamps in seconds."""
-
-    name: str
-    info: MediaInfo
-    max_frames: int
-    frames: list[NDArray[np.uint8]] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-
-    @property
-    def next_time(self) -> float:
-        return len(self.times) / float(self.info.fps)
-
-    def add(self, frame: av.VideoFrame, time: float) -> None:
-        if frame.is_corrupt:
-            raise ClipError(f"{self.name} is damaged at {time:.2f} s; encode it again.")
-        if len(self.frames) >= self.max_frames:
-            raise ClipError(
-                f"{self.name} has more than {self.max_frames} frames of "
-                f"{frame.width}x{frame.height}; cut it or scale it down."
+def _read_audio(
+    name: str, data: bytes, reader: PictureReader, seconds: float, limits: Limits
+) -> Audio:
+    """Read the sound that belongs to the pictures that were read."""
+    index = 0
+    first: Audio | None = None
+    while True:
+        # Opened anew for each stream: decoding has to start at the beginning.
+        with open_container(name, data, limits) as container:
+            candidates = sound_candidates(container)
+            if index >= len(candidates):
+                return first or (None, None, ())
+            stream = candidates[index]
+            sound = read_sound(
+                name, container, stream, start=reader.start, seconds=seconds, limits=limits
             )
-        if (frame.width, frame.height) != (self.info.width, self.info.height):
-            raise ClipError(f"{self.name} changes its frame size at {time:.2f} s; encode it again.")
-        self.frames.append(_rgb_pixels(frame))
-        self.times.append(time)
-
-    def at_constant_rate(self) -> tuple[NDArray[np.uint8], float]:
-        """Return frames (T, H, W, 3) at the file's mean rate, and the start time in seconds."""
-        if not self.frames:
-            raise ClipError(f"{self.name} has no decodable frames; encode it again as MP4.")
-        times = np.array(self.times) - self.times[0]
-        period = 1 / float(self.info.fps)
-        count = round(times[-1] / period) + 1
-        if count > self.max_frames:
-            raise ClipError(
-                f"{self.name} has {float(self.info.fps):g} frames per second, more than "
-                f"{self.max_frames} in total; encode it again at a lower rate."
-            )
-        grid = np.arange(count) * period
-        if len(grid) == len(times) and np.abs(times - grid).max() <= period / 2:
-            return np.stack(self.frames), self.times[0]
-        later = np.clip(np.searchsorted(times, grid), 1, max(1, len(times) - 1))
-        earlier_is_nearer = grid - times[later - 1] <= times[later % len(times)] - grid
-        return np.stack([self.frames[i] for i in later - earlier_is_nearer]), self.times[0]
+            streams = list(container.streams.audio)
+            audio, notes = sound.result(), tuple(sound.notes)
+            if len(streams) > 1:
+                number = [each.index for each in streams].index(stream.index) + 1
+                notes = (f"took sound stream {number} of {len(streams)}", *notes)
+        if not is_silent(audio):
+            return audio, sound.rate, notes
+        first = first or (audio, sound.rate or None, notes)
+        index += 1
 
 
-def _rgb_pixels(frame: av.VideoFrame) -> NDArray[np.uint8]:
-    """Convert a decoded frame to (H, W, 3)."""
-    pixels = frame.reformat(format="rgb24", threads=1).to_ndarray()
-    return pixels.astype(np.uint8, copy=False)
+def _box(width: int, height: int, frames: int, limits: Limits) -> tuple[int, int] | None:
+    """Return the size into which frames are scaled so that all of them fit into the limit."""
+    scale = (limits.decoded_bytes / (frames * width * height * 3)) ** 0.5
+    smallest = min(1.0, max(MIN_BOX[0] / width, MIN_BOX[1] / height))
+    if scale >= 1 or smallest >= 1:
+        return None
+    scale = max(scale * 0.99, smallest)
+    longest = max(round(width * scale), round(height * scale))  # either way up
+    return longest, longest
 
 
-@dataclass
-class _DecodedSound:
-    """Decoded sound, converted to one channel layout."""
+def _rate(reader: PictureReader, sampler: Sampler, last: float) -> Fraction:
+    """Return the frame rate by the pictures' times, as declared if that agrees."""
+    if sampler.pictures < 2 or last <= 0:
+        return reader.info.fps
+    measured = (sampler.pictures - 1) / last
+    declared = reader.info.fps
+    if abs(measured / float(declared) - 1) < 0.01:
+        return declared
+    return Fraction(measured).limit_denominator(1001)
 
-    name: str
-    max_samples: int
-    parts: list[NDArray[np.float32]] = field(default_factory=list)
-    start_s: float = 0.0
-    sample_rate: int | None = None
-    resampler: av.AudioResampler | None = None
 
-    def add(self, frame: av.AudioFrame, time: float) -> None:
-        if self.resampler is None:
-            layout = frame.layout.name if frame.layout.nb_channels in LAYOUTS else "stereo"
-            self.resampler = av.AudioResampler(format="fltp", layout=layout, rate=frame.sample_rate)
-            self.start_s, self.sample_rate = time, frame.sample_rate
-        self._append(self.resampler.resample(frame))
+def _describe_timing(
+    reader: PictureReader, sampler: Sampler, last: float, track: TrackSettings
+) -> tuple[str, ...]:
+    rate = _rate(reader, sampler, last)
+    notes = []
+    if not sampler.is_even:
+        notes.append(
+            f"sampled frames at uneven times (mean {float(rate):.4g}/s) at "
+            f"{float(track.fps):g} frames/s"
+        )
+    elif rate != track.fps and sampler.pictures > 1:
+        notes.append(f"changed {float(rate):g} to {float(track.fps):g} frames/s by nearest frame")
+    if sampler.is_full:
+        shown = round(track.frames / track.fps * rate)
+        total = max(reader.info.frames, sampler.pictures)
+        if total > shown:
+            notes.append(f"cut {total} to {shown} frames")
+    return tuple(notes)
 
-    def from_time(self, start_s: float) -> tuple[NDArray[np.float32] | None, int | None]:
-        """Return samples (channels, N) from a time in seconds on, padded with silence, and rate."""
-        if self.resampler is None or self.sample_rate is None:
-            return None, None
-        self._append(self.resampler.resample(None))
-        if not self.parts:
-            return None, None
-        audio = np.concatenate(self.parts, axis=1)
-        delay = round((self.start_s - start_s) * self.sample_rate)
-        if delay > self.max_samples:
-            raise ClipError(f"{self.name} has sound that starts long after the video; cut it.")
-        audio = np.pad(audio, ((0, 0), (delay, 0))) if delay > 0 else audio[:, -delay:]
-        return audio, self.sample_rate
 
-    def _append(self, parts: list[av.AudioFrame]) -> None:
-        self.parts += [part.to_ndarray().astype(np.float32) for part in parts]
-        if sum(part.shape[1] for part in self.parts) > self.max_samples:
-            raise ClipError(f"{self.name} has more than {self.max_samples} audio samples; cut it.")
+def _suffix(reader: PictureReader) -> str:
+    demuxer = reader.info.demuxer.split(",")[0]
+    return SUFFIXES.get(demuxer, ".mp4")

@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 from generator.clips import RawClip
 from generator.errors import ClipError
 from generator.media.sound import to_stereo_48k
+from generator.media.timing import sample
 from generator.spec import AUDIO_RATE, TrackSettings
+
+OVER_FULL_SCALE = 1.01  # codecs exceed 1 by less
+MENTIONED_S = 0.1  # a codec's padding and the decoder's margin are shorter
 
 
 def fit_to_track(raw: RawClip, track: TrackSettings) -> tuple[RawClip, tuple[str, ...]]:
@@ -28,7 +32,7 @@ def fit_to_track(raw: RawClip, track: TrackSettings) -> tuple[RawClip, tuple[str
         ClipError: The clip is shorter than the track, or lacks the sound that the track needs.
     """
     _check_frames(raw.frames)
-    frames, time_changes = _fit_time(raw.frames, raw.fps, track)
+    frames, time_changes = _fit_time(raw, track)
     frames, size_changes = _fit_size(frames, track)
     audio, sound_changes = _fit_sound(raw, track)
     fitted = replace(
@@ -37,8 +41,11 @@ def fit_to_track(raw: RawClip, track: TrackSettings) -> tuple[RawClip, tuple[str
         fps=track.fps,
         audio=audio,
         sample_rate=None if audio is None else AUDIO_RATE,
+        times=None,
+        end_s=None,
+        adapted=(),
     )
-    return fitted, (*time_changes, *size_changes, *sound_changes)
+    return fitted, (*raw.adapted, *time_changes, *size_changes, *sound_changes)
 
 
 def needed_frames(track: TrackSettings, *, fps: Fraction) -> int:
@@ -54,15 +61,12 @@ def _check_frames(frames: NDArray[np.uint8]) -> None:
         )
 
 
-def _fit_time(
-    frames: NDArray[np.uint8], fps: Fraction, track: TrackSettings
-) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+def _fit_time(raw: RawClip, track: TrackSettings) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    frames, fps = raw.frames, raw.fps
+    if raw.times is not None and raw.end_s is not None:
+        return _sample_times(raw, raw.times, raw.end_s, track)
     if len(frames) < needed_frames(track, fps=fps):
-        raise ClipError(
-            f"The clip lasts {float(len(frames) / fps):.2f} s, {len(frames)} frames at "
-            f"{float(fps):g}/s, and the track {track.name} needs {track.duration_s:.2f} s; "
-            "generate longer clips."
-        )
+        raise _too_short(float(len(frames) / fps), raw, track)
     # Round half up to the later frame, and clamp to the last one.
     nearest = (int(i * fps / track.fps + Fraction(1, 2)) for i in range(track.frames))
     indices = [min(index, len(frames) - 1) for index in nearest]
@@ -71,7 +75,29 @@ def _fit_time(
         changes.append(f"changed {float(fps):g} to {float(track.fps):g} frames/s by nearest frame")
     if indices[-1] + 1 < len(frames):
         changes.append(f"cut {len(frames)} to {indices[-1] + 1} frames")
+    if indices == list(range(len(indices))):
+        return frames[: len(indices)], tuple(changes)  # not copied
     return frames[indices], tuple(changes)
+
+
+def _sample_times(
+    raw: RawClip, times: tuple[float, ...], end_s: float, track: TrackSettings
+) -> tuple[NDArray[np.uint8], tuple[str, ...]]:
+    indices, even = sample(times, end_s, fps=track.fps, count=track.frames)
+    if len(indices) < track.frames:
+        raise _too_short(end_s, raw, track)
+    rates = f"(mean {float(raw.fps):.4g}/s) at {float(track.fps):g} frames/s"
+    changes = [] if even else [f"sampled frames at uneven times {rates}"]
+    if indices[-1] + 1 < len(times):
+        changes.append(f"cut {len(times)} to {indices[-1] + 1} frames")
+    return raw.frames[indices], tuple(changes)
+
+
+def _too_short(seconds: float, raw: RawClip, track: TrackSettings) -> ClipError:
+    return ClipError(
+        f"The clip lasts {seconds:.2f} s, {len(raw.frames)} frames at {float(raw.fps):.4g}/s, and "
+        f"the track {track.name} needs {track.duration_s:.2f} s; generate longer clips."
+    )
 
 
 def _fit_size(
@@ -83,7 +109,9 @@ def _fit_size(
     scale = min(Fraction(track.width, width), Fraction(track.height, height))
     inner_width = min(track.width, max(1, round(width * scale)))
     inner_height = min(track.height, max(1, round(height * scale)))
-    changes = [f"scaled {width}x{height} to {inner_width}x{inner_height}"]
+    changes: list[str] = []
+    if (inner_width, inner_height) != (width, height):
+        changes.append(f"scaled {width}x{height} to {inner_width}x{inner_height}")
     if (inner_width, inner_height) != (track.width, track.height):
         changes.append(f"letterboxed to {track.width}x{track.height}")
     fitted = np.zeros((len(frames), track.height, track.width, 3), np.uint8)
@@ -111,6 +139,9 @@ def _fit_sound(
         )
     audio = to_stereo_48k(raw.audio, sample_rate=raw.sample_rate)
     changes: list[str] = []
+    peak = float(np.abs(raw.audio).max())
+    if np.isfinite(peak) and peak > OVER_FULL_SCALE:
+        changes.append(f"the sound's peaks are {20 * math.log10(peak):.1f} dB over full scale")
     if raw.sample_rate != AUDIO_RATE:
         changes.append(f"resampled {raw.sample_rate} to {AUDIO_RATE} Hz")
     if raw.audio.shape[0] != 2:
@@ -121,5 +152,6 @@ def _fit_sound(
         changes.append(f"padded the sound with {missing / AUDIO_RATE:.3f} s of silence")
     elif missing < 0:
         audio = audio[:, : track.audio_samples]
-        changes.append(f"cut {-missing / AUDIO_RATE:.3f} s of sound")
+        if -missing > MENTIONED_S * AUDIO_RATE:
+            changes.append(f"cut {-missing / AUDIO_RATE:.3f} s of sound")
     return np.ascontiguousarray(audio), tuple(changes)

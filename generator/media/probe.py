@@ -18,6 +18,8 @@ from av.error import FFmpegError
 from av.video.stream import VideoStream
 
 from generator.errors import ClipError
+from generator.media.headers import check_tables, count_gif_frames
+from generator.media.streams import choose_video, sound_candidates
 
 MEBIBYTE = 2**20
 
@@ -26,13 +28,18 @@ MEBIBYTE = 2**20
 class Limits:
     """Limits above which a file is rejected."""
 
-    file_bytes: int = 512 * MEBIBYTE
+    file_bytes: int = 128 * MEBIBYTE
     streams: int = 8  # cameras add streams with time codes and positions
     pixels: int = 4096 * 2304
     seconds: float = 120.0
     frames: int = 7_200
-    decoded_bytes: int = 4096 * MEBIBYTE  # 4K at 24 frames/s for 7 seconds
+    frame_bytes: int = 32 * MEBIBYTE  # of a decoded frame: 4:2:0 in 10 bits, 4:4:4 in 8 bits
+    decoded_bytes: int = 192 * MEBIBYTE  # of the frames that `decode` returns
+    sound_bytes: int = 64 * MEBIBYTE  # of decoded sound: 170 s of stereo at 48 kHz
     sample_rate: int = 192_000
+    longest_s: float = 600.0  # also of files that are cut to a track
+    samples: int = 300_000  # frames of video and sound that the tables of an MP4 declare
+    packets: int = 200_000
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,8 @@ def probe(source: Path | bytes, *, limits: Limits = DEFAULT_LIMITS) -> MediaInfo
     """Read a file's headers and check them against the limits, without decoding frames.
 
     Raises:
-        ClipError: The file is not MP4, QuickTime or Matroska, has no video, or exceeds a limit.
+        ClipError: The file is not MP4, QuickTime, Matroska, AVI or GIF, has no video, or exceeds a
+            limit.
     """
     name, data = read_source(source, limits)
     try:
@@ -100,11 +108,22 @@ def _demuxer(name: str, data: bytes) -> str:
         return "mov"
     if data[:4] == b"\x1aE\xdf\xa3":
         return "matroska"
-    raise ClipError(f"{name} is not an MP4, QuickTime or Matroska file; convert it to MP4.")
+    if data[:6] in (b"GIF87a", b"GIF89a"):
+        return "gif"
+    if data[:4] == b"RIFF" and data[8:12] == b"AVI ":
+        return "avi"
+    raise ClipError(
+        f"{name} is not an MP4, QuickTime, Matroska, AVI or GIF file; convert it to MP4."
+    )
 
 
 def open_container(name: str, data: bytes, limits: Limits) -> InputContainer:
     """Open a file with the demuxer that its first bytes indicate."""
+    demuxer = _demuxer(name, data)
+    if demuxer == "mov":
+        check_tables(name, data, samples=limits.samples)
+    elif demuxer == "gif" and count_gif_frames(data, limit=limits.frames) > limits.frames:
+        raise ClipError(f"{name} has more than {limits.frames} frames; cut it.")
     # The pixel limit also applies while FFmpeg probes the streams for their codecs.
     # (PyAV accepts a list of dictionaries, although its type stubs say strings.)
     stream_options: Any = [{"max_pixels": str(limits.pixels)}] * (limits.streams + 1)
@@ -112,7 +131,7 @@ def open_container(name: str, data: bytes, limits: Limits) -> InputContainer:
         return av.open(
             BytesIO(data),
             mode="r",
-            format=_demuxer(name, data),
+            format=demuxer,
             stream_options=stream_options,
         )
     except FFmpegError:
@@ -142,10 +161,8 @@ def inspect(
         raise ClipError(
             f"{name} has {len(container.streams)} streams; keep one video and one audio stream."
         )
-    if not container.streams.video:
-        raise ClipError(f"{name} has no video; use a video file.")
-    video = container.streams.video[0]
-    audio = container.streams.audio[0] if container.streams.audio else None
+    video, _ = choose_video(name, container)
+    audio = next(iter(sound_candidates(container)), None)
     if any(stream is not None and stream.codec_context is None for stream in (video, audio)):
         raise ClipError(f"{name} uses an unknown codec; encode it again as MP4.")
     width, height = video.codec_context.width, video.codec_context.height
@@ -159,15 +176,20 @@ def inspect(
         raise ClipError(
             f"{name} has frames of {width}x{height}; scale them to {limits.pixels} pixels or less."
         )
+    _check_frame_bytes(name, video, limits)
     fps = video.average_rate or video.guessed_rate
     if not fps or fps <= 0:
         raise ClipError(f"{name} does not declare its frame rate; encode it again.")
-    seconds = _duration_s(container, video)
+    seconds, longest_s = _duration_s(container, video)
     frames = max(video.frames, round(seconds * float(fps)))
     if until_s is None and (seconds > limits.seconds or frames > limits.frames):
         raise ClipError(
             f"{name} lasts {seconds:.0f} s and has {frames} frames; "
             f"cut it to {limits.seconds:.0f} s and {limits.frames} frames or less."
+        )
+    if longest_s > limits.longest_s:
+        raise ClipError(
+            f"{name} lasts {longest_s:.0f} s; cut it to {limits.longest_s:.0f} s or less."
         )
     if audio is not None and not 0 < audio.rate <= limits.sample_rate:
         raise ClipError(f"{name} has sound at {audio.rate} Hz; resample it to 48000.")
@@ -186,10 +208,28 @@ def inspect(
     )
 
 
-def _duration_s(container: InputContainer, video: VideoStream) -> float:
+def _check_frame_bytes(name: str, video: VideoStream, limits: Limits) -> None:
+    """Check the size of a decoded frame in memory, of which decoders keep up to 17."""
+    context = video.codec_context
+    if context.format is None:
+        return
+    size = context.width * context.height * context.format.padded_bits_per_pixel // 8
+    if size > limits.frame_bytes:
+        raise ClipError(
+            f"{name} has frames of {context.width}x{context.height} in {context.format.name}, "
+            f"{size / MEBIBYTE:.0f} MiB each; scale it down or encode it in 8 bits and 4:2:0."
+        )
+
+
+def _duration_s(container: InputContainer, video: VideoStream) -> tuple[float, float]:
+    """Return the length of the video, and of the longest stream, in seconds."""
+    start_s = max(0, container.start_time or 0) / av.time_base
     container_s = (container.duration or 0) / av.time_base
+    if container.format.name.startswith("matroska"):
+        container_s = max(0.0, container_s - start_s)  # counted from 0 there
     stream_s = float((video.duration or 0) * (video.time_base or 0))
-    return max(container_s, stream_s)
+    longest_s = max(container_s, stream_s)
+    return stream_s or container_s, longest_s
 
 
 def decode_error(name: str, error: FFmpegError) -> ClipError:

@@ -19,6 +19,7 @@ TARGET_LUFS = -23.0  # EBU R 128, as is the ceiling
 CEILING_DBTP = -1.0
 # Quieter sound is a noise floor, which a gain of 37 dB or more would make audible.
 SILENCE_LUFS = -60.0
+SILENCE = 1e-4  # root mean square, 80 dB below full scale
 # Limiting a transient by more changes how it sounds; the clip stays quieter instead.
 MAX_LIMITING_DB = 12.0
 PASSES = 5  # each pass corrects the loudness lost by limiter and codec; 2 or 3 are enough
@@ -127,6 +128,11 @@ def _filtered(audio: Sound, *filters: tuple[str, str]) -> Iterator[av.AudioFrame
             return
         if isinstance(frame, av.AudioFrame):
             yield frame
+
+
+def root_mean_square(audio: Sound) -> float:
+    """Return the root mean square of samples (channels, N), full scale 1."""
+    return float(np.sqrt(np.mean(np.square(audio, dtype=np.float64))))
 
 
 def sound_frame(audio: Sound, *, sample_rate: int) -> av.AudioFrame:

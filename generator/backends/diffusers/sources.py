@@ -14,7 +14,7 @@ from PIL import Image
 from generator.backends.diffusers.arguments import IMAGE, VIDEO, is_rounded_up
 from generator.clips import ClipRequest
 from generator.errors import ClipError
-from generator.media import decode, fit_to_track
+from generator.media import decode_for_track, fit_to_track
 from generator.media.fit import needed_frames
 from generator.media.images import load_image
 from generator.spec import TrackSettings
@@ -69,7 +69,7 @@ def _load_video(path: Path, track: TrackSettings, target: TargetFormat) -> list[
     """Load a video at the model's frame rate, repeating the last frame up to the model's length."""
     count = needed_frames(track, fps=target.fps)
     silent = track.model_copy(update={"audio": False, "fps": target.fps, "frames": count})
-    fitted, _ = fit_to_track(decode(path), silent)
+    fitted, _ = fit_to_track(decode_for_track(path, silent), silent)
     frames = list(fitted.frames) + [fitted.frames[-1]] * max(0, target.frames - count)
     return [Image.fromarray(_pad_to_target(frame, track, target)) for frame in frames]
 

@@ -2,8 +2,6 @@
 
 import os
 import struct
-import sys
-from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -15,7 +13,6 @@ from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, ball_frames, small_tra
 
 from generator.errors import ClipError
 from generator.media import Limits, decode, encode_master, encode_rendition, probe
-from generator.media.probe import MediaInfo
 
 PLAYLIST = b"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\nneighbour.ts\n#EXT-X-ENDLIST\n"
 
@@ -129,28 +126,14 @@ def test_damaged_frames_are_rejected(rendition: bytes) -> None:
         decode(bytes(damaged))
 
 
-def test_a_variable_frame_rate_becomes_constant() -> None:
+def test_pictures_at_uneven_times_keep_their_times() -> None:
     frames = ball_frames(12)
     times = [0, 1, 2, 3, 4, 5, 12, 13, 14, 15, 16, 17]
     raw = decode(video_file(frames, times))
-    assert raw.fps == 24
-    assert len(raw.frames) == 18
-    assert np.array_equal(raw.frames[:6], frames[:6])
-    assert np.array_equal(raw.frames[7], frames[5])
-    assert np.array_equal(raw.frames[11], frames[6])
-    assert np.array_equal(raw.frames[12:], frames[6:])
-
-
-def test_an_excessive_frame_rate_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = sys.modules["generator.media.decode"]  # the package exports a function of this name
-    original = module.inspect
-
-    def fake_inspect(*args: object, **kwargs: object) -> MediaInfo:
-        return replace(original(*args, **kwargs), fps=Fraction(30_000))  # type: ignore[arg-type]
-
-    monkeypatch.setattr(module, "inspect", fake_inspect)
-    with pytest.raises(ClipError, match="30000 frames per second, more than"):
-        decode(video_file(ball_frames(12), list(range(12))), until_s=5)
+    assert np.array_equal(raw.frames, frames)
+    assert raw.times == pytest.approx([time / 24 for time in times], abs=0.001)
+    assert raw.end_s == pytest.approx(18 / 24, abs=0.002)
+    assert raw.fps == pytest.approx(11 / 17 * 24, rel=0.01)
 
 
 def test_only_regular_files_are_read(tmp_path: Path) -> None:
