@@ -13,7 +13,7 @@ class Sampler:
     """Assigns pictures to the instants k / fps, for k from 0 on.
 
     An instant shows the picture nearest in time. A picture that stands longer than those before
-    it is shown for as long as it stands: the next one comes no more than half a usual gap early.
+    it is shown all that time: the next one comes no more than half a usual gap early.
     """
 
     def __init__(self, fps: Fraction, count: int) -> None:

@@ -83,7 +83,7 @@ def test_an_even_rate_is_converted_by_nearest_frame(fps, count):
     assert indices == [min(count - 1, index) for index in nearest]
 
 
-def test_rounding_to_milliseconds_is_no_uneven_rate():
+def test_rounding_to_milliseconds_keeps_the_rate_even():
     times = [round(1000 * i / 24) / 1000 for i in range(48)]
     indices, even = sample(times, 1.999, fps=Fraction(24), count=48)
     assert even
