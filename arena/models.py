@@ -308,6 +308,8 @@ class Clip(Base):
     failure: Mapped[str | None]
     # Refused by the model's content policy; False for every other failure.
     refused: Mapped[bool] = mapped_column(default=False, server_default=false())
+    # Ordered from a server, or perhaps ordered, and not received: not ordered again unless asked.
+    maybe_billed: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
 
     entrant: Mapped[Entrant] = relationship()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from generator.jsonable import storable_text, to_jsonable
+from generator.jsonable import one_line, to_jsonable
 from generator.spec import Entrant, TrackSettings
 
 
@@ -154,6 +154,7 @@ class FailedClip:
     reason: str
     master: Master | None = None
     refused: bool = False  # by the model's content policy
+    maybe_billed: bool = False  # ordered from a server, or perhaps ordered, and not received
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", storable_text(self.reason))
+        object.__setattr__(self, "reason", one_line(self.reason))

@@ -4,7 +4,8 @@ GeneratorError
 ├── SpecError     an entrant or track file, or what it names, cannot be used
 ├── ClipError     a media file or a generated clip cannot become a rendition
 └── BackendError  a model failed to load or to run
-    └── RefusalError  a model refused to make a clip, by its content policy
+    ├── RefusalError  a model refused to make a clip, by its content policy
+    └── OrderError    a server may have accepted an order, and may bill it, without a clip
 """
 
 
@@ -26,6 +27,13 @@ class BackendError(GeneratorError):
 
 class RefusalError(BackendError):
     """A model refused to make or to return a clip, by its content policy."""
+
+
+class OrderError(BackendError):
+    """A server accepted an order, or may have, and its clip was not received.
+
+    The order may have been billed, so it must not be repeated unless somebody asks for it.
+    """
 
 
 def first_line(error: BaseException) -> str:

@@ -65,6 +65,13 @@ def generate(
             help="Render from another track's masters instead of running the model.",
         ),
     ] = None,
+    order_again: Annotated[
+        bool,
+        typer.Option(
+            "--order-again",
+            help="Also order clips whose first order may have been billed.",
+        ),
+    ] = False,
 ) -> None:
     """Generate all missing clips. If interrupted, run it again to resume."""
     arena = open_configured_arena()
@@ -75,7 +82,15 @@ def generate(
             arena, masters_of, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray
         )
     elif recheck is None:
-        generate_missing(arena, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray)
+        generate_missing(
+            arena,
+            track=track,
+            entrant=entrant,
+            limit=limit,
+            workers=workers,
+            ray=ray,
+            order_again=order_again,
+        )
     elif limit is not None:
         raise ProductionError(
             "--limit cannot be used with --recheck, which sets the number itself."
@@ -92,6 +107,7 @@ def generate_missing(
     entrant: str | None = None,
     limit: int | None = None,
     ray: str | None = None,
+    order_again: bool = False,
 ) -> None:
     """Generate the missing clips, with one progress bar per entrant.
 
@@ -102,8 +118,15 @@ def generate_missing(
     from arena.catalog import catalog
 
     with arena.database.reading() as session:
-        missing = production.find_pending(session, **_select(session, track, entrant))[:limit]
+        selection = _select(session, track, entrant)
+        missing = production.find_pending(session, **selection, order_again=order_again)[:limit]
+        billed = 0 if order_again else production.count_maybe_billed(session, **selection)
         has_entrants = bool(catalog.list_entrants(session))
+    if billed:
+        out.print(
+            f"Left out {pluralize(billed, 'clip')} whose order may have been billed; see `arena "
+            "failures`. After checking with the server, use `arena generate --order-again`."
+        )
     if not missing:
         no_entrants = "There are no entrants yet. Next: `arena entrants add FILE`."
         out.print("No clips are missing." if has_entrants else no_entrants)

@@ -6,7 +6,7 @@ them. May import: `arena.catalog`, `arena.media`, `arena.models`, `arena.errors`
 
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
 from arena.production.importing import import_clips
-from arena.production.pending import PendingClip, find_pending
+from arena.production.pending import PendingClip, count_maybe_billed, find_pending
 from arena.production.produce_clips import failure_reason, produce
 from arena.production.reproducibility import Recheck, recheck, sample_ready
 from arena.production.rerendering import find_stored_masters
@@ -16,6 +16,7 @@ __all__ = [
     "Recheck",
     "built_in_entrants",
     "check_entrant",
+    "count_maybe_billed",
     "failure_reason",
     "find_pending",
     "find_stored_masters",

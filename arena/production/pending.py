@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
@@ -24,9 +24,20 @@ class PendingClip:
 
 
 def find_pending(
-    session: Session, *, track: Track | None = None, entrant: Entrant | None = None
+    session: Session,
+    *,
+    track: Track | None = None,
+    entrant: Entrant | None = None,
+    order_again: bool = False,
 ) -> list[PendingClip]:
-    """Return the missing clips of active entrants and prompts, by entrant, track, prompt, seed."""
+    """Return the missing clips of active entrants and prompts, by entrant, track, prompt, seed.
+
+    Args:
+        session: of the database.
+        track: only its clips.
+        entrant: only its clips.
+        order_again: also clips that may have been billed already, which would be ordered again.
+    """
     pairs = (
         select(Track, Entrant, Prompt)
         .join(EntrantTrack, EntrantTrack.track_id == Track.id)
@@ -37,7 +48,7 @@ def find_pending(
         .order_by(Entrant.id, Track.id, Prompt.id)
     )
     ready = select(Clip.entrant_id, Clip.track_id, Clip.prompt_id, Clip.seed).where(
-        Clip.status == ClipStatus.READY
+        Clip.status == ClipStatus.READY if order_again else _not_to_be_made()
     )
     if track is not None:
         pairs = pairs.where(Track.id == track.id)
@@ -57,6 +68,27 @@ def find_pending(
             request = make_request(spec, row_track, prompt, seed, weights_sha256=sha256)
             pending.append(PendingClip(*key, request=request))
     return pending
+
+
+def _not_to_be_made() -> ColumnElement[bool]:
+    """Clips that are ready, and failed ones whose order may have been billed."""
+    return (Clip.status == ClipStatus.READY) | Clip.maybe_billed
+
+
+def count_maybe_billed(
+    session: Session, *, track: Track | None = None, entrant: Entrant | None = None
+) -> int:
+    """Number of failed clips that are not ordered again because they may have been billed."""
+    query = select(func.count(Clip.id)).where(
+        Clip.status == ClipStatus.FAILED,
+        Clip.maybe_billed,
+        Clip.entrant_id.in_(select(Entrant.id).where(Entrant.retired_at.is_(None))),
+    )
+    if track is not None:
+        query = query.where(Clip.track_id == track.id)
+    if entrant is not None:
+        query = query.where(Clip.entrant_id == entrant.id)
+    return session.scalar(query) or 0
 
 
 def _weights(session: Session) -> dict[int, str]:

@@ -106,6 +106,7 @@ def store_files(
         clip.master_sha256 = hashlib.sha256(master.data).hexdigest()
     if isinstance(result, FailedClip):
         clip.failure, clip.refused = result.reason, result.refused
+        clip.maybe_billed = result.maybe_billed
         return clip
     clip.status = ClipStatus.READY
     try:

@@ -19,7 +19,11 @@ GROUP = "hippodrome.backends"
 
 
 class Backend(AbstractContextManager["Backend"], Protocol):
-    """Runs one entrant; loads its weights on entering the context and releases them on leaving."""
+    """Runs one entrant; loads its weights on entering the context and releases them on leaving.
+
+    Two class attributes are optional: `libraries`, the slow-to-import modules that it uses, and
+    `repeatable`, False if a request must not be made again after its process died.
+    """
 
     def __init__(self, entrant: Entrant) -> None: ...
 
@@ -61,6 +65,14 @@ def libraries_of(entrants: Iterable[Entrant]) -> list[str]:
             continue  # its clips will fail with this error
         modules |= dict.fromkeys(getattr(backend, "libraries", ()))
     return list(modules)
+
+
+def is_repeatable(entrant: Entrant) -> bool:
+    """Whether a request whose process died may be made again: not if it may have been billed."""
+    try:
+        return bool(getattr(find_backend(entrant), "repeatable", True))
+    except GeneratorError:
+        return True  # every request fails with this error
 
 
 def refuse_unknown_options(entrant: Entrant, known: frozenset[str]) -> None:

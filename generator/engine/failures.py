@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from generator.clips import ClipRequest, FailedClip
-from generator.errors import GeneratorError, RefusalError, first_line
+from generator.errors import GeneratorError, OrderError, RefusalError, first_line
 
 T = TypeVar("T")
 
@@ -25,7 +25,12 @@ def result_or_failure(request: ClipRequest, function: Callable[[], T]) -> T | Fa
     try:
         return function()
     except GeneratorError as error:
-        return FailedClip(request, str(error), refused=isinstance(error, RefusalError))
+        return FailedClip(
+            request,
+            str(error),
+            refused=isinstance(error, RefusalError),
+            maybe_billed=isinstance(error, OrderError),
+        )
     except Exception as error:  # the code of a model may raise anything
         if _is_device_lost(error):
             raise DeviceLost(describe_error(request, error)) from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from generator.clips import ClipRequest
-from generator.engine.schedule import Schedule, Task
+from generator.engine.schedule import Schedule, Task, may_be_billed
 from generator.engine.worker import POST_PROCESSORS, Clips, Outcome, open_worker
 from generator.errors import BackendError, SpecError, first_line
 
@@ -151,10 +151,13 @@ class ActorPool:
         errors = self._ray.exceptions
         try:
             clip = self._ray.get(reference)
-        except errors.ObjectLostError:  # finished, and lost with the machine that had it
+        except errors.ObjectLostError as error:  # finished, and lost with its machine
             self._ray.kill(actor.actor)
             for task in actor.tasks.values():
-                self._schedule.put_back(task)
+                if not may_be_billed(task.request):
+                    self._schedule.put_back(task)
+                elif failed := self._schedule.retry(task, _failure_reason(task, error)):
+                    yield failed
             self._replace(actor)
             return
         except errors.RayActorError as error:

@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from generator.backends import is_repeatable
 from generator.clips import ClipRequest, FailedClip
 from generator.spec import Entrant
 
@@ -58,8 +59,14 @@ class Schedule:
         self._workers[entrant] -= 1
 
     def retry(self, task: Task, reason: str) -> FailedClip | None:
-        """Queue a task again whose worker died; after `MAX_ATTEMPTS`, return it as failed."""
+        """Queue a task again whose worker died; after `MAX_ATTEMPTS`, return it as failed.
+
+        An order to a server is not repeated, since the worker may have sent it before it died.
+        """
         task.attempts += 1
+        if may_be_billed(task.request):
+            outcome = "whether its order was sent is unknown, may have been billed."
+            return FailedClip(task.request, f"{reason.rstrip('.')}; {outcome}", maybe_billed=True)
         if task.attempts >= MAX_ATTEMPTS:
             return FailedClip(task.request, reason)
         self.put_back(task)
@@ -68,6 +75,11 @@ class Schedule:
     def put_back(self, task: Task) -> None:
         """Queue a task again that its worker did not start."""
         self._queues[task.request.entrant.key].appendleft(task)
+
+
+def may_be_billed(request: ClipRequest) -> bool:
+    """Whether a worker that died on this request may have ordered its clip from a server."""
+    return request.stored_master is None and not is_repeatable(request.entrant)
 
 
 def entrants_with_models(requests: Sequence[ClipRequest]) -> list[Entrant]:

@@ -84,12 +84,17 @@ def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
 
 @dataclass
 class Reply:
-    """One response of the scripted server; its body never ends if `endless`."""
+    """One response of the scripted server; its body never ends if `endless`.
+
+    With `dropped` the server reads the request, then closes the connection without a response; a
+    `str` body is sent as it is, as text.
+    """
 
     status: int = 200
     body: object = None
     headers: dict[str, str] = field(default_factory=dict)
     endless: bool = False
+    dropped: bool = False
 
 
 @dataclass
@@ -135,8 +140,15 @@ def scripted(replies: Sequence[Reply]) -> Iterator[Scripted]:
                 if remaining
                 else Reply(404, {"error": {"message": "No more replies."}})
             )
-            data = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
-            kind = "video/mp4" if isinstance(reply.body, bytes) else "application/json"
+            if reply.dropped:
+                self.close_connection = True
+                return
+            if isinstance(reply.body, bytes):
+                kind, data = "video/mp4", reply.body
+            elif isinstance(reply.body, str):
+                kind, data = "text/plain", reply.body.encode()
+            else:
+                kind, data = "application/json", json.dumps(reply.body).encode()
             self.send_response(reply.status)
             self.send_header("content-type", kind)
             self.send_header("content-length", str(2**40 if reply.endless else len(data)))

@@ -35,6 +35,8 @@ IMAGE_NAME, IMAGE_TYPE = "first.png", "image/png"
 class OpenaiBackend(ExitStack):
     """Requests a video, waits for it, downloads it, and decodes it within limits."""
 
+    repeatable = False  # the server may have accepted, and may bill, the first order
+
     def __init__(self, entrant: Entrant) -> None:
         super().__init__()
         self.entrant = entrant
@@ -92,8 +94,9 @@ class OpenaiBackend(ExitStack):
         started = time.monotonic()
         deadline = started + options.timeout_s
         arguments = requested | image | {"prompt": request.prompt, "extra_body": extra or None}
-        video = api.create(arguments, deadline=deadline)
-        data = api.download(video.id, deadline=deadline)
+        order = api.create(arguments, deadline=deadline)
+        video = order.video
+        data = api.download(order.id, deadline=deadline)
         limits = Limits(file_bytes=options.max_download_mib * 2**20)
         raw = decode_for_track(data, track, limits=limits)
         return raw, Provenance(
@@ -103,6 +106,10 @@ class OpenaiBackend(ExitStack):
             call=requested | extra,
             dropped={} if options.send_seed else seed,
             adapted=_adapted(seconds, size, track),
+            warnings=tuple(
+                f"waited although the status {status!r} is not known"
+                for status in order.unknown_statuses
+            ),
             versions=installed_versions(PACKAGES),
             seconds=time.monotonic() - started,
             cost_usd=self._cost_usd(video, requested_s=seconds),

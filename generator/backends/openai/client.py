@@ -5,7 +5,7 @@ and time.
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,22 +14,37 @@ from typing import Any
 import httpx2
 import openai
 from openai.types import Video
+from pydantic import BaseModel
 
+from generator.backends.openai.messages import ERROR_KEYS, is_html, read_reason
 from generator.backends.openai.options import OpenaiOptions
-from generator.errors import BackendError, RefusalError
+from generator.backends.openai.orders import MAX_RETRY_S, RETRY_S, may_be_accepted, order_once
+from generator.backends.openai.responses import limit_response, same_host_only
+from generator.backends.openai.statuses import Stage, progress_of, stage_of
+from generator.errors import BackendError, OrderError, RefusalError
+from generator.jsonable import one_line
 from generator.progress import report_progress
 
 REQUEST_TIMEOUT_S = 120.0  # until a response begins; downloading a video may take longer
 DELETE_TIMEOUT_S = 3.0  # an interrupted run waits no longer for its video to be deleted
 NO_KEY = "no-key"  # the client requires a key, and would send OPENAI_API_KEY to any server
-PENDING = ("queued", "in_progress")
 # OpenAI's codes for content refused before, during and after generation.
 REFUSALS = frozenset({"content_policy_violation", "moderation_blocked", "sentinel_block"})
 MAX_MESSAGE = 300  # characters of a server's error message
-RETRY_S, MAX_RETRY_S = 0.5, 8.0  # the same as the client's
-MAX_JSON_BYTES = 4 * 2**20  # video files have their own limit, in `_read`
-FILE_PATH_SUFFIX = "/content"
+MAX_STATUS = 80  # characters of a server's status word, and of a video's id in a message
+FILE_NOT_READY = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY)
+FILE_READY_S = 60.0  # a completed video's file is waited for no longer
+POLL_MARGIN_S = 0.01  # past the deadline, so that the last poll sees that it has passed
 NO_COMPRESSION = {"Accept-Encoding": "identity"}  # so that a small response cannot expand
+
+
+@dataclass(frozen=True)
+class Order:
+    """A video with a final status, and the unknown statuses that it had before."""
+
+    id: str
+    video: Video
+    unknown_statuses: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -51,6 +66,9 @@ class VideosApi:
             timeout=REQUEST_TIMEOUT_S,
             default_headers=NO_COMPRESSION,
             http_client=openai.DefaultHttpxClient(
+                # A server may close an idle connection just as an order is sent on it; nobody
+                # would know whether it was accepted. So every request opens its own.
+                limits=httpx2.Limits(max_keepalive_connections=0),
                 event_hooks={
                     "response": [
                         same_host_only(httpx2.URL(options.base_url)),
@@ -58,13 +76,13 @@ class VideosApi:
                             options.host, seconds=min(REQUEST_TIMEOUT_S, options.timeout_s)
                         ),
                     ]
-                }
+                },
             ),
         )
         return cls(name, options, key, client)
 
-    def create(self, arguments: dict[str, Any], *, deadline: float) -> Video:
-        """Create a video and poll until it is completed; an unfinished one is deleted.
+    def create(self, arguments: dict[str, Any], *, deadline: float) -> Order:
+        """Order a video and poll until it is completed; an unfinished one is deleted.
 
         Args:
             arguments: Keyword arguments of `videos.create`.
@@ -72,43 +90,144 @@ class VideosApi:
 
         Raises:
             RefusalError: The server's content policy does not allow the video.
-            BackendError: The server rejects the request, fails, or exceeds the deadline.
+            OrderError: The order may have been accepted, and no video was received.
+            BackendError: The server rejects the order, or failed to generate the video.
         """
-        with self._translate_errors():
-            video = self._checked(self.client.videos.create(**arguments))
-            finished = False
-            try:
-                while video.status in PENDING:
-                    report_progress((getattr(video, "progress", None) or 0) / 100)
-                    self._check_deadline(deadline, f"the video {video.id} is {video.status}")
-                    time.sleep(self.options.poll_s)
-                    video = self._checked(self.client.videos.retrieve(video.id))
-                finished = True
-            finally:
-                if not finished:  # also on Ctrl-C and SIGTERM
-                    self._delete(video.id)
-        if video.status != "completed":
-            error = video.error
-            reason = "no reason given" if error is None else f"{error.message} ({error.code})"
-            error_class = _error_class(None if error is None else error.code)
-            raise error_class(
-                f"{self.name}: {self.options.host} did not generate the video: "
-                f"{self._shorten(reason)}"
-            )
-        return video
+        video = self._order(arguments, deadline=deadline)
+        with self._ordered(video.id):
+            order = self._wait(video, deadline=deadline)
+        if stage_of(order.video.status) is Stage.FAILED:
+            raise self._failure(order.video)
+        return order
 
     def download(self, video_id: str, *, deadline: float) -> bytes:
         """Download the file of a completed video, retrying when the connection breaks.
 
         Raises:
-            BackendError: The server rejects the request, or the file is too large or too slow.
+            OrderError: The server rejects the request, or the file is too large or too slow.
         """
-        with self._translate_errors():
-            for attempt in range(self.options.max_retries):
-                with suppress(httpx2.TransportError):
+        attempt = 0
+        not_ready_until = min(deadline, time.monotonic() + FILE_READY_S)
+        with self._ordered(video_id), self._translate_errors():
+            while True:
+                try:
                     return self._read(video_id, deadline=deadline)
-                time.sleep(min(MAX_RETRY_S, RETRY_S * 2**attempt))
-            return self._read(video_id, deadline=deadline)
+                except openai.APIStatusError as error:
+                    # Some servers report a completed video before its file can be read.
+                    not_ready = error.status_code in FILE_NOT_READY
+                    if not not_ready or time.monotonic() >= not_ready_until:
+                        raise
+                    time.sleep(min(self.options.poll_s, MAX_RETRY_S))
+                except httpx2.TransportError:
+                    if attempt == self.options.max_retries:
+                        raise
+                    time.sleep(min(MAX_RETRY_S, RETRY_S * 2**attempt))
+                    attempt += 1
+
+    def _order(self, arguments: dict[str, Any], *, deadline: float) -> Video:
+        """Send the order, once unless the server surely did not accept it."""
+        create = self.client.with_options(max_retries=0).videos.create
+        try:
+            with self._translate_errors():
+                answer = order_once(
+                    lambda: create(**arguments),
+                    max_retries=self.options.max_retries,
+                    deadline=deadline,
+                )
+        except BackendError as error:
+            cause = error.__context__
+            lost = not isinstance(cause, openai.OpenAIError) or may_be_accepted(cause)
+            if lost:
+                raise self._unknown(error, "the order") from None
+            raise
+        if isinstance(answer, Video) and isinstance(getattr(answer, "id", None), str):
+            return answer
+        reason = read_reason(_error_fields(answer))
+        if reason:
+            raise BackendError(
+                f"{self.name}: {self.options.host} rejected the request: {self._shorten(reason)}"
+            )
+        problem = self._not_a_video()
+        if isinstance(answer, str) and is_html(answer):  # another site than the API
+            raise problem
+        raise self._unknown(problem, "the order")
+
+    def _wait(self, video: Video, *, deadline: float) -> Order:
+        """Poll until the video has a final status."""
+        video_id, unknown = video.id, dict[str, None]()
+        name = self._clean(video_id)[:MAX_STATUS]
+        finished = False
+        try:
+            with self._translate_errors():
+                while True:
+                    status = self._status(video)
+                    stage = stage_of(status)
+                    if stage in (Stage.COMPLETED, Stage.FAILED):
+                        finished = True
+                        return Order(video_id, video, tuple(unknown))
+                    state = f"the video {name} is {status or 'without a status'}"
+                    if status and stage is Stage.UNKNOWN:
+                        unknown[status] = None
+                        state += ", a status that is not known"
+                    fraction = progress_of(getattr(video, "progress", None))
+                    if fraction is not None:
+                        report_progress(fraction)
+                    self._check_deadline(deadline, state)
+                    remaining_s = max(0.0, deadline - time.monotonic())
+                    time.sleep(min(self.options.poll_s, remaining_s + POLL_MARGIN_S))
+                    video = self.client.videos.retrieve(video_id)
+        finally:
+            if not finished:  # also on Ctrl-C and SIGTERM
+                self._delete(video_id)
+
+    def _status(self, video: object) -> str:
+        """The status of a polled video as one line; the client does not validate types."""
+        status = getattr(video, "status", "")
+        if not isinstance(video, Video) or not isinstance(status, str | int | None):
+            reason = read_reason(_error_fields(video))
+            if reason:
+                raise BackendError(f"{self.name}: {self.options.host}: {self._shorten(reason)}")
+            raise self._not_a_video()
+        return self._clean(str("" if status is None else status))[:MAX_STATUS]
+
+    def _failure(self, video: Video) -> BackendError:
+        """The error of a video that the server failed to generate."""
+        error = getattr(video, "error", None)
+        code = getattr(error, "code", None)
+        if isinstance(error, BaseModel):
+            error = error.model_dump()
+        reason = read_reason(error) or read_reason(video.model_extra) or "no reason given"
+        details = [code] if isinstance(code, str) and code else []
+        status = self._status(video)
+        if not details and status.lower() != "failed":
+            details = [f"status {status}"]
+        reason += "".join(f" ({detail})" for detail in details)
+        return _error_class(code)(
+            f"{self.name}: {self.options.host} did not generate the video: {self._shorten(reason)}"
+        )
+
+    @contextmanager
+    def _ordered(self, video_id: str) -> Iterator[None]:
+        """Within the block, an error does not undo the order: it may still be billed."""
+        try:
+            yield
+        except OrderError:
+            raise
+        except BackendError as error:
+            name = self._clean(video_id)[:MAX_STATUS]
+            raise self._unknown(error, f"the order of the video {name}") from None
+
+    def _unknown(self, error: BackendError, order: str) -> OrderError:
+        return OrderError(
+            f"{str(error).rstrip('.')}; the outcome of {order} is unknown, may have been billed: "
+            f"check your account at {self.options.host} before ordering it again."
+        )
+
+    def _not_a_video(self) -> BackendError:
+        return BackendError(
+            f"{self.name}: the response of {self.options.host} is not a video of the OpenAI "
+            "Videos API; check backend.base_url."
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -128,16 +247,6 @@ class VideosApi:
                     )
                 self._check_deadline(deadline, "the file is still downloading")
         return bytes(data)
-
-    def _checked(self, video: object) -> Video:
-        """Return the response if it is a video: the client does not validate types."""
-        fields = {key: getattr(video, key, None) for key in ("id", "status")}
-        if isinstance(video, Video) and all(isinstance(text, str) for text in fields.values()):
-            return video
-        raise BackendError(
-            f"{self.name}: the response of {self.options.host} is not a video of the OpenAI "
-            "Videos API; check backend.base_url."
-        )
 
     def _check_deadline(self, deadline: float, state: str) -> None:
         if time.monotonic() > deadline:
@@ -163,9 +272,7 @@ class VideosApi:
                     f"{self.name}: {host} redirects to another host, which is not followed; "
                     "correct backend.base_url."
                 ) from None
-            body = error.body
-            message = body.get("message") if isinstance(body, dict) else None
-            reason = self._shorten(str(message or f"status {error.status_code}"))
+            reason = self._shorten(read_reason(error.body) or f"status {error.status_code}")
             if error.status_code == HTTPStatus.NOT_FOUND:
                 reason += " Check backend.base_url, which often ends in /v1, and backend.model."
             verb = "failed" if error.status_code >= 500 else "rejected the request"
@@ -189,66 +296,25 @@ class VideosApi:
                 f"({type(error).__name__}); check backend.base_url."
             ) from None
 
+    def _clean(self, text: str) -> str:
+        """A text of the server on one line, without control characters and the API key."""
+        return one_line(text if self.key is None else text.replace(self.key, "…"))
+
     def _shorten(self, message: str) -> str:
-        """Return a server's message as one short sentence, without the API key that some echo."""
-        if self.key is not None:
-            message = message.replace(self.key, "…")
-        line = " ".join(message.split())
+        """A server's message as one short sentence."""
+        line = self._clean(message)
         short = line if len(line) <= MAX_MESSAGE else f"{line[:MAX_MESSAGE]}…"
         return short if short.endswith((".", "!", "?", "…")) else f"{short}."
+
+
+def _error_fields(answer: object) -> dict[str, object]:
+    """The fields of an answer, with a successful status, that report an error."""
+    if not isinstance(answer, BaseModel):
+        return {}
+    fields = {name: getattr(answer, name, None) for name in (*ERROR_KEYS, "message")}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _error_class(code: object) -> type[BackendError]:
     """Distinguish content refusals from other failures; servers send codes of any type."""
     return RefusalError if isinstance(code, str) and code in REFUSALS else BackendError
-
-
-def same_host_only(base: httpx2.URL) -> Callable[[httpx2.Response], None]:
-    """Return a response hook that drops redirects to other hosts.
-
-    Following them would let a server reach addresses that only this machine can reach.
-    """
-
-    def drop_redirect(response: httpx2.Response) -> None:
-        if response.has_redirect_location:
-            target = response.request.url.join(response.headers["location"])
-            if (target.scheme, target.netloc) != (base.scheme, base.netloc):
-                del response.headers["location"]
-
-    return drop_redirect
-
-
-def limit_response(host: str, *, seconds: float) -> Callable[[httpx2.Response], None]:
-    """Return a response hook that limits size and time of all responses except video files."""
-
-    def limit(response: httpx2.Response) -> None:
-        if response.headers.get("content-encoding", "identity") != "identity":
-            raise BackendError(f"{host} compresses its responses although that was not accepted.")
-        stream = response.stream
-        is_file = response.request.url.path.endswith(FILE_PATH_SUFFIX)
-        if not is_file and isinstance(stream, httpx2.SyncByteStream):
-            response.stream = _LimitedStream(stream, host, time.monotonic() + seconds)
-
-    return limit
-
-
-class _LimitedStream(httpx2.SyncByteStream):
-    """A response body that raises once it is too large or too late."""
-
-    def __init__(self, stream: httpx2.SyncByteStream, host: str, deadline: float) -> None:
-        self._stream, self._host, self._deadline = stream, host, deadline
-
-    def __iter__(self) -> Iterator[bytes]:
-        size = 0
-        for part in self._stream:
-            size += len(part)
-            if size > MAX_JSON_BYTES:
-                raise BackendError(
-                    f"{self._host} sends more than {MAX_JSON_BYTES // 2**20} MiB of JSON."
-                )
-            if time.monotonic() > self._deadline:
-                raise BackendError(f"{self._host} takes too long to send its response.")
-            yield part
-
-    def close(self) -> None:
-        self._stream.close()

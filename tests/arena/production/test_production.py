@@ -245,3 +245,20 @@ def test_a_killed_run_resumes(tmp_path: Path) -> None:
         for clip in session.scalars(select(Clip)):
             stored = arena.store.read(str(clip.rendition_path))
             assert hashlib.sha256(stored).hexdigest() == clip.sha256
+
+
+def test_a_clip_that_may_have_been_billed_is_ordered_again_only_on_request(arena: Arena) -> None:
+    with arena.database.reading() as session:
+        item, other = production.find_pending(session)[:2]
+    for each, maybe_billed in ((item, True), (other, False)):
+        failed = FailedClip(each.request, "The answer was lost.", maybe_billed=maybe_billed)
+        store_clip(arena.database, arena.store, each, failed, now=START)
+    with arena.database.reading() as session:
+        pending = {each.request.prompt_id for each in production.find_pending(session)[:1]}
+        assert pending == {other.prompt_id}
+        assert production.count_maybe_billed(session) == 1
+        again = production.find_pending(session, order_again=True)
+        assert again[0].prompt_id == item.prompt_id
+    result = CliRunner().invoke(app, ["generate", "--limit", "1"], env={"COLUMNS": "300"})
+    assert "Left out 1 clip whose order may have been billed" in result.output
+    assert "--order-again" in result.output

@@ -149,12 +149,13 @@ def test_a_spec_file_is_enough(served: Served, tmp_path: Path) -> None:
 
 def test_requests_to_a_busy_server_are_retried(video_file: bytes) -> None:
     busy = Reply(429, {"error": {"message": "Slow down."}}, {"retry-after": "0.4"})
+    down = Reply(503, {"error": {"message": "Starting."}}, NOW)
     broken = Reply(500, {"error": {"message": "Oops."}}, NOW)
     usage = {"usage": {"tokens": 3}}
     half = Reply(body=video(status="in_progress", progress=50))
     replies = [
         busy,
-        broken,
+        down,
         half,
         broken,
         Reply(body=video(**usage)),

@@ -1,0 +1,89 @@
+"""Order a video once: repeat a request only if the server surely did not accept it.
+
+The official client repeats a POST after a timeout and after any status of 500 and above. The server
+may have accepted such an order, and would then bill two.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+
+import httpx2
+import openai
+from openai.types import Video
+
+RETRY_S, MAX_RETRY_S = 0.5, 8.0  # between attempts, the same as the client's
+# The connection was never made, so that no byte of the order was sent.
+NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+# A server or gateway that answers with another status of 500 and above may have passed it on.
+NOT_ACCEPTED = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED})
+
+
+def order_once(send: Callable[[], Video], *, max_retries: int, deadline: float) -> Video:
+    """Send an order; send it again only after an answer, or a lack of one, that rules it out.
+
+    Args:
+        send: Sends the order, without retries of its own.
+        max_retries: Number of repetitions.
+        deadline: Latest start of a repetition, in seconds of `time.monotonic`.
+
+    Raises:
+        openai.OpenAIError: The last attempt failed; `may_be_accepted` says what this means.
+    """
+    for attempt in range(max_retries):
+        try:
+            return send()
+        except openai.OpenAIError as error:
+            wait_s = _wait_before_retry(error, attempt)
+            if wait_s is None or time.monotonic() + wait_s > deadline:
+                raise
+        time.sleep(wait_s)
+    return send()
+
+
+def may_be_accepted(error: openai.OpenAIError) -> bool:
+    """Whether the server may have accepted an order that ended with this error."""
+    if isinstance(error, openai.APIStatusError):
+        status = error.status_code
+        is_failure = status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in NOT_ACCEPTED
+        return is_failure and not _is_busy(error)
+    return not isinstance(error.__cause__, NOT_SENT)
+
+
+def _is_busy(error: openai.APIStatusError) -> bool:
+    """Whether the server asks for another attempt: 503 alone can also come from a gateway."""
+    return error.status_code == HTTPStatus.TOO_MANY_REQUESTS or (
+        error.status_code == HTTPStatus.SERVICE_UNAVAILABLE
+        and _retry_after(error.response.headers) is not None
+    )
+
+
+def _wait_before_retry(error: openai.OpenAIError, attempt: int) -> float | None:
+    """Seconds until the next attempt; None if there must not be one."""
+    backoff_s = min(MAX_RETRY_S, RETRY_S * 2**attempt)
+    if isinstance(error, openai.APIStatusError):
+        if not _is_busy(error):
+            return None
+        requested_s = _retry_after(error.response.headers)
+        return backoff_s if requested_s is None else requested_s
+    return None if may_be_accepted(error) else backoff_s
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that a response asks to wait, as a number or as a date."""
+    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        text = headers.get(name, "")
+        try:
+            seconds = float(text) * unit_s
+        except ValueError:
+            continue
+        if 0 <= seconds < float("inf"):
+            return seconds
+    try:
+        date = parsedate_to_datetime(headers.get("retry-after", ""))
+    except ValueError:
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())
