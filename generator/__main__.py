@@ -75,6 +75,8 @@ def sample(
     seconds = clip.provenance.seconds
     time = "" if seconds is None else f", generated in {seconds:.1f} s"
     size = f"{settings.width}x{settings.height}"
+    for warning in clip.provenance.warnings:
+        typer.echo(f"{spec.name}: {warning}.", err=True)
     typer.echo(f"Wrote {output}: {settings.duration_s:g} s at {size}{time}.")
 
 

@@ -44,6 +44,7 @@ from generator.foal.pipeline_output import FoalPipelineOutput
 from generator.foal.world import sound
 from generator.foal.world.clip import FRAME_RATE
 from generator.foal.world.pictures import SMALLEST_PIXELS, Picture, as_array, as_output
+from generator.foal.world.rewriting import rewrite_prompt
 
 logger = logging.getLogger(__name__)
 
@@ -85,9 +86,17 @@ class FoalPipeline(DiffusionPipeline):
         self._num_timesteps = 0
 
     def encode_prompt(self, prompt: str | list[str]) -> tuple[Tensor, list[tuple[str, ...]]]:
-        """Word ids (B, words), and the unknown words of each prompt, which are logged too."""
+        """Word ids (B, words), and the unknown words of each prompt, which are logged too.
+
+        Prompts in other words than those of the training are rewritten first.
+        """
         prompts = [prompt] if isinstance(prompt, str) else prompt
-        words, unknown = self.transformer.tokenize(prompts)
+        rewritten = [rewrite_prompt(text) for text in prompts]
+        words, lost = self.transformer.tokenize([each.text for each in rewritten])
+        unknown = [
+            tuple(dict.fromkeys((*each.unknown, *problems)))
+            for each, problems in zip(rewritten, lost, strict=True)
+        ]
         for text, problems in zip(prompts, unknown, strict=True):
             if problems:
                 logger.warning("Foal does not know: %s (prompt %r).", ", ".join(problems), text)

@@ -25,7 +25,7 @@ from generator.backends.diffusers.outputs import (
     crop_padding,
     may_have_sound,
     read_output,
-    read_warnings,
+    read_unknown_words,
 )
 from generator.backends.diffusers.progress import progress_callback
 from generator.backends.diffusers.prompt_cache import cache_prompts
@@ -161,6 +161,7 @@ class DiffusersBackend(ExitStack):
         raw = read_output(
             output, name=name, pipeline=pipeline, fps=fps, sample_rate=options.sample_rate
         )
+        unknown = read_unknown_words(output)
         raw, cropped = crop_padding(raw, track, multiple=size_multiple(pipeline))
         scheduler = getattr(getattr(pipeline, "scheduler", None), "config", {})
         return raw, Provenance(
@@ -172,9 +173,9 @@ class DiffusersBackend(ExitStack):
             scheduler=dict(scheduler),
             seed=request.seed,
             call=without_media(arguments.passed),
-            dropped=without_media(arguments.dropped),
+            dropped=without_media(arguments.dropped) | ({"words": unknown} if unknown else {}),
             adapted=(*fallback_steps, *cropped),
-            warnings=read_warnings(output),
+            warnings=(f"unknown words: {', '.join(unknown)}",) if unknown else (),
             versions=installed_versions(PACKAGES),
             hardware=meter.hardware,
             device=options.device,

@@ -47,11 +47,10 @@ def read_output(
     return RawClip(_pixels(frames, name=name), fps, sound, rate)
 
 
-def read_warnings(output: Any) -> tuple[str, ...]:
-    """Return the model's warnings about the first prompt: the words it does not know."""
+def read_unknown_words(output: Any) -> tuple[str, ...]:
+    """Return the words of the first prompt that the model does not know, if it reports them."""
     unknown = _fields(output).get("unknown_words")
-    words = unknown[0] if unknown else ()
-    return (f"unknown words: {', '.join(words)}",) if words else ()
+    return tuple(unknown[0]) if unknown else ()
 
 
 def may_have_sound(kind: type) -> bool:

@@ -312,7 +312,11 @@ def _error_fields(answer: object) -> dict[str, object]:
     if not isinstance(answer, BaseModel):
         return {}
     fields = {name: getattr(answer, name, None) for name in (*ERROR_KEYS, "message")}
-    return {name: value for name, value in fields.items() if value}
+    return {
+        name: value.model_dump() if isinstance(value, BaseModel) else value
+        for name, value in fields.items()
+        if value
+    }
 
 
 def _error_class(code: object) -> type[BackendError]:

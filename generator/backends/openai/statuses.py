@@ -1,6 +1,5 @@
 """The status words of OpenAI's videos, and those that other servers use for the same stages."""
 
-import math
 import re
 from enum import Enum
 
@@ -46,6 +45,6 @@ def progress_of(value: object) -> float | None:
         value = float(match[1])
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    if not math.isfinite(value):
+    if value != value:  # NaN
         return None
-    return min(1.0, max(0.0, value / 100))
+    return min(100, max(0, value)) / 100

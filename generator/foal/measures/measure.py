@@ -14,7 +14,7 @@ from generator.foal.measures.coherence import coherence, gravity_ratio
 from generator.foal.measures.edge_sharpness import sharpness
 from generator.foal.measures.motion_classification import MotionType, motion_matches
 from generator.foal.measures.scene_detection import DetectedObject, SceneDetection, detect_scene
-from generator.foal.world.captions import Description, ObjectRequest, parse_prompt
+from generator.foal.world.prompts import Description, ObjectRequest, parse_prompt
 from generator.foal.world.scenes import Motion
 
 # What viewers notice first weighs most: wrong objects, then wrong motion.

@@ -12,9 +12,10 @@ from rich.table import Table
 from generator.foal.measures.diversity import diversity, novelty, trajectory_descriptor
 from generator.foal.measures.measure import WEIGHTS, gravity, score, sync_score
 from generator.foal.measures.scene_detection import SceneDetection, detect_scene
-from generator.foal.world.captions import Description, parse_prompt, plain_caption
+from generator.foal.world.captions import plain_caption
 from generator.foal.world.clip import FRAME_RATE, held_out_scenes, make_clip
 from generator.foal.world.pictures import to_uint8
+from generator.foal.world.prompts import Description, parse_prompt
 from generator.foal.world.sound import SAMPLE_RATE
 
 PROMPTS_FILE = "prompts.csv"

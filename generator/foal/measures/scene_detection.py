@@ -30,7 +30,7 @@ from generator.foal.measures.segmentation import (
     segment_colours,
 )
 from generator.foal.world.assignment import assign
-from generator.foal.world.captions import Description, ObjectRequest
+from generator.foal.world.prompts import Description, ObjectRequest
 from generator.foal.world.scenes import Material, Shape, Size
 
 MIN_FRAMES = 8

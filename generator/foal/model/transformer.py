@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from generator.foal.model.base import FoalModel
 from generator.foal.model.blocks import Rotary, Stream, StreamConfig
 from generator.foal.model.states import LATENT_FORMAT
-from generator.foal.world.captions import VOCABULARY, split_words
+from generator.foal.world.vocabulary import VOCABULARY, split_words
 
 FRAMES_PER_TOKEN = 2
 PAD, UNKNOWN = 0, 1  # token ids before those of the vocabulary

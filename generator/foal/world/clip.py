@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from generator.foal.world import sound
-from generator.foal.world.captions import Description, describe, parse_prompt, plain_caption
+from generator.foal.world.captions import describe, plain_caption
 from generator.foal.world.physics import Motions, simulate
+from generator.foal.world.prompts import Description, parse_prompt
 from generator.foal.world.render import render
 from generator.foal.world.scenes import Motion, Scene, SceneObject, sample_scene, sort_objects
 

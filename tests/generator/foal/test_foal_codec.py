@@ -10,12 +10,12 @@ import generator.foal
 from generator.foal import FoalPipeline
 from generator.foal.model import states
 from generator.foal.model.codec import FoalCodec
-from generator.foal.world.captions import VOCABULARY, split_words
 from generator.foal.world.clip import make_clip
 from generator.foal.world.edits import sample_edit
 from generator.foal.world.physics import simulate
 from generator.foal.world.render import to_image
 from generator.foal.world.scenes import Motion, sample_scene
+from generator.foal.world.vocabulary import VOCABULARY, split_words
 
 LARGE = Path(generator.foal.__file__).parent / "weights" / "large"
 

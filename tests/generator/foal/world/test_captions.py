@@ -3,15 +3,10 @@
 import numpy as np
 import pytest
 
-from generator.foal.world.captions import (
-    VOCABULARY,
-    ObjectRequest,
-    describe,
-    parse_prompt,
-    plain_caption,
-    split_words,
-)
+from generator.foal.world.captions import describe, plain_caption
+from generator.foal.world.prompts import ObjectRequest, parse_prompt
 from generator.foal.world.scenes import sample_scene
+from generator.foal.world.vocabulary import VOCABULARY, split_words
 
 
 def test_every_wording_is_parsed_back_into_its_scene() -> None:

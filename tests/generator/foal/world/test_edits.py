@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from foal_scenes import sample_any_scene
 
-from generator.foal.world.captions import parse_prompt, split_words
 from generator.foal.world.edits import distinguishing_name, sample_edit
+from generator.foal.world.prompts import parse_prompt
+from generator.foal.world.vocabulary import split_words
 
 
 @pytest.mark.parametrize("seed", range(40))
