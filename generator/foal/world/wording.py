@@ -47,7 +47,7 @@ _NOUNS = {  # and their plurals
 _PLURALS = {"balls": "", "cubes": "dice"}
 _SAME = {  # words of one form
     ONE: "single 1 lone sole solitary",
-    "two": "2 pair couple twin twins double 2x",
+    "two": "2 pair couple double 2x",
     "three": "3 trio triple triplet several many multiple few 3x",
     "red": "crimson scarlet ruby cherry reddish maroon vermilion",
     "orange": "tangerine amber apricot",

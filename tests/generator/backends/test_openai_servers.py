@@ -156,7 +156,7 @@ def test_an_unknown_status_is_waited_for_and_reported(video_file: bytes) -> None
     assert "video_1 is warming up, a status that is not known" in late.reason
 
 
-def test_progress_that_is_no_number_is_ignored(video_file: bytes) -> None:
+def test_progress_without_a_number_is_ignored(video_file: bytes) -> None:
     states = ["50%", "soon", {"of": 3}, float("nan"), None, True, 75]
     replies = [Reply(body=video(status="processing", progress=value)) for value in states]
     seen: list[float] = []
