@@ -1,18 +1,25 @@
 """The arena's settings, read once from `ARENA_*` variables or a `.env` file."""
 
+import os
 import re
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
 
+from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from arena.errors import ConfigurationError
 from arena.files import atomic_write
+from arena.public_url import PublicUrl, parse_public_url
 from arena.validation import first_problem
 
+ENV_FILE = ".env"
+ENV_PREFIX = "ARENA_"
 SECRET_FILE = "secret_key"  # noqa: S105  (the name of a file, not a secret)
 DATABASE_FILE = "arena.sqlite"
 SECRET_BYTES = 32
@@ -50,6 +57,16 @@ def parse_rate_limit(text: str) -> tuple[RateLimit, ...]:
     return tuple(limits)
 
 
+def _check_network(name: str) -> None:
+    try:
+        ip_network(name)
+    except ValueError as error:
+        raise ValueError(
+            f"{name!r} is not an IP address or a network: write for example 127.0.0.1,10.0.0.0/8, "
+            "or * if only your proxy can reach the server"
+        ) from error
+
+
 class Settings(BaseSettings):
     """What an operator can set; the variable of a field is `ARENA_` and its name in capitals.
 
@@ -57,7 +74,7 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="ARENA_", env_file=".env", extra="ignore", frozen=True
+        env_prefix=ENV_PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True
     )
 
     home: Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser().absolute())] = (
@@ -96,6 +113,20 @@ class Settings(BaseSettings):
             )
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _check_public_url(cls, value: str) -> str:
+        return str(parse_public_url(value)) if value else value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _check_trusted_proxies(cls, value: str) -> str:
+        names = [name.strip() for name in value.split(",") if name.strip()]
+        for name in names:
+            if name != "*":
+                _check_network(name)
+        return ",".join(names)
+
     @field_validator("rate_limit")
     @classmethod
     def _check_rate_limit(cls, value: str) -> str:
@@ -112,6 +143,16 @@ class Settings(BaseSettings):
                 f"or set at least {SECRET_BYTES // 2} random characters"
             )
         return value
+
+    @cached_property
+    def public(self) -> PublicUrl | None:
+        """The address that voters open, if it is set."""
+        return parse_public_url(self.public_url) if self.public_url else None
+
+    @property
+    def base_path(self) -> str:
+        """The path below which everything is served, such as `/arena`; empty for none."""
+        return self.public.base_path if self.public else ""
 
     @property
     def database(self) -> str:
@@ -171,6 +212,19 @@ def load_settings() -> Settings:
         problem = first_problem(error)
         name = f"ARENA_{problem.location.upper()}"
         raise ConfigurationError(f"{name} {problem.message}.") from error
+
+
+def variables_from_env_file() -> tuple[Path, list[str]]:
+    """Return the path of the `.env` file, and the names of the variables that it set.
+
+    A variable of the environment takes precedence over the file, so it is not among them.
+    """
+    path = Path(ENV_FILE).absolute()
+    names = dotenv_values(path) if path.is_file() else {}
+    known = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    in_environment = {name.upper() for name in os.environ}
+    used = sorted(name.upper() for name in names if name.upper() in known - in_environment)
+    return path, used
 
 
 def make_home(settings: Settings) -> None:

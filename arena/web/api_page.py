@@ -84,7 +84,7 @@ def render_page(document: dict[str, Any]) -> str:
         f"<title>{escape(document['info']['title'])}</title><style>{_style()}</style>"
         f"<h1>{escape(document['info']['title'])}</h1>"
         f"<p>{escape(document['info'].get('description', ''))}</p>"
-        f"<p>Machine-readable: <a href='{OPENAPI_URL}'>{OPENAPI_URL}</a> (OpenAPI "
+        f"<p>Machine-readable: <a href='./openapi.json'>{OPENAPI_URL}</a> (OpenAPI "
         f"{escape(document['openapi'])}). Errors are problem documents (RFC 9457); "
         "programs should distinguish them by <code>type</code>.</p>"
         f"{operations}</html>"

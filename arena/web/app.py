@@ -11,30 +11,34 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
-from ipaddress import ip_address
 from pathlib import Path
 
 import streamlit as st
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
-from streamlit.web import bootstrap
 
 from arena.catalog.sources import store_missing_sources
 from arena.context import Arena
 from arena.errors import ConfigurationError
 from arena.web import api, api_page, assets, clips, health
 from arena.web.app_state import set_arena
+from arena.web.base_path import BasePathMiddleware
 from arena.web.clip_urls import ClipUrls
 from arena.web.csrf import CsrfMiddleware
 from arena.web.headers import SecurityHeadersMiddleware
+from arena.web.hosts import HostMiddleware, HostPolicy, is_loopback
+from arena.web.http_protocol import allow_many_connections, protocol_options
 from arena.web.metrics import Metrics, RequestMetricsMiddleware
+from arena.web.pages import PagesMiddleware
 from arena.web.problem_details import install_error_handlers
-from arena.web.theme import streamlit_options
-from arena.web.vote_page import VotePageMiddleware
+from arena.web.public_api import HeadMiddleware, PublicApiMiddleware
+from arena.web.request_limits import RequestLimitsMiddleware
+from arena.web.streamlit_settings import apply_streamlit_settings
 from arena.web.voters import VoterCookieMiddleware
 
-API_PREFIXES = ("/api/", "/clip/", "/assets/")
+CLIP_PREFIX = "/clip/"
+API_PREFIXES = ("/api/", CLIP_PREFIX, "/assets/")
 API_PATHS = ("/api", "/clip", "/healthz", "/readyz", "/metrics")
 KEEP_ALIVE_S = 75  # longer than a voter watches; uvicorn's default is 5 s
 SHUTDOWN_S = 3  # pages keep their WebSockets open
@@ -46,7 +50,8 @@ logger = logging.getLogger(__name__)
 
 def make_api(arena: Arena) -> FastAPI:
     """Everything but the pages. It is stateless and can also run alone."""
-    clip_urls = ClipUrls(arena.settings.signing_key())
+    base_path = arena.settings.base_path
+    clip_urls = ClipUrls(arena.settings.signing_key(), base_path=base_path)
     metrics = Metrics()
     app = FastAPI(
         title="Hippodrome API",
@@ -55,6 +60,9 @@ def make_api(arena: Arena) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=api_page.OPENAPI_URL,
+        # A redirect would name the host and scheme of the request, which a proxy changes.
+        redirect_slashes=False,
+        servers=[{"url": base_path or "/"}],
     )
     install_error_handlers(app)
     app.include_router(api.make_router(arena, clip_urls=clip_urls, metrics=metrics))
@@ -62,18 +70,31 @@ def make_api(arena: Arena) -> FastAPI:
     app.include_router(health.make_router(arena, metrics))
     app.include_router(assets.make_router())
     app.include_router(api_page.make_router(app))
-    app.add_middleware(CsrfMiddleware, public_url=arena.settings.public_url)
+    app.add_middleware(CsrfMiddleware, public=arena.settings.public)
+    app.add_middleware(PublicApiMiddleware)
+    app.add_middleware(HeadMiddleware, own=(CLIP_PREFIX,))
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
 
 
-def add_security(app: ASGIApp, arena: Arena) -> ASGIApp:
-    """Wrap an application with the voter's cookie and the security headers."""
-    https = arena.settings.public_url.startswith("https://")
-    secret = arena.settings.signing_key()
-    return SecurityHeadersMiddleware(
-        VoterCookieMiddleware(app, secret=secret, public_https=https), public_https=https
+def add_security(app: ASGIApp, arena: Arena, hosts: HostPolicy | None = None) -> ASGIApp:
+    """Wrap an application with what every request passes, from the outside inwards.
+
+    Args:
+        app: answers paths below the arena's base path.
+        arena: whose settings apply.
+        hosts: which host names are answered; None: all, for an application behind such a check.
+    """
+    settings = arena.settings
+    https = settings.public is not None and settings.public.scheme == "https"
+    app = VoterCookieMiddleware(
+        app, secret=settings.signing_key(), public_https=https, base_path=settings.base_path
     )
+    app = BasePathMiddleware(app, settings.base_path)
+    if hosts is not None:
+        app = HostMiddleware(app, hosts)
+    app = RequestLimitsMiddleware(app)
+    return SecurityHeadersMiddleware(app, public_https=https)
 
 
 def dispatch(*, api: ASGIApp, pages: ASGIApp) -> ASGIApp:
@@ -106,13 +127,23 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
         await collecting
 
 
-def make_app(arena: Arena) -> ASGIApp:
-    """Build the ASGI application of an arena. Streamlit allows one in each process."""
+def make_app(arena: Arena, *, host: str = "127.0.0.1") -> ASGIApp:
+    """Build the ASGI application of an arena. Streamlit allows one in each process.
+
+    Args:
+        arena: what to serve.
+        host: the name or address that the server listens on.
+    """
     set_arena(arena)
-    bootstrap.load_config_options(streamlit_options(arena.settings.signing_key()))
+    settings = arena.settings
+    apply_streamlit_settings(cookie_secret=settings.signing_key(), public=settings.public)
     script = Path(str(files("arena.web.views") / "script.py"))
-    pages = st.App(script, lifespan=_lifespan)
-    return add_security(dispatch(api=make_api(arena), pages=VotePageMiddleware(pages)), arena)
+    pages = PagesMiddleware(st.App(script, lifespan=_lifespan), base_path=settings.base_path)
+    return add_security(
+        dispatch(api=make_api(arena), pages=pages),
+        arena,
+        HostPolicy(settings.public, listens_on=host),
+    )
 
 
 class _Server(uvicorn.Server):
@@ -159,37 +190,32 @@ def _log_to_stderr() -> None:
     logging.getLogger("arena").addHandler(handler)
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
     """Serve until Ctrl-C. `on_ready` is called with the URL once the server accepts connections.
 
     Raises:
         ConfigurationError: the port cannot be used, or rate limits are off on a public address.
     """
-    if arena.settings.limits_off and not _is_loopback(host):
+    if arena.settings.limits_off and not is_loopback(host):
         raise ConfigurationError(
             f"ARENA_RATE_LIMIT=off is allowed on the loopback only, and {host} is reachable from "
             "other machines: set a limit, or serve on 127.0.0.1."
         )
     for fault in store_missing_sources(arena.database, arena.store):
         logger.warning(fault)
+    allow_many_connections()
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
         config = uvicorn.Config(
-            make_app(arena),
+            make_app(arena, host=host),
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=SHUTDOWN_S,
             access_log=False,
             log_level="warning",
             server_header=False,
             backlog=BACKLOG,
+            **protocol_options(),
             proxy_headers=bool(arena.settings.trusted_proxies),
             forwarded_allow_ips=arena.settings.trusted_proxies or None,
         )

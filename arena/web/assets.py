@@ -4,18 +4,14 @@ import hashlib
 from functools import cache
 from importlib.resources import files
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from arena.errors import NotFound
+from arena.web.static_files import IMMUTABLE, StaticFile
 from arena.web.theme import vote_page_theme
 
 STYLES = ("theme.css", "duel.css", "stage.css")
-IMMUTABLE = {"Cache-Control": "public, max-age=31536000, immutable"}
-MEDIA_TYPES = {
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-}
 
 
 @cache
@@ -24,6 +20,11 @@ def duel_assets() -> dict[str, bytes]:
     folder = files("arena.web.duel") / "assets"
     contents = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.is_file()}
     return contents | {"theme.css": vote_page_theme().encode()}
+
+
+@cache
+def _static_file(name: str) -> StaticFile:
+    return StaticFile.make(name, duel_assets()[name], cache_control=IMMUTABLE)
 
 
 @cache
@@ -36,7 +37,7 @@ def assets_version() -> str:
 
 
 def asset_url(name: str) -> str:
-    """The current URL path of a file."""
+    """The current URL path of a file, without the arena's base path."""
     return f"/assets/{assets_version()}/{name}"
 
 
@@ -44,11 +45,9 @@ def make_router() -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.get("/assets/{version}/{name}")
-    def get_asset(version: str, name: str) -> Response:
-        data = duel_assets().get(name)
-        if data is None or version != assets_version():
+    def get_asset(request: Request, version: str, name: str) -> Response:
+        if name not in duel_assets() or version != assets_version():
             raise NotFound(f"No file {name} in this version: reload the page.")
-        suffix = name[name.rfind(".") :]
-        return Response(data, media_type=MEDIA_TYPES.get(suffix), headers=IMMUTABLE)
+        return _static_file(name).response(request.headers)
 
     return router

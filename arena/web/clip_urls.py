@@ -25,8 +25,9 @@ SUFFIXES = {
 class ClipUrls:
     """Sign and verify `/clip/…` URLs with the arena's key."""
 
-    def __init__(self, secret: str) -> None:
+    def __init__(self, secret: str, *, base_path: str = "") -> None:
         self._secret = secret
+        self._base_path = base_path
 
     def _serializer(self, voter_key: str) -> URLSafeSerializer:
         # The voter is part of the salt, so another voter's URL has an invalid signature.
@@ -41,7 +42,7 @@ class ClipUrls:
     ) -> str:
         """The URL path of a file of a battle, for one voter."""
         name = self._serializer(voter_key).dumps([battle_id, file.value])
-        return f"/clip/{name}{SUFFIXES.get(media_type, '')}"
+        return f"{self._base_path}/clip/{name}{SUFFIXES.get(media_type, '')}"
 
     def read(self, name: str, *, voter_key: str) -> tuple[int, BattleFile]:
         """The battle's id and the file in a name made by `make`.

@@ -6,11 +6,11 @@ The policy is as strict as Streamlit's front end allows; comments name what need
 import base64
 import hashlib
 import re
-from pathlib import Path
 
-import streamlit
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from arena.web.streamlit_page import streamlit_page
 
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -47,8 +47,7 @@ def content_security_policy() -> str:
 
 
 def _inline_script_hashes() -> list[str]:
-    page = Path(streamlit.__file__).parent / "static" / "index.html"
-    scripts = re.findall(r"<script>(.*?)</script>", page.read_text(encoding="utf-8"), re.DOTALL)
+    scripts = re.findall(r"<script>(.*?)</script>", streamlit_page(), re.DOTALL)
     digests = (hashlib.sha256(script.encode()).digest() for script in scripts)
     return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
 

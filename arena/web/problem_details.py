@@ -9,12 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from arena.error_log import ErrorLog
 from arena.errors import ArenaError, StoreUnavailable, TooEarly, TooMany
 from arena.validation import first_problem
 
 MEDIA_TYPE = "application/problem+json"
+POLICY_VIOLATION = 1008  # close code of a WebSocket (RFC 6455)
 STORE_RETRY_S = 2
 store_errors = ErrorLog(logging.getLogger(__name__), "A statement of the database")
 EARLY_RETRY_S = 1
@@ -37,6 +39,15 @@ def problem(
         "detail": detail,
     } | (more or {})
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def refuse(refusal: JSONResponse, scope: Scope, receive: Receive, send: Send) -> None:
+    """Send a refusal and close the connection: what follows on it may not be a request."""
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+        return
+    refusal.headers["Connection"] = "close"
+    await refusal(scope, receive, send)
 
 
 def _retry_after_s(error: ArenaError) -> int | None:

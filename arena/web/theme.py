@@ -1,7 +1,7 @@
-"""Colours, fonts and all Streamlit settings, set from Python instead of a configuration file.
+"""Colours and fonts of the pages.
 
-The fonts (Source Serif for headings, Source Sans for text) ship with Streamlit, so pages load
-nothing from other hosts. Text has a contrast of at least 4.5 to 1 in both themes.
+Pages load no fonts, and nothing from other hosts. Text has a contrast of at least 4.5 to 1 in both
+themes.
 """
 
 from dataclasses import asdict, dataclass
@@ -36,6 +36,11 @@ class Palette:
         """The colours as custom properties: `--ink: #1d1f24; ...`."""
         return " ".join(f"--{prefix}{name}: {value};" for name, value in asdict(self).items())
 
+
+# Fonts of the reader's system. Streamlit's own are 1 MB, most of what a first visit loads.
+TEXT_FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', 'Noto Sans', Arial, sans-serif"
+HEADING_FONT = "Charter, 'Iowan Old Style', Georgia, Cambria, 'Noto Serif', serif"
+CODE_FONT = "ui-monospace, 'SF Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 
 LIGHT = Palette(
     paper="#fbf9f5",
@@ -83,31 +88,13 @@ def _colours(section: str, palette: Palette) -> dict[str, Any]:
 def theme_options() -> dict[str, Any]:
     """Both themes; Streamlit follows the browser's preference."""
     return {
-        "theme.headingFont": "serif",
-        "theme.font": "sans-serif",
+        "theme.headingFont": HEADING_FONT,
+        "theme.font": TEXT_FONT,
+        "theme.codeFont": CODE_FONT,
         "theme.baseRadius": "10px",
         "theme.buttonRadius": "full",
         "theme.headingFontWeights": [600, 600, 600, 600, 600, 600],
         "theme.paddingTop": "1rem",
         **_colours("theme.light", LIGHT),
         **_colours("theme.dark", DARK),
-    }
-
-
-def streamlit_options(cookie_secret: str) -> dict[str, Any]:
-    """Every Streamlit setting that the arena depends on."""
-    return {
-        "server.cookieSecret": cookie_secret,  # by default random in each process
-        "server.headless": True,
-        "server.fileWatcherType": "none",
-        "server.runOnSave": False,
-        "browser.gatherUsageStats": False,
-        "client.toolbarMode": "viewer",
-        "client.showErrorDetails": "none",
-        "global.developmentMode": False,
-        # Streamlit runs a full garbage collection over all sessions after every script run; `app`
-        # runs one a minute instead.
-        "runner.postScriptGC": False,
-        "runner.magicEnabled": False,
-        **theme_options(),
     }

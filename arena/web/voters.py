@@ -1,7 +1,8 @@
 """The voter's cookie: a signed random pseudonym.
 
-It is set on the first response, page or API, to a request without a valid one; a forged cookie is
-treated as missing. It identifies a browser, not a person.
+It is set on the first response of a page or of the API's voting routes to a request without a valid
+one; a forged cookie is treated as missing. What every site may read sets none. It identifies a
+browser, not a person.
 """
 
 import hashlib
@@ -14,6 +15,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arena.voting.ballots import new_voter_key
+from arena.web.public_api import is_public
 
 COOKIE = "arena_voter"
 COOKIE_HTTPS = f"__Host-{COOKIE}"
@@ -22,7 +24,7 @@ KEY = re.compile(r"[0-9a-f]{32}")
 # A page loads many of these in parallel, and each response would set another voter's cookie.
 WITHOUT_COOKIE = (
     *("/static/", "/_stcore/", "/media/", "/component/", "/assets/", "/clip/"),
-    *("/healthz", "/readyz", "/metrics", "/favicon"),
+    *("/healthz", "/readyz", "/metrics", "/favicon", "/robots.txt"),
 )
 
 
@@ -42,8 +44,11 @@ def _cookies(connection: HTTPConnection, name: str) -> Iterator[str]:
 class VoterCookieMiddleware:
     """Set `request.state.voter_key` on every request, and the cookie where it is missing."""
 
-    def __init__(self, app: ASGIApp, *, secret: str, public_https: bool) -> None:
+    def __init__(
+        self, app: ASGIApp, *, secret: str, public_https: bool, base_path: str = ""
+    ) -> None:
         self.app = app
+        self.base_path = base_path
         self.signer = Signer(secret, salt="arena.voter", digest_method=hashlib.sha256)
         self.public_https = public_https
 
@@ -61,7 +66,8 @@ class VoterCookieMiddleware:
                 MutableHeaders(scope=message).append("Set-Cookie", self._write(key, secure=secure))
             await send(message)
 
-        due = fresh and not scope["path"].startswith(WITHOUT_COOKIE)
+        path = scope["path"]
+        due = fresh and not (path.startswith(WITHOUT_COOKIE) or is_public(path))
         await self.app(scope, receive, send_with_cookie if due else send)
 
     def _read(self, connection: HTTPConnection, name: str) -> str | None:
@@ -79,7 +85,8 @@ class VoterCookieMiddleware:
         parts = [
             f"{COOKIE_HTTPS if secure else COOKIE}={self.signer.sign(key).decode()}",
             f"Max-Age={COOKIE_AGE_S}",
-            "Path=/",
+            # `__Host-` requires the root: such a cookie cannot be limited to a path.
+            f"Path={'/' if secure else self.base_path + '/'}",
             "HttpOnly",
             "SameSite=Lax",
             *(["Secure"] if secure else []),

@@ -56,13 +56,18 @@ def make_playable_arena(
     *,
     entrants: Sequence[EntrantEntry] = ENTRANTS,
     prompts: Sequence[PromptEntry] = PROMPT_ENTRIES,
+    **settings: object,
 ) -> Arena:
-    """Create an arena with a clip of one second, with sound, of every entrant for every prompt."""
+    """Create an arena with a clip of one second, with sound, of every entrant for every prompt.
+
+    Other settings of the track, such as `bytes`, are keyword arguments.
+    """
     arena = make_arena(settings_for(home), Collection.STANDARD)
     folder = home / "videos"
     folder.mkdir()
     with arena.database.writing() as session:
-        catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
+        entry = track_entry(TRACK, modality="text-to-video", **settings)
+        catalog.add_track(session, entry, now=START)
         catalog.import_prompts(session, list(prompts), now=START)
         for entrant in entrants:
             catalog.add_entrant(session, entrant, now=START)

@@ -17,10 +17,10 @@ KEY = "duel"  # fixed: without a key the component is mounted again whenever its
 def show_duel() -> None:
     """Show the duel while the current page is open."""
     module = asset_url("mount.js")
-    # Streamlit imports a component's module from a blob, where relative URLs do not resolve, and
-    # treats text of a single line as a file's path.
+    # Streamlit imports a component's module from a blob, where relative URLs do not resolve: all
+    # pages are one level below the arena's address. Text of a single line would be a file's path.
     entry = f"""export default async () => {{
-  const duel = await import(new URL("{module}", location.origin).href);
+  const duel = await import(new URL(".{module}", document.baseURI).href);
   return duel.mount();
 }};
 """

@@ -21,7 +21,7 @@ from arena.web.charts import pair_chart, rating_chart
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
 
-METHOD_URL = "/about#how-ratings-are-computed"
+METHOD_URL = "{base}/about#how-ratings-are-computed"
 CACHE_S = 5  # readers within this time share one query
 
 
@@ -171,14 +171,15 @@ def _provenance(board: Board) -> str:
         "voters": board.voters.group.value,
         "format": "csv",
     }
-    csv = f"/api/v1/leaderboard?{urlencode(query)}"
-    json = f"/api/v1/leaderboard?{urlencode(query | {'format': 'json'})}"
+    base = get_arena().settings.base_path
+    csv = f"{base}/api/v1/leaderboard?{urlencode(query)}"
+    json = f"{base}/api/v1/leaderboard?{urlencode(query | {'format': 'json'})}"
     time = f"{board.computed_at:%Y-%m-%d %H:%M:%S} UTC"
     method = f"Bradley-Terry, {_ties(board)}, mean 1000; {describe_intervals(board)}"
     return (
         f"<p class='board-note'>Computed from {pluralize(board.votes, 'vote')} up to vote "
         f"#{board.watermark:,} at {time} ({describe_age(board, now=utc_now())}). {escape(method)} "
-        f"(<a href='{METHOD_URL}' target='_self'>method</a>). "
+        f"(<a href='{METHOD_URL.format(base=base)}' target='_self'>method</a>). "
         f"<a href='{escape(csv, quote=True)}' download>CSV</a> · "
         f"<a href='{escape(json, quote=True)}'>JSON</a></p>"
     )
@@ -194,6 +195,7 @@ def _show_pairs(board: Board, voters: str, palette: Palette) -> None:
 
 def _show_production(track: str) -> None:
     records = _production_stats(track)
+    base = get_arena().settings.base_path
     if records:
         st.subheader("Generation time and cost", anchor=False)
         st.html(render_production_stats(track, records))
@@ -205,7 +207,7 @@ def _show_production(track: str) -> None:
             "left empty. "
             "Price, memory and hardware of a model under a codename appear once its maker claims "
             "it. "
-            f"<a href='/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
+            f"<a href='{base}/api/v1/production?{urlencode({'track': track})}'>JSON</a></p>"
         )
 
 
@@ -221,7 +223,8 @@ def _no_votes(track: str, voters: str) -> str:
         "No votes yet",
         "This leaderboard is computed from people's blind votes, and nobody has voted in this "
         "track yet. Watch two clips and choose the better one.",
-        "<a class='action' href='/' target='_self'>Cast the first vote</a>",
+        f"<a class='action' href='{get_arena().settings.base_path}/' target='_self'>"
+        "Cast the first vote</a>",
     )
 
 

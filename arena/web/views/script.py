@@ -4,21 +4,23 @@ from importlib.resources import files
 
 import streamlit as st
 
+from arena.web.navigation import PAGE_BY_PATH, PAGES, SITE
 from arena.web.views.about import show_about
 from arena.web.views.leaderboard import show_leaderboard
 from arena.web.views.vote import show_vote
 
 MARK = str(files("arena.web.views") / "mark.svg")
 LOGO = str(files("arena.web.views") / "logo.svg")
+VIEWS = {"": show_vote, "leaderboard": show_leaderboard, "about": show_about}
 
-st.set_page_config(page_title="Hippodrome", page_icon=MARK, layout="wide")
 st.logo(LOGO, size="large", link=None, icon_image=MARK)
 page = st.navigation(
     [
-        st.Page(show_vote, title="Vote", default=True),
-        st.Page(show_leaderboard, title="Leaderboard", url_path="leaderboard"),
-        st.Page(show_about, title="About", url_path="about"),
+        st.Page(VIEWS[page.path], title=page.title, url_path=page.path, default=not page.path)
+        for page in PAGES
     ],
     position="top",
 )
+headline = PAGE_BY_PATH[f"/{page.url_path}"].headline
+st.set_page_config(page_title=f"{headline} · {SITE}", page_icon=MARK, layout="wide")
 page.run()

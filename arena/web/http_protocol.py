@@ -1,0 +1,95 @@
+"""uvicorn's HTTP/1.1 protocol, with limits for clients that send or read too slowly.
+
+uvicorn closes idle connections only after a response. A client that sends half a request, or reads
+no response, would keep its connection for ever; a few thousand of them use up the file descriptors.
+"""
+
+import asyncio
+import resource
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_TIMEOUT_S = 10.0  # from the first byte of a request, or the connection, to its headers' end
+WRITE_TIMEOUT_S = 120.0  # in which a client has to read what fills the socket's buffer
+MAX_HEADER_BYTES = 16 * 1024
+REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class LimitedH11Protocol(H11Protocol):
+    """Closes connections whose request headers or response take too long."""
+
+    header_timeout_s = HEADER_TIMEOUT_S
+    write_timeout_s = WRITE_TIMEOUT_S
+    _header_timer: asyncio.TimerHandle | None = None
+    _write_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn says Transport
+        self._start_header_timer()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._has_half_a_request():
+            self._start_header_timer()
+        else:
+            self._stop_header_timer()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_header_timer()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self._has_half_a_request():  # it arrived while the one before it was answered
+            self._start_header_timer()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._write_timer = self.loop.call_later(self.write_timeout_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        if self._write_timer is not None:
+            self._write_timer.cancel()
+        super().resume_writing()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._stop_header_timer()
+        super().handle_websocket_upgrade(event)
+
+    def _has_half_a_request(self) -> bool:
+        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+
+    def _start_header_timer(self) -> None:
+        if self._header_timer is None:
+            self._header_timer = self.loop.call_later(self.header_timeout_s, self._on_slow_headers)
+
+    def _stop_header_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+    def _on_slow_headers(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.write(REQUEST_TIMEOUT)
+            self.transport.close()
+
+
+def allow_many_connections() -> None:
+    """Raise this process's limit of open files to what the system allows it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def protocol_options() -> dict[str, Any]:
+    """The options of `uvicorn.Config` that limit what clients send."""
+    return {
+        "http": LimitedH11Protocol,
+        "h11_max_incomplete_event_size": MAX_HEADER_BYTES,
+        "ws_max_size": 256 * 1024,  # the pages send widgets' states, of a few hundred bytes
+        "ws_max_queue": 8,
+    }

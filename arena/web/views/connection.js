@@ -1,0 +1,42 @@
+// @ts-check
+// Loaded by every page before Streamlit runs: says why a page stays empty.
+// The usual cause is a proxy that does not pass on WebSockets, without which no content arrives; the
+// vote page itself needs none.
+
+const WAIT_MS = 10_000;
+const CHECK_MS = 500;
+const CONTENT = '[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]';
+const VOTE_PAGE_CLASS = "duel-open";
+const TEXT =
+  "This page cannot connect to the arena. Reload it; if that does not help, a proxy between you " +
+  "and the arena may not pass on WebSockets (the Upgrade header), which its operator can change.";
+
+/** @returns {boolean} */
+function hasContent() {
+  const isVotePage = document.documentElement.classList.contains(VOTE_PAGE_CLASS);
+  return isVotePage || document.querySelector(CONTENT) !== null;
+}
+
+/** @returns {HTMLElement} */
+function notice() {
+  const element = document.createElement("p");
+  element.id = "no-connection";
+  element.setAttribute("role", "alert");
+  element.textContent = TEXT;
+  element.style.cssText =
+    "position: fixed; z-index: 1000000; inset: 20vh 1rem auto; max-width: 34rem; margin: 0 auto; " +
+    "padding: 1rem 1.2rem; border: 1px solid; border-radius: 10px; " +
+    "background: Canvas; color: CanvasText; font: 17px/1.5 system-ui, sans-serif";
+  return element;
+}
+
+setTimeout(() => {
+  if (hasContent()) return;
+  const shown = notice();
+  document.body.append(shown);
+  const check = setInterval(() => {
+    if (!hasContent()) return;
+    shown.remove();
+    clearInterval(check);
+  }, CHECK_MS);
+}, WAIT_MS);
