@@ -138,7 +138,9 @@ def make_app(arena: Arena, *, host: str = "127.0.0.1") -> ASGIApp:
     settings = arena.settings
     apply_streamlit_settings(cookie_secret=settings.signing_key(), public=settings.public)
     script = Path(str(files("arena.web.views") / "script.py"))
-    pages = PagesMiddleware(st.App(script, lifespan=_lifespan), base_path=settings.base_path)
+    pages = PagesMiddleware(
+        st.App(script, lifespan=_lifespan), base_path=settings.base_path, site=settings.title
+    )
     return add_security(
         dispatch(api=make_api(arena), pages=pages),
         arena,

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-SITE = "Hippodrome"
-
 
 @dataclass(frozen=True)
 class Page:

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from arena.web.navigation import PAGE_BY_PATH, SITE
+from arena.web.navigation import PAGE_BY_PATH
 from arena.web.static_files import IMMUTABLE, REVALIDATE, StaticFile, StaticFolder
 from arena.web.streamlit_page import (
     CONNECTION_SCRIPT,
@@ -43,7 +43,7 @@ padding: 0 1.2rem; font: 17px/1.5 system-ui, sans-serif }}</style></head><body>
 class PagesMiddleware:
     """Answer requests for pages and their files; pass on what Streamlit's runtime answers."""
 
-    def __init__(self, app: ASGIApp, *, base_path: str, site: str = SITE) -> None:
+    def __init__(self, app: ASGIApp, *, base_path: str, site: str) -> None:
         self.app = app
         self.base_path = base_path
         self.site = site

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import streamlit
 
-from arena.web.navigation import SITE, Page
+from arena.web.navigation import Page
+from arena.web.vote_page import vote_page_head
 
 STREAMLIT_STATIC = Path(streamlit.__file__).parent / "static"
 STYLE_SHEET = re.compile(r"\./static/css/(index\.[A-Za-z0-9_-]{8}\.css)")
@@ -54,7 +55,7 @@ def streamlit_page() -> str:
     return (STREAMLIT_STATIC / "index.html").read_text(encoding="utf-8")
 
 
-def render_index(page: Page, *, site: str = SITE) -> str:
+def render_index(page: Page, *, site: str) -> str:
     """The HTML of a page: Streamlit's, with this page's title, description, icon and preloads."""
     html = streamlit_page()
     for pattern in REMOVED:

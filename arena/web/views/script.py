@@ -4,7 +4,8 @@ from importlib.resources import files
 
 import streamlit as st
 
-from arena.web.navigation import PAGE_BY_PATH, PAGES, SITE
+from arena.web.app_state import get_arena
+from arena.web.navigation import PAGE_BY_PATH, PAGES
 from arena.web.views.about import show_about
 from arena.web.views.leaderboard import show_leaderboard
 from arena.web.views.vote import show_vote
@@ -22,5 +23,5 @@ page = st.navigation(
     position="top",
 )
 headline = PAGE_BY_PATH[f"/{page.url_path}"].headline
-st.set_page_config(page_title=f"{headline} · {SITE}", page_icon=MARK, layout="wide")
+st.set_page_config(page_title=f"{headline} · {get_arena().settings.title}", page_icon=MARK, layout="wide")
 page.run()
