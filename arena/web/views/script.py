@@ -23,5 +23,6 @@ page = st.navigation(
     position="top",
 )
 headline = PAGE_BY_PATH[f"/{page.url_path}"].headline
-st.set_page_config(page_title=f"{headline} · {get_arena().settings.title}", page_icon=MARK, layout="wide")
+title = f"{headline} · {get_arena().settings.title}"
+st.set_page_config(page_title=title, page_icon=MARK, layout="wide")
 page.run()
