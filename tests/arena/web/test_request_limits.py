@@ -61,7 +61,7 @@ def test_a_client_that_sends_150_megabytes_reads_the_refusal(address: str) -> No
 
 
 @pytest.mark.parametrize("length", ["-1", "1e3", "0x10", "9" * 40, "5, 6", "1_0"])
-def test_a_content_length_that_is_no_number_is_refused(address: str, length: str) -> None:
+def test_a_malformed_content_length_is_refused(address: str, length: str) -> None:
     head = header_lines(host_of(address), f"Content-Length: {length}", method="POST")
     assert status(exchange(address, head + b"x")) in {400, 413}
 
