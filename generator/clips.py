@@ -155,6 +155,7 @@ class FailedClip:
     master: Master | None = None
     refused: bool = False  # by the model's content policy
     maybe_billed: bool = False  # ordered from a server, or perhaps ordered, and not received
+    missing: bool = False  # nothing failed: the clip's file is yet to come
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", one_line(self.reason))

@@ -3,6 +3,7 @@
 GeneratorError
 ├── SpecError     an entrant or track file, or what it names, cannot be used
 ├── ClipError     a media file or a generated clip cannot become a rendition
+│   └── MissingClip   the file of a clip is yet to come; nothing failed
 └── BackendError  a model failed to load or to run
     ├── RefusalError  a model refused to make a clip, by its content policy
     └── OrderError    a server may have accepted an order, and may bill it, without a clip
@@ -19,6 +20,10 @@ class SpecError(GeneratorError):
 
 class ClipError(GeneratorError):
     """A media file or generated frames cannot become a clip of the track."""
+
+
+class MissingClip(ClipError):
+    """The file of a clip that is made elsewhere is not there yet."""
 
 
 class BackendError(GeneratorError):

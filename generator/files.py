@@ -1,4 +1,4 @@
-"""Atomic file writing."""
+"""Atomic file writing, and links."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+# The hub's cache links from snapshots/COMMIT to blobs/ beside it.
+SNAPSHOTS, BLOBS = "snapshots", "blobs"
 SUFFIX = ".part"  # of the temporary file, added to the whole name
 
 
@@ -37,6 +39,21 @@ def atomic_write(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise
     if durable:
         _sync_folder(path.parent)
+
+
+def leaves_folder(file: Path, folder: Path) -> bool:
+    """Whether a file of a folder is a link to something outside it.
+
+    A folder of somebody else's may link to any file of this machine. Allowed are links within the
+    folder, and those from the snapshot of a hub's cache to the blobs beside it.
+    """
+    if not file.is_symlink():
+        return False
+    target = file.resolve()
+    allowed = [folder.resolve()]
+    if folder.parent.name == SNAPSHOTS:
+        allowed.append((folder.parent.parent / BLOBS).resolve())
+    return not (target.is_file() and any(target.is_relative_to(parent) for parent in allowed))
 
 
 def _sync_folder(folder: Path) -> None:

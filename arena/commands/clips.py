@@ -119,7 +119,7 @@ def generate_missing(
 
     with arena.database.reading() as session:
         selection = _select(session, track, entrant)
-        missing = production.find_pending(session, **selection, order_again=order_again)[:limit]
+        pending = production.find_pending(session, **selection, order_again=order_again)
         billed = 0 if order_again else production.count_maybe_billed(session, **selection)
         has_entrants = bool(catalog.list_entrants(session))
     if billed:
@@ -127,6 +127,13 @@ def generate_missing(
             f"Left out {pluralize(billed, 'clip')} whose order may have been billed; see `arena "
             "failures`. After checking with the server, use `arena generate --order-again`."
         )
+    available, absent = production.split_by_file(pending)
+    if absent:
+        production.forget_failures(arena.database, arena.store, [item for item, _ in absent])
+        out.print(f"{pluralize(len(absent), 'clip')} without a file yet. The first: {absent[0][1]}")
+    missing = available[:limit]
+    if absent and not missing:
+        return
     if not missing:
         no_entrants = "There are no entrants yet. Next: `arena entrants add FILE`."
         out.print("No clips are missing." if has_entrants else no_entrants)

@@ -6,8 +6,13 @@ them. May import: `arena.catalog`, `arena.media`, `arena.models`, `arena.errors`
 
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
 from arena.production.importing import import_clips
-from arena.production.pending import PendingClip, count_maybe_billed, find_pending
-from arena.production.produce_clips import failure_reason, produce
+from arena.production.pending import (
+    PendingClip,
+    count_maybe_billed,
+    find_pending,
+    split_by_file,
+)
+from arena.production.produce_clips import failure_reason, forget_failures, produce
 from arena.production.reproducibility import Recheck, recheck, sample_ready
 from arena.production.rerendering import find_stored_masters
 
@@ -20,9 +25,11 @@ __all__ = [
     "failure_reason",
     "find_pending",
     "find_stored_masters",
+    "forget_failures",
     "import_clips",
     "produce",
     "read_entrant_file",
     "recheck",
     "sample_ready",
+    "split_by_file",
 ]

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
 from arena.production.entrants import entrant_spec, track_settings
+from generator.backends import missing_reasons
 from generator.clips import ClipRequest
 from generator.spec import Entrant as EntrantSpec
 
@@ -89,6 +90,19 @@ def count_maybe_billed(
     if entrant is not None:
         query = query.where(Clip.entrant_id == entrant.id)
     return session.scalar(query) or 0
+
+
+def split_by_file(
+    pending: list[PendingClip],
+) -> tuple[list[PendingClip], list[tuple[PendingClip, str]]]:
+    """Return the clips that can be tried, and those whose file is yet to come, with the reason.
+
+    The latter belong to entrants whose clips are made elsewhere; they are missing, not failed.
+    """
+    reasons = missing_reasons(item.request for item in pending)
+    pairs = list(zip(pending, reasons, strict=True))
+    available = [item for item, reason in pairs if reason is None]
+    return available, [(item, reason) for item, reason in pairs if reason is not None]
 
 
 def _weights(session: Session) -> dict[int, str]:

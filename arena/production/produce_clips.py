@@ -29,8 +29,9 @@ def produce(
 ) -> Iterator[GeneratedClip | FailedClip]:
     """Generate missing clips, store each result as it arrives, and yield it.
 
-    If a stored master is missing or damaged, nothing is stored: no model failed, and the clip can
-    still be generated. `workers` and `ray` are those of `generator.engine.generate`.
+    If a stored master is missing or damaged, or the file of a clip that is made elsewhere is yet
+    to come, nothing is stored: no model failed, and the clip can still be generated. `workers` and
+    `ray` are those of `generator.engine.generate`.
 
     Raises:
         ProductionError: no clip can be generated at all; says why.
@@ -39,10 +40,11 @@ def produce(
     requests = [item.request for item in pending]
     try:
         for result in generate(requests, workers=workers, ray=ray):
-            if isinstance(result, GeneratedClip) or result.request.stored_master is None:
-                store_clip(
-                    database, store, by_key[request_key(result.request)], result, now=clock()
-                )
+            item = by_key[request_key(result.request)]
+            if isinstance(result, FailedClip) and result.missing:
+                forget_failures(database, store, [item])
+            elif isinstance(result, GeneratedClip) or result.request.stored_master is None:
+                store_clip(database, store, item, result, now=clock())
             yield result
     except GeneratorError as error:
         raise ProductionError(str(error)) from error
@@ -80,9 +82,29 @@ def _is_referenced(database: Database, clip: Clip) -> bool:
         return True  # unknown, so keep the files
 
 
+def forget_failures(database: Database, store: MediaStore, items: list[PendingClip]) -> None:
+    """Delete the failed clips of these keys: they are missing, as long as nobody adds a file."""
+    unused: list[str] = []
+    with database.writing() as session:
+        for item in items:
+            clip = session.scalar(
+                select(Clip).where(
+                    Clip.entrant_id == item.entrant_id,
+                    Clip.track_id == item.track_id,
+                    Clip.prompt_id == item.prompt_id,
+                    Clip.seed == item.seed,
+                    Clip.status == ClipStatus.FAILED,
+                )
+            )
+            if clip is not None:
+                unused += stored_files(clip)
+                session.delete(clip)
+    delete_files(store, unused)
+
+
 def failure_reason(result: GeneratedClip | FailedClip) -> str | None:
-    """Return why a clip failed; None for a generated one."""
-    return result.reason if isinstance(result, FailedClip) else None
+    """Return why a clip failed; None for a generated one and for one whose file is yet to come."""
+    return result.reason if isinstance(result, FailedClip) and not result.missing else None
 
 
 def store_files(

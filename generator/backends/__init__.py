@@ -55,6 +55,26 @@ def find_backend(entrant: Entrant) -> Backend:
     return backend
 
 
+def missing_reasons(requests: Iterable[ClipRequest]) -> list[str | None]:
+    """Return for each request why its clip cannot be made yet; None if it can be tried.
+
+    Backends of clips that are made elsewhere have a method `missing(request)` that says so. No
+    model is loaded.
+    """
+    backends: dict[str, Backend] = {}
+    reasons: list[str | None] = []
+    for request in requests:
+        key = request.entrant.key
+        try:
+            if key not in backends:
+                backends[key] = find_backend(request.entrant)
+            missing = getattr(backends[key], "missing", None)
+            reasons.append(None if missing is None else missing(request))
+        except GeneratorError:
+            reasons.append(None)  # the clip fails with this error
+    return reasons
+
+
 def libraries_of(entrants: Iterable[Entrant]) -> list[str]:
     """Return the slow-to-import modules that these entrants' backends list as `libraries`."""
     modules: dict[str, None] = {}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from generator.clips import ClipRequest, FailedClip
-from generator.errors import GeneratorError, OrderError, RefusalError, first_line
+from generator.errors import GeneratorError, MissingClip, OrderError, RefusalError, first_line
 
 T = TypeVar("T")
 
@@ -30,6 +30,7 @@ def result_or_failure(request: ClipRequest, function: Callable[[], T]) -> T | Fa
             str(error),
             refused=isinstance(error, RefusalError),
             maybe_billed=isinstance(error, OrderError),
+            missing=isinstance(error, MissingClip),
         )
     except Exception as error:  # the code of a model may raise anything
         if _is_device_lost(error):

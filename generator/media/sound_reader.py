@@ -77,6 +77,8 @@ class SoundReader:
     def _start(self, frame: av.AudioFrame) -> av.AudioResampler:
         self.rate = frame.sample_rate
         channels, layout = frame.layout.nb_channels, frame.layout.name
+        if layout == f"{channels} channels":  # not said: the usual order of that many
+            layout = LAYOUTS.get(channels, layout)
         if layout not in KNOWN_LAYOUTS:
             # Not a known arrangement of loudspeakers: FFmpeg mixes what it can.
             self.notes.append(f"mixed {channels} channels ({layout}) to stereo")

@@ -54,7 +54,8 @@ def video(
     """
     buffer = BytesIO()
     lossless = {"libx264": {"qp": "0", "preset": "ultrafast"}}.get(codec, {})
-    tick = Fraction(1, 90_000)
+    # Some formats count in coarse units.
+    tick = {"gif": Fraction(1, 100), "avi": Fraction(1, fps)}.get(container, Fraction(1, 90_000))
     with av.open(buffer, "w", format=container) as output:
         stream = output.add_stream(codec, rate=fps, options=lossless | (options or {}))
         stream.height, stream.width = frames.shape[1:3]

@@ -107,6 +107,38 @@ def test_failures_are_listed_with_thumbnails_and_retried(arena: Arena, tmp_path:
     assert len(now) == len(kept) == 4
 
 
+def test_a_folder_model_without_a_file_is_missing_and_not_failed(
+    arena: Arena, tmp_path: Path
+) -> None:
+    (tmp_path / "films" / "p1.mp4").unlink()
+    with arena.database.reading() as session:
+        pending = production.find_pending(session)
+        available, absent = production.split_by_file(pending)
+    assert len(available) == 3
+    (absent_item, reason), *_ = absent
+    assert absent_item.request.entrant.name == "Films"
+    assert reason.endswith("films has no file p1.mp4; add it.")
+    # An earlier version stored it as failed.
+    failed = FailedClip(absent_item.request, "It has no file.")
+    store_clip(arena.database, arena.store, absent_item, failed, now=START)
+
+    options = ["generate", "--entrant", "films", "--workers", "1"]
+    result = CliRunner().invoke(app, options, env={"COLUMNS": "200"})
+    assert result.exit_code == 0, result.output
+    assert "1 clip without a file yet. The first: " in result.output
+    assert "Added 1 clip." in result.output
+    with arena.database.reading() as session:
+        assert [clip.status for clip in session.scalars(select(Clip))] == [ClipStatus.READY]
+    # Nothing is left to do but to add the file: still not an error.
+    assert CliRunner().invoke(app, options).exit_code == 0
+
+    # A file that disappears once the run has started is missing too.
+    list(production.produce(arena.database, arena.store, [absent_item], workers=0, clock=utc_now))
+    with arena.database.reading() as session:
+        statuses = [clip.status for clip in session.scalars(select(Clip))]
+    assert ClipStatus.FAILED not in statuses
+
+
 def test_clips_can_be_generated_again_and_compared(arena: Arena) -> None:
     produce(arena)
     with arena.database.reading() as session:

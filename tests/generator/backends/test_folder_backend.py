@@ -1,10 +1,15 @@
 """Clips that were generated elsewhere: from a folder, or imported one by one."""
 
+import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+from odd_videos import video
 from small_clips import FRAMES, ball_clip, ball_frames, entrant_of, small_track, tone
 
+from generator.backends import missing_reasons
+from generator.backends.folder import FolderBackend
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import check, generate, import_clip
 from generator.errors import ClipError, SpecError
@@ -62,8 +67,100 @@ def test_a_shorter_file_is_rejected(folder: Path) -> None:
     assert "needs 1.25 s" in reason(generate_one(folder, "fits", frames=30))
 
 
-def test_a_prompt_without_a_file_fails(folder: Path) -> None:
-    assert reason(generate_one(folder, "p7")).endswith("has no file p7.mp4; add it.")
+def test_a_prompt_without_a_file_is_missing(folder: Path) -> None:
+    clip = generate_one(folder, "p7")
+    assert reason(clip).endswith("has no file p7.mp4; add it.")
+    assert isinstance(clip, FailedClip)
+    assert clip.missing
+    assert not generate_one(folder, "text").missing  # type: ignore[union-attr]
+
+
+def test_a_file_beside_is_not_the_prompts_video(folder: Path) -> None:
+    (folder / "p7.txt").write_text("a caption", encoding="utf-8")
+    (folder / "p7.jpg").write_bytes(b"a thumbnail")
+    (folder / "p7").mkdir()
+    assert "has no file p7.mp4" in reason(generate_one(folder, "p7"))
+
+
+@pytest.mark.parametrize("name", ["s2.mov", "s2.MP4", "s2.webm", "s2.Mkv", "s2.m4v"])
+def test_any_ending_of_a_video_is_found(folder: Path, name: str) -> None:
+    (folder / "fits.mp4").rename(folder / name)
+    clip = generate_one(folder, "s2")
+    assert isinstance(clip, GeneratedClip)
+    assert clip.provenance.model == name
+
+
+@pytest.mark.parametrize(
+    ("container", "codec", "pix_fmt", "name"),
+    [
+        ("gif", "gif", "rgb8", "s3.gif"),
+        ("avi", "mjpeg", "yuvj420p", "s3.avi"),
+        ("avi", "mpeg4", "yuv420p", "s3.AVI"),
+        ("webm", "libvpx-vp9", "yuv420p", "s3.webm"),
+        ("mov", "prores_ks", "yuv422p10le", "s3.mov"),
+    ],
+)
+def test_the_formats_of_common_tools_are_read(
+    tmp_path: Path, container: str, codec: str, pix_fmt: str, name: str
+) -> None:
+    fps = 20 if container == "gif" else 24  # a GIF counts in hundredths of a second
+    frames = ball_frames(fps + 2)
+    data = video(frames, container=container, codec=codec, pix_fmt=pix_fmt, fps=fps)
+    (tmp_path / name).write_bytes(data)
+    silent = ClipRequest(
+        entrant_of("folder", path=str(tmp_path)), small_track(audio=False), "s3", "a ball", seed=0
+    )
+    (clip,) = generate([silent], workers=0)
+    assert isinstance(clip, GeneratedClip), clip
+    assert clip.master is not None
+    assert clip.master.suffix == Path(name).suffix.lower().replace(".webm", ".mkv").replace(
+        ".mov", ".mp4"
+    )
+    shown = decode(clip.rendition).frames[10].astype(int)
+    assert np.abs(shown - frames[round(10 / 24 * fps)]).mean() < 20  # of a palette, dithered
+
+
+def test_two_files_of_one_prompt_are_refused_with_both_names(folder: Path) -> None:
+    (folder / "fits.webm").write_bytes(b"")
+    assert "fits.mp4 and fits.webm for one prompt; keep one" in reason(generate_one(folder, "fits"))
+
+
+def test_a_video_of_another_format_is_named(folder: Path) -> None:
+    (folder / "s4.ts").write_bytes(b"G")
+    clip = generate_one(folder, "s4")
+    assert "s4.ts is of a format that is not read" in reason(clip)
+    assert not clip.missing  # type: ignore[union-attr]
+
+
+def test_a_link_out_of_the_folder_is_refused(folder: Path) -> None:
+    inner = folder / "inner"
+    inner.mkdir()
+    (inner / "s5.mp4").symlink_to(folder / "fits.mp4")
+    assert "s5.mp4 is a link to something outside" in reason(generate_one(inner, "s5"))
+    (inner / "s6.mp4").symlink_to("/dev/zero")
+    assert "s6.mp4 is a link to something outside" in reason(generate_one(inner, "s6"))
+
+
+def test_links_within_a_folder_or_a_hubs_cache_are_followed(folder: Path) -> None:
+    (folder / "s5.mp4").symlink_to("fits.mp4")
+    assert isinstance(generate_one(folder, "s5"), GeneratedClip)
+    snapshot = folder / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (folder / "blobs").mkdir()
+    (folder / "fits.mp4").rename(folder / "blobs" / "0123")
+    (snapshot / "s6.mp4").symlink_to("../../blobs/0123")
+    assert isinstance(generate_one(snapshot, "s6"), GeneratedClip)
+
+
+def test_a_file_that_comes_later_is_found(folder: Path) -> None:
+    backend = FolderBackend(entrant_of("folder", path=str(folder)))
+    request = ClipRequest(backend.entrant, TRACK, "late", "a red ball", seed=0)
+    assert missing_reasons([request]) == [f"{folder} has no file late.mp4; add it."]
+    assert backend.missing(request)
+    (folder / "late.mp4").write_bytes((folder / "fits.mp4").read_bytes())
+    os.utime(folder, ns=(1, 1))  # as a copy a moment later would
+    assert backend.missing(request) is None
+    assert missing_reasons([request]) == [None]
 
 
 def test_a_file_that_is_not_a_video_is_named(folder: Path) -> None:

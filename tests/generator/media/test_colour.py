@@ -35,12 +35,12 @@ def encoded(frames, *, matrix, full, pix_fmt="yuv444p", tags=True):
 
     codes = {Colorspace.ITU709: 1, Colorspace.ITU601: 6, Colorspace.BT2020: 9}
 
-    def setup(stream):
+    def setup(stream) -> None:
         if tags:
             stream.codec_context.colorspace = codes[matrix]
             stream.codec_context.color_range = 2 if full else 1
 
-    def tag(frame):
+    def tag(frame) -> None:
         frame.colorspace = codes[matrix] if tags else 2
         frame.color_range = (2 if full else 1) if tags else 0
 
@@ -71,7 +71,7 @@ def centre(data: bytes) -> list[int]:
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("matrix", [Colorspace.ITU709, Colorspace.ITU601, Colorspace.BT2020])
 @pytest.mark.parametrize("pix_fmt", ["yuv420p", "yuv444p", "yuv422p10le", "yuv420p10le"])
-def test_the_tagged_matrix_and_range_are_used(matrix, full, pix_fmt):
+def test_the_tagged_matrix_and_range_are_used(matrix, full, pix_fmt) -> None:
     data = file_of(*encoded(flat(), matrix=matrix, full=full, pix_fmt=pix_fmt))
     assert centre(data) == pytest.approx(PATCH, abs=3)
     adapted = decode(data).adapted
@@ -84,20 +84,20 @@ def test_the_tagged_matrix_and_range_are_used(matrix, full, pix_fmt):
     ("size", "matrix", "name"),
     [((96, 64), Colorspace.ITU601, "BT.601"), ((1280, 720), Colorspace.ITU709, "BT.709")],
 )
-def test_untagged_colour_is_read_by_the_size_and_this_is_said(size, matrix, name):
+def test_untagged_colour_is_read_by_the_size_and_this_is_said(size, matrix, name) -> None:
     frames = flat(width=size[0], height=size[1], count=2)
     data = file_of(*encoded(frames, matrix=matrix, full=False, tags=False))
     assert centre(data) == pytest.approx(PATCH, abs=3)
     assert f"read untagged colour as {name}" in decode(data).adapted
 
 
-def test_rgb_is_taken_as_it_is():
+def test_rgb_is_taken_as_it_is() -> None:
     frames = flat()
     data = video(frames, container="matroska", codec="ffv1", pix_fmt="bgr0")
     assert np.array_equal(decode(data).frames, frames)
 
 
-def test_grey_is_shown_grey():
+def test_grey_is_shown_grey() -> None:
     frames = flat((130, 130, 130))
     data = video(frames, container="matroska", codec="ffv1", pix_fmt="gray")
     assert np.abs(decode(data).frames.astype(int) - 130).max() <= 2
@@ -115,12 +115,12 @@ def hdr_file(code: float, trc: int, primaries: int = ColorPrimaries.BT2020, colo
         for _ in range(4)
     ]
 
-    def setup(stream):
+    def setup(stream) -> None:
         context = stream.codec_context
         context.colorspace, context.color_range = 9, 1
         context.color_trc, context.color_primaries = trc, primaries
 
-    def tag(frame):
+    def tag(frame) -> None:
         frame.colorspace, frame.color_range = 9, 1
         frame.color_trc, frame.color_primaries = trc, primaries
 
@@ -131,7 +131,7 @@ def hdr_file(code: float, trc: int, primaries: int = ColorPrimaries.BT2020, colo
     ("trc", "name", "white", "grey"),
     [(ColorTrc.SMPTE2084, "PQ", 0.581, 0.403), (ColorTrc.ARIB_STD_B67, "HLG", 0.75, 0.38)],
 )
-def test_hdr_is_tone_mapped_and_this_is_said(trc, name, white, grey):
+def test_hdr_is_tone_mapped_and_this_is_said(trc, name, white, grey) -> None:
     # By ITU-R BT.2408 diffuse white is 58 % of PQ and 75 % of HLG; a grey card is 38 % of both.
     levels = [centre(hdr_file(code, trc))[0] for code in (0.0, grey, white, 0.9, 1.0)]
     assert levels == sorted(levels)
@@ -143,7 +143,7 @@ def test_hdr_is_tone_mapped_and_this_is_said(trc, name, white, grey):
     assert f"tone-mapped HDR ({name}, BT.2020) to BT.709" in adapted
 
 
-def test_wide_primaries_are_converted():
+def test_wide_primaries_are_converted() -> None:
     # BT.2020 red is more saturated than BT.709 can show, grey stays grey.
     red = centre(hdr_file(0.8, ColorTrc.BT709, colour=(1, 0.4, 0.4)))
     assert red[0] > 0.8 * 255 + 5
@@ -154,18 +154,18 @@ def test_wide_primaries_are_converted():
 
 
 @pytest.mark.parametrize("trc", [ColorTrc.LINEAR, ColorTrc.LOG])
-def test_colour_that_is_not_for_display_is_refused(trc):
+def test_colour_that_is_not_for_display_is_refused(trc) -> None:
     with pytest.raises(ClipError, match=r"has (linear|logarithmic) colour"):
         decode(hdr_file(0.5, trc))
 
 
-def test_an_unknown_matrix_is_refused():
+def test_an_unknown_matrix_is_refused() -> None:
     ready, _, _ = encoded(flat(), matrix=Colorspace.ITU709, full=False)
 
-    def set_ycgco(stream):
+    def set_ycgco(stream) -> None:
         stream.codec_context.colorspace = 8
 
-    def tag(frame):
+    def tag(frame) -> None:
         frame.colorspace = 8
 
     with pytest.raises(ClipError, match=r"matrix 8 \(ITU-T H\.273\)"):
@@ -191,7 +191,7 @@ def transparent_frames(count: int = 24) -> np.ndarray:
         ("mov", "png", "rgba"),
     ],
 )
-def test_transparent_parts_are_black(container, codec, pix_fmt):
+def test_transparent_parts_are_black(container, codec, pix_fmt) -> None:
     data = video(
         transparent_frames(),
         container=container,
@@ -211,7 +211,7 @@ def test_transparent_parts_are_black(container, codec, pix_fmt):
     assert smaller.frames[0, 16].max(axis=0)[0] < 60
 
 
-def test_interlaced_video_is_deinterlaced_and_this_is_said():
+def test_interlaced_video_is_deinterlaced_and_this_is_said() -> None:
     # Two fields of different moments: a bar that jumps between the lines.
     frames = np.full((24, 64, 96, 3), 40, np.uint8)
     for index in range(24):
@@ -237,6 +237,6 @@ def test_interlaced_video_is_deinterlaced_and_this_is_said():
     assert combing(raw.frames) < combing(frames) / 2
 
 
-def test_progressive_video_is_not_deinterlaced():
+def test_progressive_video_is_not_deinterlaced() -> None:
     raw = decode(video(corner_frames()))
     assert "deinterlaced" not in raw.adapted

@@ -31,8 +31,10 @@ def red_corner(frame: np.ndarray) -> tuple[float, float]:
 
 @pytest.mark.parametrize("container", ["mp4", "mov"])
 @pytest.mark.parametrize(("degrees", "mirrored", "shown", "description"), TURNS)
-def test_a_display_matrix_turns_the_frames(container, degrees, mirrored, shown, description):
-    def setup(stream):
+def test_a_display_matrix_turns_the_frames(
+    container, degrees, mirrored, shown, description
+) -> None:
+    def setup(stream) -> None:
         stream.set_display_rotation(degrees, mirrored)
 
     data = video(FRAMES, container=container, setup=setup)
@@ -48,7 +50,7 @@ def test_a_display_matrix_turns_the_frames(container, degrees, mirrored, shown, 
 
 
 @pytest.mark.parametrize("degrees", [30, 45, 100])
-def test_another_angle_is_refused(degrees):
+def test_another_angle_is_refused(degrees) -> None:
     data = video(FRAMES, setup=lambda stream: stream.set_display_rotation(degrees))
     with pytest.raises(ClipError, match=r"turned by -?\d+ degrees; encode it upright"):
         decode(data)
@@ -58,8 +60,8 @@ def test_another_angle_is_refused(degrees):
 @pytest.mark.parametrize(
     ("aspect", "size"), [(Fraction(2), (192, 64)), (Fraction(1, 2), (96, 128))]
 )
-def test_pixels_become_square(container, aspect, size):
-    def setup(stream):
+def test_pixels_become_square(container, aspect, size) -> None:
+    def setup(stream) -> None:
         stream.codec_context.sample_aspect_ratio = aspect
 
     raw = decode(video(FRAMES, container=container, setup=setup))
@@ -68,8 +70,8 @@ def test_pixels_become_square(container, aspect, size):
     assert raw.adapted[0] == f"stretched 96x64 to {size[0]}x{size[1]} (pixel aspect ratio {ratio})"
 
 
-def test_an_impossible_pixel_aspect_ratio_is_refused():
-    def setup(stream):
+def test_an_impossible_pixel_aspect_ratio_is_refused() -> None:
+    def setup(stream) -> None:
         stream.codec_context.sample_aspect_ratio = Fraction(1, 20)
 
     with pytest.raises(ClipError, match=r"aspect ratio 1:20"):
@@ -89,7 +91,7 @@ def with_clean_aperture(data: bytes, width: int, height: int, x: int, y: int) ->
     return bytes(longer)
 
 
-def test_the_cropping_of_an_mp4_is_applied():
+def test_the_cropping_of_an_mp4_is_applied() -> None:
     # The middle of the aperture lies 12 pixels left of and 8 above that of the frame.
     data = with_clean_aperture(video(FRAMES), width=72, height=48, x=-12, y=-8)
     raw = decode(data)
@@ -127,7 +129,7 @@ def with_elements(data: bytes, path: tuple[int, ...], extra: bytes) -> bytes:
     return result
 
 
-def test_the_cropping_of_a_matroska_file_is_applied():
+def test_the_cropping_of_a_matroska_file_is_applied() -> None:
     crops = element(0x54CC, bytes([24])) + element(0x54AA, bytes([16]))
     data = with_elements(
         video(FRAMES, container="matroska"), (0x18538067, 0x1654AE6B, 0xAE, 0xE0), crops
@@ -137,7 +139,7 @@ def test_the_cropping_of_a_matroska_file_is_applied():
     assert "cropped 96x64 to 72x48" in raw.adapted
 
 
-def test_larger_frames_are_scaled_in_decoding_and_this_is_said():
+def test_larger_frames_are_scaled_in_decoding_and_this_is_said() -> None:
     data = video(corner_frames(width=384, height=256))
     raw = decode_for_track(data, TRACK)
     assert raw.frames.shape[1:3] == (64, 96)

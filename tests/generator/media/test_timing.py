@@ -38,7 +38,7 @@ def both_ways(data: bytes, track=TRACK):
 
 @pytest.mark.parametrize("container", ["mp4", "matroska", "mov"])
 @pytest.mark.parametrize("start", [0.0, 1.4, 3600.0])
-def test_time_counts_from_the_first_picture(container, start):
+def test_time_counts_from_the_first_picture(container, start) -> None:
     data = video(
         numbered(24), container=container, times=[start + Fraction(i, 24) for i in range(24)]
     )
@@ -47,7 +47,7 @@ def test_time_counts_from_the_first_picture(container, start):
 
 
 @pytest.mark.parametrize("container", ["mp4", "matroska"])
-def test_motion_before_a_picture_that_stands_is_kept(container):
+def test_motion_before_a_picture_that_stands_is_kept(container) -> None:
     # Twelve pictures in the first half second, then one that stands until the end.
     times = [Fraction(i, 24) for i in range(13)]
     durations = [Fraction(1, 24)] * 12 + [Fraction(1, 2)]
@@ -56,7 +56,7 @@ def test_motion_before_a_picture_that_stands_is_kept(container):
     assert numbers(fitted.frames) == [*range(13), *[12] * 11]
 
 
-def test_uneven_times_are_sampled_once_and_this_is_said():
+def test_uneven_times_are_sampled_once_and_this_is_said() -> None:
     times = [0, 0.1, 0.15, 0.4, 0.45, 0.5, 0.9, 0.95, 1.0]
     data = video(numbered(9), container="matroska", times=times)
     fitted, changes = both_ways(data)
@@ -68,14 +68,14 @@ def test_uneven_times_are_sampled_once_and_this_is_said():
     assert any(change.startswith("sampled frames at uneven times") for change in changes)
 
 
-def test_a_picture_that_stands_is_not_replaced_early():
+def test_a_picture_that_stands_is_not_replaced_early() -> None:
     indices, even = sample([0, 1 / 24, 2 / 24, 1.0], 2.0, fps=Fraction(24), count=48)
     assert not even
     assert indices.index(3) in (23, 24)
 
 
 @pytest.mark.parametrize(("fps", "count"), [(12, 12), (48, 48), (8, 8), (30, 30), (60, 60)])
-def test_an_even_rate_is_converted_by_nearest_frame(fps, count):
+def test_an_even_rate_is_converted_by_nearest_frame(fps, count) -> None:
     times = [i / fps for i in range(count)]
     indices, even = sample(times, count / fps, fps=Fraction(24), count=24)
     assert even
@@ -83,20 +83,20 @@ def test_an_even_rate_is_converted_by_nearest_frame(fps, count):
     assert indices == [min(count - 1, index) for index in nearest]
 
 
-def test_rounding_to_milliseconds_keeps_the_rate_even():
+def test_rounding_to_milliseconds_keeps_the_rate_even() -> None:
     times = [round(1000 * i / 24) / 1000 for i in range(48)]
     indices, even = sample(times, 1.999, fps=Fraction(24), count=48)
     assert even
     assert indices == list(range(48))
 
 
-def test_reordered_pictures_are_shown_in_order():
+def test_reordered_pictures_are_shown_in_order() -> None:
     options = {"bf": "3", "preset": "medium", "qp": "1", "x264-params": "bframes=3:b-adapt=0"}
     fitted, _ = both_ways(video(numbered(24), options=options))
     assert numbers(fitted.frames) == list(range(24))
 
 
-def test_an_edit_list_that_starts_later_is_applied():
+def test_an_edit_list_that_starts_later_is_applied() -> None:
     data = bytearray(video(numbered(36), options={"g": "1"}))
     at = data.index(b"elst")
     header = data.index(b"mdhd")
@@ -107,7 +107,7 @@ def test_an_edit_list_that_starts_later_is_applied():
     assert numbers(fitted.frames) == list(range(12, 36))
 
 
-def test_a_file_that_is_too_short_says_how_long_it_is():
+def test_a_file_that_is_too_short_says_how_long_it_is() -> None:
     with pytest.raises(ClipError, match=r"lasts 0\.50 s.*needs 1\.00 s"):
         fit_to_track(decode_for_track(video(numbered(12)), TRACK), TRACK)
     times = [Fraction(i, 24) for i in range(13)]
@@ -132,7 +132,7 @@ def click_time(audio: np.ndarray) -> float:
 @pytest.mark.parametrize(
     ("video_start", "sound_start"), [(0, 0), (0, 0.25), (0.25, 0), (1.4, 1.4), (2.0, 1.5)]
 )
-def test_sound_stays_in_step_with_the_pictures(container, video_start, sound_start):
+def test_sound_stays_in_step_with_the_pictures(container, video_start, sound_start) -> None:
     times = [Fraction(video_start) + Fraction(i, 24) for i in range(24)]
     sound = click_at(0.7, 2.0)
     data = video(
@@ -151,7 +151,7 @@ def test_sound_stays_in_step_with_the_pictures(container, video_start, sound_sta
     assert any("delayed" in change for change in said) == (sound_start > video_start)
 
 
-def test_sound_of_a_silent_track_is_dropped_and_this_is_said():
+def test_sound_of_a_silent_track_is_dropped_and_this_is_said() -> None:
     data = video(corner_frames(), sounds=[(tone(1.0), 48_000, 0)])
     raw = decode_for_track(data, TRACK)
     assert raw.audio is None
