@@ -3,9 +3,9 @@
 Layers, lowest first: `errors`, `error_log`, `files`, `text`, `validation`; `models`; `database`,
 `media`, `settings`, `shipped`; `catalog` (tracks, entrants, prompts); `context` (an opened arena);
 `voting` (battles, votes); `standings` (leaderboards); `production` (clips), `release` (exports),
-`health` (of the stores) and `simulation`; `web`; `commands`. A layer may import those below it;
-import-linter checks it. Start with `models`, then follow a vote from `voting.ballots` and a clip
-from `production.produce_clips`.
+`integrity` (of files), `health` (of the stores) and `simulation`; `web`; `commands`. A layer may
+import those below it; import-linter checks it. Start with `models`, then follow a vote from
+`voting.ballots` and a clip from `production.produce_clips`.
 """
 
 import logging

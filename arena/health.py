@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from arena.context import Arena
 from arena.database import VERSION_TABLE, Database, describe_store_error
-from arena.errors import ArenaError, NotFound, StoreUnavailable
+from arena.errors import ArenaError, StoreUnavailable
+from arena.integrity import ELSEWHERE, has_clips
 from arena.media import MediaStore
-from arena.models import Base, Clip, ClipStatus
+from arena.models import Base
 
 WAIT_S = 2.0  # for the database's lock
 MIN_FREE_BYTES = 4 << 20  # with less, SQLite's log cannot grow by a few votes
 CHECK_S = 0.25  # how long SQLite's own check of the file may take; a larger file is read in part
 OPCODES = 10_000  # of SQLite's virtual machine, between two looks at the clock
 PROBE = b"readiness"
-CLIPS = 5  # of which one must be in the media store
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def check_health(arena: Arena) -> Health:
     database = check_database(arena.database)
     media = check_media(arena.store)
     if database is None and media is None:
-        media = _find_clips(arena)
+        media = None if has_clips(arena.database, arena.store) else ELSEWHERE
     return Health(database=database, media=media)
 
 
@@ -121,24 +121,3 @@ def _write_and_read(store: MediaStore) -> None:
     finally:
         with suppress(OSError):
             store.filesystem.rm_file(full)
-
-
-def _find_clips(arena: Arena) -> str | None:
-    """Return a sentence if none of a few clips is in the store: another folder is mounted there."""
-    query = (
-        select(Clip.rendition_path)
-        .where(Clip.status == ClipStatus.READY, Clip.rendition_path.is_not(None))
-        .order_by(func.random())
-        .limit(CLIPS)
-    )
-    with arena.database.reading() as session:
-        paths = list(session.scalars(query))
-    for path in paths:
-        try:
-            if path is not None and arena.store.size(path):
-                return None
-        except NotFound:
-            continue
-        except StoreUnavailable as error:
-            return error.sentence
-    return "The media store does not have the arena's clips." if paths else None

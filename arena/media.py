@@ -20,6 +20,8 @@ from arena.files import temporary_name
 
 NAME_BYTES = 16  # of a stored file's random name, which says nothing about its content
 REMOTE_BLOCK_BYTES = 1 << 20
+# Of what file systems report about a file: local ones the first five, S3 and the like the others.
+STAMP = ("size", "mtime", "created", "ino", "mode", "ETag", "LastModified")
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,42 @@ class MediaStore:
         try:
             return int(self.filesystem.size(self._full(path)))
         except OSError as error:
-            raise self._unreadable() from error
+            raise self._unreadable(error) from error
+
+    def exists(self, path: str) -> bool:
+        """Whether the store has a file; raises StoreUnavailable if it cannot be reached."""
+        try:
+            self.size(path)
+        except NotFound:
+            return False
+        return True
+
+    def stamp(self, path: str) -> tuple[Any, ...]:
+        """Return what changes if the file is replaced: cheap, and not its content.
+
+        Raises:
+            NotFound: the store has no such file.
+            StoreUnavailable: the store itself cannot be reached.
+        """
+        try:
+            info = self.filesystem.info(self._full(path))
+        except OSError as error:
+            raise self._unreadable(error) from error
+        return tuple(str(info.get(name)) for name in STAMP)
+
+    def sha256(self, path: str) -> str:
+        """Return the SHA-256 of a stored file in hexadecimal; raises as `size` does."""
+        size, digest = self.size(path), hashlib.sha256()
+        for start in range(0, size, REMOTE_BLOCK_BYTES):
+            digest.update(self.read(path, start, min(size, start + REMOTE_BLOCK_BYTES)))
+        return digest.hexdigest()
 
     def read(self, path: str, start: int = 0, end: int | None = None) -> bytes:
         """Return the bytes of a stored file from `start` to before `end`; raises as `size` does."""
         try:
             return bytes(self.filesystem.cat_file(self._full(path), start=start, end=end))
         except OSError as error:
-            raise self._unreadable() from error
+            raise self._unreadable(error) from error
 
     def delete(self, path: str) -> None:
         """Delete a file that no row refers to any more; a missing file is not an error."""
@@ -86,38 +116,42 @@ class MediaStore:
         if not exists:
             raise StoreUnavailable("The media store does not respond: try again.")
 
-    def _unreadable(self) -> ArenaError:
+    def _unreadable(self, error: OSError) -> ArenaError:
         """Return why a file cannot be read: the whole store is unavailable, or only this file."""
         try:
             self.ping()
-        except StoreUnavailable as error:
-            return error
+        except StoreUnavailable as unavailable:
+            return unavailable
+        if not isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError):
+            return StoreUnavailable(
+                f"The media store cannot be read ({error.strerror or type(error).__name__})."
+            )
         return NotFound("The file of this clip is missing from the media store.")
 
     def _full(self, path: str) -> str:
         return f"{self.root}/{path}"
 
 
-def find_damage(store: MediaStore, path: str, *, sha256: str, size: int) -> str | None:
+def find_damage(store: MediaStore, path: str, *, sha256: str, size: int | None) -> str | None:
     """Return what is wrong with a stored file, or None if it is intact; reads the whole file.
 
     Args:
         store: holds the file.
         path: in the store.
         sha256: what the file should have, in hexadecimal.
-        size: what the file should have, in bytes.
+        size: what the file should have, in bytes; None: unknown.
 
     Raises:
         StoreUnavailable: the store itself cannot be reached.
     """
     try:
         actual = store.size(path)
-        if actual != size:
+        if size is not None and actual != size:
             return f"its file {path} has {actual} bytes instead of {size}"
-        data = store.read(path)
+        found = store.sha256(path)
     except NotFound:
         return f"its file {path} is missing"
-    if hashlib.sha256(data).hexdigest() != sha256:
+    if found != sha256:
         return f"its file {path} is not the one that was stored"
     return None
 

@@ -216,6 +216,11 @@ def _write_media(draft: Path, store: MediaStore, renditions: dict[str, str]) -> 
         return
     (draft / MEDIA).mkdir()
     for sha256, stored in renditions.items():
+        if store.sha256(stored) != sha256:
+            raise ReleaseError(
+                f"The clip {stored} is not the one that was stored: restore it from a backup, or "
+                "export without --with-media."
+            )
         (draft / MEDIA / f"{sha256}.mp4").write_bytes(store.read(stored))
 
 

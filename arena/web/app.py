@@ -22,7 +22,7 @@ from arena.catalog.sources import store_missing_sources
 from arena.context import Arena
 from arena.errors import ConfigurationError
 from arena.web import api, api_page, assets, clips, health
-from arena.web.app_state import set_arena
+from arena.web.app_state import get_arena, set_arena
 from arena.web.base_path import BasePathMiddleware
 from arena.web.clip_urls import ClipUrls
 from arena.web.csrf import CsrfMiddleware
@@ -35,6 +35,7 @@ from arena.web.problem_details import install_error_handlers
 from arena.web.public_api import HeadMiddleware, PublicApiMiddleware
 from arena.web.request_limits import RequestLimitsMiddleware
 from arena.web.streamlit_settings import apply_streamlit_settings
+from arena.web.sweep import sweep_forever
 from arena.web.voters import VoterCookieMiddleware
 
 CLIP_PREFIX = "/clip/"
@@ -120,11 +121,14 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
     # Objects created by imports are never garbage: exclude them from collections.
     gc.collect()
     gc.freeze()
-    collecting = asyncio.create_task(_collect_garbage())
+    tasks = [
+        asyncio.create_task(_collect_garbage()),
+        asyncio.create_task(sweep_forever(get_arena())),
+    ]
     yield
-    collecting.cancel()
-    with suppress(asyncio.CancelledError):
-        await collecting
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def make_app(arena: Arena, *, host: str = "127.0.0.1") -> ASGIApp:

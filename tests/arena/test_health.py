@@ -10,6 +10,7 @@ from sqlalchemy import select
 from arena.context import Arena
 from arena.database import Database
 from arena.health import Health, check_health
+from arena.integrity import ELSEWHERE
 from arena.media import open_store
 from arena.models import Clip
 from arena.settings import Settings
@@ -97,7 +98,7 @@ def test_a_media_store_without_the_clips_is_not_ready(arena: Arena, tmp_path: Pa
     shutil.rmtree(tmp_path / "media")
     assert "does not respond" in str(check_health(arena).media)
     (tmp_path / "media").mkdir()  # another, empty disk is mounted there
-    assert check_health(arena).media == "The media store does not have the arena's clips."
+    assert check_health(arena).media == ELSEWHERE
 
 
 def test_one_missing_clip_does_not_make_the_arena_unready(arena: Arena, tmp_path: Path) -> None:
