@@ -14,6 +14,7 @@ import ratings
 from arena.models import Entrant, EntrantTrack, Snapshot, Standing, Track, Vote, VoterKind
 from arena.standings.boards import BOARD_COLUMNS, RATING_COLUMNS, Board, BoardRow
 from arena.standings.rated_votes import find_rated_votes
+from arena.voting.limits import CLOCK_TOLERANCE
 from ratings.schema import format_number
 
 CONFIDENCE = 0.95
@@ -22,8 +23,6 @@ BY_VOTER, BY_VOTE = "sandwich, by voter", "sandwich, by vote"
 # How far a leaderboard may lag behind the votes; the share of the time spent on computing it.
 MAX_LAG = timedelta(seconds=60)
 COMPUTE_SHARE = 0.1
-# Clocks of two machines may differ by this much; a snapshot from later than that is not shown.
-CLOCK_TOLERANCE = timedelta(seconds=10)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from arena.catalog.withholding import battle_is_withdrawn
 from arena.models import Battle, BattleState, Modality, Prompt, Track, Voter
-from arena.voting.limits import VotingRules
+from arena.voting.limits import CLOCK_TOLERANCE, VotingRules
 from arena.voting.matchmaking import draw_pair, may_be_shown
 from arena.voting.schemas import IssuedBattle, IssuedSource
 
@@ -28,6 +28,9 @@ def system_rng() -> random.Random:
 def has_expired(battle: Battle, now: datetime) -> bool:
     """Whether a battle can no longer be answered."""
     if battle.state is BattleState.EXPIRED:
+        return True
+    # Opened while a clock was ahead: neither its watch time nor its expiry would come in time.
+    if battle.opened_at is not None and battle.opened_at > now + CLOCK_TOLERANCE:
         return True
     return battle.expires_at is not None and battle.expires_at <= now
 

@@ -22,6 +22,11 @@ SKIP_WINDOW = timedelta(hours=1)
 WATCH_TOLERANCE_MS = 100
 
 
+# Clocks of two machines may differ by this much. A stored time further in the future is from a
+# clock that was ahead, and its age says nothing.
+CLOCK_TOLERANCE = timedelta(seconds=10)
+
+
 @dataclass(frozen=True)
 class VotingRules:
     """The rules for a voter: rate limits, and whether the watch time is enforced."""
@@ -85,7 +90,7 @@ def check_limits(
         return
     for limit in rules.limits:
         window = timedelta(seconds=limit.period_s)
-        recent = _recent(session, voter, since=now - window)
+        recent = _recent(session, voter, since=now - window, now=now)
         votes = [cast_at for cast_at, choice in recent if choice is not Choice.SKIP]
         if len(votes) >= limit.votes:
             wait_s = _wait_s(votes[-limit.votes], window, now)
@@ -103,11 +108,12 @@ def check_reports(session: Session, voter: Voter, *, rules: VotingRules, now: da
 
 def _check_skips(session: Session, voter: Voter, *, now: datetime) -> None:
     since = now - SKIP_WINDOW
-    recent = _recent(session, voter, since=since)
+    recent = _recent(session, voter, since=since, now=now)
     reported = session.scalars(
         select(BattleReport.reported_at).where(
             BattleReport.voter_id == voter.id,
             BattleReport.reported_at > since,
+            BattleReport.reported_at <= now + CLOCK_TOLERANCE,
             BattleReport.damage.is_(None),
         )
     )
@@ -121,10 +127,16 @@ def _check_skips(session: Session, voter: Voter, *, now: datetime) -> None:
         )
 
 
-def _recent(session: Session, voter: Voter, *, since: datetime) -> list[tuple[datetime, Choice]]:
+def _recent(
+    session: Session, voter: Voter, *, since: datetime, now: datetime
+) -> list[tuple[datetime, Choice]]:
     query = (
         select(Vote.cast_at, Vote.choice)
-        .where(Vote.voter_id == voter.id, Vote.cast_at > since)
+        .where(
+            Vote.voter_id == voter.id,
+            Vote.cast_at > since,
+            Vote.cast_at <= now + CLOCK_TOLERANCE,
+        )
         .order_by(Vote.cast_at)
     )
     return [(cast_at, choice) for cast_at, choice in session.execute(query)]

@@ -33,7 +33,7 @@ def last_ratings(session: Session, battle: Battle) -> tuple[float | None, float 
             Snapshot.category == OVERALL,
             Snapshot.voters == VoterKind.PERSON,
         )
-        .order_by(Snapshot.published_on.desc())
+        .order_by(Snapshot.id.desc())  # not by day, which a clock that was ahead falsifies
         .limit(1)
     )
     query = select(Standing.entrant_id, Standing.rating).where(Standing.snapshot_id == snapshot_id)
