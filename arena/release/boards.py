@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from arena.models import Snapshot, Standing, Track, VoterKind
 from arena.release.collect import instant
 from arena.standings.boards import RATING_COLUMNS
-from arena.standings.rated_votes import rated_votes
+from arena.standings.rated_votes import has_votes
 from arena.standings.snapshots import ComputedBoard, compute_board
 from arena.standings.standings import known_categories
 
@@ -32,7 +32,8 @@ def compute_boards(
 
 
 def _has_any(session: Session, track: Track, *, voters: VoterKind, category: str) -> bool:
-    votes = rated_votes(track, voters=voters, category=category).limit(1)
+    if has_votes(session, track, voters=voters, category=category):
+        return True
     snapshots = (
         select(Snapshot.id)
         .where(
@@ -42,7 +43,7 @@ def _has_any(session: Session, track: Track, *, voters: VoterKind, category: str
         )
         .limit(1)
     )
-    return any(session.execute(query).first() is not None for query in (votes, snapshots))
+    return session.execute(snapshots).first() is not None
 
 
 def leaderboard_rows(

@@ -82,6 +82,16 @@ def rated_votes(
     return query
 
 
+def has_votes(
+    session: Session, track: Track, *, voters: VoterKind, category: str = OVERALL
+) -> bool:
+    """Whether a leaderboard counts any vote."""
+    return (
+        session.execute(rated_votes(track, voters=voters, category=category).limit(1)).first()
+        is not None
+    )
+
+
 def find_rated_votes(
     session: Session, *, track: Track, category: str, voters: VoterKind
 ) -> RatedVotes:

@@ -8,23 +8,25 @@ import streamlit as st
 
 from arena.catalog import catalog
 from arena.context import utc_now
-from arena.errors import ArenaError
+from arena.errors import ArenaError, DatabaseError, StoreUnavailable
 from arena.models import OVERALL, VoterGroup, VoterKind
 from arena.standings import standings
 from arena.standings.boards import Board, PairRecord, describe_age, describe_intervals
 from arena.standings.production_stats import ProductionStats, production_stats
-from arena.standings.rated_votes import pair_records
+from arena.standings.rated_votes import has_votes, pair_records
 from arena.text import pluralize, track_label
 from arena.voting.matchmaking import is_active
 from arena.web.app_state import get_arena
 from arena.web.charts import pair_chart, rating_chart
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
+from arena.web.views.last_known import last_known
 
 METHOD_URL = "{base}/about#how-ratings-are-computed"
 CACHE_S = 5  # readers within this time share one query
 
 
+@last_known
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _tracks() -> list[str]:
     """Names of the active tracks; of all tracks if none is active."""
@@ -34,6 +36,18 @@ def _tracks() -> list[str]:
         return active or [track.name for track in tracks]
 
 
+@last_known
+@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
+def _first_voters(track: str) -> str:
+    """Whose votes the page opens on: people's, unless only simulated voters have voted."""
+    with get_arena().database.reading() as session:
+        found = catalog.find_track(session, track)
+        voted = [kind.group for kind in VoterKind if has_votes(session, found, voters=kind)]
+    only_simulated = voted == [VoterGroup.SIMULATED]
+    return (VoterGroup.SIMULATED if only_simulated else VoterGroup.PEOPLE).value
+
+
+@last_known
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _categories(track: str) -> list[str]:
     with get_arena().database.reading() as session:
@@ -52,6 +66,7 @@ def _board(track: str, category: str, voters: str) -> Board:
 
 
 # The watermark is part of the cache's key, so the same votes are never counted again.
+@last_known
 @st.cache_data(max_entries=256, show_spinner=False)
 def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
     return pair_records(
@@ -59,6 +74,7 @@ def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairR
     )
 
 
+@last_known
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _production_stats(track: str) -> list[ProductionStats]:
     with get_arena().database.reading() as session:
@@ -72,7 +88,8 @@ def show_leaderboard() -> None:
     try:
         _show(palette)
     except ArenaError as error:
-        st.html(_notice("The leaderboard cannot be shown", escape(str(error)), ""))
+        sentence = error.sentence if isinstance(error, StoreUnavailable) else str(error)
+        st.html(_notice("The leaderboard cannot be shown", escape(sentence), ""))
 
 
 def _style(palette: Palette) -> str:
@@ -93,6 +110,12 @@ def _show(palette: Palette) -> None:
         st.html(
             "<p class='simulated-notice'><b>Simulated votes, not people.</b> A program cast them, "
             "based on measurements of the clips. They are never mixed with people's votes.</p>"
+        )
+    if board.stale:
+        age = describe_age(board, now=utc_now())
+        st.html(
+            f"<p class='stale-notice'><b>This leaderboard is {age}.</b> A newer one cannot be "
+            "computed now, because the arena's database does not respond.</p>"
         )
     if board.votes == 0:
         st.html(_no_votes(track, voters))
@@ -134,16 +157,31 @@ def _choose(tracks: list[str]) -> tuple[str, str, str]:
             bind="query-params",
         )
     with columns[2]:
+        _open_on_voters(track or tracks[0])
         voters = st.segmented_control(
             "Voters",
             [group.value for group in VoterGroup],
-            default=VoterGroup.PEOPLE.value,
             required=True,
             format_func=str.capitalize,
             key="voters",
             bind="query-params",
+            on_change=_keep_voters,
         )
     return track or tracks[0], category or OVERALL, voters or VoterGroup.PEOPLE.value
+
+
+def _open_on_voters(track: str) -> None:
+    """Set whose votes are shown, until the reader or the URL says."""
+    named = st.query_params.get("voters", "").lower()
+    if "voters" not in st.session_state and named in list(VoterGroup):
+        st.session_state["voters"] = named
+        _keep_voters()
+    elif not st.session_state.get("keeps_voters"):
+        st.session_state["voters"] = _first_voters(track)
+
+
+def _keep_voters() -> None:
+    st.session_state["keeps_voters"] = True
 
 
 def _heading(board: Board) -> str:
@@ -186,7 +224,10 @@ def _provenance(board: Board) -> str:
 
 
 def _show_pairs(board: Board, voters: str, palette: Palette) -> None:
-    records = _pairs(board.track, board.category, voters, board.watermark)
+    try:
+        records = _pairs(board.track, board.category, voters, board.watermark)
+    except DatabaseError:  # the ratings have a notice
+        return
     chart = pair_chart(records, [row.model for row in board.rows], palette)
     if chart:
         st.subheader("Win rate, row against column", anchor=False)
@@ -194,7 +235,10 @@ def _show_pairs(board: Board, voters: str, palette: Palette) -> None:
 
 
 def _show_production(track: str) -> None:
-    records = _production_stats(track)
+    try:
+        records = _production_stats(track)
+    except DatabaseError:
+        return
     base = get_arena().settings.base_path
     if records:
         st.subheader("Generation time and cost", anchor=False)
