@@ -39,8 +39,8 @@ def arena(arena_database: Database, tmp_path: Path) -> Arena:
             clip.sha256 = hashlib.sha256(content).hexdigest()
             master = folder / str(clip.master_path)
             master.parent.mkdir(parents=True, exist_ok=True)
-            master.write_bytes(b"master")
-            clip.master_sha256 = hashlib.sha256(b"master").hexdigest()
+            master.write_bytes(b"master of " + content)
+            clip.master_sha256 = hashlib.sha256(b"master of " + content).hexdigest()
     return Arena(
         settings=Settings(home=tmp_path, secret_key="0123456789abcdef" * 2),  # type: ignore[arg-type]
         database=arena_database,
