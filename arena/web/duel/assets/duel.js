@@ -2,7 +2,8 @@
 // The vote page: which battle is shown, what an input does, and when the next pair starts.
 
 import { Api, ApiError } from "./api.js";
-import { canPlayClips, probeClip, waitUntilPlayable } from "./clip-problems.js";
+import { problemOfBrowser, reportBroken } from "./broken-pairs.js";
+import { probeClip, waitUntilPlayable } from "./clip-problems.js";
 import { Dialogs } from "./dialogs.js";
 import {
   BROKEN_STATUS,
@@ -15,30 +16,30 @@ import {
 import { FullScreen } from "./full-screen.js";
 import { listenToKeys } from "./keys.js";
 import { keepFitted } from "./layout.js";
-import { openPage, otherTracks } from "./navigation.js";
+import { otherTracks } from "./navigation.js";
 import { Outbox } from "./outbox.js";
 import { Pair } from "./pair.js";
 import { PHASES } from "./phases.js";
 import { Playback } from "./playback.js";
+import { listenToPointer } from "./pointer.js";
 import { browserStorage, load, save } from "./storage.js";
 import { showTracks } from "./toolbar.js";
 import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
 
-/** @import { Ballot, Battle, Choice, Track, VoteResult } from "./api.js" */
+/** @import { Battle, Choice, Track, VoteResult } from "./api.js" */
 /** @import { BrokenPart } from "./clip-problems.js" */
 /** @import { Setting } from "./dialogs.js" */
 /** @import { KeyInput } from "./keys.js" */
 /** @import { Delay } from "./outbox.js" */
 /** @import { Action, Input, Phase } from "./phases.js" */
-/** @import { PerSide, Side } from "./sides.js" */
-
-/** @typedef {{choice?: Choice, side?: Side}} Detail what an input is about */
+/** @import { Detail } from "./pointer.js" */
 
 const NAMES_MS = 1_700; // how long the names are shown before the next pair
 const LOADER_DELAY_MS = 250; // a shorter wait shows no loader
 const MAX_BROKEN_IN_A_ROW = 3; // then the cause is probably this browser: ask before going on
 const INTRO = "Two models made a video from this prompt. Watch both, then say which is better.";
+const PICTURE_ONLY = "Picture only: your votes here count for the picture, not for the sound.";
 
 /** @param {number} ms @param {AbortSignal} [signal] */
 const sleep = (ms, signal) =>
@@ -60,6 +61,7 @@ export class Duel {
   /** @type {Set<string>} names of tracks that have no pair left */
   #exhausted = new Set();
   #brokenInARow = 0;
+  #pausedByDialog = false;
   /** @type {(() => void) | null} */
   #continueNow = null;
   /** @type {(() => void) | null} */
@@ -167,19 +169,18 @@ export class Duel {
 
   /** @param {AbortSignal} signal */
   #listen(signal) {
-    const { root } = this.view;
     listenToKeys({
       isEnabled: () => this.settings.keys,
       onChoice: (choice) => this.#handle("choice", { choice }),
       onInput: (input) => this.#onInput(input),
       signal,
     });
-    root.addEventListener("click", (event) => this.#onClick(event), { signal });
-    root.addEventListener(
-      "change",
-      ({ target }) => target instanceof HTMLSelectElement && this.#openTrack(target.value),
-      { signal },
-    );
+    listenToPointer(this.view.root, {
+      onInput: (input, detail) => this.#onInput(input, detail),
+      onShow: (side) => this.playback.show(side),
+      onTrack: (track) => this.#openTrack(track),
+      signal,
+    });
     window.addEventListener("online", () => this.outbox.retryNow(), { signal });
     document.addEventListener(
       "visibilitychange",
@@ -189,33 +190,13 @@ export class Duel {
     );
   }
 
-  /** @param {KeyInput | "cannotHear"} input */
-  #onInput(input) {
+  /** @param {KeyInput | "cannotHear"} input @param {Detail} [detail] */
+  #onInput(input, detail) {
     if (input === "fullscreen") this.fullScreen.toggle();
     else if (input === "help") this.dialogs.open("help");
     else if (input === "more") this.dialogs.open("whole-prompt");
     else if (input === "cannotHear") this.#set("cannotHear", !this.settings.cannotHear);
-    else this.#handle(input);
-  }
-
-  /** @param {MouseEvent} event */
-  #onClick(event) {
-    if (!(event.target instanceof Element)) return;
-    const link = event.target.closest("a[data-page]");
-    if (link instanceof HTMLAnchorElement) {
-      openPage(link, event);
-      return;
-    }
-    const button = event.target.closest("button");
-    if (button?.getAttribute("aria-disabled") === "true" && !button.dataset.choice) return;
-    if (event.detail > 0) button?.blur(); // or Space would press it again instead of pausing
-    const { choice, sound, show, track, input } = button?.dataset ?? {};
-    if (choice) this.#handle("choice", { choice: /** @type {Choice} */ (choice) });
-    else if (sound) this.#handle("sound", { side: /** @type {Side} */ (sound) });
-    else if (show) this.playback.show(/** @type {Side} */ (show));
-    else if (track) this.#openTrack(track);
-    else if (input) this.#onInput(/** @type {KeyInput} */ (input));
-    else if (event.target.closest(".frame")) this.#handle("clip");
+    else this.#handle(input, detail);
   }
 
   /**
@@ -245,13 +226,23 @@ export class Duel {
     this.settings[setting] = on;
     save(setting, on);
     this.dialogs.setSetting(setting, on);
-    if (setting === "cannotHear") this.playback.onSoundModeChange();
+    if (setting !== "cannotHear") return;
+    this.#showPromptLabel();
+    this.playback.onSoundModeChange();
+  }
+
+  /** Say what the page is for on the first visit, and that a vote is on the picture where it is. */
+  #showPromptLabel() {
+    const isFirstVisit = !load("hasVoted", false);
+    const label = isFirstVisit ? INTRO : "Prompt";
+    this.view.setPromptLabel(this.#soundMode === "cannotHear" ? PICTURE_ONLY : label);
   }
 
   /** A dialog covers the clips, so they are not watched. @param {boolean} covered */
   #cover(covered) {
     this.visibility.covered = covered;
-    if (covered) this.playback.pauseWhileHidden();
+    if (covered) this.#pausedByDialog = this.playback.pauseWhileHidden();
+    else if (this.#pausedByDialog && !this.#pair.isPlaying) this.#handle("pause");
   }
 
   // --- which battle -----------------------------------------------------------------------------
@@ -324,7 +315,7 @@ export class Duel {
     this.view.setSourceShown(this.#hasSource);
     this.fit();
     this.view.setBattle(battle);
-    this.view.setPromptLabel(load("hasVoted", false) ? "Prompt" : INTRO);
+    this.#showPromptLabel();
     this.view.setStatus(notice, notice ? "warning" : "");
     this.#setPhase("loading");
     this.playback.reset();
@@ -380,14 +371,14 @@ export class Duel {
     const visit = this.#visit;
     const track = this.#track?.name ?? "";
     try {
-      const problem = await this.#problemOfBrowser(track, status);
+      const problem = await problemOfBrowser(this.api, { track, status });
       if (visit !== this.#visit) return;
       if (problem) {
         this.#showError(new ApiError(403, problem, ""));
         return;
       }
       this.#brokenInARow += 1;
-      const next = await this.#report(battle, part, reason);
+      const next = await reportBroken(this.api, battle, { part, reason, status });
       if (visit !== this.#visit) return;
       if (this.#brokenInARow >= MAX_BROKEN_IN_A_ROW) {
         this.#brokenInARow = 0;
@@ -396,28 +387,6 @@ export class Duel {
       else await this.#openTrack(track, BROKEN_STATUS);
     } catch (error) {
       if (visit === this.#visit) this.#showError(error);
-    }
-  }
-
-  /**
-   * Why no clip can be played here, if that is so: nobody else's votes should suffer from it.
-   * @param {string} track
-   * @param {number} status of the clip's response
-   */
-  async #problemOfBrowser(track, status) {
-    if (!canPlayClips()) return "format";
-    if (status === 404 && !(await this.api.hasCookie(track))) return "cookie";
-    return null;
-  }
-
-  /** @param {Battle} battle @param {Side | "source"} part @param {string} reason */
-  async #report(battle, part, reason) {
-    try {
-      return (await this.api.reportBroken(battle.token, part, reason)).next;
-    } catch (error) {
-      // The battle is void, answered or expired already: ask for another one.
-      if (error instanceof ApiError && [404, 409, 410].includes(error.status)) return null;
-      throw error;
     }
   }
 
@@ -448,32 +417,13 @@ export class Duel {
 
   // --- voting -----------------------------------------------------------------------------------
 
-  /**
-   * The vote as it is sent; times as measured, in whole milliseconds.
-   * @param {Choice} choice
-   * @returns {Ballot}
-   */
-  #ballot(choice) {
-    const { watchedMs, heardMs } = this.#pair.account;
-    const { firstAudible } = this.playback;
-    /** @param {PerSide<number>} ms */
-    const rounded = ({ a, b }) => ({ a: Math.round(a), b: Math.round(b) });
-    return {
-      choice,
-      watched_ms: rounded(watchedMs),
-      heard_ms: rounded(heardMs),
-      ...(firstAudible ? { first: firstAudible } : {}),
-      ...(this.#soundMode === "cannotHear" ? { picture_only: true } : {}),
-    };
-  }
-
   /** @param {Choice} choice */
   async #vote(choice) {
     const visit = this.#visit;
     const phase = this.#phase;
     const { battle } = this.#pair;
     if (!battle) return;
-    const ballot = this.#ballot(choice);
+    const ballot = this.playback.ballot(choice);
     this.#pair.pause();
     this.view.setStartButton(null);
     this.view.setChoice(choice);

@@ -43,6 +43,7 @@ const SOURCE_SHARE_MOST = 0.45;
 const ASIDE_PROMPT_PX = 120; // kept for the prompt below a source beside the clips
 const SOURCE_WIDTH_SHARE = 0.45; // of the width, at most, for a source beside its prompt
 const SOURCE_CAPTION_PX = 22;
+const LABELLED_PROMPT_PX = 58; // a lower prompt has no line for its label
 
 /** @type {Readonly<Record<"roomy" | "compact" | "fullscreen", Metrics>>} */
 const METRICS = {
@@ -199,6 +200,8 @@ function apply(root, { arrangement, promptPlace, ...sizes }, metrics) {
   root.dataset.layout = arrangement;
   root.dataset.prompt = promptPlace;
   root.classList.toggle("compact", metrics === METRICS.compact);
+  const hasLabel = sizes.briefHeight >= LABELLED_PROMPT_PX;
+  root.classList.toggle("unlabelled", metrics !== METRICS.roomy && !hasLabel);
   for (const [name, px] of Object.entries({ ...sizes, ...metrics })) {
     root.style.setProperty(
       `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,

@@ -4,10 +4,12 @@
 import { missingStatus } from "./error-screens.js";
 import { PHASES } from "./phases.js";
 import { otherSide, SIDES } from "./sides.js";
+import { load } from "./storage.js";
 
 /** @import { Pair } from "./pair.js" */
 /** @import { Phase } from "./phases.js" */
-/** @import { Side } from "./sides.js" */
+/** @import { Ballot, Choice } from "./api.js" */
+/** @import { PerSide, Side } from "./sides.js" */
 /** @import { View } from "./view.js" */
 /** @import { Visibility } from "./visibility.js" */
 
@@ -122,6 +124,9 @@ export class Playback {
   }
 
   #watchStatus() {
+    if (this.#view.root.matches(".unlabelled") && !load("hasVoted", false)) {
+      return "Two models, one prompt: watch both, then pick the better.";
+    }
     const mode = this.#context.soundMode();
     if (mode === "cannotHear") return "Picture only: watch both clips to the end, then vote.";
     if (mode === "sound") return "Watch and listen to both clips to the end, then vote.";
@@ -280,10 +285,33 @@ export class Playback {
     this.#view.setPaused(!pair.isPlaying);
   }
 
-  /** Pause where that is possible, because the clips cannot be seen. */
+  /**
+   * Pause where that is possible, because the clips cannot be seen.
+   * @returns {boolean} whether they were playing
+   */
   pauseWhileHidden() {
     const canPause = PHASES[this.#context.phase()].actions.pause === "togglePause";
-    if (this.#pair.isPlaying && canPause) this.togglePause();
+    if (!this.#pair.isPlaying || !canPause) return false;
+    this.togglePause();
+    return true;
+  }
+
+  /**
+   * The vote as it is sent; times as measured, in whole milliseconds.
+   * @param {Choice} choice
+   * @returns {Ballot}
+   */
+  ballot(choice) {
+    const { watchedMs, heardMs } = this.#pair.account;
+    /** @param {PerSide<number>} ms */
+    const rounded = ({ a, b }) => ({ a: Math.round(a), b: Math.round(b) });
+    return {
+      choice,
+      watched_ms: rounded(watchedMs),
+      heard_ms: rounded(heardMs),
+      ...(this.firstAudible ? { first: this.firstAudible } : {}),
+      ...(this.#context.soundMode() === "cannotHear" ? { picture_only: true } : {}),
+    };
   }
 
   replay() {
