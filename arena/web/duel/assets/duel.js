@@ -275,6 +275,7 @@ export class Duel {
     const visit = this.#visit;
     this.#track = this.#tracks.find((track) => track.name === name) ?? null;
     save("track", name);
+    this.view.root.dataset.track = name; // its sizes are known: the clips' places can be shown
     showTracks(this.view.root, this.#tracks, name);
     this.#clear();
     this.view.setStatus("");
@@ -429,6 +430,7 @@ export class Duel {
     this.view.setChoice(choice);
     this.#setPhase("sent");
     performance.mark("hippodrome:vote");
+    if (choice !== "skip") save("hasVoted", true);
     const delivery = this.outbox.post(battle.token, ballot);
     delivery.then(
       (result) => this.#record(result),
@@ -458,7 +460,6 @@ export class Duel {
     const session = browserStorage("sessionStorage");
     const votes = load("votes", 0, session) + 1;
     save("votes", votes, session);
-    save("hasVoted", true);
     this.view.setCount(votes);
     if (result.reveal) this.view.setLastResult(result.reveal, result);
   }

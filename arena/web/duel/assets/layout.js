@@ -132,25 +132,52 @@ export function chooseLayout({ width, height, aspect, hasSource, fullscreen = fa
 
   const columns = arrangement === "beside" ? 2 : 1;
   const rows = arrangement === "stacked" ? 2 : 1;
-  const pairWidth = columns * frame + (columns - 1) * gap;
-  const pairHeight = rows * (frameHeight + caption) + (rows - 1) * gap;
-  const briefWidth = isAside
-    ? Math.min(ASIDE_PX.most, inner.width - pairWidth - 2 * gap)
-    : Math.max(pairWidth, Math.min(inner.width, 720));
-  const free = inner.height - pairHeight - gap;
-  const mostShare = hasSource ? SOURCE_SHARE_MOST : PROMPT_SHARE;
-  const briefLimit = fullscreen && !hasSource ? 0 : mostShare * inner.height;
-  const briefHeight = isAside ? pairHeight : Math.max(leastBrief, Math.min(free, briefLimit));
-  const source = hasSource
-    ? fitSource({ isAside, briefWidth, briefHeight, aspect, frameHeight })
-    : { width: 0, height: 0 };
+  const pair = {
+    width: columns * frame + (columns - 1) * gap,
+    height: rows * (frameHeight + caption) + (rows - 1) * gap,
+  };
+  const briefSpace = isAside
+    ? {
+        width: Math.min(ASIDE_PX.most, inner.width - pair.width - 2 * gap),
+        height: pair.height,
+      }
+    : {
+        width: Math.max(pair.width, Math.min(inner.width, 720)),
+        height: inner.height - pair.height - gap,
+      };
+  const given = { aspect, isAside, hasSource, fullscreen, frameHeight, leastBrief };
   return {
     arrangement,
     promptPlace: isAside ? "aside" : "top",
     frameWidth: frame,
     frameHeight,
-    briefWidth: Math.floor(briefWidth),
-    briefHeight: Math.floor(briefHeight),
+    ...fitBrief(briefSpace, { ...given, innerHeight: inner.height }),
+  };
+}
+
+/**
+ * The sizes of the prompt and the source in the space that the clips leave.
+ * @param {{width: number, height: number}} space
+ * @param {{aspect: number, isAside: boolean, hasSource: boolean, fullscreen: boolean,
+ *   frameHeight: number, leastBrief: number, innerHeight: number}} given
+ * @returns {Pick<Layout, "briefWidth" | "briefHeight" | "sourceWidth" | "sourceHeight">}
+ */
+function fitBrief(
+  space,
+  { aspect, isAside, hasSource, fullscreen, frameHeight, leastBrief, innerHeight },
+) {
+  const briefWidth = Math.floor(space.width);
+  const share = hasSource ? SOURCE_SHARE_MOST : PROMPT_SHARE;
+  const most = fullscreen && !hasSource ? 0 : share * innerHeight;
+  const briefHeight = Math.floor(
+    isAside ? space.height : Math.max(leastBrief, Math.min(space.height, most)),
+  );
+  if (!hasSource) return { briefWidth, briefHeight, sourceWidth: 0, sourceHeight: 0 };
+  const source = fitSource({ isAside, briefWidth, briefHeight, aspect, frameHeight });
+  const needed = Math.floor(Math.max(leastBrief, source.height + SOURCE_CAPTION_PX));
+  return {
+    briefWidth,
+    briefHeight: isAside ? briefHeight : needed,
     sourceWidth: source.width,
     sourceHeight: source.height,
   };

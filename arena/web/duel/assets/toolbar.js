@@ -1,6 +1,8 @@
 // @ts-check
 // The choice of a track, as two axes: what the models were given, and with or without sound.
 
+import { ICONS } from "./icons.js";
+
 /** @import { Track } from "./api.js" */
 
 /** @type {Readonly<Record<string, {short: string, long: string}>>} */
@@ -28,13 +30,16 @@ export function trackFor(tracks, { modality, audio }, selected) {
 /**
  * @param {string} text
  * @param {string} label
- * @param {{track: Track | undefined, pressed: boolean}} state
+ * @param {{track: Track | undefined, pressed: boolean, icon?: string}} state
  */
-function axisButton(text, label, { track, pressed }) {
+function axisButton(text, label, { track, pressed, icon = "" }) {
   const button = document.createElement("button");
   button.type = "button";
   button.className = "track";
-  button.textContent = text;
+  const words = document.createElement("span");
+  words.textContent = text;
+  button.innerHTML = icon;
+  button.append(words);
   button.title = label;
   button.setAttribute("aria-label", label);
   button.setAttribute("aria-pressed", String(pressed));
@@ -75,6 +80,7 @@ export function showTracks(root, tracks, selectedName) {
       axisButton(value ? "Sound" : "Silent", value ? "With sound" : "Without sound", {
         track: trackFor(tracks, { modality, audio: value }, selected),
         pressed: value === audio,
+        icon: value ? ICONS.audible : ICONS.muted,
       }),
     ),
   );

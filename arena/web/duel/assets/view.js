@@ -143,7 +143,7 @@ export class View {
     const prompt = this.find(".prompt");
     const lineHeight = Number.parseFloat(getComputedStyle(prompt).lineHeight) || 1;
     const area = this.find(".prompt-area");
-    const rest = area.clientHeight - (prompt.offsetTop - area.offsetTop);
+    const rest = area.clientHeight - prompt.offsetTop;
     const lines = Math.max(1, Math.floor((rest + 2) / lineHeight));
     this.root.style.setProperty("--prompt-lines", String(lines));
     this.find(".more").hidden = prompt.scrollHeight <= prompt.clientHeight + 2;
