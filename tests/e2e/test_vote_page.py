@@ -1,14 +1,13 @@
 """The vote page in a browser: sizes, sources, sound, broken clips, prompts, keys and the end."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
+from vote_page_arena import EDIT, IMAGE, LONG_PROMPT, SILENT, SOUND, TEXTS, make_vote_page_arena
 
 from playable import served
-from vote_page_arena import EDIT, IMAGE, LONG_PROMPT, SILENT, SOUND, TEXTS, make_vote_page_arena
 
 LAPTOP = ViewportSize(width=1366, height=768)
 DESKTOP = ViewportSize(width=1920, height=1080)
@@ -173,9 +172,7 @@ RECORD_TIMES = f"""
 def test_with_sound_a_vote_needs_both_clips_seen_and_heard(open_page: Open) -> None:
     page = open_page(SOUND)
     # Both have been seen once, and only one of them was heard.
-    page.wait_for_function(
-        "document.querySelectorAll('[data-mark=watched].complete').length === 2"
-    )
+    page.wait_for_function("document.querySelectorAll('[data-mark=watched].complete').length === 2")
     expect(page.locator("[data-mark=heard].complete")).to_have_count(1)
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".status")).to_contain_text("Listen to clip")
@@ -382,7 +379,11 @@ def test_the_first_visit_explains_the_page_and_help_shows_the_keys(open_page: Op
 def test_tracks_are_chosen_by_what_is_given_and_by_sound(open_page: Open) -> None:
     page = open_page(SILENT)
     can_vote(page)
-    for name, label in ((IMAGE, "Image to video"), (SILENT, "Text to video"), (SOUND, "With sound")):
+    for name, label in (
+        (IMAGE, "Image to video"),
+        (SILENT, "Text to video"),
+        (SOUND, "With sound"),
+    ):
         with page.expect_request(lambda request: request.url.endswith("/battles")) as asked:
             page.get_by_role("button", name=label, exact=True).click()
         assert asked.value.post_data_json["track"] == name
@@ -392,7 +393,9 @@ def test_tracks_are_chosen_by_what_is_given_and_by_sound(open_page: Open) -> Non
 def test_the_page_votes_without_a_web_socket(open_page: Open) -> None:
     page = open_page(
         SILENT,
-        prepare=lambda page: page.route_web_socket("**/_stcore/stream", lambda socket: socket.close()),
+        prepare=lambda page: page.route_web_socket(
+            "**/_stcore/stream", lambda socket: socket.close()
+        ),
     )
     can_vote(page)
     vote(page)

@@ -8,6 +8,7 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image
+from source_arena import import_with_sources
 
 from arena import production
 from arena.catalog import catalog
@@ -19,7 +20,6 @@ from generator.clips import RawClip
 from generator.media import encode_master
 from playable import RATE, settings_for
 from small_arena import NAMES, START, entrant_entry, track_entry
-from source_arena import import_with_sources
 
 SILENT, SOUND, IMAGE, EDIT = "wide", "wide-audio", "wide-image", "wide-edit"
 MODALITIES = {
@@ -32,7 +32,9 @@ ENTRANTS = NAMES[:2]
 SIZE, FPS, FRAMES = (96, 54), 24, 24
 LONG_PROMPT = "a horse walks slowly along the beach " * 43
 UNBROKEN_PROMPT = "x" * 500
-LINES_PROMPT = "first line\nsecond line\n\nlast line of several that do not fit\nand another\nand more"
+LINES_PROMPT = (
+    "first line\nsecond line\n\nlast line of several that do not fit\nand another\nand more"
+)
 TEXTS = {
     SILENT: (LONG_PROMPT, UNBROKEN_PROMPT, LINES_PROMPT, "a short prompt"),
     SOUND: ("a bell rings", "a dog barks", "rain falls"),
