@@ -162,7 +162,8 @@ RECORD_TIMES = f"""
   window.times = [];
   const record = () => {{
     const times = {VIDEO_TIMES};
-    if (times.length === 3 && times.every((time) => time > 0 && time < 0.9)) window.times.push(times);
+    const playing = times.every((time) => time > 0 && time < 0.9);
+    if (times.length === 3 && playing) window.times.push(times);
     requestAnimationFrame(record);
   }};
   requestAnimationFrame(record);

@@ -39,7 +39,7 @@ export class View {
     this.root = document.createElement("div");
     this.root.className = "duel";
     this.root.innerHTML = TEMPLATE;
-    const title = document.querySelector("meta[name=application-name]")?.getAttribute("content");
+    const title = document.querySelector("meta[property='og:site_name']")?.getAttribute("content");
     this.find(".brand-name").textContent = title || DEFAULT_TITLE;
     for (const link of this.root.querySelectorAll("a[data-page]")) {
       if (!(link instanceof HTMLAnchorElement)) continue;
