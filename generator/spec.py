@@ -29,6 +29,8 @@ AUDIO_SUFFIX = "-audio"
 # `arena.models`, which repeats it for the same reason.
 MAX_NAME_LENGTH = 120
 
+# Of a track, as in the arena's catalog.
+MAX_SIDE, MAX_FRAMES, MAX_KBPS, MAX_BYTES = 4096, 7200, 200_000, 4_000_000_000
 SECONDS_PER_MINUTE = 60
 AUDIO_RATE = 48_000  # Hz, of every rendition with sound
 # Backend options that are paths; relative ones are resolved against the spec's folder.
@@ -54,12 +56,12 @@ class TrackSettings(BaseModel):
     name: str
     modality: Modality
     audio: bool
-    width: int = Field(ge=16, multiple_of=2)
-    height: int = Field(ge=16, multiple_of=2)
+    width: int = Field(ge=16, le=MAX_SIDE, multiple_of=2)
+    height: int = Field(ge=16, le=MAX_SIDE, multiple_of=2)
     fps: Fraction = Field(gt=0, le=240)
-    frames: int = Field(ge=1)
-    video_kbps: int = Field(ge=8)
-    bytes: int = Field(ge=4096)
+    frames: int = Field(ge=1, le=MAX_FRAMES)
+    video_kbps: int = Field(ge=8, le=MAX_KBPS)
+    bytes: int = Field(ge=4096, le=MAX_BYTES)
 
     @property
     def duration_s(self) -> float:
@@ -189,6 +191,10 @@ def read_entrant(path: Path) -> Entrant:
                 backend[key] = _resolve(backend[key], folder=path.resolve().parent)
     try:
         return Entrant.model_validate(document)
+    except RecursionError:
+        raise SpecError(
+            f"The entrant file {path} cannot be used: it is nested too deeply."
+        ) from None
     except ValidationError as error:
         problem = describe_validation_error(error, Entrant)
         raise SpecError(f"The entrant file {path} cannot be used: {problem}.") from None
@@ -200,8 +206,9 @@ def read_track(path: Path) -> TrackSettings:
     Raises:
         SpecError: the file is missing or not TOML, or a key is missing or wrong.
     """
+    document = _read_toml(path, noun="track")
     try:
-        return TrackSettings.model_validate(_read_toml(path, noun="track"))
+        return TrackSettings.model_validate(document)
     except ValidationError as error:
         problem = describe_validation_error(error, TrackSettings)
         raise SpecError(f"The track file {path} cannot be used: {problem}.") from None
@@ -220,8 +227,16 @@ def _read_toml(path: Path, *, noun: str) -> dict[str, Any]:
         ) from None
     except OSError as error:
         raise SpecError(f"The {noun} file {path} cannot be read: {error.strerror}.") from None
-    except (ValueError, RecursionError) as error:  # also for huge numbers and deep nesting
+    except RecursionError:
+        raise SpecError(
+            f"The {noun} file {path} is not valid TOML: it is nested too deeply."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SpecError(f"The {noun} file {path} is not valid TOML: {error}.") from None
+    except ValueError:  # Python reads whole numbers of up to 4,300 digits
+        raise SpecError(
+            f"The {noun} file {path} is not valid TOML: a number has too many digits."
+        ) from None
 
 
 def _resolve(value: str, *, folder: Path) -> str:

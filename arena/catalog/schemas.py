@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 TRACK_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 PROMPT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 PROMPT_COLUMNS = {"id", "text", "categories", "tracks", "source", "private"}
+# A minute less than a battle's life (`arena.voting.battles.BATTLE_LIFETIME`), to vote in.
+MAX_WATCH_MS = 29 * 60 * 1000
 TRUE_WORDS = {"1", "true", "yes"}
 FALSE_WORDS = {"", "0", "false", "no"}
 
@@ -42,7 +44,7 @@ class TrackEntry(Entry):
     frames: Annotated[int, Field(ge=1, le=7200)]
     video_kbps: Annotated[int, Field(ge=50, le=200_000)]
     bytes: Annotated[int, Field(ge=1000, le=4_000_000_000)]
-    min_watch_ms: Annotated[int, Field(ge=0)] = -1
+    min_watch_ms: Annotated[int, Field(ge=0, le=MAX_WATCH_MS)] = -1
     reveal: Reveal = Reveal.AFTER_VOTE
     seeds: Annotated[int, Field(ge=1, le=1000)] = 1
     sampler: str = SAMPLERS[0]
@@ -55,7 +57,8 @@ class TrackEntry(Entry):
             case {"min_watch_ms": _}:
                 return values
             case {"frames": int(frames), "fps": int(fps)} if fps > 0:
-                return values | {"min_watch_ms": round(1000 * frames / fps)}
+                # In integers: a number of thousands of digits has no float.
+                return values | {"min_watch_ms": (2000 * frames + fps) // (2 * fps)}
         return values
 
     @field_validator("sampler")
@@ -120,12 +123,18 @@ def read_track(path: Path) -> TrackEntry:
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
         return TrackEntry(**values)
+    except RecursionError as error:
+        raise CatalogError(
+            f"{path} is nested too deeply: a track file has single values."
+        ) from error
     except OSError as error:
         raise CatalogError(f"{path} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogError(f"{path} is not TOML: {error}.") from error
     except ValidationError as error:
         raise CatalogError(f"{path}: {describe_key_error(error)}.") from error
+    except ValueError as error:  # Python reads whole numbers of up to 4,300 digits
+        raise CatalogError(f"{path} has a number of too many digits: shorten it.") from error
 
 
 def read_prompts(path: Path) -> list[PromptEntry]:
@@ -187,6 +196,11 @@ def _prompt(record: dict[str, Any], folder: Path) -> PromptEntry:
         source = folder / str(values["source"])
         if not source.is_file():
             raise ValueError(f"the source {source} does not exist")
+        if not source.resolve().is_relative_to(folder.resolve()):
+            # A file of somebody else's could publish any image or video of this machine.
+            raise ValueError(
+                f"the source {source} is outside the folder of the prompt file: copy it there"
+            )
         values["source"] = str(source.absolute())
     return PromptEntry(**values)
 

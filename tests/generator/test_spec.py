@@ -60,6 +60,34 @@ def test_values_without_a_json_type_are_rejected(tmp_path: Path, value: str) -> 
         read_entrant(write(tmp_path, f"{GOOD}seen = {value}\n"))
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("seen = " + "9" * 5000, "a number has too many digits"),
+        ("seen = " + "[" * 3000 + "]" * 3000, "it is nested too deeply"),
+        (".".join(["a"] * 5000) + " = 1", "it is nested too deeply"),
+    ],
+)
+def test_huge_numbers_and_deep_nesting_are_one_plain_sentence(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(SpecError, match=message) as caught:
+        read_entrant(write(tmp_path, f"{GOOD}{text}\n"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["width", "fps", "frames", "video_kbps", "bytes"])
+@pytest.mark.parametrize("value", ["9" * 4000, "nan", "inf", "-1", "1e400", '"1/0"'])
+def test_impossible_settings_of_a_track_are_rejected(tmp_path: Path, key: str, value: str) -> None:
+    lines = [
+        f"{key} = {value}" if line.startswith(f"{key} ") else line for line in TRACK.splitlines()
+    ]
+    path = tmp_path / "track.toml"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(SpecError, match=rf"track\.toml cannot be used: {key} "):
+        read_track(path)
+
+
 def test_a_relative_model_folder_is_resolved_against_the_spec(tmp_path: Path) -> None:
     (tmp_path / "weights").mkdir()
     options = read_entrant(write(tmp_path, GOOD)).backend.options

@@ -43,7 +43,7 @@ class OpenaiOptions(BaseModel):
     seconds: tuple[Seconds, ...] = ()  # lengths that the API accepts; empty for any
     sizes: tuple[str, ...] = ()
     send_seed: bool = False  # as the field `seed`, which not every API has
-    max_download_mib: int = Field(default=512, ge=1, le=512)
+    max_download_mib: int = Field(default=128, ge=1, le=128)
 
     @field_validator("base_url")
     @classmethod

@@ -66,6 +66,22 @@ def test_a_pickle_in_a_subfolder_is_rejected(model: Path) -> None:
     assert_rejected(model, "is pickled")
 
 
+def test_a_long_header_is_rejected_before_it_is_parsed(model: Path) -> None:
+    weights = model / "vae" / "diffusion_pytorch_model.safetensors"
+    entry = b'"t%08d":{"dtype":"F32","shape":[],"data_offsets":[0,0]},'
+    header = b"{" + b"".join(entry % number for number in range(200_000))
+    header = header[:-1] + b"}"
+    assert len(header) > 10_000_000
+    weights.write_bytes(len(header).to_bytes(8, "little") + header)
+    assert_rejected(model, r"safetensors declares a header of more than 8 MiB")
+
+
+def test_a_long_index_is_rejected_before_it_is_parsed(model: Path) -> None:
+    index = model / "model_index.json"
+    index.write_text("[" * 9 * 2**20, encoding="utf-8")
+    assert_rejected(model, r"model_index\.json is not valid JSON")
+
+
 @pytest.mark.parametrize(
     "header",
     [
