@@ -186,7 +186,7 @@ def _decode(
     for count, packet in enumerate(container.demux()):
         if count > limits.packets:
             raise ClipError(f"{name} has more than {limits.packets} packets; encode it again.")
-        if packet.stream_index != stream.index:
+        if packet.stream.index != stream.index:  # (`stream_index` is 0 in the last packets)
             continue
         for frame in packet.decode() if decoder is None else decoder.decode(packet):
             if isinstance(frame, VideoFrame):

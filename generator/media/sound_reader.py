@@ -132,7 +132,7 @@ def read_sound(
     for count, packet in enumerate(container.demux()):
         if count > limits.packets:
             raise ClipError(f"{name} has more than {limits.packets} packets; encode it again.")
-        if packet.stream_index != stream.index:
+        if packet.stream.index != stream.index:  # (`stream_index` is 0 in the last packets)
             continue
         for frame in packet.decode():
             if isinstance(frame, av.AudioFrame):

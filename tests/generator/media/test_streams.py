@@ -170,3 +170,28 @@ def test_sound_that_changes_its_format_is_refused() -> None:
             reader.add(frame, Fraction(1, rate))
     with pytest.raises(ClipError, match=r"clip\.mkv changes the format of its sound"):
         reader.add(frame, Fraction(1, 44_100))
+
+
+def reordered(data: bytes, container: str) -> bytes:
+    """Write a file's streams in the opposite order."""
+    buffer = BytesIO()
+    with av.open(BytesIO(data)) as one, av.open(buffer, "w", format=container) as output:
+        streams = {
+            each.index: output.add_stream_from_template(each)
+            for each in reversed(list(one.streams))
+        }
+        for packet in one.demux():
+            if packet.dts is not None:
+                packet.stream = streams[packet.stream.index]
+                output.mux(packet)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("container", ["mp4", "matroska"])
+def test_every_frame_is_shown_whatever_the_order_of_the_streams(container: str) -> None:
+    options = {"bf": "3", "preset": "medium", "x264-params": "b-adapt=0"}
+    source = video(corner_frames(), options=options, sounds=[(tone(1.0), 48_000, 0)])
+    raw = decode(reordered(source, container))
+    assert len(raw.frames) == 24
+    assert raw.audio is not None
+    assert raw.audio.shape[1] == pytest.approx(48_000, abs=1100)
