@@ -22,6 +22,8 @@ from generator.media.headers import check_tables, count_gif_frames
 from generator.media.streams import choose_video, sound_candidates
 
 MEBIBYTE = 2**20
+MAX_FPS = 480  # of high-speed cameras in phones
+UNKNOWN_FPS = 24
 
 
 @dataclass(frozen=True)
@@ -177,9 +179,7 @@ def inspect(
             f"{name} has frames of {width}x{height}; scale them to {limits.pixels} pixels or less."
         )
     _check_frame_bytes(name, video, limits)
-    fps = video.average_rate or video.guessed_rate
-    if not fps or fps <= 0:
-        raise ClipError(f"{name} does not declare its frame rate; encode it again.")
+    fps = _frame_rate(video)
     seconds, longest_s = _duration_s(container, video)
     frames = max(video.frames, round(seconds * float(fps)))
     if until_s is None and (seconds > limits.seconds or frames > limits.frames):
@@ -206,6 +206,17 @@ def inspect(
         sample_rate=None if audio is None else audio.rate,
         channels=None if audio is None else audio.channels,
     )
+
+
+def _frame_rate(video: VideoStream) -> Fraction:
+    """Return the declared rate; frames are shown at their own times, whatever it is.
+
+    Without a declaration FFmpeg guesses from the first packets, and may find tens of thousands.
+    """
+    for rate in (video.average_rate, video.guessed_rate, video.base_rate):
+        if rate and 0 < rate <= MAX_FPS:
+            return Fraction(rate)
+    return Fraction(UNKNOWN_FPS)
 
 
 def _check_frame_bytes(name: str, video: VideoStream, limits: Limits) -> None:
