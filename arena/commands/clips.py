@@ -208,6 +208,7 @@ class Produced:
 
     added: int
     reasons: tuple[str, ...]  # of the failed clips
+    missing: tuple[str, ...] = ()  # reasons of those that have no file yet
 
     @property
     def failed(self) -> int:
@@ -219,6 +220,9 @@ class Produced:
 
 def _print_added(done: Produced) -> None:
     out.print(f"Added {pluralize(done.added, 'clip')}.")
+    if done.missing:
+        clips, first = pluralize(len(done.missing), "clip"), done.missing[0]
+        out.print(f"Still missing: {clips} without a file. The first: {first}")
 
 
 def _show_progress(
@@ -230,13 +234,15 @@ def _show_progress(
     from arena import production
 
     reasons: list[str] = []
+    missing: list[str] = []
     totals = Counter(request.entrant.name for request in requests)
     with progress(title, len(requests), totals) as advance:
         for result in results:
             if reason := production.failure_reason(result):
-                reasons.append(reason)
+                (missing if production.is_missing(result) else reasons).append(reason)
             advance(note=result.request.entrant.name)
-    return Produced(len(requests) - len(reasons), tuple(reasons))
+    added = len(requests) - len(reasons) - len(missing)
+    return Produced(added, tuple(reasons), tuple(missing))
 
 
 def recheck_clips(

@@ -12,7 +12,12 @@ from arena.production.pending import (
     find_pending,
     split_by_file,
 )
-from arena.production.produce_clips import failure_reason, forget_failures, produce
+from arena.production.produce_clips import (
+    failure_reason,
+    forget_failures,
+    is_missing,
+    produce,
+)
 from arena.production.reproducibility import Recheck, recheck, sample_ready
 from arena.production.rerendering import find_stored_masters
 
@@ -27,6 +32,7 @@ __all__ = [
     "find_stored_masters",
     "forget_failures",
     "import_clips",
+    "is_missing",
     "produce",
     "read_entrant_file",
     "recheck",

@@ -41,7 +41,7 @@ def produce(
     try:
         for result in generate(requests, workers=workers, ray=ray):
             item = by_key[request_key(result.request)]
-            if isinstance(result, FailedClip) and result.missing:
+            if is_missing(result):
                 forget_failures(database, store, [item])
             elif isinstance(result, GeneratedClip) or result.request.stored_master is None:
                 store_clip(database, store, item, result, now=clock())
@@ -100,6 +100,11 @@ def forget_failures(database: Database, store: MediaStore, items: list[PendingCl
                 unused += stored_files(clip)
                 session.delete(clip)
     delete_files(store, unused)
+
+
+def is_missing(result: GeneratedClip | FailedClip) -> bool:
+    """Whether there is no file of the clip yet, so that it neither exists nor failed."""
+    return isinstance(result, FailedClip) and result.missing
 
 
 def failure_reason(result: GeneratedClip | FailedClip) -> str | None:

@@ -1,0 +1,170 @@
+"""The demo always serves: what fails in it, or was added to it, is a warning."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from arena import production
+from arena.catalog import catalog
+from arena.commands import demo as steps
+from arena.commands.cli import app
+from arena.context import Arena, open_arena
+from arena.database import Database
+from arena.errors import ProductionError
+from arena.models import Clip, ClipStatus, Vote
+from arena.settings import Settings
+from arena.simulation import simulate
+from generator.clips import FailedClip
+from small_arena import NAMES, START, TRACK, fill_small_arena, new_database
+
+OWN = Path("foal-xs.toml")
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Arena]:
+    """The arenas that were served."""
+    arenas: list[Arena] = []
+    monkeypatch.setattr(
+        "arena.commands.serving._serve", lambda arena, **options: arenas.append(arena)
+    )
+    return arenas
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A demo whose clips exist already, as rows without files, all but one of Foal XS."""
+    folder = tmp_path / "home"
+    monkeypatch.setenv("ARENA_HOME", str(folder))
+    monkeypatch.setattr(steps, "SIMULATED_VOTES", 40)
+    arena, _ = steps.prepare(Settings(home=folder))
+    with arena.database.writing() as session:
+        pending = production.find_pending(session)
+        left_out = next(item for item in pending if item.request.entrant.slug == "foal-xs")
+        for number, item in enumerate(pending):
+            if item is left_out:
+                continue
+            session.add(
+                Clip(
+                    entrant_id=item.entrant_id,
+                    track_id=item.track_id,
+                    prompt_id=item.prompt_id,
+                    seed=item.seed,
+                    status=ClipStatus.READY,
+                    rendition_path=f"renditions/{number}",
+                    sha256=f"{number:064}",
+                    measures={"quality": (item.entrant_id % 5) / 5},
+                    created_at=START,
+                )
+            )
+    return folder
+
+
+def fail_all(*_args: Any, **_options: Any) -> Any:
+    raise ProductionError("The model cannot be loaded.")
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["demo", *words])
+
+
+def test_a_failed_clip_of_the_demo_is_a_warning(
+    home: Path, served: list[Arena], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_database: Any, _store: Any, pending: Any, **_options: Any) -> Iterator[FailedClip]:
+        for item in pending:
+            yield FailedClip(item.request, "The clip is black.")
+
+    monkeypatch.setattr(production, "produce", fail)
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert "Warning: 1 clip failed: `arena failures` lists them." in done.output
+    assert len(served) == 1
+
+
+def test_a_demo_that_can_generate_nothing_is_served(
+    home: Path, served: list[Arena], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(production, "produce", fail_all)
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert "Warning: The model cannot be loaded." in done.output
+    assert len(served) == 1
+
+
+def test_an_entrant_added_to_the_demo_with_a_clip_missing_does_not_stop_it(
+    home: Path, served: list[Arena], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "mine.toml").write_text(
+        'name = "Mine"\ncreator = "Me"\nlicence = "MIT"\ntracks = ["text-to-video"]\n'
+        f'[backend]\nkind = "folder"\npath = "{tmp_path / "clips"}"\n'
+    )
+    added = CliRunner().invoke(app, ["entrants", "add", str(tmp_path / "mine.toml")])
+    assert added.exit_code == 0, added.output
+    asked: list[str] = []
+
+    def produce(_database: Any, _store: Any, pending: Any, **_options: Any) -> Iterator[FailedClip]:
+        asked.extend(item.request.entrant.slug for item in pending)
+        yield from (FailedClip(item.request, "Not now.") for item in pending)
+
+    monkeypatch.setattr(production, "produce", produce)
+    # A clip of the entrant that no measure covers, in a track that simulated voters judge.
+    opened = open_arena(Settings(home=home))
+    with opened.database.writing() as session:
+        mine = catalog.find_entrant(session, "mine")
+        prompt = next(
+            each for each in catalog.list_prompts(session) if mine.tracks[0] in each.tracks
+        )
+        session.add(
+            Clip(
+                entrant_id=mine.id,
+                track_id=mine.tracks[0].id,
+                prompt_id=prompt.id,
+                seed=0,
+                status=ClipStatus.READY,
+                rendition_path="renditions/mine",
+                sha256="f" * 64,
+                created_at=START,
+            )
+        )
+    done = run()
+    assert done.exit_code == 0, done.output
+    assert asked == ["foal-xs"]
+    assert "Added 40 simulated votes" in done.output
+    assert len(served) == 1
+
+
+def test_a_retired_entrant_of_the_demo_stays_retired(home: Path, served: list[Arena]) -> None:
+    assert CliRunner().invoke(app, ["entrants", "retire", "foal-xs"]).exit_code == 0
+    done = run()
+    assert done.exit_code == 0, done.output
+    opened = open_arena(Settings(home=home))
+    with opened.database.reading() as session:
+        assert catalog.find_entrant(session, "foal-xs").retired_at is not None
+
+
+def test_the_first_line_comes_before_anything_is_loaded(
+    home: Path, served: list[Arena], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(production, "produce", fail_all)
+    assert run().output.startswith("Starting the demo.\n")
+
+
+def test_simulated_voters_can_be_limited_to_some_entrants(tmp_path: Path) -> None:
+    opened: Database = new_database(tmp_path)
+    fill_small_arena(opened)
+    with opened.writing() as session:
+        own = frozenset(catalog.find_entrant(session, name).id for name in NAMES[:2])
+        for clip in session.query(Clip).where(Clip.entrant_id.not_in(own)):
+            clip.measures = None
+    done = simulate(
+        opened, votes=30, track=TRACK, voters=5, seed=0, entrants=own, now=START, on_vote=lambda: 0
+    )
+    assert done == 30
+    with opened.reading() as session:
+        for vote in session.query(Vote).where(Vote.choice != "skip"):
+            assert {vote.battle.clip_a.entrant_id, vote.battle.clip_b.entrant_id} == own
+    opened.dispose()
