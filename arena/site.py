@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-from arena.settings import Settings
+from arena.settings import DEFAULT_TITLE, Settings
 
 ABOUT_FILE, PRIVACY_FILE, LOGO_FILE = "about.md", "privacy.md", "logo.svg"
 MAX_TEXT_BYTES = 200_000
@@ -57,6 +57,9 @@ class Site:
     def contact_url(self) -> str:
         """The contact as the address of a link; empty for none."""
         return f"mailto:{self.contact}" if "@" in self.contact else self.contact
+
+
+UNNAMED = Site(DEFAULT_TITLE, "", "", None, None, None, ())  # an arena whose operator set nothing
 
 
 def read_site(settings: Settings) -> Site:

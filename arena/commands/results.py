@@ -110,6 +110,7 @@ def export(
     """Export a release: votes, models, prompts, clips, leaderboards and checksums."""
     from arena.context import utc_now
     from arena.release import export_release
+    from arena.site import read_site
 
     arena = open_configured_arena()
     summary = export_release(
@@ -119,6 +120,7 @@ def export(
         formats=tuple(format or (FileFormat.PARQUET, FileFormat.CSV)),
         store=arena.store,
         with_media=with_media,
+        site=read_site(arena.settings),
         now=utc_now(),
     )
     out.print(f"{summary} Next: `arena verify {folder}`.")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape
 from typing import Any
 
 from arena.release.collect import instant
@@ -10,8 +11,15 @@ from arena.release.schema import TABLES, ColumnType, TableSchema
 from arena.release.tables import FORMATS
 from arena.standings.snapshots import CONFIDENCE
 
-LICENCE = "CC-BY-4.0"  # of votes, prompts and leaderboards, as that of LMArena's published sets
-LICENCE_URL = "https://creativecommons.org/licenses/by/4.0/"
+# Of releases whose prompts are all shipped ones, unless the operator states another: that of
+# LMArena's published sets. Nobody but the operator can license other prompts.
+SHIPPED_LICENCE = "CC-BY-4.0"
+LICENCE_URLS = {
+    "CC-BY-4.0": "https://creativecommons.org/licenses/by/4.0/",
+    "CC-BY-SA-4.0": "https://creativecommons.org/licenses/by-sa/4.0/",
+    "CC0-1.0": "https://creativecommons.org/publicdomain/zero/1.0/",
+    "ODC-By-1.0": "https://opendatacommons.org/licenses/by/1-0/",
+}
 CROISSANT = "http://mlcommons.org/croissant/1.0"
 ENCODINGS = {
     "parquet": "application/x-parquet",
@@ -60,6 +68,9 @@ class About:
     with_media: bool
     made_at: datetime
     version: str  # of the program
+    title: str  # of the arena
+    contact: str  # of the operator; empty for none
+    licence: str  # of votes, prompts and leaderboards; empty if none is stated
 
 
 @dataclass(frozen=True)
@@ -93,7 +104,7 @@ def readme(about: About) -> str:
         if about.with_media
         else "This release does not contain the clips; `clips.*` has their SHA-256."
     )
-    return f"""# Votes of a blind arena for generated video
+    return f"""# Votes of {escape(about.title, quote=False)}, a blind arena for generated video
 
 Exported by Hippodrome {about.version} at {instant(about.made_at)}: the votes up to \
 {about.watermark:,}, cast by {about.voters:,} voters. Tracks: {", ".join(about.tracks) or "none"}.
@@ -134,17 +145,33 @@ every leaderboard.
 for this release and discarded, so the pseudonyms of two releases are unrelated. The release \
 contains no network addresses, no names of people and no browser data.
 
-Votes, prompts and leaderboards: {LICENCE} ({LICENCE_URL}). {media}
+{_licence(about)} {media}
 
 ## Data dictionary
 
 {dictionary()}"""
 
 
+def _licence(about: About) -> str:
+    contact = f" Contact: {about.contact}." if about.contact else ""
+    if not about.licence:
+        return (
+            "The operator has stated no licence for votes, prompts and leaderboards: ask before "
+            f"publishing or reusing them.{contact}"
+        )
+    url = LICENCE_URLS.get(about.licence)
+    address = f" ({url})" if url else ""
+    return f"Votes, prompts and leaderboards: {about.licence}{address}.{contact}"
+
+
 def croissant(about: About, files: Sequence[WrittenFile]) -> dict[str, Any]:
     """Return the metadata in MLCommons Croissant 1.0, with every table's files and columns."""
     # Of several formats, the one whose readers lose the least.
     typed = next(format_ for format_ in FORMATS if format_ in about.formats)
+    creator = {"@type": "Organization", "name": about.title}
+    if about.contact:
+        creator["email" if "@" in about.contact else "url"] = about.contact
+    licence = {"license": LICENCE_URLS.get(about.licence, about.licence)} if about.licence else {}
     return {
         "@context": _CONTEXT,
         "@type": "sc:Dataset",
@@ -154,12 +181,12 @@ def croissant(about: About, files: Sequence[WrittenFile]) -> dict[str, Any]:
             "Blind pairwise votes on generated video, with the models, prompts and clips they are "
             "about and the leaderboards computed from them."
         ),
-        "license": LICENCE_URL,
+        **licence,
         "url": "README.md",
-        "creator": {"@type": "Organization", "name": "Hippodrome"},
+        "creator": creator,
         "datePublished": instant(about.made_at),
         "version": f"{about.made_at.year}.{about.made_at.month}.{about.made_at.day}",
-        "citeAs": f"Votes of a Hippodrome arena up to vote {about.watermark}, "
+        "citeAs": f"Votes of {about.title} up to vote {about.watermark}, "
         f"{about.made_at.date().isoformat()}",
         "isLiveDataset": False,
         "distribution": [_file_object(file) for file in files],

@@ -21,9 +21,11 @@ from arena.media import MediaStore
 from arena.models import Track
 from arena.release.boards import compute_boards, leaderboard_rows
 from arena.release.collect import Extent, collect_tables, ready_clips
-from arena.release.documents import About, WrittenFile, croissant, readme
+from arena.release.documents import SHIPPED_LICENCE, About, WrittenFile, croissant, readme
 from arena.release.schema import TABLES
 from arena.release.tables import FORMATS, write_table
+from arena.shipped import shipped_prompts
+from arena.site import UNNAMED, Site
 from arena.standings.snapshots import newest_vote, store_snapshot
 
 SALT_BYTES = 32
@@ -61,6 +63,7 @@ def export_release(
     formats: Sequence[str] = ("parquet", "csv"),
     store: MediaStore | None = None,
     with_media: bool = False,
+    site: Site = UNNAMED,
     now: datetime,
     salt: bytes | None = None,
 ) -> ReleaseSummary:
@@ -75,6 +78,7 @@ def export_release(
         formats: a subset of `FORMATS`; every table is written in each.
         store: has the renditions; required for `with_media`.
         with_media: whether to copy the renditions too.
+        site: name, contact and licence that the release states.
         now: the time of the export; aware.
         salt: key of the pseudonyms; random and discarded unless a test passes one.
 
@@ -108,7 +112,7 @@ def export_release(
             )
             tables = collect_tables(session, extent, board)
             media = _renditions(session, extent) if with_media else {}
-        about = _about(tables, extent, formats=formats, with_media=with_media, now=now)
+        about = _about(tables, extent, formats=formats, with_media=with_media, site=site, now=now)
         _write(draft, tables, about)
         if store is not None:
             _write_media(draft, store, media)
@@ -169,6 +173,7 @@ def _about(
     *,
     formats: Sequence[str],
     with_media: bool,
+    site: Site,
     now: datetime,
 ) -> About:
     voters: set[str] = set()
@@ -183,7 +188,16 @@ def _about(
         with_media=with_media,
         made_at=now,
         version=version("hippodrome"),
+        title=site.title,
+        contact=site.contact,
+        licence=site.licence or (SHIPPED_LICENCE if _all_shipped(tables["prompts"]) else ""),
     )
+
+
+def _all_shipped(prompts: Any) -> bool:
+    """Whether every prompt of a release is a shipped one."""
+    exported = zip(prompts["id"].to_pylist(), prompts["text"].to_pylist(), strict=True)
+    return set(exported) <= shipped_prompts()
 
 
 def _write(draft: Path, tables: dict[str, Any], about: About) -> None:

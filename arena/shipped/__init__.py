@@ -1,5 +1,6 @@
 """The shipped tracks and prompts: at full size, and at the size of the built-in model."""
 
+import csv
 from enum import StrEnum
 from pathlib import Path
 
@@ -23,3 +24,12 @@ def track_files(collection: Collection) -> list[Path]:
 def prompt_file(collection: Collection) -> Path:
     """Return the file of the shipped prompts."""
     return Path(__file__).parent / collection / "prompts.csv"
+
+
+def shipped_prompts() -> set[tuple[str, str]]:
+    """Return id and text of every shipped prompt; their licence is stated in releases."""
+    prompts = set()
+    for collection in Collection:
+        with prompt_file(collection).open(encoding="utf-8", newline="") as file:
+            prompts |= {(row["id"], row["text"]) for row in csv.DictReader(file)}
+    return prompts
