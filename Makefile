@@ -44,7 +44,7 @@ $(STAMP): pyproject.toml constraints.txt
 		{ echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "Python's venv module is needed: on Debian, apt install python3-venv." >&2; exit 1; }
-	@echo "Installing Hippodrome into $(VENV): about 1.8 GB, 1 to 10 minutes depending on the network."
+	@echo "Installing Hippodrome into $(VENV): about 1.9 GB, 1 to 10 minutes depending on the network."
 	@echo "  PyTorch is the largest part; its CUDA build, which pip may choose, adds several GB."
 	@echo "Step 1 of 2: create $(VENV)."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
