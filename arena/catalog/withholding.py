@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session
 
-from arena.models import Battle, Clip, Modality, Prompt, Track, WithheldCause, WithheldClip
+from arena.models import Battle, Clip, Entrant, Modality, Prompt, Track, WithheldCause, WithheldClip
 
 logger = logging.getLogger(__name__)
 
@@ -124,9 +124,19 @@ def shows_source() -> ColumnElement[bool]:
 
 
 def battle_is_withdrawn() -> ColumnElement[bool]:
-    """Return the condition that a file of a query's battle is withheld."""
+    """Return the condition that a query's battle may be shown no more.
+
+    A file of it is withheld, its prompt or one of its entrants is retired, or its track is closed.
+    """
     clip = exists().where(WithheldClip.clip_id.in_((Battle.clip_a_id, Battle.clip_b_id)))
     source = exists().where(
         Prompt.id == Battle.prompt_id, Track.id == Battle.track_id, ~shows_source()
     )
-    return clip | source
+    retired = exists().where(Prompt.id == Battle.prompt_id, Prompt.retired_at.is_not(None))
+    left = exists().where(
+        Clip.id.in_((Battle.clip_a_id, Battle.clip_b_id)),
+        Entrant.id == Clip.entrant_id,
+        Entrant.retired_at.is_not(None),
+    )
+    closed = exists().where(Track.id == Battle.track_id, Track.closed_at.is_not(None))
+    return clip | source | retired | left | closed
