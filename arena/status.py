@@ -26,6 +26,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
+from arena.site import read_site
 from arena.voting.matchmaking import is_active
 
 
@@ -74,7 +75,8 @@ def read_status(arena: Arena, *, now: datetime) -> Status:
     with arena.database.reading() as session:
         tracks = _track_statuses(session, now)
     health = check_health(arena)
-    problems = tuple(each for each in (health.database, health.media) if each is not None)
+    faults = (health.database, health.media, *read_site(arena.settings).problems)
+    problems = tuple(each for each in faults if each is not None)
     home = arena.settings.home
     used = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
     return Status(tracks, used, shutil.disk_usage(home).free, problems)

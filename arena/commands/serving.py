@@ -55,8 +55,11 @@ def demo(
     err.print("Starting the demo.")  # before the imports, which take a while
     from arena.commands import demo as steps
     from arena.settings import load_settings
+    from arena.web.listening import check_port
 
     settings = load_settings()
+    if serve:
+        check_port("127.0.0.1", port)
     arena, own = steps.prepare(settings)
     for warning in steps.fill(arena, own, workers=workers):
         err.print(f"Warning: {warning}", style="yellow")
@@ -65,7 +68,10 @@ def demo(
 
 
 def _serve(arena: "Arena", *, host: str, port: int) -> None:
-    from arena.web.app import serve as run_server
+    from arena.web.listening import check_port
+
+    check_port(host, port)
+    from arena.web.app import serve as run_server  # takes seconds to load
 
     run_server(
         arena,

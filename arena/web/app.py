@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from arena.catalog.sources import store_missing_sources
 from arena.context import Arena
 from arena.errors import ConfigurationError
+from arena.site import Site, read_site
 from arena.web import api, api_page, assets, clips, health
 from arena.web.app_state import get_arena, set_arena
 from arena.web.base_path import BasePathMiddleware
@@ -29,6 +30,7 @@ from arena.web.csrf import CsrfMiddleware
 from arena.web.headers import SecurityHeadersMiddleware
 from arena.web.hosts import HostMiddleware, HostPolicy, is_loopback
 from arena.web.http_protocol import allow_many_connections, protocol_options
+from arena.web.listening import BACKLOG, listen
 from arena.web.metrics import Metrics, RequestMetricsMiddleware
 from arena.web.pages import PagesMiddleware
 from arena.web.problem_details import install_error_handlers
@@ -44,7 +46,6 @@ API_PATHS = ("/api", "/clip", "/healthz", "/readyz", "/metrics")
 KEEP_ALIVE_S = 75  # longer than a voter watches; uvicorn's default is 5 s
 SHUTDOWN_S = 3  # pages keep their WebSockets open
 COLLECT_EVERY_S = 60.0
-BACKLOG = 2048
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +55,10 @@ def make_api(arena: Arena) -> FastAPI:
     base_path = arena.settings.base_path
     clip_urls = ClipUrls(arena.settings.signing_key(), base_path=base_path)
     metrics = Metrics()
+    site = read_site(arena.settings)
     app = FastAPI(
-        title="Hippodrome API",
+        title=f"{site.title} API",
+        contact=_contact(site),
         version="1",
         description="Battles, votes and leaderboards of a blind-test arena for generated video.",
         docs_url=None,
@@ -76,6 +79,13 @@ def make_api(arena: Arena) -> FastAPI:
     app.add_middleware(HeadMiddleware, own=(CLIP_PREFIX,))
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
+
+
+def _contact(site: Site) -> dict[str, str] | None:
+    """The operator for the API's description; None if no contact is set."""
+    if not site.contact:
+        return None
+    return {"name": site.title, "email" if "@" in site.contact else "url": site.contact}
 
 
 def add_security(app: ASGIApp, arena: Arena, hosts: HostPolicy | None = None) -> ASGIApp:
@@ -165,30 +175,6 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open a listening socket.
-
-    Raises:
-        ConfigurationError: the port is in use, or the address is not one of this machine.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listening = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        # Connections inherit it. asyncio sets it only on sockets created with the protocol TCP,
-        # which this one is not: each response would wait 40 ms for the client's delayed ACK.
-        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return listening
-    except OverflowError as error:
-        raise ConfigurationError(
-            f"{port} is not a valid port: choose one from 1 to 65535."
-        ) from error
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot listen on port {port} of {host} ({(error.strerror or str(error)).lower()}): "
-            "stop the program that uses it, or choose another port with --port or PORT."
-        ) from error
-
-
 def _log_to_stderr() -> None:
     """Show the arena's own messages: failures of the stores, damaged clips."""
     handler = logging.StreamHandler()
@@ -207,6 +193,8 @@ def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]
             f"ARENA_RATE_LIMIT=off is allowed on the loopback only, and {host} is reachable from "
             "other machines: set a limit, or serve on 127.0.0.1."
         )
+    for problem in read_site(arena.settings).problems:
+        logger.warning(problem)
     for fault in store_missing_sources(arena.database, arena.store):
         logger.warning(fault)
     allow_many_connections()

@@ -5,13 +5,22 @@ Streamlit runs its script by path and passes no arguments, so pages look the are
 """
 
 from arena.context import Arena
+from arena.site import Site, read_site
 
 _current: list[Arena] = []
+_site: list[Site] = []
 
 
 def set_arena(arena: Arena) -> None:
-    """Set the arena that this process serves."""
+    """Set the arena that this process serves, and read its operator's texts and logo."""
     _current[:] = [arena]
+    _site[:] = [read_site(arena.settings)]
+
+
+def get_site() -> Site:
+    """The operator's name, texts and logo."""
+    get_arena()
+    return _site[0]
 
 
 def get_arena() -> Arena:

@@ -66,6 +66,7 @@ def render_index(page: Page, *, site: str) -> str:
         f'<meta name="description" content="{escape(page.description, quote=True)}" />',
         f'<meta property="og:title" content="{escape(page.headline, quote=True)}" />',
         f'<meta property="og:description" content="{escape(page.description, quote=True)}" />',
+        f'<meta name="application-name" content="{escape(site, quote=True)}" />',
         f'<meta property="og:site_name" content="{escape(site, quote=True)}" />',
         '<meta name="color-scheme" content="light dark" />',
         '<link rel="icon" type="image/svg+xml" href="./favicon.svg" />',

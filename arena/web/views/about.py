@@ -1,10 +1,9 @@
-"""`/about`: how the arena works, from `about.md`."""
-
-from importlib.resources import files
+"""`/about`: how the arena works, with the operator's own texts."""
 
 import streamlit as st
 
-from arena.web.app_state import get_arena
+from arena.web.app_state import get_arena, get_site
+from arena.web.branding import about_markdown
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { max-width: 780px; padding-top: 5rem; padding-bottom: 5rem }
@@ -14,5 +13,4 @@ STYLE = """<style>
 def show_about() -> None:
     """Render the page."""
     st.html(STYLE)
-    text = (files("arena.web.views") / "about.md").read_text(encoding="utf-8")
-    st.markdown(text.replace("](/", f"]({get_arena().settings.base_path}/"))
+    st.markdown(about_markdown(get_site(), base_path=get_arena().settings.base_path))

@@ -4,17 +4,17 @@ from importlib.resources import files
 
 import streamlit as st
 
-from arena.web.app_state import get_arena
+from arena.web.app_state import get_site
+from arena.web.branding import logo_svg
 from arena.web.navigation import PAGE_BY_PATH, PAGES
 from arena.web.views.about import show_about
 from arena.web.views.leaderboard import show_leaderboard
 from arena.web.views.vote import show_vote
 
 MARK = str(files("arena.web.views") / "mark.svg")
-LOGO = str(files("arena.web.views") / "logo.svg")
 VIEWS = {"": show_vote, "leaderboard": show_leaderboard, "about": show_about}
 
-st.logo(LOGO, size="large", link=None, icon_image=MARK)
+st.logo(logo_svg(get_site()), size="large", link=None, icon_image=MARK)
 page = st.navigation(
     [
         st.Page(VIEWS[page.path], title=page.title, url_path=page.path, default=not page.path)
@@ -23,6 +23,6 @@ page = st.navigation(
     position="top",
 )
 headline = PAGE_BY_PATH[f"/{page.url_path}"].headline
-title = f"{headline} · {get_arena().settings.title}"
+title = f"{headline} · {get_site().title}"
 st.set_page_config(page_title=title, page_icon=MARK, layout="wide")
 page.run()

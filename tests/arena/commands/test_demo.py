@@ -17,6 +17,7 @@ from arena.errors import ProductionError
 from arena.models import Clip, ClipStatus, Vote
 from arena.settings import Settings
 from arena.simulation import simulate
+from arena.web.listening import listen
 from generator.clips import FailedClip
 from small_arena import NAMES, START, TRACK, fill_small_arena, new_database
 
@@ -67,7 +68,7 @@ def fail_all(*_args: Any, **_options: Any) -> Any:
 
 
 def run(*words: str) -> Result:
-    return CliRunner().invoke(app, ["demo", *words])
+    return CliRunner().invoke(app, ["demo", "--port", "0", *words])
 
 
 def test_a_failed_clip_of_the_demo_is_a_warning(
@@ -168,3 +169,15 @@ def test_simulated_voters_can_be_limited_to_some_entrants(tmp_path: Path) -> Non
         for vote in session.query(Vote).where(Vote.choice != "skip"):
             assert {vote.battle.clip_a.entrant_id, vote.battle.clip_b.entrant_id} == own
     opened.dispose()
+
+
+def test_a_taken_port_is_said_before_clips_are_generated(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(production, "produce", lambda *_args, **_options: asked.append(1))
+    with listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        done = CliRunner().invoke(app, ["demo", "--port", port])
+    assert str(done.exception) == f"Port {port} is in use: choose another with --port or PORT."
+    assert asked == []
