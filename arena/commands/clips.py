@@ -321,7 +321,7 @@ def failures(
         return
     columns = ("entrant", "track", "prompt", "seed", "reason")
     rows = [(each.entrant, each.track, each.prompt_id, each.seed, each.reason) for each in failed]
-    show_table("Failed clips", columns, rows, format)
+    show_table("Failed clips", columns, rows, format, if_empty="No clip has failed.")
 
 
 def import_clips(

@@ -36,7 +36,8 @@ def list_entrants(format: FormatOption = TableFormat.TABLE) -> None:
             )
             for entrant in catalog.list_entrants(session)
         ]
-    show_table("Entrants", columns, rows, format)
+    hint = "No entrants yet. Next: `arena entrants add FILE`."
+    show_table("Entrants", columns, rows, format, if_empty=hint)
 
 
 @entrants_app.command("add", examples=["arena entrants add my-model.toml"])

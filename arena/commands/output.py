@@ -35,6 +35,7 @@ def show_table(
     format: TableFormat = TableFormat.TABLE,
     *,
     with_title: bool = False,
+    if_empty: str = "",
 ) -> None:
     """Print a table to standard output, with an empty cell for None.
 
@@ -47,7 +48,11 @@ def show_table(
         rows: one value per column.
         format: `json` is a list of objects.
         with_title: print the title where there is no terminal as well.
+        if_empty: what to print, on standard error, instead of a table without rows.
     """
+    if not rows and if_empty and format is TableFormat.TABLE:
+        err.print(if_empty)
+        return
     match format:
         case TableFormat.JSON:
             keys = [_key(column) for column in columns]

@@ -33,7 +33,9 @@ def list_prompts(format: FormatOption = TableFormat.TABLE) -> None:
             )
             for prompt in catalog.list_prompts(session)
         ]
-    show_table("Prompts", ("id", "text", "categories", "tracks", "retired"), rows, format)
+    columns = ("id", "text", "categories", "tracks", "retired")
+    hint = "No prompts yet. Next: `arena prompts import FILE`."
+    show_table("Prompts", columns, rows, format, if_empty=hint)
 
 
 @prompts_app.command("import", examples=["arena prompts import my-prompts.csv"])

@@ -41,7 +41,7 @@ def list_clips(
         (clip.id, clip.entrant, clip.track, clip.prompt_id, clip.seed, clip.state, clip.reason)
         for clip in found
     ]
-    show_table("Clips", columns, rows, format)
+    show_table("Clips", columns, rows, format, if_empty="No clips. Next: `arena generate`.")
 
 
 @clips_app.command("show", examples=["arena clips show 12", "arena clips show 12 --format json"])

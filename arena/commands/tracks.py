@@ -34,7 +34,9 @@ def list_tracks(format: FormatOption = TableFormat.TABLE) -> None:
             )
             for track in catalog.list_tracks(session)
         ]
-    show_table("Tracks", columns, rows, format)
+    show_table(
+        "Tracks", columns, rows, format, if_empty="No tracks yet. Next: `arena tracks add FILE`."
+    )
 
 
 @tracks_app.command("add", examples=["arena tracks add my-track.toml"])

@@ -80,12 +80,12 @@ def test_the_status_counts_clips_votes_and_disk(home: Path) -> None:
     assert (first["name"], first["state"], first["entrants"]) == ("text-to-video", "active", 3)
     assert (first["prompts"], first["ready"], first["missing"]) == (6, 12, 6)
     assert (first["failed"], first["withheld"], first["votes"], first["votes_today"]) == (0,) * 4
-    assert document["healthy"] is True
+    assert document["healthy"] is False  # the rows of this arena have no files
     assert document["free_bytes"] > 0
     assert document["used_bytes"] >= (home / "arena.sqlite").stat().st_size
     text = run("status").stdout
     assert "Next: `arena generate`" in text
-    assert "database and media store respond" in text
+    assert f"Health: {' '.join(document['problems'])}" in text
 
 
 def test_retiring_is_undone_by_restore(home: Path) -> None:
@@ -137,6 +137,12 @@ def test_an_empty_arena_has_no_tracks_and_no_prompts(
 ) -> None:
     monkeypatch.setenv("ARENA_HOME", str(tmp_path / "empty"))
     assert "arena tracks add" in run("init", "--empty").stdout
+    for words in LISTS[:4]:
+        done = run(*words)
+        assert done.stdout == ""
+        assert done.stderr.startswith("No ")
+        assert run(*words, "--format", "json").stdout == "[]\n"
+    assert "Health: database and media store respond." in run("status").stdout
     opened = open_arena(Settings(home=tmp_path / "empty"))
     with opened.database.reading() as session:
         assert catalog.list_tracks(session) == []
