@@ -1,11 +1,30 @@
-"""Small helpers for text that people read: plurals and the names of tracks."""
+"""Small helpers for text that people read: plurals, and the names of tracks and entrants."""
 
+import hashlib
+import unicodedata
+
+FORMS = ("NFC", "NFD")  # of Unicode
+SLUG_DIGITS = 6
+MAX_SLUG = 120  # the length of its column in `arena.models`
 AUDIO_SUFFIX = "-audio"  # ends the name of a track whose clips have sound
 
 
 def pluralize(number: int, noun: str) -> str:
     """Return a count with its noun: "1 clip", "1,200 clips"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def name_forms(name: str) -> tuple[str, ...]:
+    """The forms of Unicode in which a name may be stored: all of them are one name."""
+    return tuple(dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in FORMS))))
+
+
+def distinct_slug(slug: str, name: str) -> str:
+    """The slug ending in hex digits of the name's SHA-256, as `generator.spec` writes it."""
+    digits = hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest()[:SLUG_DIGITS]
+    if slug == digits or slug.endswith(f"-{digits}"):
+        return slug
+    return f"{slug[: MAX_SLUG - SLUG_DIGITS - 1].strip('-')}-{digits}"
 
 
 def track_label(name: str) -> str:

@@ -129,12 +129,12 @@ def serve(
     """Serve entrants over HTTP as the OpenAI Videos API."""
     from generator.serve import ServeOptions
     from generator.serve import serve as serve_entrants
-    from generator.spec import read_entrant
+    from generator.spec import assign_slugs, read_entrant
 
     specs = [read_entrant(path) for path in entrants]
 
     def report_ready(address: str) -> None:
-        names = ", ".join(spec.slug for spec in specs)
+        names = ", ".join(assign_slugs(specs))
         typer.echo(f"Serving {names} at {address} (press Ctrl-C to stop).")
 
     options = ServeOptions(

@@ -1,7 +1,10 @@
 """Entrants and track settings, and the TOML files that describe them."""
 
+import hashlib
 import re
 import tomllib
+import unicodedata
+from collections.abc import Container, Sequence
 from datetime import date
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +31,10 @@ AUDIO_SUFFIX = "-audio"
 # Of an entrant's name, creator, licence and codename; also the length of their columns in
 # `arena.models`, which repeats it for the same reason.
 MAX_NAME_LENGTH = 120
+SLUG = r"^[a-z0-9]+(-[a-z0-9]+)*$"
+SLUG_DIGITS = 6  # of the name's SHA-256, where the rest of a slug does not identify the name
+# Emoji and some scripts are joined by these invisible characters, which are no part of Latin names.
+_JOINERS = re.compile(r"(?<=[^\x00-\x7f])[\u200c\u200d](?=[^\x00-\x7f])")
 
 # Of a track, as in the arena's catalog.
 MAX_SIDE, MAX_FRAMES, MAX_KBPS, MAX_BYTES = 4096, 7200, 200_000, 4_000_000_000
@@ -133,20 +140,29 @@ class Entrant(BaseModel):
     tracks: tuple[str, ...] = Field(min_length=1)
     codename: str | None = Field(default=None, min_length=1, max_length=MAX_NAME_LENGTH)
     price_usd_per_minute: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    # The key `slug` of the file, which overrules the slug that follows from the name.
+    chosen_slug: str | None = Field(
+        default=None, alias="slug", pattern=SLUG, max_length=MAX_NAME_LENGTH
+    )
     backend: BackendSpec
 
     @field_validator("name", "creator", "licence", "codename")
     @classmethod
     def _check_single_line(cls, text: str | None) -> str | None:
-        if text is not None and (text != text.strip() or not text.isprintable()):
-            raise ValueError("must be one line without leading or trailing spaces")
-        return text
+        if text is None:
+            return None
+        if text != text.strip() or not _JOINERS.sub("", text).isprintable():
+            raise ValueError(
+                "must be one line of visible characters without leading or trailing spaces"
+            )
+        return normalize_name(text)
 
     @field_validator("name", "codename")
     @classmethod
-    def _check_has_slug(cls, text: str | None) -> str | None:
-        if text is not None and not slug(text):
-            raise ValueError("must contain a letter a-z or a digit")
+    def _check_identifies(cls, text: str | None) -> str | None:
+        categories = {unicodedata.category(char) for char in text or "x"}
+        if not any(category[0] in "LN" or category == "So" for category in categories):
+            raise ValueError("must contain a letter, a digit or an emoji")
         return text
 
     @field_validator("tracks")
@@ -168,13 +184,67 @@ class Entrant(BaseModel):
 
     @property
     def slug(self) -> str:
-        """The name as used in URLs and on the command line."""
-        return slug(self.name)
+        """The name as used in URLs and on the command line, unless another entrant has it."""
+        return self.chosen_slug or slug(self.name)
+
+
+def normalize_name(name: str) -> str:
+    """The composed form (NFC) of a name: both Unicode forms of a name are one name."""
+    return unicodedata.normalize("NFC", name)
 
 
 def slug(name: str) -> str:
-    """Lower-case the name and replace each run of characters outside a-z0-9 by one hyphen."""
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    """Lower-case the name and replace each run of characters outside a-z0-9 by one hyphen.
+
+    Where this loses letters or digits, or leaves nothing, it is `distinct_slug`.
+    """
+    lost = (
+        char
+        for char in normalize_name(name).lower()
+        if unicodedata.category(char)[0] in "LNM" and not char.isascii()
+    )
+    plain = _plain_slug(name)
+    return distinct_slug(name) if not plain or any(lost) else plain
+
+
+def distinct_slug(name: str) -> str:
+    """The slug of a name, ending in hex digits of its SHA-256: differs between names."""
+    digits = hashlib.sha256(normalize_name(name).encode()).hexdigest()[:SLUG_DIGITS]
+    start = _plain_slug(name)[: MAX_NAME_LENGTH - SLUG_DIGITS - 1].strip("-")
+    return f"{start}-{digits}" if start else digits
+
+
+def assign_slugs(entrants: Sequence[Entrant]) -> dict[str, Entrant]:
+    """Entrants by slug: each one's own, or `distinct_slug` if an earlier one has it.
+
+    Raises:
+        SpecError: two have the same name, or one has chosen the slug of another.
+    """
+    chosen: dict[str, Entrant] = {}
+    names: set[str] = set()
+    for entrant in entrants:
+        if entrant.name in names:
+            raise SpecError(f"Two entrants are called {entrant.slug} ({entrant.name}); rename one.")
+        names.add(entrant.name)
+        own = _free_slug(entrant, chosen)
+        if own is None:
+            raise SpecError(
+                f"{entrant.name} has the same slug as {chosen[entrant.slug].name}; "
+                'set another with slug = "..." in its file.'
+            )
+        chosen[own] = entrant
+    return chosen
+
+
+def _free_slug(entrant: Entrant, taken: Container[str]) -> str | None:
+    candidates = [entrant.slug]
+    if entrant.chosen_slug is None:
+        candidates.append(distinct_slug(entrant.name))
+    return next((each for each in candidates if each not in taken), None)
+
+
+def _plain_slug(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", normalize_name(name).lower()).strip("-")
 
 
 def read_entrant(path: Path) -> Entrant:

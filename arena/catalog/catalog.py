@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
@@ -22,7 +22,7 @@ from arena.models import (
     PromptTrack,
     Track,
 )
-from arena.text import AUDIO_SUFFIX
+from arena.text import AUDIO_SUFFIX, distinct_slug, name_forms
 
 
 def list_tracks(session: Session) -> list[Track]:
@@ -75,18 +75,20 @@ def find_entrant(session: Session, name: str) -> Entrant:
     Raises:
         NotFound: no such entrant.
     """
-    entrant = session.scalar(
-        select(Entrant).where(
-            or_(
-                Entrant.slug == name,
-                Entrant.name == name,
-                Entrant.codename == name,
-            )
-        )
-    )
+    entrant = _by_slug_or_name(session, name)
     if entrant is None:
         raise NotFound(f"No entrant is named '{name}': `arena entrants list` lists them all.")
     return entrant
+
+
+def _by_slug_or_name(session: Session, name: str) -> Entrant | None:
+    """The entrant of a slug, else of a name, else of a codename, in either form of Unicode."""
+    forms = name_forms(name)
+    for condition in (Entrant.slug == name, Entrant.name.in_(forms), Entrant.codename.in_(forms)):
+        entrant = session.scalar(select(Entrant).where(condition))
+        if entrant is not None:
+            return entrant
+    return None
 
 
 def find_by_slug(session: Session, slug: str) -> Entrant | None:
@@ -159,13 +161,12 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Adde
         CatalogError: unknown track, name of another entrant, or settings that cannot change.
     """
     tracks = _find_tracks(session, entry.tracks, owner=f"The entrant {entry.name}")
-    values = entry.model_dump(exclude={"tracks"})
-    entrant = session.scalar(
-        select(Entrant).where(or_(Entrant.slug == entry.slug, Entrant.name == entry.name))
-    )
+    values = entry.model_dump(exclude={"tracks", "chosen_slug"})
+    entrant = session.scalar(select(Entrant).where(Entrant.name.in_(name_forms(entry.name))))
     if entrant is None:
         for name in filter(None, (entry.name, entry.codename)):
             _refuse_taken_name(session, name)
+        values["slug"] = _free_slug(session, entry)
         entrant = Entrant(**values, created_at=now, tracks=tracks)
         session.add(entrant)
         session.flush()
@@ -175,12 +176,24 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Adde
             f"{entrant.name} is retired: `arena entrants restore {entrant.slug}` lets it compete "
             "again; another version needs another name."
         )
-    new_settings = any(getattr(entrant, key) != value for key, value in values.items())
+    # The stored slug and form of the name stay: commands and files refer to them.
+    values["name"] = entrant.name
+    values["slug"] = entrant.slug
+    if entry.chosen_slug not in (None, entrant.slug):
+        values["slug"] = _free_slug(session, entry)
+    new_settings = any(not _same(getattr(entrant, key), value) for key, value in values.items())
     if new_settings:
         _replace_settings(session, entrant, values)
     new_tracks = tuple(track.name for track in _add_tracks(entrant, tracks))
     change = Change.UPDATED if new_settings or new_tracks else Change.UNCHANGED
     return AddedEntrant(entrant, change, new_settings, new_tracks)
+
+
+def _same(stored: object, new: object) -> bool:
+    """Whether two settings are equal; texts in any form of Unicode."""
+    if isinstance(stored, str) and isinstance(new, str):
+        return new in name_forms(stored)
+    return stored == new
 
 
 def _replace_settings(session: Session, entrant: Entrant, values: dict[str, Any]) -> None:
@@ -192,7 +205,7 @@ def _replace_settings(session: Session, entrant: Entrant, values: dict[str, Any]
         )
     for name in (values["name"], values["codename"]):
         if name is not None and name not in (entrant.name, entrant.codename):
-            _refuse_taken_name(session, name)
+            _refuse_taken_name(session, name, owner=entrant)
     for key, value in values.items():
         setattr(entrant, key, value)
     session.flush()
@@ -245,17 +258,34 @@ def close_track(session: Session, track: Track, *, now: datetime) -> bool:
     return was_open
 
 
-def _refuse_taken_name(session: Session, name: str) -> None:
-    taken = session.scalar(
-        select(Entrant.id).where(
-            or_(
-                Entrant.codename == name,
-                Entrant.name == name,
-            )
+def _refuse_taken_name(session: Session, name: str, *, owner: Entrant | None = None) -> None:
+    """Refuse a name or codename that finds another entrant already, by whichever of its names."""
+    taken = _by_slug_or_name(session, name)
+    if taken is None or taken is owner:
+        return
+    if name == taken.slug and name not in (taken.name, taken.codename):
+        raise CatalogError(
+            f"The name {name} is the slug of the entrant {taken.shown_name}: choose another."
         )
+    raise CatalogError(f"The name {name} is taken by another entrant: choose another.")
+
+
+def _free_slug(session: Session, entry: EntrantEntry) -> str:
+    """The entry's slug, or one that ends in digits of its name's hash if another entrant has it.
+
+    Raises:
+        CatalogError: the slug that its file chose is taken.
+    """
+    taken = _by_slug_or_name(session, entry.slug)
+    if taken is None or taken.name in name_forms(entry.name):
+        return entry.slug
+    distinct = distinct_slug(entry.slug, entry.name)
+    if entry.chosen_slug is None and _by_slug_or_name(session, distinct) is None:
+        return distinct
+    raise CatalogError(
+        f"The slug {entry.slug} of {entry.name} is taken by {taken.shown_name}: "
+        'choose another with slug = "..." in its file.'
     )
-    if taken is not None:
-        raise CatalogError(f"The name {name} is taken by another entrant: choose another.")
 
 
 def find_prompt(session: Session, prompt_id: str) -> Prompt:

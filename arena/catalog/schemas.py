@@ -76,6 +76,7 @@ class EntrantEntry(Entry):
     """An entrant's specification; the generator validates its `backend`."""
 
     slug: Name
+    chosen_slug: Name | None = None  # from the key `slug` of its file: not replaced if it is taken
     name: Name
     creator: Name
     release_date: date | None = None

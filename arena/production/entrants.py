@@ -37,7 +37,7 @@ def check_entrant(entry: EntrantEntry, tracks: list[Track]) -> None:
     Raises:
         CatalogError: says what is not supported.
     """
-    spec = EntrantSpec.model_validate(entry.model_dump(exclude={"slug"}))
+    spec = EntrantSpec.model_validate(entry.model_dump(exclude={"slug", "chosen_slug"}))
     try:
         for track in tracks:
             if track.name in spec.tracks:

@@ -79,8 +79,8 @@ def make_app(
         return FileResponse(file, media_type="video/mp4", filename=file.name)
 
     def list_models(_: Request) -> Response:
-        entrants = service.catalog.entrants.values()
-        data = [_model_object(entrant, created=started) for entrant in entrants]
+        entrants = service.catalog.entrants.items()
+        data = [_model_object(slug, entrant, created=started) for slug, entrant in entrants]
         return JSONResponse({"object": "list", "data": data})
 
     def retrieve_model(request: Request) -> Response:
@@ -88,7 +88,8 @@ def make_app(
             entrant = service.catalog.find(request.path_params["model"])
         except BadRequest as error:
             raise NotFound(str(error), param=error.param, code=error.code) from error
-        return JSONResponse(_model_object(entrant, created=started))
+        slug = service.catalog.slug_of(entrant)
+        return JSONResponse(_model_object(slug, entrant, created=started))
 
     videos = [
         Route("/videos", create, methods=["POST"]),
@@ -124,9 +125,9 @@ def _video_response(video: Video) -> Response:
     return JSONResponse(video.model_dump(mode="json"), headers=POLL_AFTER)
 
 
-def _model_object(entrant: Entrant, *, created: int) -> dict[str, object]:
+def _model_object(slug: str, entrant: Entrant, *, created: int) -> dict[str, object]:
     return {
-        "id": entrant.slug,
+        "id": slug,
         "object": "model",
         "created": created,
         "owned_by": entrant.creator,

@@ -20,6 +20,8 @@ from generator.spec import (
     Entrant,
     Modality,
     TrackSettings,
+    assign_slugs,
+    normalize_name,
 )
 
 MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video")
@@ -57,13 +59,12 @@ class Catalog:
         """Add entrants.
 
         Raises:
-            SpecError: Two have the same slug, or one cannot generate videos from a prompt.
+            SpecError: Two have the same name or chosen slug, or one cannot generate videos from
+                a prompt.
         """
         self.max_seconds = max_seconds
         self.entrants: dict[str, Entrant] = {}
-        for entrant in entrants:
-            if entrant.slug in self.entrants:
-                raise SpecError(f"Two entrants are called {entrant.slug}; rename one.")
+        for slug, entrant in assign_slugs(entrants).items():
             if entrant.backend.kind == "folder":
                 raise SpecError(
                     f"{entrant.name} is a folder of clips and cannot generate new ones; "
@@ -74,7 +75,11 @@ class Catalog:
                     f"{entrant.name} has the tracks {', '.join(entrant.tracks)}; to be served it "
                     f"needs one of {', '.join(MODALITIES)}, with or without {AUDIO_SUFFIX}."
                 )
-            self.entrants[entrant.slug] = entrant
+            self.entrants[slug] = entrant
+
+    def slug_of(self, entrant: Entrant) -> str:
+        """The slug under which an entrant is served."""
+        return next(slug for slug, served in self.entrants.items() if served is entrant)
 
     def check(self) -> None:
         """Check that every entrant can run.
@@ -99,8 +104,10 @@ class Catalog:
             if len(self.entrants) == 1:
                 return next(iter(self.entrants.values()))
             raise BadRequest(f"model is missing; use one of {known}.", param="model")
-        for slug, entrant in self.entrants.items():
-            if model in (slug, entrant.name):
+        if model in self.entrants:
+            return self.entrants[model]
+        for entrant in self.entrants.values():
+            if normalize_name(model) == entrant.name:
                 return entrant
         raise BadRequest(
             f"Unknown model {model[:100]!r}; use one of {known}.",

@@ -40,7 +40,7 @@ class VideoService:
         seed = secrets.randbelow(SEEDS) if params.seed is None else params.seed
         video = Video(
             id=f"video_{secrets.token_hex(16)}",
-            model=resolved.entrant.slug,
+            model=self.catalog.slug_of(resolved.entrant),
             created_at=self.store.now(),
             prompt=params.prompt,
             seconds=f"{resolved.track.duration_s:.6g}",

@@ -1,16 +1,20 @@
 """Entrant and track files, and their error messages of one sentence."""
 
+import hashlib
+import re
+import unicodedata
 from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from small_clips import entrant_of
 
 from arena import models, text
 from generator import spec
 from generator.clips import Provenance
 from generator.errors import SpecError
-from generator.spec import TrackSettings, read_entrant, read_track, slug
+from generator.spec import TrackSettings, assign_slugs, read_entrant, read_track, slug
 
 GOOD = """
 name = "Foal L"
@@ -185,3 +189,38 @@ def test_impossible_measurements_are_dropped(value: float) -> None:
 def test_limits_that_the_arena_repeats_are_the_same() -> None:
     assert spec.MAX_NAME_LENGTH == models.NAME_LENGTH
     assert spec.AUDIO_SUFFIX == text.AUDIO_SUFFIX
+
+
+@pytest.mark.parametrize("name", ["可灵 2.0", "海螺 2.0", "Кандинский", "🐎", "Élan", "Foal ²"])
+def test_a_slug_that_would_lose_letters_ends_in_digits_of_the_names_hash(name: str) -> None:
+    digits = hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest()[:6]
+    assert slug(name) in (digits, f"{slug_start(name)}-{digits}")
+    assert slug(name) == slug(unicodedata.normalize("NFD", name))
+    assert re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", slug(name))
+
+
+def slug_start(name: str) -> str:
+    composed = unicodedata.normalize("NFC", name).lower()
+    return re.sub("[^a-z0-9]+", "-", composed).strip("-")
+
+
+def test_entrants_served_together_have_different_slugs() -> None:
+    names = ["Foal Pro", "Foal Pro+", "Foal-Pro", "可灵"]
+    entrants = [entrant_of("folder").model_copy(update={"name": name}) for name in names]
+    slugs = assign_slugs(entrants)
+    assert [entrant.name for entrant in slugs.values()] == names
+    assert next(iter(slugs)) == "foal-pro"
+    assert len(slugs) == 4
+    with pytest.raises(SpecError, match=r"Two entrants are called .*可灵"):
+        assign_slugs([entrants[3], entrants[3]])
+    chosen = entrants[1].model_copy(update={"chosen_slug": "foal-pro"})
+    with pytest.raises(SpecError, match=r"Foal Pro\+ has the same slug as Foal Pro"):
+        assign_slugs([entrants[0], chosen])
+
+
+def test_names_are_composed_and_visible(tmp_path: Path) -> None:
+    assert read_entrant(write(tmp_path, GOOD.replace("Foal L", "E\u0301lan"))).name == "Élan"
+    assert read_entrant(write(tmp_path, GOOD.replace("Foal L", "👩\u200d🚀"))).name == "👩\u200d🚀"
+    for name in ("Foal\u200dL", "Foal\u202eL", "Foal\\u0000L", "Foal\\u001bL"):
+        with pytest.raises(SpecError, match="visible characters"):
+            read_entrant(write(tmp_path, GOOD.replace("Foal L", name)))

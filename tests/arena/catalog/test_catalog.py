@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from arena.catalog import catalog
 from arena.catalog.catalog import Change
-from arena.catalog.schemas import PromptEntry, read_prompts, read_track
+from arena.catalog.schemas import EntrantEntry, PromptEntry, read_prompts, read_track
 from arena.database import Database
 from arena.errors import CatalogError, NotFound
 from arena.models import Clip, ClipStatus, Modality
-from arena.production import find_pending
+from arena.production import find_pending, read_entrant_file
 from arena.shipped import Collection, prompt_file, track_files
 from small_arena import NAMES, START, TRACK, entrant_entry, track_entry
 
@@ -207,3 +207,81 @@ def test_importing_prompts_is_all_or_nothing(arena_database: Database) -> None:
         assert "new" not in {prompt.id for prompt in catalog.list_prompts(session)}
         assert catalog.import_prompts(session, entries[:1], now=START) == (1, 0, 0)
         assert catalog.import_prompts(session, entries[:1], now=START) == (0, 1, 0)
+
+
+def entry_named(folder: Path, name: str, slug: str | None = None) -> EntrantEntry:
+    """The entry of a file, as `arena entrants add` reads it."""
+    file = folder / "entrant.toml"
+    chosen = "" if slug is None else f'slug = "{slug}"\n'
+    file.write_text(
+        f'name = "{name}"\n{chosen}creator = "Lab"\nlicence = "MIT"\ntracks = ["{TRACK}"]\n'
+        '[backend]\nkind = "folder"\npath = "."\n',
+        encoding="utf-8",
+    )
+    return read_entrant_file(file)
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("Foal Pro", "Foal Pro+"),
+        ("Gen 4.5", "Gen-4/5"),
+        ("可灵 2.0", "海螺 2.0"),
+        ("Кандинский", "Кандинский 2"),
+        ("🐎", "🦄"),
+        ("Élan", "Ilan"),
+    ],
+)
+def test_another_name_is_another_entrant(
+    arena_database: Database, tmp_path: Path, first: str, second: str
+) -> None:
+    with arena_database.writing() as session:
+        one = catalog.add_entrant(session, entry_named(tmp_path, first), now=START).entrant
+        other = catalog.add_entrant(session, entry_named(tmp_path, second), now=START).entrant
+        assert one.id != other.id
+        assert one.slug != other.slug
+        for entrant in (one, other):
+            assert entrant.slug.isascii()
+            assert catalog.find_entrant(session, entrant.slug) is entrant
+            assert catalog.find_entrant(session, entrant.name) is entrant
+            again = catalog.add_entrant(session, entry_named(tmp_path, entrant.name), now=START)
+            assert (again.entrant, again.change) == (entrant, catalog.Change.UNCHANGED)
+
+
+def test_both_unicode_forms_of_a_name_are_one_name(
+    arena_database: Database, tmp_path: Path
+) -> None:
+    composed, decomposed = "Pouli\u0301 2", "Poulí 2"
+    with arena_database.writing() as session:
+        entrant = catalog.add_entrant(session, entry_named(tmp_path, composed), now=START).entrant
+        slug = entrant.slug
+        entrant.name = decomposed.replace("í", "i\u0301")  # as an earlier release stored it
+        session.flush()
+        again = catalog.add_entrant(session, entry_named(tmp_path, decomposed), now=START)
+        assert again.change is catalog.Change.UNCHANGED
+        assert again.entrant.slug == slug
+        assert catalog.find_entrant(session, decomposed) is entrant
+
+
+def test_a_slug_of_the_file_overrules_and_is_refused_if_taken(
+    arena_database: Database, tmp_path: Path
+) -> None:
+    with arena_database.writing() as session:
+        entrant = catalog.add_entrant(
+            session, entry_named(tmp_path, "可灵", slug="kling"), now=START
+        ).entrant
+        assert entrant.slug == "kling"
+        with pytest.raises(CatalogError, match=r"slug kling of Kling 3 is taken by 可灵"):
+            catalog.add_entrant(session, entry_named(tmp_path, "Kling 3", slug="kling"), now=START)
+        with pytest.raises(CatalogError, match="kling is the slug of the entrant 可灵"):
+            catalog.add_entrant(session, entry_named(tmp_path, "kling"), now=START)
+
+
+def test_a_stored_slug_never_changes(arena_database: Database, tmp_path: Path) -> None:
+    with arena_database.writing() as session:
+        entry = entrant_entry("Élan", slug="lan")  # as an earlier release stored it
+        stored = catalog.add_entrant(session, entry, now=START).entrant
+        stored.backend = {"kind": "folder", "path": str(tmp_path)}
+        added = catalog.add_entrant(session, entry_named(tmp_path, "Élan"), now=START)
+        assert added.entrant is stored
+        assert stored.slug == "lan"
