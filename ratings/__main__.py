@@ -5,10 +5,10 @@ What loads numpy, pandas and scipy is imported once the command line is known to
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ratings.cli.options import Options, build_parser, read_options
+from ratings.cli.options import Options, build_parser, named_paths, read_options
 from ratings.errors import RatingsError, VotesError
 
 if TYPE_CHECKING:
@@ -24,7 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 failed; argparse exits with 2 on wrong usage.
     """
-    parsed = build_parser().parse_args(arguments)
+    parser = build_parser()
+    parsed = parser.parse_args(arguments)
+    if not named_paths(parsed):
+        parser.error("name a file of votes, or - for standard input")
     try:
         sys.stdout.write(_run(read_options(parsed)))
         sys.stdout.flush()
@@ -40,24 +43,49 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: Options) -> str:
     import pandas as pd
 
+    from ratings.votes.repeated_ids import drop_repeated_ids
+
     paths, parts = _read(options)
     frame = pd.DataFrame()
     if parts:
         frame = parts[0] if len(parts) == 1 else pd.concat(parts, ignore_index=True)
+    lengths, kept = [len(part) for part in parts], None
     try:
+        frame, kept = drop_repeated_ids(frame, _place_in(paths, lengths))
+        if kept is not None:
+            count = sum(lengths) - len(kept)
+            votes = "1 vote stands" if count == 1 else f"{count:,} votes stand"
+            sys.stderr.write(f"ratings: {votes} twice, with the same id: counted once\n")
         return _compute(frame, options)
     except VotesError as error:
-        raise _locate(error, paths, [len(part) for part in parts]) from error
+        row = error.row if kept is None or error.row is None else int(kept[error.row - 1]) + 1
+        raise _locate(VotesError(error.reason, row=row), paths, lengths) from error
+
+
+def _place_in(paths: list[str], lengths: list[int]) -> "Callable[[int], str]":
+    """A function from a row of all files, from 1, to its file and its row there."""
+
+    def place(row: int) -> str:
+        for path, length in zip(paths, lengths, strict=True):
+            if row <= length:
+                return f"{path}, row {row}"
+            row -= length
+        return f"row {row}"
+
+    return place
 
 
 def _read(options: Options) -> "tuple[list[str], list[pd.DataFrame]]":
     """The tables of all files with their paths; completely empty files are left out."""
+    from ratings.schema import ID
     from ratings.votes.reading import read_columns
 
     show = _show_progress if sys.stderr.isatty() else (lambda path: None)
     paths, parts = [], []
     for path in options.paths:
-        part = read_columns(path, options.columns, progress=show(path))
+        part = read_columns(
+            path, options.columns | {ID}, renames=options.renames, progress=show(path)
+        )
         if len(part.columns):
             paths.append(path)
             parts.append(part)

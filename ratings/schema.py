@@ -29,6 +29,7 @@ COLUMNS = (
 # Optional columns of votes, by the names that releases give them.
 VOTER, PROMPT = "voter", "prompt"
 COLUMN_ALIASES = {VOTER: "evaluation_session_id", PROMPT: "prompt_id"}  # their names in a release
+ID = "id"  # of a vote
 TIMES = ("timestamp", "tstamp")
 CLIPS = ("clip_a", "clip_b")
 DECIDED = "decided_ms"

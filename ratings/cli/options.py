@@ -11,6 +11,7 @@ from ratings.schema import AUTOMATIC, BOTH_BAD_RULES, COLUMN_ALIASES, METHODS, T
 if TYPE_CHECKING:
     from ratings.leaderboard import LeaderboardOptions
     from ratings.votes.cluster_columns import Cluster
+    from ratings.votes.renaming import Renames
 
 FORMATS = ("table", "csv", "json")
 
@@ -25,6 +26,7 @@ class Options:
 
     Attributes:
         paths: the files of votes.
+        renames: other names of their columns and words.
         columns: optional columns to read from them.
         rating: options of the leaderboard, and of the fits of reports.
         report: name in `REPORTS`; None: the leaderboard.
@@ -35,6 +37,7 @@ class Options:
     """
 
     paths: tuple[str, ...]
+    renames: "Renames"
     columns: frozenset[str]
     rating: "LeaderboardOptions"
     report: str | None
@@ -50,7 +53,27 @@ def build_parser() -> argparse.ArgumentParser:
         prog="python -m ratings", description="Compute a leaderboard from files of pairwise votes."
     )
     add = parser.add_argument
-    add("votes", nargs="+", metavar="VOTES", help="vote files: .csv, .parquet or .jsonl")
+    add(
+        "votes",
+        nargs="*",
+        metavar="VOTES",
+        help="vote files: .csv, .tsv, .jsonl, .ndjson or .parquet, also compressed (.gz, .bz2, "
+        ".xz, .zip); - for standard input",
+    )
+    add(
+        "--columns",
+        nargs="+",
+        action="extend",
+        metavar="NAME=COLUMN",
+        help="other names of columns, such as model_a=left_name winner=preferred",
+    )
+    add(
+        "--words",
+        nargs="+",
+        action="extend",
+        metavar="WORD=ANSWER",
+        help="other words of the winner's column, such as left=model_a draw=tie",
+    )
     add(
         "--method",
         choices=METHODS,
@@ -129,12 +152,14 @@ def read_options(parsed: argparse.Namespace) -> Options:
         OptionError: options that contradict each other or have no effect.
     """
     from ratings.leaderboard import LeaderboardOptions  # loads pandas, which --help does not need
+    from ratings.votes.renaming import Renames
 
     _check_effective(parsed)
     defaults = LeaderboardOptions()
     clusters = None if parsed.method == "elo" else _clusters(parsed.cluster)
     return Options(
-        paths=tuple(parsed.votes),
+        paths=named_paths(parsed),
+        renames=Renames(_pairs(parsed.columns), _pairs(parsed.words)),
         columns=_columns(parsed),
         rating=LeaderboardOptions(
             method=parsed.method or defaults.method,
@@ -154,6 +179,21 @@ def read_options(parsed: argparse.Namespace) -> Options:
         period=parsed.period or AUTOMATIC,
         format=parsed.format,
     )
+
+
+def _pairs(items: list[str] | None) -> dict[str, str]:
+    """The items NAME=VALUE of an option that takes several."""
+    return dict(item.split("=", 1) for item in items or () if "=" in item)
+
+
+def named_paths(parsed: argparse.Namespace) -> tuple[str, ...]:
+    """The files of votes, also those that stand behind `--columns` and `--words`."""
+    return (*parsed.votes, *_paths_among(parsed.columns), *_paths_among(parsed.words))
+
+
+def _paths_among(items: list[str] | None) -> list[str]:
+    """Files that stand behind an option that takes several items."""
+    return [item for item in items or () if "=" not in item]
 
 
 def _anchor(text: str) -> tuple[str, float]:
@@ -177,7 +217,7 @@ def _check_effective(parsed: argparse.Namespace) -> None:
         result, used = "sequential Elo", _ELO_OPTIONS
     else:
         result, used = "a leaderboard", (*_ELO_OPTIONS, *_BRADLEY_TERRY_OPTIONS)
-    always = {"votes", "report", "format"}
+    always = {"votes", "columns", "words", "report", "format"}
     unused = [
         f"--{name.replace('_', '-')}"
         for name, value in vars(parsed).items()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ratings.arrays import Codes
 from ratings.diagnostics.agreement import Answers
+from ratings.errors import VotesError
 from ratings.inference.proportions import (
     NO_ESTIMATE,
     Estimate,
@@ -22,11 +23,12 @@ from ratings.inference.proportions import (
 from ratings.schema import PROMPT
 from ratings.votes.battles import Battles
 from ratings.votes.cluster_columns import NO_VOTERS, find_cluster_column, find_column
-from ratings.votes.columns import Outcome, counted_rows, factorize, is_repeat
+from ratings.votes.columns import Outcome, counted_rows, factorize, first_row, is_repeat, text_of
 
 # The answer that each answer becomes if the two sides are swapped.
 MIRROR = np.array([Outcome.B, Outcome.A, Outcome.TIE, Outcome.BOTH_BAD], dtype=np.intp)
 _CLIPS, _BATTLE, _REPEATS, _FIRST = ("clip_a", "clip_b"), "battle_id", "repeat_of", "first"
+_FIRST_WORDS = {"a": 0, "left": 0, "model_a": 0, "b": 1, "right": 1, "model_b": 1, "": -1}
 
 
 class Preferences:
@@ -173,8 +175,13 @@ class Preferences:
         """Share of the side that was played first among votes for a side."""
         if _FIRST not in self.battles.frame or not self.votes:
             return NO_ESTIMATE
-        played = self._column(_FIRST).astype(object).to_numpy()[: self.votes]
-        side = np.where(played == "a", 0, np.where(played == "b", 1, -1))
+        codes, values = factorize(self._column(_FIRST))
+        words = [_FIRST_WORDS.get(text_of(value).strip().lower(), -2) for value in values]
+        side = np.array([*words, -1])[codes][: self.votes]
+        row = first_row(side == -2, self.rows[: self.votes])
+        if row is not None:
+            word = text_of(self.battles.frame[_FIRST].iloc[row - 1])
+            raise VotesError(f"{_FIRST} is {word!r}, not one of a, b, left, right", row=row)
         outcome = self.outcome[: self.votes]
         decided = np.flatnonzero((outcome < Outcome.TIE) & (side >= 0))
         return estimate_proportion(

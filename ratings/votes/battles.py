@@ -105,7 +105,7 @@ class Battles:
         coded = frame.astype({layout.a: "category", layout.b: "category"})
         codes, values = columns.factorize(coded[column])
         # An empty cell and an empty text are one group, and so are 1 and "1".
-        names = np.array([*map(str, values), ""], dtype=object)[codes]
+        names = np.array([*map(columns.text_of, values), ""], dtype=object)[codes]
         groups, names_of = pd.factorize(names)
         return {
             str(names_of[group]): _encode(coded, np.flatnonzero(groups == group), ())

@@ -38,12 +38,23 @@ class Sides(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """The column names and outcome words of one source."""
+    """The column names and outcome words of one source.
+
+    The winner may also be given as the name of one of the two models; `equal` is a column that is
+    true for a tie, whose winner is empty.
+    """
 
     a: str
     b: str
     winner: str
     words: dict[str, Outcome]
+    equal: str | None = None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that make a vote."""
+        names = (self.a, self.b, self.winner)
+        return names if self.equal is None else (*names, self.equal)
 
 
 LAYOUTS = (
@@ -76,6 +87,21 @@ LAYOUTS = (
             "bothbad_vote": Outcome.BOTH_BAD,
         },
     ),
+    Layout(
+        "left_model",
+        "right_model",
+        "choice",
+        {
+            "left": Outcome.A,
+            "right": Outcome.B,
+            "tie": Outcome.TIE,
+            "both_bad": Outcome.BOTH_BAD,
+            "bothbad": Outcome.BOTH_BAD,
+        },
+    ),
+    Layout(  # compar:IA
+        "model_a_name", "model_b_name", "chosen_model_name", {}, equal="both_equal"
+    ),
 )
 
 # Votes with different values answer different questions and must not share one scale.
@@ -101,7 +127,7 @@ def find_layout(frame: pd.DataFrame) -> Layout:
     if len(twice):
         raise VotesError(f"the votes have more than one column {twice[0]!r}")
     for layout in LAYOUTS:
-        if {layout.a, layout.b, layout.winner} <= set(frame.columns):
+        if set(layout.columns) <= set(frame.columns):
             return layout
     if frame.empty and not len(frame.columns):
         return LAYOUTS[0]
@@ -110,7 +136,8 @@ def find_layout(frame: pd.DataFrame) -> Layout:
         names += " (one column: separate the cells by commas)"
     raise VotesError(
         "the votes need the columns model_a, model_b, winner (or left, right, winner, "
-        f"or left_model, right_model, vote_type); found: {names}"
+        "or left_model, right_model, vote_type or choice, or those of compar:IA); name others "
+        f"with --columns; found: {names}"
     )
 
 
@@ -160,17 +187,51 @@ def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
     Missing names get code n, the number of names; unknown answers the number of outcomes.
     """
     left, right, answer = (factorize(frame[name]) for name in (layout.a, layout.b, layout.winner))
-    texts = [[_text(value) for value in values] for _, values in (left, right)]
+    texts = [[text_of(value) for value in values] for _, values in (left, right)]
     named = sorted({text for each in texts for text in each if text.strip()})
     code_of = {name: code for code, name in enumerate(named)}
     meanings = [[code_of.get(text, len(named)) for text in each] for each in texts]
-    answers = [layout.words.get(_text(value), len(Outcome)) for value in answer[1]]
+    words = [text_of(value) for value in answer[1]]
+    answers = [layout.words.get(word, len(Outcome)) for word in words]
     sides = Sides(
         _side(left[0], meanings[0], len(named)),
         _side(right[0], meanings[1], len(named)),
         _side(answer[0], list(map(int, answers)), len(Outcome)),
     )
+    chosen = [-1 if word in layout.words else code_of.get(word, -1) for word in words]
+    if layout.equal is not None or max(chosen, default=-1) >= 0:
+        sides = sides._replace(answer=_named_winners(frame, layout, sides, answer[0], chosen))
     return sides, named
+
+
+def _named_winners(
+    frame: pd.DataFrame,
+    layout: Layout,
+    sides: Sides,
+    codes: NDArray[Any],
+    chosen: list[int],
+) -> Side:
+    """Answers by row where winners are given by name; -1 for a name that is on neither side.
+
+    Args:
+        frame: the votes.
+        layout: of the frame.
+        sides: whose answer knows only words.
+        codes: of the winner's column.
+        chosen: for each code the model of that name, or -1.
+    """
+    name = np.array([*chosen, -1])[codes]
+    left, right, word = (side.meaning[side.codes] for side in sides)
+    answers = np.where(word == len(Outcome), -1, word).astype(np.int8)
+    answers[(name >= 0) & (name == left)] = Outcome.A
+    answers[(name >= 0) & (name == right)] = Outcome.B
+    if layout.equal is not None:
+        truths, values = factorize(frame[layout.equal])
+        truth = np.array([*(_TRUTH.get(text_of(value).lower(), -1) for value in values), 0])[truths]
+        decided = answers >= 0
+        answers[~decided & (codes < 0) & (truth == 1)] = Outcome.TIE
+        answers[decided & (truth != 0)] = -1  # a winner, and both equal
+    return Side(answers, np.arange(len(Outcome) + 1))
 
 
 def _side(codes: NDArray[Any], meanings: list[int], kinds: int) -> Side:
@@ -215,7 +276,7 @@ def counted_rows(frame: pd.DataFrame, rows: Codes | None) -> Codes | None:
         counted = column.to_numpy(dtype=bool)
     else:
         codes, values = factorize(column)
-        truth = [_TRUTH.get(_text(value).lower(), -1) for value in values]
+        truth = [_TRUTH.get(text_of(value).lower(), -1) for value in values]
         truths = np.array([*truth, -1])[codes]
         within = np.arange(len(frame)) if rows is None else rows
         row = first_row(truths[within] < 0, within)
@@ -261,7 +322,7 @@ def is_repeat(frame: pd.DataFrame) -> Mask | None:
     if "repeat_of" not in frame:
         return None
     codes, values = factorize(frame["repeat_of"])
-    repeat: Mask = np.array([*(_text(value) != "" for value in values), False])[codes]
+    repeat: Mask = np.array([*(text_of(value) != "" for value in values), False])[codes]
     return repeat
 
 
@@ -301,9 +362,24 @@ def _rows(column: "pd.Series[Any]", rows: Codes | None) -> "pd.Series[Any]":
 
 def _unknown_word(column: "pd.Series[Any]", words: Collection[str], row: int) -> VotesError:
     value = column.iloc[row - 1]
-    shown = "empty" if pd.isna(value) else repr(_text(value))
-    return VotesError(f"{column.name} is {shown}, not one of {', '.join(words)}", row=row)
+    shown = "empty" if pd.isna(value) else repr(text_of(value))
+    known = f"not one of {', '.join(words)}" if words else "not the name of one of its two models"
+    return VotesError(f"{column.name} is {shown}, {known}", row=row)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else str(value)
+def text_of(value: object) -> str:
+    """A cell as text: 1 and 1.0 are one name, and bytes are UTF-8.
+
+    Raises:
+        VotesError: bytes that are not UTF-8.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            raise VotesError(f"{value!r} is not UTF-8 text") from None
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)

@@ -1,4 +1,4 @@
-"""Read a table of votes from a CSV, Parquet or JSON lines file."""
+"""Read a table of votes from a CSV, TSV, Parquet or JSON lines file."""
 
 import io
 import json
@@ -10,7 +10,9 @@ import pandas as pd
 
 from ratings.errors import VotesError
 from ratings.votes.columns import LAYOUTS, READ_TOO, USED, factorize, find_layout
+from ratings.votes.renaming import NO_RENAMES, Renames
 from ratings.votes.row_lengths import RowLengths, check_row_lengths, find_other_encoding
+from ratings.votes.sources import Source, open_source
 
 Progress = Callable[[int, int], None]
 
@@ -19,8 +21,9 @@ _RECORD_BATCH = 100_000
 # Read as numbers; all other columns are text, so that voter 007 does not become 7.
 _NUMBERS = ("weight", "tstamp", "decided_ms", "probability")
 # Different in every row, so that categories would only add a copy.
-_UNIQUE = ("battle_id", "timestamp")
-_WORDS = frozenset(name for layout in LAYOUTS for name in (layout.a, layout.b, layout.winner))
+_UNIQUE = ("id", "battle_id", "timestamp")
+_WORDS = frozenset(name for layout in LAYOUTS for name in layout.columns)
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _CODED = (_WORDS | set(READ_TOO) | set(USED)) - {*_NUMBERS, *_UNIQUE}
 
 
@@ -33,7 +36,8 @@ def read_votes(
     stored twice; a model called "NA" or "7" keeps its name.
 
     Args:
-        path: a .csv, .parquet or .jsonl file.
+        path: a .csv, .tsv, .jsonl, .ndjson or .parquet file, also compressed (.gz, .bz2, .xz, or
+            a .zip of one file), or "-" for standard input in any of these formats.
         columns: additional columns, such as "language" or those of a covariate.
         progress: called with the bytes read so far and the size of the file; not for Parquet,
             which is fast.
@@ -50,57 +54,72 @@ def read_votes(
 
 
 def read_columns(
-    path: str | Path, wanted: Collection[str], *, progress: Progress | None = None
+    path: str | Path,
+    wanted: Collection[str],
+    *,
+    renames: Renames = NO_RENAMES,
+    progress: Progress | None = None,
 ) -> pd.DataFrame:
     """Read the columns that make up a vote and the requested ones, as far as they exist.
 
     Unlike `read_votes`, it reads no other columns: the command line knows what its report needs. A
     completely empty file is a table without columns and votes.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in {".csv", ".parquet", ".jsonl"}:
-        raise VotesError(f"{path} is not a .csv, .parquet or .jsonl file")
     wanted = _WORDS | set(READ_TOO) | set(wanted)
     try:
-        if suffix == ".parquet":
-            return _read_parquet(path, wanted)
-        lengths = RowLengths() if suffix == ".csv" else None
-        read = _read_csv if suffix == ".csv" else _read_json_lines
-        reporting = _ReportingFile(path, progress or (lambda done, size: None), lengths)
-        with io.BufferedReader(reporting, _BUFFER_SIZE) as file:
-            frame = read(file, wanted)
-        if lengths is not None:
-            lengths.finish()
-            if lengths.uneven:
-                check_row_lengths(path)
-        return frame
-    except VotesError as error:
-        raise VotesError(f"{path}, {error}" if error.row else f"{path}: {error}") from None
-    except pd.errors.EmptyDataError:
-        return pd.DataFrame()
+        with open_source(path) as source:
+            try:
+                return renames.apply(
+                    _read_source(source, renames.sources(wanted), renames, progress)
+                )
+            except VotesError as error:
+                name = source.name
+                raise VotesError(f"{name}, {error}" if error.row else f"{name}: {error}") from None
+            except pd.errors.EmptyDataError:
+                return pd.DataFrame()
+            except UnicodeDecodeError:
+                raise VotesError(f"{source.name}: {find_other_encoding(source.path)}") from None
+    except VotesError:
+        raise
     except FileNotFoundError:
         raise VotesError(f"{path} does not exist") from None
-    except UnicodeDecodeError:
-        raise VotesError(f"{path}: {find_other_encoding(path)}") from None
     except ImportError:
         raise VotesError(
             f"{path} is a Parquet file, which needs pyarrow: pip install pyarrow"
         ) from None
     except (OSError, ValueError) as error:  # pandas' and Arrow's errors are ValueErrors
         reason = str(error).strip().splitlines()
+        kind = Path(path).suffix.lower() or "a table of votes"
         raise VotesError(
-            f"{path} cannot be read as {suffix}: {reason[0] if reason else 'unreadable'}"
+            f"{path} cannot be read as {kind}: {reason[0] if reason else 'unreadable'}"
         ) from error
 
 
-def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
+def _read_source(
+    source: Source, wanted: Collection[str], renames: Renames, progress: Progress | None
+) -> pd.DataFrame:
+    if source.kind == ".parquet":
+        return _read_parquet(source.path, wanted, renames)
+    delimiter = _DELIMITERS.get(source.kind)
+    lengths = None if delimiter is None else RowLengths(delimiter)
+    reporting = _ReportingFile(source.path, progress or (lambda done, size: None), lengths)
+    with io.BufferedReader(reporting, _BUFFER_SIZE) as file:
+        if delimiter is None or lengths is None:
+            return _read_json_lines(file, wanted, renames)
+        frame = _read_csv(file, wanted, renames, delimiter)
+    lengths.finish()
+    if lengths.uneven:
+        check_row_lengths(source.path, delimiter)
+    return frame
+
+
+def _read_parquet(path: Path, wanted: Collection[str], renames: Renames) -> pd.DataFrame:
     """Strings stay encoded in the file's dictionaries."""
     import pyarrow.parquet as pq  # an optional dependency
 
     schema = pq.read_schema(path)
     columns = [name for name in schema.names if name in wanted]
-    find_layout(pd.DataFrame(columns=schema.names))
+    find_layout(pd.DataFrame(columns=renames.header(schema.names)))
     text = {"string", "large_string"}
     strings = [
         name for name in columns if str(schema.field(name).type) in text and name not in _UNIQUE
@@ -114,15 +133,25 @@ def _read_parquet(path: Path, wanted: Collection[str]) -> pd.DataFrame:
     return frame
 
 
-def _read_csv(file: "io.BufferedReader[_ReportingFile]", wanted: Collection[str]) -> pd.DataFrame:
+def _read_csv(
+    file: "io.BufferedReader[_ReportingFile]",
+    wanted: Collection[str],
+    renames: Renames,
+    delimiter: str,
+) -> pd.DataFrame:
     head = io.BytesIO(file.peek())
     # Read as data, because pandas would rename duplicate columns.
-    names = pd.read_csv(head, header=None, nrows=1, dtype="str", keep_default_na=False)
-    header = pd.DataFrame(columns=[name for name in names.iloc[0] if name])
-    find_layout(header)
-    text: list[str] = [name for name in header.columns if name in wanted and name not in _NUMBERS]
+    names = pd.read_csv(
+        head, header=None, nrows=1, dtype="str", keep_default_na=False, sep=delimiter
+    )
+    header = [name for name in names.iloc[0] if name]
+    find_layout(pd.DataFrame(columns=renames.header(header)))
+    text: list[str] = [
+        name for name in header if name in wanted and renames.target(name) not in _NUMBERS
+    ]
     frame = pd.read_csv(
         file,
+        sep=delimiter,
         index_col=False,  # a row that is too long must not shift the columns
         usecols=lambda name: name in wanted,
         dtype=dict.fromkeys(text, "str"),  # "category" would turn 007 into 7
@@ -146,7 +175,7 @@ def _as_categories(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _read_json_lines(
-    file: "io.BufferedReader[_ReportingFile]", wanted: Collection[str]
+    file: "io.BufferedReader[_ReportingFile]", wanted: Collection[str], renames: Renames
 ) -> pd.DataFrame:
     """Parse line by line, so that errors name their row; empty lines are skipped."""
     tables: list[pd.DataFrame] = []
@@ -166,7 +195,7 @@ def _read_json_lines(
         if not isinstance(record, dict):
             raise ValueError(f"row {row} is not a JSON object")
         if row == 1:
-            find_layout(pd.DataFrame(columns=list(record)))
+            find_layout(pd.DataFrame(columns=renames.header(record)))
         records.append({name: value for name, value in record.items() if name in wanted})
         if len(records) == _RECORD_BATCH:
             tables.append(pd.DataFrame.from_records(records))

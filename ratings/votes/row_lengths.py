@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ratings.errors import VotesError
 
-_COMMA, _END, _QUOTE = b',\n"'
+_END, _QUOTE = b'\n"'
 _FIX_LONG = "put cells that contain commas in double quotes"
 # Bytes of a line without an end, due to an unclosed quote, which pandas refuses.
 _MAX_PENDING = 1 << 25
@@ -25,7 +25,8 @@ _MAX_PENDING = 1 << 25
 class RowLengths:
     """Counts the commas of every line of a stream of bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, delimiter: str = ",") -> None:
+        self._delimiter = ord(delimiter)
         self._commas: int | None = None  # of the header
         self._pending = b""
         self.uneven = False
@@ -35,8 +36,10 @@ class RowLengths:
         if self.uneven:
             return
         text = b"".join((self._pending, part))
+        if b"\r" in text:  # Excel for Mac ends rows with it alone; an empty line more is harmless
+            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         data = np.frombuffer(text, dtype=np.uint8)
-        position = np.flatnonzero((data == _COMMA) | (data == _END) | (data == _QUOTE))
+        position = np.flatnonzero((data == self._delimiter) | (data == _END) | (data == _QUOTE))
         mark = data[position]
         quote = mark == _QUOTE
         if quote.any():
@@ -68,7 +71,7 @@ class RowLengths:
                 return
 
 
-def check_row_lengths(path: Path) -> None:
+def check_row_lengths(path: Path, delimiter: str = ",") -> None:
     """Find the first row with fewer or more cells than the header.
 
     Raises:
@@ -77,7 +80,7 @@ def check_row_lengths(path: Path) -> None:
     header, row = 0, 0
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
-            for cells in csv.reader(file):
+            for cells in csv.reader(file, delimiter=delimiter):
                 if not any(cell.strip() for cell in cells) and len(cells) < 2:
                     continue
                 if not header:
