@@ -232,7 +232,7 @@ def test_the_side_that_played_first_may_be_named_left_or_right(tmp_path):
         battles = ratings.Battles.from_frame(ratings.read_votes(path))
         shares.append(Preferences(battles, "voter").first_share(0.95))
     assert shares[0] == shares[1]
-    assert shares[0].count > 0
+    assert shares[0].votes > 0
     FRAME.assign(first="middle", voter="u").to_csv(path, index=False)
     battles = ratings.Battles.from_frame(ratings.read_votes(path))
     with pytest.raises(ratings.VotesError, match="row 1: first is 'middle'"):
