@@ -7,19 +7,19 @@ swap places. Only a signature that a forger cannot make finds those.
 """
 
 import json
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from arena.errors import ReleaseError
+from arena.release.archive import extracted
 from arena.release.checks import check_answers
 from arena.release.export import CROISSANT, MEDIA, README, SEALS, SUMS, files_in, sha256_of
 from arena.release.recompute import check_leaderboards
 from arena.release.schema import TABLES, TableSchema
+from arena.release.sums import is_left_out, read_sums, top_names
 from arena.release.tables import FORMATS, read_table
 
-SUM_LINE = re.compile(r"([0-9a-f]{64})  (\S.*)")
 MAX_SHOWN = 60  # characters of a cell in a message
 
 
@@ -33,24 +33,45 @@ class VerifyReport:
     votes: int
     simulated: int
     leaderboards: int
+    left_out: tuple[str, ...] = ()  # what stands beside the release's files and is not checked
 
     def __str__(self) -> str:
+        left_out = (
+            f" Left out, because it is not part of the release: {', '.join(self.left_out)}."
+            if self.left_out
+            else ""
+        )
         return (
             f"{self.folder} verifies: {self.files} files match their checksums, "
             f"{', '.join(self.formats)} agree, {self.votes:,} votes and {self.simulated:,} "
             f"simulated votes are consistent, {self.leaderboards:,} leaderboards were recomputed "
             "with the same result. It has no seals, so what affects no leaderboard is protected "
-            f"by {SUMS} only."
+            f"by {SUMS} only.{left_out}"
         )
 
 
 def verify_release(folder: Path) -> VerifyReport:
     """Check everything about a release that its own files allow to check.
 
+    Args:
+        folder: of the release, or a ZIP archive of it.
+
     Raises:
         ReleaseError: names the file and, where known, the row and the vote's id.
     """
-    sums = _read_sums(folder)
+    if not folder.is_file():
+        return _verify_folder(folder)
+    with extracted(folder, marker=SUMS) as (root, left_out):
+        try:
+            report = _verify_folder(root)
+        except ReleaseError as error:
+            raise ReleaseError(str(error).replace(str(root), str(folder))) from error
+    names = tuple(top_names((*left_out, *report.left_out)))
+    return replace(report, folder=folder, left_out=names)
+
+
+def _verify_folder(folder: Path) -> VerifyReport:
+    sums, left_out = _read_sums(folder)
     altered = [name for name, sha256 in sums.items() if sha256_of(folder / name) != sha256]
     formats = _formats(folder, sums)
     # An altered file is read all the same: comparing it shows which vote was changed.
@@ -68,23 +89,25 @@ def verify_release(folder: Path) -> VerifyReport:
         votes=tables["votes"].num_rows,
         simulated=tables["simulated"].num_rows,
         leaderboards=leaderboards,
+        left_out=tuple(left_out),
     )
 
 
-def _read_sums(folder: Path) -> dict[str, str]:
-    """Return the checksum of each file by path, after checking that the list is complete."""
+def _read_sums(folder: Path) -> tuple[dict[str, str], list[str]]:
+    """The checksum of each file by path, after checking that the list is complete.
+
+    The second is what stands beside the files of the release and is not listed, such as `.git`.
+    """
     try:
         text = (folder / SUMS).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ReleaseError(f"{folder} is not a release: it has no readable {SUMS}.") from error
-    sums: dict[str, str] = {}
-    for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
-        match = SUM_LINE.fullmatch(line)
-        if match is None or _is_outside(match[2]) or match[2] in sums:
-            raise ReleaseError(f"{SUMS}, row {number}: not a checksum of a file in the release.")
-        sums[match[2]] = match[1]
+    sums = read_sums(text, SUMS)
     existing = {path.relative_to(folder).as_posix(): path for path in files_in(folder)}
     del existing[SUMS]
+    left_out = [name for name in existing if name not in sums and is_left_out(name)]
+    for name in left_out:
+        del existing[name]
     for name, path in existing.items():
         if path.is_symlink() or not path.is_file():
             raise ReleaseError(f"{name} is not a regular file: a release has only those.")
@@ -93,12 +116,7 @@ def _read_sums(folder: Path) -> dict[str, str]:
     for name in (*sums, README, CROISSANT, SEALS):
         if name not in existing:
             raise ReleaseError(f"{name} is missing from the release {folder}.")
-    return sums
-
-
-def _is_outside(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.is_absolute() or ".." in path.parts or "\\" in name
+    return sums, top_names(left_out)
 
 
 def _formats(folder: Path, sums: dict[str, str]) -> tuple[str, ...]:

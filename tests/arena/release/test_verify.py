@@ -3,6 +3,7 @@
 import hashlib
 import random
 import shutil
+import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -291,3 +292,106 @@ def test_croissant_must_describe_these_files(folder: Path) -> None:
     kept.append(f"{hashlib.sha256(before.encode()).hexdigest()}  croissant.json")
     (folder / "SHA256SUMS").write_text("\n".join(kept) + "\n")
     assert "is not the file that croissant.json describes" in error_of(folder)
+
+
+def test_what_others_put_beside_a_release_is_left_out_and_reported(folder: Path) -> None:
+    for name in (
+        ".git/objects/ab/cd",
+        ".cache/huggingface/download/votes.csv.metadata",
+        "__MACOSX/._votes.csv",
+        "media/.DS_Store",
+        "._README.md",
+        ".gitattributes",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"not of the release")
+    (folder / ".git" / "link").symlink_to("/etc/hostname")
+    report = verify_release(folder)
+    assert report.left_out == (
+        "._README.md",
+        ".cache",
+        ".git",
+        ".gitattributes",
+        "__MACOSX",
+        "media/.DS_Store",
+    )
+    assert ".gitattributes" in str(report)
+    assert "\n" not in str(report)
+    (folder / ".hidden").write_text("of nobody")
+    assert error_of(folder) == ".hidden is not listed in SHA256SUMS."
+
+
+def test_a_listed_file_is_checked_whatever_its_name(folder: Path) -> None:
+    (folder / ".gitattributes").write_text("listed")
+    digest = hashlib.sha256(b"listed").hexdigest()
+    with (folder / "SHA256SUMS").open("a") as file:
+        file.write(f"{digest}  .gitattributes\n")
+    assert verify_release(folder).left_out == ()
+    (folder / ".gitattributes").write_text("changed")
+    assert ".gitattributes was changed" in error_of(folder)
+
+
+@pytest.mark.parametrize("style", ["binary mode", "crlf", "upper case", "dot"])
+def test_sums_of_other_programs_are_read(folder: Path, style: str) -> None:
+    path = folder / "SHA256SUMS"
+    text = path.read_text()
+    change = {
+        "binary mode": lambda: text.replace("  ", " *"),
+        "crlf": lambda: text.replace("\n", "\r\n"),
+        "upper case": lambda: "".join(
+            line[:64].upper() + line[64:] for line in text.splitlines(keepends=True)
+        ),
+        "dot": lambda: text.replace("  ", "  ./"),
+    }[style]
+    path.write_bytes(change().encode())
+    assert verify_release(folder).files > 0
+    (folder / "README.md").write_text("changed")
+    assert "README.md was changed" in error_of(folder)
+
+
+@pytest.mark.parametrize("top", ["", "release-1/"])
+def test_a_zip_archive_is_verified_as_it_is(folder: Path, tmp_path: Path, top: str) -> None:
+    path = tmp_path / "release.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                archive.write(file, top + file.relative_to(folder).as_posix())
+        archive.writestr("__MACOSX/._votes.csv", "x")
+        archive.writestr(f"{top}.DS_Store", "x")
+    report = verify_release(path)
+    assert report.folder == path
+    assert "__MACOSX" in report.left_out
+    rewrite(folder, "votes", flip)
+    changed = tmp_path / "changed.zip"
+    with zipfile.ZipFile(changed, "w") as archive:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                archive.write(file, top + file.relative_to(folder).as_posix())
+    assert error_of(changed) == error_of(folder)
+
+
+@pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt"])
+def test_an_archive_writes_nothing_outside_its_folder(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "release.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(name, "x")
+    assert "is not a regular file inside the archive" in error_of(path)
+    assert not (tmp_path / "outside.txt").exists()
+
+
+def test_links_damage_and_archives_that_are_too_large_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "release.zip"
+    link = zipfile.ZipInfo("SHA256SUMS")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, "/etc/hostname")
+    assert "is not a regular file inside the archive" in error_of(path)
+    path.write_bytes(path.read_bytes()[:-30])
+    assert "cannot be read as a ZIP archive" in error_of(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("zeros", bytes(2**20))
+    assert "it has no readable SHA256SUMS" in error_of(path)
+    monkeypatch.setattr("arena.release.archive.MAX_BYTES", 2**19)
+    assert "may be used" in error_of(path)
