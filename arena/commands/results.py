@@ -127,7 +127,9 @@ def export(
 
 
 def verify(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of a release, or a ZIP archive of it.")],
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", help="The folder of a release, or a ZIP archive of it.")
+    ],
 ) -> None:
     """Verify a release from its folder alone: checksums, votes and recomputed leaderboards."""
     from arena.release.verify import verify_release
