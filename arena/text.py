@@ -3,7 +3,6 @@
 import hashlib
 import unicodedata
 
-FORMS = ("NFC", "NFD")  # of Unicode
 SLUG_DIGITS = 6
 MAX_SLUG = 120  # the length of its column in `arena.models`
 AUDIO_SUFFIX = "-audio"  # ends the name of a track whose clips have sound
@@ -16,7 +15,8 @@ def pluralize(number: int, noun: str) -> str:
 
 def name_forms(name: str) -> tuple[str, ...]:
     """The forms of Unicode in which a name may be stored: all of them are one name."""
-    return tuple(dict.fromkeys((name, *(unicodedata.normalize(form, name) for form in FORMS))))
+    composed, decomposed = (unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name))
+    return tuple(dict.fromkeys((name, composed, decomposed)))
 
 
 def distinct_slug(slug: str, name: str) -> str:

@@ -84,7 +84,7 @@ def is_left_out(name: str) -> bool:
 
 def top_names(names: Iterable[str]) -> list[str]:
     """The names that were left out, each folder once."""
-    tops = {}
+    tops: dict[str, None] = {}
     for name in names:
         parts = PurePosixPath(name).parts
         folder = next((i for i, part in enumerate(parts) if part in LEFT_OUT_FOLDERS), None)
