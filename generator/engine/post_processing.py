@@ -18,6 +18,7 @@ from generator.clips import (
 from generator.engine.failures import result_or_failure
 from generator.measures import measure_clip
 from generator.media import decode_for_track, encode_master, fit_to_track
+from generator.media.buffers import each_frame
 from generator.media.checks import check_rendition, check_samples
 from generator.media.encode import MASTER_SUFFIX, make_rendition
 from generator.media.watermark import check_watermark
@@ -56,7 +57,7 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
     known = {
         "adapted": (*provenance.adapted, *fitting, *rendition.adapted),
         "cost_usd": cost,
-        "frames_sha256": hashlib.sha256(np.ascontiguousarray(raw.frames).data).hexdigest(),
+        "frames_sha256": _hash_frames(raw),
     }
     return GeneratedClip(
         request=request,
@@ -65,6 +66,13 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
         provenance=provenance.model_copy(update=known),
         measures=None if bare else measure_clip(fitted, prompt=request.prompt),
     )
+
+
+def _hash_frames(raw: RawClip) -> str:
+    digest = hashlib.sha256()
+    for frame in each_frame(raw.frames):
+        digest.update(np.ascontiguousarray(frame).data)
+    return digest.hexdigest()
 
 
 def make_master(raw: RawClip) -> Master:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from generator.clips import RawClip
 from generator.errors import ClipError
+from generator.media.buffers import each_frame
 from generator.media.decode import read_audio, read_pictures
 from generator.media.probe import probe
 from generator.media.sound import SILENCE, root_mean_square
@@ -28,11 +29,16 @@ def check_samples(raw: RawClip, shown: NDArray[np.uint8], track: TrackSettings) 
         ClipError: All frames are of one colour, the frames never change, or the sound is silent.
     """
     frames = raw.frames[:, ::STRIDE, ::STRIDE]
-    if max(float(frame.std(axis=(0, 1)).max()) for frame in frames) < MIN_CONTRAST:
+    if max(float(frame.std(axis=(0, 1)).max()) for frame in each_frame(frames)) < MIN_CONTRAST:
         content = "black" if float(frames.mean()) < 16 else "of one colour"
         raise ClipError(f"Every frame of the clip is {content}; check that the model works.")
-    still = len(frames) > 1 and max(_change(frames[0], frame) for frame in frames[1:]) < MIN_MOTION
-    repeated = len(shown) > 1 and all(np.array_equal(shown[0], frame) for frame in shown[1:])
+    still = (
+        len(frames) > 1
+        and max(_change(frames[0], frame) for frame in each_frame(frames[1:])) < MIN_MOTION
+    )
+    repeated = len(shown) > 1 and all(
+        np.array_equal(shown[0], frame) for frame in each_frame(shown[1:])
+    )
     if still or repeated:
         raise ClipError("The clip is frozen: all its frames are the same.")
     if track.audio and raw.audio is not None and root_mean_square(raw.audio) < SILENCE:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from generator.clips import RawClip
 from generator.errors import ClipError
+from generator.media.buffers import RELEASE_EVERY, allocate_frames, release_frames
 from generator.media.pictures import Picture, PictureReader
 from generator.media.probe import (
     DEFAULT_LIMITS,
@@ -124,9 +125,11 @@ def decode_for_track(
             if times:
                 pixels = picture.pixels()
                 if not len(frames):
-                    frames = np.empty((track.frames, *pixels.shape), np.uint8)
+                    frames = allocate_frames((track.frames, *pixels.shape))
                 frames[count : count + times] = pixels
                 count += times
+                if count % RELEASE_EVERY < times:
+                    release_frames(frames)
 
         for picture in reader:
             times = sampler.add(picture.time)

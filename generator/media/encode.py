@@ -21,6 +21,7 @@ from av.video.stream import VideoStream
 
 from generator.clips import RawClip
 from generator.errors import ClipError
+from generator.media.buffers import each_frame
 from generator.media.fit import fit_to_track
 from generator.media.mp4 import equalize_size
 from generator.media.sound import LAYOUTS, Sound, normalize_loudness, sound_frame
@@ -188,7 +189,7 @@ def _decoding_time(packet: AnyPacket) -> Fraction:
 
 
 def _encode_frames(stream: VideoStream, raw: RawClip, *, pixel_format: str) -> Iterator[AnyPacket]:
-    for index, pixels in enumerate(raw.frames):
+    for index, pixels in enumerate(each_frame(raw.frames)):
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         if pixel_format != "rgb24":
             frame = frame.reformat(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from generator.clips import RawClip
 from generator.errors import ClipError
+from generator.media.buffers import allocate_frames, each_frame
 from generator.media.sound import to_stereo_48k
 from generator.media.timing import sample
 from generator.spec import AUDIO_RATE, TrackSettings
@@ -114,11 +115,11 @@ def _fit_size(
         changes.append(f"scaled {width}x{height} to {inner_width}x{inner_height}")
     if (inner_width, inner_height) != (track.width, track.height):
         changes.append(f"letterboxed to {track.width}x{track.height}")
-    fitted = np.zeros((len(frames), track.height, track.width, 3), np.uint8)
+    fitted = allocate_frames((len(frames), track.height, track.width, 3))
     top, left = (track.height - inner_height) // 2, (track.width - inner_width) // 2
     # Area averaging avoids flicker of small details in downscaling; Lanczos keeps edges sharp.
     interpolation = Interpolation.AREA if scale < 1 else Interpolation.LANCZOS
-    for target, frame in zip(fitted, frames, strict=True):
+    for target, frame in zip(each_frame(fitted), each_frame(frames), strict=True):
         scaled = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24").reformat(
             inner_width, inner_height, "rgb24", interpolation=interpolation
         )

@@ -1,5 +1,6 @@
 """Small files that declare or hold too much are refused in bounded memory and time."""
 
+import pickle
 import struct
 from fractions import Fraction
 from io import BytesIO
@@ -10,10 +11,11 @@ import numpy as np
 import pytest
 from odd_videos import corner_frames, video
 from peak_memory import run_and_measure
-from small_clips import small_track, tone
+from small_clips import ball_frames, small_track, tone
 
 from generator.errors import ClipError
 from generator.media import Limits, decode
+from generator.media.buffers import allocate_frames, release_frames
 from generator.media.decode import decode_for_track
 
 TRACK = small_track(audio=False)
@@ -169,3 +171,54 @@ def test_pictures_that_go_back_in_time_are_refused() -> None:
                 output.mux(packet)
     with pytest.raises(ClipError, match=r"goes back in time at 0\.2\d s"):
         decode(buffer.getvalue())
+
+
+def test_large_buffers_keep_their_content_when_their_memory_is_released() -> None:
+    frames = allocate_frames((26, 720, 1280, 3))
+    assert not frames.any()
+    frames[3], frames[25] = 7, 9
+    view = frames[:20]
+    release_frames(view)
+    assert frames[3].min() == frames[3].max() == 7
+    assert frames[25].min() == 9
+    # As a message to another process.
+    assert np.array_equal(pickle.loads(pickle.dumps(view[3])), frames[3])  # noqa: S301
+
+
+def test_a_full_disk_is_not_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    frames = allocate_frames((26, 720, 1280, 3))
+    frames[:] = 3
+    release_frames(frames)
+    assert frames.max() == 3
+
+
+RENDER = """
+import sys
+from fractions import Fraction
+from pathlib import Path
+from generator.clips import ClipRequest
+from generator.engine import import_clip
+from generator.spec import BackendSpec, Entrant, TrackSettings
+track = TrackSettings(
+    name="t", modality="text-to-video", audio=False, width=1280, height=720, fps=Fraction(24),
+    frames=120, video_kbps=4000, bytes=4000000,
+)
+entrant = Entrant(
+    name="A", creator="B", licence="C", tracks=("t",), backend=BackendSpec(kind="folder")
+)
+clip = import_clip(Path(sys.argv[1]), ClipRequest(entrant, track, "p1", "rain", seed=0))
+print(len(clip.rendition))
+"""
+
+
+def test_a_large_clip_is_imported_within_the_memory(tmp_path: Path) -> None:
+    frames = ball_frames(121, 1280, 720)
+    (tmp_path / "clip.mp4").write_bytes(video(frames))
+    del frames
+    printed, peak = run_and_measure(RENDER, tmp_path / "clip.mp4")
+    assert printed == "4000000"
+    assert peak < MAX_MIB
