@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import quote
 
 from sqlalchemy import Engine, String, column, create_engine, event, inspect, select, table
 from sqlalchemy.exc import (
@@ -175,6 +177,21 @@ def _make_engine(url: str) -> Engine:
         json_serializer=_compact_json,
     )
 
+    @event.listens_for(engine, "do_connect")
+    def _connect(
+        dialect: Any, _record: object, args: list[Any], values: dict[str, Any]
+    ) -> sqlite3.Connection:
+        connection: sqlite3.Connection = dialect.connect(*args, **values)
+        try:
+            connection.execute("PRAGMA schema_version")
+        except sqlite3.OperationalError:
+            connection.close()
+            read_only = _immutable_address(engine.url.database)
+            if read_only is None:
+                raise
+            connection = dialect.connect(read_only, **values | {"uri": True})
+        return connection
+
     @event.listens_for(engine, "connect")
     def _set_pragmas(connection: Any, _record: object) -> None:
         # `_begin` starts the transaction: the driver's own late BEGIN would let two writers read
@@ -191,6 +208,19 @@ def _make_engine(url: str) -> Engine:
         connection.exec_driver_sql(options.get("begin", "BEGIN"))
 
     return engine
+
+
+def _immutable_address(path: str | None) -> str | None:
+    """Return the address of a file on a read-only disk, where SQLite cannot make its log.
+
+    None if there is no such file, or a log has changes that are not in the file.
+    """
+    if not path or not Path(path).is_file():
+        return None
+    log = Path(f"{path}-wal")
+    if log.is_file() and log.stat().st_size:
+        return None
+    return f"file:{quote(str(Path(path).absolute()))}?immutable=1"
 
 
 def _compact_json(value: object) -> str:

@@ -3,13 +3,14 @@
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event, text
 
-from arena.database import Database, write_deadline
+from arena.database import Database, check, write_deadline
 from arena.errors import StoreUnavailable
-from broken_stores import damage, lock_held, make_read_only
+from broken_stores import damage, lock_held, make_read_only, path_of
 
 
 def write(database: Database) -> None:
@@ -87,3 +88,19 @@ def test_a_failure_is_logged_once_with_a_count(
             session.execute(text("SELECT 1"))
     assert len(caplog.messages) == 1
     assert "read-only" in caplog.messages[0]
+
+
+def test_a_database_on_a_read_only_disk_is_opened_and_read(arena_database: Database) -> None:
+    arena_database.dispose()
+    path = path_of(arena_database)
+    assert not Path(f"{path}-wal").exists()
+    Path(f"{path}-shm").mkdir()  # SQLite cannot make its files, as on a read-only disk
+    opened = Database(f"sqlite:///{path}")
+    check(opened)
+    with opened.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM clip")).scalar()
+    with pytest.raises(StoreUnavailable, match="read-only"):
+        write(opened)
+    Path(f"{path}-wal").write_bytes(b"votes that are not in the file yet")
+    with pytest.raises(StoreUnavailable, match="cannot be opened"):
+        check(Database(f"sqlite:///{path}"))
