@@ -166,7 +166,11 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
         voters: VoterGroup = VoterGroup.PEOPLE,
         format: Literal["json", "csv"] = "json",
     ) -> Response | dict[str, Any]:
-        """Ratings with 95% confidence intervals, ranks and counts, at most a minute old."""
+        """Ratings with 95% confidence intervals clustered by voter, ranks and counts.
+
+        At most a minute behind the votes; `stale` if a newer one cannot be computed now. Quote
+        `rank_lower` to `rank_upper`, which hold for all models at once.
+        """
         board = standings.leaderboard(
             arena.database,
             track_name=track,
