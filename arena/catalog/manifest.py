@@ -1,12 +1,13 @@
 """Reads an import manifest: a CSV file that lists clips made elsewhere."""
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
+from arena.catalog.tables import parse_whole_number, read_csv_table
 from arena.errors import ProductionError
 
-REQUIRED = ("entrant", "prompt_id", "track", "path")  # `seed` is optional
+REQUIRED = ("entrant", "prompt_id", "track", "path")
+SEED = "seed"  # optional, 0 if empty
 
 
 @dataclass(frozen=True)
@@ -27,28 +28,35 @@ def read_manifest(path: Path) -> list[ImportRow]:
     Raises:
         ProductionError: names the file and, where known, the row (from 1) and column.
     """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            columns = set(reader.fieldnames or ())
-            records = list(reader)
-    except OSError as error:
-        raise ProductionError(f"{path} cannot be read: {error.strerror}.") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ProductionError(f"{path} is not a CSV table: {error}.") from error
-    if missing := [key for key in REQUIRED if key not in columns]:
+    table = read_csv_table(path, error=ProductionError)
+    if missing := [key for key in REQUIRED if key not in table.columns]:
         raise ProductionError(
             f"{path} has no column '{missing[0]}': a manifest needs entrant, prompt_id, "
             "track and path, and may have seed."
         )
-    rows = []
-    for number, record in enumerate(records, start=1):
-        seed = (record.get("seed") or "0").strip()
-        if not seed.isdigit():
-            raise ProductionError(f"{path}, row {number}: the seed '{seed}' is not a whole number.")
-        empty = [key for key in REQUIRED if not record.get(key)]
+    if unknown := [key for key in table.columns if key not in (*REQUIRED, SEED)]:
+        raise ProductionError(
+            f"{path} has an unknown column '{unknown[0]}': the columns are entrant, prompt_id, "
+            "track, path and seed."
+        )
+    rows: list[ImportRow] = []
+    first_row: dict[tuple[str, ...], int] = {}
+    for number, record in enumerate(table.rows, start=1):
+        empty = [key for key in REQUIRED if not record[key]]
         if empty:
             raise ProductionError(f"{path}, row {number}: the column '{empty[0]}' is empty.")
+        text = record.get(SEED) or "0"
+        seed = parse_whole_number(text)
+        if seed is None:
+            raise ProductionError(
+                f"{path}, row {number}: the seed '{text[:40]}' is not a whole number."
+            )
+        clip = (record["entrant"], record["prompt_id"], record["track"], str(seed))
+        other = first_row.setdefault(clip, number)
+        if other != number:
+            raise ProductionError(
+                f"{path}, row {number}: row {other} is of the same entrant, prompt, track and seed."
+            )
         rows.append(
             ImportRow(
                 number=number,
@@ -56,7 +64,7 @@ def read_manifest(path: Path) -> list[ImportRow]:
                 prompt_id=record["prompt_id"],
                 track=record["track"],
                 path=path.parent / record["path"],
-                seed=int(seed),
+                seed=seed,
             )
         )
     return rows

@@ -1,19 +1,19 @@
 """Validated schemas of what the catalog holds: tracks, entrants and prompts, and their files."""
 
+import json
+import re
 import tomllib
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from arena.catalog.tables import Table, describe_forbidden, read_csv_table, read_json_lines
 from arena.errors import CatalogError
 from arena.models import KEY_LENGTH, NAME_LENGTH, OVERALL, SAMPLERS, Modality, Reveal
 from arena.validation import describe_key_error
 from ratings.schema import TIE_RULES
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 TRACK_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 PROMPT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -97,6 +97,13 @@ class PromptEntry(Entry):
     source: str | None = None
     private: bool = False
 
+    @field_validator("text")
+    @classmethod
+    def _check_text(cls, value: str) -> str:
+        if problem := describe_forbidden(value):
+            raise ValueError(problem)
+        return value
+
     @field_validator("categories")
     @classmethod
     def _check_categories(cls, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,20 +151,20 @@ def read_prompts(path: Path) -> list[PromptEntry]:
     Raises:
         CatalogError: names the file and, where known, the row (from 1) and column.
     """
-    frame = _read_table(path)
-    if missing := {"id", "text"} - set(frame.columns):
+    table = _read_table(path)
+    if missing := {"id", "text"} - set(table.columns):
         raise CatalogError(
             f"{path} has no column '{sorted(missing)[0]}': a prompt file needs id and text."
         )
-    if unknown := set(frame.columns) - PROMPT_COLUMNS:
+    if unknown := set(table.columns) - PROMPT_COLUMNS:
         raise CatalogError(
             f"{path} has an unknown column '{sorted(unknown)[0]}': the columns are "
             "id, text, categories, tracks, source, private."
         )
     prompts: list[PromptEntry] = []
-    for number, record in enumerate(frame.to_dict("records"), start=1):
+    for number, record in enumerate(table.rows, start=1):
         try:
-            prompts.append(_prompt({str(key): value for key, value in record.items()}, path.parent))
+            prompts.append(_prompt(record, path.parent))
         except ValidationError as error:
             raise CatalogError(f"{path}, row {number}: {describe_key_error(error)}.") from error
         except ValueError as error:
@@ -166,21 +173,13 @@ def read_prompts(path: Path) -> list[PromptEntry]:
     return prompts
 
 
-def _read_table(path: Path) -> "pd.DataFrame":
-    import pandas as pd  # loaded for a table only: most commands read none
-
-    try:
-        if path.suffix == ".jsonl":
-            frame = pd.read_json(path, lines=True, dtype=False)
-        elif path.suffix == ".csv":
-            frame = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
-        else:
-            raise CatalogError(f"{path} must end in .csv or .jsonl.")
-    except OSError as error:
-        raise CatalogError(f"{path} cannot be read: {error.strerror or 'no such file'}.") from error
-    except (ValueError, pd.errors.ParserError) as error:
-        raise CatalogError(f"{path} is not a table of prompts: {str(error).strip()}.") from error
-    return frame
+def _read_table(path: Path) -> Table:
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".ndjson"):
+        return read_json_lines(path, error=CatalogError)
+    if suffix == ".csv":
+        return read_csv_table(path, error=CatalogError)
+    raise CatalogError(f"{path} must end in .csv or .jsonl.")
 
 
 def _prompt(record: dict[str, Any], folder: Path) -> PromptEntry:
@@ -192,7 +191,7 @@ def _prompt(record: dict[str, Any], folder: Path) -> PromptEntry:
         values["private"] = _parse_bool(values["private"])
     for key in ("id", "text"):
         if key in values:
-            values[key] = str(values[key]).strip()
+            values[key] = _as_text(key, values[key])
     if "source" in values:
         source = folder / str(values["source"])
         if not source.is_file():
@@ -207,9 +206,16 @@ def _prompt(record: dict[str, Any], folder: Path) -> PromptEntry:
 
 
 def _has_value(value: Any) -> bool:
-    import pandas as pd
+    return value is not None and value != ""
 
-    return isinstance(value, list | tuple) or (not pd.isna(value) and value != "")
+
+def _as_text(key: str, value: Any) -> str:
+    """A text, or a number as it is written without decimals."""
+    if isinstance(value, str):
+        return re.sub(r"\r\n?", "\n", value).strip()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} = {json.dumps(value)[:80]}: write a text in double quotes")
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def _parse_bool(value: Any) -> bool:

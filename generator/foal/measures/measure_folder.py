@@ -218,11 +218,21 @@ def read_prompts(path: Path) -> dict[str, str]:
     """
     if not path.exists():
         raise FolderError(f"{path} is missing; add a CSV file with the columns id and text.")
-    with path.open(newline="", encoding="utf-8") as file:
+    prompts: dict[str, str] = {}
+    with path.open(newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         if not {"id", "text"} <= set(reader.fieldnames or ()):
             raise FolderError(f"{path} must have the columns id and text.")
-        return {row["id"]: row["text"] for row in reader}
+        for number, row in enumerate(reader, start=1):
+            if None in row or None in row.values():
+                raise FolderError(
+                    f"{path}, row {number}: it has more or fewer cells than the header; put cells "
+                    "that contain commas in double quotes."
+                )
+            if row["id"] in prompts:
+                raise FolderError(f"{path}, row {number}: the id {row['id']!r} is used twice.")
+            prompts[row["id"]] = row["text"]
+    return prompts
 
 
 def as_table(measures: FolderMeasures) -> Table:
