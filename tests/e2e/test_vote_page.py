@@ -366,7 +366,7 @@ def test_the_end_says_what_the_voter_contributed_and_what_is_next(open_page: Ope
 
 def test_the_first_visit_explains_the_page_and_help_shows_the_keys(open_page: Open) -> None:
     page = open_page(SILENT)
-    expect(page.locator(".prompt-label")).to_contain_text("Two models made a video")
+    expect(page.locator(".prompt-label")).to_contain_text("Blind test: two models, one prompt")
     expect(page.get_by_role("link", name="Hippodrome")).to_be_visible()
     can_vote(page)
     page.keyboard.press("?")

@@ -38,7 +38,7 @@ import { Visibility } from "./visibility.js";
 const NAMES_MS = 1_700; // how long the names are shown before the next pair
 const LOADER_DELAY_MS = 250; // a shorter wait shows no loader
 const MAX_BROKEN_IN_A_ROW = 3; // then the cause is probably this browser: ask before going on
-const INTRO = "Two models made a video from this prompt. Watch both, then say which is better.";
+const INTRO = "Blind test: two models, one prompt. Which video is better?";
 const PICTURE_ONLY = "Picture only: your votes here count for the picture, not for the sound.";
 
 /** @param {number} ms @param {AbortSignal} [signal] */

@@ -125,7 +125,7 @@ export class Playback {
 
   #watchStatus() {
     if (this.#view.root.matches(".unlabelled") && !load("hasVoted", false)) {
-      return "Two models, one prompt: watch both, then pick the better.";
+      return "Blind test: two models, one prompt. Which video is better?";
     }
     const mode = this.#context.soundMode();
     if (mode === "cannotHear") return "Picture only: watch both clips to the end, then vote.";
