@@ -13,7 +13,7 @@ from pathlib import Path
 import streamlit
 
 from arena.web.navigation import Page
-from arena.web.vote_page import vote_page_head
+from arena.web.vote_page import defer_streamlit, vote_page_head
 
 STREAMLIT_STATIC = Path(streamlit.__file__).parent / "static"
 STYLE_SHEET = re.compile(r"\./static/css/(index\.[A-Za-z0-9_-]{8}\.css)")
@@ -74,8 +74,7 @@ def render_index(page: Page, *, site: str) -> str:
     ]
     html = STYLE_SHEET.sub(f".{style_sheet()[0]}", html)
     if not page.path:
-        # Before Streamlit's scripts, so that the clips are asked for first.
-        html = html.replace("<head>", f"<head>\n{vote_page_head()}", 1)
+        html = defer_streamlit(html.replace("<head>", f"<head>\n{vote_page_head()}", 1))
     html = html.replace("</head>", "\n".join([*head, "</head>"]), 1)
     return html.replace('<div id="root">', f'{NO_SCRIPT}<div id="root">', 1)
 

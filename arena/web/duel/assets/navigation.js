@@ -4,6 +4,34 @@
 /** @import { Track } from "./api.js" */
 
 const MAX_WAYS = 3;
+const STREAMLIT_TEMPLATE = "template#streamlit";
+
+/** Load Streamlit, which the vote page's HTML only holds ready, once. */
+function startStreamlit() {
+  const template = document.querySelector(STREAMLIT_TEMPLATE);
+  if (!(template instanceof HTMLTemplateElement)) return;
+  document.head.append(template.content);
+  template.remove();
+}
+
+/**
+ * Start Streamlit when the voter turns to a link to another page, until `signal` aborts.
+ * @param {HTMLElement} root
+ * @param {AbortSignal} signal
+ */
+export function prepareOtherPages(root, signal) {
+  for (const event of ["pointerover", "focusin"]) {
+    root.addEventListener(
+      event,
+      ({ target }) => {
+        if (target instanceof Element && target.closest("a[data-page]:not([data-page=''])")) {
+          startStreamlit();
+        }
+      },
+      { signal },
+    );
+  }
+}
 
 /**
  * Open another page of the arena. Streamlit changes pages without loading anything again, but only

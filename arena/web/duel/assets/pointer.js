@@ -1,7 +1,7 @@
 // @ts-check
 // Clicks on the vote page's buttons, clips and links, and its list of tracks.
 
-import { openPage } from "./navigation.js";
+import { openPage, prepareOtherPages } from "./navigation.js";
 
 /** @import { Choice } from "./api.js" */
 /** @import { KeyInput } from "./keys.js" */
@@ -45,6 +45,7 @@ export function listenToPointer(root, { onInput, onShow, onTrack, signal }) {
     if (event.target.closest(".frame")) onInput("clip");
   };
   root.addEventListener("click", onClick, { signal });
+  prepareOtherPages(root, signal);
   root.addEventListener(
     "change",
     ({ target }) => target instanceof HTMLSelectElement && onTrack(target.value),
