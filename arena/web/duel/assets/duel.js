@@ -60,6 +60,8 @@ export class Duel {
   #track = null;
   /** @type {Set<string>} names of tracks that have no pair left */
   #exhausted = new Set();
+  /** The battle after the one on screen, while its clips are not loading yet. @type {Battle | null} */
+  #upcoming = null;
   #brokenInARow = 0;
   #pausedByDialog = false;
   /** @type {(() => void) | null} */
@@ -162,7 +164,15 @@ export class Duel {
   #tick() {
     if (this.#abort.signal.aborted) return;
     this.playback.tick();
+    this.#prefetch();
     requestAnimationFrame(() => this.#tick());
+  }
+
+  /** Load the clips of the next battle once those on screen have arrived, or were seen. */
+  #prefetch() {
+    if (!this.#upcoming || !(this.#pair.isBuffered || this.#phase === "ready")) return;
+    if (!this.#nextPair.battle) this.#nextPair.load(this.#upcoming);
+    this.#upcoming = null;
   }
 
   // --- input ------------------------------------------------------------------------------------
@@ -292,6 +302,7 @@ export class Duel {
   }
 
   #clear() {
+    this.#upcoming = null;
     for (const pair of this.buffers) pair.clear();
     this.view.setMessage(null);
     this.view.setStartButton(null);
@@ -307,6 +318,7 @@ export class Duel {
     this.#visit += 1;
     const visit = this.#visit;
     const lastPair = this.#pair;
+    this.#upcoming = null;
     if (this.#nextPair.battle?.token === battle.token) this.#nextPair.battle = battle;
     else this.#nextPair.load(battle);
     this.#front = 1 - this.#front;
@@ -331,7 +343,7 @@ export class Duel {
     await this.playback.start({ gesture: false });
     if (visit !== this.#visit) return;
     if (notice) this.view.setStatus(notice, "warning");
-    if (battle.next) lastPair.load(battle.next);
+    this.#upcoming = battle.next;
   }
 
   async #waitUntilPlayable() {
@@ -443,6 +455,7 @@ export class Duel {
       this.#skipReveal = () => resolve(null);
     });
     const prefetched = this.#nextPair.battle;
+    this.#upcoming = null;
     if (!this.settings.showNames && prefetched && this.#nextPair.isLoaded) this.#skipReveal?.();
     try {
       const result = await Promise.race([delivery, revealSkipped]);
@@ -499,9 +512,7 @@ export class Duel {
       async (result) => {
         await shown;
         const afterNext = result.next?.token === next.token ? result.next.next : null;
-        if (visit === this.#visit && afterNext && !this.#nextPair.battle) {
-          this.#nextPair.load(afterNext);
-        }
+        if (visit === this.#visit && afterNext) this.#upcoming = afterNext;
       },
       (error) => visit === this.#visit && this.#onRejected(error, null, this.#phase),
     );

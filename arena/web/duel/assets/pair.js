@@ -12,6 +12,7 @@ import { WatchAccount } from "./watch-account.js";
 /** @typedef {Side | "source"} Part */
 
 const SEEK_TIMEOUT_MS = 500;
+const BUFFER_TOLERANCE_S = 0.1; // a container's duration may differ from its streams' by a frame or two
 
 /**
  * @param {EventTarget} target
@@ -146,6 +147,14 @@ export class Pair {
         buffered.length > 0 ? buffered.end(buffered.length - 1) + readyState : readyState,
       )
       .join(" ");
+  }
+
+  /** Whether all data have arrived, so that others may use the connection. */
+  get isBuffered() {
+    return this.#players().every(
+      ({ buffered, duration }) =>
+        buffered.length > 0 && buffered.end(buffered.length - 1) >= duration - BUFFER_TOLERANCE_S,
+    );
   }
 
   get hasEnded() {
