@@ -2,7 +2,8 @@
 
 Streamlit needs its scripts, a WebSocket and a run of the script before it shows anything. The vote
 page needs none of them: it starts as soon as its modules are there, and leaves the network and the
-processor to the clips. `assets/navigation.js` starts Streamlit when the voter turns to another page.
+processor to the clips. `assets/navigation.js` fetches Streamlit's files when the voter turns to a
+link to another page.
 """
 
 import re

@@ -78,7 +78,7 @@ def main() -> None:
         page.add_init_script("localStorage.setItem('hippodrome.showNames', 'false')")
         page.goto(address)
         page.locator("[data-phase=watching]").wait_for(timeout=WAIT_MS)
-        page.locator("video").evaluate_all(WATCH)
+        page.locator(".side video").evaluate_all(WATCH)
         vote(page, votes)
         frames = np.array(page.evaluate("frames_"))
         keys = page.evaluate(VOTED)

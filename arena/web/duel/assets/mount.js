@@ -1,7 +1,6 @@
 // @ts-check
-// Opens and closes the duel. The vote page's HTML imports this module, so that the duel starts
-// without waiting for Streamlit; Streamlit's component calls `mount` when it comes to the vote page,
-// possibly from another page.
+// Opens and closes the duel. The vote page's HTML imports this module and does without Streamlit;
+// Streamlit's component calls `mount` when it comes to the vote page from another page.
 
 import { BASE_URL } from "./api.js";
 import { Duel } from "./duel.js";

@@ -6,16 +6,19 @@
 const MAX_WAYS = 3;
 const STREAMLIT_TEMPLATE = "template#streamlit";
 
-/** Load Streamlit, which the vote page's HTML only holds ready, once. */
-function startStreamlit() {
+/** Fetch the files of Streamlit, which shows the other pages, so that these open quickly. */
+function prefetchStreamlit() {
   const template = document.querySelector(STREAMLIT_TEMPLATE);
   if (!(template instanceof HTMLTemplateElement)) return;
-  document.head.append(template.content);
+  for (const element of template.content.querySelectorAll("script, link")) {
+    const href = element.getAttribute("src") ?? element.getAttribute("href") ?? "";
+    document.head.append(Object.assign(document.createElement("link"), { rel: "prefetch", href }));
+  }
   template.remove();
 }
 
 /**
- * Start Streamlit when the voter turns to a link to another page, until `signal` aborts.
+ * Prepare for another page when the voter turns to a link to it, until `signal` aborts.
  * @param {HTMLElement} root
  * @param {AbortSignal} signal
  */
@@ -25,32 +28,12 @@ export function prepareOtherPages(root, signal) {
       event,
       ({ target }) => {
         if (target instanceof Element && target.closest("a[data-page]:not([data-page=''])")) {
-          startStreamlit();
+          prefetchStreamlit();
         }
       },
       { signal },
     );
   }
-}
-
-/**
- * Open another page of the arena. Streamlit changes pages without loading anything again, but only
- * while it is connected; otherwise the browser follows the link.
- * @param {HTMLAnchorElement} link
- * @param {MouseEvent} event
- */
-export function openPage(link, event) {
-  if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
-  const connected = document.querySelector(
-    '[data-testid="stApp"][data-test-connection-state="CONNECTED"]',
-  );
-  const links = connected?.querySelectorAll('[data-testid="stTopNavLink"]') ?? [];
-  const streamlitLink = [...links].find(
-    (other) => other instanceof HTMLAnchorElement && other.href === link.href,
-  );
-  if (!(streamlitLink instanceof HTMLElement) || !link.dataset.page) return;
-  event.preventDefault();
-  streamlitLink.click();
 }
 
 /**

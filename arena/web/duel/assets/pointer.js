@@ -1,7 +1,7 @@
 // @ts-check
-// Clicks on the vote page's buttons, clips and links, and its list of tracks.
+// Clicks on the vote page's buttons and clips, and its list of tracks.
 
-import { openPage, prepareOtherPages } from "./navigation.js";
+import { prepareOtherPages } from "./navigation.js";
 
 /** @import { Choice } from "./api.js" */
 /** @import { KeyInput } from "./keys.js" */
@@ -32,11 +32,6 @@ export function listenToPointer(root, { onInput, onShow, onTrack, signal }) {
   /** @param {MouseEvent} event */
   const onClick = (event) => {
     if (!(event.target instanceof Element)) return;
-    const link = event.target.closest("a[data-page]");
-    if (link instanceof HTMLAnchorElement) {
-      openPage(link, event);
-      return;
-    }
     const button = event.target.closest("button");
     if (button && event.detail > 0) button.blur(); // or Space would press it again, not pause
     // A vote that is not possible yet is answered with what is missing.
