@@ -26,7 +26,7 @@ ELEMENTS = {
     *("radialGradient", "rect", "stop", "style", "svg", "symbol", "text", "title", "tspan", "use"),
 }
 # In attributes and style sheets. A reference to a part of the same file, url(#name), is allowed.
-FORBIDDEN_TEXT = re.compile(r"(?i)url\((?!\s*['\"]?#)|@import|javascript:|expression\(|\\|<")
+FORBIDDEN_TEXT = re.compile(r"(?i)url\((?!\s*['\"]?#)|@import|javascript:|expression\(|\\")
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,6 @@ from arena.commands.options import (
     open_configured_arena,
 )
 from arena.commands.output import FormatOption, TableFormat, out, show_table
-from arena.commands.progress import progress
 from arena.errors import ProductionError
 from arena.files import atomic_write
 from arena.text import pluralize
@@ -232,6 +231,7 @@ def _show_progress(
 ) -> Produced:
     """Show progress while clips are generated, and return what became of them."""
     from arena import production
+    from arena.commands.progress import progress
 
     reasons: list[str] = []
     missing: list[str] = []
@@ -260,6 +260,7 @@ def recheck_clips(
         ProductionError: some clips failed, or differ although the hardware is the same.
     """
     from arena import production
+    from arena.commands.progress import progress
 
     with arena.database.reading() as session:
         sample = production.sample_ready(session, count, **_select(session, track, entrant))
@@ -332,6 +333,7 @@ def import_clips(
     """Import clips made elsewhere, all of them or none."""
     from arena import production
     from arena.catalog.manifest import read_manifest
+    from arena.commands.progress import progress
     from arena.context import utc_now
 
     arena = open_configured_arena()

@@ -9,9 +9,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 out = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
 err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
@@ -111,6 +109,9 @@ def _is_numeric(rows: Sequence[Sequence[object]], index: int) -> bool:
 
 
 def _show_on_terminal(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    from rich.box import SIMPLE_HEAD  # not needed for help
+    from rich.table import Table
+
     table = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD)
     for index, column in enumerate(columns):
         justify = "right" if _is_numeric(rows, index) else "left"

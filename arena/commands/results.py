@@ -9,7 +9,6 @@ import typer
 
 from arena.commands.options import TrackOption, open_configured_arena
 from arena.commands.output import FormatOption, TableFormat, out, show_json, show_table
-from arena.commands.progress import progress
 from arena.text import pluralize
 from arena.voter_kinds import OVERALL, VoterGroup
 
@@ -79,6 +78,7 @@ def simulate_votes(
     entrants: frozenset[int] | None = None,
 ) -> None:
     """Add simulated votes, with a progress bar; `entrants` limits them to clips of these."""
+    from arena.commands.progress import progress
     from arena.context import utc_now
     from arena.simulation import simulate as run_simulation
 
