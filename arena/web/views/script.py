@@ -14,7 +14,7 @@ from arena.web.views.vote import show_vote
 MARK = str(files("arena.web.views") / "mark.svg")
 VIEWS = {"": show_vote, "leaderboard": show_leaderboard, "about": show_about}
 
-st.logo(logo_svg(get_site()), size="large", link=None, icon_image=MARK)
+st.logo(logo_svg(get_site()), size="large", link=None)
 page = st.navigation(
     [
         st.Page(VIEWS[page.path], title=page.title, url_path=page.path, default=not page.path)
