@@ -99,7 +99,7 @@ def make_rendition(fitted: RawClip, track: TrackSettings) -> Rendition:
 
 
 def encode_master(raw: RawClip) -> bytes:
-    """Encode a clip as generated, in Matroska: lossless RGB H.264, and FLAC or float samples."""
+    """Encode a clip as generated, in Matroska: lossless RGB H.264 and FLAC."""
     height, width = raw.frames.shape[1:3]
     buffer = BytesIO()
     with av.open(buffer, "w", format="matroska", options={"fflags": "+bitexact"}) as container:
@@ -111,13 +111,7 @@ def encode_master(raw: RawClip) -> bytes:
         streams: list[Iterator[AnyPacket]] = [_encode_frames(video, raw, pixel_format="rgb24")]
         if raw.audio is not None and raw.sample_rate is not None:
             layout = LAYOUTS[raw.audio.shape[0]]
-            # FLAC holds integers, which end at full scale.
-            fits = float(np.abs(raw.audio).max(initial=0)) < 1
-            audio = (
-                container.add_stream("flac", rate=raw.sample_rate, layout=layout, format="s32")
-                if fits
-                else container.add_stream("pcm_f32le", rate=raw.sample_rate, layout=layout)
-            )
+            audio = container.add_stream("flac", rate=raw.sample_rate, layout=layout, format="s32")
             streams.append(_encode_sound(audio, raw.audio, raw.sample_rate))
         _mux(container, streams)
     return buffer.getvalue()

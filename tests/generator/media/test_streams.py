@@ -11,7 +11,7 @@ from odd_videos import corner_frames, video
 from small_clips import small_track, tone
 
 from generator.errors import ClipError
-from generator.media import decode, encode_master, encode_rendition, fit_to_track
+from generator.media import decode, encode_rendition, fit_to_track
 from generator.media.decode import decode_for_track
 from generator.media.sound import measure_loudness
 from generator.media.sound_reader import SoundReader
@@ -126,19 +126,6 @@ def test_peaks_over_full_scale_are_kept_until_the_loudness_is_set_and_this_is_sa
     spectrum = np.abs(np.fft.rfft(heard[0, 4800:43_200]))
     at = np.argmax(spectrum)
     assert spectrum[3 * at - 3 : 3 * at + 4].max() < spectrum[at] / 100
-
-
-def test_a_master_keeps_peaks_over_full_scale() -> None:
-    raw = decode_for_track(
-        video(
-            corner_frames(),
-            container="matroska",
-            sounds=[(tone(1.0, amplitude=3.0), 48_000, 0)],
-            sound_codec="pcm_f32le",
-        ),
-        TRACK,
-    )
-    assert np.array_equal(decode(encode_master(raw)).audio, raw.audio)
 
 
 def test_a_gap_in_the_sound_is_silent_and_the_rest_stays_in_step() -> None:
