@@ -36,6 +36,7 @@ class Limits:
     seconds: float = 120.0
     frames: int = 7_200
     frame_bytes: int = 32 * MEBIBYTE  # of a decoded frame: 4:2:0 in 10 bits, 4:4:4 in 8 bits
+    decoder_bytes: int = 320 * MEBIBYTE  # of the frames that a decoder keeps
     decoded_bytes: int = 192 * MEBIBYTE  # of the frames that `decode` returns
     sound_bytes: int = 64 * MEBIBYTE  # of decoded sound: 170 s of stereo at 48 kHz
     sample_rate: int = 192_000

@@ -76,7 +76,6 @@ def test_the_rendition_is_decoded_to_its_end() -> None:
 
 def test_the_master_of_a_rejected_clip_is_kept(tmp_path: Path) -> None:
     master = encode_master(ball_clip(frames=flat_frames(0)))
-    (tmp_path / "p1.mkv").write_bytes(master)
     (tmp_path / "p1.mp4").write_bytes(master)
     request = ClipRequest(entrant_of("folder", path=str(tmp_path)), WITH_SOUND, "p1", "a ball", 0)
     (failed,) = generate([request], workers=0)

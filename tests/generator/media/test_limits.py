@@ -222,3 +222,12 @@ def test_a_large_clip_is_imported_within_the_memory(tmp_path: Path) -> None:
     printed, peak = run_and_measure(RENDER, tmp_path / "clip.mp4")
     assert printed == "4000000"
     assert peak < MAX_MIB
+
+
+def test_a_decoder_that_keeps_too_many_frames_is_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    memory = iter(range(0, 1 << 40, 100 << 20))
+    monkeypatch.setattr("generator.media.pictures._private_bytes", lambda: next(memory))
+    limits = Limits(frame_bytes=96 * 64 * 2)
+    with pytest.raises(ClipError, match="takes more than 320 MiB to decode"):
+        decode(video(corner_frames()), limits=limits)
+    assert len(decode(video(corner_frames())).frames) == 24  # small frames are not counted
