@@ -218,7 +218,7 @@ def _open_decoder(name: str, stream: VideoStream, limits: Limits) -> VideoCodecC
 
 
 class _DecoderMemory:
-    """Ends the decoding of large frames that refer to so many others that memory runs out.
+    """Ends the decoding of large frames whose references take too much memory.
 
     No header says how many frames a decoder will keep: usually 4 to 6, at most 17 of 28 MB.
     """
