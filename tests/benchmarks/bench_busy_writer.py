@@ -28,9 +28,10 @@ def ask(address: str) -> tuple[float, int]:
     return time.perf_counter() - started, response.status_code
 
 
-def slowest(client: httpx.Client, paths: dict[str, str], until: float) -> dict[str, float]:
-    """Request each path again and again; return the longest wait for each, in seconds."""
-    worst = dict.fromkeys(paths, 0.0)
+def measure_waits(
+    client: httpx.Client, paths: dict[str, str], until: float, worst: dict[str, float]
+) -> list[threading.Thread]:
+    """Start requesting each path again and again; the longest waits, in seconds, go to `worst`."""
 
     def measure(name: str) -> None:
         while time.perf_counter() < until:
@@ -42,9 +43,7 @@ def slowest(client: httpx.Client, paths: dict[str, str], until: float) -> dict[s
     threads = [threading.Thread(target=measure, args=(name,)) for name in paths]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        thread.join()
-    return worst
+    return threads
 
 
 def main() -> None:
@@ -67,8 +66,12 @@ def main() -> None:
                 lock.execute("BEGIN IMMEDIATE")
                 requests = [threads.submit(ask, address) for _ in range(waiting)]
                 time.sleep(0.5)
-                worst = slowest(voter, paths, time.perf_counter() + seconds)
+                worst = dict.fromkeys(paths, 0.0)
+                readers = measure_waits(voter, paths, time.perf_counter() + seconds, worst)
+                time.sleep(seconds)
                 lock.execute("ROLLBACK")
+                for reader in readers:
+                    reader.join()
                 answers = [request.result() for request in requests]
     console = Console()
     for name, wait in worst.items():
