@@ -153,7 +153,7 @@ def test_a_client_that_has_a_file_gets_304(address: str) -> None:
 def test_no_page_names_a_font_and_the_style_sheet_loads_none_at_the_start(address: str) -> None:
     html = httpx.get(address).text
     assert ".woff" not in html
-    sheet = next(url for url in Links(html).urls if url.endswith(".css"))
+    sheet = next(url for url in Links(html).urls if "/static/css/" in url)
     style = httpx.get(urljoin(address + "/", sheet)).text
     assert "Source Sans;" not in style
     faces = re.findall(r"@font-face\{font-family:Material[^}]*\}", style)
