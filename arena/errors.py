@@ -22,6 +22,10 @@ Every error has an exit status for the command line, and an HTTP status and prob
 for the API. It is reported once, by the outermost handler.
 """
 
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
 
 class ArenaError(Exception):
     """An error that the user can act on; `str(error)` is the sentence to show."""
@@ -30,6 +34,8 @@ class ArenaError(Exception):
     http_status = 500
     type = "internal"
     title = "Internal error"
+    # What a program may want to know beside the sentence: further members of the problem document.
+    details: Mapping[str, Any] = MappingProxyType({})
 
 
 class ConfigurationError(ArenaError):
@@ -88,8 +94,14 @@ class BallotError(ArenaError):
 
 
 class NoPair(BallotError):
+    """No pair is left; `details` say what the voter contributed to each track."""
+
     type = "no-pair"
     title = "No pair left"
+
+    def __init__(self, message: str, *, contributed: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__(message)
+        self.details = {"contributed": list(contributed)}
 
 
 class AlreadyVoted(BallotError):

@@ -6,10 +6,10 @@ acknowledges the vote.
 
 import random
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import check_category, find_track
@@ -28,6 +28,7 @@ from arena.models import (
     BattleState,
     Choice,
     Prompt,
+    Track,
     Vote,
     Voter,
     VoterKind,
@@ -40,15 +41,15 @@ from arena.voting.battles import (
     open_next,
     system_rng,
 )
+from arena.voting.fetches import FetchLedger, fetches_of
 from arena.voting.limits import (
     VotingRules,
     check_limits,
     check_watch_time,
-    covers_watch_time,
-    is_picture_only,
 )
 from arena.voting.reveals import last_ratings, reveal, reveals
-from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
+from arena.voting.schemas import CastVote, Contribution, IssuedBattle, VoteForm
+from arena.voting.watching import WatchedTime, judge_times
 
 KEY_BYTES = 16  # 128 bits, so that a voter's key cannot be guessed
 RECEIPT_BYTES = 9
@@ -109,14 +110,16 @@ def issue_battle(
         category = None
     if category is not None:
         check_category(session, track, category)
+    within = "" if category is None else f" in the category {category}"
     voter = admit_voter(session, voter_key, now=now)
     battle = open_next(
         session, voter=voter, track=track, category=category, now=now, rng=rng or system_rng()
     )
     if battle is None:
         raise NoPair(
-            f"You have seen every pair in the track {track_name}: come back when it has new clips, "
-            "or vote in another track."
+            f"You have seen every pair in the track {track_name}{within}: come back when it has "
+            "new clips, or vote in another track.",
+            contributed=[asdict(part) for part in contributions(session, voter_key=voter_key)],
         )
     return describe(session, battle, rules)
 
@@ -129,11 +132,22 @@ def cast_vote(
     form: VoteForm | MalformedVote,
     rules: VotingRules,
     now: datetime,
+    fetches: FetchLedger | None = None,
     rng: random.Random | None = None,
 ) -> CastVote:
     """Store the vote of a battle and open the next battle, in the caller's transaction.
 
     The errors are checked in the order below; repeating a vote returns the same answer.
+
+    Args:
+        session: in a transaction that writes.
+        voter_key: the voter's.
+        token: the battle's.
+        form: the vote, or why it could not be parsed.
+        rules: for this voter.
+        now: when the vote arrived; aware.
+        fetches: what this process sent of clips; None if it is not known what was sent.
+        rng: draws pairs and sides; by default one that nobody can predict.
 
     Raises:
         NotFound: unknown token, or that of another voter.
@@ -165,7 +179,9 @@ def cast_vote(
         check_limits(session, battle.voter, form=form, rules=rules, now=now)
         if isinstance(form, MalformedVote):
             raise form
-        vote = _store(session, battle, form, rules=rules, now=now)
+        sent = None if fetches is None else fetches_of(battle, fetches)
+        times = judge_times(battle, form, fetches=sent, rules=rules, now=now)
+        vote = _store(session, battle, form, times, now=now)
     next_battle = open_after(session, battle, now=now, rng=rng or system_rng())
     return CastVote(
         choice=vote.choice,
@@ -187,10 +203,10 @@ def _check_answerable(session: Session, battle: Battle, now: datetime) -> None:
 
 
 def _store(
-    session: Session, battle: Battle, form: VoteForm, *, rules: VotingRules, now: datetime
+    session: Session, battle: Battle, form: VoteForm, times: WatchedTime, *, now: datetime
 ) -> Vote:
     opened_at = battle.opened_at or now
-    watched, heard = form.watched_ms, form.heard_ms
+    watched, heard = times.watched, times.heard
     shown = last_ratings(session, battle) if reveals(battle, form.choice) else (None, None)
     vote = Vote(
         battle_id=battle.id,
@@ -207,12 +223,8 @@ def _store(
         reasons=form.reasons,
         shown_rating_a=shown[0],
         shown_rating_b=shown[1],
-        picture_only=is_picture_only(battle.track, form, rules=rules),
-    )
-    vote.watch_checked = (
-        vote.choice is Choice.SKIP
-        or not rules.watch_time
-        or covers_watch_time(vote, min_watch_ms=battle.track.min_watch_ms)
+        picture_only=times.picture_only,
+        watch_checked=times.checked,
     )
     battle.state = BattleState.ANSWERED
     session.add(vote)
@@ -314,3 +326,27 @@ def count_votes(session: Session, *, voter_key: str) -> dict[Choice, int]:
         .group_by(Vote.choice)
     )
     return dict(session.execute(query).all())
+
+
+def contributions(session: Session, *, voter_key: str) -> list[Contribution]:
+    """Return what this voter contributed to each track, in the order of the tracks."""
+    is_skip = Vote.choice == Choice.SKIP
+    query = (
+        select(
+            Track.name,
+            func.sum(case((is_skip, 0), else_=1)),
+            func.sum(case((is_skip, 1), else_=0)),
+            func.sum(case((Vote.picture_only, 1), else_=0)),
+        )
+        .select_from(Vote)
+        .join(Voter, Voter.id == Vote.voter_id)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(Track, Track.id == Battle.track_id)
+        .where(Voter.key == voter_key)
+        .group_by(Track.id, Track.name)
+        .order_by(Track.id)
+    )
+    return [
+        Contribution(track, int(votes), int(skips), int(picture_only))
+        for track, votes, skips, picture_only in session.execute(query)
+    ]

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.errors import MalformedVote, TooEarly, TooMany
-from arena.models import Battle, BattleReport, Choice, Track, Vote, Voter, VoterKind
+from arena.models import Battle, BattleReport, Choice, Vote, Voter, VoterKind
 from arena.settings import RateLimit
 from arena.voting.schemas import VoteForm
 
@@ -49,29 +49,6 @@ def check_watch_time(
     if watched < required:
         remaining = (required - watched).total_seconds()
         raise TooEarly(f"Watch both clips first: you can vote in {remaining:.1f} s.")
-
-
-def covers_watch_time(vote: Vote, *, min_watch_ms: int) -> bool:
-    """Whether the watch times reported with a vote cover both clips; False: "could not check".
-
-    Such a vote counts all the same. The server's own clock is checked by `check_watch_time`.
-    """
-    reported = (vote.watched_a_ms, vote.watched_b_ms)
-    return all(ms is not None and ms >= min_watch_ms - WATCH_TOLERANCE_MS for ms in reported)
-
-
-def is_picture_only(track: Track, form: VoteForm, *, rules: VotingRules) -> bool:
-    """Whether a vote in a track with sound was cast without hearing both sides long enough.
-
-    Without `heard_ms` it could not be checked, and the vote counts.
-    """
-    if not track.audio or form.choice is Choice.SKIP:
-        return False
-    if form.picture_only:
-        return True
-    # Without a watch time, each side must at least have been heard.
-    needed_ms = max(1, track.min_watch_ms - WATCH_TOLERANCE_MS) if rules.watch_time else 1
-    return form.heard_ms is not None and min(form.heard_ms.a, form.heard_ms.b) < needed_ms
 
 
 def check_limits(

@@ -92,11 +92,26 @@ class RevealedSide:
 
 
 @dataclass(frozen=True)
+class Contribution:
+    """What a voter contributed to one track.
+
+    Attributes:
+        votes: without skips.
+        picture_only: those of the votes that ratings of sound leave out.
+    """
+
+    track: str
+    votes: int
+    skips: int
+    picture_only: int
+
+
+@dataclass(frozen=True)
 class CastVote:
     """The answer to a vote.
 
     Attributes:
-        watch_checked: False where the reported watch time is missing or short: "could not check".
+        watch_checked: False where the watch time could not be checked.
     """
 
     choice: Choice

@@ -16,6 +16,7 @@ from arena.standings import standings
 from arena.standings.boards import Board, board_csv, board_document
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.voting import ballots, reports
+from arena.voting.fetches import FetchLedger
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active
 from arena.voting.schemas import BrokenForm, VoteForm
@@ -83,7 +84,9 @@ def _csv(board: Board) -> Response:
     )
 
 
-def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRouter:
+def make_router(
+    arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics, fetches: FetchLedger
+) -> APIRouter:
     """The API's routes for one arena."""
     router = APIRouter(prefix="/api/v1")
     settings = arena.settings
@@ -134,6 +137,7 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
                 form=read_vote(body),
                 rules=rules,
                 now=utc_now(),
+                fetches=fetches,
             )
         metrics.votes.labels(cast.choice.value).inc()
         if not cast.watch_checked:
@@ -197,8 +201,11 @@ def make_router(arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics) -> APIRo
         """The number of votes and skips of this browser's voter."""
         with arena.database.reading() as session:
             counts = ballots.count_votes(session, voter_key=voter_key)
+            tracks = ballots.contributions(session, voter_key=voter_key)
         response.headers.update(NO_STORE)
         skips = counts.get(Choice.SKIP, 0)
-        return MeResponse(votes=sum(counts.values()) - skips, skips=skips, choices=counts)
+        return MeResponse(
+            votes=sum(counts.values()) - skips, skips=skips, choices=counts, tracks=tracks
+        )
 
     return router

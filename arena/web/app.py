@@ -22,6 +22,7 @@ from arena.catalog.sources import store_missing_sources
 from arena.context import Arena
 from arena.errors import ConfigurationError
 from arena.site import Site, read_site
+from arena.voting.fetches import FetchLedger
 from arena.web import api, api_page, assets, clips, health
 from arena.web.app_state import get_arena, set_arena
 from arena.web.base_path import BasePathMiddleware
@@ -56,6 +57,7 @@ def make_api(arena: Arena) -> FastAPI:
     clip_urls = ClipUrls(arena.settings.signing_key(), base_path=base_path)
     metrics = Metrics()
     site = read_site(arena.settings)
+    fetches = FetchLedger(arena.database)
     app = FastAPI(
         title=f"{site.title} API",
         contact=_contact(site),
@@ -69,8 +71,10 @@ def make_api(arena: Arena) -> FastAPI:
         servers=[{"url": base_path or "/"}],
     )
     install_error_handlers(app)
-    app.include_router(api.make_router(arena, clip_urls=clip_urls, metrics=metrics))
-    app.include_router(clips.make_router(arena, clip_urls))
+    app.include_router(
+        api.make_router(arena, clip_urls=clip_urls, metrics=metrics, fetches=fetches)
+    )
+    app.include_router(clips.make_router(arena, clip_urls, fetches))
     app.include_router(health.make_router(arena, metrics))
     app.include_router(assets.make_router())
     app.include_router(api_page.make_router(app))

@@ -5,7 +5,7 @@ the same size, so the length identifies no clip either.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from fastapi import APIRouter, Request
@@ -16,6 +16,7 @@ from arena.errors import NotFound, StoreUnavailable
 from arena.integrity import ELSEWHERE, FileChecker, has_clips, withhold_damaged
 from arena.media import MediaStore
 from arena.voting.ballots import NO_CLIP, StoredFile, file_of
+from arena.voting.fetches import FetchLedger
 from arena.web.clip_urls import ClipUrls
 from arena.web.problem_details import problem
 
@@ -63,9 +64,13 @@ def parse_range(header: str | None, size: int) -> tuple[int, int] | None:
     return start, end
 
 
-def _chunks(store: MediaStore, path: str, start: int, end: int) -> Iterator[bytes]:
+def _chunks(
+    store: MediaStore, path: str, start: int, end: int, on_sent: Callable[[int], None]
+) -> Iterator[bytes]:
     for position in range(start, end, CHUNK_BYTES):
-        yield store.read(path, position, min(end, position + CHUNK_BYTES))
+        chunk = store.read(path, position, min(end, position + CHUNK_BYTES))
+        on_sent(len(chunk))
+        yield chunk
 
 
 def _check_file(arena: Arena, checker: FileChecker, file: StoredFile) -> None:
@@ -86,7 +91,7 @@ def _check_file(arena: Arena, checker: FileChecker, file: StoredFile) -> None:
     raise NotFound(NO_CLIP)
 
 
-def make_router(arena: Arena, clip_urls: ClipUrls) -> APIRouter:
+def make_router(arena: Arena, clip_urls: ClipUrls, fetches: FetchLedger) -> APIRouter:
     """The route of clips: GET and HEAD."""
     router = APIRouter()
     checker = FileChecker(arena.store)
@@ -119,7 +124,11 @@ def make_router(arena: Arena, clip_urls: ClipUrls) -> APIRouter:
         status = 206 if part else 200
         if request.method == "HEAD":
             return Response(None, status, headers, stored.media_type)
-        body = _chunks(arena.store, stored.path, start, end)
+
+        def on_sent(sent: int) -> None:
+            fetches.record(battle_id, file, sent=sent, now=utc_now())
+
+        body = _chunks(arena.store, stored.path, start, end, on_sent)
         return StreamingResponse(body, status, headers, stored.media_type)
 
     return router

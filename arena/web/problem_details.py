@@ -1,6 +1,7 @@
 """Error responses as problem documents (RFC 9457)."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -29,7 +30,7 @@ def problem(
     *,
     title: str | None = None,
     headers: dict[str, str] | None = None,
-    more: dict[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> JSONResponse:
     """Return a problem document; `kind` is its `type`, `more` its extension members."""
     body = {
@@ -37,7 +38,7 @@ def problem(
         "title": title or HTTPStatus(status).phrase,
         "status": status,
         "detail": detail,
-    } | (more or {})
+    } | dict(more or {})
     return JSONResponse(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -75,6 +76,7 @@ async def _on_arena_error(request: Request, error: Exception) -> JSONResponse:
         detail,
         title=error.title,
         headers=None if wait_s is None else {"Retry-After": str(wait_s)},
+        more=error.details,
     )
 
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from arena.models import BattleFile, Choice, Track, Vote
 from arena.text import track_label
-from arena.voting.schemas import CastVote, IssuedBattle, RevealedSide
+from arena.voting.schemas import CastVote, Contribution, IssuedBattle, RevealedSide
 from arena.web.clip_urls import ClipUrls
 
 
@@ -102,6 +102,7 @@ class MeResponse(BaseModel):
     votes: int
     skips: int
     choices: dict[Choice, int]
+    tracks: list[Contribution] = Field(description="the same for each track with votes or skips")
 
 
 def track_response(track: Track, *, active: bool, categories: list[str]) -> TrackResponse:
