@@ -71,7 +71,7 @@ def _add_shipped(arena: Arena, collection: Collection) -> None:
     now = utc_now()
     prompts = read_prompts(prompt_file(collection))
     with (
-        copied_sources(arena.database, arena.store, prompts) as sources,
+        copied_sources(arena.database, arena.store, prompts, keep_stored=True) as sources,
         arena.database.writing() as session,
     ):
         if collection is Collection.STANDARD and catalog.list_tracks(session):

@@ -350,7 +350,10 @@ class Voter(Base):
 
 
 class Battle(Base):
-    """Two clips of one prompt, shown to one voter. Written by `ballots`."""
+    """Two clips of one prompt, shown to one voter. Written by `voting.battles`.
+
+    `voting.ballots` and `voting.reports` end it, `voting.fetches` notes what was sent of it.
+    """
 
     __tablename__ = "battle"
     __table_args__ = (

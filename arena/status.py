@@ -9,7 +9,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from arena.catalog import catalog
-from arena.catalog.withholding import is_withheld
+from arena.catalog.identical import find_identical
+from arena.catalog.withholding import faulty_sources, is_withheld
 from arena.context import Arena
 from arena.health import check_health
 from arena.models import (
@@ -58,12 +59,18 @@ class TrackStatus:
 
 @dataclass(frozen=True)
 class Status:
-    """An arena at one moment; `problems` are sentences, empty if it is healthy."""
+    """An arena at one moment.
+
+    Attributes:
+        problems: sentences, empty if both stores are healthy.
+        notes: sentences about prompts and clips that no battle can show.
+    """
 
     tracks: tuple[TrackStatus, ...]
     used_bytes: int
     free_bytes: int
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_status(arena: Arena, *, now: datetime) -> Status:
@@ -74,12 +81,23 @@ def read_status(arena: Arena, *, now: datetime) -> Status:
     """
     with arena.database.reading() as session:
         tracks = _track_statuses(session, now)
+        notes = _notes(session)
     health = check_health(arena)
     faults = (health.database, health.media, *read_site(arena.settings).problems)
     problems = tuple(each for each in faults if each is not None)
     home = arena.settings.home
     used = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
-    return Status(tracks, used, shutil.disk_usage(home).free, problems)
+    return Status(tracks, used, shutil.disk_usage(home).free, problems, notes)
+
+
+def _notes(session: Session) -> tuple[str, ...]:
+    return (
+        *(f"{pair}." for pair in find_identical(session)),
+        *(
+            f"The prompt {key} is in no battle: {fault.removesuffix('.')}."
+            for key, fault in faulty_sources(session).items()
+        ),
+    )
 
 
 def _track_statuses(session: Session, now: datetime) -> tuple[TrackStatus, ...]:

@@ -24,6 +24,10 @@ from arena.models import (
 )
 from arena.text import AUDIO_SUFFIX, distinct_slug, name_forms
 
+# The kind of source that prompts of a track have, and how sentences name it.
+SOURCE_KINDS = {Modality.IMAGE_TO_VIDEO: "image", Modality.VIDEO_EDIT: "video"}
+AN = {"image": "an image", "video": "a video"}
+
 
 def list_tracks(session: Session) -> list[Track]:
     """Return all tracks, in the order in which they were added."""
@@ -348,11 +352,12 @@ def import_prompts(
     Args:
         session: in a transaction that writes.
         entries: the prompts.
-        sources: copies of sources by the prompt's id; `sources.import_prompts` makes them.
+        sources: copies of sources by the prompt's id; `sources.copied_sources` makes them.
         now: aware.
 
     Raises:
-        CatalogError: unknown track, missing source, or an id that exists with another text.
+        CatalogError: unknown track, a source that is missing or of the wrong kind, or an id that
+            exists with another text.
     """
     added = updated = 0
     for entry in entries:
@@ -362,7 +367,12 @@ def import_prompts(
                 f"The prompt {entry.id} exists with another text: a prompt never changes; "
                 "give the new one another id."
             )
-        tracks = _tracks_for(session, entry)
+        if prompt is not None and prompt.source is None and entry.source is not None:
+            raise CatalogError(
+                f"The prompt {entry.id} exists without a source: a prompt never changes; "
+                "give the new one another id."
+            )
+        tracks = _tracks_for(session, entry, _source_kind(prompt, sources.get(entry.id)))
         if prompt is None:
             added += 1
             prompt = Prompt(
@@ -380,24 +390,38 @@ def import_prompts(
         elif _add_tracks(prompt, tracks):
             updated += 1
         if entry.id in sources:
+            prompt.source = entry.source
             set_source(prompt, sources[entry.id])
     session.flush()
     return ImportedPrompts(added, len(entries) - added, updated)
 
 
-def _tracks_for(session: Session, entry: PromptEntry) -> list[Track]:
-    """Return the tracks that a prompt names, else all that match whether it has a source."""
+def _source_kind(prompt: Prompt | None, source: StoredSource | None) -> str | None:
+    """Return whether a source is an `image` or a `video`; None if that is not known."""
+    media_type = source.media_type if source else prompt and prompt.source_media_type
+    return media_type.partition("/")[0] if media_type else None
+
+
+def _tracks_for(session: Session, entry: PromptEntry, source_kind: str | None) -> list[Track]:
+    """Return the tracks that a prompt names, else all that match its source or that it has none."""
     if not entry.tracks:
         return [
             track
             for track in list_tracks(session)
             if (track.modality is not Modality.TEXT_TO_VIDEO) == (entry.source is not None)
+            and source_kind in (None, SOURCE_KINDS.get(track.modality))
         ]
     tracks = _find_tracks(session, entry.tracks, owner=f"The prompt {entry.id}")
     for track in tracks:
         if track.modality is not Modality.TEXT_TO_VIDEO and entry.source is None:
             raise CatalogError(
                 f"The prompt {entry.id} has no source, and the track {track.name} needs one."
+            )
+        needed = SOURCE_KINDS.get(track.modality, source_kind)
+        if source_kind not in (None, needed):
+            raise CatalogError(
+                f"The source of the prompt {entry.id} is {AN[source_kind]}, and the track "
+                f"{track.name} needs {AN[str(needed)]}."
             )
     return tracks
 

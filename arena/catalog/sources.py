@@ -25,28 +25,53 @@ FOLDER = "sources"  # in the media store
 
 @contextmanager
 def copied_sources(
-    database: Database, store: MediaStore, entries: Sequence[PromptEntry]
+    database: Database,
+    store: MediaStore,
+    entries: Sequence[PromptEntry],
+    *,
+    keep_stored: bool = False,
 ) -> Iterator[dict[str, StoredSource]]:
     """Copy the sources of prompts that have no copy yet, and yield the copies by prompt id.
 
     The block stores them with `catalog.import_prompts`; if it fails, the copies are deleted.
 
+    Args:
+        database: has the prompts that are stored already.
+        store: gets the copies.
+        entries: prompts to import.
+        keep_stored: ignore what a file of a stored prompt contains now.
+
     Raises:
-        CatalogError: a source is missing, or is not a file that browsers show.
+        CatalogError: a source is missing, is not a file that browsers show, or differs from the
+            one that the prompt was stored with.
         ProductionError: the media store cannot be written.
     """
     with database.reading() as session:
-        stored = set(session.scalars(select(Prompt.id).where(Prompt.source_path.is_not(None))))
+        query = select(Prompt.id, Prompt.source_sha256).where(Prompt.source_path.is_not(None))
+        stored = dict(session.execute(query).all())
     sources: dict[str, StoredSource] = {}
     try:
         for entry in entries:
-            if entry.source is not None and entry.id not in stored:
+            if entry.source is None:
+                continue
+            if entry.id not in stored:
                 sources[entry.id] = _copy(store, Path(entry.source))
+            elif not keep_stored and _sha256(Path(entry.source)) != stored[entry.id]:
+                raise CatalogError(
+                    f"The prompt {entry.id} exists with another source: a prompt never changes; "
+                    "give the new one another id."
+                )
         yield sources
     except BaseException:
         for source in sources.values():
             store.delete(source.path)
         raise
+
+
+def _sha256(path: Path) -> str:
+    from arena.catalog.source_files import read_source
+
+    return read_source(path).sha256
 
 
 def _copy(store: MediaStore, path: Path) -> StoredSource:

@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
+from arena.database import Database
+from arena.media import MediaStore, find_damage
 from arena.models import Battle, Clip, Entrant, Modality, Prompt, Track, WithheldCause, WithheldClip
+
+REPORTED = "voters reported"  # how the reason begins if the stored file itself is intact
 
 logger = logging.getLogger(__name__)
 
@@ -76,8 +80,62 @@ def withhold_source(session: Session, prompt: Prompt, *, reason: str) -> bool:
         return False
     prompt.source_fault = reason
     session.flush()
-    logger.warning("Prompt %s is withheld from battles: its source %s.", prompt.id, reason)
+    logger.warning("Prompt %s is withheld from battles: of its source, %s.", prompt.id, reason)
     return True
+
+
+def restore_intact(database: Database, store: MediaStore) -> list[str]:
+    """Let battles show again what was withheld because of its file, if the file is intact now.
+
+    A disk that was not mounted for a while makes all clips on it look missing.
+
+    Returns:
+        A sentence for each clip and source that was restored.
+
+    Raises:
+        StoreUnavailable: the media store cannot be reached.
+    """
+    with database.reading() as session:
+        clips = session.scalars(
+            select(Clip)
+            .join(WithheldClip, WithheldClip.clip_id == Clip.id)
+            .where(WithheldClip.cause == WithheldCause.DAMAGED)
+            .options(joinedload(Clip.track))
+        ).all()
+        prompts = session.scalars(
+            select(Prompt).where(
+                Prompt.source_path.is_not(None),
+                Prompt.source_fault.is_not(None),
+                ~Prompt.source_fault.startswith(REPORTED),
+            )
+        ).all()
+    intact_clips = [
+        clip.id
+        for clip in clips
+        if not find_damage(
+            store, str(clip.rendition_path), sha256=str(clip.sha256), size=clip.track.bytes
+        )
+    ]
+    intact_sources = [
+        prompt.id
+        for prompt in prompts
+        if not find_damage(
+            store,
+            str(prompt.source_path),
+            sha256=str(prompt.source_sha256),
+            size=prompt.source_bytes or 0,
+        )
+    ]
+    if intact_clips or intact_sources:
+        with database.writing() as session:
+            for clip_id in intact_clips:
+                restore_clip(session, clip_id)
+            for prompt_id in intact_sources:
+                session.get_one(Prompt, prompt_id).source_fault = None
+    return [
+        *(f"Clip {clip_id} is shown again: its file is intact." for clip_id in intact_clips),
+        *(f"Prompt {key} is shown again: its source is intact." for key in intact_sources),
+    ]
 
 
 def list_withheld(session: Session, *, track: Track | None = None) -> list[Withheld]:

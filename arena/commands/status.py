@@ -9,6 +9,7 @@ from arena.commands.options import open_configured_arena
 from arena.commands.output import TableFormat, out, show_json, show_table
 
 BYTES_PER_GB = 1e9
+NOTES = 10  # printed; JSON has all
 
 
 def status(
@@ -34,6 +35,10 @@ def status(
     used, free = (size / BYTES_PER_GB for size in (found.used_bytes, found.free_bytes))
     out.print(f"Arena: {arena.settings.home}, {used:.2f} GB used, {free:.1f} GB free.")
     out.print("Health: " + (" ".join(found.problems) or "database and media store respond."))
+    for note in found.notes[:NOTES]:
+        out.print(note)
+    if len(found.notes) > NOTES:
+        out.print(f"… and {len(found.notes) - NOTES:,} more: `arena status --format json`.")
     if any(track.missing for track in found.tracks):
         out.print("Next: `arena generate` generates the missing clips.")
     if any(track.failed for track in found.tracks):

@@ -107,10 +107,12 @@ _VOTE_COLUMNS = (
     *_numbers(probability="of this pair of models under the sampler, above 0 and at most 1"),
     *_texts(sampler="the published rule that drew the pair"),
     *_integers(
-        watched_a_ms="milliseconds watched on the left; empty: could not be checked",
-        watched_b_ms="milliseconds watched on the right; empty: could not be checked",
-        heard_a_ms="milliseconds heard on the left; empty: could not be checked",
-        heard_b_ms="milliseconds heard on the right; empty: could not be checked",
+        watched_a_ms="milliseconds watched on the left, as reported and at most what the server's "
+        "clock allows; empty: could not be checked",
+        watched_b_ms="the same on the right",
+        heard_a_ms="milliseconds heard on the left, at most what the server's clock allows; empty: "
+        "could not be checked",
+        heard_b_ms="the same on the right",
     ),
     *_texts(first="the side that was played first, `a` or `b`; empty: unknown"),
     *_integers(

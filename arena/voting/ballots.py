@@ -276,7 +276,7 @@ def stored_file(battle: Battle, file: BattleFile) -> StoredFile:
 
 def _stored_source(prompt: Prompt) -> StoredFile:
     if prompt.source_path is None:
-        raise NotFound(NO_CLIP)
+        raise NotFound("This battle shows no source.")
     return StoredFile(
         path=prompt.source_path,
         sha256=str(prompt.source_sha256),

@@ -4,13 +4,14 @@ A file that is missing or damaged is withheld from all battles at once. A file t
 withheld after reports from two voters, so that one voter cannot empty a track.
 """
 
+import logging
 import random
 from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from arena.catalog.withholding import withhold_clip, withhold_source
+from arena.catalog.withholding import REPORTED, withhold_clip, withhold_source
 from arena.database import Database
 from arena.errors import AlreadyVoted, NotFound
 from arena.media import MediaStore, find_damage
@@ -19,17 +20,26 @@ from arena.models import (
     BattleReport,
     BattleState,
     Clip,
+    ClipStatus,
     Prompt,
+    Track,
     Vote,
     Voter,
     WithheldCause,
+    WithheldClip,
 )
 from arena.voting.ballots import StoredFile, stored_file
-from arena.voting.battles import describe, open_after, system_rng
+from arena.voting.battles import describe, is_withdrawn, open_after, system_rng
 from arena.voting.limits import VotingRules, check_reports
 from arena.voting.schemas import BrokenForm, IssuedBattle
 
 WITHHELD_AFTER = 2  # voters who report a file that is intact
+# Of a track's clips or sources: what such reports can withhold in all. More reports than that are
+# a browser that cannot play any of them, or somebody who wants to empty the track.
+MAX_REPORTED_SHARE = 0.1
+MIN_REPORTED = 2
+
+logger = logging.getLogger(__name__)
 
 
 def report_broken(
@@ -62,7 +72,7 @@ def report_broken(
         if session.scalar(select(Vote.id).where(Vote.battle_id == battle.id)) is not None:
             raise AlreadyVoted("You voted in this battle already.")
         if battle.voided_at is None:
-            if damage is None:
+            if damage is None and not is_withdrawn(session, battle):
                 check_reports(session, battle.voter, rules=rules, now=now)
             _void(session, battle, file, reason=form.reason, damage=damage, now=now)
         upcoming = open_after(session, battle, now=now, rng=rng or system_rng())
@@ -106,14 +116,36 @@ def _void(
     session.flush()
     if damage is not None:
         withhold_file(session, file, cause=WithheldCause.DAMAGED, reason=damage, now=now)
-    elif (reports := _reporters(session, file)) >= WITHHELD_AFTER:
-        withhold_file(
-            session,
-            file,
-            cause=WithheldCause.REPORTED,
-            reason=f"{reports} voters reported that it does not play (last: {reason!r})",
-            now=now,
+    elif (reporters := _reporters(session, file)) >= WITHHELD_AFTER:
+        # The reason is what somebody sent: `repr` keeps it on one line.
+        text = f"{REPORTED} that it does not play (voters: {reporters}, last reason: {reason!r})"
+        if _may_withhold(session, battle, file):
+            withhold_file(session, file, cause=WithheldCause.REPORTED, reason=text, now=now)
+        elif reporters == WITHHELD_AFTER:
+            logger.warning(
+                "Clip %s, or the source of prompt %s, is still shown, since many others are "
+                "withheld after reports: %s.",
+                *(file.clip_id, file.prompt_id, text),
+            )
+
+
+def _may_withhold(session: Session, battle: Battle, file: StoredFile) -> bool:
+    """Whether reports may still withhold a file: cookies cost nothing, so anyone can send many."""
+    if file.clip_id is None:
+        in_track = Prompt.tracks.any(Track.id == battle.track_id)
+        withheld = select(func.count()).where(Prompt.source_fault.is_not(None), in_track)
+        all_files = select(func.count()).where(Prompt.source_path.is_not(None), in_track)
+    else:
+        in_track = Clip.track_id == battle.track_id
+        withheld = (
+            select(func.count())
+            .select_from(WithheldClip)
+            .join(Clip)
+            .where(WithheldClip.cause == WithheldCause.REPORTED, in_track)
         )
+        all_files = select(func.count()).where(Clip.status == ClipStatus.READY, in_track)
+    most = max(MIN_REPORTED, int(MAX_REPORTED_SHARE * (session.scalar(all_files) or 0)))
+    return (session.scalar(withheld) or 0) < most
 
 
 def _reporters(session: Session, file: StoredFile) -> int:

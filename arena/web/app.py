@@ -19,8 +19,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arena.catalog.sources import store_missing_sources
+from arena.catalog.withholding import restore_intact
 from arena.context import Arena
-from arena.errors import ConfigurationError
+from arena.errors import ConfigurationError, StoreUnavailable
 from arena.site import Site, read_site
 from arena.voting.fetches import FetchLedger
 from arena.web import api, api_page, assets, clips, health
@@ -201,6 +202,9 @@ def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]
         logger.warning(problem)
     for fault in store_missing_sources(arena.database, arena.store):
         logger.warning(fault)
+    with suppress(StoreUnavailable):  # then `/readyz` says so
+        for sentence in restore_intact(arena.database, arena.store):
+            logger.warning(sentence)
     allow_many_connections()
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]

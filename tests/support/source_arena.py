@@ -4,14 +4,17 @@ import hashlib
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 from PIL import Image
 from starlette.testclient import TestClient
+from starlette.types import ASGIApp
 
 from arena.catalog import catalog
 from arena.catalog.schemas import PromptEntry
 from arena.catalog.sources import copied_sources
 from arena.context import Arena, make_arena
+from arena.database import Database
 from arena.models import Clip, ClipStatus
 from arena.shipped import Collection
 from arena.web.app import add_security, make_api
@@ -40,7 +43,7 @@ def import_with_sources(arena: Arena, entries: Sequence[PromptEntry]) -> None:
 
 def make_source_arena(home: Path, *, audio: bool = False, **settings: str) -> Arena:
     """Create an arena with an image-to-video track: three entrants, and three prompts."""
-    arena = make_arena(settings_for(home, rate_limit="off", **settings), Collection.STANDARD)
+    arena = make_arena(settings_for(home, **{"rate_limit": "off", **settings}), Collection.STANDARD)
     entries = []
     for colour in COLOURS:
         path = home / f"{colour}.png"
@@ -79,7 +82,12 @@ def add_clip_files(arena: Arena) -> None:
                 )
 
 
+_apps: WeakKeyDictionary[Database, ASGIApp] = WeakKeyDictionary()
+
+
 def client_of(arena: Arena) -> TestClient:
-    """Return a voter's browser: it keeps its cookie."""
-    app = add_security(make_api(arena), arena)
+    """Return a new voter's browser: it keeps its cookie."""
+    if arena.database not in _apps:
+        _apps[arena.database] = add_security(make_api(arena), arena)
+    app = _apps[arena.database]
     return TestClient(app, base_url="http://127.0.0.1", raise_server_exceptions=False)

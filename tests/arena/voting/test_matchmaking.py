@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 from sqlalchemy import select
 
 from arena.catalog import catalog
-from arena.catalog.identical import find_identical
+from arena.catalog.identical import find_identical, warn_if_identical
 from arena.database import Database
 from arena.models import Battle, Clip, ClipStatus
 from arena.voting import ballots
@@ -91,6 +91,21 @@ def test_clips_with_the_same_bytes_are_never_a_pair(arena_database: Database, co
         assert len(found) == 3
         assert (first.entrants, first.prompt_id) == (("Alder", "Birch"), "p-1")
         assert len(find_identical(session)) == 6  # the other track has copies too
+
+
+def test_the_operator_is_told_when_a_copy_is_stored(
+    arena_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    copy_bytes(arena_database, column="sha256", prompts=("p-1",))
+    with arena_database.writing() as session:
+        track = catalog.find_track(session, TRACK)
+        clips = session.scalars(select(Clip).where(Clip.track_id == track.id)).all()
+        for clip in clips:
+            if clip.entrant.name == "Birch":
+                warn_if_identical(session, clip)
+    (message,) = caplog.messages
+    assert "Alder and Birch" in message
+    assert "p-1" in message
 
 
 def test_the_probability_counts_no_pair_of_which_all_clips_are_the_same(
