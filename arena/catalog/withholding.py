@@ -8,6 +8,7 @@ voter asks for a battle again. Votes already cast stay and count.
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from sqlalchemy import ColumnElement, exists, or_, select
 from sqlalchemy.orm import Session, joinedload
@@ -166,11 +167,13 @@ def faulty_sources(session: Session) -> dict[str, str]:
     }
 
 
+@cache  # building a condition takes longer than running it
 def is_withheld() -> ColumnElement[bool]:
     """Return the condition that the clip of a query is withheld."""
     return exists().where(WithheldClip.clip_id == Clip.id)
 
 
+@cache
 def shows_source() -> ColumnElement[bool]:
     """Return the condition that the track of a query shows no source, or its prompt's source can
     be shown.
@@ -181,6 +184,7 @@ def shows_source() -> ColumnElement[bool]:
     )
 
 
+@cache
 def battle_is_withdrawn() -> ColumnElement[bool]:
     """Return the condition that a query's battle may be shown no more.
 

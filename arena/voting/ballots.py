@@ -36,7 +36,6 @@ from arena.models import (
 from arena.voting.battles import (
     describe,
     has_expired,
-    is_withdrawn,
     open_after,
     open_next,
     system_rng,
@@ -157,14 +156,15 @@ def cast_vote(
         TooMany: the voter's limits are exceeded.
         MalformedVote: `form` itself, if the request could not be parsed.
     """
-    battle = session.scalar(
-        select(Battle)
+    row = session.execute(
+        select(Battle, battle_is_withdrawn())
         .join(Voter)
         .where(Battle.token == token, Voter.key == voter_key)
         .with_for_update(of=Battle)
-    )
-    if battle is None:
+    ).first()
+    if row is None:
         raise NotFound("You have no battle with this token.")
+    battle, withdrawn = row
     vote = session.scalar(select(Vote).where(Vote.battle_id == battle.id))
     if vote is not None:
         if isinstance(form, MalformedVote):
@@ -174,7 +174,7 @@ def cast_vote(
                 f"You voted '{vote.choice}' in this battle already; a vote cannot change."
             )
     else:
-        _check_answerable(session, battle, now)
+        _check_answerable(battle, now, withdrawn=withdrawn)
         check_watch_time(battle, form=form, rules=rules, now=now)
         check_limits(session, battle.voter, form=form, rules=rules, now=now)
         if isinstance(form, MalformedVote):
@@ -193,12 +193,12 @@ def cast_vote(
     )
 
 
-def _check_answerable(session: Session, battle: Battle, now: datetime) -> None:
+def _check_answerable(battle: Battle, now: datetime, *, withdrawn: bool) -> None:
     if battle.voided_at is not None:
         raise BattleExpired("You reported that this battle does not play: request a new one.")
     if has_expired(battle, now):
         raise BattleExpired("This battle has expired: request a new one.")
-    if is_withdrawn(session, battle):
+    if withdrawn:
         raise BattleExpired("A clip of this battle was withdrawn: request a new one.")
 
 
