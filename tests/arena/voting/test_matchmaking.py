@@ -93,7 +93,7 @@ def test_clips_with_the_same_bytes_are_never_a_pair(arena_database: Database, co
         assert len(find_identical(session)) == 6  # the other track has copies too
 
 
-def test_the_operator_is_told_when_a_copy_is_stored(
+def test_a_copy_is_logged_when_it_is_stored(
     arena_database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
     copy_bytes(arena_database, column="sha256", prompts=("p-1",))
