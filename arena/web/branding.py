@@ -14,7 +14,7 @@ font: 600 24px Georgia, "Times New Roman", serif; fill: #1d1f24 }} @media (prefe
 dark) {{ .ring {{ stroke: #f2b04c }} .name {{ fill: #ecebe6 }} }}</style><rect class="ring" x="2" \
 y="9" width="38" height="22" rx="11"/><path class="ring" d="M14 20h14" stroke-linecap="round"/>\
 <text class="name" x="51" y="28">{title}</text></svg>"""
-LETTER_WIDTH = 14  # of the widest letters but W and M, so that a name is not cut
+LETTER_WIDTH = 18  # at 24 px in a wide serif font, so that a name is not cut
 NAME_START = 51
 
 
