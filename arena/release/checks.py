@@ -91,10 +91,8 @@ def _check_votes(answers: list[Answer], kind: VoterKind) -> None:
             raise answer.error(f"voter_kind is {answer.row['voter_kind']!r}, not '{kind}'")
         if answer.row["counted"] is None:
             raise answer.error("counted is empty")
-        if answer.row["counted"] != (answer.row["hold_rule"] is None):
-            raise answer.error(
-                f"counted is {answer.row['counted']}, but hold_rule is {answer.row['hold_rule']!r}"
-            )
+        if answer.row["counted"] and answer.row["hold_rule"] is not None:
+            raise answer.error(f"it is counted, but hold_rule is {answer.row['hold_rule']!r}")
 
 
 def _check_once(answers: list[Answer]) -> None:

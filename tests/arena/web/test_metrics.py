@@ -1,6 +1,7 @@
 """`/metrics` is readable by Prometheus and counts what it says, without tokens or names."""
 
 import time
+from typing import Any
 
 import httpx
 from prometheus_client import Metric
@@ -41,16 +42,22 @@ def test_metrics_name_and_describe_every_family(voter: httpx.Client) -> None:
     assert all(family.documentation for family in metrics.values())
 
 
+def watch(voter: httpx.Client, battle: dict[str, Any]) -> None:
+    for side in ("a", "b"):
+        assert voter.get(battle[side]["video"]).status_code == 200
+    time.sleep(battle["min_watch_ms"] / 1000)
+
+
 def test_metrics_count_battles_votes_and_unchecked_watch_times(voter: httpx.Client) -> None:
     before = read_metrics(voter)
     battle = voter.post("/api/v1/battles", json={"track": TRACK}).json()
-    time.sleep(battle["min_watch_ms"] / 1000)
+    watch(voter, battle)
     for watched_ms in ({"a": 900, "b": 1000}, {"a": 899, "b": 1000}, None):
         vote = {"choice": "tie", "watched_ms": watched_ms}
         answer = voter.post(f"/api/v1/battles/{battle['token']}/vote", json=vote)
         assert answer.status_code == 200
         battle = answer.json()["next"]
-        time.sleep(battle["min_watch_ms"] / 1000)
+        watch(voter, battle)
     after = read_metrics(voter)
 
     def increase(sample: str, **labels: str) -> float:
