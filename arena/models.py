@@ -60,6 +60,11 @@ class VoteStatus(enum.StrEnum):
     COUNTED = "counted"
     HELD = "held"
     SKIPPED = "skipped"
+
+
+class HoldRule(enum.StrEnum):
+    """Why a held vote does not count, as releases report it."""
+
     PICTURE_ONLY = "picture-only"  # in a track with sound, judged without hearing both sides
 
 
@@ -456,10 +461,16 @@ class Vote(Base):
 
     @property
     def status(self) -> VoteStatus:
-        """Whether the vote counts; the one place to extend once votes can be held."""
+        """Whether the vote counts."""
         if self.choice is Choice.SKIP:
             return VoteStatus.SKIPPED
-        return VoteStatus.PICTURE_ONLY if self.picture_only else VoteStatus.COUNTED
+        return VoteStatus.HELD if self.hold_rule else VoteStatus.COUNTED
+
+    @property
+    def hold_rule(self) -> HoldRule | None:
+        """Why the vote does not count; the one place to extend once other rules hold votes."""
+        is_held = self.picture_only and self.choice is not Choice.SKIP
+        return HoldRule.PICTURE_ONLY if is_held else None
 
 
 class Snapshot(Base):

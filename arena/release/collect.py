@@ -27,7 +27,7 @@ from arena.models import (
     VoterKind,
     VoteStatus,
 )
-from arena.release.schema import PICTURE_ONLY, TABLES, TRACKS
+from arena.release.schema import TABLES, TRACKS
 from arena.release.tables import make_table
 from arena.standings.rated_votes import WINNERS
 
@@ -150,7 +150,7 @@ def _answers(
             continue
         row["winner"] = WINNERS[vote.choice]
         row["counted"] = vote.status is VoteStatus.COUNTED
-        row["hold_rule"] = PICTURE_ONLY if vote.status is VoteStatus.PICTURE_ONLY else None
+        row["hold_rule"] = vote.hold_rule and vote.hold_rule.value
         row["repeat_of"] = None if battle.repeat_of is None else str(battle.repeat_of)
         (votes if kind is VoterKind.PERSON else simulated).append(row)
     return votes, simulated, skips

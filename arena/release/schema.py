@@ -6,14 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from arena.models import VoteStatus
+from arena.models import HoldRule
 from arena.standings.boards import COLUMN_DESCRIPTIONS, COLUMN_TYPES
 from ratings import TIE_RULES
 
 TIE_NAMES = f"{', '.join(f'`{rule}`' for rule in TIE_RULES[:-1])} or `{TIE_RULES[-1]}`"
-
-
-PICTURE_ONLY = VoteStatus.PICTURE_ONLY.value  # a value of `hold_rule`
 
 
 class ColumnType(StrEnum):
@@ -125,7 +122,7 @@ _VOTE_COLUMNS = (
     *_truths(counted="whether leaderboards count the vote"),
     *_texts(
         hold_rule="the rule because of which the vote does not count: "
-        f"`{PICTURE_ONLY}` (in a track with sound, cast without hearing both sides); empty: "
+        f"`{HoldRule.PICTURE_ONLY}` (in a track with sound, cast without hearing both sides); empty: "
         "counted",
         repeat_of="battle_id of the battle that this one repeats deliberately; not rated",
     ),

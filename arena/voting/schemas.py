@@ -111,6 +111,7 @@ class CastVote:
     """The answer to a vote.
 
     Attributes:
+        status: a value of `VoteStatus`.
         watch_checked: False where the watch time could not be checked.
     """
 

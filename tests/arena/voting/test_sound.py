@@ -33,11 +33,11 @@ def cast(booth: Booth, **body: object) -> CastVote:
         ({}, "counted"),  # it could not be checked
         ({"heard_ms": {"a": 1000, "b": 1000}}, "counted"),
         ({"heard_ms": {"a": ENOUGH_MS, "b": ENOUGH_MS}}, "counted"),
-        ({"heard_ms": {"a": ENOUGH_MS - 1, "b": 1000}}, "picture-only"),
-        ({"heard_ms": {"a": 1000, "b": 0}}, "picture-only"),
-        ({"heard_ms": {"a": 0, "b": 0}}, "picture-only"),
-        ({"picture_only": True}, "picture-only"),
-        ({"picture_only": True, "heard_ms": {"a": 1000, "b": 1000}}, "picture-only"),
+        ({"heard_ms": {"a": ENOUGH_MS - 1, "b": 1000}}, "held"),
+        ({"heard_ms": {"a": 1000, "b": 0}}, "held"),
+        ({"heard_ms": {"a": 0, "b": 0}}, "held"),
+        ({"picture_only": True}, "held"),
+        ({"picture_only": True, "heard_ms": {"a": 1000, "b": 1000}}, "held"),
         ({"picture_only": True, "choice": "skip"}, "skipped"),
         ({"heard_ms": {"a": 0, "b": 0}, "choice": "skip"}, "skipped"),
     ],
@@ -51,7 +51,7 @@ def test_a_vote_on_sound_counts_if_both_sides_were_heard(
     with arena_database.reading() as session:
         vote = ballots.find_receipt(session, answer.receipt)
         assert vote.status == status
-        assert vote.picture_only == (status == "picture-only")
+        assert vote.picture_only == (status == "held")
 
 
 def test_in_a_silent_track_nothing_needs_to_be_heard(booth: Booth) -> None:
@@ -62,7 +62,7 @@ def test_in_a_silent_track_nothing_needs_to_be_heard(booth: Booth) -> None:
 def test_without_a_watch_time_a_side_must_have_been_heard_at_all(arena_database: Database) -> None:
     booth = Booth(arena_database, track=TRACK_WITH_SOUND, rules=VotingRules(watch_time=False))
     assert cast(booth, heard_ms={"a": 1, "b": 20}).status == "counted"
-    assert cast(booth, heard_ms={"a": 0, "b": 20}).status == "picture-only"
+    assert cast(booth, heard_ms={"a": 0, "b": 20}).status == "held"
 
 
 def test_repeating_a_picture_only_vote_returns_the_same_answer(arena_database: Database) -> None:
@@ -71,14 +71,14 @@ def test_repeating_a_picture_only_vote_returns_the_same_answer(arena_database: D
     booth.wait(3)
     first = booth.cast(battle.token, "a", picture_only=True)
     again = booth.cast(battle.token, "a")
-    assert (again.status, again.receipt) == ("picture-only", first.receipt)
+    assert (again.status, again.receipt) == ("held", first.receipt)
 
 
 def let_picture_only_votes_decide(database: Database) -> None:
     """Twelve picture-only votes for the left side, which would change the leaderboard."""
     booth = Booth(database, key="c" * 32, track=TRACK_WITH_SOUND)
     for _ in range(12):
-        assert cast(booth, picture_only=True).status == "picture-only"
+        assert cast(booth, picture_only=True).status == "held"
 
 
 def test_picture_only_votes_do_not_move_the_leaderboard(arena_database: Database) -> None:
