@@ -122,8 +122,8 @@ _VOTE_COLUMNS = (
     *_truths(counted="whether leaderboards count the vote"),
     *_texts(
         hold_rule="the rule because of which the vote does not count: "
-        f"`{HoldRule.PICTURE_ONLY}` (in a track with sound, cast without hearing both sides); empty: "
-        "counted",
+        f"`{HoldRule.PICTURE_ONLY}` (in a track with sound, cast without hearing both sides); "
+        "empty: counted",
         repeat_of="battle_id of the battle that this one repeats deliberately; not rated",
     ),
 )
