@@ -180,6 +180,8 @@ class Track(Base):
     seeds: Mapped[int]
     sampler: Mapped[str] = mapped_column(String(RULE_LENGTH))
     ties: Mapped[str] = mapped_column(String(RULE_LENGTH))
+    # What voters may choose as the reasons of a vote.
+    reasons: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 
@@ -226,6 +228,21 @@ class Entrant(Base):
     def shown_creator(self) -> str | None:
         """The creator on pages and in releases; None under a codename."""
         return None if self.stealth else self.creator
+
+    @property
+    def shown_licence(self) -> str | None:
+        """The licence in public; None under a codename, since it can identify the creator."""
+        return None if self.stealth else self.licence
+
+    @property
+    def shown_release_date(self) -> date | None:
+        """The release date in public; None under a codename."""
+        return None if self.stealth else self.release_date
+
+    @property
+    def shown_slug(self) -> str:
+        """What names it on a command line: the codename until it is claimed, then the slug."""
+        return self.codename if self.codename and self.stealth else self.slug
 
 
 class EntrantTrack(Base):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from generator.errors import GeneratorError, SpecError
+from generator.printable import printable
 
 if TYPE_CHECKING:
     from generator.spec import TrackSettings
@@ -76,8 +77,8 @@ def sample(
     time = "" if seconds is None else f", generated in {seconds:.1f} s"
     size = f"{settings.width}x{settings.height}"
     for warning in clip.provenance.warnings:
-        typer.echo(f"{spec.name}: {warning}.", err=True)
-    typer.echo(f"Wrote {output}: {settings.duration_s:g} s at {size}{time}.")
+        typer.echo(printable(f"{spec.name}: {warning}."), err=True)
+    typer.echo(printable(f"Wrote {output}: {settings.duration_s:g} s at {size}{time}."))
 
 
 @app.command()
@@ -135,7 +136,7 @@ def serve(
 
     def report_ready(address: str) -> None:
         names = ", ".join(assign_slugs(specs))
-        typer.echo(f"Serving {names} at {address} (press Ctrl-C to stop).")
+        typer.echo(printable(f"Serving {names} at {address} (press Ctrl-C to stop)."))
 
     options = ServeOptions(
         host=host,
@@ -175,7 +176,7 @@ def world(
 
     _check_output(output)
     write_ground_truth(caption, output, seed=seed)
-    typer.echo(f"Wrote {output}.")
+    typer.echo(printable(f"Wrote {output}."))
 
 
 @app.command()
@@ -304,7 +305,7 @@ def main() -> None:
             raise
         expected = isinstance(error, GeneratorError | ValueError | OSError | RuntimeError)
         message = str(error) if expected else f"Unexpected {error!r}; use {DEBUG} for a traceback."
-        typer.echo(f"generator: {' '.join(message.split())}", err=True)
+        typer.echo(f"generator: {printable(' '.join(message.split()))}", err=True)
         sys.exit(1)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ratings.cli.options import Options, build_parser, named_paths, read_options
 from ratings.errors import RatingsError, VotesError
+from ratings.printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not named_paths(parsed):
         parser.error("name a file of votes, or - for standard input")
     try:
-        sys.stdout.write(_run(read_options(parsed)))
+        text = _run(read_options(parsed))
+        is_data = parsed.format == "csv" and not sys.stdout.isatty()
+        sys.stdout.write(text if is_data else printable(text))
         sys.stdout.flush()
     except RatingsError as error:
-        sys.stderr.write(f"ratings: {error}\n")
+        sys.stderr.write(f"ratings: {printable(str(error))}\n")
         return 1
     except BrokenPipeError:  # the reading program, such as `head`, has exited
         sys.stderr.close()
@@ -142,7 +145,7 @@ def _show_progress(path: str) -> "Progress":
         if time.monotonic() - started > 1 and percent > last:
             last = percent
             end = "\n" if done >= size else ""
-            sys.stderr.write(f"\rreading {path}: {percent}%{end}")
+            sys.stderr.write(f"\rreading {printable(str(path))}:{percent}%{end}")
             sys.stderr.flush()
 
     return show

@@ -177,7 +177,7 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Adde
         return AddedEntrant(entrant, Change.ADDED, False, entry.tracks)
     if entrant.retired_at is not None:
         raise CatalogError(
-            f"{entrant.name} is retired: `arena entrants restore {entrant.slug}` lets it compete "
+            f"{entrant.shown_name} is retired: `arena entrants restore` lets it compete "
             "again; another version needs another name."
         )
     # The stored slug and form of the name stay: commands and files refer to them.

@@ -23,6 +23,13 @@ MAX_WATCH_MS = 29 * 60 * 1000
 TRUE_WORDS = {"1", "true", "yes"}
 FALSE_WORDS = {"", "0", "false", "no"}
 
+# What voters can say about a choice, unless the track's file says otherwise.
+PICTURE_REASONS = ("prompt", "motion", "picture", "consistency")
+SOUND_REASONS = ("sound", "sync")
+MAX_REASONS = 16
+REASON = r"^[A-Za-z0-9][A-Za-z0-9 _/-]*$"  # exports join them by semicolons
+
+Reason = Annotated[str, Field(min_length=1, max_length=40, pattern=REASON)]
 Name = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH)]
 
 
@@ -49,6 +56,7 @@ class TrackEntry(Entry):
     seeds: Annotated[int, Field(ge=1, le=1000)] = 1
     sampler: str = SAMPLERS[0]
     ties: str = TIE_RULES[0]
+    reasons: Annotated[list[Reason], Field(max_length=MAX_REASONS)] = []
 
     @model_validator(mode="before")
     @classmethod
@@ -60,6 +68,22 @@ class TrackEntry(Entry):
                 # In integers: a number of thousands of digits has no float.
                 return values | {"min_watch_ms": (2000 * frames + fps) // (2 * fps)}
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_reasons(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if "reasons" in values:
+            return values
+        return values | {
+            "reasons": [*PICTURE_REASONS, *(SOUND_REASONS if values.get("audio") else ())]
+        }
+
+    @field_validator("reasons")
+    @classmethod
+    def _different_reasons(cls, value: list[str]) -> list[str]:
+        if len(set(value)) < len(value):
+            raise ValueError("must be different from each other")
+        return value
 
     @field_validator("sampler")
     @classmethod

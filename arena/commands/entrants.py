@@ -1,5 +1,6 @@
 """`arena entrants`."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ from arena.commands.typer_app import App
 
 if TYPE_CHECKING:
     from arena.catalog.catalog import AddedEntrant
+    from arena.models import Entrant
 
 EntrantArgument = Annotated[str, typer.Argument(help="The entrant's slug, name or codename.")]
 
@@ -21,16 +23,21 @@ entrants_app = App(
 
 
 @entrants_app.command("list", examples=["arena entrants list", "arena entrants list --format csv"])
-def list_entrants(format: FormatOption = TableFormat.TABLE) -> None:
-    """List the entrants by their public names."""
+def list_entrants(
+    identities: Annotated[
+        bool,
+        typer.Option("--identities", help="Show what codenames hide. Not for other eyes."),
+    ] = False,
+    format: FormatOption = TableFormat.TABLE,
+) -> None:
+    """List the entrants by their public names; codenames stay hidden unless asked for."""
     from arena.catalog import catalog
 
     columns = ("slug", "model", "creator", "licence", "release date", "tracks", "retired")
     with open_configured_arena().database.reading() as session:
         rows = [
             (
-                *(entrant.slug, entrant.shown_name, entrant.shown_creator, entrant.licence),
-                entrant.release_date,
+                *(_identity(entrant) if identities else _public_identity(entrant)),
                 [track.name for track in entrant.tracks],
                 "yes" if entrant.retired_at else None,
             )
@@ -38,6 +45,17 @@ def list_entrants(format: FormatOption = TableFormat.TABLE) -> None:
         ]
     hint = "No entrants yet. Next: `arena entrants add FILE`."
     show_table("Entrants", columns, rows, format, if_empty=hint)
+
+
+def _identity(entrant: "Entrant") -> tuple[object, ...]:
+    return (entrant.slug, entrant.name, entrant.creator, entrant.licence, entrant.release_date)
+
+
+def _public_identity(entrant: "Entrant") -> tuple[object, ...]:
+    return (
+        *(entrant.shown_slug, entrant.shown_name, entrant.shown_creator),
+        *(entrant.shown_licence, entrant.shown_release_date),
+    )
 
 
 @entrants_app.command("add", examples=["arena entrants add my-model.toml"])
@@ -52,7 +70,7 @@ def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML fi
     with arena.database.writing() as session:
         added = catalog.add_entrant(session, entry, now=utc_now())
         production.check_entrant(entry, added.entrant.tracks)
-        sentence, slug = _describe(added), added.entrant.slug
+        sentence, slug = _describe(added), shlex.quote(added.entrant.shown_slug)
     out.print(f"{sentence} Next: `arena generate --entrant {slug}`.")
 
 
@@ -81,7 +99,11 @@ def retire_entrant(entrant: EntrantArgument, yes: YesOption = False) -> None:
     arena = open_configured_arena()
     with arena.database.reading() as session:
         row = catalog.find_entrant(session, entrant)
-        name, slug, retired = row.shown_name, row.slug, row.retired_at is not None
+        name, slug, retired = (
+            row.shown_name,
+            shlex.quote(row.shown_slug),
+            row.retired_at is not None,
+        )
     if retired:
         out.print(f"{name} is already retired.")
         return
@@ -98,7 +120,8 @@ def restore_entrant(entrant: EntrantArgument) -> None:
 
     with open_configured_arena().database.writing() as session:
         row = catalog.find_entrant(session, entrant)
-        was_retired, name, slug = catalog.restore(session, row), row.shown_name, row.slug
+        was_retired, name = catalog.restore(session, row), row.shown_name
+        slug = shlex.quote(row.shown_slug)
     if was_retired:
         out.print(f"Restored {name}. Next: `arena generate --entrant {slug}`.")
     else:

@@ -3,18 +3,32 @@
 import csv
 import io
 import json
+import re
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
-out = Console(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
-err = Console(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
+from arena.text import printable, printable_json
+
+
+class SafeConsole(Console):
+    """A console to which no control character gets, whatever names, prompts or errors contain."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Turn a string into what is printed: every message and cell passes here."""
+        return super().render_str(printable(text), **options)
+
+
+out = SafeConsole(highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
+err = SafeConsole(stderr=True, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 COLUMN_GAP = "  "
+FORMULA = re.compile(r"'*[=+\-@]")  # as in `ratings.csv_cells`, which loads too much for a list
 
 
 class TableFormat(StrEnum):
@@ -59,7 +73,7 @@ def show_table(
             text = io.StringIO()
             writer = csv.writer(text, lineterminator="\n")
             writer.writerow([_key(column) for column in columns])
-            writer.writerows([[_cell(cell) for cell in row] for row in rows])
+            writer.writerows([[_csv_cell(cell) for cell in row] for row in rows])
             sys.stdout.write(text.getvalue())
         case TableFormat.TABLE if out.is_terminal:
             _show_on_terminal(title, columns, rows)
@@ -71,7 +85,12 @@ def show_table(
 def show_json(document: object) -> None:
     """Print a document as indented JSON."""
     text = json.dumps(document, indent=2, ensure_ascii=False, default=str)
-    sys.stdout.write(text + "\n")
+    sys.stdout.write(printable_json(text) + "\n")
+
+
+def show_csv(text: str) -> None:
+    """Print a CSV document; on a terminal without its control characters."""
+    sys.stdout.write(printable(text) if out.is_terminal else text)
 
 
 def confirm(question: str, *, yes: bool) -> None:
@@ -81,7 +100,7 @@ def confirm(question: str, *, yes: bool) -> None:
         typer.Abort: the answer is no.
     """
     if not yes and _is_interactive():
-        typer.confirm(question, abort=True)
+        typer.confirm(printable(question), abort=True)
 
 
 def _is_interactive() -> bool:
@@ -98,10 +117,13 @@ def _cell(value: object) -> str:
         return ""
     if isinstance(value, list | tuple):
         return ", ".join(_cell(item) for item in value)
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in " ".join(str(value).splitlines())
-    )
+    return printable(" ".join(str(value).splitlines()))
+
+
+def _csv_cell(value: object) -> str:
+    text = _cell(value)
+    is_number = isinstance(value, int | float)
+    return text if is_number or not FORMULA.match(text) else f"'{text}"
 
 
 def _is_numeric(rows: Sequence[Sequence[object]], index: int) -> bool:
@@ -122,7 +144,10 @@ def _show_on_terminal(title: str, columns: Sequence[str], rows: Sequence[Sequenc
 
 
 def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [list(columns), *([_cell(cell) for cell in row] for row in rows)]
+    lines = [
+        [_cell(column) for column in columns],
+        *([_cell(cell) for cell in row] for row in rows),
+    ]
     widths = [max(len(line[index]) for line in lines) for index in range(len(columns))]
     numeric = [_is_numeric(rows, index) for index in range(len(columns))]
     text = ""

@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from arena.commands.output import err
+from arena.text import printable
 
 LINE_EVERY_S = 10.0  # between two lines, if standard error is not a terminal
 MINUTE_S, HOUR_S = 60, 3600
@@ -102,7 +103,9 @@ def progress(title: str, total: int, parts: Mapping[str, int] | None = None) -> 
             title, total=total, note="", throughput=Throughput(bar.get_time())
         )
         part_tasks = {
-            name: bar.add_task(f"  {name}", total=steps, note="", throughput=None, start=False)
+            name: bar.add_task(
+                printable(f"  {name}"), total=steps, note="", throughput=None, start=False
+            )
             for name, steps in (parts or {}).items()
         }
         tasks = {task.id: task for task in bar.tasks}
@@ -118,7 +121,7 @@ def progress(title: str, total: int, parts: Mapping[str, int] | None = None) -> 
                 task.fields["throughput"].step(now, steps)
                 bar.update(part, advance=steps)
             overall.step(now, steps)
-            bar.update(total_task, advance=steps, note=note if part is None else "")
+            bar.update(total_task, advance=steps, note=printable(note) if part is None else "")
 
         yield advance
 

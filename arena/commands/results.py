@@ -1,6 +1,5 @@
 """The commands `arena simulate`, `leaderboard`, `export` and `verify`."""
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arena.commands.options import TrackOption, open_configured_arena
-from arena.commands.output import FormatOption, TableFormat, out, show_json, show_table
+from arena.commands.output import FormatOption, TableFormat, out, show_csv, show_json, show_table
 from arena.text import pluralize
 from arena.voter_kinds import OVERALL, VoterGroup
 
@@ -47,7 +46,7 @@ def leaderboard(
             show_json(documents[0] if track else documents)
         case TableFormat.CSV:
             frame = boards.boards_frame(found, with_track=track is None)
-            sys.stdout.write(boards.frame_csv(frame))
+            show_csv(boards.frame_csv(frame))
         case TableFormat.TABLE:
             if not found:
                 out.print(

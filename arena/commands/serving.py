@@ -68,11 +68,18 @@ def demo(
 
 
 def _serve(arena: "Arena", *, host: str, port: int) -> None:
+    from arena.settings import variables_from_env_file
     from arena.web.listening import check_port
+    from arena.web.streamlit_files import ignored_files
 
     check_port(host, port)
     from arena.web.app import serve as run_server  # takes seconds to load
 
+    path, names = variables_from_env_file()
+    if names:
+        err.print(f"Settings from {path}: {', '.join(names)}.")
+    for ignored in ignored_files():
+        err.print(f"{ignored} is not read: the arena sets Streamlit's settings itself.")
     run_server(
         arena,
         host=host,

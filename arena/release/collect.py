@@ -179,8 +179,8 @@ def _model(entrant: Entrant, extent: Extent) -> Row:
     return {
         "model": entrant.shown_name,
         "creator": entrant.shown_creator,
-        "licence": entrant.licence,
-        "release_date": entrant.release_date.isoformat() if entrant.release_date else None,
+        "licence": entrant.shown_licence,
+        "release_date": date.isoformat() if (date := entrant.shown_release_date) else None,
         "commitment": entrant.commitment,
         "id": str(entrant.id),
         "tracks": _names(entrant.tracks, extent),
@@ -264,5 +264,5 @@ def _with_model(row: Row, entrant: Entrant) -> Row:
     return row | {
         "model_name": entrant.shown_name,
         "organization": entrant.shown_creator,
-        "license": entrant.licence,
+        "license": entrant.shown_licence,
     }

@@ -190,8 +190,8 @@ MODELS = TableSchema(
         *_texts(
             model="name, or codename until it is claimed",
             creator="who made the model; empty under a codename",
-            licence="the model's licence",
-            release_date="ISO 8601",
+            licence="the model's licence; empty under a codename",
+            release_date="ISO 8601; empty under a codename",
             commitment="SHA-256 that commits to what the codename hides",
             id="the entrant's number",
             tracks="where it competes, joined by `;`",
@@ -242,7 +242,7 @@ LEADERBOARD = TableSchema(
         *_texts(
             model_name="name in `models.*`",
             organization="the model's creator; empty under a codename",
-            license="the model's licence",
+            license="the model's licence; empty under a codename",
         ),
         *_board_columns("rating", "rating_lower", "rating_upper", "variance", "vote_count", "rank"),
         *_texts(

@@ -1,6 +1,7 @@
 """Writes and reads tables as Parquet, CSV and JSON Lines with the same content and types.
 
-CSV has quotes only where needed, numbers with all their digits, and an empty cell for null. Control
+CSV has quotes only where needed, numbers with all their digits, and an empty cell for null; a text
+that a spreadsheet would run as a formula has an apostrophe in front, which reading removes. Control
 characters, which CSV readers treat differently, become spaces when a table is made.
 """
 
@@ -16,7 +17,8 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from arena.errors import ReleaseError
-from arena.release.schema import TableSchema
+from arena.release.schema import ColumnType, TableSchema
+from ratings.csv_cells import escape_cell, unescape_cell
 
 FORMATS = ("parquet", "csv", "jsonl")
 ROWS_PER_BATCH = 10_000  # limits the memory for writing text
@@ -88,13 +90,15 @@ def _write_csv(table: Any, path: Path) -> None:
 
 
 def _csv_cell(cell: Any) -> Any:
+    if isinstance(cell, str):
+        return escape_cell(cell)
     return str(cell).lower() if isinstance(cell, bool) else cell
 
 
 def _read_csv(path: Path, schema: TableSchema) -> Any:
     with path.open(encoding="utf-8", newline="") as file:
         _check_columns(path, next(csv.reader(file), []), schema)
-    return pa_csv.read_csv(
+    table = pa_csv.read_csv(
         path,
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
@@ -105,6 +109,13 @@ def _read_csv(path: Path, schema: TableSchema) -> Any:
             false_values=["false"],
         ),
     )
+    for index, column in enumerate(schema.columns):
+        if column.type is ColumnType.TEXT:
+            texts = table.column(index).to_pylist()
+            if any(text is not None and text.startswith("'") for text in texts):
+                cells = [text if text is None else unescape_cell(text) for text in texts]
+                table = table.set_column(index, column.name, pa.array(cells, pa.string()))
+    return table
 
 
 def _write_json_lines(table: Any, path: Path) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from arena.models import OVERALL, VoterKind
 from arena.text import pluralize
+from ratings.csv_cells import escape_cell
 from ratings.schema import format_number
 
 
@@ -45,7 +46,7 @@ class BoardRow:
     win_rate: Annotated[float | None, "(wins + ties / 2 + both_bad / 2) / vote_count"]
     status: Annotated[str, "`ok`, `preliminary`, `disconnected`, `undefeated` or `winless`"]
     creator: str | None
-    licence: str
+    licence: str | None
     release_date: str | None
     commitment: str | None
     retired: bool
@@ -110,7 +111,13 @@ def board_csv(board: Board) -> str:
 
 
 def frame_csv(frame: pd.DataFrame) -> str:
-    """Return a table of leaderboards as CSV."""
+    """Return a table of leaderboards as CSV; names that begin like a formula are escaped."""
+    names = {
+        name: frame[name].map(escape_cell, na_action="ignore")
+        for name in ("track", "model")
+        if name in frame
+    }
+    frame = frame.assign(**names)
     return frame.to_csv(index=False, float_format=format_number, lineterminator="\n")
 
 

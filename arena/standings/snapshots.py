@@ -227,8 +227,8 @@ def _row(entrant: Entrant, values: dict[str, Any]) -> BoardRow:
         | {
             "model": entrant.shown_name,
             "creator": entrant.shown_creator,
-            "licence": entrant.licence,
-            "release_date": entrant.release_date.isoformat() if entrant.release_date else None,
+            "licence": entrant.shown_licence,
+            "release_date": date.isoformat() if (date := entrant.shown_release_date) else None,
             "commitment": entrant.commitment,
             "retired": entrant.retired_at is not None,
         }

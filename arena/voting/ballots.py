@@ -179,6 +179,7 @@ def cast_vote(
         check_limits(session, battle.voter, form=form, rules=rules, now=now)
         if isinstance(form, MalformedVote):
             raise form
+        _check_reasons(battle.track, form)
         sent = None if fetches is None else fetches_of(battle, fetches)
         times = judge_times(battle, form, fetches=sent, rules=rules, now=now)
         vote = _store(session, battle, form, times, now=now)
@@ -200,6 +201,13 @@ def _check_answerable(battle: Battle, now: datetime, *, withdrawn: bool) -> None
         raise BattleExpired("This battle has expired: request a new one.")
     if withdrawn:
         raise BattleExpired("A clip of this battle was withdrawn: request a new one.")
+
+
+def _check_reasons(track: Track, form: VoteForm) -> None:
+    unknown = [reason for reason in form.reasons if reason not in track.reasons]
+    if unknown:
+        known = ", ".join(track.reasons) or "none"
+        raise MalformedVote(f"reasons: one is not of this track, whose reasons are: {known}.")
 
 
 def _store(

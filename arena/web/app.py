@@ -23,6 +23,7 @@ from arena.catalog.withholding import restore_intact
 from arena.context import Arena
 from arena.errors import ConfigurationError, StoreUnavailable
 from arena.site import Site, read_site
+from arena.text import printable
 from arena.voting.fetches import FetchLedger
 from arena.web import api, api_page, assets, clips, health
 from arena.web.app_state import get_arena, set_arena
@@ -180,10 +181,17 @@ class _Server(uvicorn.Server):
             self._on_ready()
 
 
+class _PrintableFormatter(logging.Formatter):
+    """Shows control characters of requests and names as escapes."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _log_to_stderr() -> None:
     """Show the arena's own messages: failures of the stores, damaged clips."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger("arena").addHandler(handler)
 
 

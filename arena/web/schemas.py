@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from arena.models import BattleFile, Choice, Track, Vote
-from arena.text import track_label
+from arena.text import page_text, track_label
 from arena.voting.schemas import CastVote, Contribution, IssuedBattle, RevealedSide
 from arena.web.clip_urls import ClipUrls
 
@@ -28,6 +28,7 @@ class TrackResponse(BaseModel):
     min_watch_ms: int
     reveal: str
     ties: str
+    reasons: list[str] = Field(description="what a vote's reasons are chosen from")
     sampler: str
     active: bool = Field(description="whether two entrants have clips to compare")
     closed: bool
@@ -118,6 +119,7 @@ def track_response(track: Track, *, active: bool, categories: list[str]) -> Trac
         min_watch_ms=track.min_watch_ms,
         reveal=track.reveal.value,
         ties=track.ties,
+        reasons=track.reasons,
         sampler=track.sampler,
         active=active,
         closed=track.closed_at is not None,
@@ -144,8 +146,8 @@ def battle_response(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str
         track=battle.track,
         prompt=PromptResponse(
             id=battle.prompt_id,
-            text=battle.prompt_text,
-            categories=battle.categories,
+            text=page_text(battle.prompt_text),
+            categories=[page_text(category) for category in battle.categories],
             source=source_url,
             source_type=source and ("image" if source.is_image else "video"),
             source_width=source and source.width,
@@ -162,7 +164,11 @@ def battle_response(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str
 
 
 def _revealed(side: RevealedSide) -> RevealedSideResponse:
-    return RevealedSideResponse(name=side.name, creator=side.creator, rating=side.rating)
+    return RevealedSideResponse(
+        name=page_text(side.name),
+        creator=side.creator and page_text(side.creator),
+        rating=side.rating,
+    )
 
 
 def vote_response(cast: CastVote, *, clip_urls: ClipUrls, voter_key: str) -> VoteResponse:

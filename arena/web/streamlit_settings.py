@@ -4,7 +4,6 @@ Streamlit would also read `.streamlit/config.toml` and `secrets.toml` of the wor
 the user's home. They could switch off its checks of origins, so it reads neither.
 """
 
-from pathlib import Path
 from typing import Any
 
 from streamlit import config
@@ -13,15 +12,7 @@ from streamlit.web import bootstrap
 from arena.public_url import PublicUrl
 from arena.web.theme import theme_options
 
-FILES = ("config.toml", "secrets.toml")
 SECONDS_UNTIL_FORGOTTEN = 120  # a session whose connection is lost
-
-
-def ignored_files() -> list[Path]:
-    """The Streamlit files that exist where Streamlit would read them."""
-    folders = (Path.home() / ".streamlit", Path.cwd() / ".streamlit")
-    paths = (folder / name for folder in dict.fromkeys(folders) for name in FILES)
-    return [path for path in paths if path.is_file()]
 
 
 def _no_files(file_name: str) -> list[str]:

@@ -61,7 +61,7 @@ def _name(row: BoardRow) -> str:
     if row.creator is None:
         details = ["runs under a codename"]
     else:
-        details = [row.creator, row.licence, *([row.release_date] if row.release_date else [])]
+        details = [row.creator, *filter(None, (row.licence, row.release_date))]
     if row.retired:
         details.append("retired")
     return f"<b>{escape(row.model)}</b><small>{escape(' · '.join(details))}</small>"

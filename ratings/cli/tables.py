@@ -7,8 +7,10 @@ import pandas as pd
 
 from ratings.cli import describe
 from ratings.cli.report_kinds import Report
+from ratings.csv_cells import escape_cell
 from ratings.leaderboard import Effect, Leaderboard, LeaderboardGroups
 from ratings.model.elo import INITIAL, K
+from ratings.printable import printable_json
 from ratings.schema import format_number
 
 _SHOWN = {
@@ -136,10 +138,16 @@ def _number(value: float) -> str:
 
 def _for_programs(table: pd.DataFrame, style: str) -> str:
     if style == "csv":
+        text = {
+            name: table[name].map(escape_cell, na_action="ignore")
+            for name in table.columns
+            if table[name].map(lambda value: isinstance(value, str)).any()
+        }
+        table = table.assign(**text)
         return table.to_csv(index=False, float_format=format_number, lineterminator="\n")
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     for row in rows:
         for name, value in row.items():
             if isinstance(value, float):
                 row[name] = float(format_number(value)) if abs(value) < float("inf") else None
-    return json.dumps(rows, indent=2, ensure_ascii=False) + "\n"
+    return printable_json(json.dumps(rows, indent=2, ensure_ascii=False)) + "\n"

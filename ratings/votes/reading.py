@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from ratings.csv_cells import unescape_cells
 from ratings.errors import VotesError
 from ratings.votes.columns import LAYOUTS, READ_TOO, USED, factorize, find_layout
 from ratings.votes.renaming import NO_RENAMES, Renames
@@ -158,11 +159,11 @@ def _read_csv(
         keep_default_na=False,
         na_values=[""],
     )
-    return _as_categories(frame)
+    return _as_categories(frame, unescape=True)
 
 
-def _as_categories(frame: pd.DataFrame) -> pd.DataFrame:
-    """Encode repeated texts as categories, in order of appearance."""
+def _as_categories(frame: pd.DataFrame, *, unescape: bool = False) -> pd.DataFrame:
+    """Encode repeated texts as categories, in order of appearance; `unescape` those of CSV."""
     coded = {}
     for name in frame.columns:
         if pd.api.types.is_string_dtype(frame[name].dtype) and name in _CODED:
@@ -170,6 +171,8 @@ def _as_categories(frame: pd.DataFrame) -> pd.DataFrame:
                 codes, values = factorize(frame[name])
             except VotesError:  # lists, in columns that nothing uses
                 continue
+            if unescape:
+                values = pd.Index(unescape_cells(list(values)))
             coded[name] = pd.Categorical.from_codes(codes, values, validate=False)
     return frame.assign(**coded)
 

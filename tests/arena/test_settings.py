@@ -13,6 +13,7 @@ from arena.settings import (
     load_settings,
     make_home,
     parse_rate_limit,
+    variables_from_env_file,
 )
 
 
@@ -93,3 +94,13 @@ def test_a_home_that_cannot_be_written_is_an_error(
     monkeypatch.setenv("ARENA_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(ConfigurationError, match="cannot be written"):
         make_home(load_settings())
+
+
+def test_what_the_env_file_sets_is_known_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert variables_from_env_file() == (tmp_path / ".env", [])
+    text = "ARENA_HOME=/a\narena_rate_limit=off\nARENA_TITLE=x\nOTHER=1\nARENA_NOTHING=2\n"
+    (tmp_path / ".env").write_text(text)
+    monkeypatch.setenv("ARENA_HOME", "/from/environment")
+    assert variables_from_env_file()[1] == ["ARENA_RATE_LIMIT", "ARENA_TITLE"]

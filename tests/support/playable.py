@@ -83,11 +83,11 @@ def make_playable_arena(
 
 
 @contextmanager
-def served(home: Path) -> Iterator[str]:
-    """Run `arena serve` in a process on a free port and yield its URL."""
+def served(home: Path, **environment: str) -> Iterator[str]:
+    """Run `arena serve` in a process on a free port, with these variables, and yield its URL."""
     process = subprocess.Popen(
         [sys.executable, "-m", "arena", "serve", "--port", "0"],
-        env=os.environ | {"ARENA_HOME": str(home)},
+        env=os.environ | {"ARENA_HOME": str(home)} | environment,
         cwd=home,
         stdout=subprocess.PIPE,
         text=True,

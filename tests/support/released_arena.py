@@ -49,7 +49,7 @@ def let_people_vote(opened: Database, *, people: int = PEOPLE, days_later: int =
                     choice,
                     watched_ms={"a": 1000, "b": 900} if rng.random() < 0.5 else None,
                     first="a",
-                    reasons=["motion", "sound; mostly"],
+                    reasons=["motion", "picture"],
                 ).next
 
 

@@ -5,16 +5,16 @@
 
 const WAIT_MS = 10_000;
 const CHECK_MS = 500;
-const CONTENT = '[data-testid="stMainBlockContainer"] [data-testid="stElementContainer"]';
+const CONNECTED = '[data-testid="stApp"][data-test-connection-state="CONNECTED"]';
 const VOTE_PAGE_CLASS = "duel-open";
 const TEXT =
   "This page cannot connect to the arena. Reload it; if that does not help, a proxy between you " +
   "and the arena may not pass on WebSockets (the Upgrade header), which its operator can change.";
 
 /** @returns {boolean} */
-function hasContent() {
+function works() {
   const isVotePage = document.documentElement.classList.contains(VOTE_PAGE_CLASS);
-  return isVotePage || document.querySelector(CONTENT) !== null;
+  return isVotePage || document.querySelector(CONNECTED) !== null;
 }
 
 /** @returns {HTMLElement} */
@@ -31,11 +31,11 @@ function notice() {
 }
 
 setTimeout(() => {
-  if (hasContent()) return;
+  if (works()) return;
   const shown = notice();
   document.body.append(shown);
   const check = setInterval(() => {
-    if (!hasContent()) return;
+    if (!works()) return;
     shown.remove();
     clearInterval(check);
   }, CHECK_MS);

@@ -1,5 +1,6 @@
 """`/leaderboard`: ratings of a track with intervals and counts, by category and kind of voter."""
 
+from dataclasses import replace
 from html import escape
 from importlib.resources import files
 from urllib.parse import urlencode
@@ -14,7 +15,7 @@ from arena.standings import standings
 from arena.standings.boards import Board, PairRecord, describe_age, describe_intervals
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.standings.rated_votes import has_votes, pair_records
-from arena.text import pluralize, track_label
+from arena.text import page_text, pluralize, track_label
 from arena.voting.matchmaking import is_active
 from arena.web.app_state import get_arena
 from arena.web.charts import pair_chart, rating_chart
@@ -56,29 +57,44 @@ def _categories(track: str) -> list[str]:
 
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _board(track: str, category: str, voters: str) -> Board:
-    return standings.leaderboard(
+    board = standings.leaderboard(
         get_arena().database,
         track_name=track,
         category=category,
         voters=VoterGroup(voters).kind,
         now=utc_now(),
     )
+    return _with_page_texts(board)
+
+
+def _with_page_texts(board: Board) -> Board:
+    """The board with names as pages show them."""
+    rows = [
+        replace(row, model=page_text(row.model), creator=row.creator and page_text(row.creator))
+        for row in board.rows
+    ]
+    return replace(board, rows=rows)
 
 
 # The watermark is part of the cache's key, so the same votes are never counted again.
 @last_known
 @st.cache_data(max_entries=256, show_spinner=False)
 def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
-    return pair_records(
+    records = pair_records(
         get_arena().database, track_name=track, category=category, voters=VoterGroup(voters).kind
     )
+    return [
+        replace(each, model_a=page_text(each.model_a), model_b=page_text(each.model_b))
+        for each in records
+    ]
 
 
 @last_known
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _production_stats(track: str) -> list[ProductionStats]:
     with get_arena().database.reading() as session:
-        return production_stats(session, catalog.find_track(session, track))
+        records = production_stats(session, catalog.find_track(session, track))
+    return [replace(each, model=page_text(each.model)) for each in records]
 
 
 def show_leaderboard() -> None:

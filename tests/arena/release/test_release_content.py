@@ -2,7 +2,7 @@
 
 import csv
 import json
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +26,7 @@ from arena.errors import NotFound, ReleaseError
 from arena.models import Battle, Choice, Clip, Entrant, Prompt, Vote, Voter, VoterKind
 from arena.release.schema import TABLES, TableSchema
 from arena.release.tables import FORMATS
+from arena.release.verify import verify_release
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, board_frame
 from arena.standings.rated_votes import WINNERS
@@ -101,7 +102,7 @@ def test_every_vote_is_exported_as_it_was_cast(opened: Database, folder: Path) -
             assert (row["sampler"], row["probability"]) == (battle.sampler, battle.probability)
             assert row["watched_a_ms"] == vote.watched_a_ms
             assert (row["first"], row["decided_ms"]) == ("a", vote.decided_ms)
-            assert row["reasons"] == "motion;sound, mostly"
+            assert row["reasons"] == "motion;picture"
             assert (row["language"], row["voter_kind"], row["counted"]) == ("en", "person", True)
             assert row["timestamp"].endswith("Z")
             assert datetime.fromisoformat(row["timestamp"]) == vote.cast_at
@@ -191,6 +192,7 @@ def secretive(arena_database: Database) -> Database:
         cedar = catalog.find_entrant(session, "Cedar")
         cedar.codename, cedar.commitment = "Grey Colt", "c" * 64
         cedar.price_usd_per_minute = 0.5
+        cedar.licence, cedar.release_date = "Unusual-1.0", date(2031, 5, 17)
         session.get_one(Prompt, "p-4").private = True
         for clip in session.scalars(select(Clip)):
             clip.provenance = {
@@ -212,6 +214,44 @@ def test_a_codename_hides_its_creator(secretive: Database, tmp_path: Path) -> No
     assert {(row["provenance"], row["master_sha256"]) for row in clips} == {(None, None)}
     board = [row for row in read_rows(folder, "leaderboard") if row["model_name"] == "Grey Colt"]
     assert {row["organization"] for row in board} == {None}
+    assert {row["license"] for row in board} == {None}
+
+
+def test_a_codename_hides_licence_and_release_date_until_it_is_claimed(
+    secretive: Database, tmp_path: Path
+) -> None:
+    folder = release(secretive, tmp_path / "release")
+    assert "Unusual" not in texts(folder)
+    assert "2031" not in texts(folder)
+    verify_release(folder)
+    with secretive.writing() as session:
+        catalog.find_entrant(session, "Cedar").claimed_at = NOW
+    claimed = release(secretive, tmp_path / "claimed")
+    cedar = next(row for row in read_rows(claimed, "models") if row["model"] == "Cedar")
+    assert (cedar["licence"], cedar["release_date"]) == ("Unusual-1.0", "2031-05-17")
+    verify_release(claimed)
+
+
+def test_names_that_spreadsheets_would_run_are_escaped_in_csv_only(
+    arena_database: Database, tmp_path: Path
+) -> None:
+    with arena_database.writing() as session:
+        catalog.find_entrant(session, "Cedar").name = "=HYPERLINK(1)"
+        catalog.find_entrant(session, "Birch").name = "'@Birch"
+        session.get_one(Prompt, "p-1").text = "+1 ball"
+    let_people_vote(arena_database, people=2)
+    folder = release(arena_database, tmp_path / "release")
+    for path in folder.glob("*.csv"):
+        with path.open(encoding="utf-8", newline="") as file:
+            cells = [cell for row in csv.reader(file) for cell in row]
+        assert not [cell for cell in cells if cell[:1] in "=+-@\t\r" and cell], path.name
+    assert "'=HYPERLINK(1)" in (folder / "models.csv").read_text()
+    names = {row["model"] for row in read_rows(folder, "models")}
+    assert {"=HYPERLINK(1)", "'@Birch"} < names
+    verify_release(folder)
+    table = ratings.read_votes(folder / "votes.csv")
+    assert set(table["model_a"]) | set(table["model_b"]) == names
+    assert "apostrophe" in (folder / "README.md").read_text()
 
 
 def test_the_text_and_hashes_of_a_held_out_prompt_stay_hidden(

@@ -247,5 +247,20 @@ def test_a_vote_stores_what_was_sent(booth: Booth) -> None:
         assert ballots.count_votes(session, voter_key=booth.key) == {Choice.BAD: 1}
 
 
+@pytest.mark.parametrize("reason", ["because", "Motion", "motion ", "<script>", "=1+1", "sound"])
+def test_reasons_come_from_the_tracks_list(booth: Booth, reason: str) -> None:
+    with booth.database.reading() as session:
+        assert session.scalars(select(Track).where(Track.name == TRACK)).one().reasons == [
+            *("prompt", "motion", "picture", "consistency")
+        ]
+    battle = booth.ask()
+    booth.wait(3)
+    with pytest.raises(MalformedVote, match="reasons are: prompt, motion"):
+        booth.cast(battle.token, "a", reasons=["motion", reason])
+    assert count(booth.database, Vote) == 0
+    booth.cast(battle.token, "a", reasons=["motion", "picture"])
+    assert count(booth.database, Vote) == 1
+
+
 def test_only_the_choice_is_required() -> None:
     assert VoteForm.model_validate({"choice": "a"}).watched_ms is None

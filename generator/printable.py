@@ -1,0 +1,19 @@
+"""Makes text from files and servers safe for a terminal: control characters are shown, never sent.
+
+An escape sequence in a prompt or an error could otherwise rewrite what a terminal shows, and a
+bidirectional control could make a line read differently from what it says.
+"""
+
+JOINERS = "\u200c\u200d"  # letters of some scripts and parts of emoji; harmless
+
+
+def printable(text: str) -> str:
+    r"""Return the text with each control character as an escape like `\x1b`; line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character
+        if character.isprintable() or character == "\n" or character in JOINERS
+        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
+        for character in text
+    )
