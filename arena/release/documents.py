@@ -114,9 +114,10 @@ Exported by Hippodrome {about.version} at {instant(about.made_at)}: the votes up
 {counts}
 
 Each table is available as {", ".join(about.formats)}, with the same content. An empty \
-cell means unknown or none. In CSV, a text that begins with `=`, `+`, `-`, `@`, a tab or a carriage \
-return has an apostrophe in front, so that spreadsheets do not run it as a formula; so has one \
-that begins with apostrophes and such a character. `arena verify` and `python -m ratings` remove it. \
+cell means unknown or none. In CSV, a text that begins with `=`, `+`, `-`, `@`, a tab or a \
+carriage return has an apostrophe in front, so that spreadsheets do not run it as a formula; so \
+has one that begins with apostrophes and such a character. `arena verify` and \
+`python -m ratings` remove it. \
 `votes.*` begins with the columns of LMArena's published sets, so tools for those can read it.
 
 ## How it was collected
