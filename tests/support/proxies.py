@@ -102,7 +102,7 @@ def nginx(folder: Path, upstream: str, port: int, *, strip: bool, upgrade: bool)
 
 @contextmanager
 def caddy(folder: Path, upstream: str, port: int, *, strip: bool) -> Iterator[None]:
-    """The same with Caddy, which passes on WebSockets without being told."""
+    """The same with Caddy, which passes on WebSockets by itself."""
     folder.mkdir()
     config = folder / "Caddyfile"
     directive = "handle_path" if strip else "handle"
