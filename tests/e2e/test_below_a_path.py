@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 
 from playable import TRACK, make_playable_arena, served
 from proxies import caddy, free_port, missing, nginx
-from raw_http import exchange, header_lines, status
+from raw_http import connect, exchange, header_lines, status
 from small_arena import NAMES
 
 PROXIES = [
@@ -127,7 +127,10 @@ def test_the_websocket_is_below_the_path(address: str) -> None:
         head = header_lines(
             parts.netloc, *HANDSHAKE, f"Origin: {origin}", path=f"{parts.path}_stcore/stream"
         )
-        return status(exchange(f"http://{parts.netloc}", head + CLOSE_FRAME))
+        with connect(f"http://{parts.netloc}") as connection:
+            connection.sendall(head + CLOSE_FRAME)
+            # A proxy may keep the connection after a refusal, so this does not read to the end.
+            return status(connection.recv(65536))
 
     assert handshake(origin) == 101
     assert handshake("https://evil.example") == 403
