@@ -53,8 +53,8 @@ def check_folder(name: str, folder: Path) -> dict[str, Any]:
             weights += 1
             if _header_bytes(file) > _MAX_HEADER:
                 raise SpecError(
-                    f"{name}: {file} declares a header of more than {_MAX_HEADER // 2**20} MiB; "
-                    "save the model again."
+                    f"{name}: {file} is not a valid safetensors file, or declares a header of more "
+                    f"than {_MAX_HEADER // 2**20} MiB; save the model again."
                 )
             if not _is_safetensors(file):
                 raise SpecError(

@@ -104,8 +104,8 @@ def test_the_nearest_supported_length_and_size_are_requested_and_fitted(served: 
     assert clip.provenance.adapted == (
         "asked for 2 s instead of 1.25 s",
         "asked for 144x96 instead of 96x64",
-        "cut 48 to 30 frames",
         "scaled 144x96 to 96x64",
+        "cut 48 to 30 frames",
         "dropped the sound",
     )
 
