@@ -80,7 +80,6 @@ def make_api(arena: Arena) -> FastAPI:
     app.include_router(health.make_router(arena, metrics))
     app.include_router(assets.make_router())
     app.include_router(api_page.make_router(app))
-    app.add_middleware(CsrfMiddleware, public=arena.settings.public)
     app.add_middleware(PublicApiMiddleware)
     app.add_middleware(HeadMiddleware, own=(CLIP_PREFIX,))
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
@@ -104,6 +103,7 @@ def add_security(app: ASGIApp, arena: Arena, hosts: HostPolicy | None = None) ->
     """
     settings = arena.settings
     https = settings.public is not None and settings.public.scheme == "https"
+    app = CsrfMiddleware(app, public=settings.public)
     app = VoterCookieMiddleware(
         app, secret=settings.signing_key(), public_https=https, base_path=settings.base_path
     )

@@ -1,10 +1,13 @@
 """Only requests to the arena's own host names are answered."""
 
+import asyncio
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from arena.public_url import parse_public_url
+from arena.web.csrf import CsrfMiddleware
 from arena.web.hosts import HostPolicy
 from raw_http import exchange, header_lines, status
 
@@ -97,3 +100,34 @@ def test_a_server_on_another_interface_answers_to_the_address_that_was_connected
     assert one.allows("192.0.2.7", None)
     on_loopback = HostPolicy(None, listens_on="127.0.0.1")
     assert not on_loopback.allows("192.0.2.7:8501", "192.0.2.7")
+
+
+@pytest.mark.parametrize(
+    ("origin", "passed"),
+    [
+        ("http://vote.example", True),
+        ("https://public.example", True),  # ARENA_PUBLIC_URL, behind a proxy that ends TLS
+        ("https://vote.example", False),
+        ("http://evil.example", False),
+        ("null", False),
+        (None, True),  # not a browser
+    ],
+)
+def test_a_foreign_websocket_is_refused_before_streamlit_sees_it(
+    origin: str | None, passed: bool
+) -> None:
+    reached: list[str] = []
+    sent: list[dict[str, Any]] = []
+
+    async def streamlit(scope: Any, receive: Any, send: Any) -> None:
+        reached.append(scope["path"])
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"vote.example")] + ([(b"origin", origin.encode())] if origin else [])
+    scope = {"type": "websocket", "scheme": "ws", "path": "/_stcore/stream", "headers": headers}
+    app = CsrfMiddleware(streamlit, public=parse_public_url("https://public.example"))
+    asyncio.run(app(scope, send, send))
+    assert bool(reached) == passed
+    assert [message["type"] for message in sent] == ["websocket.close"] * (not passed)
