@@ -29,7 +29,7 @@ class CsrfMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._changes_state(scope):
-            scheme = scope["scheme"]
+            scheme: str = scope["scheme"]
             scheme = PAGE_SCHEMES.get(scheme, scheme)
             if not self._is_same_origin(Headers(scope=scope), scheme):
                 refusal = problem(403, "cross-site", "Requests from another site are not accepted.")
