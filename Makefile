@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-warn-sc
 NPM_STAMP := tests/js/node_modules/.installed
 SOURCES := arena generator ratings tests alembic setup.py
 PORT ?= 8501
+# Tests wait for processes and browsers much of the time, so two run at once.
+TEST_JOBS ?= 2
 export PORT
 
 .PHONY: demo test check format mutants clean
@@ -17,7 +19,7 @@ demo: $(STAMP)
 
 test: $(DEV_STAMP)
 	@$(BIN)/python tests/support/needs.py
-	$(BIN)/pytest $(if $(COVERAGE),--cov --cov-report=term)
+	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --durations=10 $(if $(COVERAGE),--cov --cov-report=term)
 
 check: $(DEV_STAMP) $(NPM_STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
