@@ -8,8 +8,8 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-warn-sc
 NPM_STAMP := tests/js/node_modules/.installed
 SOURCES := arena generator ratings tests alembic setup.py
 PORT ?= 8501
-# Tests wait for processes and browsers much of the time, so two run at once.
-TEST_JOBS ?= 2
+# How many tests run at once; 0: one after the other, in one process.
+TEST_JOBS ?= 0
 export PORT
 
 .PHONY: demo test check format mutants clean
