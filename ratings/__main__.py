@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ratings.leaderboard import Leaderboard
     from ratings.votes.reading import Progress
 
+MAX_MESSAGE = 600  # characters of an error message
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -35,12 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(text if is_data else printable(text))
         sys.stdout.flush()
     except RatingsError as error:
-        sys.stderr.write(f"ratings: {printable(str(error))}\n")
+        sys.stderr.write(f"ratings: {_shortened(printable(str(error)))}\n")
         return 1
     except BrokenPipeError:  # the reading program, such as `head`, has exited
         sys.stderr.close()
         return 0
     return 0
+
+
+def _shortened(message: str) -> str:
+    """Leave out the middle of a long message, which quotes a long cell."""
+    if len(message) <= MAX_MESSAGE:
+        return message
+    return f"{message[: MAX_MESSAGE // 2]} ... {message[-MAX_MESSAGE // 2 :]}"
 
 
 def _run(options: Options) -> str:

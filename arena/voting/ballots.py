@@ -115,10 +115,13 @@ def issue_battle(
         session, voter=voter, track=track, category=category, now=now, rng=rng or system_rng()
     )
     if battle is None:
+        contributed = [asdict(part) for part in contributions(session, voter_key=voter_key)]
+        shown = any(part["track"] == track_name for part in contributed)
+        state = "You have seen every pair in" if shown else "There is no pair to show in"
         raise NoPair(
-            f"You have seen every pair in the track {track_name}{within}: come back when it has "
-            "new clips, or vote in another track.",
-            contributed=[asdict(part) for part in contributions(session, voter_key=voter_key)],
+            f"{state} the track {track_name}{within}: come back when it has new clips, or vote in "
+            "another track.",
+            contributed=contributed,
         )
     return describe(session, battle, rules)
 

@@ -37,7 +37,7 @@ WITHHELD_AFTER = 2  # voters who report a file that is intact
 # Of a track's clips or sources: what such reports can withhold in all. More reports than that are
 # a browser that cannot play any of them, or somebody who wants to empty the track.
 MAX_REPORTED_SHARE = 0.1
-MIN_REPORTED = 2
+MIN_REPORTED = 1
 
 logger = logging.getLogger(__name__)
 

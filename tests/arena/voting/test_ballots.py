@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import IntegrityError
 
 from arena.database import Database
@@ -16,7 +16,7 @@ from arena.errors import (
     TooEarly,
     TooMany,
 )
-from arena.models import Battle, BattleFile, BattleState, Choice, Reveal, Side, Track, Vote
+from arena.models import Battle, BattleFile, BattleState, Choice, Clip, Reveal, Side, Track, Vote
 from arena.settings import parse_rate_limit
 from arena.voting import ballots
 from arena.voting.battles import BATTLE_LIFETIME
@@ -264,3 +264,10 @@ def test_reasons_come_from_the_tracks_list(booth: Booth, reason: str) -> None:
 
 def test_only_the_choice_is_required() -> None:
     assert VoteForm.model_validate({"choice": "a"}).watched_ms is None
+
+
+def test_who_has_seen_no_pair_is_not_told_to_have_seen_all(booth: Booth) -> None:
+    with booth.database.writing() as session:
+        session.execute(delete(Clip))
+    with pytest.raises(NoPair, match="There is no pair to show in the track"):
+        booth.ask()

@@ -231,3 +231,12 @@ def test_a_report_is_not_split(capsys, full_votes_file):
     status, _, err = run(capsys, full_votes_file, "--report", "fit", "--by", "first")
     assert status == 1
     assert err == "ratings: --by splits only the leaderboard: leave out --report\n"
+
+
+def test_an_error_quotes_only_the_ends_of_a_long_cell(capsys, tmp_path):
+    path = tmp_path / "votes.csv"
+    path.write_text(f"model_a,model_b,winner\nA,B,{'x' * 100_000}\n")
+    status, out, err = run(capsys, path)
+    assert (status, out) == (1, "")
+    assert "row 1" in err
+    assert len(err) < 700
