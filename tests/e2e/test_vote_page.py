@@ -302,12 +302,17 @@ def test_prompts_of_any_length_keep_the_clips_in_place(open_page: Open) -> None:
     seen = {}
     for _ in TEXTS[SILENT]:
         page.wait_for_selector("[data-phase=watching], [data-phase=ready]")
-        seen[page.locator(".prompt").text_content()] = page.evaluate(BOXES)
+        prompt = page.locator(".prompt").text_content()
+        seen[prompt] = page.evaluate(BOXES)
         assert inside(page, ".frame, .prompt-area")
-        if page.locator(".prompt").text_content() == LONG_PROMPT:
+        if prompt == LONG_PROMPT:
             read_whole_prompt(page)
         skip(page)
-        page.wait_for_selector("[data-phase=watching], [data-phase=ready], [data-phase=message]")
+        page.wait_for_function(
+            """(prompt) => document.querySelector("[data-phase=message]") !== null
+                || document.querySelector(".prompt")?.textContent !== prompt""",
+            arg=prompt,
+        )
     assert set(seen) == set(TEXTS[SILENT])
     assert all(boxes == seen[LONG_PROMPT] for boxes in seen.values())
 
