@@ -266,7 +266,7 @@ def test_only_the_choice_is_required() -> None:
     assert VoteForm.model_validate({"choice": "a"}).watched_ms is None
 
 
-def test_who_has_seen_no_pair_is_not_told_to_have_seen_all(booth: Booth) -> None:
+def test_a_voter_who_has_seen_no_pair_reads_that_none_can_be_shown(booth: Booth) -> None:
     with booth.database.writing() as session:
         session.execute(delete(Clip))
     with pytest.raises(NoPair, match="There is no pair to show in the track"):
