@@ -72,10 +72,10 @@ def serving(*arguments: str | Path, modules: Path | None = None) -> Iterator[Ser
         yield Served(process, line.partition(" at ")[2].split()[0])
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
 
 
-def wait_for(condition: Callable[[], bool], *, seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], bool], *, seconds: float = 180) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "timed out"
