@@ -1,7 +1,6 @@
 """Small helpers for text that people read: plurals, and the names of tracks and entrants."""
 
 import hashlib
-import json
 import re
 import unicodedata
 
@@ -38,31 +37,6 @@ def track_label(name: str) -> str:
 # Characters that change the direction of the text around them, and separators of lines.
 _BIDI = "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028, 0x2029)))
 _CONTROLS = re.compile(f"[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f{_BIDI}]")
-_JOINERS = "\u200c\u200d"  # letters of some scripts and parts of emoji; harmless
-
-
-def printable(text: str) -> str:
-    r"""Return the text with each control character as an escape like `\x1b`; line breaks stay."""
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if character.isprintable() or character == "\n" or character in _JOINERS
-        else character.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for character in text
-    )
-
-
-def printable_json(document: str) -> str:
-    r"""Return a JSON document with every control character in its strings as `\u001b`."""
-    if document.isprintable():
-        return document
-    return "".join(
-        character
-        if character.isprintable() or character == "\n" or character in _JOINERS
-        else json.dumps(character)[1:-1]
-        for character in document
-    )
 
 
 def page_text(text: str) -> str:

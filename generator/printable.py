@@ -4,6 +4,7 @@ An escape sequence in a prompt or an error could otherwise rewrite what a termin
 bidirectional control could make a line read differently from what it says.
 """
 
+# The same as in `ratings.printable`: neither package imports the other.
 JOINERS = "\u200c\u200d"  # letters of some scripts and parts of emoji; harmless
 
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from arena.text import printable, printable_json
+from ratings.printable import printable, printable_json
 
 
 class SafeConsole(Console):

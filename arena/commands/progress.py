@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from arena.commands.output import err
-from arena.text import printable
+from ratings.printable import printable
 
 LINE_EVERY_S = 10.0  # between two lines, if standard error is not a terminal
 MINUTE_S, HOUR_S = 60, 3600

@@ -23,7 +23,6 @@ from arena.catalog.withholding import restore_intact
 from arena.context import Arena
 from arena.errors import ConfigurationError, StoreUnavailable
 from arena.site import Site, read_site
-from arena.text import printable
 from arena.voting.fetches import FetchLedger
 from arena.web import api, api_page, assets, clips, health
 from arena.web.app_state import get_arena, set_arena
@@ -42,6 +41,7 @@ from arena.web.request_limits import RequestLimitsMiddleware
 from arena.web.streamlit_settings import apply_streamlit_settings
 from arena.web.sweep import sweep_forever
 from arena.web.voters import VoterCookieMiddleware
+from ratings.printable import printable
 
 CLIP_PREFIX = "/clip/"
 API_PREFIXES = ("/api/", CLIP_PREFIX, "/assets/")
