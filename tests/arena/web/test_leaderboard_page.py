@@ -1,5 +1,6 @@
 """The leaderboard's page: whose votes it opens on, and what it shows if the database fails."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,14 @@ from arena.voting import ballots
 from arena.web.app_state import set_arena
 from broken_stores import damage
 from small_arena import START, TRACK, TRACK_WITH_SOUND, Booth
+
+
+@pytest.fixture(autouse=True)
+def _main_module() -> Iterator[None]:
+    """Streamlit puts the page's script in the place of `__main__`, which processes started later would run."""
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main
 
 
 @pytest.fixture
