@@ -497,7 +497,10 @@ class Snapshot(Base):
     """
 
     __tablename__ = "snapshot"
-    __table_args__ = (UniqueConstraint("track_id", "category", "voters", "published_on"),)
+    __table_args__ = (
+        UniqueConstraint("track_id", "category", "voters", "published_on"),
+        Index(None, "track_id", "voters", "category", "id"),  # the newest of a leaderboard
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     track_id: Mapped[int] = mapped_column(ForeignKey("track.id"))
@@ -508,6 +511,11 @@ class Snapshot(Base):
     watermark: Mapped[int]  # computed from the votes up to this id
     votes: Mapped[int]
     parameters: Mapped[dict[str, Any]]
+    # Of all people's votes in a track: `{"explore": share of uniform draws, "pairs": [[entrant_id,
+    # higher entrant_id, probability], ...]}`, which the adaptive sampler draws from.
+    sampling: Mapped[dict[str, Any] | None]
+    # What the page and the API show beside the ratings, and of which votes; None: an older version.
+    details: Mapped[dict[str, Any] | None]
 
     track: Mapped[Track] = relationship()
     standings: Mapped[list["Standing"]] = relationship(
@@ -541,3 +549,17 @@ class Standing(Base):
     status: Mapped[str] = mapped_column(String(20))
 
     entrant: Mapped[Entrant] = relationship()
+
+
+class Lease(Base):
+    """Which process does a background job that only one may do. Written by `standings.leases`.
+
+    A holder counts `renewals` up while it works; another process takes over once it has seen no
+    renewal for a while by its own monotonic clock, so that no two clocks need to agree.
+    """
+
+    __tablename__ = "lease"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(64))
+    renewals: Mapped[int] = mapped_column(BigInteger)

@@ -1,6 +1,7 @@
 """Computes leaderboards from the stored votes, and writes and reads their snapshots."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,16 @@ from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 import ratings
-from arena.models import Entrant, EntrantTrack, Snapshot, Standing, Track, Vote, VoterKind
+from arena.models import (
+    OVERALL,
+    Entrant,
+    EntrantTrack,
+    Snapshot,
+    Standing,
+    Track,
+    Vote,
+    VoterKind,
+)
 from arena.standings.boards import BOARD_COLUMNS, RATING_COLUMNS, Board, BoardRow
 from arena.standings.rated_votes import find_rated_votes
 from arena.voting.limits import CLOCK_TOLERANCE
@@ -27,11 +37,19 @@ COMPUTE_SHARE = 0.1
 
 @dataclass(frozen=True)
 class ComputedBoard:
-    """A leaderboard with the database's numbers of its track and of the entrant of each row."""
+    """A leaderboard with the database's numbers of its track and of the entrant of each row.
+
+    Attributes:
+        board: the leaderboard.
+        track_id: number of its track.
+        entrant_ids: number of the entrant of each row.
+        sampling: what the adaptive sampler draws from, as `Snapshot.sampling` holds it.
+    """
 
     board: Board
     track_id: int
     entrant_ids: tuple[int, ...]
+    sampling: dict[str, Any] | None = None
 
 
 def rate(
@@ -48,7 +66,13 @@ def rate(
     Returns:
         The leaderboard with its published decimals; `attrs` as those of `ratings.leaderboard`.
     """
-    battles = ratings.Battles.from_frame(frame, models=models)
+    return rate_battles(
+        ratings.Battles.from_frame(frame, models=models), ties=ties, intervals=intervals
+    )
+
+
+def rate_battles(battles: ratings.Battles, *, ties: str, intervals: str = BY_VOTER) -> pd.DataFrame:
+    """Rate encoded votes; see `rate`."""
     board = ratings.leaderboard(
         battles,
         ties=ties,
@@ -78,7 +102,8 @@ def compute_board(
     started = time.monotonic()
     watermark = newest_vote(session)
     rated = find_rated_votes(session, track=track, category=category, voters=voters)
-    table = rate(rated.frame, ties=track.ties, models=list(rated.entrants))
+    battles = ratings.Battles.from_frame(rated.frame, models=list(rated.entrants))
+    table = rate_battles(battles, ties=track.ties)
     records = table[BOARD_COLUMNS].to_dict("records")
     entrants = [rated.entrants[record["model"]] for record in records]
     rows = [
@@ -105,7 +130,40 @@ def compute_board(
         parameters=parameters,
         rows=rows,
     )
-    return ComputedBoard(board, track.id, tuple(entrant.id for entrant in entrants))
+    is_sampled = category == OVERALL and voters is VoterKind.PERSON
+    return ComputedBoard(
+        board,
+        track.id,
+        tuple(entrant.id for entrant in entrants),
+        sampling=sampling_of(battles, rated.entrants) if is_sampled else None,
+    )
+
+
+def sampling_of(
+    battles: ratings.Battles, entrants: Mapping[str, Entrant]
+) -> dict[str, Any] | None:
+    """Return the probability of each pair of entrants under the adaptive rule.
+
+    Args:
+        battles: the votes of people in a track.
+        entrants: those of the track, by the names of `battles`; retired ones have no pair.
+
+    Returns:
+        None with fewer than two entrants that compete.
+    """
+    competing = np.array([entrants[name].retired_at is None for name in battles.models], dtype=bool)
+    if competing.sum() < 2:
+        return None
+    available = competing[:, None] & competing[None, :]
+    drawn = ratings.pair_probabilities(battles, available=available)
+    ids = [entrants[name].id for name in battles.models]
+    chance = drawn.probability.to_numpy()
+    pairs = [
+        [min(ids[i], ids[j]), max(ids[i], ids[j]), float(chance[i, j])]
+        for i, j in zip(*np.triu_indices(len(ids), 1), strict=True)
+        if chance[i, j] > 0
+    ]
+    return {"explore": drawn.explore, "pairs": sorted(pairs)}
 
 
 def store_snapshot(session: Session, computed: ComputedBoard, *, replace_newer: bool) -> None:
@@ -142,6 +200,7 @@ def store_snapshot(session: Session, computed: ComputedBoard, *, replace_newer: 
         watermark=board.watermark,
         votes=board.votes,
         parameters=board.parameters,
+        sampling=computed.sampling,
     )
     snapshot.standings = [
         Standing(

@@ -1,21 +1,24 @@
 """Leaderboards equal those of `ratings`, are computed from the stored votes, and do not lag."""
 
 from datetime import timedelta
+from typing import Any
 
 import pandas as pd
 import pytest
 from sqlalchemy import select
 
 import ratings
+from arena.catalog import catalog
 from arena.database import Database
 from arena.errors import NotFound
-from arena.models import OVERALL, Base, Battle, Snapshot, Vote, VoterKind, VoteStatus
+from arena.models import OVERALL, Base, Battle, Entrant, Snapshot, Vote, VoterKind, VoteStatus
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, Board, board_document, board_frame
 from arena.standings.rated_votes import pair_records
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
 from arena.voting.schemas import VoteForm
+from ratings.planning.sampling import EXPLORE
 from small_arena import NAMES, START, TRACK, TRACK_WITH_SOUND, Booth
 
 
@@ -164,3 +167,37 @@ def test_only_counted_votes_are_rated(booth: Booth) -> None:
     statuses = [booth.vote(choice).status for choice in ("a", "skip")]
     assert statuses == [VoteStatus.COUNTED, VoteStatus.SKIPPED]
     assert board(booth.database).votes == 1
+
+
+def sampling_of(database: Database, **values: object) -> dict[str, Any] | None:
+    board(database, **values)
+    with database.reading() as session:
+        return session.scalars(select(Snapshot).order_by(Snapshot.id.desc())).first().sampling  # type: ignore[union-attr]
+
+
+def test_the_snapshot_of_all_peoples_votes_holds_what_the_sampler_draws_from(
+    arena_database: Database,
+) -> None:
+    vote_by_preference(arena_database, voters=3)
+    sampling = sampling_of(arena_database)
+    assert sampling is not None
+    assert sampling["explore"] == EXPLORE
+    with arena_database.reading() as session:
+        ids = sorted(session.scalars(select(Entrant.id)))
+    pairs = [[low, high] for low, high, _ in sampling["pairs"]]
+    assert pairs == [[ids[0], ids[1]], [ids[0], ids[2]], [ids[1], ids[2]]]
+    assert sum(probability for _, _, probability in sampling["pairs"]) == pytest.approx(1)
+    assert sampling_of(arena_database, category="even") is None
+    assert sampling_of(arena_database, voters=VoterKind.SIMULATED) is None
+
+
+def test_a_retired_entrant_is_in_no_pair_of_the_sampler(booth: Booth) -> None:
+    with booth.database.writing() as session:
+        entrant = session.scalars(select(Entrant).where(Entrant.name == NAMES[0])).one()
+        catalog.retire(session, entrant, now=START)
+        retired = entrant.id
+    booth.vote("a")
+    sampling = sampling_of(booth.database)
+    assert sampling is not None
+    assert len(sampling["pairs"]) == 1
+    assert retired not in sampling["pairs"][0][:2]
