@@ -139,9 +139,7 @@ def compute_board(
     )
 
 
-def sampling_of(
-    battles: ratings.Battles, entrants: Mapping[str, Entrant]
-) -> dict[str, Any] | None:
+def sampling_of(battles: ratings.Battles, entrants: Mapping[str, Entrant]) -> dict[str, Any] | None:
     """Return the probability of each pair of entrants under the adaptive rule.
 
     Args:
