@@ -22,7 +22,7 @@ from small_arena import START, TRACK, TRACK_WITH_SOUND, Booth
 
 @pytest.fixture(autouse=True)
 def _main_module() -> Iterator[None]:
-    """Streamlit puts the page's script in the place of `__main__`, which processes started later would run."""
+    """Streamlit replaces `__main__` by the page's script, which later processes would run."""
     main = sys.modules["__main__"]
     yield
     sys.modules["__main__"] = main
