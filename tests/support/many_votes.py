@@ -227,6 +227,7 @@ INSERT INTO vote (id, battle_id, voter_id, choice, cast_at, receipt, first, deci
 SELECT i + :first_vote, battle, voter,
     CASE WHEN chance >= 950 THEN 'tie' WHEN chance >= 900 THEN 'bad'
         WHEN chance < 450 + lead THEN 'a' ELSE 'b' END,
-    :now, 'many-' || (1000000000 + battle), CASE first WHEN 0 THEN 'a' ELSE 'b' END, 1000, :reasons, false, true
+    :now, 'many-' || (1000000000 + battle), CASE first WHEN 0 THEN 'a' ELSE 'b' END, 1000,
+    :reasons, false, true
 FROM answered
 """)
