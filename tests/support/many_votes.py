@@ -1,3 +1,4 @@
+# ruff: noqa: S608  (the SQL is made of constants)
 """A large arena in a minute: votes are made inside the database, by `INSERT ... SELECT`.
 
 For benchmarks and tests of what must not grow with the number of votes. Everything follows from the
@@ -199,7 +200,8 @@ def _statement(sql: str) -> Any:
 
 _VOTERS = _statement(f"""
 INSERT INTO voter (id, key, kind, created_at)
-{_NUMBERS} SELECT i + :first_voter, 'many-' || (1000000000 + i + :first_voter), :kind, :now FROM numbers
+{_NUMBERS}
+SELECT i + :first_voter, 'many-' || (1000000000 + i + :first_voter), :kind, :now FROM numbers
 """)
 _BATTLES = _statement(f"""
 INSERT INTO battle (id, token, track_id, prompt_id, voter_id, clip_a_id, clip_b_id, sampler,
@@ -209,7 +211,8 @@ INSERT INTO battle (id, token, track_id, prompt_id, voter_id, clip_a_id, clip_b_
         {_random(3)} % :prompts AS prompt, {_VOTER} AS voter
     FROM numbers
 )
-SELECT i + :first, 'many-' || (1000000000 + i + :first), :track, clip.prompt_id, voter + :first_voter, clip.id,
+SELECT i + :first, 'many-' || (1000000000 + i + :first), :track, clip.prompt_id,
+    voter + :first_voter, clip.id,
     :first_clip + (a + step) % :models * :prompts + prompt, 'uniform',
     2.0 / :models / (:models - 1), 'answered', :now, :now
 FROM drawn JOIN clip ON clip.id = :first_clip + a * :prompts + prompt
