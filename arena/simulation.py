@@ -37,6 +37,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
+from arena.text import pluralize
 from arena.voting.ballots import admit_voter, cast_vote, issue_battle
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active, where_active
@@ -190,9 +191,9 @@ def _measured_clips(
     unmeasured = [clip for clip in clips.values() if not _is_measured(clip)]
     if unmeasured:
         raise BallotError(
-            f"Simulated voters cannot judge the track {track_name}: {len(unmeasured)} of its "
-            f"{len(clips)} clips have no measured quality (the first is of the prompt "
-            f"{unmeasured[0].prompt_id}); the built-in measures do not cover them."
+            f"Simulated voters cannot judge the track {track_name}: the built-in measures do not "
+            f"cover {len(unmeasured):,} of its {pluralize(len(clips), 'clip')}, the first of the "
+            f"prompt {unmeasured[0].prompt_id}."
         )
     return clips
 

@@ -4,14 +4,11 @@ import hashlib
 import re
 import unicodedata
 
+from ratings.printable import pluralize as pluralize
+
 SLUG_DIGITS = 6
 MAX_SLUG = 120  # the length of its column in `arena.models`
 AUDIO_SUFFIX = "-audio"  # ends the name of a track whose clips have sound
-
-
-def pluralize(number: int, noun: str) -> str:
-    """Return a count with its noun: "1 clip", "1,200 clips"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def name_forms(name: str) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 Depends on numpy, scipy and pandas, and on no other package of this repository. The layers, lowest
 first; each imports only from those above it in this list:
 
-    arrays, errors, schema   array types, exceptions, published names
+    arrays, distributions, errors, schema   array types, quantiles, exceptions, published names
     votes/           read, check and encode a table of votes
     model/           Bradley-Terry with its tie models, sequential Elo
     inference/       confidence intervals, ranks

@@ -1,13 +1,19 @@
-"""Makes text from files safe for a terminal: control characters are shown, never sent.
+"""Text for people: plurals, and text from files made safe for a terminal.
 
-An escape sequence in a model's name could otherwise rewrite what a terminal shows, and a
-bidirectional control could make a line read differently from what it says.
+Control characters are shown, never sent. An escape sequence in a model's name could
+otherwise rewrite what a terminal shows, and a bidirectional control could make a line read
+differently from what it says.
 """
 
 import json
 from collections.abc import Callable
 
 JOINERS = "\u200c\u200d"  # letters of some scripts and parts of emoji; harmless
+
+
+def pluralize(number: int, noun: str) -> str:
+    """Return a count with its noun: "1 vote", "1,200 votes"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def printable(text: str) -> str:

@@ -29,6 +29,7 @@ COLUMNS = (
 # Optional columns of votes, by the names that releases give them.
 VOTER, PROMPT = "voter", "prompt"
 COLUMN_ALIASES = {VOTER: "evaluation_session_id", PROMPT: "prompt_id"}  # their names in a release
+_WORDS = {column: word for word, column in COLUMN_ALIASES.items()}
 ID = "id"  # of a vote
 TIMES = ("timestamp", "tstamp")
 CLIPS = ("clip_a", "clip_b")
@@ -40,6 +41,11 @@ STATUSES = ("ok", "preliminary", "disconnected", "undefeated", "winless")
 
 _DECIMALS, _DIGITS = 6, 6
 _SMALL = 1e-3  # six decimals would leave fewer than four significant digits, or none
+
+
+def column_word(name: str) -> str:
+    """What to call a column in a sentence: "voter" rather than "evaluation_session_id"."""
+    return _WORDS.get(name, name)
 
 
 def format_number(value: Any) -> str:

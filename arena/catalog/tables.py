@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from arena.errors import ArenaError
+from arena.text import pluralize
 
 MAX_BYTES = 256 * 2**20
 # Control characters except tab and line ends, and the marks that reorder the text around them on a
@@ -54,8 +55,9 @@ def read_csv_table(path: Path, *, error: type[ArenaError]) -> Table:
             number = len(rows) + 1
             if len(cells) != len(header):
                 raise error(
-                    f"{path}, row {number}: {len(cells)} cells, the header has {len(header)}; "
-                    "put cells that contain commas in double quotes and leave no cell out."
+                    f"{path}, row {number}: {pluralize(len(cells), 'cell')}, the header has "
+                    f"{len(header)}; put cells that contain commas in double quotes "
+                    "and leave no cell out."
                 )
             rows.append(dict(zip(header, (cell.strip() for cell in cells), strict=True)))
             _check_cells(rows[-1], path, number, error)

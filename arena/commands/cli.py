@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -56,6 +55,8 @@ app = App(
 
 def _show_version(requested: bool) -> None:
     if requested:
+        from importlib.metadata import version  # loads slowly
+
         out.print(f"Hippodrome {version('hippodrome')}")
         raise typer.Exit
 

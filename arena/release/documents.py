@@ -10,6 +10,7 @@ from arena.release.collect import instant
 from arena.release.schema import TABLES, ColumnType, TableSchema
 from arena.release.tables import FORMATS
 from arena.standings.snapshots import CONFIDENCE
+from arena.text import pluralize
 
 # Of releases whose prompts are all shipped ones, unless the operator states another: that of
 # LMArena's published sets. Nobody but the operator can license other prompts.
@@ -107,7 +108,8 @@ def readme(about: About) -> str:
     return f"""# Votes of {escape(about.title, quote=False)}, a blind arena for generated video
 
 Exported by Hippodrome {about.version} at {instant(about.made_at)}: the votes up to \
-{about.watermark:,}, cast by {about.voters:,} voters. Tracks: {", ".join(about.tracks) or "none"}.
+{about.watermark:,}, cast by {pluralize(about.voters, "voter")}. \
+Tracks: {", ".join(about.tracks) or "none"}.
 
 | table | rows |
 | --- | ---: |

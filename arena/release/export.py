@@ -27,6 +27,7 @@ from arena.release.tables import FORMATS, write_table
 from arena.shipped import shipped_prompts
 from arena.site import UNNAMED, Site
 from arena.standings.snapshots import newest_vote, store_snapshot
+from arena.text import pluralize
 
 SALT_BYTES = 32
 SUMS = "SHA256SUMS"
@@ -46,12 +47,17 @@ class ReleaseSummary:
     bytes: int
 
     def __str__(self) -> str:
-        rows = self.about.rows
+        nouns = {
+            "votes": "vote",
+            "simulated": "simulated vote",
+            "models": "model",
+            "clips": "clip",
+            "leaderboard": "leaderboard row",
+        }
+        counts = ", ".join(pluralize(self.about.rows[name], nouns[name]) for name in nouns)
         return (
-            f"{self.folder}: {rows['votes']:,} votes, {rows['simulated']:,} simulated votes, "
-            f"{rows['models']:,} models, {rows['clips']:,} clips, "
-            f"{rows['leaderboard']:,} leaderboard rows, up to vote {self.about.watermark:,}; "
-            f"{self.files} files, {self.bytes / 1e6:.1f} MB."
+            f"{self.folder}: {counts}, up to vote {self.about.watermark:,}; "
+            f"{pluralize(self.files, 'file')}, {self.bytes / 1e6:.1f} MB."
         )
 
 

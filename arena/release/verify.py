@@ -19,6 +19,7 @@ from arena.release.recompute import check_leaderboards
 from arena.release.schema import TABLES, TableSchema
 from arena.release.sums import is_left_out, read_sums, top_names
 from arena.release.tables import FORMATS, read_table
+from arena.text import pluralize
 
 MAX_SHOWN = 60  # characters of a cell in a message
 
@@ -41,12 +42,16 @@ class VerifyReport:
             if self.left_out
             else ""
         )
+        votes = pluralize(self.votes, "vote")
+        checks = [
+            f"{pluralize(self.files, 'file')} with the right checksums",
+            *([f"{' and '.join(self.formats)} agree"] if len(self.formats) > 1 else []),
+            f"{votes} and {pluralize(self.simulated, 'simulated vote')} checked",
+            f"{pluralize(self.leaderboards, 'leaderboard')} recomputed with the same result",
+        ]
         return (
-            f"{self.folder} verifies: {self.files} files match their checksums, "
-            f"{', '.join(self.formats)} agree, {self.votes:,} votes and {self.simulated:,} "
-            f"simulated votes are consistent, {self.leaderboards:,} leaderboards were recomputed "
-            "with the same result. It has no seals, so what affects no leaderboard is protected "
-            f"by {SUMS} only.{left_out}"
+            f"{self.folder} verifies: {'; '.join(checks)}. It has no seals, so what "
+            f"affects no leaderboard is protected by {SUMS} only.{left_out}"
         )
 
 

@@ -167,7 +167,8 @@ def board_cells(board: Board, *, now: datetime) -> tuple[str, list[str], list[li
     who = "people" if board.voters is VoterKind.PERSON else "SIMULATED voters, not people"
     category = "" if board.category == OVERALL else f", category {board.category}"
     title = (
-        f"{board.track}{category}: {board.votes:,} votes by {who}, up to vote {board.watermark}; "
+        f"{board.track}{category}: {pluralize(board.votes, 'vote')} by {who}, "
+        f"up to vote {board.watermark:,}; "
         f"Bradley-Terry, ties {board.parameters['ties']}, {describe_intervals(board)}; "
         f"rank: best to worst that the votes allow, for all models at once"
     )

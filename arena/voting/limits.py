@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from arena.errors import MalformedVote, TooEarly, TooMany
 from arena.models import Battle, BattleReport, Choice, Vote, Voter, VoterKind
 from arena.settings import RateLimit
+from arena.text import pluralize
 from arena.voting.schemas import VoteForm
 
 # Unlimited skips make rigging ten times more effective: a few are free, then 3 per 10 votes.
@@ -72,7 +73,8 @@ def check_limits(
         if len(votes) >= limit.votes:
             wait_s = _wait_s(votes[-limit.votes], window, now)
             raise TooMany(
-                f"The limit is {limit.votes} votes in {limit.period_s} s: try again in {wait_s} s.",
+                f"The limit is {pluralize(limit.votes, 'vote')} in {limit.period_s} s: "
+                f"try again in {wait_s} s.",
                 retry_after_s=wait_s,
             )
 

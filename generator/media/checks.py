@@ -9,6 +9,7 @@ from generator.media.buffers import each_frame
 from generator.media.decode import read_audio, read_pictures
 from generator.media.probe import probe
 from generator.media.sound import SILENCE, root_mean_square
+from generator.printable import pluralize
 from generator.spec import AUDIO_RATE, TrackSettings
 
 # In 8-bit levels. Encoded flat frames stay below the first, still clips below the second.
@@ -54,7 +55,7 @@ def check_rendition(data: bytes, track: TrackSettings) -> None:
     fps, frames = probe(data).fps, sum(1 for _ in read_pictures(data))
     if frames != track.frames or fps != track.fps:
         raise ClipError(
-            f"The rendition has {frames} frames at {float(fps):g}/s, not "
+            f"The rendition has {pluralize(frames, 'frame')} at {float(fps):g}/s, not "
             f"{track.frames} at {float(track.fps):g}/s; report this clip."
         )
     audio, _, _ = read_audio(data)

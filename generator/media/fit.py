@@ -14,6 +14,7 @@ from generator.errors import ClipError
 from generator.media.buffers import allocate_frames, each_frame
 from generator.media.sound import to_stereo_48k
 from generator.media.timing import sample
+from generator.printable import pluralize
 from generator.spec import AUDIO_RATE, TrackSettings
 
 OVER_FULL_SCALE = 1.01  # codecs exceed 1 by less
@@ -96,8 +97,9 @@ def _sample_times(
 
 def _too_short(seconds: float, raw: RawClip, track: TrackSettings) -> ClipError:
     return ClipError(
-        f"The clip lasts {seconds:.2f} s, {len(raw.frames)} frames at {float(raw.fps):.4g}/s, and "
-        f"the track {track.name} needs {track.duration_s:.2f} s; generate longer clips."
+        f"The clip lasts {seconds:.2f} s, {pluralize(len(raw.frames), 'frame')} at "
+        f"{float(raw.fps):.4g}/s, and the track {track.name} needs {track.duration_s:.2f} s; "
+        "generate longer clips."
     )
 
 

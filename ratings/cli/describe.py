@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ratings.model.bradley_terry import BradleyTerry, unrated_reason
+from ratings.printable import pluralize
+from ratings.schema import column_word
 from ratings.votes.battles import Battles
 from ratings.votes.periods import describe_length
 
@@ -61,7 +63,13 @@ def model(fit: BradleyTerry) -> list[str]:
 
 def clusters(cluster: str | None, note: str | None) -> str:
     """What intervals are clustered by, and why a requested column was not used."""
-    return f"by {cluster or 'vote'}" + (f" ({note})" if note else "")
+    how = f"clustered by {column_words(cluster)}" if cluster else "by vote"
+    return how + (f" ({note})" if note else "")
+
+
+def column_words(columns: str) -> str:
+    """One or two names of columns, joined by "and", as people say them."""
+    return " and ".join(column_word(name) for name in columns.split(" and "))
 
 
 def effect(estimated: "Effect") -> str:
@@ -80,11 +88,6 @@ def percent(share: float) -> str:
     return f"{100 * share:g}%"
 
 
-def pluralize(number: int, noun: str) -> str:
-    """Such as "1 vote" or "1,200 votes"."""
-    return f"{number:,} {noun}{'s' * (number != 1)}"
-
-
 def votes_needed(battles: Battles, fit: BradleyTerry, result: "Plan") -> list[str]:
     """How many votes there are, and how many more the first place needs."""
     if result.first is None:
@@ -95,8 +98,10 @@ def votes_needed(battles: Battles, fit: BradleyTerry, result: "Plan") -> list[st
     so_far = f"{pluralize(result.votes, 'vote')} among rated models so far"
     if result.first_known:
         return [so_far, f"{result.first} is significantly ahead of all others"]
-    needed = "no number of" if result.first_votes is None else f"{result.first_votes:,} more"
-    return [so_far, f"{needed} votes until {result.first} is significantly ahead of all others"]
+    ahead = f"until {result.first} is significantly ahead of all others"
+    if result.first_votes is None:
+        return [so_far, f"no number of votes {ahead}"]
+    return [so_far, f"{pluralize(result.first_votes, 'more vote')} {ahead}"]
 
 
 def tests(result: "Screening") -> str:
@@ -123,7 +128,7 @@ def fragility(battles: Battles, fit: BradleyTerry, result: "Fragility") -> str:
         removed = pluralize(result.votes or 0, "vote")
         if result.by is not None:
             voters = pluralize(len(result.voters), "voter")
-            removed = f"the {removed} of {voters} (by {result.by})"
+            removed = f"the {removed} of {voters} (by {column_words(result.by)})"
         return (
             f"without {removed}, {result.share:.2%} of the {result.total:,} among rated models, "
             f"{result.challenger} is first; {added}"
@@ -133,7 +138,7 @@ def fragility(battles: Battles, fit: BradleyTerry, result: "Fragility") -> str:
         "votes run out": "removing votes makes models unratable, or equal, before it changes the "
         "first place",
         "firm": f"{result.first} stays first even without all evidence in its favour, by "
-        f"{result.by or 'vote'}",
+        f"{column_words(result.by or 'vote')}",
     }
     return f"{reasons[result.status]}; {added}"
 

@@ -20,6 +20,7 @@ from ratings.inference.uncertainty import intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry, unrated_reason
 from ratings.planning.planning import plan
 from ratings.planning.sampling import pair_probabilities
+from ratings.printable import pluralize
 from ratings.schema import AUTOMATIC
 from ratings.screening.anomalies import screen_voters
 from ratings.votes.battles import Battles
@@ -94,10 +95,10 @@ def _voters(battles: Battles, options: Options) -> Report:
     if result.by is None:
         return Report(result.voters.reset_index(), _join(NO_VOTERS, describe.model(fit)))
     flagged = result.voters[result.voters["flagged"]].drop(columns="flagged").reset_index()
-    number, rate = describe.pluralize(len(result.voters), "voter"), describe.percent(result.rate)
+    number, rate = pluralize(len(result.voters), "voter"), describe.percent(result.rate)
     caption = _join(
         f"{len(flagged):,} of {number} flagged, at most {rate} of them expected by mistake",
-        f"by {result.by}",
+        f"by {describe.column_words(result.by)}",
         describe.tests(result),
         f"tastes of honest voters differ by {result.taste_sd:.0f} points (standard deviation)",
         describe.model(fit),

@@ -10,7 +10,7 @@ from ratings.cli.report_kinds import Report
 from ratings.csv_cells import escape_cell
 from ratings.leaderboard import Effect, Leaderboard, LeaderboardGroups
 from ratings.model.elo import INITIAL, K
-from ratings.printable import printable_json
+from ratings.printable import pluralize, printable_json
 from ratings.schema import format_number
 
 _SHOWN = {
@@ -92,7 +92,7 @@ def _caption(board: Leaderboard) -> list[str]:
         lines.insert(0, f"ranks from best to worst, {level} sure for all models at once")
         lines.append(f"{level} intervals{how} {by}")
     if board.rounds_left_out:
-        lines.append(f"{board.rounds_left_out} resamples without ratings left out")
+        lines.append(f"{pluralize(board.rounds_left_out, 'resample')} without ratings left out")
     lines += describe.prior(options.prior_sd)
     lines += [describe.effect(effect) for effect in board.effects]
     lines += describe.anchors(options.anchors)

@@ -25,8 +25,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.special import erf, expit, xlogy
-from scipy.stats import chi2, f
-from scipy.stats import t as student
 
 from ratings.arrays import Codes, Floats
 from ratings.diagnostics.dispersion import (
@@ -35,6 +33,7 @@ from ratings.diagnostics.dispersion import (
     dispersion_by_voter,
     fitted_pairs,
 )
+from ratings.distributions import chi_square_tail, f_tail, student_tail
 from ratings.errors import OptionError
 from ratings.inference.bootstrap import BatchSolver
 from ratings.inference.proportions import false_discovery_rates
@@ -157,9 +156,9 @@ def goodness_of_fit(
     complete = observed.triads == size * (size - 1) * (size - 2) // 6
     scaled = deviance / dispersion.factor
     by_distribution = (
-        chi2.sf(scaled, df)
+        chi_square_tail(scaled, df)
         if np.isinf(dispersion.df)
-        else f.sf(scaled / max(df, 1), max(df, 1), dispersion.df)
+        else f_tail(scaled / max(df, 1), max(df, 1), dispersion.df)
     )
     confidence = float(observed.confidence)
     return GoodnessOfFit(
@@ -205,7 +204,7 @@ def _pair_table(fit: BradleyTerry, pairs: FittedPairs, dispersion: Dispersion) -
     free = 1 - pairs.leverage > _MIN_RESIDUAL_SHARE
     residual = np.full(len(expected), np.nan)
     residual[free] = (pairs.wins - expected)[free] / np.sqrt(dispersion.variance[free])
-    p = 2 * student.sf(np.abs(residual), dispersion.df)
+    p = 2 * student_tail(np.abs(residual), dispersion.df)
     trials = pairs.trials / dispersion.factor
     few = trials * np.minimum(pairs.chance, 1 - pairs.chance) < _MIN_EXPECTED
     share, chance = pairs.wins / pairs.votes, pairs.chance

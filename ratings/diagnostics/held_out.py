@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit
-from scipy.stats import t as student
 
 from ratings.arrays import Codes, Floats
+from ratings.distributions import student_quantile
 from ratings.errors import OptionError
 from ratings.inference.clusters import cluster_codes
 from ratings.inference.proportions import (
@@ -112,5 +112,5 @@ def _estimate_mean(values: Floats, cluster: Codes, confidence: float) -> Estimat
     sums = np.bincount(cluster, values - mean)
     clusters = int((np.bincount(cluster) > 0).sum())
     error = np.sqrt((sums**2).sum() * clusters / max(clusters - 1, 1)) / len(values)
-    half_width = float(student.ppf(0.5 + confidence / 2, contribution_df(sums)) * error)
+    half_width = float(student_quantile(0.5 + confidence / 2, contribution_df(sums)) * error)
     return Estimate(mean, mean - half_width, mean + half_width, len(values))

@@ -22,10 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq, minimize_scalar
-from scipy.stats import chi2
-from scipy.stats import t as student
 
 from ratings.arrays import Floats
+from ratings.distributions import chi_square_quantile, student_quantile, student_tail
 from ratings.dynamic.dynamic_model import MIN_DRIFT, DynamicModel
 from ratings.dynamic.overdispersion import PeriodVotes, VarianceInflation
 from ratings.errors import OptionError
@@ -213,7 +212,7 @@ def _estimate_drift(model: DynamicModel) -> _Drift:
     )
     constant = log_evidence(0.0)
     best, drift = max((constant, 0.0), (-float(optimum.fun), float(np.exp(optimum.x))))
-    threshold = best - float(chi2.ppf(0.95, 1)) / 2
+    threshold = best - float(chi_square_quantile(0.95, 1)) / 2
 
     def above(log_drift: float) -> float:
         return log_evidence(np.exp(log_drift)) - threshold
@@ -299,7 +298,7 @@ def _result(
     rated = names[model.rated]
     anchors, df = parameters["anchors"], inflation.df
     error_factor = ELO_PER_STRENGTH * np.sqrt(inflation.factor)
-    quantile = np.array(student.ppf(0.5 + parameters["confidence"] / 2, df))
+    quantile = np.array(student_quantile(0.5 + parameters["confidence"] / 2, df))
     level = float(np.mean(list(anchors.values()))) if anchors else MEAN_RATING
     ratings = level + ELO_PER_STRENGTH * moments.mean
     half_width = quantile * error_factor * np.sqrt(np.maximum(moments.variance, 0))
@@ -316,7 +315,7 @@ def _result(
     error = error_factor * np.sqrt(moments.change_variance)
     # Without a drift no model can have changed, and there is nothing to test.
     z = np.divide(change, error, out=np.full(len(change), np.nan), where=error > 0)
-    p = 2 * student.sf(np.abs(z), df)
+    p = 2 * student_tail(np.abs(z), df)
     changed = pd.DataFrame(
         {
             "change": change,

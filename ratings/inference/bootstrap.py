@@ -11,7 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from ratings.arrays import Floats
 from ratings.errors import OptionError
@@ -126,6 +125,8 @@ def _cluster_draws(battles: Battles, fit: BradleyTerry, columns: tuple[str, ...]
         pair = of_pair[mirrored.astype(np.intp), votes.left, votes.right]
         outcome = np.where(mirrored & (votes.outcome < 2), 1 - votes.outcome, votes.outcome)
     outcome = outcome.astype(np.intp)
+    from scipy.sparse import csr_array  # loads slowly
+
     entries = csr_array(
         (votes.weight, (cluster, outcome * pairs + pair)), shape=(clusters, OUTCOMES * pairs)
     )

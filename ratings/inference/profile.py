@@ -8,9 +8,9 @@ few votes.
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.stats import chi2
 
 from ratings.arrays import Floats
+from ratings.distributions import chi_square_quantile
 from ratings.errors import RatingsError
 from ratings.model.bradley_terry import BradleyTerry
 from ratings.model.design import NO_CONVERGENCE, Design
@@ -33,7 +33,7 @@ def profile_bounds(
         confidence: of each interval by itself.
     """
     profile = _Profile(fit.design, fit.params, prior_of(fit).precision)
-    drop = float(chi2.ppf(confidence, 1)) / 2
+    drop = float(chi_square_quantile(confidence, 1)) / 2
     ends = [
         [_end(profile, row, sign * max(step, 1e-3), drop) for sign in (-1, 1)]
         if row.any()

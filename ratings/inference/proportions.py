@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t as student
 
 from ratings.arrays import Codes, Floats, Mask
+from ratings.distributions import student_quantile
 
 _NORMAL_KURTOSIS = 3.0
 
@@ -45,7 +45,7 @@ def wilson_interval(
         confidence: of the interval.
         df: degrees of freedom of the proportion's variance, if that is estimated.
     """
-    z = float(student.ppf(0.5 + confidence / 2, df))
+    z = float(student_quantile(0.5 + confidence / 2, df))
     share, trials = np.asarray(share, dtype=float), np.asarray(trials, dtype=float)
     centre = (share + z**2 / (2 * trials)) / (1 + z**2 / trials)
     half_width = (

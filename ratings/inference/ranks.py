@@ -2,10 +2,9 @@
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
-from scipy.stats import t as student
 
 from ratings.arrays import Codes, Floats
+from ratings.distributions import normal_cdf, student_cdf, student_tail
 from ratings.inference.uncertainty import Intervals
 from ratings.model.bradley_terry import BradleyTerry
 
@@ -41,7 +40,7 @@ def rank_sets(
         difference, np.sqrt(np.where(nonzero, variance, 1)), where=nonzero, out=0 * difference
     )
     tests = ~np.eye(size, dtype=bool)
-    p = student.sf(z[tests], df)
+    p = student_tail(z[tests], df)
     order = np.argsort(p)
     passed = p[order] <= (1 - confidence) / (len(p) - np.arange(len(p)))
     rejected = np.zeros(len(p), dtype=bool)
@@ -72,6 +71,6 @@ def probability_above(fit: BradleyTerry, around: Intervals) -> pd.DataFrame:
     df = around.df[ratings.index].to_numpy()
     smaller_df = np.minimum(df[:, None], df[None, :])
     z = np.divide(difference, error, out=np.full_like(difference, np.nan), where=error > 0)
-    above = np.where(np.isinf(smaller_df), norm.cdf(z), student.cdf(z, smaller_df))
+    above = np.where(np.isinf(smaller_df), normal_cdf(z), student_cdf(z, smaller_df))
     np.fill_diagonal(above, np.nan)
     return pd.DataFrame(above, index=ratings.index, columns=ratings.index)

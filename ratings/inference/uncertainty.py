@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from ratings.arrays import Floats
+from ratings.distributions import student_quantile
 from ratings.errors import OptionError
 from ratings.inference.bootstrap import ONE_WAY, resample
 from ratings.inference.clusters import Sandwich, cluster_codes, cluster_sandwich
-from ratings.inference.profile import profile_bounds
 from ratings.inference.vote_scores import VoteScores, score_votes
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_same_votes
 from ratings.model.design import NEITHER_STRENGTH, Design, fold_pairs
@@ -124,7 +123,7 @@ def intervals(
     contrast = _contrast(fit)
     covariance, df = _sandwich(battles, fit, columns, contrast, votes)
     estimate = contrast @ fit.params
-    half_width = np.array(student.ppf(0.5 + confidence / 2, df)) * np.sqrt(np.diag(covariance))
+    half_width = np.array(student_quantile(0.5 + confidence / 2, df)) * np.sqrt(np.diag(covariance))
     lower, upper = estimate - half_width, estimate + half_width
     left_out = 0
     size = fit.design.size
@@ -141,6 +140,8 @@ def intervals(
         lower, upper = np.quantile(drawn, [0.5 - confidence / 2, 0.5 + confidence / 2], axis=0)
         df = np.full(len(contrast), np.inf)
     elif method == "profile" and size:
+        from ratings.inference.profile import profile_bounds  # scipy.optimize loads slowly
+
         lower, upper = profile_bounds(fit, contrast, np.sqrt(np.diag(covariance)), confidence)
         df = np.full(len(contrast), np.inf)
     return _describe(

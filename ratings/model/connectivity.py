@@ -1,16 +1,17 @@
 """Which models can be compared, and whether their likelihood has a finite, unique maximum."""
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.optimize import linprog
-from scipy.sparse import csr_array, vstack
-from scipy.sparse.csgraph import connected_components
 
 from ratings.arrays import Codes, Floats, Mask
 from ratings.model.design import NEITHER_STRENGTH, SIDE, TIE_PARAMETER, Design
 from ratings.model.outcomes import OUTCOMES
 from ratings.votes.columns import Outcome
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _NO_GAIN = 1e-9
 _SINGULAR = 1e-9
@@ -34,6 +35,9 @@ def largest_component(wins: Floats) -> Mask:
         return np.zeros(0, dtype=bool)
     if _is_strongly_connected(wins > 0):
         return np.ones(size, dtype=bool)
+    from scipy.sparse import csr_array  # loads slowly, and the usual case does not need it
+    from scipy.sparse.csgraph import connected_components
+
     _, labels = connected_components(csr_array(wins > 0), directed=True, connection="strong")
     best = max(
         (labels == label for label in dict.fromkeys(labels)),
@@ -71,6 +75,9 @@ def has_maximum(design: Design) -> bool:
     gains = _gains(design)
     if not gains.shape[0]:
         return False
+    from scipy.optimize import linprog  # loads slowly, and the usual case does not need it
+    from scipy.sparse import vstack
+
     solution = linprog(
         -np.asarray(gains.sum(axis=0)).ravel(),
         A_ub=vstack([-gains, gains]),
@@ -121,16 +128,18 @@ def _even_point(design: Design) -> Floats:
     return params
 
 
-def _gains(design: Design) -> csr_array:
+def _gains(design: Design) -> "csr_array":
     """For every pair, given answer and other answer, the difference of their exponents.
 
     Shape (comparisons, n_params): a row times a direction is how much faster the given answer's
     exponent grows along it.
     """
+    from scipy.sparse import csr_array, vstack
+
     pairs = np.arange(len(design.left))
     one = np.ones(len(pairs))
 
-    def row(*terms: tuple[Codes | int | None, float]) -> csr_array:
+    def row(*terms: tuple[Codes | int | None, float]) -> "csr_array":
         kept = [(np.broadcast_to(index, len(pairs)), x) for index, x in terms if index is not None]
         columns = np.concatenate([index for index, _ in kept])
         values = np.concatenate([one * x for _, x in kept])

@@ -20,8 +20,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.stats import norm
 
+from ratings.distributions import normal_cdf, normal_tail
 from ratings.errors import OptionError
 from ratings.inference.ranks import probability_above
 from ratings.inference.uncertainty import Intervals
@@ -201,7 +201,7 @@ def conditional_power(gap: float, precision: float, added: float, threshold: flo
     final = precision + added
     if added <= 0:
         return float(gap * np.sqrt(precision) > threshold)
-    return float(norm.cdf((gap - threshold / np.sqrt(final)) * final / np.sqrt(added)))
+    return float(normal_cdf((gap - threshold / np.sqrt(final)) * final / np.sqrt(added)))
 
 
 def assurance(gap: float, precision: float, added: float, threshold: float) -> float:
@@ -214,7 +214,7 @@ def assurance(gap: float, precision: float, added: float, threshold: float) -> f
         return float(gap * np.sqrt(precision) > threshold)
     std = np.sqrt(added / precision / final)  # of the final estimate, given the votes so far
     least = threshold / np.sqrt(final)
-    return float(norm.sf((least - gap) / std) + norm.cdf((-least - gap) / std))
+    return float(normal_tail((least - gap) / std) + normal_cdf((-least - gap) / std))
 
 
 def fewest_votes(

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv
-from scipy.stats import norm
 
 from ratings.arrays import Codes, Floats, Mask
+from ratings.distributions import normal_quantile, normal_tail
 from ratings.screening.tail_bounds import between_variance
 
 _MEDIAN_VARIANCE = np.pi / 2  # variance of a normal sample's median relative to its mean's
@@ -103,14 +103,14 @@ def speed(voter: Codes, milliseconds: Floats, honest: Mask) -> tuple[Floats, flo
         return p, 0.0
     # Votes lie nearer to their own sample median than to the true one.
     shrinkage = np.sqrt(1 - 1 / np.maximum(votes[voter[used]], 2))
-    std = float(np.median(deviation[used] / shrinkage)) / float(norm.ppf(0.75))
+    std = float(np.median(deviation[used] / shrinkage)) / float(normal_quantile(0.75))
     within = _MEDIAN_VARIANCE * std**2 / np.maximum(votes, 1)
     learnt = timed & honest
     lead = float(np.median(median[learnt])) - median
     between = between_variance(lead[learnt], within[learnt], np.ones(int(learnt.sum())))
     variance = within + between
     tested = timed & (variance > 0)
-    p[tested] = norm.sf(lead[tested] / np.sqrt(variance[tested]))
+    p[tested] = normal_tail(lead[tested] / np.sqrt(variance[tested]))
     return p, between
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings.errors import OptionError
-from ratings.schema import AUTOMATIC, COLUMN_ALIASES, VOTER
+from ratings.schema import AUTOMATIC, COLUMN_ALIASES, VOTER, column_word
 from ratings.votes.columns import factorize
 
 Cluster = str | Sequence[str] | None
@@ -73,7 +73,7 @@ def choose_clusters(frame: pd.DataFrame, rows: NDArray[Any] | None, cluster: Clu
     if not columns:
         return Chosen((), NO_VOTERS if cluster == AUTOMATIC else None)
     varied = tuple(name for name in columns if _is_varied(frame[name], rows))
-    same = [f"all votes are of one {name}" for name in columns if name not in varied]
+    same = [f"all votes are of one {column_word(name)}" for name in columns if name not in varied]
     return Chosen(varied, " and ".join(same) or None)
 
 

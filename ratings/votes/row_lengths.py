@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratings.errors import VotesError
+from ratings.printable import pluralize
 
 _END, _QUOTE = b'\n"'
 _FIX_LONG = "put cells that contain commas in double quotes"
@@ -89,7 +90,9 @@ def check_row_lengths(path: Path, delimiter: str = ",") -> None:
                 row += 1
                 if len(cells) != header:
                     fix = "leave no cell out" if len(cells) < header else _FIX_LONG
-                    raise VotesError(f"{len(cells)} cells, the header has {header}: {fix}", row=row)
+                    raise VotesError(
+                        f"{pluralize(len(cells), 'cell')}, the header has {header}: {fix}", row=row
+                    )
         except csv.Error:
             return  # a cell too long for the csv module, which pandas accepts
 

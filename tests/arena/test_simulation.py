@@ -188,7 +188,7 @@ def test_a_track_with_unmeasured_clips_is_refused(
 ) -> None:
     with arena_database.writing() as session:
         session.get_one(Clip, 1).measures = measures
-    with pytest.raises(BallotError, match="1 of its 12 clips have no measured quality"):
+    with pytest.raises(BallotError, match="do not cover 1 of its 12 clips"):
         run(arena_database, 10, track=TRACK)
     assert cast(arena_database) == []
     # Of all tracks the others are judged, if there is one.
@@ -197,7 +197,7 @@ def test_a_track_with_unmeasured_clips_is_refused(
         other = catalog.find_track(session, TRACK_WITH_SOUND)
         for clip in session.scalars(select(Clip).where(Clip.track_id == other.id)):
             clip.measures = measures
-    with pytest.raises(BallotError, match="have no measured quality"):
+    with pytest.raises(BallotError, match="the built-in measures do not cover"):
         run(arena_database, 10, track=None)
 
 

@@ -17,6 +17,7 @@ from generator.foal.world.clip import FRAME_RATE, held_out_scenes, make_clip
 from generator.foal.world.pictures import to_uint8
 from generator.foal.world.prompts import Description, parse_prompt
 from generator.foal.world.sound import SAMPLE_RATE
+from generator.printable import pluralize
 
 PROMPTS_FILE = "prompts.csv"
 MAX_LISTED = 5  # missing clips named in the caption
@@ -246,12 +247,13 @@ def as_table(measures: FolderMeasures) -> Table:
     notes = []
     if measures.skipped:
         notes.append(
-            f"{len(measures.skipped)} clips with prompts outside of this world were skipped."
+            f"Skipped {pluralize(len(measures.skipped), 'clip')} with prompts outside of this "
+            "world."
         )
     if measures.missing:
         named = ", ".join(measures.missing[:MAX_LISTED]) + ", …" * (
             len(measures.missing) > MAX_LISTED
         )
-        notes.append(f"{len(measures.missing)} prompts have no clip ({named}).")
+        notes.append(f"No clip for {pluralize(len(measures.missing), 'prompt')} ({named}).")
     table.caption = " ".join(notes) or None
     return table

@@ -105,7 +105,7 @@ def test_the_shell_can_complete_commands(shell: str) -> None:
 def test_help_lists_every_command_in_the_order_of_use() -> None:
     assert ROOT.list_commands(typer.Context(ROOT)) == list(PANEL_OF)  # type: ignore[attr-defined]
     shown = CliRunner().invoke(app, ["--help"], env={"COLUMNS": "100"}).output
-    names = re.findall(r"^. (\w+)  ", shown, flags=re.MULTILINE)
+    names = re.findall(r"^  (\w+)  ", shown, flags=re.MULTILINE)
     assert names == list(PANEL_OF)
 
 

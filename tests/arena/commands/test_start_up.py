@@ -5,11 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Packages that take long to load. Not pydantic, with which Typer itself converts arguments.
+import pytest
+
+# Packages and modules that take long to load.
 HEAVY = {
-    *("alembic", "altair", "av", "diffusers", "fastapi", "fsspec", "numpy", "openai", "pandas"),
-    *("pyarrow", "pydantic_settings", "ray", "scipy", "sqlalchemy", "streamlit"),
-    *("torch", "transformers", "uvicorn"),
+    *("PIL", "alembic", "altair", "av", "diffusers", "email", "fastapi", "fsspec", "matplotlib"),
+    *("numpy", "openai", "pandas", "pyarrow", "pydantic", "pydantic_settings", "ray"),
+    *("rich.markdown", "rich.progress", "rich.traceback", "scipy", "scipy.optimize"),
+    *("scipy.sparse", "scipy.stats", "sqlalchemy", "streamlit", "torch", "transformers"),
+    *("typer.rich_utils", "uvicorn"),
 }
 LOADED = f"print('loaded:', *sorted({HEAVY!r} & sys.modules.keys()))"
 
@@ -77,14 +81,32 @@ except SystemExit as stop:
     assert loaded(code) == set()
 
 
+@pytest.mark.parametrize("options", [(), ("--format", "csv"), ("--ties", "davidson")])
+def test_ratings_of_a_file_load_neither_statistics_nor_optimizers(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    votes = tmp_path / "votes.csv"
+    row = "Alder,Birch,model_{winner},{voter}\n"
+    rows = [row.format(winner="ab"[n % 2], voter=n % 5) for n in range(20)]
+    votes.write_text("model_a,model_b,winner,voter\n" + "".join(rows))
+    code = f"""
+import sys
+from ratings.__main__ import main
+assert main(sys.argv[1:]) == 0
+{LOADED}
+"""
+    needed = {"email", "numpy", "pandas", "pyarrow", "scipy"}  # pandas itself loads pyarrow
+    assert loaded(code, str(votes), *options) <= needed
+
+
 def test_short_commands_load_the_database_and_little_else(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    needed = {"fsspec", "pydantic_settings", "sqlalchemy"}
+    needed = {"email", "fsspec", "pydantic", "pydantic_settings", "sqlalchemy"}
     migrated = {"alembic", "numpy", "pandas", "pyarrow"}  # and the shipped prompts read
     assert loaded(RUN, "init", home=home) <= needed | migrated
     assert loaded(RUN, "init", home=home) <= needed  # nothing left to do
     assert loaded(RUN, "prompts", "list", home=home) <= needed
     spec = tmp_path / "files.toml"
     spec.write_text(SPEC)
-    probes = {"av", "numpy"}  # of the folder's clips
+    probes = {"PIL", "av", "numpy"}  # of the folder's clips
     assert loaded(RUN, "entrants", "add", str(spec), home=home) <= needed | probes

@@ -78,7 +78,7 @@ def test_the_table_has_a_caption(capsys, votes_file):
     assert "Bradley-Terry; ties half a win to each; both bad as a tie; 90% intervals by vote" in out
     _, out, _ = run(capsys, votes_file, "--cluster", "judge", "--ties", "davidson")
     assert "ties Davidson's model" in out
-    assert "intervals by judge" in out
+    assert "intervals clustered by judge" in out
     _, out, _ = run(capsys, votes_file, "--method", "elo", "--both-bad", "drop")
     assert "sequential Elo in row order" in out
 
@@ -194,11 +194,11 @@ def full_votes_file(tmp_path):
         (
             "plan",
             "more_votes",
-            "by evaluation_session_id; 1,200 votes among rated",
+            "clustered by voter; 1,200 votes among rated",
         ),
         ("voters", "reason", "1 of 50 voters flagged"),
         ("first", "challenger", "of the 1,200 among rated models, m1 is first"),
-        ("reliability", "measure", "95% intervals by evaluation_session_id"),
+        ("reliability", "measure", "95% intervals clustered by voter"),
         ("fit", "residual", "degrees of freedom"),
         ("time", "period", "points per square root of a day"),
     ],

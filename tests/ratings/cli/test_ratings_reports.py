@@ -3,12 +3,15 @@
 import io
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from ratings import Battles, bradley_terry, intervals, plan
 from ratings.__main__ import main
+from ratings.cli import describe
 from ratings.cli.report_kinds import REPORTS
 
 CYCLE = {("A", "B"): (40, 25, 5), ("B", "C"): (30, 28, 3), ("C", "A"): (20, 35, 4)}
@@ -39,11 +42,11 @@ def votes(votes_of):
 
 def test_intervals_are_by_voter_if_the_votes_name_voters(run_cli, votes):
     _, out, _ = run_cli(votes)
-    assert "95% intervals by voter" in out
+    assert "95% intervals clustered by voter\n" in out
     _, out, _ = run_cli(votes, "--cluster", "none")
     assert "95% intervals by vote\n" in out
     _, out, _ = run_cli(votes.rename(columns={"voter": "evaluation_session_id"}))
-    assert "95% intervals by evaluation_session_id" in out
+    assert "95% intervals clustered by voter\n" in out
     _, out, _ = run_cli(votes.drop(columns="voter"))
     assert "95% intervals by vote (the votes have no voter column)" in out
     _, out, _ = run_cli(votes.assign(voter="me"), "--bootstrap", "100")
@@ -53,6 +56,20 @@ def test_intervals_are_by_voter_if_the_votes_name_voters(run_cli, votes):
     assert "no column 'voter' to cluster by, nor 'evaluation_session_id'" in err
     status, _, err = run_cli(votes, "--cluster", "none", "--cluster", "voter")
     assert "--cluster none cannot be combined with another" in err
+
+
+def test_captions_call_columns_by_what_they_hold():
+    both = "evaluation_session_id and prompt_id"
+    assert describe.clusters(both, None) == "clustered by voter and prompt"
+    assert describe.clusters("judge", "why") == "clustered by judge (why)"
+
+
+def test_one_vote_is_written_in_the_singular(votes_of):
+    battles = Battles.from_frame(votes_of(CYCLE))
+    fit = bradley_terry(battles)
+    needed = replace(plan(battles, fit, intervals(battles, fit)), first_known=False, first_votes=1)
+    (_, until) = describe.votes_needed(battles, fit, needed)
+    assert until.startswith("1 more vote until ")
 
 
 REFUSED = [

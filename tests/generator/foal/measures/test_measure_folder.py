@@ -80,7 +80,7 @@ def test_missing_clips_are_reported_and_one_clip_has_no_interval(
     assert result.missing == ("gone",)
     assert (result.summary["quality"].lower, result.summary["quality"].count) == (None, 1)
     table = as_table(result)
-    assert "1 prompts have no clip (gone)" in str(table.caption)
+    assert "No clip for 1 prompt (gone)" in str(table.caption)
     (tmp_path / "prompts.csv").write_text("id,text\nthere,ein Pferd\n", encoding="utf-8")
     with pytest.raises(FolderError, match="contains no clip of Foal's world"):
         measure_folder(tmp_path, lambda path: DecodedClip(bounce[0], 24, bounce[1], 48_000))

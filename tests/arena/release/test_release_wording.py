@@ -1,0 +1,47 @@
+"""What an export and a verification print, and what a release says of itself, in good English."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from arena.release.documents import About, readme
+from arena.release.export import ReleaseSummary
+from arena.release.schema import TABLES
+from arena.release.verify import VerifyReport
+
+ONE_OF_EACH = About(
+    tracks=("text-to-video",),
+    rows={schema.name: 1 for schema in TABLES},
+    voters=1,
+    watermark=1,
+    formats=("csv",),
+    with_media=False,
+    made_at=datetime(2026, 1, 1, tzinfo=UTC),
+    version="1.0",
+    title="Test",
+    contact="",
+    licence="",
+)
+
+
+def test_the_readme_of_a_release_with_one_voter_says_1_voter() -> None:
+    assert "cast by 1 voter. " in readme(ONE_OF_EACH)
+
+
+def test_an_export_of_one_of_each_is_summed_up_in_the_singular() -> None:
+    assert str(ReleaseSummary(Path("out"), ONE_OF_EACH, files=1, bytes=1_000_000)) == (
+        "out: 1 vote, 1 simulated vote, 1 model, 1 clip, 1 leaderboard row, up to vote 1; "
+        "1 file, 1.0 MB."
+    )
+
+
+def test_a_verification_is_summed_up_in_singular_and_plural() -> None:
+    one = VerifyReport(Path("out"), 1, ("csv",), votes=1, simulated=1, leaderboards=1)
+    assert str(one).startswith(
+        "out verifies: 1 file with the right checksums; 1 vote and 1 simulated vote checked; "
+        "1 leaderboard recomputed with the same result."
+    )
+    many = VerifyReport(Path("out"), 9, ("parquet", "csv"), 1200, 0, 3)
+    assert str(many).startswith(
+        "out verifies: 9 files with the right checksums; parquet and csv agree; 1,200 votes and 0 "
+        "simulated votes checked; 3 leaderboards recomputed with the same result."
+    )
