@@ -1,25 +1,39 @@
-"""Opens the database: engine, sessions, SQLite's pragmas, and migrations."""
+"""Opens the database: sessions, transactions and their limits, and migrations.
 
-import json
+Transactions, on both databases:
+
+- `reading` sees one consistent state, and does not wait for writers: SQLite's WAL mode, and
+  REPEATABLE READ on PostgreSQL.
+- `writing` is one transaction. On SQLite it holds the write lock from the start (BEGIN IMMEDIATE),
+  so what it reads cannot change before it writes. On PostgreSQL it is READ COMMITTED: rows on which
+  a decision depends are locked by SELECT ... FOR UPDATE, and unique keys (one vote per battle, one
+  open battle per voter and track) decide what two processes do at the same time. No transaction
+  fails because of another one's reads, so the commit of a vote costs no retry.
+- `write` runs a function in such a transaction, and again if PostgreSQL ended it for the sake of
+  another one: a deadlock, a failed serialization, or a row with the same unique key that was
+  inserted meanwhile. It is the one place that retries.
+
+Whoever writes has one deadline (`WRITE_WAIT_S`, or that of `write_deadline`) for the connection,
+for locks and for the server's answers together. After it the error is StoreUnavailable, and nothing
+was acknowledged.
+"""
+
 import logging
+import random
 import re
-import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from sqlalchemy import Engine, String, column, create_engine, event, inspect, select, table
+from sqlalchemy import String, column, inspect, select, table
 from sqlalchemy.exc import (
-    ArgumentError,
     DataError,
     DBAPIError,
     IntegrityError,
-    NoSuchModuleError,
     NotSupportedError,
     ProgrammingError,
 )
@@ -27,51 +41,52 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 import arena
+from arena.engines import (
+    READ_WAIT_S,
+    Kind,
+    describe_store_error,
+    make_engine,
+    shown_url,
+    sqlstate_of,
+)
 from arena.error_log import ErrorLog
 from arena.errors import (
-    ConfigurationError,
     DatabaseError,
     DatabaseOutdated,
     DatabaseTooNew,
+    NotFound,
     StoreUnavailable,
 )
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-WRITE_WAIT_S = 10.0  # how long a writer waits for its turn and for SQLite's write lock, together
-READ_WAIT_S = 5.0  # how long a reader waits for a connection, and for SQLite's lock
+WRITE_WAIT_S = 10.0  # how long a writer waits for its turn and for the database's lock, together
+ATTEMPTS = 5  # of a function that writes, if the database ends its transaction for another one's
+RETRY_S = 0.01  # the mean wait before the second attempt; twice as long before each further one
 VERSION_TABLE = "alembic_version"
 _REVISION = re.compile(r'^(revision|down_revision) = "(.+)"$', re.MULTILINE)
-# The sentence for what SQLite reports, by a part of its message.
-_PROBLEMS = {
-    "locked": "Another program holds the lock of the database: try again.",
-    "readonly": "The database is read-only: make its file and folder writable.",
-    "is full": "The disk of the database is full: free some space.",
-    "malformed": "The database is damaged: restore a backup.",
-    "not a database": "The file of the database is not a database: restore a backup.",
-    "unable to open": "The file of the database cannot be opened: check that it exists, and may "
-    "be read and written.",
-    "disk i/o": "The disk of the database does not work (I/O error): check it.",
-}
 # Errors of a statement, which are bugs or are handled where they occur, not of the database.
 _MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
+_CONFLICTS = ("40001", "40P01")  # a failed serialization, a deadlock
+_UNIQUE_VIOLATION = "23505"
+# PostgreSQL's errors of a statement that are not bugs: no privilege, no such column or table.
+_NOT_MISTAKES = ("42501", "42703", "42P01")
 _deadline: ContextVar[float | None] = ContextVar("write_deadline", default=None)
 log = logging.getLogger(__name__)
-CONNECTIONS = 48  # more than the web server's worker threads, so that none waits for a connection
+
+Result = TypeVar("Result")
+
+
+class Conflict(StoreUnavailable):
+    """The database ended a transaction for the sake of another one: it can be tried again."""
 
 
 class Database:
     """An engine and its sessions."""
 
     def __init__(self, url: str) -> None:
-        try:
-            self.engine = _make_engine(url)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-            raise ConfigurationError(
-                "ARENA_DATABASE_URL is not a supported database URL: use "
-                "sqlite:////path/arena.sqlite or postgresql+psycopg://user@host/name."
-            ) from error
+        self.engine = make_engine(url)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         # SQLite allows one writer and polls for its lock, which can starve a thread for seconds:
         # the threads of a process take turns instead.
@@ -87,7 +102,7 @@ class Database:
         Raises:
             StoreUnavailable: the database cannot be read.
         """
-        options = {"begin": "BEGIN", "busy_ms": int(READ_WAIT_S * 1000)}
+        options = {"kind": Kind.READ, "until": time.monotonic() + READ_WAIT_S}
         with self._transaction(options, log=self._read_log) as session:
             yield session
 
@@ -96,33 +111,65 @@ class Database:
         """Yield a session in one transaction: committed at the end, rolled back on any error.
 
         On SQLite it holds the write lock from the start, so that what is read cannot change before
-        it is written; other databases lock rows.
+        it is written; on PostgreSQL rows are locked one by one, and `write` is the better choice
+        where others may write the same ones.
 
         Args:
-            until: when to give up waiting for the turn of this thread and for the database's lock,
+            until: when to give up waiting for the turn of this thread and for the database,
                 both together, by `time.monotonic`; by default that of `write_deadline`.
 
         Raises:
             StoreUnavailable: the database cannot be written, or its lock is not released in time.
+            Conflict: PostgreSQL ended the transaction for the sake of another one.
         """
         deadline = until or _deadline.get() or time.monotonic() + WRITE_WAIT_S
-        with self._waiting_for_turn(deadline) as remaining_s:
-            options = {"begin": "BEGIN IMMEDIATE", "busy_ms": int(remaining_s * 1000)}
+        with self._waiting_for_turn(deadline):
+            options = {"kind": Kind.WRITE, "until": deadline}
             with self._transaction(options, log=self._write_log) as session:
                 yield session
 
+    def write(self, function: Callable[[Session], Result], *, until: float | None = None) -> Result:
+        """Run a function in a transaction that writes, and again if it conflicts with another's.
+
+        Args:
+            function: gets the session; it may run several times, each time in a new transaction.
+            until: as of `writing`, for all attempts together.
+
+        Returns:
+            What the function returned, once that is committed.
+
+        Raises:
+            StoreUnavailable: as of `writing`.
+        """
+        deadline = until or _deadline.get() or time.monotonic() + WRITE_WAIT_S
+        for attempt in range(ATTEMPTS):
+            is_last = attempt == ATTEMPTS - 1
+            try:
+                with self.writing(until=deadline) as session:
+                    return function(session)
+            except Conflict as error:
+                if is_last or time.monotonic() >= deadline:
+                    self._write_log.failed(str(error))
+                    raise
+            except IntegrityError as error:
+                # Somebody else inserted the row: the next attempt finds it.
+                if is_last or sqlstate_of(error) != _UNIQUE_VIOLATION:
+                    raise
+            time.sleep(random.uniform(0, 2 * RETRY_S * 2**attempt))  # noqa: S311
+        raise AssertionError("the last attempt returns or raises")
+
     @contextmanager
-    def _waiting_for_turn(self, deadline: float) -> Iterator[float]:
-        """Yield the seconds that remain, at least 0, once no other thread writes."""
+    def _waiting_for_turn(self, deadline: float) -> Iterator[None]:
+        """Wait until no other thread writes, where the database allows one writer only."""
         if not self.is_sqlite:
-            yield max(0.0, deadline - time.monotonic())
+            yield
             return
         if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             error = StoreUnavailable("The database is busy: try again.")
             self._write_log.failed(str(error))
             raise error
         try:
-            yield max(0.0, deadline - time.monotonic())
+            yield
         finally:
             self._turn.release()
 
@@ -133,9 +180,14 @@ class Database:
                 session.connection(execution_options=options)
                 yield session
         except (DBAPIError, PoolTimeout) as error:
-            if isinstance(error, _MISTAKES):
+            if isinstance(error, DataError) and "NUL" in str(error.orig):
+                # PostgreSQL has no such text, so nothing can have it as its name.
+                raise NotFound("Nothing has a name with the character U+0000.") from error
+            if _is_mistake(error):
                 raise
             unavailable = describe_store_error(error)
+            if isinstance(error, DBAPIError) and sqlstate_of(error) in _CONFLICTS:
+                raise Conflict(unavailable.sentence, cause=unavailable.cause) from error
             log.failed(str(unavailable))
             raise unavailable from error
         log.succeeded()
@@ -155,76 +207,8 @@ def write_deadline(until: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-def describe_store_error(error: DBAPIError | PoolTimeout) -> StoreUnavailable:
-    """Return the error of a database that cannot be used now, as one sentence."""
-    cause = " ".join(str(getattr(error, "orig", None) or error).split())
-    for words, sentence in _PROBLEMS.items():
-        if words in cause.lower():
-            return StoreUnavailable(sentence)
-    return StoreUnavailable("The database does not respond: try again.", cause=cause)
-
-
-def _make_engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(
-            url, pool_pre_ping=True, pool_size=CONNECTIONS, pool_timeout=READ_WAIT_S
-        )
-    engine = create_engine(
-        url,
-        connect_args={"timeout": READ_WAIT_S},
-        pool_size=CONNECTIONS,
-        pool_timeout=READ_WAIT_S,
-        json_serializer=_compact_json,
-    )
-
-    @event.listens_for(engine, "do_connect")
-    def _connect(
-        dialect: Any, _record: object, args: list[Any], values: dict[str, Any]
-    ) -> sqlite3.Connection:
-        connection: sqlite3.Connection = dialect.connect(*args, **values)
-        try:
-            connection.execute("PRAGMA schema_version")
-        except sqlite3.OperationalError:
-            connection.close()
-            read_only = _immutable_address(engine.url.database)
-            if read_only is None:
-                raise
-            connection = dialect.connect(read_only, **values | {"uri": True})
-        return connection
-
-    @event.listens_for(engine, "connect")
-    def _set_pragmas(connection: Any, _record: object) -> None:
-        # `_begin` starts the transaction: the driver's own late BEGIN would let two writers read
-        # first and then fail to write.
-        connection.isolation_level = None
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Any) -> None:
-        options = connection.get_execution_options()
-        if "busy_ms" in options:
-            connection.exec_driver_sql(f"PRAGMA busy_timeout={options['busy_ms']}")
-        connection.exec_driver_sql(options.get("begin", "BEGIN"))
-
-    return engine
-
-
-def _immutable_address(path: str | None) -> str | None:
-    """Return the address of a file on a read-only disk, where SQLite cannot make its log.
-
-    None if there is no such file, or a log has changes that are not in the file.
-    """
-    if not path or not Path(path).is_file():
-        return None
-    log = Path(f"{path}-wal")
-    if log.is_file() and log.stat().st_size:
-        return None
-    return f"file:{quote(str(Path(path).absolute()))}?immutable=1"
-
-
-def _compact_json(value: object) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+def _is_mistake(error: Exception) -> bool:
+    return isinstance(error, _MISTAKES) and sqlstate_of(error) not in _NOT_MISTAKES
 
 
 # --- migrations -----------------------------------------------------------------------------------
@@ -268,8 +252,12 @@ def current_revision(database: Database) -> str | None:
             query = select(column("version_num", String)).select_from(table(VERSION_TABLE))
             return connection.scalars(query).one_or_none()
     except DBAPIError as error:
+        shown = shown_url(database.engine)
+        if not database.is_sqlite:
+            described = describe_store_error(error)
+            raise StoreUnavailable(f"{described} The database is {shown}.") from error
         raise StoreUnavailable(
-            f"The database {database.engine.url.render_as_string()} cannot be opened "
+            f"The database {shown} cannot be opened "
             f"({error.orig}): check ARENA_HOME and ARENA_DATABASE_URL."
         ) from error
 
@@ -311,6 +299,10 @@ def _migrate(step: Literal["upgrade", "downgrade"], database: Database, revision
             f"The database cannot be migrated to '{revision}' ({error}): `arena db current` shows "
             "its revision."
         ) from error
+    except DBAPIError as error:
+        if _is_mistake(error):
+            raise
+        raise describe_store_error(error) from error
 
 
 def _refuse_too_new(database: Database) -> str | None:

@@ -13,7 +13,8 @@ from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
 from arena.context import Arena
-from arena.database import VERSION_TABLE, Database, describe_store_error
+from arena.database import VERSION_TABLE, Database
+from arena.engines import describe_store_error
 from arena.errors import ArenaError, StoreUnavailable
 from arena.integrity import ELSEWHERE, has_clips
 from arena.media import MediaStore

@@ -1,4 +1,8 @@
-"""The database tables and their enums; each table's docstring names the module that writes it."""
+"""The database tables and their enums; each table's docstring names the module that writes it.
+
+On PostgreSQL, here and in migrations, every text column has the collation "C", so that texts sort
+by their code points as in SQLite and Python, and every JSON column is JSONB.
+"""
 
 import enum
 from datetime import UTC, date, datetime
@@ -8,12 +12,14 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    Column,
     Date,
     DateTime,
     Dialect,
     Enum,
     ForeignKey,
     Index,
+    Integer,
     MetaData,
     String,
     TypeDecorator,
@@ -21,6 +27,8 @@ from sqlalchemy import (
     false,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from arena.voter_kinds import OVERALL as OVERALL
@@ -126,6 +134,24 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+JsonDocument = JSON().with_variant(JSONB(), "postgresql")
+# Of tables that may have more than 2^31 rows. SQLite's integers have 64 bits, and only an INTEGER
+# that is a primary key numbers its rows.
+BigId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+@compiles(String, "postgresql")
+def _compile_text(kind: String, compiler: Any, **options: Any) -> str:
+    sql = f"VARCHAR({kind.length})" if kind.length else "VARCHAR"
+    is_column = isinstance(options.get("type_expression"), Column)
+    return f'{sql} COLLATE "C"' if is_column and kind.collation is None else sql
+
+
+@compiles(JSON, "postgresql")
+def _compile_json(_kind: JSON, _compiler: Any, **_options: Any) -> str:
+    return "JSONB"
+
+
 def _string_enum(kind: type[enum.StrEnum]) -> Enum:
     """An enum column that stores the values as text, with a CHECK on every database."""
     return Enum(
@@ -151,8 +177,8 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads it from the class)
         datetime: UtcDateTime,
         date: Date,
-        dict[str, Any]: JSON,
-        list[str]: JSON,
+        dict[str, Any]: JsonDocument,
+        list[str]: JsonDocument,
     }
 
 
@@ -174,7 +200,7 @@ class Track(Base):
     fps: Mapped[int]
     frames: Mapped[int]
     video_kbps: Mapped[int]
-    bytes: Mapped[int]
+    bytes: Mapped[int] = mapped_column(BigId)
     min_watch_ms: Mapped[int]
     reveal: Mapped[Reveal] = mapped_column(_string_enum(Reveal))
     seeds: Mapped[int]
@@ -186,10 +212,10 @@ class Track(Base):
     closed_at: Mapped[datetime | None]
 
     entrants: Mapped[list["Entrant"]] = relationship(
-        secondary="entrant_track", back_populates="tracks"
+        secondary="entrant_track", back_populates="tracks", order_by="Entrant.id"
     )
     prompts: Mapped[list["Prompt"]] = relationship(
-        secondary="prompt_track", back_populates="tracks"
+        secondary="prompt_track", back_populates="tracks", order_by="Prompt.id"
     )
 
 
@@ -212,7 +238,9 @@ class Entrant(Base):
     claimed_at: Mapped[datetime | None]
     retired_at: Mapped[datetime | None]
 
-    tracks: Mapped[list[Track]] = relationship(secondary="entrant_track", back_populates="entrants")
+    tracks: Mapped[list[Track]] = relationship(
+        secondary="entrant_track", back_populates="entrants", order_by="Track.id"
+    )
 
     @property
     def stealth(self) -> bool:
@@ -266,7 +294,7 @@ class Prompt(Base):
     # until the copy is made.
     source_path: Mapped[str | None]
     source_sha256: Mapped[str | None] = mapped_column(String(64))
-    source_bytes: Mapped[int | None]
+    source_bytes: Mapped[int | None] = mapped_column(BigId)
     source_media_type: Mapped[str | None] = mapped_column(String(MEDIA_TYPE_LENGTH))
     source_width: Mapped[int | None]  # pixels, as shown
     source_height: Mapped[int | None]
@@ -275,7 +303,9 @@ class Prompt(Base):
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
 
-    tracks: Mapped[list[Track]] = relationship(secondary="prompt_track", back_populates="prompts")
+    tracks: Mapped[list[Track]] = relationship(
+        secondary="prompt_track", back_populates="prompts", order_by="Track.id"
+    )
     category_rows: Mapped[list["PromptCategory"]] = relationship(
         cascade="all, delete-orphan", order_by="PromptCategory.category"
     )
@@ -365,7 +395,7 @@ class Voter(Base):
 
     __tablename__ = "voter"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
     key: Mapped[str] = mapped_column(String(64), unique=True)
     kind: Mapped[VoterKind] = mapped_column(_string_enum(VoterKind))
     created_at: Mapped[datetime]
@@ -396,7 +426,7 @@ class Battle(Base):
         ),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
     token: Mapped[str] = mapped_column(String(43), unique=True)
     track_id: Mapped[int] = mapped_column(ForeignKey("track.id"))
     prompt_id: Mapped[str] = mapped_column(ForeignKey("prompt.id"))
@@ -452,7 +482,7 @@ class Vote(Base):
     __tablename__ = "vote"
     __table_args__ = (Index("ix_vote_voter_cast", "voter_id", "cast_at"),)
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
     battle_id: Mapped[int] = mapped_column(ForeignKey("battle.id"), unique=True)
     voter_id: Mapped[int] = mapped_column(ForeignKey("voter.id"))
     choice: Mapped[Choice] = mapped_column(_string_enum(Choice))
@@ -508,7 +538,7 @@ class Snapshot(Base):
     voters: Mapped[VoterKind] = mapped_column(_string_enum(VoterKind))
     published_on: Mapped[date]
     computed_at: Mapped[datetime]
-    watermark: Mapped[int]  # computed from the votes up to this id
+    watermark: Mapped[int] = mapped_column(BigId)  # computed from the votes up to this id
     votes: Mapped[int]
     parameters: Mapped[dict[str, Any]]
     # Of all people's votes in a track: `{"explore": share of uniform draws, "pairs": [[entrant_id,

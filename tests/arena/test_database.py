@@ -68,6 +68,7 @@ def test_an_unsupported_url_is_refused() -> None:
         Database("carrier-pigeon://loft")
 
 
+@pytest.mark.databases("sqlite")
 def test_sqlite_is_durable_and_checks_foreign_keys(arena_database: Database) -> None:
     with arena_database.reading() as session:
         settings = {

@@ -12,6 +12,8 @@ from arena.database import Database, check, write_deadline
 from arena.errors import StoreUnavailable
 from broken_stores import damage, lock_held, make_read_only, path_of
 
+pytestmark = pytest.mark.databases("sqlite")
+
 
 def write(database: Database) -> None:
     with database.writing() as session:

@@ -1,4 +1,4 @@
-"""Databases that are busy, read-only or damaged, for tests."""
+"""Databases that are busy, read-only or damaged, for tests; on PostgreSQL only read-only ones."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sqlalchemy import event, text
 
-from arena.database import Database
+from arena.database import VERSION_TABLE, Database
+from arena.models import Base
 
 
 def path_of(database: Database) -> Path:
@@ -16,7 +17,14 @@ def path_of(database: Database) -> Path:
 
 @contextmanager
 def lock_held(database: Database) -> Iterator[None]:
-    """Hold SQLite's write lock, as another program would."""
+    """Hold SQLite's write lock, or lock every table of PostgreSQL, as another program would."""
+    if not database.is_sqlite:
+        names = ", ".join([VERSION_TABLE, *Base.metadata.tables])
+        with database.engine.connect() as connection:
+            connection.execute(text(f"LOCK TABLE {names} IN EXCLUSIVE MODE"))
+            yield
+            connection.rollback()
+        return
     with closing(sqlite3.connect(path_of(database), isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -24,15 +32,16 @@ def lock_held(database: Database) -> Iterator[None]:
 
 
 def make_read_only(database: Database) -> None:
-    """Refuse writes on every connection, with SQLite's own error of a read-only file."""
+    """Refuse writes on every connection, with the database's own error."""
+    refuse = "PRAGMA query_only=ON" if database.is_sqlite else "SET TRANSACTION READ ONLY"
 
     @event.listens_for(database.engine, "begin")
     def _refuse(connection: object) -> None:
-        connection.exec_driver_sql("PRAGMA query_only=ON")  # type: ignore[attr-defined]
+        connection.exec_driver_sql(refuse)  # type: ignore[attr-defined]
 
 
 def damage(database: Database) -> None:
-    """Overwrite every page of the file but the first, which has the schema's root."""
+    """Overwrite every page of SQLite's file but the first, which has the schema's root."""
     with database.writing() as session:
         session.execute(text("SELECT 1"))
     with closing(sqlite3.connect(path_of(database), isolation_level=None)) as other:

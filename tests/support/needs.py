@@ -1,9 +1,11 @@
-"""Install what the browser and JavaScript tests need, or say in one line what is missing."""
+"""Install what the browser, JavaScript and PostgreSQL tests need, or say what is missing."""
 
 import os
 import shutil
 import subprocess
 import sys
+
+from postgres_server import MISSING, find_binaries
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 OLDEST_NODE = 20
@@ -59,7 +61,15 @@ def install_node() -> bool:
     return find_node() is not None
 
 
+def install_postgres() -> bool:
+    """Install the system's PostgreSQL."""
+    install_package("postgresql")
+    return find_binaries() is not None
+
+
 if __name__ == "__main__":
+    if find_binaries() is None and not install_postgres():
+        sys.stderr.write(f"{MISSING}\n")
     if find_node() is None and not install_node():
         sys.stderr.write(
             "The tests of the pages' JavaScript are skipped: "

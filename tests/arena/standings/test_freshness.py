@@ -110,6 +110,7 @@ def test_a_board_is_shown_while_another_program_holds_the_lock(booth: Booth) -> 
         assert board(booth.database, HOUR).votes == 1
 
 
+@pytest.mark.databases("sqlite")
 @pytest.mark.parametrize("known_to", ["this process", "the database"])
 def test_where_no_newer_board_can_be_had_the_last_one_says_how_old_it_is(
     booth: Booth, monkeypatch: pytest.MonkeyPatch, known_to: str
@@ -133,6 +134,7 @@ def _fail(*_values: Any, **_options: Any) -> None:
     raise StoreUnavailable("The database is damaged: restore a backup.")
 
 
+@pytest.mark.databases("sqlite")
 def test_without_any_board_a_damaged_database_is_an_error(booth: Booth) -> None:
     booth.vote("a")
     damage(booth.database)
