@@ -81,9 +81,9 @@ def test_refits_have_the_planned_power(some_votes, ties, cluster):
     frame = some_votes.assign(voter=np.arange(2000) % 400)
     battles, fit, intervals, plan = planned(frame, ties, cluster=cluster)
     row = first_undecided(plan)
-    drawn = ratings.simulate_power(battles, fit, intervals, row["more_votes"], rounds=1000, seed=2)
+    drawn = ratings.simulate_power(battles, fit, intervals, row["more_votes"], rounds=400, seed=2)
     power = drawn.set_index("model").loc[row["model"], "power"]
-    assert power == pytest.approx(0.8, abs=0.04)  # 3 standard errors
+    assert power == pytest.approx(0.8, abs=0.06)  # 3 standard errors
     assert drawn.attrs["cluster"] == cluster
 
 
