@@ -62,6 +62,18 @@ class ClipStatus(enum.StrEnum):
     FAILED = "failed"
 
 
+class OrderState(enum.StrEnum):
+    """What is known of an order to a paid service."""
+
+    PLANNED = "planned"  # a run has claimed the clip; nothing was sent yet
+    PLACING = "placing"  # about to be sent, or sent without an answer yet
+    ACCEPTED = "accepted"  # the service gave it an id; the next run goes on waiting for it
+    RECEIVED = "received"  # its file was downloaded
+    REJECTED = "rejected"  # surely not accepted: the clip may be ordered again
+    FAILED = "failed"  # the service made no clip: it may be ordered again
+    UNKNOWN = "unknown"  # may have been accepted, and billed: not ordered again unless asked
+
+
 class VoteStatus(enum.StrEnum):
     """What became of an answer, as the API and receipts report it."""
 
@@ -367,6 +379,42 @@ class Clip(Base):
     entrant: Mapped[Entrant] = relationship()
     track: Mapped[Track] = relationship()
     prompt: Mapped[Prompt] = relationship()
+
+
+class ClipOrder(Base):
+    """An order of one clip to a paid service. Written by `production.orders`.
+
+    A clip's last order, by `attempt`, says whether it may be ordered; the key lets only one of two
+    runs insert the next one.
+    """
+
+    __tablename__ = "clip_order"
+    __table_args__ = (UniqueConstraint("entrant_id", "track_id", "prompt_id", "seed", "attempt"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    entrant_id: Mapped[int] = mapped_column(ForeignKey("entrant.id"))
+    track_id: Mapped[int] = mapped_column(ForeignKey("track.id"))
+    prompt_id: Mapped[str] = mapped_column(ForeignKey("prompt.id"))
+    seed: Mapped[int]
+    attempt: Mapped[int]  # 1, 2, ...
+    state: Mapped[OrderState] = mapped_column(
+        Enum(
+            OrderState,
+            native_enum=False,
+            create_constraint=False,  # states may be added
+            length=20,
+            values_callable=lambda members: [member.value for member in members],
+        )
+    )
+    service: Mapped[str]  # its address
+    request: Mapped[dict[str, Any]]  # what was ordered, without keys
+    order_id: Mapped[str | None]  # of the service
+    reason: Mapped[str | None]  # of the state, if something is wrong
+    # The process that works on the order, and when it last said so; None once it no longer does.
+    holder: Mapped[str | None]
+    held_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
 
 
 class WithheldClip(Base):

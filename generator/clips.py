@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from generator.jsonable import one_line, to_jsonable
+from generator.orders import OrderJournal
 from generator.spec import Entrant, TrackSettings
 
 
@@ -30,6 +31,8 @@ class ClipRequest:
     rendition_only: bool = False  # without master and measures
     stored_master: "StoredMaster | None" = None  # render this instead of running the model
     weights_sha256: str | None = None  # the weights must have this hash, if known
+    # Where a backend that orders clips from a service remembers its orders; None: nowhere.
+    orders: OrderJournal | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from arena.commands import clips, migrations, results, serving, status
+from arena.commands import clips, migrations, orders, results, serving, status
 from arena.commands.entrants import entrants_app
 from arena.commands.output import err, out
 from arena.commands.prompts import prompts_app
@@ -19,7 +19,7 @@ from arena.errors import ArenaError
 PANELS = {
     "Getting started": ("demo", "init", "status"),
     "Catalog": ("tracks", "entrants", "prompts"),
-    "Clips": ("generate", "failures", "clips", "import"),
+    "Clips": ("generate", "failures", "orders", "clips", "import"),
     "Votes": ("serve", "simulate", "leaderboard"),
     "Releases": ("export", "verify"),
     "Maintenance": ("db",),
@@ -34,6 +34,7 @@ EXAMPLES = {
     "status": ["arena status", "arena status --format json"],
     "generate": ["arena generate", "arena generate --entrant my-model --limit 10"],
     "failures": ["arena failures", "arena failures --page failures.html"],
+    "orders": ["arena orders", "arena orders --entrant my-model --format csv"],
     "import": ["arena import my-clips.csv"],
     "serve": ["arena serve", "arena serve --host 0.0.0.0 --port 80"],
     "simulate": ["arena simulate --votes 500 --track text-to-video"],
@@ -82,6 +83,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "status": status.status,
     "generate": clips.generate,
     "failures": clips.failures,
+    "orders": orders.orders,
     "import": clips.import_clips,
     "serve": serving.serve,
     "simulate": results.simulate,

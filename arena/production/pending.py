@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
 from arena.production.entrants import entrant_spec, track_settings
+from arena.production.orders import can_continue
 from generator.backends import missing_reasons
 from generator.clips import ClipRequest
 from generator.spec import Entrant as EntrantSpec
@@ -22,6 +23,7 @@ class PendingClip:
     prompt_id: str
     seed: int
     request: ClipRequest
+    order_again: bool = False  # although an earlier order may have been billed
 
 
 def find_pending(
@@ -48,9 +50,9 @@ def find_pending(
         .where(Track.closed_at.is_(None), Entrant.retired_at.is_(None), Prompt.retired_at.is_(None))
         .order_by(Entrant.id, Track.id, Prompt.id)
     )
-    ready = select(Clip.entrant_id, Clip.track_id, Clip.prompt_id, Clip.seed).where(
-        Clip.status == ClipStatus.READY if order_again else _not_to_be_made()
-    )
+    key_of_clip = (Clip.entrant_id, Clip.track_id, Clip.prompt_id, Clip.seed)
+    ready = select(*key_of_clip).where(Clip.status == ClipStatus.READY)
+    billed = {tuple(row) for row in session.execute(select(*key_of_clip).where(_maybe_billed()))}
     if track is not None:
         pairs = pairs.where(Track.id == track.id)
     if entrant is not None:
@@ -63,17 +65,18 @@ def find_pending(
         spec = specs.setdefault(row_entrant.id, entrant_spec(row_entrant))
         for seed in range(row_track.seeds):
             key = (row_entrant.id, row_track.id, prompt.id, seed)
-            if key in existing:
+            if key in existing or (key in billed and not order_again):
                 continue
             sha256 = weights.get(row_entrant.id)
             request = make_request(spec, row_track, prompt, seed, weights_sha256=sha256)
-            pending.append(PendingClip(*key, request=request))
+            pending.append(PendingClip(*key, request=request, order_again=key in billed))
     return pending
 
 
-def _not_to_be_made() -> ColumnElement[bool]:
-    """Clips that are ready, and failed ones whose order may have been billed."""
-    return (Clip.status == ClipStatus.READY) | Clip.maybe_billed
+def _maybe_billed() -> ColumnElement[bool]:
+    """Failed clips whose order may have been billed, and that no later run can continue."""
+    is_marked = (Clip.status == ClipStatus.FAILED) & Clip.maybe_billed
+    return is_marked & ~can_continue()
 
 
 def count_maybe_billed(
@@ -81,8 +84,7 @@ def count_maybe_billed(
 ) -> int:
     """Number of failed clips that are not ordered again because they may have been billed."""
     query = select(func.count(Clip.id)).where(
-        Clip.status == ClipStatus.FAILED,
-        Clip.maybe_billed,
+        _maybe_billed(),
         Clip.entrant_id.in_(select(Entrant.id).where(Entrant.retired_at.is_(None))),
     )
     if track is not None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -12,8 +13,10 @@ from arena.database import Database
 from arena.errors import ArenaError, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus
+from arena.production.orders import ClipKey, StoredOrders, finish_order
 from arena.production.pending import PendingClip, request_key
-from generator.clips import FailedClip, GeneratedClip
+from generator.backends import is_repeatable
+from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import generate
 from generator.errors import GeneratorError
 
@@ -37,17 +40,35 @@ def produce(
         ProductionError: no clip can be generated at all; says why.
     """
     by_key = {request_key(item.request): item for item in pending}
-    requests = [item.request for item in pending]
+    requests = _with_journals(database, pending)
     try:
         for result in generate(requests, workers=workers, ray=ray):
             item = by_key[request_key(result.request)]
             if is_missing(result):
-                forget_failures(database, store, [item])
+                if result.request.orders is None:  # else another run is making it
+                    forget_failures(database, store, [item])
             elif isinstance(result, GeneratedClip) or result.request.stored_master is None:
                 store_clip(database, store, item, result, now=clock())
             yield result
     except GeneratorError as error:
         raise ProductionError(str(error)) from error
+
+
+def _with_journals(database: Database, pending: list[PendingClip]) -> list[ClipRequest]:
+    """The requests, with a journal where the clip is ordered from a service that may bill it."""
+    url = database.engine.url.render_as_string(hide_password=False)
+    is_ordered: dict[int, bool] = {}
+    requests = []
+    for item in pending:
+        request = item.request
+        if item.entrant_id not in is_ordered:
+            is_ordered[item.entrant_id] = not is_repeatable(request.entrant)
+        if is_ordered[item.entrant_id] and request.stored_master is None:
+            key = ClipKey(item.entrant_id, item.track_id, item.prompt_id, item.seed)
+            journal = StoredOrders(url, key, order_again=item.order_again)
+            request = replace(request, orders=journal)
+        requests.append(request)
+    return requests
 
 
 def store_clip(
@@ -153,6 +174,7 @@ def insert_clip(session: Session, clip: Clip) -> list[str]:
     Returns:
         The files that no row refers to any more, to be deleted after the commit.
     """
+    finish_order(session, clip)
     existing = session.scalar(
         select(Clip).where(
             Clip.entrant_id == clip.entrant_id,

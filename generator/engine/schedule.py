@@ -61,7 +61,8 @@ class Schedule:
     def retry(self, task: Task, reason: str) -> FailedClip | None:
         """Queue a task again whose worker died; after `MAX_ATTEMPTS`, return it as failed.
 
-        An order to a server is not repeated, since the worker may have sent it before it died.
+        An order to a server is not repeated, since the worker may have sent it before it died. With
+        a journal of orders the task is tried again: the journal knows what was sent.
         """
         task.attempts += 1
         if may_be_billed(task.request):
@@ -78,8 +79,9 @@ class Schedule:
 
 
 def may_be_billed(request: ClipRequest) -> bool:
-    """Whether a worker that died on this request may have ordered its clip from a server."""
-    return request.stored_master is None and not is_repeatable(request.entrant)
+    """Whether a worker that died on this request may have placed an order that nobody remembers."""
+    is_remembered = request.orders is not None or request.stored_master is not None
+    return not is_remembered and not is_repeatable(request.entrant)
 
 
 def entrants_with_models(requests: Sequence[ClipRequest]) -> list[Entrant]:

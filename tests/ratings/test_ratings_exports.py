@@ -88,7 +88,7 @@ ORDERS = [
 
 
 def test_functions_win_over_submodules_of_the_same_name():
-    """In each order of imports; the processes share an interpreter that has loaded the libraries."""
+    """In each order of imports; the processes share an interpreter with the libraries loaded."""
     printed = run_fresh(
         "import os, pandas, scipy.optimize, scipy.special, scipy.stats\n"
         f"for order in {ORDERS!r}:\n"

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 
 import openai
 import psutil
@@ -123,10 +123,43 @@ def video(**changes: object) -> dict[str, object]:
     return fields | changes
 
 
+class VideoShop:
+    """Answers like a server that makes a video of each order; to be passed to `scripted`.
+
+    Args:
+        file: The file of every video.
+        polls: How often a video is polled until it is completed.
+    """
+
+    def __init__(self, file: bytes, *, polls: int = 2) -> None:
+        self.file, self.polls = file, polls
+        self.polled: dict[str, int] = {}  # by the videos' ids
+        self.forgotten: set[str] = set()  # ids that it no longer knows
+        self._lock = Lock()
+
+    def __call__(self, method: str, path: str) -> Reply:
+        with self._lock:
+            parts = path.removeprefix("/v1/videos").strip("/").split("/")
+            if method == "POST":
+                video_id = f"video_{len(self.polled)}"
+                self.polled[video_id] = 0
+                return Reply(body=video(id=video_id, status="queued", progress=0))
+            if parts[0] not in self.polled or parts[0] in self.forgotten:
+                return Reply(404, {"error": {"message": "There is no such video."}})
+            if parts[1:] == ["content"]:
+                return Reply(body=self.file)
+            self.polled[parts[0]] += 1
+            is_done = self.polled[parts[0]] >= self.polls
+            return Reply(body=video(id=parts[0], status="completed" if is_done else "queued"))
+
+
 @contextmanager
-def scripted(replies: Sequence[Reply]) -> Iterator[Scripted]:
-    """Run a server with scripted replies on a free port."""
-    remaining = list(replies)
+def scripted(replies: Sequence[Reply] | Callable[[str, str], Reply]) -> Iterator[Scripted]:
+    """Run a server on a free port, with scripted replies or with those of a function.
+
+    The function gets the method and the path of each request.
+    """
+    remaining = [] if callable(replies) else list(replies)
     requests: list[tuple[str, str, bytes]] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -135,11 +168,12 @@ def scripted(replies: Sequence[Reply]) -> Iterator[Scripted]:
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             requests.append((self.command, self.path, body))
-            reply = (
-                remaining.pop(0)
-                if remaining
-                else Reply(404, {"error": {"message": "No more replies."}})
-            )
+            if callable(replies):
+                reply = replies(self.command, self.path)
+            elif remaining:
+                reply = remaining.pop(0)
+            else:
+                reply = Reply(404, {"error": {"message": "No more replies."}})
             if reply.dropped:
                 self.close_connection = True
                 return

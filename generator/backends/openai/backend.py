@@ -1,5 +1,6 @@
 """The openai backend: any model that a server offers through the OpenAI Videos API."""
 
+import hashlib
 import math
 import time
 from contextlib import ExitStack
@@ -18,14 +19,16 @@ from generator.backends.openai.options import (
 from generator.backends.openai.rate_limit import SharedRateLimit
 from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, ClipError
+from generator.jsonable import to_jsonable
 from generator.media import Limits, decode_for_track
 from generator.media.images import load_image
+from generator.orders import NoJournal, OrderEnd, OrderJournal
 from generator.spec import Entrant, TrackSettings
 
 if TYPE_CHECKING:
     from openai.types import Video
 
-    from generator.backends.openai.client import VideosApi
+    from generator.backends.openai.client import Order, VideosApi
 
 PACKAGES = ("openai", "av")
 MAX_LENGTH_RATIO = 10  # a reported length more than this times the requested one is an error
@@ -88,15 +91,9 @@ class OpenaiBackend(ExitStack):
         if options.send_seed:
             extra = seed | extra
         image = _first_image(request, size)
-        if options.requests_per_minute is not None:
-            name = f"{options.base_url} {options.api_key_env}"
-            SharedRateLimit(name, per_minute=options.requests_per_minute).wait()
-        started = time.monotonic()
-        deadline = started + options.timeout_s
         arguments = requested | image | {"prompt": request.prompt, "extra_body": extra or None}
-        order = api.create(arguments, deadline=deadline)
+        order, data, seconds_taken = self._buy(api, arguments, request.orders or NoJournal())
         video = order.video
-        data = api.download(order.id, deadline=deadline)
         limits = Limits(file_bytes=options.max_download_mib * 2**20)
         raw = decode_for_track(data, track, limits=limits)
         return raw, Provenance(
@@ -111,11 +108,37 @@ class OpenaiBackend(ExitStack):
                 for status in order.unknown_statuses
             ),
             versions=installed_versions(PACKAGES),
-            seconds=time.monotonic() - started,
+            seconds=seconds_taken,
             cost_usd=self._cost_usd(video, requested_s=seconds),
             usage=_usage(video),
             created_at=datetime.now(UTC),
         )
+
+    def _buy(
+        self, api: "VideosApi", arguments: dict[str, Any], journal: OrderJournal
+    ) -> tuple["Order", bytes, float]:
+        """Order a video, or continue an earlier order of the same one, and download its file.
+
+        Returns:
+            The order, the file, and the seconds from the order to the end of the download.
+        """
+        options = api.options
+        order_id = journal.begin(options.base_url, _without_files(arguments))
+        try:
+            if order_id is None and options.requests_per_minute is not None:
+                name = f"{options.base_url} {options.api_key_env}"
+                SharedRateLimit(name, per_minute=options.requests_per_minute).wait()
+            started = time.monotonic()
+            deadline = started + options.timeout_s
+            if order_id is None:
+                order = api.create(arguments, journal=journal, deadline=deadline)
+            else:
+                order = api.resume(order_id, journal=journal, deadline=deadline)
+            data = api.download(order.id, journal=journal, deadline=deadline)
+            journal.ended(OrderEnd.RECEIVED)
+        finally:
+            journal.release()
+        return order, data, time.monotonic() - started
 
     def _cost_usd(self, video: "Video", *, requested_s: float) -> float | None:
         try:
@@ -139,6 +162,16 @@ def _first_image(request: ClipRequest, size: tuple[int, int]) -> dict[str, Any]:
     buffer = BytesIO()
     load_image(request.source, size).save(buffer, "PNG")
     return {"input_reference": (IMAGE_NAME, buffer.getvalue(), IMAGE_TYPE)}
+
+
+def _without_files(arguments: dict[str, Any]) -> dict[str, Any]:
+    """The arguments as JSON values, with a hash in place of the image."""
+    hashes = {}
+    if "input_reference" in arguments:
+        _, data, _ = arguments["input_reference"]
+        hashes["input_reference"] = hashlib.sha256(data).hexdigest()
+    values: dict[str, Any] = to_jsonable(arguments | hashes)
+    return values
 
 
 def _adapted(seconds: float, size: tuple[int, int], track: TrackSettings) -> tuple[str, ...]:

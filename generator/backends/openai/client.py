@@ -23,6 +23,7 @@ from generator.backends.openai.responses import limit_response, same_host_only
 from generator.backends.openai.statuses import Stage, progress_of, stage_of
 from generator.errors import BackendError, OrderError, RefusalError
 from generator.jsonable import one_line
+from generator.orders import OrderEnd, OrderJournal
 from generator.progress import report_progress
 
 REQUEST_TIMEOUT_S = 120.0  # until a response begins; downloading a video may take longer
@@ -33,6 +34,7 @@ REFUSALS = frozenset({"content_policy_violation", "moderation_blocked", "sentine
 MAX_MESSAGE = 300  # characters of a server's error message
 MAX_STATUS = 80  # characters of a server's status word, and of a video's id in a message
 FILE_NOT_READY = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY)
+UNKNOWN_ID = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 FILE_READY_S = 60.0  # a completed video's file is waited for no longer
 POLL_MARGIN_S = 0.01  # past the deadline, so that the last poll sees that it has passed
 NO_COMPRESSION = {"Accept-Encoding": "identity"}  # so that a small response cannot expand
@@ -81,11 +83,14 @@ class VideosApi:
         )
         return cls(name, options, key, client)
 
-    def create(self, arguments: dict[str, Any], *, deadline: float) -> Order:
-        """Order a video and poll until it is completed; an unfinished one is deleted.
+    def create(self, arguments: dict[str, Any], *, journal: OrderJournal, deadline: float) -> Order:
+        """Order a video and poll until it is completed.
+
+        An unfinished one is deleted, unless the journal lets a later run continue it.
 
         Args:
             arguments: Keyword arguments of `videos.create`.
+            journal: Gets the video's id before the first poll.
             deadline: Latest completion, in seconds of `time.monotonic`.
 
         Raises:
@@ -93,14 +98,30 @@ class VideosApi:
             OrderError: The order may have been accepted, and no video was received.
             BackendError: The server rejects the order, or failed to generate the video.
         """
-        video = self._order(arguments, deadline=deadline)
-        with self._ordered(video.id):
-            order = self._wait(video, deadline=deadline)
+        video = self._order(arguments, journal=journal, deadline=deadline)
+        journal.accepted(video.id)
+        return self._finish(video.id, video, journal=journal, deadline=deadline)
+
+    def resume(self, video_id: str, *, journal: OrderJournal, deadline: float) -> Order:
+        """Poll a video that was ordered earlier until it is completed.
+
+        Raises:
+            RefusalError, OrderError, BackendError: As `create` does.
+        """
+        return self._finish(video_id, None, journal=journal, deadline=deadline)
+
+    def _finish(
+        self, video_id: str, video: Video | None, *, journal: OrderJournal, deadline: float
+    ) -> Order:
+        with self._ordered(video_id, journal):
+            order = self._wait(video_id, video, journal=journal, deadline=deadline)
         if stage_of(order.video.status) is Stage.FAILED:
-            raise self._failure(order.video)
+            failure = self._failure(order.video)
+            journal.ended(OrderEnd.FAILED, str(failure))
+            raise failure
         return order
 
-    def download(self, video_id: str, *, deadline: float) -> bytes:
+    def download(self, video_id: str, *, journal: OrderJournal, deadline: float) -> bytes:
         """Download the file of a completed video, retrying when the connection breaks.
 
         Raises:
@@ -108,8 +129,9 @@ class VideosApi:
         """
         attempt = 0
         not_ready_until = min(deadline, time.monotonic() + FILE_READY_S)
-        with self._ordered(video_id), self._translate_errors():
+        with self._ordered(video_id, journal), self._translate_errors():
             while True:
+                journal.waiting()
                 try:
                     return self._read(video_id, deadline=deadline)
                 except openai.APIStatusError as error:
@@ -124,13 +146,26 @@ class VideosApi:
                     time.sleep(min(MAX_RETRY_S, RETRY_S * 2**attempt))
                     attempt += 1
 
-    def _order(self, arguments: dict[str, Any], *, deadline: float) -> Video:
+    def _order(self, arguments: dict[str, Any], *, journal: OrderJournal, deadline: float) -> Video:
         """Send the order, once unless the server surely did not accept it."""
+        try:
+            return self._send_order(arguments, journal=journal, deadline=deadline)
+        except OrderError as error:
+            journal.ended(OrderEnd.UNKNOWN, str(error))
+            raise
+        except BackendError as error:
+            journal.ended(OrderEnd.REJECTED, str(error))
+            raise
+
+    def _send_order(
+        self, arguments: dict[str, Any], *, journal: OrderJournal, deadline: float
+    ) -> Video:
         create = self.client.with_options(max_retries=0).videos.create
         try:
             with self._translate_errors():
                 answer = order_once(
                     lambda: create(**arguments),
+                    journal=journal,
                     max_retries=self.options.max_retries,
                     deadline=deadline,
                 )
@@ -152,13 +187,17 @@ class VideosApi:
             raise problem
         raise self._unknown(problem, "the order")
 
-    def _wait(self, video: Video, *, deadline: float) -> Order:
-        """Poll until the video has a final status."""
-        video_id, unknown = video.id, dict[str, None]()
+    def _wait(
+        self, video_id: str, video: Video | None, *, journal: OrderJournal, deadline: float
+    ) -> Order:
+        """Poll until the video has a final status; `video` is its last known state."""
+        unknown = dict[str, None]()
         name = self._clean(video_id)[:MAX_STATUS]
-        finished = False
+        finished = journal.continues  # then it is not deleted either
         try:
             with self._translate_errors():
+                if video is None:
+                    video = self.client.videos.retrieve(video_id)
                 while True:
                     status = self._status(video)
                     stage = stage_of(status)
@@ -175,6 +214,7 @@ class VideosApi:
                     self._check_deadline(deadline, state)
                     remaining_s = max(0.0, deadline - time.monotonic())
                     time.sleep(min(self.options.poll_s, remaining_s + POLL_MARGIN_S))
+                    journal.waiting()
                     video = self.client.videos.retrieve(video_id)
         finally:
             if not finished:  # also on Ctrl-C and SIGTERM
@@ -207,7 +247,7 @@ class VideosApi:
         )
 
     @contextmanager
-    def _ordered(self, video_id: str) -> Iterator[None]:
+    def _ordered(self, video_id: str, journal: OrderJournal) -> Iterator[None]:
         """Within the block, an error does not undo the order: it may still be billed."""
         try:
             yield
@@ -215,7 +255,16 @@ class VideosApi:
             raise
         except BackendError as error:
             name = self._clean(video_id)[:MAX_STATUS]
-            raise self._unknown(error, f"the order of the video {name}") from None
+            cause = error.__context__
+            forgotten = isinstance(cause, openai.APIStatusError) and cause.status_code in UNKNOWN_ID
+            if journal.continues and not forgotten:
+                raise OrderError(
+                    f"{str(error).rstrip('.')}; the order of the video {name} goes on: generate "
+                    "again to continue it."
+                ) from None
+            unknown = self._unknown(error, f"the order of the video {name}")
+            journal.ended(OrderEnd.UNKNOWN, str(unknown))
+            raise unknown from None
 
     def _unknown(self, error: BackendError, order: str) -> OrderError:
         return OrderError(

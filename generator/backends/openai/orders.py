@@ -14,6 +14,8 @@ import httpx2
 import openai
 from openai.types import Video
 
+from generator.orders import OrderEnd, OrderJournal
+
 RETRY_S, MAX_RETRY_S = 0.5, 8.0  # between attempts, the same as the client's
 # The connection was never made, so that no byte of the order was sent.
 NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
@@ -21,25 +23,32 @@ NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 NOT_ACCEPTED = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED})
 
 
-def order_once(send: Callable[[], Video], *, max_retries: int, deadline: float) -> Video:
+def order_once(
+    send: Callable[[], Video], *, journal: OrderJournal, max_retries: int, deadline: float
+) -> Video:
     """Send an order; send it again only after an answer, or a lack of one, that rules it out.
 
     Args:
         send: Sends the order, without retries of its own.
+        journal: Is told before each attempt, and after one that was surely not accepted.
         max_retries: Number of repetitions.
         deadline: Latest start of a repetition, in seconds of `time.monotonic`.
 
     Raises:
         openai.OpenAIError: The last attempt failed; `may_be_accepted` says what this means.
+        GeneratorError: The journal does not allow the order.
     """
     for attempt in range(max_retries):
+        journal.placing()
         try:
             return send()
         except openai.OpenAIError as error:
             wait_s = _wait_before_retry(error, attempt)
             if wait_s is None or time.monotonic() + wait_s > deadline:
                 raise
+        journal.ended(OrderEnd.REJECTED)  # while waiting there is no order
         time.sleep(wait_s)
+    journal.placing()
     return send()
 
 

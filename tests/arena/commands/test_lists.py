@@ -43,7 +43,14 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, words, catch_exceptions=False)
 
 
-LISTS = [("tracks", "list"), ("entrants", "list"), ("prompts", "list"), ("failures",), ("status",)]
+LISTS = [
+    ("tracks", "list"),
+    ("entrants", "list"),
+    ("prompts", "list"),
+    ("failures",),
+    ("orders",),
+    ("status",),
+]
 
 
 @pytest.mark.parametrize("words", LISTS, ids=" ".join)
