@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import psutil  # type: ignore[import-untyped]
 from sqlalchemy import ColumnElement, exists, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
 from arena.context import utc_now
@@ -143,10 +142,7 @@ class StoredOrders:
             updated_at=now,
         )
         session.add(order)
-        try:
-            session.flush()
-        except IntegrityError:  # another run has just inserted it
-            raise self._claimed_elsewhere() from None
+        session.flush()  # if another run has just inserted it, `_write` calls `_claim` again
         self._order = order.id
         return lambda: None
 
@@ -209,8 +205,7 @@ class StoredOrders:
 
     def _write(self, work: Callable[[Session], T]) -> T:
         try:
-            with _database(self.url).writing() as session:
-                return work(session)
+            return _database(self.url).write(work)
         except ArenaError as error:
             raise GeneratorError(
                 f"Nothing is ordered, because the arena's database cannot be written: {error}"
