@@ -30,7 +30,7 @@ def order_once(
 
     Args:
         send: Sends the order, without retries of its own.
-        journal: Is told before each attempt, and after one that was surely not accepted.
+        journal: Notes each attempt before it is sent, and one that was surely not accepted.
         max_retries: Number of repetitions.
         deadline: Latest start of a repetition, in seconds of `time.monotonic`.
 
