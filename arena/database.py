@@ -83,10 +83,15 @@ class Conflict(StoreUnavailable):
 
 
 class Database:
-    """An engine and its sessions."""
+    """An engine and its sessions.
 
-    def __init__(self, url: str) -> None:
-        self.engine = make_engine(url)
+    Args:
+        url: of an SQLite or PostgreSQL database.
+        name: of the setting or argument that has the URL, for errors.
+    """
+
+    def __init__(self, url: str, *, name: str = "ARENA_DATABASE_URL") -> None:
+        self.engine = make_engine(url, name=name)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
         # SQLite allows one writer and polls for its lock, which can starve a thread for seconds:
         # the threads of a process take turns instead.

@@ -45,11 +45,10 @@ _SQLITE_PROBLEMS = {
 _BUSY = "The database is busy: try again."
 _STOPPED = "The database server is stopping or starting: try again."
 _NO_LOGIN = (
-    "The database server refuses the user or the password: check those in ARENA_DATABASE_URL."
+    "The database server refuses the user or the password: check those in the database's URL."
 )
 _NO_DATABASE = (
-    "The database server has no database of this name: create it (createdb), "
-    "or correct ARENA_DATABASE_URL."
+    "The database server has no database of this name: create it (createdb), or correct the URL."
 )
 _TOO_MANY = (
     "The database server accepts no more connections: raise its max_connections, or run fewer "
@@ -59,8 +58,7 @@ _OTHER_TABLES = (
     "The database does not have the tables or columns of this version: run `arena db upgrade`."
 )
 _NO_ANSWER = (
-    "The database server does not answer: check that it runs, and the host and port in "
-    "ARENA_DATABASE_URL."
+    "The database server does not answer: check that it runs, and the host and port in the URL."
 )
 # The sentence for what PostgreSQL reports, by SQLSTATE or its class.
 _SQLSTATES = {
@@ -115,8 +113,12 @@ class Kind(StrEnum):
     WRITE = "write"
 
 
-def make_engine(url: str) -> Engine:
+def make_engine(url: str, *, name: str = "ARENA_DATABASE_URL") -> Engine:
     """Return an engine for the URL of an SQLite or PostgreSQL database; connects to nothing.
+
+    Args:
+        url: of the database.
+        name: of the setting or argument that has it, for errors.
 
     Raises:
         ConfigurationError: the URL is malformed or of another database, or a driver is missing.
@@ -125,17 +127,16 @@ def make_engine(url: str) -> Engine:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         raise ConfigurationError(
-            f"ARENA_DATABASE_URL is not a database URL: {SUPPORTED} Write %40 for @ and %2F for / "
+            f"{name} is not a database URL: {SUPPORTED} Write %40 for @ and %2F for / "
             "in a password."
         ) from error
     backend, _, driver = parsed.drivername.partition("+")
     if backend == "sqlite" and driver in ("", "pysqlite"):
         return _sqlite_engine(parsed)
     if backend in ("postgresql", "postgres") and driver in ("", "psycopg"):
-        return _postgres_engine(parsed.set(drivername="postgresql+psycopg"))
+        return _postgres_engine(parsed.set(drivername="postgresql+psycopg"), name)
     raise ConfigurationError(
-        f"ARENA_DATABASE_URL is not of a supported database or driver ({parsed.drivername}): "
-        f"{SUPPORTED}"
+        f"{name} is not of a supported database or driver ({parsed.drivername}): {SUPPORTED}"
     )
 
 
@@ -226,12 +227,12 @@ def _immutable_address(path: str | None) -> str | None:
     return f"file:{quote(str(Path(path).absolute()))}?immutable=1"
 
 
-def _postgres_engine(url: URL) -> Engine:
+def _postgres_engine(url: URL, name: str) -> Engine:
     try:
         from arena.postgres_connection import LimitedConnection
     except ImportError as error:
         raise ConfigurationError(
-            "ARENA_DATABASE_URL names a PostgreSQL database, whose driver is not installed: "
+            f"{name} names a PostgreSQL database, whose driver is not installed: "
             "pip install 'hippodrome[postgres]'."
         ) from error
 

@@ -88,6 +88,7 @@ class PostgresServer:
         atexit.register(self.close)
         self._initialise()
         self.start()
+        self.execute(f"ALTER ROLE {ROLE} PASSWORD '{PASSWORD}'")
 
     def _initialise(self) -> None:
         command = [
