@@ -26,7 +26,7 @@ API = "/api/v1"
 
 @dataclass
 class Ledger:
-    """What voters were told.
+    """The answers that voters got.
 
     Attributes:
         acknowledged: choice and receipt by the battle's token, of every answered vote.
@@ -160,7 +160,7 @@ class Outcome:
 
 
 def compare(url: str, ledger: Ledger) -> Outcome:
-    """Compare what voters were told with what is stored."""
+    """Compare the answers that voters got with what is stored."""
     database = Database(url)
     with database.reading() as session:
         rows = session.execute(
@@ -172,7 +172,7 @@ def compare(url: str, ledger: Ledger) -> Outcome:
     database.dispose()
     stored = {row[0]: (row[1].value, row[2]) for row in rows}
     return Outcome(
-        lost=sum(stored.get(token) != told for token, told in ledger.acknowledged.items()),
+        lost=sum(stored.get(token) != vote for token, vote in ledger.acknowledged.items()),
         twice=len(rows) - len(stored) + len(ledger.different),
         stored=len(rows),
         counted=board.votes,

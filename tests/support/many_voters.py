@@ -55,7 +55,7 @@ def vote_at_once(
 def vote_from_processes(
     url: str, keys: Sequence[str], *, processes: int, threads: int
 ) -> list[Acknowledged]:
-    """Do the same from several processes, each with so many threads."""
+    """Do the same from several processes, each with `threads` threads."""
     context = multiprocessing.get_context("fork")  # a new interpreter would import for seconds
     with context.Pool(processes) as pool:
         started = [
