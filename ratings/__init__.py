@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ratings.diagnostics.fragility import Fragility, influence, votes_to_flip
     from ratings.diagnostics.goodness import GoodnessOfFit, goodness_of_fit
     from ratings.diagnostics.held_out import HeldOut, held_out
-    from ratings.diagnostics.reliability import Reliability, reliability
+    from ratings.diagnostics.reliability import Reliability, reliability, retest_agreement
     from ratings.dynamic.over_time import OverTime, over_time
     from ratings.errors import OptionError, RatingsError, VotesError
     from ratings.inference.proportions import Estimate
@@ -59,7 +59,7 @@ _NAMES_BY_MODULE = {
     "diagnostics.fragility": ("Fragility", "influence", "votes_to_flip"),
     "diagnostics.goodness": ("GoodnessOfFit", "goodness_of_fit"),
     "diagnostics.held_out": ("HeldOut", "held_out"),
-    "diagnostics.reliability": ("Reliability", "reliability"),
+    "diagnostics.reliability": ("Reliability", "reliability", "retest_agreement"),
     "dynamic.over_time": ("OverTime", "over_time"),
     "errors": ("OptionError", "RatingsError", "VotesError"),
     "inference.proportions": ("Estimate",),
@@ -130,6 +130,7 @@ __all__ = [
     "probability_above",
     "read_votes",
     "reliability",
+    "retest_agreement",
     "screen_voters",
     "simulate_power",
     "votes_to_flip",

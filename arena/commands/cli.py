@@ -20,7 +20,7 @@ PANELS = {
     "Getting started": ("demo", "init", "status"),
     "Catalog": ("tracks", "entrants", "prompts"),
     "Clips": ("generate", "failures", "orders", "clips", "import"),
-    "Votes": ("serve", "simulate", "leaderboard"),
+    "Votes": ("serve", "simulate", "leaderboard", "plan"),
     "Releases": ("export", "verify"),
     "Maintenance": ("db",),
 }
@@ -42,6 +42,7 @@ EXAMPLES = {
         "arena leaderboard --track text-to-video",
         "arena leaderboard --voters simulated --format csv",
     ],
+    "plan": ["arena plan", "arena plan --track text-to-video --power 0.9"],
     "export": ["arena export my-release", "arena export my-release --track text-to-video"],
     "verify": ["arena verify my-release"],
 }
@@ -88,6 +89,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "serve": serving.serve,
     "simulate": results.simulate,
     "leaderboard": results.leaderboard,
+    "plan": results.plan,
     "export": results.export,
     "verify": results.verify,
 }

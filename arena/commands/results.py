@@ -1,13 +1,21 @@
-"""The commands `arena simulate`, `leaderboard`, `export` and `verify`."""
+"""The commands `arena simulate`, `leaderboard`, `plan`, `export` and `verify`."""
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from arena.commands.options import TrackOption, open_configured_arena
-from arena.commands.output import FormatOption, TableFormat, out, show_csv, show_json, show_table
+from arena.commands.output import (
+    FormatOption,
+    TableFormat,
+    err,
+    out,
+    show_csv,
+    show_json,
+    show_table,
+)
 from arena.text import pluralize
 from arena.voter_kinds import OVERALL, VoterGroup
 
@@ -36,7 +44,12 @@ def leaderboard(
     arena = open_configured_arena()
     found = [
         standings.leaderboard(
-            arena.database, track_name=name, category=category, voters=voters.kind, now=utc_now()
+            arena.database,
+            track_name=name,
+            category=category,
+            voters=voters.kind,
+            now=utc_now(),
+            with_details=format is TableFormat.JSON,
         )
         for name in ([track] if track else standings.tracks_with(arena.database, category))
     ]
@@ -55,6 +68,70 @@ def leaderboard(
                 )
             for board in found:
                 show_table(*boards.board_cells(board, now=utc_now()), with_title=True)
+
+
+def plan(
+    track: TrackOption = None,
+    power: Annotated[
+        float,
+        typer.Option(metavar="P", help="Probability of telling them apart, from 0.5 to below 1."),
+    ] = 0.8,
+    format: FormatOption = TableFormat.TABLE,
+) -> None:
+    """Show how many more votes tell neighbours on the leaderboard apart."""
+    from arena.errors import ConfigurationError
+    from arena.standings import standings
+    from ratings import OptionError
+
+    arena = open_configured_arena()
+    names = [track] if track else standings.tracks_with(arena.database, OVERALL)
+    try:
+        plans = {
+            name: standings.plan(arena.database, track_name=name, power=power) for name in names
+        }
+    except OptionError as error:
+        raise ConfigurationError(f"--power: {error}.") from error
+    if format is TableFormat.JSON:
+        show_json(plans[track] if track else plans)
+        return
+    shown: list[list[object]] = [
+        [*([] if track else [name]), *(row.get(key) for key in PLAN_COLUMNS.values())]
+        for name, found in plans.items()
+        for row in (found["neighbours"] if found else [])
+    ]
+    show_table(
+        "More votes until neighbours are told apart",
+        [*([] if track else ["track"]), *PLAN_COLUMNS],
+        [[round(cell, 3) if isinstance(cell, float) else cell for cell in row] for row in shown],
+        format,
+        if_empty="No track has two rated models yet. Next: `arena serve` to collect votes.",
+    )
+    if format is TableFormat.TABLE:
+        for name, found in plans.items():
+            if found:
+                err.print(f"{name}: {_first_place(found)}")
+
+
+# Headings of the command's table, and the keys of the plan's neighbours.
+PLAN_COLUMNS = {
+    **{"model": "model", "next": "next", "elo apart": "gap", "from": "gap_lower"},
+    **{"to": "gap_upper", "probability above": "probability_above", "told apart": "told_apart"},
+    **{"more votes": "more_votes", "on this pair only": "direct_votes"},
+    "for sure": "assured_votes",
+}
+
+
+def _first_place(found: dict[str, Any]) -> str:
+    """Return what settles the first place, and the next step."""
+    if found["first_known"]:
+        return f"{found['first']} is first with 95% confidence; no more votes are needed for that."
+    if found["first_votes"] is None:
+        return "no number of votes is expected to settle the first place."
+    votes = pluralize(found["first_votes"], "more vote")
+    return (
+        f"{votes} settle the first place with a probability of {found['power']:.0%}. "
+        "Next: `arena serve` to collect them."
+    )
 
 
 def simulate(

@@ -10,9 +10,10 @@ from sqlalchemy.orm import Session
 from arena.models import Snapshot, Standing, Track, VoterKind
 from arena.release.collect import instant
 from arena.standings.boards import RATING_COLUMNS
-from arena.standings.rated_votes import has_votes
 from arena.standings.snapshots import ComputedBoard, compute_board
 from arena.standings.standings import known_categories
+from arena.standings.vote_arrays import VoteArrays
+from arena.standings.vote_reader import VoteReader
 
 
 def compute_boards(
@@ -22,24 +23,24 @@ def compute_boards(
 
     The session only reads, and sees one state of the database, so that all see the same votes.
     """
-    return [
-        compute_board(session, track=track, category=category, voters=voters, now=now)
+    arrays = VoteArrays()
+    VoteReader(arrays).read_all(session)
+    computed = [
+        compute_board(*(session, arrays), track=track, category=category, voters=voters, now=now)
         for track in tracks
         for voters in VoterKind
         for category in known_categories(session, track)
-        if _has_any(session, track, voters=voters, category=category)
     ]
+    return [each for each in computed if each.board.votes or _has_snapshot(session, each)]
 
 
-def _has_any(session: Session, track: Track, *, voters: VoterKind, category: str) -> bool:
-    if has_votes(session, track, voters=voters, category=category):
-        return True
+def _has_snapshot(session: Session, computed: ComputedBoard) -> bool:
     snapshots = (
         select(Snapshot.id)
         .where(
-            Snapshot.track_id == track.id,
-            Snapshot.voters == voters,
-            Snapshot.category == category,
+            Snapshot.track_id == computed.track_id,
+            Snapshot.voters == computed.board.voters,
+            Snapshot.category == computed.board.category,
         )
         .limit(1)
     )

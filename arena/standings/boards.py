@@ -1,7 +1,7 @@
 """A leaderboard as data: its rows and columns, and its formats for people and programs."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
@@ -64,6 +64,30 @@ RATING_COLUMNS = [name for name in BOARD_COLUMNS if name != "model"]  # what a s
 INTEGER_COLUMNS = [name for name, kind in COLUMN_TYPES.items() if kind is int]
 
 
+# What each cell of `Board.details` is, and where it comes from: shown with it.
+SOURCES = {
+    "first_place": "Fewest votes whose removal, or addition, puts another model first, found by "
+    "computing the ratings again (after Broderick, Giordano and Meager 2020).",
+    "above_next": "Probability that the true rating is above that of the model listed next, from "
+    "both ratings and their covariance, clustered by voter.",
+    "left_side": "Share of the votes for a side that went to the left clip; 50% without bias. "
+    "Wilson's interval, clustered by voter.",
+    "left_advantage": "Elo points that the left side is worth, in a fit with the ratings.",
+    "first_played": "Share of the votes for a side that went to the clip that was played first. "
+    "Wilson's interval, clustered by voter.",
+    "repeats": "Share of deliberately repeated pairs, sides swapped, to which a voter gave the "
+    "same answer; repeats do not count in the ratings.",
+    "repeats_beyond_chance": "The same beyond chance: 1 for always, 0 for chance (Scott's pi).",
+    "fit": "Test of Bradley-Terry against a separate win rate for each pair: deviance with a "
+    "parametric bootstrap, overdispersed by voters; a small p means that one rating per model "
+    "does not describe the votes.",
+    "plan": "More votes in the whole track until neighbours differ significantly, if their true "
+    "difference is the one estimated.",
+}
+# The keys in these cells whose values are models.
+MODEL_KEYS = frozenset({"model", "next", "first", "challenger", "other"})
+
+
 @dataclass(frozen=True)
 class PairRecord:
     """The votes between two models: `wins` are those for model_a, out of `votes`."""
@@ -82,7 +106,11 @@ class Board:
     """A leaderboard with everything needed to recompute it.
 
     Attributes:
-        stale: whether a newer one could not be had, because the database cannot be read now.
+        stale: whether a newer one could not be had, because the database cannot be read now or
+            the process that computes leaderboards does not run.
+        pairs: the votes between each two models, the one listed first as model_a.
+        details: what is shown beside the ratings, `cells` from `standings.details` by name, with
+            the votes and the time that they are of; None: not computed yet.
     """
 
     track: str
@@ -94,6 +122,8 @@ class Board:
     parameters: dict[str, Any]
     rows: list[BoardRow]
     stale: bool = False
+    pairs: list[PairRecord] = field(default_factory=list)
+    details: dict[str, Any] | None = None
 
 
 def describe_age(board: Board, *, now: datetime) -> str:
@@ -138,7 +168,9 @@ def boards_frame(boards: Sequence[Board], *, with_track: bool) -> pd.DataFrame:
 
 def board_document(board: Board) -> dict[str, Any]:
     """Return the board as JSON-compatible values: what it was computed from, then its rows."""
+    details = board.details and board.details | {"sources": SOURCES}
     return asdict(board) | {
+        "details": details,
         "voters": board.voters.group.value,
         "computed_at": board.computed_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
     }

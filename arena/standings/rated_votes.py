@@ -1,27 +1,15 @@
-"""The votes that a leaderboard counts, and the record of each pair of models. Only reads."""
+"""The votes that one leaderboard counts, selected from the arrays of all votes."""
 
-from collections import Counter
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
-from sqlalchemy import Select, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import find_track
-from arena.database import Database
-from arena.models import (
-    OVERALL,
-    Battle,
-    Choice,
-    Clip,
-    Entrant,
-    PromptCategory,
-    Track,
-    Vote,
-    Voter,
-    VoterKind,
-)
-from arena.standings.boards import PairRecord
+import ratings
+from arena.models import OVERALL, Choice, Entrant, PromptCategory, Track, VoterKind
+from arena.standings.vote_arrays import Array, VoteArrays
 
 WINNERS = {
     Choice.A: "model_a",
@@ -29,93 +17,96 @@ WINNERS = {
     Choice.TIE: "tie",
     Choice.BAD: "both_bad",
 }
-WINNER_WITH_SIDES_SWAPPED = {
-    "model_a": "model_b",
-    "model_b": "model_a",
-    "tie": "tie",
-    "both_bad": "both_bad",
-}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RatedVotes:
     """The votes of one leaderboard.
 
     Attributes:
-        frame: `model_a, model_b, winner, voter`, in the order of the votes.
-        entrants: all entrants of the track by the name that `frame` has.
+        battles: the votes; their frame has `model_a, model_b, winner, voter`.
+        entrants: all entrants of the track by the name that `battles` has.
+        first: the side that was played first, as in `vote_arrays`, for each vote.
+        repeats: the deliberate repeats, columns as in `vote_arrays`.
     """
 
-    frame: pd.DataFrame
+    battles: ratings.Battles
     entrants: dict[str, Entrant]
+    first: Array
+    repeats: dict[str, Array]
+
+    @property
+    def entrant_ids(self) -> list[int]:
+        """The number of each entrant, in the order of `battles.models`."""
+        return [self.entrants[name].id for name in self.battles.models]
 
 
-def rated_votes(
-    track: Track, *, voters: VoterKind, category: str = OVERALL
-) -> Select[int, int, int, Choice, int]:
-    """Select the votes that a leaderboard counts, in order.
-
-    Returns:
-        A query of the vote's id, both entrants' ids, the choice and the voter's id.
-    """
-    a, b = aliased(Clip), aliased(Clip)
-    query: Select[int, int, int, Choice, int] = (
-        select(Vote.id, a.entrant_id, b.entrant_id, Vote.choice, Battle.voter_id)
-        .select_from(Vote)
-        .join(Battle, Battle.id == Vote.battle_id)
-        .join(Voter, Voter.id == Vote.voter_id)
-        .join(a, a.id == Battle.clip_a_id)
-        .join(b, b.id == Battle.clip_b_id)
-        .where(
-            Battle.track_id == track.id,
-            Voter.kind == voters,
-            Vote.choice != Choice.SKIP,
-            Battle.repeat_of.is_(None),
-            Vote.picture_only.is_(False),
-        )
-        .order_by(Vote.id)
-    )
-    if category != OVERALL:
-        query = query.join(PromptCategory, PromptCategory.prompt_id == Battle.prompt_id).where(
-            PromptCategory.category == category
-        )
-    return query
-
-
-def has_votes(
-    session: Session, track: Track, *, voters: VoterKind, category: str = OVERALL
-) -> bool:
-    """Whether a leaderboard counts any vote."""
-    return (
-        session.execute(rated_votes(track, voters=voters, category=category).limit(1)).first()
-        is not None
-    )
-
-
-def find_rated_votes(
-    session: Session, *, track: Track, category: str, voters: VoterKind
+def select_votes(
+    session: Session, arrays: VoteArrays, *, track: Track, category: str, voters: VoterKind
 ) -> RatedVotes:
-    """Return the votes that a leaderboard counts, and all entrants of the track."""
-    entrants = list(
-        session.scalars(
-            select(Entrant).where(Entrant.tracks.any(Track.id == track.id)).order_by(Entrant.id)
-        )
-    )
-    by_name = _by_name(entrants)
-    named = pd.Index(list(by_name), dtype=object)
-    codes = {entrant.id: code for code, entrant in enumerate(by_name.values())}
-    rows = session.execute(rated_votes(track, voters=voters, category=category)).all()
+    """Select the votes that a leaderboard counts.
+
+    Args:
+        session: reads the entrants, and the prompts of the category.
+        arrays: the votes.
+        track: of the leaderboard.
+        category: of the leaderboard.
+        voters: whose votes it counts.
+    """
+    pool = arrays.pool(track.id, voters)
+    votes, repeats = pool.votes.arrays(), pool.repeats.arrays()
+    if category != OVERALL:
+        inside = _prompts_inside(session, arrays, category)
+        votes = _select(votes, inside[votes["prompt"]])
+        repeats = _select(repeats, inside[repeats["prompt"]])
+    used = _used(votes, len(arrays.entrants))
+    numbers = [arrays.entrants[code] for code in np.flatnonzero(used)]
+    entrants = _by_name(_entrants(session, track, numbers))
+    code_of = {entrant.id: code for code, entrant in enumerate(entrants.values())}
+    codes = np.array([code_of.get(number, -1) for number in arrays.entrants], dtype=np.int16)
+    named = pd.Index(list(entrants), dtype=object)
+    voter = votes["voter"]
     frame = pd.DataFrame(
         {
-            "model_a": pd.Categorical.from_codes([codes[row[1]] for row in rows], named),
-            "model_b": pd.Categorical.from_codes([codes[row[2]] for row in rows], named),
-            "winner": pd.Categorical(
-                [WINNERS[row[3]] for row in rows], categories=list(WINNERS.values())
-            ),
-            "voter": pd.Series([row[4] for row in rows], dtype="int64"),
+            "model_a": pd.Categorical.from_codes(codes[votes["left"]], named),
+            "model_b": pd.Categorical.from_codes(codes[votes["right"]], named),
+            "winner": pd.Categorical.from_codes(votes["outcome"], pd.Index(WINNERS.values())),
+            # Categories are used as codes, so that nothing needs to be hashed.
+            "voter": pd.Categorical.from_codes(voter, pd.RangeIndex(int(voter.max(initial=0)) + 1)),
         }
     )
-    return RatedVotes(frame, by_name)
+    battles = ratings.Battles.from_frame(frame, models=list(entrants))
+    return RatedVotes(battles, entrants, votes["first"], repeats)
+
+
+def _prompts_inside(session: Session, arrays: VoteArrays, category: str) -> Array:
+    """Whether each prompt, by its code, has the category."""
+    inside = set(
+        session.scalars(select(PromptCategory.prompt_id).where(PromptCategory.category == category))
+    )
+    return np.array([key in inside for key in arrays.prompts], dtype=bool)
+
+
+def _select(columns: dict[str, Array], chosen: Array) -> dict[str, Array]:
+    return {name: values[chosen] for name, values in columns.items()}
+
+
+def _used(votes: dict[str, Array], entrants: int) -> Array:
+    """Whether each entrant, by its code, has votes."""
+    used = np.zeros(entrants, dtype=bool)
+    used[votes["left"]] = True
+    used[votes["right"]] = True
+    return used
+
+
+def _entrants(session: Session, track: Track, numbers: list[int]) -> list[Entrant]:
+    """All entrants of the track, and those that its votes are on."""
+    competing = Entrant.tracks.any(Track.id == track.id)
+    return list(
+        session.scalars(
+            select(Entrant).where(competing | Entrant.id.in_(numbers)).order_by(Entrant.id)
+        )
+    )
 
 
 def _by_name(entrants: list[Entrant]) -> dict[str, Entrant]:
@@ -127,39 +118,3 @@ def _by_name(entrants: list[Entrant]) -> dict[str, Entrant]:
     if len(names) < len(entrants) or "" in names:
         return {str(entrant.id): entrant for entrant in entrants}
     return {entrant.shown_name: entrant for entrant in entrants}
-
-
-def pair_records(
-    database: Database,
-    *,
-    track_name: str,
-    category: str = OVERALL,
-    voters: VoterKind = VoterKind.PERSON,
-) -> list[PairRecord]:
-    """Return the record of every pair of models, in both orders."""
-    with database.reading() as session:
-        rated = find_rated_votes(
-            session, track=find_track(session, track_name), category=category, voters=voters
-        )
-    columns = rated.frame[["model_a", "model_b", "winner"]].astype(str)
-    rows: list[tuple[str, str, str]] = list(columns.itertuples(index=False, name=None))
-    counts = Counter(rows)
-    for (a, b, winner), count in list(counts.items()):
-        counts[b, a, WINNER_WITH_SIDES_SWAPPED[winner]] += count
-    records = []
-    for a, b in sorted({(a, b) for a, b, _ in counts}):
-        wins, losses, ties, both_bad = (
-            counts[a, b, winner] for winner in WINNER_WITH_SIDES_SWAPPED
-        )
-        records.append(
-            PairRecord(
-                model_a=rated.entrants[a].shown_name,
-                model_b=rated.entrants[b].shown_name,
-                votes=wins + losses + ties + both_bad,
-                wins=wins,
-                losses=losses,
-                ties=ties,
-                both_bad=both_bad,
-            )
-        )
-    return records

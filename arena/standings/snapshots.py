@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 import ratings
@@ -22,8 +22,10 @@ from arena.models import (
     Vote,
     VoterKind,
 )
-from arena.standings.boards import BOARD_COLUMNS, RATING_COLUMNS, Board, BoardRow
-from arena.standings.rated_votes import find_rated_votes
+from arena.standings.boards import BOARD_COLUMNS, RATING_COLUMNS, Board, BoardRow, PairRecord
+from arena.standings.details import compute_details, with_names
+from arena.standings.rated_votes import RatedVotes, select_votes
+from arena.standings.vote_arrays import MIRROR, VoteArrays
 from arena.voting.limits import CLOCK_TOLERANCE
 from ratings.schema import format_number
 
@@ -44,12 +46,17 @@ class ComputedBoard:
         track_id: number of its track.
         entrant_ids: number of the entrant of each row.
         sampling: what the adaptive sampler draws from, as `Snapshot.sampling` holds it.
+        pairs: from `pair_counts`; None: of a snapshot by an earlier version.
+        details: from `compute_details`, with the votes and the time that they are of; None: they
+            have not been computed.
     """
 
     board: Board
     track_id: int
     entrant_ids: tuple[int, ...]
     sampling: dict[str, Any] | None = None
+    pairs: list[list[int]] | None = None
+    details: dict[str, Any] | None = None
 
 
 def rate(
@@ -96,18 +103,33 @@ def newest_vote(session: Session) -> int:
 
 
 def compute_board(
-    session: Session, *, track: Track, category: str, voters: VoterKind, now: datetime
+    session: Session,
+    arrays: VoteArrays,
+    *,
+    track: Track,
+    category: str,
+    voters: VoterKind,
+    now: datetime,
+    with_details: bool = True,
 ) -> ComputedBoard:
-    """Compute a leaderboard from the stored votes; the session only reads."""
+    """Compute a leaderboard from the votes in the arrays.
+
+    Args:
+        session: reads entrants and categories.
+        arrays: the votes, up to the leaderboard's watermark.
+        track: of the leaderboard.
+        category: of the leaderboard.
+        voters: whose votes it counts.
+        now: the time of the leaderboard.
+        with_details: whether to compute what is shown beside the ratings as well.
+    """
     started = time.monotonic()
-    watermark = newest_vote(session)
-    rated = find_rated_votes(session, track=track, category=category, voters=voters)
-    battles = ratings.Battles.from_frame(rated.frame, models=list(rated.entrants))
-    table = rate_battles(battles, ties=track.ties)
+    votes = select_votes(session, arrays, track=track, category=category, voters=voters)
+    table = rate_battles(votes.battles, ties=track.ties)
     records = table[BOARD_COLUMNS].to_dict("records")
-    entrants = [rated.entrants[record["model"]] for record in records]
+    entrants = [votes.entrants[record["model"]] for record in records]
     rows = [
-        _row(entrant, {str(name): _to_python(value) for name, value in record.items()})
+        board_row(entrant, {str(name): _to_python(value) for name, value in record.items()})
         for entrant, record in zip(entrants, records, strict=True)
     ]
     note = table.attrs["cluster_note"]
@@ -125,18 +147,75 @@ def compute_board(
         category=category,
         voters=voters,
         computed_at=now,
-        watermark=watermark,
-        votes=len(rated.frame),
+        watermark=arrays.watermark,
+        votes=len(votes.battles),
         parameters=parameters,
         rows=rows,
     )
     is_sampled = category == OVERALL and voters is VoterKind.PERSON
-    return ComputedBoard(
+    computed = ComputedBoard(
         board,
         track.id,
         tuple(entrant.id for entrant in entrants),
-        sampling=sampling_of(battles, rated.entrants) if is_sampled else None,
+        sampling=sampling_of(votes.battles, votes.entrants) if is_sampled else None,
+        pairs=pair_counts(votes),
     )
+    if with_details:
+        computed = with_new_details(computed, votes, ties=track.ties, now=now)
+    return named(computed, {entrant.id: entrant.shown_name for entrant in entrants})
+
+
+def with_new_details(
+    computed: ComputedBoard, votes: RatedVotes, *, ties: str, now: datetime
+) -> ComputedBoard:
+    """Return the leaderboard with what is shown beside the ratings computed from its votes."""
+    started = time.monotonic()
+    cells = compute_details(votes, ties=ties)
+    details = {
+        **{"watermark": computed.board.watermark, "votes": computed.board.votes},
+        **{"computed_at": _instant(now), "seconds": time.monotonic() - started, "cells": cells},
+    }
+    return replace(computed, details=details)
+
+
+def with_details_of(computed: ComputedBoard, last: ComputedBoard) -> ComputedBoard:
+    """Return the leaderboard with the details of an earlier one, which say what they are of."""
+    names = {
+        number: row.model
+        for number, row in zip(computed.entrant_ids, computed.board.rows, strict=True)
+    }
+    return named(replace(computed, details=last.details), names)
+
+
+def named(computed: ComputedBoard, names: dict[int, str]) -> ComputedBoard:
+    """Return the leaderboard with pairs and details that name the models as they are shown."""
+    order = {entrant_id: place for place, entrant_id in enumerate(computed.entrant_ids)}
+    records = []
+    for a, b, wins, losses, ties, both_bad in computed.pairs or ():
+        if order[a] > order[b]:
+            a, b, wins, losses = b, a, losses, wins
+        votes = wins + losses + ties + both_bad
+        records.append(PairRecord(names[a], names[b], votes, wins, losses, ties, both_bad))
+    details = computed.details and with_names(computed.details, names)
+    return replace(computed, board=replace(computed.board, pairs=records, details=details))
+
+
+def pair_counts(votes: RatedVotes) -> list[list[int]]:
+    """Count the answers to each pair of entrants that has votes.
+
+    Returns:
+        Lists of both entrants' numbers, the votes for the first, for the second, ties and "both
+        bad".
+    """
+    counts = votes.battles.counts
+    mirrored = counts[MIRROR].transpose(0, 2, 1)
+    both = (counts + mirrored).astype(np.int64)
+    ids = votes.entrant_ids
+    left, right = np.nonzero(np.triu(both.sum(axis=0), 1))
+    return [
+        [ids[i], ids[j], *(int(number) for number in both[:, i, j])]
+        for i, j in zip(left, right, strict=True)
+    ]
 
 
 def sampling_of(battles: ratings.Battles, entrants: Mapping[str, Entrant]) -> dict[str, Any] | None:
@@ -189,40 +268,50 @@ def store_snapshot(session: Session, computed: ComputedBoard, *, replace_newer: 
         if stored.watermark > board.watermark and is_plausible:
             return
     session.execute(delete(Snapshot).where(*of_the_day))
-    snapshot = Snapshot(
-        track_id=computed.track_id,
-        category=board.category,
-        voters=board.voters,
-        published_on=published_on,
-        computed_at=board.computed_at,
-        watermark=board.watermark,
-        votes=board.votes,
-        parameters=board.parameters,
-        sampling=computed.sampling,
-    )
-    snapshot.standings = [
-        Standing(
-            entrant_id=entrant_id,
-            position=position,
+    snapshot = {
+        **{"track_id": computed.track_id, "category": board.category, "voters": board.voters},
+        **{"published_on": published_on, "computed_at": board.computed_at},
+        **{"watermark": board.watermark, "votes": board.votes, "parameters": board.parameters},
+        "sampling": computed.sampling,
+        "details": {"pairs": computed.pairs, "trust": computed.details},
+    }
+    (number,) = session.execute(insert(Snapshot).values(snapshot).returning(Snapshot.id)).one()
+    standings = [
+        {
+            **{"snapshot_id": number, "entrant_id": entrant_id, "position": position},
             **{name: getattr(row, name) for name in RATING_COLUMNS},
-        )
+        }
         for position, (entrant_id, row) in enumerate(
             zip(computed.entrant_ids, board.rows, strict=True)
         )
     ]
-    session.add(snapshot)
-    session.flush()
+    if standings:
+        session.execute(insert(Standing), standings)
 
 
-def latest_snapshot(
-    session: Session, *, track: Track, category: str, voters: VoterKind
-) -> ComputedBoard | None:
-    """Return the snapshot that was stored last.
+def advance_watermark(session: Session, computed: ComputedBoard) -> None:
+    """Store that votes up to the leaderboard's watermark have not changed its snapshot of today."""
+    board = computed.board
+    session.execute(
+        update(Snapshot)
+        .where(
+            Snapshot.track_id == computed.track_id,
+            Snapshot.category == board.category,
+            Snapshot.voters == board.voters,
+            Snapshot.published_on == board.computed_at.astimezone(UTC).date(),
+            Snapshot.watermark < board.watermark,
+        )
+        .values(watermark=board.watermark)
+    )
+
+
+def latest_id(session: Session, *, track: Track, category: str, voters: VoterKind) -> int | None:
+    """Return the number of the snapshot that was stored last.
 
     Not that of the latest day: a clock that was ahead leaves snapshots of days to come.
     """
-    snapshot = session.scalar(
-        select(Snapshot)
+    return session.scalar(
+        select(Snapshot.id)
         .where(
             Snapshot.track_id == track.id,
             Snapshot.category == category,
@@ -231,8 +320,20 @@ def latest_snapshot(
         .order_by(Snapshot.id.desc())
         .limit(1)
     )
+
+
+def read_snapshot(session: Session, number: int, *, track: Track) -> ComputedBoard | None:
+    """Return a stored leaderboard; None if another has replaced it meanwhile."""
+    snapshot = session.get(Snapshot, number)
     if snapshot is None:
         return None
+    query = (
+        select(Standing, Entrant)
+        .join(Entrant, Entrant.id == Standing.entrant_id)
+        .where(Standing.snapshot_id == number)
+        .order_by(Standing.position)
+    )
+    listed = [(standing, entrant) for standing, entrant in session.execute(query)]
     board = Board(
         track=track.name,
         category=snapshot.category,
@@ -242,12 +343,20 @@ def latest_snapshot(
         votes=snapshot.votes,
         parameters=snapshot.parameters,
         rows=[
-            _row(standing.entrant, {name: getattr(standing, name) for name in RATING_COLUMNS})
-            for standing in snapshot.standings
+            board_row(entrant, {name: getattr(standing, name) for name in RATING_COLUMNS})
+            for standing, entrant in listed
         ],
     )
-    ids = tuple(standing.entrant_id for standing in snapshot.standings)
-    return ComputedBoard(board, track.id, ids)
+    details = snapshot.details or {}
+    computed = ComputedBoard(
+        board,
+        track.id,
+        tuple(entrant.id for _, entrant in listed),
+        sampling=snapshot.sampling,
+        pairs=details.get("pairs"),
+        details=details.get("trust"),
+    )
+    return named(computed, {entrant.id: entrant.shown_name for _, entrant in listed})
 
 
 def is_fresh(session: Session, computed: ComputedBoard, *, now: datetime) -> bool:
@@ -261,6 +370,8 @@ def is_fresh(session: Session, computed: ComputedBoard, *, now: datetime) -> boo
     age = now - board.computed_at
     if age < -CLOCK_TOLERANCE:
         return False
+    if computed.pairs is None:  # of an earlier version
+        return False
     # Intervals of earlier versions were not clustered by voter.
     if board.parameters.get("intervals") == BY_VOTE and "intervals_note" not in board.parameters:
         return False
@@ -273,12 +384,20 @@ def is_fresh(session: Session, computed: ComputedBoard, *, now: datetime) -> boo
     return board.watermark == newest_vote(session) and set(computed.entrant_ids) >= set(competing)
 
 
+def lags(session: Session, computed: ComputedBoard, *, now: datetime) -> bool:
+    """Whether a vote has been waiting for a newer leaderboard for longer than a minute."""
+    query = select(Vote.cast_at).where(Vote.id > computed.board.watermark).order_by(Vote.id)
+    oldest = session.scalar(query.limit(1))
+    return oldest is not None and now - oldest > MAX_LAG
+
+
 def as_stale(computed: ComputedBoard) -> Board:
     """Return the leaderboard, marked as one that could not be updated."""
     return replace(computed.board, stale=True)
 
 
-def _row(entrant: Entrant, values: dict[str, Any]) -> BoardRow:
+def board_row(entrant: Entrant, values: dict[str, Any]) -> BoardRow:
+    """Return an entrant's row of a leaderboard, as it is shown now."""
     return BoardRow(
         **values
         | {
@@ -290,6 +409,10 @@ def _row(entrant: Entrant, values: dict[str, Any]) -> BoardRow:
             "retired": entrant.retired_at is not None,
         }
     )
+
+
+def _instant(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _to_python(value: Any) -> Any:

@@ -3,6 +3,10 @@
 Nothing here runs in the request of a vote. A leaderboard is computed in a transaction that only
 reads, and stored in a short one; if the database cannot be read or written, the last leaderboard is
 shown all the same.
+
+A process that serves follows the background job (`job`), here or in another process: it shows the
+newest snapshot and computes nothing. Every other process computes what it shows, if votes have been
+cast since the snapshot.
 """
 
 import logging
@@ -10,8 +14,10 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
@@ -22,29 +28,61 @@ from arena.database import Database
 from arena.errors import DatabaseError, NotFound, StoreUnavailable
 from arena.models import OVERALL, Prompt, PromptCategory, Track, VoterKind
 from arena.standings.boards import Board
+from arena.standings.details import compute_plan, with_names
+from arena.standings.rated_votes import select_votes
 from arena.standings.snapshots import (
     ComputedBoard,
     as_stale,
     compute_board,
     is_fresh,
-    latest_snapshot,
+    lags,
+    latest_id,
+    read_snapshot,
     store_snapshot,
 )
+from arena.standings.vote_arrays import VoteArrays
+from arena.standings.vote_reader import VoteReader
 from ratings import RatingsError
 
 TURN_S = 10.0  # how long a reader waits for another one who computes the same leaderboard
 STORE_S = 1.0  # how long it waits to store what it computed; the next reader would try again
+CHECK_S = 1.0  # how often a process that follows the job looks for a newer snapshot
+RELOAD_S = 5.0  # how often it reads one again, whose names may have changed
+POLL_S = 0.05  # while the first snapshot is being computed
 
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str, VoterKind]  # track, category and voters
 
 
+@dataclass(frozen=True)
+class _Read:
+    """A snapshot as it was read, with the times of that and of the last check, monotonic."""
+
+    number: int
+    computed: ComputedBoard
+    read_at: float
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """What a process that follows the job shows, until it looks again."""
+
+    board: Board
+    checked_at: float
+
+
 class _Memory:
-    """The leaderboards that this process has shown last, by database."""
+    """The votes that this process has read and the leaderboards that it has shown last."""
 
     def __init__(self) -> None:
         self.boards: dict[Key, ComputedBoard] = {}
+        self.follows = False
+        self.read: dict[Key, _Read] = {}
+        self.followed: dict[Key, _Followed] = {}
+        self.arrays = VoteArrays()
+        self.reader = VoteReader(self.arrays)
+        self.reading = Lock()  # of the arrays
         self._turns: defaultdict[Key, Lock] = defaultdict(Lock)
 
     @contextmanager
@@ -62,6 +100,21 @@ class _Memory:
 _memories: WeakKeyDictionary[Database, _Memory] = WeakKeyDictionary()
 
 
+def _memory(database: Database) -> _Memory:
+    return _memories.setdefault(database, _Memory())
+
+
+def follow_job(database: Database, *, follows: bool = True) -> None:
+    """Show what the background job stores, in this process, instead of computing it."""
+    _memory(database).follows = follows
+
+
+def keep_in_memory(database: Database, computed: ComputedBoard) -> None:
+    """Show a leaderboard in this process even if it cannot be stored."""
+    board = computed.board
+    _memory(database).boards[board.track, board.category, board.voters] = computed
+
+
 def leaderboard(
     database: Database,
     *,
@@ -69,26 +122,38 @@ def leaderboard(
     category: str = OVERALL,
     voters: VoterKind = VoterKind.PERSON,
     now: datetime,
+    with_details: bool = True,
 ) -> Board:
     """Return the track's leaderboard: the last snapshot, or a new one if it lags behind the votes.
 
     Where no newer one can be had, because the database cannot be read, the last one is returned
     with `stale` set. One that cannot be stored is shown as well.
 
+    Args:
+        database: has the votes.
+        track_name: of the leaderboard.
+        category: of the leaderboard.
+        voters: whose votes it counts.
+        now: the current time.
+        with_details: whether what is shown beside the ratings is needed: a leaderboard without is
+            computed faster.
+
     Raises:
         NotFound: no such track, or none of its prompts has this category.
         StoreUnavailable: the database cannot be read, and there is no earlier leaderboard.
     """
     key = (track_name, category, voters)
-    memory = _memories.setdefault(database, _Memory())
+    memory = _memory(database)
+    if memory.follows:
+        return _follow(database, key, memory, now=now)
     last = memory.boards.get(key)
     try:
-        last, fresh = _find_last(database, key, memory, now=now)
+        last, fresh = _find_last(database, key, memory, now=now, with_details=with_details)
         if last is None or not fresh:
             with memory.turn(key):
-                last, fresh = _find_last(database, key, memory, now=now)
+                last, fresh = _find_last(database, key, memory, now=now, with_details=with_details)
                 if last is None or not fresh:
-                    last = _compute(database, key, now=now)
+                    last = _compute(database, key, memory, now=now, with_details=with_details)
                     memory.boards[key] = last
                     _store(database, last)
     except (DatabaseError, RatingsError) as error:
@@ -101,32 +166,123 @@ def leaderboard(
     return last.board
 
 
+def plan(
+    database: Database, *, track_name: str, category: str = OVERALL, power: float
+) -> dict[str, Any] | None:
+    """Plan how many more votes by people tell neighbours on a leaderboard apart.
+
+    Returns:
+        The cell `plan` of a leaderboard's details for this power; None if fewer than two models
+        are rated.
+
+    Raises:
+        NotFound: no such track.
+        OptionError: a power that is not from 0.5 to below 1.
+    """
+    memory = _memory(database)
+    with memory.reading:
+        _read_votes(database, memory)
+        with database.reading() as session:
+            track = find_track(session, track_name)
+            votes = select_votes(
+                session, memory.arrays, track=track, category=category, voters=VoterKind.PERSON
+            )
+            found = compute_plan(votes, ties=track.ties, power=power)
+    names = {entrant.id: entrant.shown_name for entrant in votes.entrants.values()}
+    return found and with_names(found, names)
+
+
 def _find_last(
-    database: Database, key: Key, memory: _Memory, *, now: datetime
+    database: Database, key: Key, memory: _Memory, *, now: datetime, with_details: bool
 ) -> tuple[ComputedBoard | None, bool]:
     """Return the last leaderboard, stored or not, and whether it may still be shown."""
-    track_name, category, voters = key
     with database.reading() as session:
-        track = find_track(session, track_name)
-        known = known_categories(session, track)
-        if category not in known:
-            raise NotFound(
-                f"The track {track.name} has no category '{category}'; it has: {', '.join(known)}."
-            )
-        stored = latest_snapshot(session, track=track, category=category, voters=voters)
-        found = [last for last in (stored, memory.boards.get(key)) if last is not None]
-        if not found:
+        last = _last(session, key, memory)
+        if last is None:
             return None, False
-        # One that could not be stored is newer than the stored one.
-        last = max(found, key=lambda computed: computed.board.watermark)
-        return last, is_fresh(session, last, now=now)
+        is_complete = last.details is not None or not with_details
+        return last, is_complete and is_fresh(session, last, now=now)
 
 
-def _compute(database: Database, key: Key, *, now: datetime) -> ComputedBoard:
+def _last(session: Session, key: Key, memory: _Memory) -> ComputedBoard | None:
+    """Return the last leaderboard, stored or not."""
     track_name, category, voters = key
-    with database.reading() as session:
-        track = find_track(session, track_name)
-        return compute_board(session, track=track, category=category, voters=voters, now=now)
+    track = find_track(session, track_name)
+    known = known_categories(session, track)
+    if category not in known:
+        raise NotFound(
+            f"The track {track.name} has no category '{category}'; it has: {', '.join(known)}."
+        )
+    number = latest_id(session, track=track, category=category, voters=voters)
+    stored = None if number is None else _read(session, key, memory, number, track)
+    found = [last for last in (stored, memory.boards.get(key)) if last is not None]
+    # One that could not be stored is newer than the stored one.
+    return max(found, key=lambda computed: computed.board.watermark, default=None)
+
+
+def _read(
+    session: Session, key: Key, memory: _Memory, number: int, track: Track
+) -> ComputedBoard | None:
+    """Read a snapshot, unless it has been read a moment ago."""
+    read, now = memory.read.get(key), time.monotonic()
+    if memory.follows and read and read.number == number and now - read.read_at < RELOAD_S:
+        return read.computed
+    computed = read_snapshot(session, number, track=track)
+    if computed is not None:
+        memory.read[key] = _Read(number, computed, now)
+    return computed
+
+
+def _follow(database: Database, key: Key, memory: _Memory, *, now: datetime) -> Board:
+    """Return the newest snapshot; `stale` if votes have waited for a newer one for too long."""
+    followed = memory.followed.get(key)
+    if followed and time.monotonic() - followed.checked_at < CHECK_S:
+        return followed.board
+    deadline = time.monotonic() + TURN_S
+    while True:
+        try:
+            with database.reading() as session:
+                last = _last(session, key, memory)
+                late = last is not None and lags(session, last, now=now)
+        except DatabaseError:
+            last, late = memory.boards.get(key), True
+            if last is None:
+                raise
+        if last is not None:
+            break
+        if time.monotonic() >= deadline:
+            raise StoreUnavailable("The leaderboard is still being computed: try again.")
+        time.sleep(POLL_S)
+    memory.boards[key] = last
+    board = as_stale(last) if late else last.board
+    memory.followed[key] = _Followed(board, time.monotonic())
+    return board
+
+
+def _compute(
+    database: Database, key: Key, memory: _Memory, *, now: datetime, with_details: bool
+) -> ComputedBoard:
+    track_name, category, voters = key
+    with memory.reading:
+        _read_votes(database, memory)
+        with database.reading() as session:
+            track = find_track(session, track_name)
+            return compute_board(
+                *(session, memory.arrays),
+                track=track,
+                category=category,
+                voters=voters,
+                now=now,
+                with_details=with_details,
+            )
+
+
+def _read_votes(database: Database, memory: _Memory) -> None:
+    """Read the votes that are new to this process."""
+    more = True
+    while more:
+        with database.reading() as session:
+            more = memory.reader.read(session)
 
 
 def _store(database: Database, computed: ComputedBoard) -> None:

@@ -23,6 +23,8 @@ from arena.catalog.withholding import restore_intact
 from arena.context import Arena
 from arena.errors import ConfigurationError, StoreUnavailable
 from arena.site import Site, read_site
+from arena.standings.job import StandingsJob
+from arena.standings.standings import follow_job
 from arena.voting.fetches import FetchLedger
 from arena.web import api, api_page, assets, clips, health
 from arena.web.app_state import get_arena, set_arena
@@ -141,10 +143,15 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
         asyncio.create_task(_collect_garbage()),
         asyncio.create_task(sweep_forever(get_arena())),
     ]
+    arena = get_arena()
+    job = StandingsJob(arena.database, folder=arena.settings.home)
+    follow_job(arena.database)
+    job.start()
     yield
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.to_thread(job.stop)
 
 
 def make_app(arena: Arena, *, host: str = "127.0.0.1") -> ASGIApp:

@@ -1,5 +1,6 @@
 """Charts as Vega-Lite specifications, built without pandas or Altair to keep pages cheap."""
 
+from dataclasses import replace
 from typing import Any
 
 from arena.standings.boards import Board, PairRecord
@@ -93,7 +94,23 @@ def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
 def pair_chart(
     records: list[PairRecord], order: list[str], palette: Palette
 ) -> dict[str, Any] | None:
-    """Win rate of row against column, ties and both bad as half a win; None without votes."""
+    """Win rate of row against column, ties and both bad as half a win; None without votes.
+
+    Args:
+        records: each pair once.
+        order: of the models in rows and columns.
+        palette: the theme's colours.
+    """
+    mirrored = [
+        replace(
+            record,
+            model_a=record.model_b,
+            model_b=record.model_a,
+            wins=record.losses,
+            losses=record.wins,
+        )
+        for record in records
+    ]
     values = [
         {
             "row": record.model_a,
@@ -103,7 +120,7 @@ def pair_chart(
             "record": f"{record.wins} won, {record.losses} lost, "
             f"{record.ties} equal, {record.both_bad} both bad",
         }
-        for record in records
+        for record in (*records, *mirrored)
         if record.votes
     ]
     if not values:

@@ -178,8 +178,12 @@ PRODUCTION_TABLE = (
 )
 
 
-def _table(
-    caption: str, columns: Sequence[Column[Row]], rows: Sequence[tuple[Row, str]], *, css: str
+def render_table(
+    caption: str,
+    columns: Sequence[Column[Row]],
+    rows: Sequence[tuple[Row, str]],
+    *,
+    css: str = "board",
 ) -> str:
     """An HTML table; `rows` are paired with the class of their `tr`."""
     heads = "".join(column.render_heading() for column in columns)
@@ -196,13 +200,15 @@ def _table(
 def render_board(board: Board) -> str:
     """The table of a leaderboard."""
     rows = [(row, "leader" if row.rank_lower == 1 else "") for row in board.rows]
-    return _table(f"Leaderboard of the track {board.track}", BOARD_TABLE, rows, css="board ranked")
+    return render_table(
+        f"Leaderboard of the track {board.track}", BOARD_TABLE, rows, css="board ranked"
+    )
 
 
 def render_production_stats(track: str, records: list[ProductionStats]) -> str:
     """The table of generation times and costs."""
     rows = [(record, "") for record in records]
-    return _table(
+    return render_table(
         f"Generation time and cost of clips in the track {track}",
         PRODUCTION_TABLE,
         rows,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ratings.arrays import Codes
+from ratings.arrays import AnyCodes, Codes
 from ratings.diagnostics.agreement import Answers, estimate_agreement, estimate_alpha
 from ratings.diagnostics.preferences import MIRROR, Preferences
 from ratings.errors import OptionError, RatingsError
@@ -92,9 +92,7 @@ def reliability(
     votes = Preferences(battles, voter)
     repeats, source = votes.repeats()
     answered = votes.oriented[repeats]
-    retest = estimate_proportion(
-        answered[:, 0] == answered[:, 1], votes.voter[repeats[:, 0]], confidence
-    )
+    retest, retest_corrected = retest_agreement(answered, votes.voter[repeats[:, 0]], confidence)
     answers, unit = votes.answers()
     sides = answers.value < Outcome.TIE
     decided = Answers(
@@ -104,7 +102,7 @@ def reliability(
     decided_agreement = estimate_agreement(decided, confidence)
     return Reliability(
         retest=retest,
-        retest_corrected=_beyond_chance(retest, _chance_agreement(answered)),
+        retest_corrected=retest_corrected,
         retest_source=source,
         retest_note=None if len(repeats) else votes.no_repeats_reason(),
         agreement=estimate_agreement(answers, confidence),
@@ -119,6 +117,26 @@ def reliability(
         confidence=confidence,
         cluster=votes.column,
     )
+
+
+def retest_agreement(
+    answers: Codes, voter: AnyCodes, confidence: float = 0.95
+) -> tuple[Estimate, Estimate]:
+    """Agreement of voters with their own earlier answers to the same battles.
+
+    Args:
+        answers: `Outcome` of the first and of the repeated answer, both with the sides of the
+            first, shape (repeats, 2).
+        voter: code of the voter, from 0, shape (repeats,); intervals are clustered by it.
+        confidence: of each interval by itself.
+
+    Returns:
+        The share of equal answers, and the same beyond chance as in `Reliability.retest_corrected`.
+    """
+    answers = np.asarray(answers, dtype=np.intp).reshape(-1, 2)
+    codes = np.unique(voter, return_inverse=True)[1]
+    share = estimate_proportion(answers[:, 0] == answers[:, 1], codes, confidence)
+    return share, _beyond_chance(share, _chance_agreement(answers))
 
 
 def _beyond_chance(share: Estimate, chance: float) -> Estimate:

@@ -12,13 +12,13 @@ from arena.context import utc_now
 from arena.errors import ArenaError, DatabaseError, StoreUnavailable
 from arena.models import OVERALL, VoterGroup, VoterKind
 from arena.standings import standings
-from arena.standings.boards import Board, PairRecord, describe_age, describe_intervals
+from arena.standings.boards import Board, describe_age, describe_intervals
 from arena.standings.production_stats import ProductionStats, production_stats
-from arena.standings.rated_votes import has_votes, pair_records
 from arena.text import page_text, pluralize, track_label
 from arena.voting.matchmaking import is_active
 from arena.web.app_state import get_arena
 from arena.web.charts import pair_chart, rating_chart
+from arena.web.details import render_details
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
 from arena.web.views.last_known import last_known
@@ -41,9 +41,7 @@ def _tracks() -> list[str]:
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _first_voters(track: str) -> str:
     """Whose votes the page opens on: people's, unless only simulated voters have voted."""
-    with get_arena().database.reading() as session:
-        found = catalog.find_track(session, track)
-        voted = [kind.group for kind in VoterKind if has_votes(session, found, voters=kind)]
+    voted = [group for group in VoterGroup if _board(track, OVERALL, group.value).votes]
     only_simulated = voted == [VoterGroup.SIMULATED]
     return (VoterGroup.SIMULATED if only_simulated else VoterGroup.PEOPLE).value
 
@@ -73,20 +71,11 @@ def _with_page_texts(board: Board) -> Board:
         replace(row, model=page_text(row.model), creator=row.creator and page_text(row.creator))
         for row in board.rows
     ]
-    return replace(board, rows=rows)
-
-
-# The watermark is part of the cache's key, so the same votes are never counted again.
-@last_known
-@st.cache_data(max_entries=256, show_spinner=False)
-def _pairs(track: str, category: str, voters: str, watermark: int) -> list[PairRecord]:
-    records = pair_records(
-        get_arena().database, track_name=track, category=category, voters=VoterGroup(voters).kind
-    )
-    return [
+    pairs = [
         replace(each, model_a=page_text(each.model_a), model_b=page_text(each.model_b))
-        for each in records
+        for each in board.pairs
     ]
+    return replace(board, rows=rows, pairs=pairs)
 
 
 @last_known
@@ -131,7 +120,8 @@ def _show(palette: Palette) -> None:
         age = describe_age(board, now=utc_now())
         st.html(
             f"<p class='stale-notice'><b>This leaderboard is {age}.</b> A newer one cannot be "
-            "computed now, because the arena's database does not respond.</p>"
+            "computed now, because the arena's database does not respond or the process that "
+            "computes leaderboards does not run.</p>"
         )
     if board.votes == 0:
         st.html(_no_votes(track, voters))
@@ -144,7 +134,8 @@ def _show(palette: Palette) -> None:
     st.html(render_board(board))
     st.html(_provenance(board))
     if board.votes:
-        _show_pairs(board, voters, palette)
+        _show_pairs(board, palette)
+        _show_details(board)
     _show_production(track)
 
 
@@ -239,15 +230,19 @@ def _provenance(board: Board) -> str:
     )
 
 
-def _show_pairs(board: Board, voters: str, palette: Palette) -> None:
-    try:
-        records = _pairs(board.track, board.category, voters, board.watermark)
-    except DatabaseError:  # the ratings have a notice
-        return
-    chart = pair_chart(records, [row.model for row in board.rows], palette)
+def _show_pairs(board: Board, palette: Palette) -> None:
+    chart = pair_chart(board.pairs, [row.model for row in board.rows], palette)
     if chart:
         st.subheader("Win rate, row against column", anchor=False)
         st.vega_lite_chart(chart, width="content", theme=None, key="pairs")
+
+
+def _show_details(board: Board) -> None:
+    """How far the numbers can be trusted, and what more votes would settle."""
+    if board.details is None:
+        return
+    st.subheader("How far these numbers can be trusted", anchor=False)
+    st.html(render_details(board.details))
 
 
 def _show_production(track: str) -> None:

@@ -144,13 +144,13 @@ def test_without_any_board_a_damaged_database_is_an_error(booth: Booth) -> None:
 
 def during_rating(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Have something happen while a leaderboard is being computed."""
-    rate = snapshots.rate
+    rate = snapshots.rate_battles
 
     def rate_and_act(*values: Any, **options: Any) -> Any:
         act()
         return rate(*values, **options)
 
-    monkeypatch.setattr(snapshots, "rate", rate_and_act)
+    monkeypatch.setattr(snapshots, "rate_battles", rate_and_act)
 
 
 def test_votes_are_stored_while_a_board_is_computed(

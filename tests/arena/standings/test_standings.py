@@ -14,7 +14,6 @@ from arena.errors import NotFound
 from arena.models import OVERALL, Base, Battle, Entrant, Snapshot, Vote, VoterKind, VoteStatus
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, Board, board_document, board_frame
-from arena.standings.rated_votes import pair_records
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
 from arena.voting.schemas import VoteForm
@@ -125,17 +124,24 @@ def test_the_document_states_what_it_was_computed_from(booth: Booth) -> None:
     assert document["parameters"]["confidence"] == 0.95
 
 
-def test_pair_records_are_complete_and_symmetric(arena_database: Database) -> None:
+def test_the_pairs_of_a_board_are_complete(arena_database: Database) -> None:
     votes = vote_by_preference(arena_database, voters=3)
-    records = pair_records(arena_database, track_name=TRACK)
-    assert sum(record.votes for record in records) == 2 * len(votes)
-    for record in records:
-        reverse = next(
-            other
-            for other in records
-            if (other.model_a, other.model_b) == (record.model_b, record.model_a)
-        )
-        assert (record.wins, record.losses) == (reverse.losses, reverse.wins)
+    shown = board(arena_database)
+    assert [(each.model_a, each.model_b) for each in shown.pairs] == [
+        (NAMES[0], NAMES[1]),
+        (NAMES[0], NAMES[2]),
+        (NAMES[1], NAMES[2]),
+    ]
+    for each in shown.pairs:
+        between = votes[votes["model_a"].isin([each.model_a, each.model_b])]
+        between = between[between["model_b"].isin([each.model_a, each.model_b])]
+        won = between["model_a"].where(between["winner"] == "model_a", between["model_b"])
+        decided = between["winner"].isin(["model_a", "model_b"])
+        assert each.votes == len(between)
+        assert each.wins == ((won == each.model_a) & decided).sum()
+        assert each.losses == ((won == each.model_b) & decided).sum()
+        assert each.ties == (between["winner"] == "tie").sum()
+        assert each.both_bad == (between["winner"] == "both_bad").sum()
 
 
 def test_the_reveal_shows_the_latest_snapshots_rating(arena_database: Database) -> None:

@@ -1,0 +1,96 @@
+"""Keeps the arrays of all votes in a file, so that a restart reads only the votes since.
+
+The file may be lost, cut short or old without harm: one that is not of this version and of this
+database's votes is ignored, and the votes are read from the database again.
+"""
+
+import json
+import logging
+import os
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from arena.files import atomic_write
+from arena.models import Vote, VoterKind
+from arena.standings.vote_arrays import REPEAT_COLUMNS, VOTE_COLUMNS, Columns, Pool, VoteArrays
+from arena.standings.vote_reader import GIVE_UP_S
+
+FILE_NAME = "votes.npz"  # in ARENA_HOME
+VERSION = 1  # of the columns and their codes
+_FAULTS = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
+
+log = logging.getLogger(__name__)
+
+
+def save_arrays(path: Path, arrays: VoteArrays, session: Session) -> None:
+    """Write the arrays aside and rename the file; a failure is logged and changes nothing."""
+    values: dict[str, Any] = {}
+    pools = []
+    for number, ((track_id, voters), pool) in enumerate(arrays.pools.items()):
+        pools.append([track_id, voters.value])
+        for name, columns in (("votes", pool.votes), ("repeats", pool.repeats)):
+            values |= {f"{number}-{name}-{key}": each for key, each in columns.arrays().items()}
+    header = {
+        **{"version": VERSION, "watermark": arrays.watermark, "gaps": list(arrays.gaps)},
+        **{"entrants": arrays.entrants, "prompts": arrays.prompts, "pools": pools},
+        "identity": _identity(session, arrays.watermark),
+    }
+    try:
+        with atomic_write(path) as draft:
+            with draft.open("wb") as file:
+                np.savez(file, header=np.array(json.dumps(header)), **values)
+                file.flush()
+                os.fsync(file.fileno())
+    except OSError as error:
+        log.warning("The votes cannot be kept in %s (%s).", path, error.strerror or error)
+
+
+def load_arrays(path: Path, session: Session) -> VoteArrays | None:
+    """Read the arrays of this database's votes; None if there is no such file, or not of them."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            header = json.loads(str(stored["header"]))
+            if header["version"] != VERSION or not header["watermark"]:
+                return None
+            if header["identity"] != _identity(session, header["watermark"]):
+                return None
+            pools = {
+                (int(track_id), VoterKind(voters)): _pool(stored, number)
+                for number, (track_id, voters) in enumerate(header["pools"])
+            }
+            until = time.monotonic() + GIVE_UP_S
+            return VoteArrays(
+                watermark=int(header["watermark"]),
+                gaps=dict.fromkeys(map(int, header["gaps"]), until),
+                entrants=[int(number) for number in header["entrants"]],
+                prompts=[str(key) for key in header["prompts"]],
+                pools=pools,
+            )
+    except FileNotFoundError:
+        return None
+    except _FAULTS as error:
+        log.warning("%s is not read (%s): the votes are read again.", path, type(error).__name__)
+        return None
+
+
+def _pool(stored: Any, number: int) -> Pool:
+    def columns(name: str, types: dict[str, Any]) -> Columns:
+        arrays = {key: stored[f"{number}-{name}-{key}"] for key in types}
+        if len({len(each) for each in arrays.values()}) != 1:
+            raise ValueError("columns of different lengths")
+        return Columns(types, arrays)
+
+    return Pool(columns("votes", VOTE_COLUMNS), columns("repeats", REPEAT_COLUMNS))
+
+
+def _identity(session: Session, watermark: int) -> list[Any]:
+    """What no other database has: receipts are random, and votes never change."""
+    first = select(func.min(Vote.id)).scalar_subquery()
+    query = select(Vote.id, Vote.receipt).where(Vote.id.in_([watermark]) | (Vote.id == first))
+    return [[number, receipt] for number, receipt in session.execute(query.order_by(Vote.id))]

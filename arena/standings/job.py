@@ -1,0 +1,361 @@
+"""The background job that keeps every leaderboard's snapshot as new as the votes.
+
+One process of an arena does it, elected by a lease; any number may run it. Each round reads the
+votes that are new, computes the leaderboards that they change, outside any transaction that writes,
+and stores them in a short one. What takes longer than ratings is computed less often. How often a
+leaderboard is computed depends on how long that takes, so that the job never keeps a core busy.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from sqlalchemy import select
+
+from arena.catalog.catalog import find_track, list_tracks
+from arena.context import utc_now
+from arena.database import Database
+from arena.error_log import ErrorLog
+from arena.errors import DatabaseError, StoreUnavailable
+from arena.models import OVERALL, Entrant, EntrantTrack, PromptCategory, VoterKind
+from arena.standings.arrays_file import FILE_NAME, load_arrays, save_arrays
+from arena.standings.leases import LeaseKeeper
+from arena.standings.snapshots import (
+    COMPUTE_SHARE,
+    MAX_LAG,
+    ComputedBoard,
+    advance_watermark,
+    compute_board,
+    latest_id,
+    read_snapshot,
+    store_snapshot,
+    with_details_of,
+)
+from arena.standings.standings import Key, keep_in_memory, known_categories
+from arena.standings.vote_arrays import VoteArrays
+from arena.standings.vote_reader import HOLD_S, VoteReader
+from arena.voting.limits import CLOCK_TOLERANCE
+from ratings import RatingsError
+
+LEASE = "standings"
+PAUSE_S = 2.0  # between rounds
+FLUSH_S = 2.0  # in a long round, leaderboards are stored this often
+STORE_S = 2.0  # how long a round waits to store what it computed
+# A snapshot's watermark follows the newest vote this often where no vote changed it.
+TOUCH_S = MAX_LAG.total_seconds() / 3
+DETAILS_SHARE = 0.05  # of the time spent on what is shown beside the ratings
+DETAILS_ROUND_S = 5.0  # in one round; at least one leaderboard's are computed
+# The file of the arrays is written when so many votes are new, at most this often.
+SAVE_VOTES, SAVE_S = 1000, 600.0
+NICENESS = 10  # of the job's thread, below the threads that answer requests
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """What a leaderboard is computed from: it is computed again when any of this changes."""
+
+    votes: int
+    repeats: int
+    entrants: frozenset[tuple[int, bool]]  # number, and whether it is retired
+    prompts: frozenset[str] | None  # of the category; None: all
+    ties: str
+
+
+@dataclass(frozen=True)
+class _State:
+    """A leaderboard with its source, and when it was computed, by `time.monotonic`."""
+
+    computed: ComputedBoard
+    source: _Source
+    rated_at: float
+    rate_s: float
+    details_source: _Source | None = None
+    detailed_at: float = 0.0
+    details_s: float = 0.0
+
+
+class StandingsJob:
+    """The job as a thread: `start` and `stop` it in whatever process hosts it.
+
+    Args:
+        database: of the arena.
+        folder: keeps the votes' arrays between restarts; None: they are read again.
+    """
+
+    def __init__(self, database: Database, *, folder: Path | None = None) -> None:
+        self._database = database
+        self._path = None if folder is None else folder / FILE_NAME
+        self._lease = LeaseKeeper(database, LEASE)
+        self._errors = ErrorLog(log, "Computing leaderboards")
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._reader: VoteReader | None = None
+        self._states: dict[Key, _State] = {}
+        self._saved_rows, self._saved_at = 0, time.monotonic()
+        self._touched_at = time.monotonic()
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread = threading.Thread(target=self._run, name="standings", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Stop the thread, keep the arrays and give the lease up."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join(timeout_s)
+
+    def _run(self) -> None:
+        with suppress(AttributeError, OSError):  # niceness is of a thread on Linux only
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        while True:
+            try:
+                self.run_once(now=utc_now())
+            except DatabaseError as error:
+                log.debug("A round of the leaderboards' job failed: %s", error)
+            except Exception:
+                log.exception("A round of the leaderboards' job failed")
+            if self._stop.wait(PAUSE_S):
+                break
+        with suppress(DatabaseError):
+            self._save(at_end=True)
+            self._lease.release()
+
+    def run_once(self, *, now: datetime) -> bool:
+        """Do one round, if this process has the lease; whether it did.
+
+        Where the database cannot be written, every process does it for its own readers.
+
+        Raises:
+            StoreUnavailable: the database cannot be read.
+        """
+        try:
+            holds = self._lease.hold()
+        except StoreUnavailable:
+            holds = True
+        if not holds:
+            self._reader, self._states = None, {}
+            return False
+        self._read_votes()
+        self._refresh(now)
+        self._save()
+        return True
+
+    # --- votes ------------------------------------------------------------------------------------
+
+    def _read_votes(self) -> None:
+        if self._reader is None:
+            self._reader = VoteReader(
+                self._load(), hold_s=0 if self._database.is_sqlite else HOLD_S
+            )
+            self._saved_rows = self._arrays.rows
+        more = True
+        while more and not self._stop.is_set():
+            with self._database.reading() as session:
+                more = self._reader.read(session)
+
+    def _load(self) -> VoteArrays:
+        if self._path is None:
+            return VoteArrays()
+        with self._database.reading() as session:
+            return load_arrays(self._path, session) or VoteArrays()
+
+    @property
+    def _arrays(self) -> VoteArrays:
+        return VoteArrays() if self._reader is None else self._reader.arrays
+
+    def _save(self, *, at_end: bool = False) -> None:
+        """Keep the arrays in the file, if enough of them is new."""
+        new, now = self._arrays.rows - self._saved_rows, time.monotonic()
+        if self._path is None or self._reader is None or not new:
+            return
+        if not at_end and (new < SAVE_VOTES or now - self._saved_at < SAVE_S):
+            return
+        with self._database.reading() as session:
+            save_arrays(self._path, self._arrays, session)
+        self._saved_rows, self._saved_at = self._arrays.rows, now
+
+    # --- leaderboards -----------------------------------------------------------------------------
+
+    def _refresh(self, now: datetime) -> None:
+        sources = self._sources()
+        self._states = {key: state for key, state in self._states.items() if key in sources}
+        changed: set[Key] = set()
+        flushed = time.monotonic()
+        for key, source in sources.items():
+            if self._stop.is_set():
+                break
+            if self._is_due(key, source, now):
+                self._compute(key, source, now=now)
+                changed.add(key)
+            if time.monotonic() - flushed > FLUSH_S:
+                self._store(changed)
+                changed, flushed = set(), time.monotonic()
+        self._store(changed)
+        self._refresh_details(sources, now)
+        self._touch(sources, now)
+
+    def _refresh_details(self, sources: dict[Key, _Source], now: datetime) -> None:
+        until = time.monotonic() + DETAILS_ROUND_S
+        changed: set[Key] = set()
+        for key, source in sources.items():
+            if self._stop.is_set() or time.monotonic() > until:
+                break
+            if self._details_are_due(key, source):
+                self._compute(key, source, now=now, with_details=True)
+                changed.add(key)
+        self._store(changed)
+
+    def _sources(self) -> dict[Key, _Source]:
+        """Every leaderboard, with what it would be computed from now."""
+        prompts: defaultdict[str, set[str]] = defaultdict(set)
+        entrants: defaultdict[int, set[tuple[int, bool]]] = defaultdict(set)
+        with self._database.reading() as session:
+            tracks = list_tracks(session)
+            categories = {track.id: known_categories(session, track) for track in tracks}
+            rows = session.execute(select(PromptCategory.category, PromptCategory.prompt_id))
+            for category, prompt in rows:
+                prompts[category].add(prompt)
+            competing = select(
+                EntrantTrack.track_id, EntrantTrack.entrant_id, Entrant.retired_at
+            ).join(Entrant, Entrant.id == EntrantTrack.entrant_id)
+            for track_id, number, retired_at in session.execute(competing):
+                entrants[track_id].add((number, retired_at is not None))
+        sources = {}
+        for track in tracks:
+            for kind in VoterKind:
+                pool = self._arrays.pool(track.id, kind)
+                for category in categories[track.id]:
+                    sources[track.name, category, kind] = _Source(
+                        len(pool.votes),
+                        len(pool.repeats),
+                        frozenset(entrants[track.id]),
+                        None if category == OVERALL else frozenset(prompts[category]),
+                        track.ties,
+                    )
+        return sources
+
+    def _is_due(self, key: Key, source: _Source, now: datetime) -> bool:
+        state = self._states.get(key)
+        if state is None:
+            state = self._stored(key, source, now)
+            if state is None:
+                return True
+            self._states[key] = state
+        if state.source == source:
+            return False
+        pause_s = min(state.rate_s / COMPUTE_SHARE, MAX_LAG.total_seconds() / 2)
+        return time.monotonic() - state.rated_at >= pause_s
+
+    def _details_are_due(self, key: Key, source: _Source) -> bool:
+        state = self._states.get(key)
+        if state is None or state.details_source == source:
+            return False
+        pause_s = state.details_s / DETAILS_SHARE
+        return time.monotonic() - state.detailed_at >= pause_s or not state.detailed_at
+
+    def _stored(self, key: Key, source: _Source, now: datetime) -> _State | None:
+        """The stored leaderboard, if it is of all votes and entrants."""
+        track_name, category, voters = key
+        with self._database.reading() as session:
+            track = find_track(session, track_name)
+            number = latest_id(session, track=track, category=category, voters=voters)
+            found = None if number is None else read_snapshot(session, number, track=track)
+        if found is None or found.pairs is None or found.board.computed_at > now + CLOCK_TOLERANCE:
+            return None
+        entrants = {number for number, _ in source.entrants}
+        if found.board.watermark != self._arrays.watermark or entrants - set(found.entrant_ids):
+            return None
+        known = None if found.details is None else source
+        return _State(found, source, time.monotonic(), 0.0, details_source=known)
+
+    def _compute(
+        self, key: Key, source: _Source, *, now: datetime, with_details: bool = False
+    ) -> None:
+        """Compute a leaderboard. One that cannot be computed stays as it is, and is logged."""
+        track_name, category, voters = key
+        last, started = self._states.get(key), time.monotonic()
+        try:
+            with self._database.reading() as session:
+                computed = compute_board(
+                    *(session, self._arrays),
+                    track=find_track(session, track_name),
+                    category=category,
+                    voters=voters,
+                    now=now,
+                    with_details=with_details,
+                )
+        except RatingsError as error:
+            self._errors.failed(f"{track_name}, {category}: {error}")
+            return
+        took = time.monotonic() - started
+        if with_details:
+            self._states[key] = _State(
+                *(computed, source, time.monotonic()),
+                rate_s=last.rate_s if last else took,
+                details_source=source,
+                detailed_at=time.monotonic(),
+                details_s=took,
+            )
+            return
+        if last is None:
+            self._states[key] = _State(computed, source, time.monotonic(), took)
+            return
+        self._states[key] = replace(
+            last,
+            computed=with_details_of(computed, last.computed),
+            source=source,
+            rated_at=time.monotonic(),
+            rate_s=took,
+        )
+
+    # --- snapshots --------------------------------------------------------------------------------
+
+    def _store(self, keys: Iterable[Key]) -> None:
+        """Store leaderboards in one transaction; this process shows those that cannot be stored."""
+        computed = [self._states[key].computed for key in keys if key in self._states]
+        if not computed:
+            return
+        try:
+            with self._database.writing(until=time.monotonic() + STORE_S) as session:
+                for each in computed:
+                    store_snapshot(session, each, replace_newer=False)
+        except DatabaseError:  # the database logs why
+            for each in computed:
+                keep_in_memory(self._database, each)
+
+    def _touch(self, sources: dict[Key, _Source], now: datetime) -> None:
+        """Advance the watermark of the leaderboards that later votes did not change."""
+        watermark, clock = self._arrays.watermark, time.monotonic()
+        if clock - self._touched_at < TOUCH_S:
+            return
+        self._touched_at = clock
+        unchanged = {
+            key: state
+            for key, state in self._states.items()
+            if state.source == sources[key] and state.computed.board.watermark < watermark
+        }
+        for key, state in unchanged.items():
+            board = replace(state.computed.board, watermark=watermark)
+            if board.computed_at.date() != now.astimezone(UTC).date():
+                board = replace(board, computed_at=now)  # the snapshot of a new day
+            self._states[key] = replace(state, computed=replace(state.computed, board=board))
+        today = {key for key, state in unchanged.items() if _day(state) == _day(self._states[key])}
+        self._store(set(unchanged) - today)
+        with suppress(DatabaseError):
+            with self._database.writing(until=time.monotonic() + STORE_S) as session:
+                for key in today:
+                    advance_watermark(session, self._states[key].computed)
+
+
+def _day(state: _State) -> date:
+    return state.computed.board.computed_at.astimezone(UTC).date()

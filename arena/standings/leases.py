@@ -1,0 +1,89 @@
+"""Which of several processes does a background job: a lease in the database.
+
+The holder counts `renewals` up. Another process takes the lease over once it has seen the same
+count for `SILENCE_S` by its own monotonic clock, so that clocks need not agree and may step. Taking
+and renewing compare and set one row in one statement, so that two processes never both succeed.
+"""
+
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from arena.database import Database
+from arena.models import Lease
+
+SILENCE_S = 6.0  # several times the holder's pause between renewals
+WRITE_S = 1.0  # how long a renewal waits for the database
+
+
+class LeaseKeeper:
+    """One process's view of one lease.
+
+    Args:
+        database: has the lease.
+        name: of the job.
+        clock: monotonic, seconds.
+    """
+
+    def __init__(
+        self, database: Database, name: str, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._database, self._name, self._clock = database, name, clock
+        self.holder = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
+        self._seen: tuple[str, int] | None = None
+        self._seen_at = clock()
+
+    def hold(self) -> bool:
+        """Renew the lease, or take it if its holder is silent; whether it is held.
+
+        Raises:
+            StoreUnavailable: the database cannot be read or written now.
+        """
+        with self._database.reading() as session:
+            row = session.execute(
+                select(Lease.holder, Lease.renewals).where(Lease.name == self._name)
+            ).one_or_none()
+        if row is None:
+            return self._insert()
+        current = (row.holder, row.renewals)
+        if row.holder != self.holder:
+            if current != self._seen:
+                self._seen, self._seen_at = current, self._clock()
+                return False
+            if self._clock() - self._seen_at < SILENCE_S:
+                return False
+        return self._update(*current)
+
+    def release(self) -> None:
+        """Give the lease up, so that another process need not wait."""
+        with self._database.writing(until=self._until()) as session:
+            session.execute(
+                delete(Lease).where(Lease.name == self._name, Lease.holder == self.holder)
+            )
+
+    def _insert(self) -> bool:
+        try:
+            with self._database.writing(until=self._until()) as session:
+                values = {"name": self._name, "holder": self.holder, "renewals": 1}
+                session.execute(insert(Lease).values(values))
+        except IntegrityError:  # another process was first
+            return False
+        return True
+
+    def _update(self, holder: str, renewals: int) -> bool:
+        with self._database.writing(until=self._until()) as session:
+            changed = session.execute(
+                update(Lease)
+                .where(Lease.name == self._name, Lease.holder == holder, Lease.renewals == renewals)
+                .values(holder=self.holder, renewals=renewals + 1)
+            )
+            return bool(changed.rowcount)  # type: ignore[attr-defined]
+
+    @staticmethod
+    def _until() -> float:
+        return time.monotonic() + WRITE_S

@@ -1,0 +1,295 @@
+"""Reads votes into arrays: only those past the watermark, as plain rows of the driver.
+
+A vote is read as three integers, packed by the database, which is several times faster than rows of
+objects. Numbers of votes may be committed out of order where several processes write (PostgreSQL
+draws a number when a vote is inserted, not when it is committed): a missing number is looked up
+again for minutes before it is given up.
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from sqlalchemy import BigInteger, Executable, Select, case, cast, literal, select
+from sqlalchemy.orm import Session, aliased
+
+from arena.models import Battle, Choice, Clip, Side, Vote, Voter, VoterKind
+from arena.standings.vote_arrays import (
+    FIRST_LEFT,
+    FIRST_RIGHT,
+    FIRST_UNKNOWN,
+    MIRROR,
+    Array,
+    VoteArrays,
+)
+from ratings.votes.columns import Outcome
+
+BATCH = 200_000  # votes in one transaction that reads
+# How long a missing number is looked up again, and how long votes after it wait for it, so that a
+# snapshot's watermark covers every vote below it.
+GIVE_UP_S = 300.0
+HOLD_S = 10.0
+_MAX_GAPS = 50_000
+_IN = 500  # numbers in one query; databases limit parameters
+_OUTCOMES = {
+    Choice.A: Outcome.A,
+    Choice.B: Outcome.B,
+    Choice.TIE: Outcome.TIE,
+    Choice.BAD: Outcome.BOTH_BAD,
+}
+_UNRATED = 7  # an answer that no rating counts
+_KINDS = {VoterKind.PERSON: 0, VoterKind.SIMULATED: 1}
+_BITS_OF_ID = 32
+# The packed flags: 3 bits of answer, 2 of the side played first, 1 of "is a repeat".
+_FIRST_BIT, _REPEAT_BIT, _FLAG_BITS = 3, 5, 6
+
+
+class VoteReader:
+    """Appends the votes past the watermark to arrays.
+
+    Args:
+        arrays: what was read so far.
+        hold_s: how long votes wait for a smaller number that is missing, in seconds.
+    """
+
+    def __init__(self, arrays: VoteArrays, *, hold_s: float = 0.0) -> None:
+        self.arrays, self.hold_s = arrays, hold_s
+        self._clip_entrant = np.zeros(0, np.int16)
+        self._clip_track = np.zeros(0, np.int32)
+        self._clip_prompt = np.zeros(0, np.int32)
+        self._voter_kind = np.zeros(0, np.int8)
+        self._entrant_code = {number: code for code, number in enumerate(arrays.entrants)}
+        self._prompt_code = {key: code for code, key in enumerate(arrays.prompts)}
+        self._missing_since: dict[int, float] = {}
+
+    def read(self, session: Session) -> bool:
+        """Read one batch of new votes.
+
+        Returns:
+            Whether there may be more.
+        """
+        now = time.monotonic()
+        rows = _fetch(session, _packed().where(Vote.id > self.arrays.watermark).limit(BATCH))
+        full = len(rows) == BATCH
+        settled = self._settled(rows[:, 0], now)
+        self._append(session, rows[:settled])
+        if settled:
+            self.arrays.watermark = int(rows[settled - 1, 0])
+        self._read_gaps(session, now)
+        return full and settled == len(rows)
+
+    def read_all(self, session: Session) -> None:
+        """Read all new votes that the session sees."""
+        while self.read(session):
+            pass
+
+    def _settled(self, ids: Array, now: float) -> int:
+        """How many of these new votes have no smaller number that may still be committed."""
+        before = np.concatenate([[self.arrays.watermark], ids[:-1]]) if len(ids) else ids
+        settled, missing = len(ids), self._missing_since
+        for position in np.flatnonzero(ids - before > 1):
+            first, last = int(before[position]) + 1, int(ids[position])
+            numbers = range(max(first, last - _MAX_GAPS), last)
+            if first == 1 and self.arrays.watermark == 0:
+                continue  # numbers that an older version did not use
+            waits = [now - missing.setdefault(number, now) < self.hold_s for number in numbers]
+            if any(waits):
+                settled = int(position)
+                break
+            for number in numbers:
+                missing.pop(number, None)
+                self.arrays.gaps[number] = now + GIVE_UP_S
+        for number in list(self.arrays.gaps)[:-_MAX_GAPS]:
+            del self.arrays.gaps[number]
+        return settled
+
+    def _read_gaps(self, session: Session, now: float) -> None:
+        """Look the missing numbers up again."""
+        gaps = self.arrays.gaps
+        for number in [number for number, until in gaps.items() if until < now]:
+            del gaps[number]
+        for part in _parts(list(gaps)):
+            rows = _fetch(session, _packed().where(Vote.id.in_(part)))
+            self._append(session, rows)
+            for number in rows[:, 0]:
+                del gaps[int(number)]
+
+    def _append(self, session: Session, rows: Array) -> None:
+        """Decode packed rows, and append them to the pools of their tracks and voters."""
+        flags = rows[:, 2] & (1 << _FLAG_BITS) - 1
+        outcome = flags & 7
+        rated = outcome != _UNRATED
+        if not rated.all():
+            rows, flags, outcome = rows[rated], flags[rated], outcome[rated]
+        if not len(rows):
+            return
+        clip_a, clip_b = rows[:, 1] >> _BITS_OF_ID, rows[:, 1] & (1 << _BITS_OF_ID) - 1
+        voter = rows[:, 2] >> _FLAG_BITS
+        self._know_clips(session, clip_a, clip_b)
+        self._know_voters(session, voter)
+        first = flags >> _FIRST_BIT & 3
+        repeat = (flags >> _REPEAT_BIT & 1).astype(bool)
+        track, kind = self._clip_track[clip_a], self._voter_kind[voter]
+        values = {
+            "left": self._clip_entrant[clip_a],
+            "right": self._clip_entrant[clip_b],
+            "outcome": outcome,
+            "first": first,
+            "voter": voter,
+            "prompt": self._clip_prompt[clip_a],
+        }
+        pool_of_row = track.astype(np.int64) * len(_KINDS) + kind
+        for key in np.unique(pool_of_row):
+            track_id, kind_code = divmod(int(key), len(_KINDS))
+            pool = self.arrays.pool(track_id, list(_KINDS)[kind_code])
+            inside = (pool_of_row == key) & ~repeat
+            chosen: Any = slice(None) if inside.all() else inside
+            pool.votes.append(**{name: value[chosen] for name, value in values.items()})
+        if repeat.any():
+            self._append_repeats(session, rows[repeat, 0], pool_of_row[repeat])
+
+    def _append_repeats(self, session: Session, ids: Array, pool_of_row: Array) -> None:
+        """Append deliberate repeats with the answers that they repeat."""
+        pool_of = dict(zip(ids.tolist(), pool_of_row.tolist(), strict=True))
+        earlier, earlier_battle = aliased(Vote), aliased(Battle)
+        query = (
+            select(
+                *(Vote.id, Vote.choice, earlier.choice, Vote.voter_id),
+                *(Battle.clip_a_id, Battle.clip_b_id),
+                *(earlier_battle.clip_a_id, earlier_battle.clip_b_id),
+            )
+            .join(Battle, Battle.id == Vote.battle_id)
+            .join(earlier_battle, earlier_battle.id == Battle.repeat_of)
+            .join(earlier, earlier.battle_id == earlier_battle.id)
+            .where(
+                earlier.choice != Choice.SKIP,
+                earlier.picture_only.is_(False),
+                earlier.voter_id == Vote.voter_id,
+            )
+        )
+        for part in _parts(list(pool_of)):
+            for row in session.execute(query.where(Vote.id.in_(part))):
+                number, again, answer, voter, *clips = row
+                sides, earlier_sides = clips[:2], clips[2:]
+                if sorted(sides) != sorted(earlier_sides):
+                    continue
+                code = _OUTCOMES[again]
+                track_id, kind = divmod(pool_of[number], len(_KINDS))
+                self.arrays.pool(track_id, list(_KINDS)[kind]).repeats.append(
+                    answer=np.array([_OUTCOMES[answer]]),
+                    again=np.array([code if sides == earlier_sides else MIRROR[code]]),
+                    voter=np.array([voter]),
+                    prompt=self._clip_prompt[[sides[0]]],
+                )
+
+    def _know_clips(self, session: Session, *numbers: Array) -> None:
+        """Read entrant, track and prompt of clips that are not known yet."""
+        columns = (Clip.id, Clip.entrant_id, Clip.track_id, Clip.prompt_id)
+        needed = np.unique(np.concatenate(numbers))
+        known = len(self._clip_entrant)
+        if needed[-1] >= known:
+            rows = _rows(session, select(*columns).where(Clip.id >= known).order_by(Clip.id))
+            self._add_clips(rows)
+        unknown = needed[self._clip_entrant[needed] < 0].tolist()
+        for part in _parts(unknown):  # a clip with a smaller number, which was committed later
+            self._add_clips(_rows(session, select(*columns).where(Clip.id.in_(part))))
+
+    def _add_clips(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        size = max(max(row[0] for row in rows) + 1, len(self._clip_entrant))
+        self._clip_entrant = _grown(self._clip_entrant, size)
+        self._clip_track = _grown(self._clip_track, size)
+        self._clip_prompt = _grown(self._clip_prompt, size)
+        for number, entrant, track, prompt in rows:
+            self._clip_entrant[number] = _code(self._entrant_code, self.arrays.entrants, entrant)
+            self._clip_track[number] = track
+            self._clip_prompt[number] = _code(self._prompt_code, self.arrays.prompts, prompt)
+
+    def _know_voters(self, session: Session, numbers: Array) -> None:
+        """Read the kind of voters that are not known yet."""
+        needed = np.unique(numbers)
+        kinds = case({kind.value: code for kind, code in _KINDS.items()}, value=Voter.kind)
+        known = len(self._voter_kind)
+        if needed[-1] >= known:
+            self._add_voters(_rows(session, select(Voter.id, kinds).where(Voter.id >= known)))
+        unknown = needed[self._voter_kind[needed] < 0].tolist()
+        for part in _parts(unknown):
+            self._add_voters(_rows(session, select(Voter.id, kinds).where(Voter.id.in_(part))))
+
+    def _add_voters(self, rows: Sequence[tuple[Any, ...]]) -> None:
+        if not rows:
+            return
+        pairs = np.fromiter(chain.from_iterable(rows), np.int64, 2 * len(rows)).reshape(-1, 2)
+        self._voter_kind = _grown(
+            self._voter_kind, max(int(pairs[:, 0].max()) + 1, len(self._voter_kind))
+        )
+        self._voter_kind[pairs[:, 0]] = pairs[:, 1]
+
+
+def _packed() -> Select[int, int, int]:
+    """Select votes in order: id, both clips, and voter, answer, first side and "is a repeat"."""
+    outcome = case(
+        {choice.value: int(code) for choice, code in _OUTCOMES.items()},
+        value=Vote.choice,
+        else_=_UNRATED,
+    )
+    first = case(
+        {Side.A.value: FIRST_LEFT, Side.B.value: FIRST_RIGHT},
+        value=Vote.first,
+        else_=FIRST_UNKNOWN,
+    )
+    repeat = case((Battle.repeat_of.is_(None), 0), else_=1)
+    rated = case((Vote.picture_only, _UNRATED), else_=outcome)
+    return (
+        select(
+            Vote.id,
+            cast(Battle.clip_a_id, BigInteger) * literal(1 << _BITS_OF_ID, BigInteger)
+            + Battle.clip_b_id,
+            cast(Battle.voter_id, BigInteger) * (1 << _FLAG_BITS)
+            + repeat * (1 << _REPEAT_BIT)
+            + first * (1 << _FIRST_BIT)
+            + rated,
+        )
+        .select_from(Vote)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .order_by(Vote.id)
+    )
+
+
+def _rows(session: Session, query: Executable) -> list[tuple[Any, ...]]:
+    """All rows of a query, as the driver returns them: its types need no conversion."""
+    result = session.connection().execute(query)
+    cursor = result.cursor
+    rows: list[tuple[Any, ...]] = [] if cursor is None else list(cursor.fetchall())
+    result.close()
+    return rows
+
+
+def _fetch(session: Session, query: Executable) -> Array:
+    """Rows of three integers, shape (rows, 3)."""
+    rows = _rows(session, query)
+    flat = np.fromiter(chain.from_iterable(rows), np.int64, 3 * len(rows))
+    return flat.reshape(-1, 3)
+
+
+def _parts(numbers: list[int]) -> Iterable[list[int]]:
+    return (numbers[start : start + _IN] for start in range(0, len(numbers), _IN))
+
+
+def _grown(array: Array, size: int) -> Array:
+    """The array with -1 for what is not known yet."""
+    larger = np.full(size, -1, array.dtype)
+    larger[: len(array)] = array
+    return larger
+
+
+def _code(codes: dict[Any, int], values: list[Any], value: Any) -> int:
+    """The code of a value; a new one gets the next code."""
+    code = codes.get(value)
+    if code is None:
+        code = codes[value] = len(values)
+        values.append(value)
+    return code
