@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ratings.diagnostics.reliability import Reliability, reliability, retest_agreement
     from ratings.dynamic.over_time import OverTime, over_time
     from ratings.errors import OptionError, RatingsError, VotesError
+    from ratings.inference.cluster_sums import ClusterSums, ClusterVotes, OutdatedSums
     from ratings.inference.proportions import Estimate
     from ratings.inference.ranks import probability_above
     from ratings.inference.uncertainty import Intervals, intervals
@@ -62,6 +63,7 @@ _NAMES_BY_MODULE = {
     "diagnostics.reliability": ("Reliability", "reliability", "retest_agreement"),
     "dynamic.over_time": ("OverTime", "over_time"),
     "errors": ("OptionError", "RatingsError", "VotesError"),
+    "inference.cluster_sums": ("ClusterSums", "ClusterVotes", "OutdatedSums"),
     "inference.proportions": ("Estimate",),
     "inference.ranks": ("probability_above",),
     "inference.uncertainty": ("Intervals", "intervals"),
@@ -96,6 +98,8 @@ __all__ = [
     "TIE_RULES",
     "Battles",
     "BradleyTerry",
+    "ClusterSums",
+    "ClusterVotes",
     "Estimate",
     "Fragility",
     "GoodnessOfFit",
@@ -105,6 +109,7 @@ __all__ = [
     "LeaderboardGroups",
     "LeaderboardOptions",
     "OptionError",
+    "OutdatedSums",
     "OverTime",
     "PairProbabilities",
     "Plan",

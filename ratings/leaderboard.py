@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ratings.arrays import Floats, Mask
 from ratings.errors import OptionError
+from ratings.inference.cluster_sums import ClusterSums
 from ratings.inference.ranks import interval_ranks, rank_sets
 from ratings.inference.uncertainty import DEFAULT_ROUNDS, Intervals, intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry, place_on_scale, unrated_reason
@@ -40,7 +41,7 @@ class LeaderboardOptions:
     ties: str = "half"
     both_bad: str = "tie"
     confidence: float = 0.95
-    cluster: Cluster = AUTOMATIC
+    cluster: "Cluster | ClusterSums" = AUTOMATIC
     anchors: Mapping[str, float] = field(default_factory=dict)
     rounds: int | None = None
     side: bool = False
@@ -159,7 +160,7 @@ def leaderboard(
     ties: str = "half",
     both_bad: str = "tie",
     confidence: float = 0.95,
-    cluster: Cluster = AUTOMATIC,
+    cluster: "Cluster | ClusterSums" = AUTOMATIC,
     anchors: Mapping[str, float] | None = None,
     rounds: int | None = None,
     side: bool = False,

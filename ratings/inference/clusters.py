@@ -22,10 +22,10 @@ from ratings.votes.columns import factorize
 
 _MAX_SCORES = 1 << 24  # numbers held in memory at once
 _CLUSTER_BATCH = 1 << 13
-_MIN_LEVERAGE = 0.02  # below this share of one parameter's information a correction is under 1%
+MIN_LEVERAGE = 0.02  # below this share of one parameter's information a correction is under 1%
 _MAX_CORRECTED = 1000
 _MIN_OUTSIDE = 1e-2  # share of a direction's information outside the cluster
-_NORMAL_KURTOSIS = 3.0
+NORMAL_KURTOSIS = 3.0
 
 
 class Sandwich(NamedTuple):
@@ -133,7 +133,7 @@ def cluster_sandwich(
             np.square(contributions, out=contributions)
             fourth += contributions.sum(axis=0)
     df = np.full(len(contrast), np.inf)
-    np.divide(_NORMAL_KURTOSIS * second**2, fourth, out=df, where=fourth > 0)
+    np.divide(NORMAL_KURTOSIS * second**2, fourth, out=df, where=fourth > 0)
     # The scores sum to 0, so a single cluster has no degrees of freedom.
     df = np.clip(df, 1.0, max(clusters - 1, 1))
     return Sandwich(meat * clusters / max(clusters - 1, 1), df)
@@ -146,14 +146,14 @@ def cluster_corrections(
     weight = count_votes_by(cluster, clusters, votes.weight)
     # A vote's information is at most 1/4 of its weight in any direction, which bounds leverage.
     variance = inverse.diagonal()
-    if clusters < 2 or weight.max() * variance.max() <= _MIN_LEVERAGE:
+    if clusters < 2 or weight.max() * variance.max() <= MIN_LEVERAGE:
         return {}
     bound = np.bincount(
         cluster,
         votes.weight * (variance[votes.left] + variance[votes.right]) / 2,
         minlength=clusters,
     )
-    candidates = np.flatnonzero((bound > _MIN_LEVERAGE) & (weight > 0))
+    candidates = np.flatnonzero((bound > MIN_LEVERAGE) & (weight > 0))
     candidates = candidates[np.argsort(-bound[candidates], kind="stable")][:_MAX_CORRECTED]
     if not len(candidates):
         return {}
@@ -170,7 +170,7 @@ def cluster_corrections(
     for which, start, end in zip(candidates, [0, *ends[:-1]], ends, strict=True):
         information = _information(votes, members[start:end])
         leverage, axes = np.linalg.eigh(root.T @ information @ root)
-        if leverage[-1] < _MIN_LEVERAGE:
+        if leverage[-1] < MIN_LEVERAGE:
             continue
         scale = 1 / np.sqrt(np.maximum(1 - leverage, _MIN_OUTSIDE))
         corrections[int(which)] = back @ (axes * scale) @ axes.T @ root.T

@@ -14,6 +14,7 @@ from ratings.arrays import Floats
 from ratings.distributions import student_quantile
 from ratings.errors import OptionError
 from ratings.inference.bootstrap import ONE_WAY, resample
+from ratings.inference.cluster_sums import ClusterSums
 from ratings.inference.clusters import Sandwich, cluster_codes, cluster_sandwich
 from ratings.inference.vote_scores import VoteScores, score_votes
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry, check_same_votes
@@ -75,7 +76,7 @@ def intervals(
     fit: BradleyTerry,
     *,
     confidence: float = 0.95,
-    cluster: Cluster = AUTOMATIC,
+    cluster: "Cluster | ClusterSums" = AUTOMATIC,
     method: str = "sandwich",
     rounds: int = DEFAULT_ROUNDS,
     seed: int = 0,
@@ -91,7 +92,8 @@ def intervals(
             columns for two-way clustering (Cameron, Gelbach and Miller 2011); "auto", the default:
             voters, if there is a voter column, except for the profile. None: every vote is
             independent. A column in which all votes have the same value is not used;
-            `cluster_note` says so.
+            `cluster_note` says so. Sums over the clusters of these votes (`ClusterSums`) give the
+            same sandwich without the votes.
         method: "sandwich"; "bootstrap" (percentiles of refits to resampled votes, or clusters);
             "profile" (likelihood ratio, by vote; for few votes, with ties as an outcome or left
             out).
@@ -101,6 +103,7 @@ def intervals(
     Raises:
         OptionError: an unknown method or column, a confidence not between 0 and 1, or a fit of
             other votes.
+        OutdatedSums: sums over clusters that must be built again.
     """
     if not 0 < confidence < 1:
         raise OptionError(f"confidence must lie between 0 and 1, not {confidence:g}")
@@ -111,17 +114,22 @@ def intervals(
     check_same_votes(battles, fit)
     if method == "profile" and cluster == AUTOMATIC:
         cluster = None
-    requested = find_cluster_columns(battles.frame, cluster)
+    sums = cluster if isinstance(cluster, ClusterSums) else None
+    requested = find_cluster_columns(battles.frame, None if sums else cluster)
     if method == "profile" and requested:
         raise OptionError("profile intervals are by vote: leave out cluster, or use the sandwich")
     if method == "bootstrap" and len(requested) > 1:
         raise OptionError(ONE_WAY)
     votes = score_votes(battles, fit) if requested else None
     rows = None if votes is None else votes.rows
-    columns, note = choose_clusters(battles.frame, rows, cluster)
+    columns, note = choose_clusters(battles.frame, rows, None if sums else cluster)
+    if sums:
+        if method != "sandwich":
+            raise OptionError(f"sums over clusters give the sandwich, not the {method}")
+        columns = (sums.column,)
 
     contrast = _contrast(fit)
-    covariance, df = _sandwich(battles, fit, columns, contrast, votes)
+    covariance, df = _sandwich(battles, fit, columns, contrast, votes, sums)
     estimate = contrast @ fit.params
     half_width = np.array(student_quantile(0.5 + confidence / 2, df)) * np.sqrt(np.diag(covariance))
     lower, upper = estimate - half_width, estimate + half_width
@@ -182,6 +190,7 @@ def _sandwich(
     columns: tuple[str, ...],
     contrast: Floats,
     votes: VoteScores | None,
+    sums: ClusterSums | None,
 ) -> tuple[Floats, Floats]:
     """Covariance of the contrasts, in strengths squared, and their degrees of freedom."""
     design = fit.design
@@ -190,7 +199,9 @@ def _sandwich(
     prior = prior_of(fit).precision
     inverse = design.invert(design.information(fit.params) + prior)
     squared = squared_counts(battles, fit, votes)
-    if columns and votes is not None:
+    if sums is not None:
+        meat, df = sums.sandwich(fit, inverse, contrast)
+    elif columns and votes is not None:
         meat, df = _clustered(votes, battles, columns, inverse, contrast)
     else:
         meat, df = squared.squared_scores(fit.params), np.full(len(contrast), np.inf)

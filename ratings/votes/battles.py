@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ratings.arrays import Codes, Floats
+from ratings.arrays import AnyCodes, Codes, Floats
 from ratings.errors import OptionError, VotesError
 from ratings.votes import columns
 from ratings.votes.columns import Outcome, Side, Sides
@@ -67,6 +67,24 @@ class Battles:
         """
         _check_is_frame(frame)
         return _encode(frame, None, models)
+
+    @classmethod
+    def from_codes(
+        cls, models: Sequence[str], left: AnyCodes, right: AnyCodes, outcome: AnyCodes
+    ) -> "Battles":
+        """Votes that are coded already; they are not checked again.
+
+        Args:
+            models: the names, all different.
+            left: index in `models` of the left model, any integer type, shape (votes,).
+            right: index of the right model.
+            outcome: `Outcome` of each vote.
+        """
+        known, answers = np.arange(len(models) + 1), np.arange(len(Outcome) + 1)
+        sides = Sides(Side(left, known), Side(right, known), Side(outcome, answers))
+        counts = count_votes(sides, len(models), len(Outcome), None, None)
+        frame = pd.DataFrame(index=pd.RangeIndex(len(left)))
+        return cls(tuple(models), frame, sides, None, None, counts)
 
     @classmethod
     def from_counts(cls, models: Sequence[str], counts: Floats) -> "Battles":

@@ -176,7 +176,9 @@ def test_the_pair_chart_counts_ties_and_both_bad_as_half_a_win() -> None:
     chart = pair_chart([record], order, DARK)
     assert chart is not None
     assert is_valid(chart)
-    (value,) = chart["data"]["values"]
+    value, reverse = chart["data"]["values"]
     assert (value["row"], value["column"], value["share"]) == (MARKUP, "Birch", 0.6)
     assert value["record"] == "4 won, 2 lost, 3 equal, 1 both bad"
+    assert (reverse["row"], reverse["column"], reverse["share"]) == ("Birch", MARKUP, 0.4)
+    assert reverse["record"] == "2 won, 4 lost, 3 equal, 1 both bad"
     assert chart["encoding"]["x"]["sort"] == chart["encoding"]["y"]["sort"] == order
