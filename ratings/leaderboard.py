@@ -41,12 +41,13 @@ class LeaderboardOptions:
     ties: str = "half"
     both_bad: str = "tie"
     confidence: float = 0.95
-    cluster: "Cluster | ClusterSums" = AUTOMATIC
+    cluster: Cluster = AUTOMATIC
     anchors: Mapping[str, float] = field(default_factory=dict)
     rounds: int | None = None
     side: bool = False
     covariates: Sequence[str] = ()
     prior_sd: float | None = None
+    sums: ClusterSums | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -56,6 +57,7 @@ class LeaderboardOptions:
             or self.covariates
             or self.prior_sd is not None
             or self.rounds is not None
+            or self.sums is not None
             or self.cluster not in (None, AUTOMATIC)
         ):
             raise OptionError(
@@ -160,12 +162,13 @@ def leaderboard(
     ties: str = "half",
     both_bad: str = "tie",
     confidence: float = 0.95,
-    cluster: "Cluster | ClusterSums" = AUTOMATIC,
+    cluster: Cluster = AUTOMATIC,
     anchors: Mapping[str, float] | None = None,
     rounds: int | None = None,
     side: bool = False,
     covariates: Sequence[str] = (),
     prior_sd: float | None = None,
+    sums: ClusterSums | None = None,
 ) -> pd.DataFrame:
     """One row per model, best first, with the columns `COLUMNS`.
 
@@ -184,6 +187,7 @@ def leaderboard(
         side: see `bradley_terry`.
         covariates: see `bradley_terry`.
         prior_sd: see `bradley_terry`; the status still depends on the votes alone.
+        sums: see `intervals`.
 
     Raises:
         OptionError: an unknown option, or one that these votes or this method do not support.
@@ -199,6 +203,7 @@ def leaderboard(
         side=side,
         covariates=covariates,
         prior_sd=prior_sd,
+        sums=sums,
     )
     return compute_leaderboard(battles, options).frame
 
@@ -309,6 +314,7 @@ def _rate(battles: Battles, options: LeaderboardOptions) -> Leaderboard:
         cluster=options.cluster,
         method="sandwich" if options.rounds is None else "bootstrap",
         rounds=DEFAULT_ROUNDS if options.rounds is None else options.rounds,
+        sums=options.sums,
     )
     _fill_ratings(board, fit, around)
     wins = _win_matrix(battles, options)

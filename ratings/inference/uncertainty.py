@@ -76,10 +76,11 @@ def intervals(
     fit: BradleyTerry,
     *,
     confidence: float = 0.95,
-    cluster: "Cluster | ClusterSums" = AUTOMATIC,
+    cluster: Cluster = AUTOMATIC,
     method: str = "sandwich",
     rounds: int = DEFAULT_ROUNDS,
     seed: int = 0,
+    sums: ClusterSums | None = None,
 ) -> Intervals:
     """Intervals around the ratings of `fit`, which must come from the same battles.
 
@@ -92,13 +93,14 @@ def intervals(
             columns for two-way clustering (Cameron, Gelbach and Miller 2011); "auto", the default:
             voters, if there is a voter column, except for the profile. None: every vote is
             independent. A column in which all votes have the same value is not used;
-            `cluster_note` says so. Sums over the clusters of these votes (`ClusterSums`) give the
-            same sandwich without the votes.
+            `cluster_note` says so.
         method: "sandwich"; "bootstrap" (percentiles of refits to resampled votes, or clusters);
             "profile" (likelihood ratio, by vote; for few votes, with ties as an outcome or left
             out).
         rounds: bootstrap rounds.
         seed: of the bootstrap.
+        sums: over the clusters of these votes, instead of `cluster`: the same sandwich without
+            the votes.
 
     Raises:
         OptionError: an unknown method or column, a confidence not between 0 and 1, or a fit of
@@ -114,18 +116,19 @@ def intervals(
     check_same_votes(battles, fit)
     if method == "profile" and cluster == AUTOMATIC:
         cluster = None
-    sums = cluster if isinstance(cluster, ClusterSums) else None
-    requested = find_cluster_columns(battles.frame, None if sums else cluster)
+    if sums is not None:
+        if method != "sandwich":
+            raise OptionError(f"sums over clusters give the sandwich, not the {method}")
+        cluster = None
+    requested = find_cluster_columns(battles.frame, cluster)
     if method == "profile" and requested:
         raise OptionError("profile intervals are by vote: leave out cluster, or use the sandwich")
     if method == "bootstrap" and len(requested) > 1:
         raise OptionError(ONE_WAY)
     votes = score_votes(battles, fit) if requested else None
     rows = None if votes is None else votes.rows
-    columns, note = choose_clusters(battles.frame, rows, None if sums else cluster)
-    if sums:
-        if method != "sandwich":
-            raise OptionError(f"sums over clusters give the sandwich, not the {method}")
+    columns, note = choose_clusters(battles.frame, rows, cluster)
+    if sums is not None:
         columns = (sums.column,)
 
     contrast = _contrast(fit)

@@ -50,7 +50,7 @@ def sums_of(votes: ClusterVotes) -> ClusterSums:
 def assert_same(sums: ClusterSums, votes: ClusterVotes) -> None:
     battles, expected = from_votes(votes)
     counted = ratings.Battles.from_counts(MODELS, battles.counts)
-    board = ratings.leaderboard(counted, cluster=sums)
+    board = ratings.leaderboard(counted, sums=sums)
     pd.testing.assert_frame_equal(board, expected, check_exact=False, rtol=0, atol=PUBLISHED)
     assert board.attrs["cluster"] == "voter"
 
@@ -84,7 +84,7 @@ def test_votes_that_are_added_count_like_those_before(
         if len(built.large.cluster) == len(sums.large.cluster):
             assert np.array_equal(getattr(built, name), getattr(sums, name))
     battles, expected = from_votes(known)
-    board = ratings.leaderboard(ratings.Battles.from_counts(MODELS, battles.counts), cluster=sums)
+    board = ratings.leaderboard(ratings.Battles.from_counts(MODELS, battles.counts), sums=sums)
     pd.testing.assert_series_equal(board["variance"], expected["variance"], rtol=1e-9)
     pd.testing.assert_frame_equal(board, expected, check_exact=False, rtol=0, atol=0.05)
 
@@ -96,7 +96,7 @@ def test_sums_say_when_the_ratings_have_moved_too_far() -> None:
     sums.add(earlier, new)
     battles, _ = from_votes(drawn)
     with pytest.raises(OutdatedSums, match="build them again"):
-        ratings.leaderboard(ratings.Battles.from_counts(MODELS, battles.counts), cluster=sums)
+        ratings.leaderboard(ratings.Battles.from_counts(MODELS, battles.counts), sums=sums)
 
 
 def test_other_rules_and_unrated_models_are_refused() -> None:
@@ -106,7 +106,7 @@ def test_other_rules_and_unrated_models_are_refused() -> None:
         ClusterSums(MODELS, drawn, ratings.bradley_terry(battles, "davidson"), column="voter")
     sums = sums_of(drawn)
     with pytest.raises(ratings.OptionError, match="sandwich"):
-        ratings.leaderboard(battles, cluster=sums, rounds=100)
+        ratings.leaderboard(battles, sums=sums, rounds=100)
     one_way = ClusterVotes(*(np.array([value] * 3) for value in (0, 1, 0, 0)))
     one_sided, _ = from_votes(one_way)
     with pytest.raises(ratings.OptionError, match="rating of every model"):
