@@ -52,7 +52,7 @@ STORE_S = 2.0  # how long a round waits to store what it computed
 TOUCH_S = MAX_LAG.total_seconds() / 3
 DETAILS_SHARE = 0.05  # of the time spent on what is shown beside the ratings
 DETAILS_ROUND_S = 5.0  # in one round; at least one leaderboard's are computed
-# The file of the arrays is written when so many votes are new, at most this often.
+# The file of the arrays is written once this number of votes is new, at most this often.
 SAVE_VOTES, SAVE_S = 1000, 600.0
 NICENESS = 10  # of the job's thread, below the threads that answer requests
 

@@ -107,7 +107,7 @@ def repeat_last_vote(booth: Booth, choice: str) -> None:
 
 
 @pytest.mark.parametrize(("again", "expected"), [("b", 0), ("a", 1), ("tie", 2)])
-def test_a_repeat_is_no_vote_and_is_read_from_the_sides_of_the_first_answer(
+def test_a_repeat_counts_as_no_vote_and_is_read_from_the_sides_of_the_first_answer(
     booth: Booth, again: str, expected: int
 ) -> None:
     booth.vote("a")
