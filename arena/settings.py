@@ -70,7 +70,7 @@ def _check_network(name: str) -> None:
 class Settings(BaseSettings):
     """What an operator can set; the variable of a field is `ARENA_` and its name in capitals.
 
-    Unknown variables are ignored, `ARENA_ADMIN_TOKEN` among them, which is reserved.
+    Unknown variables are ignored, and so is `ARENA_ADMIN_TOKEN`, which nothing uses yet.
     """
 
     model_config = SettingsConfigDict(

@@ -2,6 +2,7 @@
 
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,6 +30,8 @@ from arena.models import (
 )
 from arena.site import read_site
 from arena.voting.matchmaking import is_active
+
+ACTIVE, INACTIVE, CLOSED = "active", "inactive", "closed"
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,33 @@ def read_status(arena: Arena, *, now: datetime) -> Status:
     return Status(tracks, used, shutil.disk_usage(home).free, problems, notes)
 
 
+def next_steps(tracks: Sequence[TrackStatus]) -> list[str]:
+    """Return what to do next in an arena with these tracks, as sentences that name commands."""
+    still_open = [track for track in tracks if track.state != CLOSED]
+    if not tracks:
+        return ["`arena tracks add FILE` adds a track."]
+    if not still_open:
+        return ["all tracks are closed; `arena export DIR` writes a release."]
+    steps = []
+    if not any(track.entrants for track in still_open):
+        steps.append("`arena entrants add FILE` adds a model.")
+    if not any(track.prompts for track in still_open):
+        steps.append("`arena prompts import FILE` adds prompts.")
+    if any(track.missing for track in still_open):
+        steps.append("`arena generate` generates the missing clips.")
+    if any(track.failed for track in still_open):
+        steps.append("`arena failures` lists the failed clips with their reasons.")
+    if steps:
+        return steps
+    if not any(track.state == ACTIVE for track in still_open):
+        return ["`arena entrants add FILE` adds another model, so that there are pairs to compare."]
+    steps = ["`arena serve` serves the arena to voters."]
+    if any(track.votes for track in tracks):
+        steps.append("`arena leaderboard` shows the ratings.")
+        steps.append("`arena export DIR` writes a release.")
+    return steps
+
+
 def _notes(session: Session) -> tuple[str, ...]:
     return (
         *(f"{pair}." for pair in find_identical(session)),
@@ -130,8 +160,8 @@ def _track_statuses(session: Session, now: datetime) -> tuple[TrackStatus, ...]:
 
 def _state(session: Session, track: Track) -> str:
     if track.closed_at is not None:
-        return "closed"
-    return "active" if is_active(session, track) else "inactive"
+        return CLOSED
+    return ACTIVE if is_active(session, track) else INACTIVE
 
 
 def _count_clips(session: Session) -> Counter[tuple[int, ClipStatus]]:

@@ -130,6 +130,10 @@ def generate_missing(
     if absent:
         production.forget_failures(arena.database, arena.store, [item for item, _ in absent])
         out.print(f"{pluralize(len(absent), 'clip')} without a file yet. The first: {absent[0][1]}")
+        with arena.database.reading() as session:
+            misnamed = production.misnamed_files(session, [item for item, _ in absent])
+        for sentence in misnamed:
+            out.print(sentence)
     missing = available[:limit]
     if absent and not missing:
         return

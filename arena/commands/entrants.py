@@ -1,5 +1,6 @@
 """`arena entrants`."""
 
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -7,27 +8,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arena.commands.options import YesOption, open_configured_arena
-from arena.commands.output import FormatOption, TableFormat, confirm, out, show_table
+from arena.commands.output import FormatOption, TableFormat, confirm, out, show_json, show_table
 from arena.commands.typer_app import App
 
 if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
     from arena.catalog.catalog import AddedEntrant
     from arena.models import Entrant
 
 EntrantArgument = Annotated[str, typer.Argument(help="The entrant's slug, name or codename.")]
+IdentitiesOption = Annotated[
+    bool, typer.Option("--identities", help="Show what codenames hide. Not for other eyes.")
+]
 
 entrants_app = App(
-    help="List, add, retire and restore entrants: the model versions that compete.",
+    help="List, show, add, retire and restore entrants: the model versions that compete.",
     examples=["arena entrants list", "arena entrants add my-model.toml"],
 )
 
 
 @entrants_app.command("list", examples=["arena entrants list", "arena entrants list --format csv"])
 def list_entrants(
-    identities: Annotated[
-        bool,
-        typer.Option("--identities", help="Show what codenames hide. Not for other eyes."),
-    ] = False,
+    identities: IdentitiesOption = False,
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """List the entrants by their public names; codenames stay hidden unless asked for."""
@@ -56,6 +59,58 @@ def _public_identity(entrant: "Entrant") -> tuple[object, ...]:
         *(entrant.shown_slug, entrant.shown_name, entrant.shown_creator),
         *(entrant.shown_licence, entrant.shown_release_date),
     )
+
+
+@entrants_app.command(
+    "show", examples=["arena entrants show my-model", "arena entrants show my-model --format json"]
+)
+def show_entrant(
+    entrant: EntrantArgument,
+    identities: IdentitiesOption = False,
+    format: FormatOption = TableFormat.TABLE,
+) -> None:
+    """Show one entrant: its settings, its clips by track and how they were made."""
+    from arena.catalog import catalog
+    from arena.catalog.entrant_details import describe_entrant
+
+    with open_configured_arena().database.reading() as session:
+        row = catalog.find_entrant(session, entrant)
+        description = describe_entrant(session, row, identity=identities)
+        notes = [] if row.stealth and not identities else _misnamed_files(session, row)
+    if format is TableFormat.JSON:
+        show_json(description | {"notes": notes})
+        return
+    rows: list[tuple[str, object]] = []
+    for key, value in description.items():
+        if key == "tracks":
+            rows += [(each["track"], _count_clips(each)) for each in value]
+        elif isinstance(value, dict):
+            rows += [(f"{key}.{name}", _as_text(each)) for name, each in value.items()]
+        else:
+            rows.append((key, value))
+    show_table(description["model"], ("field", "value"), rows, format)
+    if format is TableFormat.TABLE:
+        for note in notes:
+            out.print(note)
+
+
+def _as_text(value: object) -> object:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
+
+
+def _count_clips(track: dict[str, object]) -> str:
+    states = ("ready", "missing", "failed", "withheld")
+    return ", ".join(f"{track[state]} {state}" for state in states)
+
+
+def _misnamed_files(session: "Session", entrant: "Entrant") -> list[str]:
+    from arena.catalog.entrant_details import has_folder
+
+    if not has_folder(entrant):
+        return []
+    from arena import production  # loads the generator
+
+    return production.misnamed_files_of(session, [entrant])
 
 
 @entrants_app.command("add", examples=["arena entrants add my-model.toml"])

@@ -1,15 +1,32 @@
 """The command `arena status`."""
 
-from dataclasses import asdict, fields
-from typing import Annotated, Any
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from arena.commands.options import open_configured_arena
 from arena.commands.output import TableFormat, out, show_json, show_table
 
+if TYPE_CHECKING:
+    from arena.context import Arena
+
 BYTES_PER_GB = 1e9
 NOTES = 10  # printed; JSON has all
+
+
+def _misnamed_files(arena: "Arena") -> list[str]:
+    """Return sentences on files of clip folders that match no prompt."""
+    from arena.catalog import catalog
+    from arena.catalog.entrant_details import has_folder
+
+    with arena.database.reading() as session:
+        entrants = [each for each in catalog.list_entrants(session) if has_folder(each)]
+        if not entrants:
+            return []
+        from arena import production  # loads the generator, which other arenas need not
+
+        return production.misnamed_files_of(session, entrants)
 
 
 def status(
@@ -19,10 +36,11 @@ def status(
 ) -> None:
     """Show tracks, clips ready, missing and failed, votes, disk and health."""
     from arena.context import utc_now
-    from arena.status import TrackStatus, read_status
+    from arena.status import TrackStatus, next_steps, read_status
 
     arena = open_configured_arena()
     found = read_status(arena, now=utc_now())
+    found = replace(found, notes=(*found.notes, *_misnamed_files(arena)))
     if format is TableFormat.JSON:
         document: dict[str, Any] = {"home": str(arena.settings.home), **asdict(found)}
         show_json(document | {"healthy": not found.problems})
@@ -39,7 +57,7 @@ def status(
         out.print(note)
     if len(found.notes) > NOTES:
         out.print(f"… and {len(found.notes) - NOTES:,} more: `arena status --format json`.")
-    if any(track.missing for track in found.tracks):
-        out.print("Next: `arena generate` generates the missing clips.")
-    if any(track.failed for track in found.tracks):
-        out.print("`arena failures` lists the failed clips with their reasons.")
+    first, *others = next_steps(found.tracks)
+    out.print(f"Next: {first}")
+    for step in others:
+        out.print(f"      {step}")

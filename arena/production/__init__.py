@@ -6,6 +6,7 @@ them. May import: `arena.catalog`, `arena.media`, `arena.models`, `arena.errors`
 
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
 from arena.production.importing import import_clips
+from arena.production.misnamed_files import misnamed_files, misnamed_files_of
 from arena.production.pending import (
     PendingClip,
     count_maybe_billed,
@@ -33,6 +34,8 @@ __all__ = [
     "forget_failures",
     "import_clips",
     "is_missing",
+    "misnamed_files",
+    "misnamed_files_of",
     "produce",
     "read_entrant_file",
     "recheck",

@@ -70,12 +70,14 @@ def render_index(page: Page, *, site: str) -> str:
         f'<meta property="og:site_name" content="{escape(site, quote=True)}" />',
         '<meta name="color-scheme" content="light dark" />',
         '<link rel="icon" type="image/svg+xml" href="./favicon.svg" />',
-        f'<script defer src=".{CONNECTION_URL}"></script>',
     ]
     html = STYLE_SHEET.sub(f".{style_sheet()[0]}", html)
     if not page.path:
         html = defer_streamlit(html.replace("<head>", f"<head>\n{vote_page_head()}", 1))
     html = html.replace("</head>", "\n".join([*head, "</head>"]), 1)
+    # Deferred scripts and modules run in the order of the page: this one before Streamlit's.
+    connection = f'<script defer src=".{CONNECTION_URL}"></script>'
+    html = html.replace("<head>", f"<head>\n{connection}", 1)
     return html.replace('<div id="root">', f'{NO_SCRIPT}<div id="root">', 1)
 
 

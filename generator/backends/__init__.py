@@ -6,7 +6,7 @@ Backends import `generator.media` and the modules at the top of `generator`, nev
 with `folder`, the shortest one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import AbstractContextManager
 from importlib.metadata import entry_points
 from typing import Protocol
@@ -73,6 +73,18 @@ def missing_reasons(requests: Iterable[ClipRequest]) -> list[str | None]:
         except GeneratorError:
             reasons.append(None)  # the clip fails with this error
     return reasons
+
+
+def unmatched_files(entrant: Entrant, prompt_ids: Collection[str]) -> list[str]:
+    """Return the names of an entrant's files that belong to none of these prompts, sorted.
+
+    Backends of clips that are made elsewhere have a method `unmatched(prompt_ids)` that says so.
+    """
+    try:
+        unmatched = getattr(find_backend(entrant), "unmatched", None)
+        return [] if unmatched is None else list(unmatched(prompt_ids))
+    except GeneratorError:
+        return []  # its clips fail with this error
 
 
 def libraries_of(entrants: Iterable[Entrant]) -> list[str]:

@@ -1,6 +1,7 @@
 """The folder backend: clips that were generated elsewhere, one file per prompt."""
 
 import os
+from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -53,6 +54,17 @@ class FolderBackend(ExitStack):
             return None
         return f"{folder} has no file {request.prompt_id}{SUFFIXES[0]}; add it."
 
+    def unmatched(self, prompt_ids: Collection[str]) -> list[str]:
+        """Return the names of the folder's videos that belong to none of these prompts, sorted."""
+        self._read(self._existing_folder())
+        return sorted(
+            name
+            for stem, names in self._files.items()
+            if stem not in prompt_ids
+            for name in names
+            if name.lower().endswith(SUFFIXES + OTHER_VIDEO)
+        )
+
     def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
         """Decode the file of the request's prompt."""
         file = self._find(self._existing_folder(), request)
@@ -77,7 +89,12 @@ class FolderBackend(ExitStack):
         return file
 
     def _names(self, folder: Path, prompt_id: str) -> list[str]:
-        """Return the files of a prompt, sorted; the folder is read again once it has changed."""
+        """Return the files of a prompt, sorted."""
+        self._read(folder)
+        return sorted(self._files.get(prompt_id, ()))
+
+    def _read(self, folder: Path) -> None:
+        """List the folder's files by prompt, again once it has changed."""
         changed_at = folder.stat().st_mtime_ns
         if changed_at != self._read_at:
             self._files = {}
@@ -86,7 +103,6 @@ class FolderBackend(ExitStack):
                     if entry.is_symlink() or not entry.is_dir():
                         self._files.setdefault(Path(entry.name).stem, []).append(entry.name)
             self._read_at = changed_at
-        return sorted(self._files.get(prompt_id, ()))
 
     def _existing_folder(self) -> Path:
         if self.folder is None:

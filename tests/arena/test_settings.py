@@ -51,7 +51,7 @@ def test_an_invalid_rate_limit_is_refused(monkeypatch: pytest.MonkeyPatch, text:
         parse_rate_limit(text)
 
 
-def test_the_reserved_admin_token_is_ignored(
+def test_the_admin_token_which_nothing_uses_yet_is_accepted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text("ARENA_ADMIN_TOKEN=from-file\n")

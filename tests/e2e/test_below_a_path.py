@@ -137,6 +137,11 @@ def test_the_websocket_is_below_the_path(address: str) -> None:
 
 
 def test_pages_work_in_a_browser(page: Page, address: str) -> None:
+    failed: list[str] = []
+    page.on(
+        "response",
+        lambda answer: failed.append(answer.url) if answer.status >= 400 else None,
+    )
     page.goto(f"{address}leaderboard")
     for name in NAMES:
         expect(page.get_by_role("rowheader", name=name).first).to_be_visible()
@@ -150,6 +155,7 @@ def test_pages_work_in_a_browser(page: Page, address: str) -> None:
     )
     assert any(f" {address}clip/" in clip for clip in clips)
     assert not [clip for clip in clips if address not in clip and "blob:" not in clip]
+    assert failed == []
 
 
 def test_a_proxy_without_upgrade_gives_a_sentence_and_the_vote_page_works(

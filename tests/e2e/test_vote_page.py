@@ -12,6 +12,8 @@ from playable import served
 LAPTOP = ViewportSize(width=1366, height=768)
 DESKTOP = ViewportSize(width=1920, height=1080)
 PHONE = ViewportSize(width=360, height=740)
+TABLET = ViewportSize(width=768, height=1024)
+LANDSCAPE = ViewportSize(width=844, height=390)
 WAIT_MS = 60_000
 READY = "[data-phase=ready]"
 MEASURE_SHIFTS = """
@@ -124,6 +126,39 @@ def test_a_clip_is_at_least_300_pixels_wide_on_a_phone(open_page: Open) -> None:
     can_vote(page)
     assert all(box["width"] >= 300 for box in page.evaluate(BOXES))
     assert inside(page, ".frame, .vote, [data-input=skip], .prompt, .status")
+
+
+@pytest.mark.parametrize("size", [PHONE, TABLET, LANDSCAPE, LAPTOP])
+def test_the_header_names_the_arena_links_its_pages_and_chooses_tracks_in_every_window(
+    open_page: Open, size: ViewportSize
+) -> None:
+    page = open_page(SILENT, size=size)
+    page.wait_for_selector("[data-phase=watching], [data-phase=ready]")
+    header = page.locator(".toolbar")
+    for name in ("Hippodrome", "Leaderboard", "About"):
+        expect(header.get_by_role("link", name=name)).to_be_visible()
+    assert inside(page, ".toolbar .brand-name, .toolbar .link, .toolbar [data-input=help]")
+    cut = "(name) => name.scrollWidth > name.clientWidth"
+    assert not page.locator(".brand-name").evaluate(cut)
+    if size is PHONE or size is TABLET:
+        page.get_by_role("combobox", name="Track").select_option(SOUND)
+    else:
+        page.get_by_role("button", name="With sound").click()
+    page.wait_for_selector(f"[data-track={SOUND}]")
+
+
+def test_a_source_is_shown_in_large_when_it_is_pressed(open_page: Open) -> None:
+    page = open_page(EDIT, size=PHONE)
+    page.wait_for_selector("[data-phase=watching], [data-phase=ready]")
+    page.get_by_role("button", name="Source video: show it larger").click()
+    large = page.get_by_role("dialog").locator("video")
+    expect(large).to_be_visible()
+    page.wait_for_function("document.querySelector('.large').currentTime > 0")
+    assert large.evaluate("(video) => video.getBoundingClientRect().width") >= 300
+    assert page.evaluate("[...document.querySelectorAll('video.front')].every((v) => v.paused)")
+    page.keyboard.press("Escape")
+    expect(large).to_be_hidden()
+    can_vote(page)
 
 
 def test_full_screen_shows_larger_clips_and_no_toolbar(open_page: Open) -> None:
@@ -354,6 +389,43 @@ def test_the_last_result_moves_nothing(open_page: Open) -> None:
     vote(page)
     expect(page.locator(".last-result")).to_contain_text("Last pair")
     assert page.evaluate(BOXES) == boxes
+
+
+LONG_NAME = "A Model of the Institute, Version 2.5 Turbo Preview"
+LONG_CREATOR = "The Institute for Moving Pictures and Synchronised Sound of the North"
+
+
+def test_long_names_and_creators_are_shown_whole_after_a_vote_and_move_nothing(
+    open_page: Open,
+) -> None:
+    revealed = {"name": LONG_NAME, "creator": LONG_CREATOR, "rating": 1234.5}
+
+    def rename(route: Route) -> None:
+        answer = route.fetch()
+        route.fulfill(
+            response=answer, json=answer.json() | {"reveal": dict.fromkeys("ab", revealed)}
+        )
+
+    page = open_page(SILENT, showNames="true", prepare=lambda page: page.route("**/vote", rename))
+    can_vote(page)
+    boxes = page.evaluate(BOXES)
+    loaded = page.evaluate("performance.now()")
+    vote(page)
+    page.wait_for_selector("[data-phase=revealed]")
+    for text in (*page.locator(".model-info").all(), page.locator(".status")):
+        expect(text).to_contain_text(LONG_NAME)
+        assert not text.evaluate(IS_CUT)
+    expect(page.locator(".model-info").first).to_contain_text(f"{LONG_CREATOR} · Elo 1235")
+    page.keyboard.press("Enter")
+    can_vote(page)
+    expect(page.locator(".last-result")).to_contain_text(LONG_NAME)
+    assert not page.locator(".last-result").evaluate(IS_CUT)
+    assert page.evaluate(BOXES) == boxes
+    assert [shift for shift in page.evaluate("shifts") if shift["time"] > loaded] == []
+
+
+IS_CUT = """(element) => [element, ...element.children].some((part) => part.clientWidth > 0
+  && (part.scrollWidth > part.clientWidth + 1 || part.scrollHeight > part.clientHeight + 1))"""
 
 
 def test_the_end_says_what_the_voter_contributed_and_what_is_next(open_page: Open) -> None:

@@ -41,6 +41,7 @@ test("a clip is at least 300 pixels wide on a phone: stacked, or one at a time t
     [1, false, "swipe"],
     [1, true, "swipe"],
     [9 / 16, false, "swipe"],
+    [9 / 16, true, "swipe"],
   ])) {
     const layout = chooseLayout({ ...PHONE, aspect, hasSource });
     assert.equal(layout.arrangement, arrangement);

@@ -1,5 +1,6 @@
 // @ts-check
-// Loaded by every page before Streamlit runs: says why a page stays empty.
+// Loaded by every page before Streamlit runs. It tells Streamlit where its server is, which would
+// first be looked for below the page's own path, and says why a page stays empty.
 // The usual cause is a proxy that does not pass on WebSockets, without which no content arrives; the
 // vote page itself needs none.
 
@@ -10,6 +11,14 @@ const VOTE_PAGE_CLASS = "duel-open";
 const TEXT =
   "This page cannot connect to the arena. Reload it; if that does not help, a proxy between you " +
   "and the arena may not pass on WebSockets (the Upgrade header), which its operator can change.";
+
+/** @returns {string} the arena's address, one level above the folder of this script */
+function arenaUrl() {
+  const script = /** @type {HTMLScriptElement} */ (document.currentScript);
+  return new URL("..", script.src).href;
+}
+
+Object.assign(window, { __streamlit: { BACKEND_BASE_URL: arenaUrl() } });
 
 /** @returns {boolean} */
 function works() {

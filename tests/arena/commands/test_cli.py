@@ -3,21 +3,23 @@
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 import generator.foal
-from arena.commands.cli import PANEL_OF, app
+from arena.commands.cli import PANEL_OF, app, run
+from arena.errors import NotFound
 
 
 def leaf_commands(group: Any, *path: str) -> Iterator[tuple[str, ...]]:
@@ -44,21 +46,43 @@ COMMANDS = [
 ]
 
 
-def arena(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "arena", *words],
-        env=os.environ | {"ARENA_HOME": str(home)},
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An arena without entrants, created by a process of its own."""
+    folder = tmp_path_factory.mktemp("home")
+    done = subprocess.run(
+        [sys.executable, "-m", "arena", "init"],
+        env=os.environ | {"ARENA_HOME": str(folder)},
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("home")
-    assert arena(folder, "init").returncode == 0
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Next: `arena entrants add FILE`" in done.stdout
     return folder
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def arena(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Done]:
+    """Runs a command line as the program does, in this process: a new one takes seconds."""
+    monkeypatch.setenv("ARENA_HOME", str(home))
+
+    def run_arena(*words: str) -> Done:
+        monkeypatch.setattr(sys, "argv", ["arena", *words])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as stopped:
+            run()
+        return Done(int(stopped.value.code or 0), *capsys.readouterr())
+
+    return run_arena
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -136,17 +160,18 @@ def test_help_lists_every_command_in_the_order_of_use() -> None:
     ],
 )
 def test_a_failure_is_one_sentence_and_status_1(
-    home: Path, words: list[str], sentence: str
+    arena: Callable[..., Done], words: list[str], sentence: str
 ) -> None:
-    done = arena(home, *words)
+    done = arena(*words)
     assert (done.stderr, done.stdout) == (f"arena: {sentence}\n", "")
     assert done.returncode == 1
 
 
-def test_debug_shows_the_traceback(home: Path) -> None:
-    done = arena(home, "generate", "--entrant", "nobody", "--debug")
-    assert done.returncode == 1
-    assert done.stderr.startswith("Traceback")
+def test_debug_shows_the_traceback(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARENA_HOME", str(home))
+    monkeypatch.setattr(sys, "argv", ["arena", "generate", "--entrant", "nobody", "--debug"])
+    with pytest.raises(NotFound):  # which Python prints with its traceback
+        run()
 
 
 @pytest.mark.parametrize(
@@ -161,10 +186,13 @@ def test_debug_shows_the_traceback(home: Path) -> None:
         ),
     ],
 )
-def test_wrong_usage_is_one_line_and_status_2(home: Path, words: list[str], sentence: str) -> None:
-    done = arena(home, *words)
+def test_wrong_usage_is_one_line_and_status_2(
+    arena: Callable[..., Done], words: list[str], sentence: str
+) -> None:
+    done = arena(*words)
     assert done.returncode == 2
-    assert done.stderr == f"arena: {sentence.format('python -m arena')}\n"
+    program = re.escape(sentence).replace(r"\{\}", "[^`]*?")  # that of the tests
+    assert re.fullmatch(f"arena: {program}\n", done.stderr)
 
 
 @pytest.mark.parametrize(
@@ -186,37 +214,54 @@ def test_outside_an_arena_the_sentence_says_what_to_set(
     assert not any(tmp_path.iterdir())
 
 
-def test_commands_with_nothing_to_do_succeed(home: Path) -> None:
-    done = arena(home, "generate")
+def test_commands_with_nothing_to_do_succeed(arena: Callable[..., Done]) -> None:
+    done = arena("generate")
     assert done.returncode == 0
     assert "There are no entrants yet" in done.stdout
-    assert arena(home, "init").returncode == 0
-    assert arena(home, "db", "upgrade").returncode == 0
+    assert arena("init").returncode == 0
+    assert arena("db", "upgrade").returncode == 0
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("after_s", [0.3, 1.0, None])
+@pytest.fixture(scope="module")
+def home_with_entrant(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the arena with a built-in entrant, whose clips are all missing."""
+    folder = tmp_path_factory.mktemp("entrant") / "home"
+    shutil.copytree(home, folder)
+    spec = Path(generator.foal.__file__).parent / "entrants" / "foal-xxs.toml"
+    environment = {"ARENA_HOME": str(folder)}
+    done = CliRunner().invoke(app, ["entrants", "add", str(spec)], env=environment)
+    assert done.exit_code == 0, done.output
+    return folder
+
+
+# As soon as it runs, while it loads its modules, and while clips are generated.
+@pytest.mark.parametrize(
+    ("sent", "after_s"),
+    [
+        *[(signal.SIGINT, after_s) for after_s in (0.3, 1.0, None)],
+        (signal.SIGTERM, 0.3),
+        (signal.SIGTERM, None),
+    ],
+)
 def test_an_interrupted_command_says_how_to_resume(
-    tmp_path: Path, sent: signal.Signals, after_s: float | None
+    home_with_entrant: Path, tmp_path: Path, sent: signal.Signals, after_s: float | None
 ) -> None:
     home = tmp_path / "home"
-    assert arena(home, "init").returncode == 0
-    entrants = Path(generator.foal.__file__).parent / "entrants"
-    assert arena(home, "entrants", "add", str(entrants / "foal-xxs.toml")).returncode == 0
+    shutil.copytree(home_with_entrant, home)
     with subprocess.Popen(
         [sys.executable, "-m", "arena", "generate"],
         env=os.environ | {"ARENA_HOME": str(home)},
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    ) as run:
-        assert run.stderr is not None
+    ) as process:
+        assert process.stderr is not None
         if after_s is None:
-            assert run.stderr.readline().startswith("Generating clips: 0 of")
+            assert process.stderr.readline().startswith("Generating clips: 0 of")
         time.sleep(after_s or 0.5)
-        os.killpg(run.pid, sent)  # as a terminal does: its processes get it too
-        _, stderr = run.communicate(timeout=60)
-    assert run.returncode == 128 + sent
+        os.killpg(process.pid, sent)  # as a terminal does: its processes get it too
+        _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 128 + sent
     assert stderr.splitlines()[-1] == "Interrupted. Run the same command again to resume."
     assert "Traceback" not in stderr
 
@@ -244,8 +289,8 @@ def test_an_interrupt_inside_exec_has_the_same_exit_status(
     assert done.returncode == 128 + sent
 
 
-def test_an_empty_leaderboard_names_the_next_commands(home: Path) -> None:
-    shown = arena(home, "leaderboard")
+def test_an_empty_leaderboard_names_the_next_commands(arena: Callable[..., Done]) -> None:
+    shown = arena("leaderboard")
     assert shown.returncode == 0
     assert "arena entrants add" in shown.stdout
-    assert arena(home, "leaderboard", "--format", "json").stdout.strip() == "[]"
+    assert arena("leaderboard", "--format", "json").stdout.strip() == "[]"

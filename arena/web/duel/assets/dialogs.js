@@ -1,6 +1,6 @@
 // @ts-check
-// The help with the keys and settings, and the whole prompt. Both are modal dialogs: the browser
-// keeps the focus inside, closes them with Escape, and gives the focus back.
+// The help with the keys and settings, the whole prompt, and its source in large. They are modal
+// dialogs: the browser keeps the focus inside, closes them with Escape, and gives the focus back.
 
 /** @import { View } from "./view.js" */
 
@@ -21,7 +21,14 @@ export class Dialogs {
     this.#view = view;
     this.onOpen = onOpen;
     for (const dialog of this.#all()) {
-      dialog.addEventListener("close", onClose, { signal });
+      dialog.addEventListener(
+        "close",
+        () => {
+          for (const video of dialog.querySelectorAll("video")) video.pause();
+          onClose();
+        },
+        { signal },
+      );
       dialog.addEventListener(
         "click",
         // A click on the backdrop has the dialog itself as its target.
@@ -47,7 +54,7 @@ export class Dialogs {
     return this.#all().some((dialog) => dialog.open);
   }
 
-  /** @param {"help" | "whole-prompt"} name */
+  /** @param {"help" | "whole-prompt" | "whole-source"} name */
   open(name) {
     const dialog = this.#view.find(`.${name}`);
     if (!(dialog instanceof HTMLDialogElement) || this.isOpen) return;

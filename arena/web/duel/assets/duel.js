@@ -22,6 +22,7 @@ import { Pair } from "./pair.js";
 import { PHASES } from "./phases.js";
 import { Playback } from "./playback.js";
 import { listenToPointer } from "./pointer.js";
+import { largeSource } from "./source.js";
 import { browserStorage, load, save } from "./storage.js";
 import { showTracks } from "./toolbar.js";
 import { View } from "./view.js";
@@ -115,7 +116,7 @@ export class Duel {
       aspect: () => (this.#track ? this.#track.width / this.#track.height : 16 / 9),
       hasSource: () => this.#hasSource,
       fullscreen: () => this.fullScreen.isOn,
-      onFit: () => this.view.measurePrompt(),
+      onFit: () => this.view.fitTexts(),
       signal,
     });
     for (const name of /** @type {Setting[]} */ (Object.keys(this.settings))) {
@@ -202,11 +203,22 @@ export class Duel {
 
   /** @param {KeyInput | "cannotHear"} input @param {Detail} [detail] */
   #onInput(input, detail) {
-    if (input === "fullscreen") this.fullScreen.toggle();
-    else if (input === "help") this.dialogs.open("help");
+    if (input === "fullscreen") {
+      this.dialogs.close();
+      this.fullScreen.toggle();
+    } else if (input === "help") this.dialogs.open("help");
     else if (input === "more") this.dialogs.open("whole-prompt");
+    else if (input === "source") this.#showSource();
     else if (input === "cannotHear") this.#set("cannotHear", !this.settings.cannotHear);
     else this.#handle(input, detail);
+  }
+
+  /** Show the source of the prompt as large as the window. */
+  #showSource() {
+    const { battle } = this.#pair;
+    if (!battle?.prompt.source) return;
+    this.view.find(".large-frame").replaceChildren(largeSource(battle.prompt));
+    this.dialogs.open("whole-source");
   }
 
   /**

@@ -4,7 +4,7 @@
 /** @import { Choice } from "./api.js" */
 /** @import { Input } from "./phases.js" */
 
-/** @typedef {Input | "fullscreen" | "help" | "more"} KeyInput */
+/** @typedef {Input | "fullscreen" | "help" | "more" | "source"} KeyInput */
 
 /** @type {Readonly<Partial<Record<string, Choice>>>} */
 const CHOICES = { ArrowLeft: "a", ArrowRight: "b", ArrowUp: "tie", ArrowDown: "bad" };

@@ -43,6 +43,8 @@ const SOURCE_SHARE_MOST = 0.45;
 const ASIDE_PROMPT_PX = 120; // kept for the prompt below a source beside the clips
 const SOURCE_WIDTH_SHARE = 0.45; // of the width, at most, for a source beside its prompt
 const SOURCE_CAPTION_PX = 22;
+const BARE_SOURCE_PX = 90; // a source in a lower brief has no caption
+const SMALLEST_SOURCE_PX = 44; // it is pressed to see it larger
 const LABELLED_PROMPT_PX = 58; // a lower prompt has no line for its label
 
 /** @type {Readonly<Record<"roomy" | "compact" | "fullscreen", Metrics>>} */
@@ -113,14 +115,20 @@ export function chooseLayout({ width, height, aspect, hasSource, fullscreen = fa
   const bars = toolbar + votes + footer + (footer ? gap : 0);
   const inner = { width: width - 2 * margin, height: height - bars - 2 * gap };
 
-  const leastBrief = hasSource
+  const canSwipe = width < COMPACT_WIDTH_PX;
+  let leastBrief = hasSource
     ? Math.max(metrics.prompt, SOURCE_SHARE * inner.height)
     : metrics.prompt;
+  if (canSwipe) {
+    // The source gives way to tall clips: unlike them, it can be shown larger by pressing it.
+    const besideClip = inner.height - gap - caption - Math.ceil(SWIPE_BELOW_PX / aspect);
+    leastBrief = Math.max(metrics.prompt, Math.min(leastBrief, besideClip));
+  }
   const top = arrange(
     { width: inner.width, height: inner.height - leastBrief - gap },
     aspect,
     metrics,
-    width < COMPACT_WIDTH_PX,
+    canSwipe,
   );
   const besideBrief = { width: inner.width - ASIDE_PX.least - 2 * gap, height: inner.height };
   const aside = frameWidth("beside", besideBrief, aspect, metrics);
@@ -173,8 +181,9 @@ function fitBrief(
     isAside ? space.height : Math.max(leastBrief, Math.min(space.height, most)),
   );
   if (!hasSource) return { briefWidth, briefHeight, sourceWidth: 0, sourceHeight: 0 };
-  const source = fitSource({ isAside, briefWidth, briefHeight, aspect, frameHeight });
-  const needed = Math.floor(Math.max(leastBrief, source.height + SOURCE_CAPTION_PX));
+  const caption = briefHeight < BARE_SOURCE_PX ? 0 : SOURCE_CAPTION_PX;
+  const source = fitSource({ isAside, briefWidth, briefHeight, aspect, frameHeight, caption });
+  const needed = Math.floor(Math.max(leastBrief, source.height + caption));
   return {
     briefWidth,
     briefHeight: isAside ? briefHeight : needed,
@@ -185,16 +194,14 @@ function fitBrief(
 
 /**
  * @param {{isAside: boolean, briefWidth: number, briefHeight: number, aspect: number,
- *   frameHeight: number}} space
+ *   frameHeight: number, caption: number}} space
  */
-function fitSource({ isAside, briefWidth, briefHeight, aspect, frameHeight }) {
+function fitSource({ isAside, briefWidth, briefHeight, aspect, frameHeight, caption }) {
   const widest = isAside ? briefWidth : briefWidth * SOURCE_WIDTH_SHARE;
-  const highest = Math.min(
-    briefHeight - SOURCE_CAPTION_PX - (isAside ? ASIDE_PROMPT_PX : 0),
-    frameHeight,
-  );
+  const highest = Math.min(briefHeight - caption - (isAside ? ASIDE_PROMPT_PX : 0), frameHeight);
   const width = Math.floor(Math.max(0, Math.min(widest, highest * aspect)));
-  return { width, height: Math.floor(width / aspect) };
+  const height = Math.floor(width / aspect);
+  return { width: caption ? width : Math.max(width, SMALLEST_SOURCE_PX), height };
 }
 
 /**
@@ -228,6 +235,7 @@ function apply(root, { arrangement, promptPlace, ...sizes }, metrics) {
   root.dataset.prompt = promptPlace;
   root.classList.toggle("compact", metrics === METRICS.compact);
   const hasLabel = sizes.briefHeight >= LABELLED_PROMPT_PX;
+  root.classList.toggle("bare-source", sizes.briefHeight < BARE_SOURCE_PX);
   root.classList.toggle("unlabelled", metrics !== METRICS.roomy && !hasLabel);
   for (const [name, px] of Object.entries({ ...sizes, ...metrics })) {
     root.style.setProperty(

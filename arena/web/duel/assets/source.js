@@ -93,6 +93,20 @@ export class Source {
   }
 }
 
+/** @param {Prompt} prompt @returns {HTMLElement} its source, to be shown large and by itself */
+export function largeSource({ source, source_type }) {
+  const kind = source_type ?? "image";
+  const element = document.createElement(kind === "video" ? "video" : "img");
+  element.className = "large";
+  element.src = source ?? "";
+  if (element instanceof HTMLVideoElement) {
+    const played = { muted: true, playsInline: true, loop: true, autoplay: true };
+    Object.assign(element, played);
+    element.setAttribute("aria-label", LABELS[kind]);
+  } else element.alt = LABELS[kind];
+  return element;
+}
+
 /** @param {Prompt | undefined} prompt @returns {string} what the source is called, "" for none */
 export const sourceLabel = (prompt) =>
   prompt?.source ? LABELS[prompt.source_type ?? "image"] : "";

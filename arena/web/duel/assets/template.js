@@ -78,7 +78,8 @@ const HELP = `
       "I cannot hear sound",
       "Judge the picture only. Such votes are kept apart from the ratings of sound.",
     )}
-    <p class="links"><a data-page="leaderboard">Leaderboard</a> <a data-page="about">About</a></p>
+    <p class="links"><a data-page="leaderboard">Leaderboard</a> <a data-page="about">About</a>
+      <button type="button" data-input="fullscreen">Full screen</button></p>
   </dialog>`;
 
 export const TEMPLATE = `
@@ -87,6 +88,7 @@ export const TEMPLATE = `
     <div class="axis modality" role="group" aria-label="Track: what the models were given"></div>
     <div class="axis audio" role="group" aria-label="Track: with or without sound"></div>
     <select class="track-list" aria-label="Track" hidden></select>
+    <select class="track-menu" aria-label="Track"></select>
     <span class="count"></span>
     <a class="link" data-page="leaderboard">Leaderboard</a>
     <a class="link" data-page="about">About</a>
@@ -97,7 +99,10 @@ export const TEMPLATE = `
   <main class="content">
     <section class="brief" aria-label="Prompt">
       <figure class="source" hidden>
-        <div class="source-frame"></div><figcaption></figcaption>
+        <div class="source-frame">
+          <button type="button" class="enlarge" data-input="source">${ICONS.fullscreen}</button>
+        </div>
+        <figcaption></figcaption>
       </figure>
       <div class="prompt-area">
         <p class="prompt-label"></p>
@@ -142,4 +147,8 @@ export const TEMPLATE = `
   <dialog class="panel whole-prompt" aria-label="The whole prompt">
     <form method="dialog"><button class="close" aria-label="Close">×</button></form>
     <p class="text" dir="auto" tabindex="0"></p>
+  </dialog>
+  <dialog class="panel whole-source" aria-label="The source of the prompt">
+    <form method="dialog"><button class="close" aria-label="Close">×</button></form>
+    <div class="large-frame"></div>
   </dialog>`;

@@ -48,6 +48,25 @@ function axisButton(text, label, { track, pressed, icon = "" }) {
 }
 
 /**
+ * Show all tracks in one list, which replaces the axes in narrow windows.
+ * @param {HTMLSelectElement} menu
+ * @param {Track[]} tracks
+ * @param {Track} selected
+ */
+function showMenu(menu, tracks, selected) {
+  menu.hidden = tracks.length < 2;
+  menu.replaceChildren(
+    ...tracks.map((track) => {
+      const { modality, audio } = track;
+      const isOnly =
+        tracks.filter((other) => other.modality === modality && other.audio === audio).length === 1;
+      const short = `${MODALITIES[modality]?.short ?? modality}${audio ? " + sound" : ""}`;
+      return new Option(isOnly ? short : track.label, track.name, false, track === selected);
+    }),
+  );
+}
+
+/**
  * Show the tracks in the toolbar. An axis with one value is left out, and a list names the tracks
  * that share both values.
  * @param {HTMLElement} root
@@ -84,6 +103,8 @@ export function showTracks(root, tracks, selectedName) {
       }),
     ),
   );
+
+  showMenu(/** @type {HTMLSelectElement} */ (root.querySelector(".track-menu")), tracks, selected);
 
   const alike = ofModality.filter((track) => track.audio === audio);
   list.hidden = alike.length < 2;

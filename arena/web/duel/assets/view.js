@@ -30,6 +30,25 @@ const element = (tag, className, text) => {
   return node;
 };
 
+const FITTED = ".status, .last-result, .model-info.revealed";
+const MOST_FIT = 2; // the smallest letters, in the style sheets
+
+/**
+ * Make a text as small as it must be to show all of it in its place, which keeps its size.
+ * @param {HTMLElement} element
+ */
+function fitText(element) {
+  for (let fit = 0; fit <= MOST_FIT; fit += 1) {
+    element.dataset.fit = String(fit);
+    const parts = [element, ...element.children];
+    const isCut = parts.some(
+      ({ scrollWidth, clientWidth, scrollHeight, clientHeight }) =>
+        clientWidth > 0 && (scrollWidth > clientWidth + 1 || scrollHeight > clientHeight + 1),
+    );
+    if (!isCut) return;
+  }
+}
+
 export class View {
   /** @type {Map<string, number>} */
   #percent = new Map();
@@ -125,7 +144,9 @@ export class View {
   setBattle(battle) {
     this.find(".prompt").textContent = battle?.prompt.text ?? "";
     this.find(".whole-prompt .text").textContent = battle?.prompt.text ?? "";
-    this.find(".source figcaption").textContent = sourceLabel(battle?.prompt);
+    const source = sourceLabel(battle?.prompt);
+    this.find(".source figcaption").textContent = source;
+    this.find(".enlarge").setAttribute("aria-label", `${source}: show it larger`);
     this.root.dataset.battle = battle ? "yes" : "no";
     this.measurePrompt();
     this.setChoice(null);
@@ -147,6 +168,13 @@ export class View {
     const lines = Math.max(1, Math.floor((rest + 2) / lineHeight));
     this.root.style.setProperty("--prompt-lines", String(lines));
     this.find(".more").hidden = prompt.scrollHeight <= prompt.clientHeight + 2;
+  }
+
+  /** Fit the texts into their places, after the window has changed. */
+  fitTexts() {
+    this.measurePrompt();
+    for (const text of this.root.querySelectorAll(FITTED))
+      fitText(/** @type {HTMLElement} */ (text));
   }
 
   /** @param {boolean} shown whether the prompts of the track have a source */
@@ -244,7 +272,10 @@ export class View {
    */
   setStatus(text, tone = "") {
     const status = this.find(".status");
-    if (status.textContent !== text) status.textContent = text;
+    if (status.textContent !== text) {
+      status.textContent = text;
+      fitText(status);
+    }
     status.title = text;
     status.dataset.tone = tone;
   }
@@ -290,7 +321,9 @@ export class View {
         element("b", "model", name),
         element("span", "details", details.filter(Boolean).join(" · ")),
       );
+      info.title = `${name} · ${details.filter(Boolean).join(" · ")}`;
       info.classList.add("revealed");
+      fitText(info);
     }
   }
 
@@ -310,5 +343,6 @@ export class View {
     );
     line.title = `${line.textContent} · receipt ${receipt}`;
     line.hidden = false;
+    fitText(line);
   }
 }

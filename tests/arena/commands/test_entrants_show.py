@@ -1,0 +1,76 @@
+"""`arena entrants show`: settings, clips by track and provenance; a codename hides its identity."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from arena.catalog import catalog
+from arena.commands.cli import app
+from arena.models import Clip
+from arena.settings import Settings, make_home
+from small_arena import START, TRACK, entrant_entry, fill_small_arena, new_database
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    make_home(Settings(home=folder))
+    opened = new_database(folder)
+    fill_small_arena(opened)
+    with opened.writing() as session:
+        clips = session.query(Clip).join(Clip.entrant).filter_by(slug="alder").order_by(Clip.id)
+        for number, clip in enumerate(clips):
+            clip.provenance = {
+                "model": f"clip-{number}.mp4",
+                "hardware": "a data centre",
+                "seconds": float(number),
+                "cost_usd": 0.5,
+            }
+        session.delete(clips[0])
+        hidden = entrant_entry("Yew", codename="Grey Colt", backend={"kind": "folder", "path": "y"})
+        catalog.add_entrant(session, hidden, now=START)
+    opened.dispose()
+    monkeypatch.setenv("ARENA_HOME", str(folder))
+    return folder
+
+
+def show(*words: str) -> str:
+    shown = CliRunner().invoke(app, ["entrants", "show", *words], catch_exceptions=False)
+    assert shown.exit_code == 0
+    return shown.stdout
+
+
+def test_it_shows_settings_clips_by_track_and_how_they_were_made(home: Path) -> None:
+    found = json.loads(show("alder", "--format", "json"))
+    assert (found["model"], found["creator"], found["state"]) == ("Alder", "Alder Labs", "active")
+    assert found["backend"]["kind"] == "folder"
+    (first, _) = found["tracks"]
+    assert first == {"track": TRACK, "ready": 3, "missing": 1, "failed": 0, "withheld": 0}
+    made = found["provenance"]
+    assert made["clips"] == 7
+    assert made["hardware"] == ["a data centre"]
+    assert made["model"] == "7 different"
+    assert (made["median_seconds"], made["cost_usd"]) == (4.0, 3.5)
+    pairs = [line.split("  ", 1) for line in show("alder").splitlines()]
+    lines = {pair[0]: pair[-1].strip() for pair in pairs}
+    assert lines[TRACK] == "3 ready, 1 missing, 0 failed, 0 withheld"
+    assert lines["backend.path"] == "/clips"
+
+
+def test_a_codename_hides_what_it_hides_in_lists_unless_identities_are_asked_for(
+    home: Path,
+) -> None:
+    hidden = show("Grey Colt", "--format", "json")
+    assert not [secret for secret in ("Yew", "yew", "MIT") if secret in hidden]
+    found = json.loads(hidden)
+    assert (found["model"], found["slug"], found["backend"]) == ("Grey Colt", "Grey Colt", None)
+    opened = json.loads(show("Grey Colt", "--identities", "--format", "json"))
+    assert (opened["model"], opened["creator"]) == ("Yew", "Yew Labs")
+    assert opened["backend"]["kind"] == "folder"
+
+
+def test_an_unknown_entrant_is_one_sentence(home: Path) -> None:
+    shown = CliRunner().invoke(app, ["entrants", "show", "nobody"])
+    assert "No entrant is named 'nobody'" in str(shown.exception)
