@@ -70,6 +70,8 @@ _REVISION = re.compile(r'^(revision|down_revision) = "(.+)"$', re.MULTILINE)
 _MISTAKES = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 _CONFLICTS = ("40001", "40P01")  # a failed serialization, a deadlock
 _UNIQUE_VIOLATION = "23505"
+_OUT_OF_RANGE = "22003"
+_TOO_LARGE = "Nothing has a number this large."
 # PostgreSQL's errors of a statement that are not bugs: no privilege, no such column or table.
 _NOT_MISTAKES = ("42501", "42703", "42P01")
 _deadline: ContextVar[float | None] = ContextVar("write_deadline", default=None)
@@ -185,9 +187,12 @@ class Database:
                 session.connection(execution_options=options)
                 yield session
         except (DBAPIError, PoolTimeout) as error:
-            if isinstance(error, DataError) and "NUL" in str(error.orig):
-                # PostgreSQL has no such text, so nothing can have it as its name.
-                raise NotFound("Nothing has a name with the character U+0000.") from error
+            if isinstance(error, DataError):
+                # PostgreSQL has no such values, so nothing can have them as its name or number.
+                if "NUL" in str(error.orig):
+                    raise NotFound("Nothing has a name with the character U+0000.") from error
+                if sqlstate_of(error) == _OUT_OF_RANGE:
+                    raise NotFound(_TOO_LARGE) from error
             if _is_mistake(error):
                 raise
             unavailable = describe_store_error(error)
@@ -195,6 +200,8 @@ class Database:
                 raise Conflict(unavailable.sentence, cause=unavailable.cause) from error
             log.failed(str(unavailable))
             raise unavailable from error
+        except OverflowError as error:  # of SQLite's driver
+            raise NotFound(_TOO_LARGE) from error
         log.succeeded()
 
     def dispose(self) -> None:

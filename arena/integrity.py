@@ -125,7 +125,11 @@ def list_files(database: Database, *, masters: bool) -> list[CheckedFile]:
         .options(joinedload(Clip.track), joinedload(Clip.entrant))
         .order_by(Clip.id)
     )
-    sources = select(Prompt).where(Prompt.source_path.is_not(None), Prompt.source_fault.is_(None))
+    sources = (
+        select(Prompt)
+        .where(Prompt.source_path.is_not(None), Prompt.source_fault.is_(None))
+        .order_by(Prompt.id)
+    )
     with database.reading() as session:
         found = [file for clip in session.scalars(clips) for file in _files_of(clip, masters)]
         return found + [_source_of(prompt) for prompt in session.scalars(sources)]

@@ -184,7 +184,9 @@ def _measured_clips(
     session: Session, track_name: str, entrants: frozenset[int] | None
 ) -> dict[int, Clip]:
     """Return the clips that may be shown, by id, of these entrants or all; all have measures."""
-    query = where_active(select(Clip), track_id=find_track(session, track_name).id)
+    query = where_active(select(Clip), track_id=find_track(session, track_name).id).order_by(
+        Clip.id
+    )
     if entrants is not None:
         query = query.where(Clip.entrant_id.in_(entrants))
     clips = {clip.id: clip for clip in session.scalars(query)}

@@ -98,8 +98,10 @@ def store_missing_sources(database: Database, store: MediaStore) -> list[str]:
 
 
 def _missing(database: Database, store: MediaStore) -> Iterator[str]:
-    query = select(Prompt.id, Prompt.source, Prompt.source_fault).where(
-        Prompt.source.is_not(None), Prompt.source_path.is_(None)
+    query = (
+        select(Prompt.id, Prompt.source, Prompt.source_fault)
+        .where(Prompt.source.is_not(None), Prompt.source_path.is_(None))
+        .order_by(Prompt.id)
     )
     with database.reading() as session:
         missing = session.execute(query).all()

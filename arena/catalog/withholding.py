@@ -101,14 +101,17 @@ def restore_intact(database: Database, store: MediaStore) -> list[str]:
             select(Clip)
             .join(WithheldClip, WithheldClip.clip_id == Clip.id)
             .where(WithheldClip.cause == WithheldCause.DAMAGED)
+            .order_by(Clip.id)
             .options(joinedload(Clip.track))
         ).all()
         prompts = session.scalars(
-            select(Prompt).where(
+            select(Prompt)
+            .where(
                 Prompt.source_path.is_not(None),
                 Prompt.source_fault.is_not(None),
                 ~Prompt.source_fault.startswith(REPORTED),
             )
+            .order_by(Prompt.id)
         ).all()
     intact_clips = [
         clip.id
@@ -141,7 +144,11 @@ def restore_intact(database: Database, store: MediaStore) -> list[str]:
 
 def list_withheld(session: Session, *, track: Track | None = None) -> list[Withheld]:
     """Return the withheld clips, the last one first."""
-    query = select(WithheldClip).join(Clip).order_by(WithheldClip.withheld_at.desc())
+    query = (
+        select(WithheldClip)
+        .join(Clip)
+        .order_by(WithheldClip.withheld_at.desc(), WithheldClip.clip_id)
+    )
     if track is not None:
         query = query.where(Clip.track_id == track.id)
     return [

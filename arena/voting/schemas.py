@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from arena.models import REPORT_LENGTH, BattleFile, Choice, Side
 
@@ -46,6 +46,11 @@ class BrokenForm(BaseModel):
 
     side: BattleFile
     reason: Annotated[str, Field(max_length=REPORT_LENGTH)] = ""
+
+    @field_validator("reason")
+    @classmethod
+    def _storable(cls, value: str) -> str:
+        return value.replace("\x00", "\ufffd")  # which PostgreSQL does not store
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
 """Fixtures of the arena's tests, built with `tests/support`.
 
-A test with the fixture `arena_database` or `booth` runs on SQLite and on PostgreSQL, unless it is
-marked `databases("sqlite")`, because it is about SQLite itself or because the database makes no
-difference to it. `ARENA_TEST_DATABASES=sqlite` leaves out the others.
+A test with the fixture `arena_database`, `booth` or `shared_database` runs on SQLite and on
+PostgreSQL, unless it is marked `databases("sqlite")`, because it is about SQLite itself or because
+the database makes no difference to it. `ARENA_TEST_DATABASES=sqlite` leaves out the others.
 """
 
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,13 @@ DATABASES = tuple(os.environ.get("ARENA_TEST_DATABASES", "sqlite,postgresql").sp
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    mark = metafunc.definition.get_closest_marker("databases")
+    wanted = mark.args if mark else DATABASES
+    names = [name for name in wanted if name in DATABASES]
     if "database_name" in metafunc.fixturenames:
-        mark = metafunc.definition.get_closest_marker("databases")
-        wanted = mark.args if mark else DATABASES
-        names = [name for name in wanted if name in DATABASES]
         metafunc.parametrize("database_name", names)
+    if "shared_database_name" in metafunc.fixturenames:
+        metafunc.parametrize("shared_database_name", names, scope="module")
 
 
 @pytest.fixture(scope="session")
@@ -61,23 +64,40 @@ def _fill(url: str) -> None:
     opened.dispose()
 
 
+@contextmanager
+def _copied(name: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[Database]:
+    if name == "sqlite":
+        shutil.copyfile(request.getfixturevalue("sqlite_template"), folder / "arena.sqlite")
+        opened = Database(f"sqlite:///{folder / 'arena.sqlite'}")
+        yield opened
+        opened.dispose()
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    copied = server.create_database(template=request.getfixturevalue("postgres_template"))
+    opened = Database(server.url(copied))
+    yield opened
+    opened.dispose()
+    server.drop_database(copied)
+
+
 @pytest.fixture
 def arena_database(
     database_name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Database]:
     """A migrated database with the small arena and no votes."""
-    if database_name == "sqlite":
-        shutil.copyfile(request.getfixturevalue("sqlite_template"), tmp_path / "arena.sqlite")
-        opened = Database(f"sqlite:///{tmp_path / 'arena.sqlite'}")
+    with _copied(database_name, tmp_path, request) as opened:
         yield opened
-        opened.dispose()
-        return
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = server.create_database(template=request.getfixturevalue("postgres_template"))
-    opened = Database(server.url(name))
-    yield opened
-    opened.dispose()
-    server.drop_database(name)
+
+
+@pytest.fixture(scope="module")
+def shared_database(
+    shared_database_name: str,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
+) -> Iterator[Database]:
+    """The same for all tests of a file, for those that fill it once and read it."""
+    with _copied(shared_database_name, tmp_path_factory.mktemp("shared"), request) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ from postgres_server import PostgresServer, postgres_server
 RATE = 200.0  # votes a second
 VOTERS = 40
 DATABASE_EVERY = 5  # rounds
+DOWN_S = 4.0  # for the database server to start again, and votes after that
 
 
 @contextmanager
@@ -43,14 +44,23 @@ def database_url(name: str, home: Path) -> Iterator[tuple[str, PostgresServer | 
 
 
 def run_round(
-    voters: list[Voter], home: Path, url: str, *, after: float, server: PostgresServer | None
+    voters: list[Voter],
+    home: Path,
+    url: str,
+    *,
+    ledger: Ledger,
+    after: float,
+    server: PostgresServer | None,
 ) -> None:
     """Kill `arena serve`, or if `server` is given that one first, and then `arena serve`."""
     process, address = start_server(home, url)
 
     async def vote() -> None:
         killing = vote_until_killed(
-            voters, process, address, rate=RATE, after=after + 2 * (server is not None)
+            *(voters, process, address),
+            ledger=ledger,
+            rate=RATE,
+            after=after + DOWN_S * (server is not None),
         )
         task = asyncio.create_task(killing)
         if server is not None:
@@ -83,7 +93,7 @@ def main() -> None:
                 after = chance.uniform(1.0, 3.0)
                 kill_database = server if (number + 1) % DATABASE_EVERY == 0 else None
                 started = time.monotonic()
-                run_round(voters, home, url, after=after, server=kill_database)
+                run_round(voters, home, url, ledger=ledger, after=after, server=kill_database)
                 voting_s += after
                 out.print(
                     f"round {number + 1}: killed after {after:.1f} s of votes, "

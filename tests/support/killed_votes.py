@@ -6,6 +6,7 @@ import random
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from playable import settings_for
 from small_arena import START, TRACK
 
 API = "/api/v1"
+START_S = 60.0  # until a new server answers its first request
 
 
 @dataclass
@@ -60,14 +62,14 @@ def start_server(home: Path, url: str) -> tuple[subprocess.Popen[str], str]:
         | {"ARENA_HOME": str(home), "ARENA_DATABASE_URL": url, "ARENA_RATE_LIMIT": "off"},
         cwd=home,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=(home / "server.log").open("a"),
         text=True,
         start_new_session=True,
     )
     assert process.stdout is not None
     line = process.stdout.readline()
     if "http://" not in line:
-        raise RuntimeError(f"the server printed {line!r}")
+        raise RuntimeError(f"the server did not start: {(home / 'server.log').read_text()[-2000:]}")
     return process, next(word for word in line.split() if word.startswith("http://"))
 
 
@@ -135,6 +137,8 @@ async def vote_until_killed(
     running = [
         asyncio.create_task(voter.run(address, period_s=len(voters) / rate)) for voter in voters
     ]
+    while ledger.statuses.total() == known and time.monotonic() < until:
+        await asyncio.sleep(0.01)
     await asyncio.sleep(after)
     kill_server(process)
     await asyncio.gather(*running)

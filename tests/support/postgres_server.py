@@ -32,8 +32,8 @@ MISSING = (
 WATCHDOG = (
     '"$@" & server=$!; (read -r _; kill -INT $server) <&3 & wait $server; kill $! 2>/dev/null'
 )
-# Quick, since no test cuts the power.
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+# Quick: what the system was given survives the end of every process, and no test cuts the power.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
 
 
 def find_binaries() -> Path | None:

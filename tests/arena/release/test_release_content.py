@@ -31,7 +31,7 @@ from arena.release.verify import verify_release
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, board_frame
 from arena.standings.rated_votes import WINNERS
-from small_arena import TRACK, TRACK_WITH_SOUND, fill_small_arena, new_database
+from small_arena import TRACK, TRACK_WITH_SOUND
 
 LEADERBOARD_DATASET = (
     "model_name organization license rating rating_lower rating_upper variance vote_count rank "
@@ -40,12 +40,10 @@ LEADERBOARD_DATASET = (
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Database:
-    opened = new_database(tmp_path_factory.mktemp("arena"))
-    fill_small_arena(opened)
-    let_people_vote(opened)
-    let_simulated_voters_vote(opened)
-    return opened
+def opened(shared_database: Database) -> Database:
+    let_people_vote(shared_database)
+    let_simulated_voters_vote(shared_database)
+    return shared_database
 
 
 @pytest.fixture(scope="module")
