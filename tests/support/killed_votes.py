@@ -130,10 +130,21 @@ async def vote_until_killed(
     process: "subprocess.Popen[str]",
     address: str,
     *,
+    ledger: Ledger,
     rate: float,
     after: float,
 ) -> None:
-    """Vote `rate` times a second in all, and kill the server after a while, in the middle of it."""
+    """Vote `rate` times a second in all, and kill the server amid requests.
+
+    Args:
+        voters: who vote.
+        process: the server's.
+        address: the server's.
+        ledger: of the voters.
+        rate: votes a second.
+        after: seconds from the server's first answer until it is killed.
+    """
+    known, until = ledger.statuses.total(), time.monotonic() + START_S
     running = [
         asyncio.create_task(voter.run(address, period_s=len(voters) / rate)) for voter in voters
     ]
