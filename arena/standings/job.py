@@ -18,20 +18,24 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import find_track, list_tracks
 from arena.context import utc_now
 from arena.database import Database
 from arena.error_log import ErrorLog
 from arena.errors import DatabaseError, StoreUnavailable
-from arena.models import OVERALL, Entrant, EntrantTrack, PromptCategory, VoterKind
+from arena.models import OVERALL, Entrant, EntrantTrack, PromptCategory, Track, VoterKind
 from arena.standings.arrays_file import FILE_NAME, load_arrays, save_arrays
 from arena.standings.leases import LeaseKeeper
+from arena.standings.pool_sums import PoolSums
+from arena.standings.rated_votes import entrants_by_name
 from arena.standings.snapshots import (
     COMPUTE_SHARE,
     MAX_LAG,
     ComputedBoard,
     advance_watermark,
+    board_of,
     compute_board,
     latest_id,
     read_snapshot,
@@ -39,10 +43,10 @@ from arena.standings.snapshots import (
     with_details_of,
 )
 from arena.standings.standings import Key, keep_in_memory, known_categories
-from arena.standings.vote_arrays import VoteArrays
+from arena.standings.vote_arrays import PoolKey, VoteArrays
 from arena.standings.vote_reader import HOLD_S, VoteReader
 from arena.voting.limits import CLOCK_TOLERANCE
-from ratings import RatingsError
+from ratings import OutdatedSums, RatingsError
 
 LEASE = "standings"
 PAUSE_S = 2.0  # between rounds
@@ -51,7 +55,7 @@ STORE_S = 2.0  # how long a round waits to store what it computed
 # A snapshot's watermark follows the newest vote this often where no vote changed it.
 TOUCH_S = MAX_LAG.total_seconds() / 3
 DETAILS_SHARE = 0.05  # of the time spent on what is shown beside the ratings
-DETAILS_ROUND_S = 5.0  # in one round; at least one leaderboard's are computed
+DETAILS_ROUND_S = 1.0  # in one round; a leaderboard that takes longer is followed by a pause
 # The file of the arrays is written once this number of votes is new, at most this often.
 SAVE_VOTES, SAVE_S = 1000, 600.0
 NICENESS = 10  # of the job's thread, below the threads that answer requests
@@ -100,6 +104,8 @@ class StandingsJob:
         self._thread: threading.Thread | None = None
         self._reader: VoteReader | None = None
         self._states: dict[Key, _State] = {}
+        self._sums: dict[PoolKey, PoolSums] = {}
+        self._details_at = 0.0
         self._saved_rows, self._saved_at = 0, time.monotonic()
         self._touched_at = time.monotonic()
 
@@ -143,7 +149,7 @@ class StandingsJob:
         except StoreUnavailable:
             holds = True
         if not holds:
-            self._reader, self._states = None, {}
+            self._reader, self._states, self._sums = None, {}, {}
             return False
         self._read_votes()
         self._refresh(now)
@@ -208,11 +214,15 @@ class StandingsJob:
         until = time.monotonic() + DETAILS_ROUND_S
         changed: set[Key] = set()
         for key, source in sources.items():
-            if self._stop.is_set() or time.monotonic() > until:
+            started = time.monotonic()
+            if self._stop.is_set() or started > until or started < self._details_at:
                 break
             if self._details_are_due(key, source):
                 self._compute(key, source, now=now, with_details=True)
                 changed.add(key)
+                took = time.monotonic() - started
+                if took > DETAILS_ROUND_S:
+                    self._details_at = time.monotonic() + took / DETAILS_SHARE
         self._store(changed)
 
     def _sources(self) -> dict[Key, _Source]:
@@ -286,14 +296,19 @@ class StandingsJob:
         last, started = self._states.get(key), time.monotonic()
         try:
             with self._database.reading() as session:
-                computed = compute_board(
-                    *(session, self._arrays),
-                    track=find_track(session, track_name),
-                    category=category,
-                    voters=voters,
-                    now=now,
-                    with_details=with_details,
-                )
+                track = find_track(session, track_name)
+                computed = None
+                if not with_details:
+                    computed = self._rate_from_sums(session, track, key, source, now=now)
+                if computed is None:
+                    computed = compute_board(
+                        *(session, self._arrays),
+                        track=track,
+                        category=category,
+                        voters=voters,
+                        now=now,
+                        with_details=with_details,
+                    )
         except RatingsError as error:
             self._errors.failed(f"{track_name}, {category}: {error}")
             return
@@ -317,6 +332,37 @@ class StandingsJob:
             rated_at=time.monotonic(),
             rate_s=took,
         )
+
+    def _rate_from_sums(
+        self, session: Session, track: Track, key: Key, source: _Source, *, now: datetime
+    ) -> ComputedBoard | None:
+        """Rate a leaderboard of a large pool from its sums; None where its votes are needed."""
+        _, category, voters = key
+        pool = self._arrays.pool(track.id, voters)
+        sums = self._sums.setdefault((track.id, voters), PoolSums(self._arrays, pool))
+        if not sums.is_large:
+            return None
+        sums.advance()
+        entrants = entrants_by_name(session, track, [])
+        for _ in range(2):  # once more if the sums are outdated
+            found = sums.rated_votes(category, source.prompts, entrants)
+            if found is None and sums.build(category, source.prompts, entrants, source.ties):
+                found = sums.rated_votes(category, source.prompts, entrants)
+            if found is None:
+                return None
+            try:
+                return board_of(
+                    found[0],
+                    track=track,
+                    category=category,
+                    voters=voters,
+                    watermark=self._arrays.watermark,
+                    now=now,
+                    sums=found[1],
+                )
+            except OutdatedSums:
+                sums.drop(category)
+        return None
 
     # --- snapshots --------------------------------------------------------------------------------
 

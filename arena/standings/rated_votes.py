@@ -60,8 +60,7 @@ def select_votes(
         votes = _select(votes, inside[votes["prompt"]])
         repeats = _select(repeats, inside[repeats["prompt"]])
     used = _used(votes, len(arrays.entrants))
-    numbers = [arrays.entrants[code] for code in np.flatnonzero(used)]
-    entrants = _by_name(_entrants(session, track, numbers))
+    entrants = entrants_by_name(session, track, [arrays.entrants[i] for i in np.flatnonzero(used)])
     code_of = {entrant.id: code for code, entrant in enumerate(entrants.values())}
     codes = np.array([code_of.get(number, -1) for number in arrays.entrants], dtype=np.int16)
     named = pd.Index(list(entrants), dtype=object)
@@ -99,12 +98,14 @@ def _used(votes: dict[str, Array], entrants: int) -> Array:
     return used
 
 
-def _entrants(session: Session, track: Track, numbers: list[int]) -> list[Entrant]:
-    """All entrants of the track, and those that its votes are on."""
+def entrants_by_name(session: Session, track: Track, numbers: list[int]) -> dict[str, Entrant]:
+    """All entrants of the track and those with these numbers, by the names of the ratings."""
     competing = Entrant.tracks.any(Track.id == track.id)
-    return list(
-        session.scalars(
-            select(Entrant).where(competing | Entrant.id.in_(numbers)).order_by(Entrant.id)
+    return _by_name(
+        list(
+            session.scalars(
+                select(Entrant).where(competing | Entrant.id.in_(numbers)).order_by(Entrant.id)
+            )
         )
     )
 

@@ -78,14 +78,21 @@ def rate(
     )
 
 
-def rate_battles(battles: ratings.Battles, *, ties: str, intervals: str = BY_VOTER) -> pd.DataFrame:
-    """Rate encoded votes; see `rate`."""
+def rate_battles(
+    battles: ratings.Battles,
+    *,
+    ties: str,
+    intervals: str = BY_VOTER,
+    sums: ratings.ClusterSums | None = None,
+) -> pd.DataFrame:
+    """Rate encoded votes; see `rate`. With `sums` over voters only the counts are used."""
     board = ratings.leaderboard(
         battles,
         ties=ties,
         both_bad=BOTH_BAD,
         confidence=CONFIDENCE,
         cluster="auto" if intervals == BY_VOTER else None,
+        sums=sums,
     )
     for name in board.select_dtypes("float"):
         board[name] = [float(format_number(value)) for value in board[name]]
@@ -123,9 +130,42 @@ def compute_board(
         now: the time of the leaderboard.
         with_details: whether to compute what is shown beside the ratings as well.
     """
-    started = time.monotonic()
     votes = select_votes(session, arrays, track=track, category=category, voters=voters)
-    table = rate_battles(votes.battles, ties=track.ties)
+    computed = board_of(
+        votes, track=track, category=category, voters=voters, watermark=arrays.watermark, now=now
+    )
+    if with_details:
+        names = {entrant.id: entrant.shown_name for entrant in votes.entrants.values()}
+        computed = named(with_new_details(computed, votes, ties=track.ties, now=now), names)
+    return computed
+
+
+def board_of(
+    votes: RatedVotes,
+    *,
+    track: Track,
+    category: str,
+    voters: VoterKind,
+    watermark: int,
+    now: datetime,
+    sums: ratings.ClusterSums | None = None,
+) -> ComputedBoard:
+    """Compute a leaderboard, without details, from its votes.
+
+    Args:
+        votes: of the leaderboard; with `sums` only their counts.
+        track: of the leaderboard.
+        category: of the leaderboard.
+        voters: whose votes it counts.
+        watermark: of the votes.
+        now: the time of the leaderboard.
+        sums: over the voters of the votes.
+
+    Raises:
+        OutdatedSums: see `ratings.intervals`.
+    """
+    started = time.monotonic()
+    table = rate_battles(votes.battles, ties=track.ties, sums=sums)
     records = table[BOARD_COLUMNS].to_dict("records")
     entrants = [votes.entrants[record["model"]] for record in records]
     rows = [
@@ -147,7 +187,7 @@ def compute_board(
         category=category,
         voters=voters,
         computed_at=now,
-        watermark=arrays.watermark,
+        watermark=watermark,
         votes=len(votes.battles),
         parameters=parameters,
         rows=rows,
@@ -160,8 +200,6 @@ def compute_board(
         sampling=sampling_of(votes.battles, votes.entrants) if is_sampled else None,
         pairs=pair_counts(votes),
     )
-    if with_details:
-        computed = with_new_details(computed, votes, ties=track.ties, now=now)
     return named(computed, {entrant.id: entrant.shown_name for entrant in entrants})
 
 

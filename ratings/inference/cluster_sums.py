@@ -36,7 +36,7 @@ from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
 from ratings.votes.battles import Battles
 
-TOLERANCE = 2e-7  # Elo points: intervals are published with six decimals
+TOLERANCE = 2e-5  # Elo points
 _LARGE_SHARE = 0.5  # clusters from this share of the leverage on are kept as votes
 _BLOCK = 1 << 12  # clusters summed at once
 _MAX_PAIRS = 1300  # three matrices of pairs by pairs: 40 MB
@@ -140,9 +140,11 @@ class ClusterSums:
         """Add votes.
 
         Args:
-            before: all earlier votes of the clusters that the new votes are of.
+            before: all earlier votes of the clusters that the new votes are of; those of other
+                clusters are not used.
             new: the new votes.
         """
+        before = before.select(np.flatnonzero(np.isin(before.cluster, new.cluster)))
         size = int(new.cluster.max(initial=-1)) + 1
         if size > len(self.counts):
             more = size - len(self.counts)
@@ -187,16 +189,19 @@ class ClusterSums:
         bound = self.counts * inverse.diagonal().max(initial=0.0)
         if (bound[~self._is_large] > MIN_LEVERAGE).any() or fit.design.extras or self.clusters < 2:
             raise OutdatedSums(_OUTDATED)
-        if not np.isin(np.flatnonzero(self.nn.sum(axis=0) > 0), self._pairs_among(rated)).all():
+        if not np.isin(np.flatnonzero(self.nn.diagonal() > 0), self._pairs_among(rated)).all():
             raise OutdatedSums(_OUTDATED)
         strengths = self._all_strengths(fit)
         moved = strengths - self._strengths
         moved = moved[rated] - moved[rated].mean()
         chance = expit(strengths[self._low] - strengths[self._high])
-        weighted = self.yn * chance
-        middle = self.yy - weighted - weighted.T + self.nn * np.outer(chance, chance)
         x = self._design_matrix()
-        meat = (x.T @ (x.T @ middle).T)[np.ix_(rated, rated)]
+        weighted = csr_array(x * chance[:, None])
+        # X' Z Y as (Y' (X' Z)')', since a sparse matrix multiplies from the left.
+        crossed = (weighted.T @ (x.T @ self.yn).T).T
+        meat = (x.T @ (x.T @ self.yy).T).T - crossed - crossed.T
+        meat = meat + (weighted.T @ (weighted.T @ self.nn).T).T
+        meat = meat[np.ix_(rated, rated)]
         to_ratings = inverse @ contrast.T
         second, fourth = self.second[rated].copy(), self.fourth[rated].copy()
         if len(self.large.cluster):

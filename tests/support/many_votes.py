@@ -64,8 +64,9 @@ def add_votes(
     voters: int | None = None,
     track: str = TRACK,
     kind: VoterKind = VoterKind.PERSON,
+    known_voters: bool = False,
 ) -> None:
-    """Add votes by new voters to a track in which every entrant has one clip of every prompt.
+    """Add votes to a track in which every entrant has one clip of every prompt.
 
     Args:
         database: with the track, made by `add_catalog`.
@@ -73,6 +74,7 @@ def add_votes(
         voters: number of new voters; a few of them cast many of the votes. None: one for 30 votes.
         track: name of the track.
         kind: of the voters.
+        known_voters: whether the voters are those of the votes so far instead of new ones.
     """
     if votes < 1:
         return
@@ -83,7 +85,10 @@ def add_votes(
         for index in indexes:
             index.drop(connection)
         made = _batches(connection, track, voters)
-        connection.execute(_VOTERS, _values(0, voters) | {**made, "kind": kind.value})
+        if known_voters:
+            made |= {"voters": made["first_voter"] - 1, "first_voter": 1}
+        else:
+            connection.execute(_VOTERS, _values(0, voters) | {**made, "kind": kind.value})
         for start in range(0, votes, _BATCH):
             stop = min(start + _BATCH, votes)
             connection.execute(_BATTLES, _values(start, stop) | made)

@@ -54,40 +54,42 @@ def test_a_batch_ends_where_it_ends_and_the_next_goes_on(
     assert read(booth.database, VoteReader(VoteArrays())) == 5
 
 
+def hide(booth: Booth) -> None:
+    """Cast three votes, the second of which is not visible yet, as before its commit."""
+    for choice in ("a", "b", "tie"):
+        booth.vote(choice)
+    renumber(booth.database, 2, -2)
+
+
+def show(booth: Booth) -> None:
+    """Make the second vote visible, as its commit does."""
+    renumber(booth.database, -2, 2)
+
+
 def test_a_vote_that_is_committed_after_a_later_one_is_counted_once(booth: Booth) -> None:
-    booth.vote("a")
-    booth.vote("b")
-    renumber(booth.database, 2, 3)
+    hide(booth)
     reader = VoteReader(VoteArrays())
     assert read(booth.database, reader) == 2
     assert set(reader.arrays.gaps) == {2}
-    booth.vote("tie")
-    renumber(booth.database, 4, 2)
+    show(booth)
     assert read(booth.database, reader) == 3
     assert read(booth.database, reader) == 3
     assert reader.arrays.gaps == {}
 
 
 def test_votes_wait_for_a_smaller_number_so_that_the_watermark_covers_it(booth: Booth) -> None:
-    booth.vote("a")
+    hide(booth)
     reader = VoteReader(VoteArrays(), hold_s=1000.0)
     assert read(booth.database, reader) == 1
-    booth.vote("b")
-    renumber(booth.database, 2, 3)
-    assert read(booth.database, reader) == 1
     assert reader.arrays.watermark == 1
-    booth.vote("tie")
-    renumber(booth.database, 4, 2)
+    show(booth)
     assert read(booth.database, reader) == 3
     assert reader.arrays.watermark == 3
 
 
 def test_a_number_that_is_never_used_delays_later_votes_for_seconds_only(booth: Booth) -> None:
-    booth.vote("a")
+    hide(booth)
     reader = VoteReader(VoteArrays(), hold_s=1000.0)
-    read(booth.database, reader)
-    booth.vote("b")
-    renumber(booth.database, 2, 3)
     assert read(booth.database, reader) == 1
     reader.hold_s = 0.0
     assert read(booth.database, reader) == 2

@@ -86,6 +86,7 @@ def test_the_address_decides_whose_votes_are_shown(shown: Database) -> None:
     assert "No votes yet" in text_of(open_page(voters="people"))
 
 
+@pytest.mark.databases("sqlite")
 def test_a_database_that_fails_leaves_the_last_board_with_its_age(shown: Database) -> None:
     vote(shown, key="a", kind=VoterKind.PERSON)
     assert "does not respond" not in text_of(open_page())
@@ -98,6 +99,7 @@ def test_a_database_that_fails_leaves_the_last_board_with_its_age(shown: Databas
     assert "does not respond" in page
 
 
+@pytest.mark.databases("sqlite")
 def test_without_any_board_the_page_says_in_a_sentence_what_is_wrong(shown: Database) -> None:
     standings._memories.clear()
     damage(shown)
