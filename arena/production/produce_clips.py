@@ -82,8 +82,7 @@ def store_clip(
     """Store the result for a missing clip, and delete the files that it replaces."""
     clip = store_files(store, item, result, now=now)
     try:
-        with database.writing() as session:
-            unused = insert_clip(session, clip)
+        unused = database.write(lambda session: insert_clip(session, clip))
     except Exception:
         if not _is_referenced(database, clip):
             delete_files(store, stored_files(clip))

@@ -106,10 +106,13 @@ def export_release(
             tracks = _tracks(session, track)
             watermark = newest_vote(session)
             computed = compute_boards(session, tracks, now=now)
-        with database.writing() as session:
+
+        def store(session: Session) -> list[dict[str, Any]]:
             for each in computed:
                 store_snapshot(session, each, replace_newer=True)
-            board = leaderboard_rows(session, tracks, watermark=watermark, now=now)
+            return leaderboard_rows(session, tracks, watermark=watermark, now=now)
+
+        board = database.write(store)
         with database.reading() as session:
             extent = Extent(
                 tracks=_tracks(session, track),

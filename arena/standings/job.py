@@ -371,10 +371,13 @@ class StandingsJob:
         computed = [self._states[key].computed for key in keys if key in self._states]
         if not computed:
             return
+
+        def store(session: Session) -> None:
+            for each in computed:
+                store_snapshot(session, each, replace_newer=False)
+
         try:
-            with self._database.writing(until=time.monotonic() + STORE_S) as session:
-                for each in computed:
-                    store_snapshot(session, each, replace_newer=False)
+            self._database.write(store, until=time.monotonic() + STORE_S)
         except DatabaseError:  # the database logs why
             for each in computed:
                 keep_in_memory(self._database, each)

@@ -288,8 +288,10 @@ def _read_votes(database: Database, memory: _Memory) -> None:
 def _store(database: Database, computed: ComputedBoard) -> None:
     """Store a leaderboard if the database accepts it now; the database logs why not."""
     try:
-        with database.writing(until=time.monotonic() + STORE_S) as session:
-            store_snapshot(session, computed, replace_newer=False)
+        database.write(
+            lambda session: store_snapshot(session, computed, replace_newer=False),
+            until=time.monotonic() + STORE_S,
+        )
     except DatabaseError:
         return
 

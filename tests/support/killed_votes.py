@@ -23,7 +23,7 @@ from playable import settings_for
 from small_arena import START, TRACK
 
 API = "/api/v1"
-START_S = 60.0  # until a new server answers its first request
+START_S = 60.0  # until a new server acknowledges its first vote
 
 
 @dataclass
@@ -142,13 +142,13 @@ async def vote_until_killed(
         address: the server's.
         ledger: of the voters.
         rate: votes a second.
-        after: seconds from the server's first answer until it is killed.
+        after: seconds from the first vote that the server acknowledges until it is killed.
     """
-    known, until = ledger.statuses.total(), time.monotonic() + START_S
+    known, until = len(ledger.acknowledged), time.monotonic() + START_S
     running = [
         asyncio.create_task(voter.run(address, period_s=len(voters) / rate)) for voter in voters
     ]
-    while ledger.statuses.total() == known and time.monotonic() < until:
+    while len(ledger.acknowledged) == known and time.monotonic() < until:
         await asyncio.sleep(0.01)
     await asyncio.sleep(after)
     kill_server(process)
