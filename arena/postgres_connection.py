@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.abc import RV, PQGen
 
-LEAST_S = 1.0  # for a message after the limit, such as the rollback or the next look at the server
+LEAST_S = 5.0  # for a message after the limit, of a transaction that goes on, or to try the server
 
 
 class LimitedConnection(psycopg.Connection[Any]):

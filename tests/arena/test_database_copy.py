@@ -1,5 +1,6 @@
 """A database is copied in both directions, with all kinds of values, completely or not at all."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -7,11 +8,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text
+from typer.testing import CliRunner
 
 from arena import database, database_copy
+from arena.commands.cli import app
 from arena.database import Database
 from arena.database_copy import CopiedTable, copy_database, count_rows
-from arena.errors import DatabaseError
+from arena.errors import ConfigurationError, DatabaseError
 from arena.models import Base, Clip, Entrant, Prompt, Snapshot, Track, Vote, VoterKind
 from postgres_server import PostgresServer
 from small_arena import Booth
@@ -227,3 +230,25 @@ def test_numbers_that_json_does_not_have_become_null(
 def test_every_table_is_copied_or_named_as_one_that_is_not() -> None:
     names = {table.name for table in database_copy.tables()}
     assert names | database_copy.NOT_COPIED >= set(Base.metadata.tables)
+
+
+def test_the_command_prints_counts_and_checksums_and_what_to_do_next(
+    booth: Booth, other: Database, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    booth.vote("a")
+    source, target = (
+        opened.engine.url.render_as_string(hide_password=False)
+        for opened in (booth.database, other)
+    )
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
+    monkeypatch.setenv("ARENA_DATABASE_URL", source)
+    done = CliRunner().invoke(app, ["db", "copy", target])
+    assert done.exit_code == 0, done.output
+    assert re.search(r"^vote +1 +[0-9a-f]{64}$", done.output, re.MULTILINE)
+    assert "Next: set ARENA_DATABASE_URL" in done.output
+    again = CliRunner().invoke(app, ["db", "copy", target])
+    assert isinstance(again.exception, DatabaseError)
+    refused = CliRunner().invoke(app, ["db", "copy", "oracle://user:s3cret@host/name"])
+    assert isinstance(refused.exception, ConfigurationError)
+    assert str(refused.exception).startswith("TARGET_URL is not of a supported database")
+    assert "s3cret" not in str(refused.exception)
