@@ -107,12 +107,12 @@ def export_release(
             watermark = newest_vote(session)
             computed = compute_boards(session, tracks, now=now)
 
-        def store(session: Session) -> list[dict[str, Any]]:
+        def store_boards(session: Session) -> list[dict[str, Any]]:
             for each in computed:
                 store_snapshot(session, each, replace_newer=True)
             return leaderboard_rows(session, tracks, watermark=watermark, now=now)
 
-        board = database.write(store)
+        board = database.write(store_boards)
         with database.reading() as session:
             extent = Extent(
                 tracks=_tracks(session, track),
