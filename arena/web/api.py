@@ -1,10 +1,11 @@
 """`/api/v1`: tracks, battles, votes, leaderboard, receipts. The rules are in the layers below."""
 
+import json
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
@@ -74,10 +75,31 @@ def read_vote(body: bytes) -> VoteForm | MalformedVote:
         return MalformedVote(describe_validation_error(list(error.errors())))
 
 
-def _csv(board: Board) -> Response:
+class _Bodies:
+    """The leaderboards that were sent last, encoded: most readers get the same bytes."""
+
+    def __init__(self) -> None:
+        self._encoded: dict[tuple[object, ...], tuple[Board, bytes]] = {}
+
+    def of(self, board: Board, form: str) -> bytes:
+        """The leaderboard as `json` or `csv`."""
+        key = (board.track, board.category, board.voters, form)
+        last = self._encoded.get(key)
+        if last is not None and last[0] is board:
+            return last[1]
+        text = board_csv(board) if form == "csv" else json.dumps(board_document(board), **_COMPACT)
+        encoded = text.encode()
+        self._encoded[key] = board, encoded
+        return encoded
+
+
+_COMPACT: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":")}
+
+
+def _csv(board: Board, body: bytes) -> Response:
     name = quote(f"leaderboard-{board.track}-{board.category}-{board.voters.group}.csv")
     return Response(
-        board_csv(board),
+        body,
         media_type="text/csv; charset=utf-8",
         # Percent-encoded (RFC 8187): a category may contain any characters.
         headers={"Content-Disposition": f"attachment; filename*=UTF-8''{name}"},
@@ -91,6 +113,7 @@ def make_router(
     router = APIRouter(prefix="/api/v1")
     settings = arena.settings
     writers = WriterPool()
+    bodies = _Bodies()
     rules = VotingRules(limits=settings.limits, watch_time=not settings.limits_off)
 
     @router.get("/tracks")
@@ -182,7 +205,10 @@ def make_router(
             voters=voters.kind,
             now=utc_now(),
         )
-        return _csv(board) if format == "csv" else JSONResponse(board_document(board))
+        body = bodies.of(board, format)
+        if format == "csv":
+            return _csv(board, body)
+        return Response(body, media_type="application/json")
 
     @router.get("/production")
     def get_production(track: str) -> list[ProductionStats]:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from html import escape
 from importlib.resources import files
+from typing import Any
 from urllib.parse import urlencode
 
 import streamlit as st
@@ -53,7 +54,8 @@ def _categories(track: str) -> list[str]:
         return standings.known_categories(session, catalog.find_track(session, track))
 
 
-@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
+# A resource is shared between readers; nobody changes a board.
+@st.cache_resource(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _board(track: str, category: str, voters: str) -> Board:
     board = standings.leaderboard(
         get_arena().database,
@@ -230,11 +232,19 @@ def _provenance(board: Board) -> str:
     )
 
 
+# Built once for all readers of a snapshot: a resource is shared, where data would be copied.
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _pair_chart(_board: Board, _palette: Palette, *_key: object) -> dict[str, Any] | None:
+    return pair_chart(_board.pairs, [row.model for row in _board.rows], _palette)
+
+
 def _show_pairs(board: Board, palette: Palette) -> None:
-    chart = pair_chart(board.pairs, [row.model for row in board.rows], palette)
+    key = (board.track, board.category, board.voters.value, board.computed_at.isoformat())
+    names = tuple(row.model for row in board.rows)
+    chart = _pair_chart(board, palette, *key, board.watermark, palette.paper, names)
     if chart:
         st.subheader("Win rate, row against column", anchor=False)
-        st.vega_lite_chart(chart, width="content", theme=None, key="pairs")
+        st.vega_lite_chart(dict(chart), width="content", theme=None, key="pairs")
 
 
 def _show_details(board: Board) -> None:

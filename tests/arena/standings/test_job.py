@@ -28,6 +28,7 @@ def followed(booth: Booth, monkeypatch: pytest.MonkeyPatch) -> Iterator[Booth]:
     # Rounds follow each other here without the pause that keeps the job from using a whole core.
     monkeypatch.setattr(job_module, "COMPUTE_SHARE", float("inf"))
     monkeypatch.setattr(job_module, "DETAILS_SHARE", float("inf"))
+    monkeypatch.setattr(job_module, "DETAILS_ROUND_S", float("inf"))  # all in the same round
     standings.follow_job(booth.database)
     yield booth
     standings.follow_job(booth.database, follows=False)

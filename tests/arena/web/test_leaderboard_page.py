@@ -33,8 +33,10 @@ def shown(arena_database: Database, tmp_path: Path) -> Iterator[Database]:
     settings = Settings(home=tmp_path)
     set_arena(Arena(settings, arena_database, open_store(str(tmp_path / "media"))))
     st.cache_data.clear()
+    st.cache_resource.clear()
     yield arena_database
     st.cache_data.clear()
+    st.cache_resource.clear()
 
 
 def vote(database: Database, *, key: str, kind: VoterKind, track: str = TRACK) -> None:
@@ -93,6 +95,7 @@ def test_a_database_that_fails_leaves_the_last_board_with_its_age(shown: Databas
     vote(shown, key="b", kind=VoterKind.PERSON)
     damage(shown)
     st.cache_data.clear()
+    st.cache_resource.clear()
     page = text_of(open_page())
     assert "blind vote by people" in page
     assert "less than a minute old" in page
@@ -105,3 +108,12 @@ def test_without_any_board_the_page_says_in_a_sentence_what_is_wrong(shown: Data
     damage(shown)
     page = open_page(track=TRACK_WITH_SOUND, voters="simulated")
     assert "cannot be shown" in text_of(page)
+
+
+def test_the_page_shows_how_far_its_numbers_can_be_trusted(shown: Database) -> None:
+    for number in range(8):
+        vote(shown, key=f"{number}", kind=VoterKind.PERSON)
+    page = text_of(open_page())
+    assert "First place" in page
+    assert "Votes for the left side" in page
+    assert "not known: no pair of clips has been shown to a voter twice on purpose yet" in page
