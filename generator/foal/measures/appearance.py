@@ -9,6 +9,7 @@ from scipy import ndimage
 from generator.foal.measures.camera import Backdrop
 from generator.foal.measures.object_tracks import Track
 from generator.foal.measures.segmentation import Region, Segmentation
+from generator.foal.measures.working_frames import as_floats
 from generator.foal.world.background import HORIZON
 from generator.foal.world.camera import image_to_world
 from generator.foal.world.physics import BALL_RADIUS, CUBE_HALF, DEPTH_SCALE, SIZES
@@ -56,7 +57,9 @@ def measure_surface(track: Track, frames: np.ndarray, colour: str, time: Time) -
     samples = []
     for frame in unoccluded[np.linspace(0, len(unoccluded) - 1, SAMPLED_FRAMES).astype(int)]:
         region = track.regions[frame]
-        if region is not None and (result := _sample_surface(region, frames[frame], unmixing)):
+        if region is not None and (
+            result := _sample_surface(region, as_floats(frames[frame]), unmixing)
+        ):
             samples.append(result)
     return Surface(*(float(v) for v in np.median(samples, axis=0))) if samples else None
 
@@ -114,7 +117,7 @@ def find_shadow(
         middle = round((region.centre[0] - 0.5) * height + width / 2 - 0.5)
         columns = slice(max(0, middle - 1), middle + 2)
         soil = slice(int((HORIZON + 0.04) * height), height)
-        shown, clear = frames[frame, soil, columns], empty[soil, columns]
+        shown, clear = as_floats(frames[frame, soil, columns]), empty[soil, columns]
         darkening = 1 - (shown * clear).sum(axis=-1) / (clear**2).sum(axis=-1)
         darkening = np.where(segmentation.colour[frame, soil, columns] < 0, darkening, 0)
         weight = np.clip(darkening - MIN_SHADOW, 0, None).mean(axis=1)

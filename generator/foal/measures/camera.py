@@ -1,6 +1,6 @@
 """Fit the background and the camera's view to the frames of a clip.
 
-Frames are those of `segmentation.downsample`: (T, 128, w, 3) float32 in [0, 1]. A view is a row of
+Frames are those of `working_frames.downsample`, (T, 128, w, 3). A view is a row of
 `physics.Motions.view`: pan to the right, logarithm of the zoom.
 """
 
@@ -12,6 +12,7 @@ import numpy as np
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import gaussian_filter
 
+from generator.foal.measures.working_frames import as_floats
 from generator.foal.world.background import HORIZON, background, background_at, pixel_centres
 from generator.foal.world.camera import PAN, VIEW_CENTRE, ZOOM
 from generator.foal.world.render import render_background, to_world
@@ -62,7 +63,7 @@ def fit_backdrop(frames: np.ndarray) -> Backdrop:
     """Fit the background and the camera's view of every frame."""
     ground, time = find_scene(frames)
     knots = np.unique(np.linspace(0, len(frames) - 1, KNOTS).round().astype(int))
-    key_frames = frames[knots]
+    key_frames = as_floats(frames[knots])
     half_size = _block_mean(key_frames, 2)
     coarse = _search(half_size, ground, time)
     coarse = np.stack(
@@ -83,7 +84,7 @@ def fit_backdrop(frames: np.ndarray) -> Backdrop:
 
 def find_scene(frames: np.ndarray) -> tuple[Ground, Time]:
     """Classify ground and time of day: the background nearest to the median frame."""
-    still = np.median(frames[::4], axis=0)
+    still = np.median(as_floats(frames[::4]), axis=0)
     height, width = still.shape[:2]
     horizon = int(HORIZON * height)
 
@@ -113,8 +114,11 @@ def _templates(
     """Candidate views (V, 2), each a pan or a zoom, and their renderings at reduced size."""
     views = np.array([[pan, 0.0] for pan in PANS] + [[0.0, zoom] for zoom in ZOOMS])
     points = pixel_centres(height, width)[None]
-    rendered = [background_at(to_world(points, view[None]), ground, time) for view in views]
-    return views, _block_mean(np.concatenate(rendered), SEARCH_FACTOR // 2)
+    rendered = [
+        _block_mean(background_at(to_world(points, view[None]), ground, time), SEARCH_FACTOR // 2)
+        for view in views
+    ]
+    return views, np.concatenate(rendered)
 
 
 def _refine(

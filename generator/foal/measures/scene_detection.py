@@ -24,11 +24,11 @@ from generator.foal.measures.segmentation import (
     Region,
     Segmentation,
     count_objects,
-    downsample,
     find_merged,
     find_regions,
     segment_colours,
 )
+from generator.foal.measures.working_frames import downsample
 from generator.foal.world.assignment import assign
 from generator.foal.world.prompts import Description, ObjectRequest
 from generator.foal.world.scenes import Material, Shape, Size

@@ -4,18 +4,18 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from PIL import Image
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
 from generator.foal.measures.camera import Backdrop
+from generator.foal.measures.working_frames import as_floats
 from generator.foal.world.render import NIGHT_TINT
 from generator.foal.world.scenes import COLOURS, Time
 
-WORKING_PIXELS = 128  # height of the analysed frames, in which objects are 12 to 30 pixels wide
 MAX_CHROMA_DISTANCE = 0.13  # from a colour's chromaticity
 FOREGROUND_THRESHOLD = 0.045  # least difference from any darkened background
 GROW_ITERATIONS = 3  # pixels by which colours grow over foreground: highlights, soft edges
+BLOCK_FRAMES = 12  # segmented at once
 MIN_AREA = 0.0045  # of the image: half of the smallest object, a small cube at the back
 MIN_SOLIDITY = 0.93  # area over that of the convex hull; less indicates merged objects
 MAX_CONTACT_PIXELS = 4  # of another colour along an outline, more than soft edges cause
@@ -50,24 +50,24 @@ class Region:
         )
 
 
-def downsample(frames: np.ndarray) -> np.ndarray:
-    """Downsample frames (T, H, W, 3) uint8 to (T, 128, w, 3) float32 in [0, 1]."""
-    height, width = frames.shape[1:3]
-    size = (round(width * WORKING_PIXELS / height), WORKING_PIXELS)
-    if (height, width) == (2 * size[1], 2 * size[0]):
-        # Integer sums over 2 x 2 pixels take a third of the time of a mean over axes.
-        total = np.add(frames[:, ::2, ::2], frames[:, 1::2, ::2], dtype=np.uint16)
-        total += frames[:, ::2, 1::2]
-        total += frames[:, 1::2, 1::2]
-        return np.asarray(total * np.float32(1 / 1020))
-    small = [Image.fromarray(frame).resize(size, Image.Resampling.BOX) for frame in frames]
-    return np.stack([np.asarray(image, dtype=np.float32) for image in small]) / 255
-
-
 def segment_colours(frames: np.ndarray, backdrop: Backdrop) -> Segmentation:
     """Segment frames as returned by `downsample`."""
+    strength = np.empty(frames.shape[:3], np.float32)
+    colour = np.empty(frames.shape[:3], np.int8)
+    for start in range(0, len(frames), BLOCK_FRAMES):  # bounds the memory
+        block = slice(start, start + BLOCK_FRAMES)
+        indices = np.arange(len(frames))[block]
+        pixels = as_floats(frames[block])
+        strength[block], colour[block] = _nearest_colours(pixels, indices, backdrop)
+    return Segmentation(_grow(_open(colour), strength > FOREGROUND_THRESHOLD), strength)
+
+
+def _nearest_colours(
+    frames: np.ndarray, indices: np.ndarray, backdrop: Backdrop
+) -> tuple[np.ndarray, np.ndarray]:
+    """Foreground strength and nearest colour, -1 for none, of each pixel of some frames."""
     height, width = frames.shape[1:3]
-    empty = backdrop.empty(height, width, np.arange(len(frames)))
+    empty = backdrop.empty(height, width, indices)
     strength = foreground_strength(frames, empty)
     foreground = strength > FOREGROUND_THRESHOLD
     pixels = frames[foreground]
@@ -80,7 +80,7 @@ def segment_colours(frames: np.ndarray, backdrop: Backdrop) -> Segmentation:
     nearest[near > MAX_CHROMA_DISTANCE**2] = -1
     colour = np.full(frames.shape[:3], -1, dtype=np.int8)
     colour[foreground] = nearest
-    return Segmentation(_grow(_open(colour), foreground), strength)
+    return strength, colour
 
 
 def foreground_strength(frames: np.ndarray, empty: np.ndarray) -> np.ndarray:

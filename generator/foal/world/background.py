@@ -58,7 +58,8 @@ def background(ground: Ground, time: Time, height: int, width: int) -> np.ndarra
     image[:sky_rows] = _draw_sky_and_hills(x[:sky_rows], y[:sky_rows], ground, time)
     image[sky_rows:] = _draw_ground(x[sky_rows:], y[sky_rows:], ground, time)
     shape = (height, SUPERSAMPLE, width, SUPERSAMPLE, 3)
-    result: np.ndarray = np.clip(image, 0, 1).reshape(shape).mean(axis=(1, 3)).astype(np.float32)
+    np.clip(image, 0, 1, out=image)  # in place: a large picture has many points
+    result: np.ndarray = image.reshape(shape).mean(axis=(1, 3)).astype(np.float32)
     result.setflags(write=False)
     return result
 
