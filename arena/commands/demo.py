@@ -11,7 +11,7 @@ from arena.commands.output import err
 from arena.commands.results import simulate_votes
 from arena.context import Arena, make_arena, utc_now
 from arena.errors import ArenaError
-from arena.models import Vote, Voter, VoterKind
+from arena.models import Clip, ClipStatus, Vote, Voter, VoterKind
 from arena.settings import Settings
 from arena.shipped import Collection
 from arena.text import pluralize
@@ -51,11 +51,13 @@ def fill(arena: Arena, own: frozenset[int], *, workers: int | None) -> Iterator[
     """
     with arena.database.reading() as session:
         pending = [item for item in production.find_pending(session) if item.entrant_id in own]
-    if pending:
-        err.print(
-            f"The first start generates clips with the built-in model, {len(pending)} are missing: "
-            f"about {MINUTES} minutes on two CPU cores. If interrupted, it resumes."
+        ready = session.scalar(
+            select(func.count(Clip.id)).where(
+                Clip.entrant_id.in_(own), Clip.status == ClipStatus.READY
+            )
         )
+    if pending:
+        err.print(describe_work(ready or 0, len(pending)))
         try:
             done = generate_pending(arena, pending, workers=workers)
             if done.failed:
@@ -69,6 +71,19 @@ def fill(arena: Arena, own: frozenset[int], *, workers: int | None) -> Iterator[
             )
         except ArenaError as error:
             yield f"{error} `arena status` shows which tracks have clips."
+
+
+def describe_work(ready: int, missing: int) -> str:
+    """Say what a start of the demo does before it serves, with `ready` clips made already."""
+    if ready == 0:
+        work = (
+            f"The first start generates {missing:,} clips with the built-in model: {MINUTES} "
+            "minutes on two idle CPU cores, longer if other programs use them."
+        )
+    else:
+        generated = f"the other {missing:,}" if missing > 1 else "the last one"
+        work = f"{ready:,} of {ready + missing:,} clips exist; this start generates {generated}."
+    return f"{work} If interrupted, the next start resumes."
 
 
 def missing_simulated_votes(arena: Arena) -> int:

@@ -181,3 +181,13 @@ def test_a_taken_port_is_said_before_clips_are_generated(
         done = CliRunner().invoke(app, ["demo", "--port", port])
     assert str(done.exception) == f"Port {port} is in use: choose another with --port or PORT."
     assert asked == []
+
+
+def test_a_start_says_what_it_generates() -> None:
+    first = steps.describe_work(0, 160)
+    assert first.startswith("The first start generates 160 clips")
+    assert "idle CPU cores, longer if" in first
+    resumed = steps.describe_work(157, 3)
+    assert resumed.startswith("157 of 160 clips exist; this start generates the other 3.")
+    assert "minutes" not in resumed
+    assert "generates the last one." in steps.describe_work(159, 1)
