@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
-
-import pandas as pd
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 from arena.models import OVERALL, VoterKind
 from arena.text import pluralize
 from ratings.csv_cells import escape_cell
 from ratings.schema import format_number
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def board_csv(board: Board) -> str:
     return frame_csv(board_frame(board))
 
 
-def frame_csv(frame: pd.DataFrame) -> str:
+def frame_csv(frame: "pd.DataFrame") -> str:
     """Return a table of leaderboards as CSV; names that begin like a formula are escaped."""
     names = {
         name: frame[name].map(escape_cell, na_action="ignore")
@@ -151,14 +152,18 @@ def frame_csv(frame: pd.DataFrame) -> str:
     return frame.to_csv(index=False, float_format=format_number, lineterminator="\n")
 
 
-def board_frame(board: Board) -> pd.DataFrame:
+def board_frame(board: Board) -> "pd.DataFrame":
     """Return the published columns, one row per model."""
+    import pandas as pd  # loads slowly, and tables on terminals and pages do not need it
+
     frame = pd.DataFrame([asdict(row) for row in board.rows], columns=BOARD_COLUMNS)
     return frame.astype(dict.fromkeys(INTEGER_COLUMNS, "Int64"))
 
 
-def boards_frame(boards: Sequence[Board], *, with_track: bool) -> pd.DataFrame:
+def boards_frame(boards: Sequence[Board], *, with_track: bool) -> "pd.DataFrame":
     """Concatenate several boards; with `with_track` the first column names each row's track."""
+    import pandas as pd
+
     frames = [board_frame(board) for board in boards]
     if with_track:
         for frame, board in zip(frames, boards, strict=True):
@@ -229,3 +234,13 @@ def _rounded(value: float | None) -> int | None:
 
 def _interval(lower: int | None, upper: int | None) -> str | None:
     return None if lower is None or upper is None else f"{lower} to {upper}"
+
+
+def with_names(value: Any, names: dict[int, str]) -> Any:
+    """Return the cells with names for the numbers of entrants."""
+    if isinstance(value, dict):
+        return {
+            key: names.get(each) if key in MODEL_KEYS else with_names(each, names)
+            for key, each in value.items()
+        }
+    return [with_names(each, names) for each in value] if isinstance(value, list) else value

@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 import ratings
-from arena.standings.boards import MODEL_KEYS
 from arena.standings.rated_votes import RatedVotes
 from arena.standings.vote_arrays import FIRST_LEFT, FIRST_UNKNOWN
 from ratings.inference.proportions import Estimate, estimate_proportion
@@ -226,16 +225,6 @@ def compute_plan(votes: RatedVotes, *, ties: str, power: float) -> dict[str, Any
         return None
     found: dict[str, Any] = _finite(document)
     return found
-
-
-def with_names(value: Any, names: dict[int, str]) -> Any:
-    """Return the cells with names for the numbers of entrants."""
-    if isinstance(value, dict):
-        return {
-            key: names.get(each) if key in MODEL_KEYS else with_names(each, names)
-            for key, each in value.items()
-        }
-    return [with_names(each, names) for each in value] if isinstance(value, list) else value
 
 
 def _estimate(estimate: Estimate) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """Computes leaderboards from the stored votes, and writes and reads their snapshots."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pandas as pd
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
@@ -22,12 +22,23 @@ from arena.models import (
     Vote,
     VoterKind,
 )
-from arena.standings.boards import BOARD_COLUMNS, RATING_COLUMNS, Board, BoardRow, PairRecord
-from arena.standings.details import compute_details, with_names
-from arena.standings.rated_votes import RatedVotes, select_votes
-from arena.standings.vote_arrays import MIRROR, VoteArrays
+from arena.standings.boards import (
+    BOARD_COLUMNS,
+    RATING_COLUMNS,
+    Board,
+    BoardRow,
+    PairRecord,
+    with_names,
+)
 from arena.voting.limits import CLOCK_TOLERANCE
 from ratings.schema import format_number
+
+# What computes a leaderboard loads slowly; one that is stored is read without.
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from arena.standings.rated_votes import RatedVotes
+    from arena.standings.vote_arrays import VoteArrays
 
 CONFIDENCE = 0.95
 BOTH_BAD = "tie"  # counted as half a win for each; a column shows how often
@@ -130,6 +141,8 @@ def compute_board(
         now: the time of the leaderboard.
         with_details: whether to compute what is shown beside the ratings as well.
     """
+    from arena.standings.rated_votes import select_votes
+
     votes = select_votes(session, arrays, track=track, category=category, voters=voters)
     computed = board_of(
         votes, track=track, category=category, voters=voters, watermark=arrays.watermark, now=now
@@ -207,6 +220,8 @@ def with_new_details(
     computed: ComputedBoard, votes: RatedVotes, *, ties: str, now: datetime
 ) -> ComputedBoard:
     """Return the leaderboard with what is shown beside the ratings computed from its votes."""
+    from arena.standings.details import compute_details
+
     started = time.monotonic()
     cells = compute_details(votes, ties=ties)
     details = {
@@ -245,6 +260,10 @@ def pair_counts(votes: RatedVotes) -> list[list[int]]:
         Lists of both entrants' numbers, the votes for the first, for the second, ties and "both
         bad".
     """
+    import numpy as np
+
+    from arena.standings.vote_arrays import MIRROR
+
     counts = votes.battles.counts
     mirrored = counts[MIRROR].transpose(0, 2, 1)
     both = (counts + mirrored).astype(np.int64)
@@ -266,6 +285,8 @@ def sampling_of(battles: ratings.Battles, entrants: Mapping[str, Entrant]) -> di
     Returns:
         None with fewer than two entrants that compete.
     """
+    import numpy as np
+
     competing = np.array([entrants[name].retired_at is None for name in battles.models], dtype=bool)
     if competing.sum() < 2:
         return None
@@ -455,6 +476,9 @@ def _instant(time: datetime) -> str:
 
 def _to_python(value: Any) -> Any:
     """Convert a cell to a Python value; missing and non-finite numbers become None."""
+    import numpy as np
+    import pandas as pd
+
     if isinstance(value, np.generic):
         value = value.item()
     return (

@@ -9,6 +9,8 @@ newest snapshot and computes nothing. Every other process computes what it shows
 cast since the snapshot.
 """
 
+from __future__ import annotations
+
 import logging
 import time
 from collections import defaultdict
@@ -16,8 +18,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
@@ -27,9 +30,7 @@ from arena.catalog.catalog import find_track, list_tracks
 from arena.database import Database
 from arena.errors import DatabaseError, NotFound, StoreUnavailable
 from arena.models import OVERALL, Prompt, PromptCategory, Track, VoterKind
-from arena.standings.boards import Board
-from arena.standings.details import compute_plan, with_names
-from arena.standings.rated_votes import select_votes
+from arena.standings.boards import Board, with_names
 from arena.standings.snapshots import (
     ComputedBoard,
     as_stale,
@@ -40,9 +41,12 @@ from arena.standings.snapshots import (
     read_snapshot,
     store_snapshot,
 )
-from arena.standings.vote_arrays import VoteArrays
-from arena.standings.vote_reader import VoteReader
-from ratings import RatingsError
+from ratings.errors import RatingsError
+
+# What reads votes and computes loads slowly; a leaderboard that is stored is read without.
+if TYPE_CHECKING:
+    from arena.standings.vote_arrays import VoteArrays
+    from arena.standings.vote_reader import VoteReader
 
 TURN_S = 10.0  # how long a reader waits for another one who computes the same leaderboard
 STORE_S = 1.0  # how long it waits to store what it computed; the next reader would try again
@@ -80,10 +84,20 @@ class _Memory:
         self.follows = False
         self.read: dict[Key, _Read] = {}
         self.followed: dict[Key, _Followed] = {}
-        self.arrays = VoteArrays()
-        self.reader = VoteReader(self.arrays)
         self.reading = Lock()  # of the arrays
         self._turns: defaultdict[Key, Lock] = defaultdict(Lock)
+
+    @cached_property
+    def arrays(self) -> VoteArrays:
+        from arena.standings.vote_arrays import VoteArrays
+
+        return VoteArrays()
+
+    @cached_property
+    def reader(self) -> VoteReader:
+        from arena.standings.vote_reader import VoteReader
+
+        return VoteReader(self.arrays)
 
     @contextmanager
     def turn(self, key: Key) -> Iterator[None]:
@@ -179,6 +193,9 @@ def plan(
         NotFound: no such track.
         OptionError: a power that is not from 0.5 to below 1.
     """
+    from arena.standings.details import compute_plan
+    from arena.standings.rated_votes import select_votes
+
     memory = _memory(database)
     with memory.reading:
         _read_votes(database, memory)

@@ -18,13 +18,13 @@ clusters' contributions, which are kept for the ratings of the last build: `sand
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.sparse import csr_array
 from scipy.special import expit
-from scipy.stats import t as student
 
 from ratings.arrays import AnyCodes, Codes, Floats, Mask
+from ratings.distributions import student_quantile
 from ratings.errors import OptionError
 from ratings.inference.clusters import (
     MIN_LEVERAGE,
@@ -35,6 +35,9 @@ from ratings.inference.clusters import (
 from ratings.inference.vote_scores import score_votes
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, BradleyTerry
 from ratings.votes.battles import Battles
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 TOLERANCE = 2e-5  # Elo points
 _LARGE_SHARE = 0.5  # clusters from this share of the leverage on are kept as votes
@@ -229,7 +232,7 @@ class ClusterSums:
         if not finite.any():
             return False
         lower = df[finite] * (1 - np.minimum(4 * moved, 0.5))
-        change = student.ppf(0.975, lower) - student.ppf(0.975, df[finite])
+        change = student_quantile(0.975, lower) - student_quantile(0.975, df[finite])
         return bool((width[finite] * change > TOLERANCE).any())
 
     def _check_rated(self, votes: ClusterVotes, fit: BradleyTerry) -> None:
@@ -258,8 +261,10 @@ class ClusterSums:
         inside[rated] = True
         return np.flatnonzero(inside[self._low] & inside[self._high])
 
-    def _design_matrix(self) -> csr_array:
+    def _design_matrix(self) -> "csr_array":
         """x_k of every pair, shape (pairs, models)."""
+        from scipy.sparse import csr_array  # loads slowly, and most ratings need no sums
+
         pairs = np.arange(len(self._low))
         ones = np.ones(len(pairs))
         entries = np.concatenate([ones, -ones])
@@ -268,8 +273,10 @@ class ClusterSums:
 
     def _tables(
         self, votes: ClusterVotes, cluster: AnyCodes, clusters: int
-    ) -> tuple[csr_array, csr_array]:
+    ) -> "tuple[csr_array, csr_array]":
         """Votes N and sums of y, Y, by cluster and pair, shape (clusters, pairs) each."""
+        from scipy.sparse import csr_array
+
         pair = self._pair_of[votes.left, votes.right]
         y = _HALF[votes.outcome]
         y = np.where(votes.left > votes.right, 1 - y, y)
@@ -280,7 +287,7 @@ class ClusterSums:
         y_table.sum_duplicates()
         return n_table, y_table
 
-    def _contributions(self, n: csr_array, y: csr_array) -> Floats:
+    def _contributions(self, n: "csr_array", y: "csr_array") -> Floats:
         """Contributions of clusters to the ratings of the last build, shape (clusters, models)."""
         strengths = self._strengths
         chance = expit(strengths[self._low] - strengths[self._high])

@@ -146,18 +146,17 @@ def _choose(tracks: list[str]) -> tuple[str, str, str]:
     # The page's URL contains the track's label; its name, as in the API, works too.
     named = st.query_params.get("track", "")
     st.session_state.setdefault("track", named if named in tracks else tracks[0])
-    columns = st.columns([3, 2, 2], vertical_alignment="bottom")
-    with columns[0]:
-        track = st.segmented_control(
-            "Track",
-            tracks,
-            required=True,
-            format_func=track_label,
-            key="track",
-            bind="query-params",
-        )
+    track = st.segmented_control(
+        "Track",
+        tracks,
+        required=True,
+        format_func=track_label,
+        key="track",
+        bind="query-params",
+    )
     categories = _categories(track or tracks[0])
-    with columns[1]:
+    columns = st.columns([2, 2, 3], vertical_alignment="bottom")
+    with columns[0]:
         category = st.selectbox(
             "Category",
             categories,
@@ -165,7 +164,7 @@ def _choose(tracks: list[str]) -> tuple[str, str, str]:
             key="category",
             bind="query-params",
         )
-    with columns[2]:
+    with columns[1]:
         _open_on_voters(track or tracks[0])
         voters = st.segmented_control(
             "Voters",

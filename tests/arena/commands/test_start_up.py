@@ -108,5 +108,8 @@ def test_short_commands_load_the_database_and_little_else(tmp_path: Path) -> Non
     assert loaded(RUN, "prompts", "list", home=home) <= needed
     spec = tmp_path / "files.toml"
     spec.write_text(SPEC)
+    for _ in range(2):  # the second shows what the first has stored
+        shown = loaded(RUN, "leaderboard", "--voters", "simulated", home=home)
+    assert shown <= needed
     probes = {"PIL", "av", "numpy"}  # of the folder's clips
     assert loaded(RUN, "entrants", "add", str(spec), home=home) <= needed | probes
