@@ -29,6 +29,7 @@ COLUMNS = (
 # Optional columns of votes, by the names that releases give them.
 VOTER, PROMPT = "voter", "prompt"
 COLUMN_ALIASES = {VOTER: "evaluation_session_id", PROMPT: "prompt_id"}  # their names in a release
+OTHER_VOTERS = ("user_id", "user", "judge")  # in published sets; used where there is no better one
 _WORDS = {column: word for word, column in COLUMN_ALIASES.items()}
 ID = "id"  # of a vote
 TIMES = ("timestamp", "tstamp")

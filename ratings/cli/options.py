@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from ratings.cli.report_kinds import REPORTS, VOTERS
 from ratings.errors import OptionError
-from ratings.schema import AUTOMATIC, BOTH_BAD_RULES, COLUMN_ALIASES, METHODS, TIE_RULES
+from ratings.schema import (
+    AUTOMATIC,
+    BOTH_BAD_RULES,
+    COLUMN_ALIASES,
+    METHODS,
+    OTHER_VOTERS,
+    TIE_RULES,
+    VOTER,
+)
 
 if TYPE_CHECKING:
     from ratings.leaderboard import LeaderboardOptions
@@ -242,6 +250,7 @@ def _columns(parsed: argparse.Namespace) -> frozenset[str]:
     """The optional columns to read: only those that the result needs."""
     columns = {*(parsed.cluster or ()), *([parsed.by] if parsed.by else ())}
     columns |= {COLUMN_ALIASES[name] for name in columns if name in COLUMN_ALIASES}
+    columns |= set(OTHER_VOTERS if VOTER in columns else ())
     for name in parsed.covariate or ():
         columns |= {name, f"{name}_a", f"{name}_b"}
     if parsed.report:

@@ -5,12 +5,21 @@ Apart from `reports`, so that the parser does not load the analyses that a leade
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ratings.schema import CLIPS, COLUMN_ALIASES, DECIDED, DRAWN, PROMPT, TIMES, VOTER
+from ratings.schema import (
+    CLIPS,
+    COLUMN_ALIASES,
+    DECIDED,
+    DRAWN,
+    OTHER_VOTERS,
+    PROMPT,
+    TIMES,
+    VOTER,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VOTERS = (VOTER, COLUMN_ALIASES[VOTER])
+VOTERS = (VOTER, COLUMN_ALIASES[VOTER], *OTHER_VOTERS)
 _PROMPTS = (PROMPT, COLUMN_ALIASES[PROMPT])
 _RULES = ("ties", "both_bad")
 _FITTED = (*_RULES, "side", "prior_sd")

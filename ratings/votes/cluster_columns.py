@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ratings.errors import OptionError
-from ratings.schema import AUTOMATIC, COLUMN_ALIASES, VOTER, column_word
+from ratings.schema import AUTOMATIC, COLUMN_ALIASES, OTHER_VOTERS, VOTER, column_word
 from ratings.votes.columns import factorize
 
 Cluster = str | Sequence[str] | None
@@ -25,8 +25,9 @@ class Chosen(NamedTuple):
 
 
 def find_column(frame: pd.DataFrame, name: str) -> str | None:
-    """The column of this name, or its alias; None if the frame has neither."""
-    names = (name, COLUMN_ALIASES.get(name, name))
+    """The column of this name, or one of its aliases; None if the frame has none of them."""
+    others = OTHER_VOTERS if name == VOTER else ()
+    names = (name, COLUMN_ALIASES.get(name, name), *others)
     return next((each for each in names if each in frame), None)
 
 

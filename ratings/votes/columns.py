@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ratings.arrays import Codes, Floats, Mask
 from ratings.errors import VotesError
+from ratings.schema import OTHER_VOTERS
 
 
 class Outcome(IntEnum):
@@ -112,8 +113,10 @@ READ_TOO = ("weight", "counted", "repeat_of", *NEVER_MIXED)
 USED = (
     *("voter", "evaluation_session_id", "prompt", "prompt_id", "clip_a", "clip_b", "battle_id"),
     *("first", "decided_ms", "probability", "timestamp", "tstamp"),
+    *OTHER_VOTERS,
 )
 
+NUL = "\0"
 _MIN_WEIGHT = 1e-12  # smaller or larger than its inverse, sums of weights lose all digits
 _CHUNK = 1 << 19  # rows
 _THREADS = 4
@@ -188,7 +191,7 @@ def code_sides(frame: pd.DataFrame, layout: Layout) -> tuple[Sides, list[str]]:
     """
     left, right, answer = (factorize(frame[name]) for name in (layout.a, layout.b, layout.winner))
     texts = [[text_of(value) for value in values] for _, values in (left, right)]
-    named = sorted({text for each in texts for text in each if text.strip()})
+    named = sorted({text for each in texts for text in each if text.strip() and NUL not in text})
     code_of = {name: code for code, name in enumerate(named)}
     meanings = [[code_of.get(text, len(named)) for text in each] for each in texts]
     words = [text_of(value) for value in answer[1]]
@@ -251,6 +254,8 @@ def raise_first_invalid(
     a, b, answer = (side.meaning[side.codes[rows]] for side in sides)
     for name, side, code in ((layout.a, sides.left, a), (layout.b, sides.right, b)):
         row = first_row(code == side.meaning[-1], rows)
+        if row is not None and NUL in text_of(frame[name].iloc[row - 1]):
+            raise VotesError(f"{name} has a NUL character, which no name may contain", row=row)
         if row is not None:
             raise VotesError(f"{name} is empty; every vote needs two models", row=row)
     row = first_row(answer == len(Outcome), rows)

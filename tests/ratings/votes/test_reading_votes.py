@@ -8,6 +8,7 @@ import pytest
 import ratings
 from ratings.cli.report_kinds import REPORTS
 from ratings.schema import COLUMN_ALIASES, PROMPT, VOTER
+from ratings.votes.cluster_columns import find_column
 from ratings.votes.columns import USED
 
 FRAME = pd.DataFrame(
@@ -161,3 +162,18 @@ def test_reading_reports_progress(tmp_path, suffix):
     assert len(frame) == 2000 * len(FRAME)
     assert calls == sorted(calls)
     assert calls[-1] == (path.stat().st_size, path.stat().st_size)
+
+
+@pytest.mark.parametrize("name", ["user_id", "user", "judge"])
+def test_voters_of_published_sets_are_found_where_there_is_no_better_column(tmp_path, name):
+    table = FRAME.drop(columns="evaluation_session_id").assign(**{name: "someone"})
+    read = ratings.read_votes(write(table, tmp_path / "votes.csv"))
+    assert find_column(read, VOTER) == name
+    both = read.assign(evaluation_session_id="someone else")
+    assert find_column(both, VOTER) == "evaluation_session_id"
+
+
+def test_a_name_with_a_nul_character_is_refused_with_its_row_and_column():
+    frame = pd.DataFrame({"model_a": ["x", "x"], "model_b": ["y", "y\0z"], "winner": "tie"})
+    with pytest.raises(ratings.VotesError, match="row 2: model_b has a NUL character"):
+        ratings.Battles.from_frame(frame)
