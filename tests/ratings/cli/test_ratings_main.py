@@ -20,7 +20,7 @@ COUNTS = {("A", "B"): (60, 30, 5), ("B", "C"): (9, 2, 0)}
 def votes_file(tmp_path, votes_of):
     path = tmp_path / "votes.csv"
     frame = votes_of(COUNTS)
-    frame.assign(judge=["j1", "j2"] * (len(frame) // 2)).to_csv(path, index=False)
+    frame.assign(panel=["j1", "j2"] * (len(frame) // 2)).to_csv(path, index=False)
     return path
 
 
@@ -76,9 +76,9 @@ def test_the_table_has_a_caption(capsys, votes_file):
     status, out, _ = run(capsys, votes_file, "--ci", "0.9")
     assert status == 0
     assert "Bradley-Terry; ties half a win to each; both bad as a tie; 90% intervals by vote" in out
-    _, out, _ = run(capsys, votes_file, "--cluster", "judge", "--ties", "davidson")
+    _, out, _ = run(capsys, votes_file, "--cluster", "panel", "--ties", "davidson")
     assert "ties Davidson's model" in out
-    assert "intervals clustered by judge" in out
+    assert "intervals clustered by panel" in out
     _, out, _ = run(capsys, votes_file, "--method", "elo", "--both-bad", "drop")
     assert "sequential Elo in row order" in out
 
