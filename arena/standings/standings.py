@@ -38,6 +38,7 @@ from arena.standings.snapshots import (
     is_fresh,
     lags,
     latest_id,
+    newest_vote,
     read_snapshot,
     store_snapshot,
 )
@@ -53,6 +54,8 @@ STORE_S = 1.0  # how long it waits to store what it computed; the next reader wo
 CHECK_S = 1.0  # how often a process that follows the job looks for a newer snapshot
 RELOAD_S = 5.0  # how often it reads one again, whose names may have changed
 POLL_S = 0.05  # while the first snapshot is being computed
+# Up to this number of votes, a leaderboard without a snapshot is computed for its first reader.
+FEW_VOTES = 20_000
 
 log = logging.getLogger(__name__)
 
@@ -261,10 +264,13 @@ def _follow(database: Database, key: Key, memory: _Memory, *, now: datetime) -> 
             with database.reading() as session:
                 last = _last(session, key, memory)
                 late = last is not None and lags(session, last, now=now)
+                few = last is None and newest_vote(session) <= FEW_VOTES
         except DatabaseError:
-            last, late = memory.boards.get(key), True
+            last, late, few = memory.boards.get(key), True, False
             if last is None:
                 raise
+        if last is None and few:
+            last = _compute(database, key, memory, now=now, with_details=False)
         if last is not None:
             break
         if time.monotonic() >= deadline:

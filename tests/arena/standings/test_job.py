@@ -143,6 +143,7 @@ def test_on_a_read_only_database_the_process_shows_new_boards_from_memory(follow
 def test_a_process_that_follows_waits_for_the_first_board(
     followed: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(standings, "FEW_VOTES", -1)
     monkeypatch.setattr(standings, "TURN_S", 0.1)
     with pytest.raises(StoreUnavailable, match="still being computed"):
         shown(followed.database)
@@ -152,6 +153,11 @@ def test_a_process_that_follows_waits_for_the_first_board(
     computing.start()
     assert shown(followed.database).votes == 0
     computing.join()
+
+
+def test_with_few_votes_the_first_reader_need_not_wait_for_the_job(followed: Booth) -> None:
+    followed.vote("a")
+    assert shown(followed.database).votes == 1
 
 
 def test_the_thread_starts_and_stops_and_gives_the_lease_up(followed: Booth) -> None:

@@ -13,6 +13,7 @@ from arena.web.assets import asset_url, duel_assets
 from playable import TRACK
 
 API = "/api/v1"
+LAG_S = 180.0  # a leaderboard may lag behind a vote by a minute, more on a slow machine
 
 
 def ask(voter: httpx.Client, track: str = TRACK) -> httpx.Response:
@@ -47,9 +48,14 @@ def test_a_vote_from_its_battle_to_the_leaderboard(voter: httpx.Client) -> None:
     assert {**again, "next": None} == {**answer, "next": None}
     assert is_problem(vote(voter, battle["token"], choice="b"), 409)
 
-    board = voter.get(f"{API}/leaderboard", params={"track": TRACK}).json()
-    counts = {row["model"]: row["vote_count"] for row in board["rows"]}
-    assert counts[answer["reveal"]["a"]["name"]] >= 1
+    deadline = time.monotonic() + LAG_S
+    while True:
+        board = voter.get(f"{API}/leaderboard", params={"track": TRACK}).json()
+        counts = {row["model"]: row["vote_count"] for row in board.get("rows", [])}
+        if counts.get(answer["reveal"]["a"]["name"], 0) >= 1:
+            break
+        assert time.monotonic() < deadline, board
+        time.sleep(0.2)
     table = voter.get(f"{API}/leaderboard", params={"track": TRACK, "format": "csv"}).text
     assert table.startswith("rank,rank_lower,rank_upper,model,rating,")
     receipt = voter.get(f"{API}/receipts/{answer['receipt']}").json()
