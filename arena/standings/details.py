@@ -54,7 +54,7 @@ def compute_details(votes: RatedVotes, *, ties: str) -> dict[str, Any]:
             values[name], reasons[name] = None, str(missing)
         except ratings.RatingsError as error:
             values[name], reasons[name] = None, str(error)
-        except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
+        except Exception as error:  # never a reason to show no leaderboard
             log.exception("The cell %s of a leaderboard cannot be computed", name)
             values[name], reasons[name] = None, f"it cannot be computed ({type(error).__name__})"
     return {**_finite(values), "reasons": reasons}

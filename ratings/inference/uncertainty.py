@@ -134,7 +134,9 @@ def intervals(
     contrast = _contrast(fit)
     covariance, df = _sandwich(battles, fit, columns, contrast, votes, sums)
     estimate = contrast @ fit.params
-    half_width = np.array(student_quantile(0.5 + confidence / 2, df)) * np.sqrt(np.diag(covariance))
+    # Where the scores of a few clusters cancel, rounding can leave a variance just below 0.
+    error = np.sqrt(np.maximum(np.diag(covariance), 0))
+    half_width = np.array(student_quantile(0.5 + confidence / 2, df)) * error
     lower, upper = estimate - half_width, estimate + half_width
     left_out = 0
     size = fit.design.size
