@@ -199,6 +199,8 @@ class ClusterSums:
         moved = moved[rated] - moved[rated].mean()
         chance = expit(strengths[self._low] - strengths[self._high])
         x = self._design_matrix()
+        from scipy.sparse import csr_array
+
         weighted = csr_array(x * chance[:, None])
         # X' Z Y as (Y' (X' Z)')', since a sparse matrix multiplies from the left.
         crossed = (weighted.T @ (x.T @ self.yn).T).T
