@@ -41,6 +41,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 import arena
+from arena.catalog_version import replace_version_on_changes
 from arena.engines import (
     READ_WAIT_S,
     Kind,
@@ -95,6 +96,7 @@ class Database:
     def __init__(self, url: str, *, name: str = "ARENA_DATABASE_URL") -> None:
         self.engine = make_engine(url, name=name)
         self._sessions = sessionmaker(self.engine, expire_on_commit=False)
+        replace_version_on_changes(self._sessions)
         # SQLite allows one writer and polls for its lock, which can starve a thread for seconds:
         # the threads of a process take turns instead.
         self.is_sqlite = self.engine.dialect.name == "sqlite"

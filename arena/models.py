@@ -35,9 +35,9 @@ from arena.voter_kinds import OVERALL as OVERALL
 from arena.voter_kinds import VoterGroup as VoterGroup
 from arena.voter_kinds import VoterKind as VoterKind
 
-SAMPLERS = (
-    "uniform",
-)  # rules that draw a pair, by their published names; the first is the default
+# Rules that draw a pair, by their published names; the first is the default of a new track.
+SAMPLERS = ("adaptive", "uniform")
+REPEAT = "repeat"  # the sampler of a battle that shows an earlier one again
 # Longest texts that the columns hold, in characters; the schemas of files have the same limits.
 NAME_LENGTH = 120  # of an entrant's name, slug, codename, creator or licence
 KEY_LENGTH = 80  # of a track's name, a prompt's id or a category
@@ -438,6 +438,18 @@ class WithheldClip(Base):
     clip: Mapped[Clip] = relationship()
 
 
+class CatalogVersion(Base):
+    """A number that every change of tracks, entrants, prompts or clips replaces; one row.
+
+    Written by `catalog_version`, so that every process knows when to read the catalog again.
+    """
+
+    __tablename__ = "catalog_version"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
 class Voter(Base):
     """A pseudonymous person or a simulated voter. Written by `ballots`."""
 
@@ -459,7 +471,8 @@ class Battle(Base):
     __table_args__ = (
         CheckConstraint("clip_a_id <> clip_b_id", name="two_clips"),
         CheckConstraint("probability > 0 AND probability <= 1", name="probability"),
-        Index("ix_battle_voter_track", "voter_id", "track_id"),
+        # With the clips, so that what a voter has seen is read from the index alone.
+        Index("ix_battle_voter_track_clips", "voter_id", "track_id", "clip_a_id", "clip_b_id"),
         *(
             # At most one open and one prefetched battle for a voter and track.
             Index(
@@ -557,15 +570,25 @@ class Vote(Base):
     @property
     def status(self) -> VoteStatus:
         """Whether the vote counts."""
-        if self.choice is Choice.SKIP:
-            return VoteStatus.SKIPPED
-        return VoteStatus.HELD if self.hold_rule else VoteStatus.COUNTED
+        return status_of(self.choice, picture_only=self.picture_only)
 
     @property
     def hold_rule(self) -> HoldRule | None:
-        """Why the vote does not count; the one place to extend once other rules hold votes."""
-        is_held = self.picture_only and self.choice is not Choice.SKIP
-        return HoldRule.PICTURE_ONLY if is_held else None
+        """Why the vote does not count."""
+        return hold_rule_of(self.choice, picture_only=self.picture_only)
+
+
+def hold_rule_of(choice: Choice, *, picture_only: bool) -> HoldRule | None:
+    """Return why a vote does not count; the one place to extend once other rules hold votes."""
+    is_held = picture_only and choice is not Choice.SKIP
+    return HoldRule.PICTURE_ONLY if is_held else None
+
+
+def status_of(choice: Choice, *, picture_only: bool) -> VoteStatus:
+    """Return whether a vote counts."""
+    if choice is Choice.SKIP:
+        return VoteStatus.SKIPPED
+    return VoteStatus.HELD if hold_rule_of(choice, picture_only=picture_only) else VoteStatus.COUNTED
 
 
 class Snapshot(Base):

@@ -1,60 +1,97 @@
 """Writes voters and votes: a battle is issued, accepts one vote and returns a receipt.
 
 All times are arguments; the caller opens the session (`Database.writing`), and its commit
-acknowledges the vote.
+acknowledges the vote. `answer_requests` answers many voters in one transaction, by a few statements
+for all of them; `issue_battle` and `cast_vote` answer one. What a request costs depends on the
+voter's own battles and votes, and on nothing else that is stored.
 """
 
 import random
 import secrets
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import bindparam, case, func, insert, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import check_category, find_track
-from arena.catalog.withholding import battle_is_withdrawn
-from arena.errors import (
-    AlreadyVoted,
-    BattleExpired,
-    MalformedVote,
-    NoPair,
-    NotFound,
-)
+from arena.catalog.index import CatalogIndex, IndexedTrack, TrackIndex, catalog_index
+from arena.errors import AlreadyVoted, ArenaError, BattleExpired, MalformedVote, NoPair, NotFound
 from arena.models import (
     OVERALL,
     Battle,
-    BattleFile,
     BattleState,
     Choice,
-    Prompt,
     Track,
     Vote,
     Voter,
     VoterKind,
+    status_of,
 )
-from arena.voting.battles import (
+from arena.voting import battles
+from arena.voting.battles import BattleRow, VoteRow, VoterTrack, has_expired
+from arena.voting.fetches import FetchLedger, fetches_of
+from arena.voting.issuing import (
+    Issuer,
+    VoterBattles,
     describe,
-    has_expired,
-    open_after,
-    open_next,
+    read_voter_battles,
     system_rng,
 )
-from arena.voting.fetches import FetchLedger, fetches_of
-from arena.voting.limits import (
-    VotingRules,
-    check_limits,
-    check_watch_time,
-)
-from arena.voting.reveals import last_ratings, reveal, reveals
+from arena.voting.limits import VotingRules, check_limits, check_watch_time, may_exceed_limits
+from arena.voting.reveals import reveal, reveals
 from arena.voting.schemas import CastVote, Contribution, IssuedBattle, VoteForm
-from arena.voting.watching import WatchedTime, judge_times
+from arena.voting.snapshots import LastSnapshot, last_snapshot
+from arena.voting.watching import judge_times
 
 KEY_BYTES = 16  # 128 bits, so that a voter's key cannot be guessed
 RECEIPT_BYTES = 9
-# One message for unknown, forged and other voters' URLs, so that nobody can distinguish them.
-CLIP_MEDIA_TYPE = "video/mp4"
-NO_CLIP = "No clip at this URL for this voter."
+VOTER, VOTE = Voter.__table__, Vote.__table__
+
+
+@dataclass(frozen=True)
+class BattleRequest:
+    """A voter asks for a battle.
+
+    Attributes:
+        voter_key: the voter's; a new voter is stored.
+        track_name: of the battle.
+        category: of the next battle that opens; the open one stays. None for all prompts.
+        rules: for this voter.
+        now: when the request arrived; aware.
+    """
+
+    voter_key: str
+    track_name: str
+    category: str | None
+    rules: VotingRules
+    now: datetime
+
+
+@dataclass(frozen=True)
+class VoteRequest:
+    """A voter answers a battle.
+
+    Attributes:
+        voter_key: the voter's.
+        token: the battle's.
+        form: the vote, or why it could not be parsed.
+        rules: for this voter.
+        now: when the vote arrived; aware.
+    """
+
+    voter_key: str
+    token: str
+    form: VoteForm | MalformedVote
+    rules: VotingRules
+    now: datetime
+
+
+BallotRequest = BattleRequest | VoteRequest
+Answer = IssuedBattle | CastVote | ArenaError
 
 
 def new_voter_key() -> str:
@@ -62,21 +99,25 @@ def new_voter_key() -> str:
     return secrets.token_hex(KEY_BYTES)
 
 
+@dataclass
+class _VoterRow:
+    """A row of the voter table; `id` is 0 until it is stored."""
+
+    id: int
+    key: str
+    kind: VoterKind
+
+
 def admit_voter(
     session: Session, key: str, *, now: datetime, kind: VoterKind = VoterKind.PERSON
 ) -> Voter:
     """Return the voter of this key; add it if new."""
-    voter = _find_voter(session, key)
+    voter = session.scalar(select(Voter).where(Voter.key == key))
     if voter is None:
         voter = Voter(key=key, kind=kind, created_at=now)
         session.add(voter)
         session.flush()
     return voter
-
-
-def _find_voter(session: Session, key: str) -> Voter | None:
-    # Locks the row, on databases that do, so that requests of one voter are handled in sequence.
-    return session.scalar(select(Voter).where(Voter.key == key).with_for_update())
 
 
 def issue_battle(
@@ -93,37 +134,19 @@ def issue_battle(
 
     Args:
         session: in a transaction that writes.
-        voter_key: the voter's; a new voter is stored.
-        track_name: of the battle.
-        category: of the next battle that opens; the open one stays. None for all prompts.
-        rules: for this voter.
-        now: aware.
+        voter_key, track_name, category, rules, now: as in `BattleRequest`.
         rng: draws pairs and sides; by default one that nobody can predict.
 
     Raises:
         NotFound: unknown track, or none of its prompts has this category.
         NoPair: the track is inactive, or this voter has seen every pair.
     """
-    track = find_track(session, track_name)
-    if category == OVERALL:
-        category = None
-    if category is not None:
-        check_category(session, track, category)
-    within = "" if category is None else f" in the category {category}"
-    voter = admit_voter(session, voter_key, now=now)
-    battle = open_next(
-        session, voter=voter, track=track, category=category, now=now, rng=rng or system_rng()
-    )
-    if battle is None:
-        contributed = [asdict(part) for part in contributions(session, voter_key=voter_key)]
-        shown = any(part["track"] == track_name for part in contributed)
-        state = "You have seen every pair in" if shown else "There is no pair to show in"
-        raise NoPair(
-            f"{state} the track {track_name}{within}: come back when it has new clips, or vote in "
-            "another track.",
-            contributed=contributed,
-        )
-    return describe(session, battle, rules)
+    request = BattleRequest(voter_key, track_name, category, rules, now)
+    (answer,) = answer_requests(session, [request], rng=rng)
+    assert not isinstance(answer, CastVote)
+    if isinstance(answer, ArenaError):
+        raise answer
+    return answer
 
 
 def cast_vote(
@@ -143,11 +166,7 @@ def cast_vote(
 
     Args:
         session: in a transaction that writes.
-        voter_key: the voter's.
-        token: the battle's.
-        form: the vote, or why it could not be parsed.
-        rules: for this voter.
-        now: when the vote arrived; aware.
+        voter_key, token, form, rules, now: as in `VoteRequest`.
         fetches: what this process sent of clips; None if it is not known what was sent.
         rng: draws pairs and sides; by default one that nobody can predict.
 
@@ -159,45 +178,303 @@ def cast_vote(
         TooMany: the voter's limits are exceeded.
         MalformedVote: `form` itself, if the request could not be parsed.
     """
-    row = session.execute(
-        select(Battle, battle_is_withdrawn())
-        .join(Voter)
-        .where(Battle.token == token, Voter.key == voter_key)
-        .with_for_update(of=Battle)
-    ).first()
-    if row is None:
-        raise NotFound("You have no battle with this token.")
-    battle, withdrawn = row
-    vote = session.scalar(select(Vote).where(Vote.battle_id == battle.id))
-    if vote is not None:
-        if isinstance(form, MalformedVote):
-            raise form
-        if vote.choice is not form.choice:
-            raise AlreadyVoted(
-                f"You voted '{vote.choice}' in this battle already; a vote cannot change."
-            )
-    else:
-        _check_answerable(battle, now, withdrawn=withdrawn)
-        check_watch_time(battle, form=form, rules=rules, now=now)
-        check_limits(session, battle.voter, form=form, rules=rules, now=now)
-        if isinstance(form, MalformedVote):
-            raise form
-        _check_reasons(battle.track, form)
-        sent = None if fetches is None else fetches_of(battle, fetches)
-        times = judge_times(battle, form, fetches=sent, rules=rules, now=now)
-        vote = _store(session, battle, form, times, now=now)
-    next_battle = open_after(session, battle, now=now, rng=rng or system_rng())
-    return CastVote(
-        choice=vote.choice,
-        receipt=vote.receipt,
-        watch_checked=vote.watch_checked is not False,
-        status=vote.status.value,
-        reveal=reveal(battle, vote),
-        next=describe(session, next_battle, rules) if next_battle else None,
-    )
+    request = VoteRequest(voter_key, token, form, rules, now)
+    (answer,) = answer_requests(session, [request], fetches=fetches, rng=rng)
+    assert not isinstance(answer, IssuedBattle)
+    if isinstance(answer, ArenaError):
+        raise answer
+    return answer
 
 
-def _check_answerable(battle: Battle, now: datetime, *, withdrawn: bool) -> None:
+def answer_requests(
+    session: Session,
+    requests: Sequence[BallotRequest],
+    *,
+    fetches: FetchLedger | None = None,
+    rng: random.Random | None = None,
+) -> list[Answer]:
+    """Answer many requests in one transaction, as if they came one after the other.
+
+    Args:
+        session: in a transaction that writes.
+        requests: of any voters.
+        fetches: what this process sent of clips; None if it is not known what was sent.
+        rng: draws pairs and sides; by default one that nobody can predict.
+
+    Returns:
+        An answer to each request, in their order: of a request that is refused, its error, and
+        nothing is stored for it.
+    """
+    session.flush()
+    rng = rng or system_rng()
+    answers: dict[int, Answer] = {}
+    waiting = list(enumerate(requests))
+    while waiting:
+        # One request of each voter at a time: the next one depends on what this one stores.
+        of_voter: dict[str, tuple[int, BallotRequest]] = {}
+        later = []
+        for numbered in waiting:
+            if of_voter.setdefault(numbered[1].voter_key, numbered) is not numbered:
+                later.append(numbered)
+        numbers, now_answered = zip(*of_voter.values(), strict=True)
+        answers.update(
+            zip(numbers, _Round(session, now_answered, fetches, rng).answer(), strict=True)
+        )
+        waiting = later
+    return [answers[number] for number in range(len(requests))]
+
+
+@dataclass
+class _Case:
+    """A request with what is stored of its voter and battle, and what is to be stored."""
+
+    request: BallotRequest
+    voter: _VoterRow
+    battles: VoterBattles
+    battle: BattleRow | None = None  # the battle that the vote is of
+    vote: VoteRow | None = None  # the vote that this battle has, or gets
+    category: str | None = None
+    is_new_vote: bool = False
+    watch_checked: bool = True
+    opened: BattleRow | None = None
+
+
+class _Round:
+    """Answers requests of different voters: reads for all, decides one by one, writes for all."""
+
+    def __init__(
+        self,
+        session: Session,
+        requests: Sequence[BallotRequest],
+        fetches: FetchLedger | None,
+        rng: random.Random,
+    ) -> None:
+        self.session, self.requests = session, requests
+        self.fetches, self.rng = fetches, rng
+        self.index: CatalogIndex = catalog_index(session)
+        self.snapshots: dict[int, LastSnapshot] = {}
+        self.suspects: set[int] = set()
+
+    def answer(self) -> list[Answer]:
+        found = self._find()
+        self._read_limits(found)
+        outcomes: list[_Case | ArenaError] = []
+        for each in found:
+            try:
+                if isinstance(each, _Case):
+                    self._decide(each)
+                outcomes.append(each)
+            except ArenaError as error:
+                outcomes.append(error)
+        self._store([each for each in outcomes if isinstance(each, _Case)])
+        return [self._describe(each) if isinstance(each, _Case) else each for each in outcomes]
+
+    # --- read -------------------------------------------------------------------------------------
+
+    def _find(self) -> list[_Case | ArenaError]:
+        voters = _read_voters(self.session, [request.voter_key for request in self.requests])
+        tokens = [each.token for each in self.requests if isinstance(each, VoteRequest)]
+        by_token = battles.read_by_token(self.session, tokens) if tokens else {}
+        self._read_newer_catalog(battle for battle, _ in by_token.values())
+        found: list[tuple[BallotRequest, _VoterRow, int, Any] | ArenaError] = []
+        for request in self.requests:
+            voter = voters.get(request.voter_key)
+            try:
+                if isinstance(request, VoteRequest):
+                    battle, vote = by_token.get(request.token, (None, None))
+                    if voter is None or battle is None or battle.voter_id != voter.id:
+                        raise NotFound("You have no battle with this token.")
+                    found.append((request, voter, battle.track_id, (battle, vote)))
+                else:
+                    voter = voter or _VoterRow(0, request.voter_key, VoterKind.PERSON)
+                    found.append((request, voter, self._track_of(request).id, None))
+            except ArenaError as error:
+                found.append(error)
+        keys = [
+            (each[1].id, each[2])
+            for each in found
+            if not isinstance(each, ArenaError) and each[1].id
+        ]
+        stored = self._read_battles(keys)
+        return [
+            each if isinstance(each, ArenaError) else self._case(*each, stored) for each in found
+        ]
+
+    def _track_of(self, request: BattleRequest) -> IndexedTrack:
+        track = self.index.tracks_by_name.get(request.track_name)
+        if track is None:  # unknown, or newer than the index
+            track = self.index.tracks.get(find_track(self.session, request.track_name).id)
+        if track is None:
+            self.index = catalog_index(self.session, exact=True)
+            track = self.index.tracks_by_name[request.track_name]
+        return track
+
+    def _read_newer_catalog(self, rows: Iterable[BattleRow]) -> None:
+        """Read the catalog again if a battle shows what the index does not have yet."""
+        index, session = self.index, self.session
+        for row in rows:
+            if row.track_id in index.tracks and row.prompt_id in index.prompts:
+                clips = index.of(session, row.track_id).clips
+                if row.clip_a_id in clips and row.clip_b_id in clips:
+                    continue
+            self.index = catalog_index(session, exact=True)
+            return
+
+    def _read_battles(self, keys: Sequence[VoterTrack]) -> dict[VoterTrack, VoterBattles]:
+        stored = read_voter_battles(self.session, self.index, keys)
+        index = self.index
+        self._read_newer_catalog(row for each in stored.values() for row in each.live)
+        if self.index is not index:
+            for key, each in stored.items():
+                each.track = self.index.of(self.session, key[1])
+        return stored
+
+    def _case(
+        self,
+        request: BallotRequest,
+        voter: _VoterRow,
+        track_id: int,
+        voted: tuple[BattleRow, VoteRow | None] | None,
+        stored: dict[VoterTrack, VoterBattles],
+    ) -> _Case:
+        of_voter = stored.get((voter.id, track_id))
+        if of_voter is None:
+            of_voter = VoterBattles(None, self.index.of(self.session, track_id))
+        if voted is None:
+            return _Case(request, voter, of_voter)
+        battle, vote = voted
+        # The same row as that among the voter's battles, so that it is changed once.
+        battle = next((row for row in of_voter.live if row.id == battle.id), battle)
+        return _Case(request, voter, of_voter, battle, vote)
+
+    def _read_limits(self, found: Sequence[_Case | ArenaError]) -> None:
+        by_rules: dict[VotingRules, list[_Case]] = defaultdict(list)
+        for each in found:
+            if isinstance(each, _Case) and each.battle is not None and each.vote is None:
+                by_rules[each.request.rules].append(each)
+        for rules, cases in by_rules.items():
+            voter_ids = [each.voter.id for each in cases]
+            now = min(each.request.now for each in cases)
+            self.suspects |= may_exceed_limits(self.session, voter_ids, rules=rules, now=now)
+
+    # --- decide -----------------------------------------------------------------------------------
+
+    def _decide(self, each: _Case) -> None:
+        request = each.request
+        if isinstance(request, VoteRequest):
+            assert each.battle is not None
+            if each.vote is None:
+                self._accept(each, each.battle, request)
+            else:
+                _check_repeated(each.vote, request.form)
+            each.opened = self._issuer(each).open_after(each.battles, each.battle)
+            return
+        category = None if request.category == OVERALL else request.category
+        track = each.battles.track
+        if category is not None and not track.choices_of(category).clips:
+            check_category(self.session, find_track(self.session, request.track_name), category)
+        each.opened = self._issuer(each).open_next(each.battles, category)
+        if each.opened is None:
+            raise _no_pair(self.session, request, category)
+
+    def _issuer(self, each: _Case) -> Issuer:
+        snapshot = self._snapshot(each.battles.track)
+        return Issuer(self.session, snapshot, each.request.now, self.rng)
+
+    def _snapshot(self, track: TrackIndex) -> LastSnapshot:
+        track_id = track.track.id
+        if track_id not in self.snapshots:
+            self.snapshots[track_id] = last_snapshot(self.session, track_id)
+        return self.snapshots[track_id]
+
+    def _accept(self, each: _Case, battle: BattleRow, request: VoteRequest) -> None:
+        form, rules, now = request.form, request.rules, request.now
+        track = each.battles.track.track
+        _check_answerable(battle, now, withdrawn=each.battles.is_withdrawn(battle))
+        check_watch_time(battle.opened_at, track.min_watch_ms, form=form, rules=rules, now=now)
+        is_skip = isinstance(form, VoteForm) and form.choice is Choice.SKIP
+        if is_skip or each.voter.id in self.suspects:
+            check_limits(self.session, each.voter, form=form, rules=rules, now=now)
+        if isinstance(form, MalformedVote):
+            raise form
+        _check_reasons(track, form)
+        each.vote = self._new_vote(each, battle, form, request)
+        each.is_new_vote = True
+        each.battles.change(battle, BattleState.ANSWERED)
+
+    def _new_vote(
+        self, each: _Case, battle: BattleRow, form: VoteForm, request: VoteRequest
+    ) -> VoteRow:
+        track, now = each.battles.track, request.now
+        sent = None if self.fetches is None else fetches_of(battle, self.fetches)
+        times = judge_times(
+            battle, track.track, form, fetches=sent, rules=request.rules, now=now
+        )
+        each.watch_checked = times.checked
+        watched, heard = times.watched, times.heard
+        shown: Sequence[float | None] = (None, None)
+        if reveals(track, self.index.prompts[battle.prompt_id], form.choice):
+            rated = self._snapshot(track).ratings
+            shown = [
+                rated.get(track.clips[clip_id].entrant_id)
+                for clip_id in (battle.clip_a_id, battle.clip_b_id)
+            ]
+        return {
+            "battle_id": battle.id,
+            "voter_id": battle.voter_id,
+            "choice": form.choice,
+            "cast_at": now,
+            "receipt": secrets.token_urlsafe(RECEIPT_BYTES),
+            "watched_a_ms": watched and watched.a,
+            "watched_b_ms": watched and watched.b,
+            "heard_a_ms": heard and heard.a,
+            "heard_b_ms": heard and heard.b,
+            "first": form.first,
+            "decided_ms": max(0, int((now - (battle.opened_at or now)).total_seconds() * 1000)),
+            "reasons": form.reasons,
+            "shown_rating_a": shown[0],
+            "shown_rating_b": shown[1],
+            "picture_only": times.picture_only,
+            "watch_checked": times.checked,
+        }
+
+    # --- write ------------------------------------------------------------------------------------
+
+    def _store(self, cases: Sequence[_Case]) -> None:
+        _store_voters(self.session, [each for each in cases if not each.voter.id])
+        battles.store(self.session, [row for each in cases for row in each.battles.changed])
+        votes = [each.vote for each in cases if each.is_new_vote]
+        if votes:
+            self.session.connection().execute(insert(VOTE), votes)
+
+    def _describe(self, each: _Case) -> Answer:
+        rules = each.request.rules
+        opened = each.opened and describe(self.index, each.battles, each.opened, rules)
+        if each.battle is None or each.vote is None:
+            assert opened is not None
+            return opened
+        vote = each.vote
+        shown = (vote["shown_rating_a"], vote["shown_rating_b"])
+        return CastVote(
+            choice=vote["choice"],
+            receipt=vote["receipt"],
+            watch_checked=vote["watch_checked"] is not False,
+            status=status_of(vote["choice"], picture_only=vote["picture_only"]).value,
+            reveal=reveal(self.index, each.battles.track, each.battle, vote["choice"], shown),
+            next=opened,
+        )
+
+
+def _check_repeated(vote: VoteRow, form: VoteForm | MalformedVote) -> None:
+    if isinstance(form, MalformedVote):
+        raise form
+    if vote["choice"] is not form.choice:
+        raise AlreadyVoted(
+            f"You voted '{vote['choice']}' in this battle already; a vote cannot change."
+        )
+
+
+def _check_answerable(battle: BattleRow, now: datetime, *, withdrawn: bool) -> None:
     if battle.voided_at is not None:
         raise BattleExpired("You reported that this battle does not play: request a new one.")
     if has_expired(battle, now):
@@ -206,114 +483,58 @@ def _check_answerable(battle: Battle, now: datetime, *, withdrawn: bool) -> None
         raise BattleExpired("A clip of this battle was withdrawn: request a new one.")
 
 
-def _check_reasons(track: Track, form: VoteForm) -> None:
+def _check_reasons(track: IndexedTrack, form: VoteForm) -> None:
     unknown = [reason for reason in form.reasons if reason not in track.reasons]
     if unknown:
         known = ", ".join(track.reasons) or "none"
         raise MalformedVote(f"reasons: one is not of this track, whose reasons are: {known}.")
 
 
-def _store(
-    session: Session, battle: Battle, form: VoteForm, times: WatchedTime, *, now: datetime
-) -> Vote:
-    opened_at = battle.opened_at or now
-    watched, heard = times.watched, times.heard
-    shown = last_ratings(session, battle) if reveals(battle, form.choice) else (None, None)
-    vote = Vote(
-        battle_id=battle.id,
-        voter_id=battle.voter_id,
-        choice=form.choice,
-        cast_at=now,
-        receipt=secrets.token_urlsafe(RECEIPT_BYTES),
-        watched_a_ms=watched and watched.a,
-        watched_b_ms=watched and watched.b,
-        heard_a_ms=heard and heard.a,
-        heard_b_ms=heard and heard.b,
-        first=form.first,
-        decided_ms=max(0, int((now - opened_at).total_seconds() * 1000)),
-        reasons=form.reasons,
-        shown_rating_a=shown[0],
-        shown_rating_b=shown[1],
-        picture_only=times.picture_only,
-        watch_checked=times.checked,
-    )
-    battle.state = BattleState.ANSWERED
-    session.add(vote)
-    session.flush()
-    return vote
-
-
-@dataclass(frozen=True)
-class StoredFile:
-    """A file of a battle in the media store.
-
-    Attributes:
-        path: in the store.
-        sha256: of its content, in hexadecimal.
-        bytes: its size.
-        media_type: such as `video/mp4`.
-        clip_id: the clip whose rendition it is; None for a source.
-        prompt_id: the prompt of the battle.
-    """
-
-    path: str
-    sha256: str
-    bytes: int
-    media_type: str
-    clip_id: int | None
-    prompt_id: str
-
-
-def stored_file(battle: Battle, file: BattleFile) -> StoredFile:
-    """Return where a file of a battle is stored, and what its content should be.
-
-    Raises:
-        NotFound: the battle shows no source.
-    """
-    if file is BattleFile.SOURCE:
-        return _stored_source(battle.prompt)
-    clip = battle.clip_a if file is BattleFile.A else battle.clip_b
-    if clip.rendition_path is None or clip.sha256 is None:
-        raise NotFound(NO_CLIP)
-    return StoredFile(
-        path=clip.rendition_path,
-        sha256=clip.sha256,
-        bytes=battle.track.bytes,
-        media_type=CLIP_MEDIA_TYPE,
-        clip_id=clip.id,
-        prompt_id=battle.prompt_id,
+def _no_pair(session: Session, request: BattleRequest, category: str | None) -> NoPair:
+    within = "" if category is None else f" in the category {category}"
+    contributed = [asdict(part) for part in contributions(session, voter_key=request.voter_key)]
+    shown = any(part["track"] == request.track_name for part in contributed)
+    state = "You have seen every pair in" if shown else "There is no pair to show in"
+    return NoPair(
+        f"{state} the track {request.track_name}{within}: come back when it has new clips, or vote "
+        "in another track.",
+        contributed=contributed,
     )
 
 
-def _stored_source(prompt: Prompt) -> StoredFile:
-    if prompt.source_path is None:
-        raise NotFound("This battle shows no source.")
-    return StoredFile(
-        path=prompt.source_path,
-        sha256=str(prompt.source_sha256),
-        bytes=prompt.source_bytes or 0,
-        media_type=str(prompt.source_media_type),
-        clip_id=None,
-        prompt_id=prompt.id,
-    )
+# Locks the rows, on databases that do, in the order of the keys, so that requests of one voter are
+# handled in sequence, and two processes never wait for each other.
+_VOTERS = (
+    select(VOTER.c.id, VOTER.c.key, VOTER.c.kind)
+    .where(VOTER.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(VOTER.c.key)
+    .with_for_update()
+)
 
 
-def file_of(
-    session: Session, *, battle_id: int, file: BattleFile, voter_key: str, now: datetime
-) -> StoredFile:
-    """Return a file of a voter's battle until the battle expires.
+def _read_voters(session: Session, keys: Sequence[str]) -> dict[str, _VoterRow]:
+    rows = session.connection().execute(_VOTERS, {"keys": keys})
+    return {row[1]: _VoterRow(*row) for row in rows}
 
-    Raises:
-        NotFound: this voter has no such battle, it has expired, or the file is withheld.
-    """
-    row = session.execute(
-        select(Battle, battle_is_withdrawn())
-        .join(Voter)
-        .where(Battle.id == battle_id, Voter.key == voter_key)
-    ).first()
-    if row is None or row[1] or has_expired(row[0], now):
-        raise NotFound(NO_CLIP)
-    return stored_file(row[0], file)
+
+def _store_voters(session: Session, cases: Sequence[_Case]) -> None:
+    """Store new voters, and put their ids into their battles."""
+    if not cases:
+        return
+    cases = sorted(cases, key=lambda each: each.voter.key)
+    values = [
+        {"key": each.voter.key, "kind": each.voter.kind, "created_at": each.request.now}
+        for each in cases
+    ]
+    statement = insert(VOTER).returning(VOTER.c.key, VOTER.c.id)
+    ids = {row[0]: row[1] for row in session.connection().execute(statement, values)}
+    for each in cases:
+        each.voter.id = each.battles.voter_id = ids[each.voter.key]
+        for battle in each.battles.changed:
+            battle.voter_id = each.voter.id
+
+
+# --- what is stored of votes ----------------------------------------------------------------------
 
 
 def find_receipt(session: Session, code: str) -> Vote:

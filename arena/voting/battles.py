@@ -1,31 +1,99 @@
-"""Opens a voter's battles of a track, prefetches the one after it, and closes those that end.
+"""Writes and reads the battle table, by a few statements for many voters at once."""
 
-A voter has one open battle per track, and a prefetched one whose clips can load meanwhile.
-"""
-
-import random
-import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import (
+    Select,
+    bindparam,
+    insert,
+    literal_column,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.orm import Session
 
-from arena.catalog.withholding import battle_is_withdrawn
-from arena.models import Battle, BattleState, Modality, Prompt, Track, Voter
-from arena.voting.limits import CLOCK_TOLERANCE, VotingRules
-from arena.voting.matchmaking import draw_pair, may_be_shown
-from arena.voting.schemas import IssuedBattle, IssuedSource
+from arena.catalog.index import CatalogIndex
+from arena.models import Battle, BattleState, Vote
+from arena.voting.limits import CLOCK_TOLERANCE
 
 BATTLE_LIFETIME = timedelta(minutes=30)
-TOKEN_BYTES = 16  # 128 bits, so that a battle's token cannot be guessed
+RECENT_SET_ASIDE = 10  # battles of one category that are looked at to prefetch one again
+BATTLE = Battle.__table__
+VOTE = Vote.__table__
+_CHANGING = ("state", "next_category", "opened_at", "expires_at", "voided_at")
 
 
-def system_rng() -> random.Random:
-    """Return the random numbers of real battles, which nobody can predict."""
-    return random.SystemRandom()
+@dataclass(slots=True)
+class BattleRow:
+    """A row of the battle table, with its columns; `id` and `voter_id` are None until stored."""
+
+    token: str
+    track_id: int
+    prompt_id: str
+    voter_id: int | None
+    clip_a_id: int
+    clip_b_id: int
+    category: str | None
+    sampler: str
+    probability: float
+    state: BattleState
+    issued_at: datetime
+    next_category: str | None = None
+    repeat_of: int | None = None
+    opened_at: datetime | None = None
+    expires_at: datetime | None = None
+    voided_at: datetime | None = None
+    fetched_a_at: datetime | None = None
+    fetched_b_at: datetime | None = None
+    fetched_a_bytes: int | None = None
+    fetched_b_bytes: int | None = None
+    id: int | None = None
+
+    @property
+    def number(self) -> int:
+        """The id of a stored battle."""
+        assert self.id is not None
+        return self.id
 
 
-def has_expired(battle: Battle, now: datetime) -> bool:
+_COLUMNS = [BATTLE.c[name] for name in BattleRow.__slots__]
+_NEW = [name for name in BattleRow.__slots__ if name != "id"]
+_BY_TOKEN = (
+    select(*_COLUMNS, *VOTE.c)
+    .join_from(BATTLE, VOTE, VOTE.c.battle_id == BATTLE.c.id, isouter=True)
+    .where(BATTLE.c.token.in_(bindparam("tokens", expanding=True)))
+)
+
+
+def _in_state(state: BattleState) -> "Select[*tuple[Any, ...]]":
+    # A literal: SQLite uses the partial index of a state only where the query names that state.
+    is_state = BATTLE.c.state == literal_column(f"'{state.value}'")
+    return select(*_COLUMNS).where(
+        BATTLE.c.voter_id.in_(bindparam("voters", expanding=True)), is_state
+    )
+
+
+_LIVE = union_all(_in_state(BattleState.OPEN), _in_state(BattleState.PREFETCHED))
+_SHOWN = select(
+    BATTLE.c.voter_id, BATTLE.c.track_id, BATTLE.c.clip_a_id, BATTLE.c.clip_b_id
+).where(BATTLE.c.voter_id.in_(bindparam("voters", expanding=True)))
+_BY_ID = select(*_COLUMNS).where(BATTLE.c.id == bindparam("battle"))
+_CHANGE = (
+    update(BATTLE)
+    .where(BATTLE.c.id == bindparam("battle"))
+    .values({name: bindparam(f"new_{name}", type_=BATTLE.c[name].type) for name in _CHANGING})
+)
+_INSERT = insert(BATTLE).returning(BATTLE.c.token, BATTLE.c.id)
+
+VoteRow = Mapping[str, Any]  # a row of the vote table
+VoterTrack = tuple[int, int]  # a voter's and a track's id
+
+
+def has_expired(battle: BattleRow, now: datetime) -> bool:
     """Whether a battle can no longer be answered."""
     if battle.state is BattleState.EXPIRED:
         return True
@@ -35,189 +103,125 @@ def has_expired(battle: Battle, now: datetime) -> bool:
     return battle.expires_at is not None and battle.expires_at <= now
 
 
-def is_withdrawn(session: Session, battle: Battle) -> bool:
-    """Whether a file of the battle is withheld."""
-    query = select(battle_is_withdrawn()).where(Battle.id == battle.id)
-    return bool(session.scalar(query))
+def is_withdrawn(index: CatalogIndex, session: Session, battle: BattleRow) -> bool:
+    """Whether a battle may be shown no more.
+
+    A file of it is withheld, its prompt or one of its entrants is retired, or its track is closed.
+    """
+    shown = index.of(session, battle.track_id).shown
+    return battle.clip_a_id not in shown or battle.clip_b_id not in shown
 
 
-def close(session: Session, battle: Battle) -> None:
-    """Let a battle accept no vote any more."""
-    battle.state = BattleState.EXPIRED
-    session.flush()
+def read_by_token(
+    session: Session, tokens: Sequence[str]
+) -> dict[str, tuple[BattleRow, VoteRow | None]]:
+    """Return battles and their votes by the battles' tokens."""
+    rows = session.connection().execute(_BY_TOKEN, {"tokens": tokens})
+    width = len(_COLUMNS)
+    names = list(VOTE.c.keys())
+    return {
+        row[0]: (
+            BattleRow(*row[:width]),
+            None if row[width] is None else dict(zip(names, row[width:], strict=True)),
+        )
+        for row in rows
+    }
 
 
-def open_next(
-    session: Session,
-    *,
-    voter: Voter,
-    track: Track,
-    category: str | None,
-    now: datetime,
-    rng: random.Random,
-) -> Battle | None:
-    """Return the open battle, else open the prefetched or a new one; prefetch another one.
+def read_battle(session: Session, battle_id: int) -> BattleRow | None:
+    """Return one battle."""
+    row = session.connection().execute(_BY_ID, {"battle": battle_id}).first()
+    return None if row is None else BattleRow(*row)
+
+
+def read_live(session: Session, voter_ids: Sequence[int]) -> dict[VoterTrack, list[BattleRow]]:
+    """Return the open and the prefetched battles of these voters."""
+    live: dict[VoterTrack, list[BattleRow]] = {}
+    for row in session.connection().execute(_LIVE, {"voters": voter_ids}):
+        battle = BattleRow(*row)
+        assert battle.voter_id is not None
+        live.setdefault((battle.voter_id, battle.track_id), []).append(battle)
+    return live
+
+
+def read_shown(
+    session: Session, voter_ids: Sequence[int]
+) -> dict[VoterTrack, list[tuple[int, int]]]:
+    """Return the clips (left, right) of every battle of these voters."""
+    shown: dict[VoterTrack, list[tuple[int, int]]] = {}
+    for voter_id, track_id, a, b in session.connection().execute(_SHOWN, {"voters": voter_ids}):
+        shown.setdefault((voter_id, track_id), []).append((a, b))
+    return shown
+
+
+def read_set_aside(
+    session: Session, *, voter_id: int, track_id: int, category: str | None
+) -> list[BattleRow]:
+    """Return the battles that changes of category put aside before they opened, newest first."""
+    rows = session.connection().execute(
+        select(*_COLUMNS)
+        .where(
+            *(BATTLE.c.voter_id == voter_id, BATTLE.c.track_id == track_id),
+            BATTLE.c.category.is_not_distinct_from(category),
+            *(BATTLE.c.state == BattleState.EXPIRED, BATTLE.c.opened_at.is_(None)),
+            BATTLE.c.voided_at.is_(None),
+        )
+        .order_by(BATTLE.c.id.desc())
+        .limit(RECENT_SET_ASIDE)
+    )
+    return [BattleRow(*row) for row in rows]
+
+
+def read_repeatable(
+    session: Session, *, voter_id: int, track_id: int
+) -> list[tuple[int, int, int, str]]:
+    """Return what a voter may be shown again, oldest first: id, left and right clip, prompt.
+
+    These are battles that the voter voted on, not skipped, that were no repeats and not repeated.
+    """
+    again = BATTLE.alias()
+    rows = session.connection().execute(
+        select(BATTLE.c.id, BATTLE.c.clip_a_id, BATTLE.c.clip_b_id, BATTLE.c.prompt_id)
+        .join(VOTE, VOTE.c.battle_id == BATTLE.c.id)
+        .where(
+            *(BATTLE.c.voter_id == voter_id, BATTLE.c.track_id == track_id),
+            *(BATTLE.c.repeat_of.is_(None), VOTE.c.choice != "skip"),
+            ~select(again.c.id)
+            .where(again.c.voter_id == voter_id, again.c.repeat_of == BATTLE.c.id)
+            .exists(),
+        )
+        .order_by(BATTLE.c.id)
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
+# Battles leave a state before others enter it: the database allows one open and one prefetched.
+_ORDER = {
+    BattleState.ANSWERED: 0,
+    BattleState.EXPIRED: 0,
+    BattleState.OPEN: 1,
+    BattleState.PREFETCHED: 2,
+}
+
+
+def store(session: Session, battles: Iterable[BattleRow]) -> None:
+    """Store new and changed battles; new ones get their ids.
 
     Args:
         session: in a transaction that writes.
-        voter: its voter.
-        track: its track.
-        category: of the battle after the open one; None for all prompts.
-        now: aware.
-        rng: draws pairs and sides.
-
-    Returns:
-        The open battle; None if the voter has seen every pair, or the track is inactive.
+        battles: with their voters' ids.
     """
-    battle = _find(session, voter=voter, track=track, state=BattleState.OPEN, now=now)
-    return _continue(session, battle, voter=voter, track=track, category=category, now=now, rng=rng)
-
-
-def open_after(
-    session: Session, closed: Battle, *, now: datetime, rng: random.Random
-) -> Battle | None:
-    """Return the battle after one that was answered or voided, as `open_next` does."""
-    voter, track = closed.voter, closed.track
-    battle = _find(session, voter=voter, track=track, state=BattleState.OPEN, now=now)
-    category = (battle or closed).next_category
-    return _continue(session, battle, voter=voter, track=track, category=category, now=now, rng=rng)
-
-
-def _continue(
-    session: Session,
-    battle: Battle | None,
-    *,
-    voter: Voter,
-    track: Track,
-    category: str | None,
-    now: datetime,
-    rng: random.Random,
-) -> Battle | None:
-    prefetched = _find(session, voter=voter, track=track, state=BattleState.PREFETCHED, now=now)
-    if prefetched is not None and prefetched.category != category:
-        close(session, prefetched)
-        prefetched = _resume(session, voter=voter, track=track, category=category)
-    if battle is None:
-        battle = prefetched or _create(
-            session, voter=voter, track=track, category=category, now=now, rng=rng
-        )
-        if battle is None:
-            return None
-        prefetched = None
-        battle.state = BattleState.OPEN
-        battle.opened_at = now
-        battle.expires_at = now + BATTLE_LIFETIME
-        session.flush()
-    battle.next_category = category
-    if prefetched is None:
-        _create(session, voter=voter, track=track, category=category, now=now, rng=rng)
-        session.flush()
-    return battle
-
-
-def _find(
-    session: Session, *, voter: Voter, track: Track, state: BattleState, now: datetime
-) -> Battle | None:
-    """Return the voter's battle in this state; close it if it cannot be answered any more."""
-    row = session.execute(
-        select(Battle, battle_is_withdrawn()).where(
-            Battle.voter_id == voter.id, Battle.track_id == track.id, Battle.state == state
-        )
-    ).first()
-    if row is None:
-        return None
-    battle, withdrawn = row
-    if withdrawn or has_expired(battle, now):
-        close(session, battle)
-        return None
-    return battle
-
-
-def _resume(session: Session, *, voter: Voter, track: Track, category: str | None) -> Battle | None:
-    """Prefetch again the battle that a change of category put aside.
-
-    Otherwise a voter could go through all pairs, and choose one, by changing the category.
-    """
-    battle = session.scalar(
-        select(Battle)
-        .where(
-            *(Battle.voter_id == voter.id, Battle.track_id == track.id),
-            Battle.category.is_not_distinct_from(category),
-            *(Battle.state == BattleState.EXPIRED, Battle.opened_at.is_(None)),
-            *(Battle.voided_at.is_(None), ~battle_is_withdrawn()),
-        )
-        .order_by(Battle.id.desc())
-        .limit(1)
-    )
-    if battle is None or not may_be_shown(battle):
-        return None
-    battle.state = BattleState.PREFETCHED
-    session.flush()
-    return battle
-
-
-def _create(
-    session: Session,
-    *,
-    voter: Voter,
-    track: Track,
-    category: str | None,
-    now: datetime,
-    rng: random.Random,
-) -> Battle | None:
-    """Draw a pair, assign its sides at random, and store the battle as prefetched."""
-    pair = draw_pair(session, track=track, voter_id=voter.id, category=category, rng=rng)
-    if pair is None:
-        return None
-    clip_a_id, clip_b_id = rng.sample(pair.clips, 2)
-    battle = Battle(
-        token=secrets.token_urlsafe(TOKEN_BYTES),
-        track_id=track.id,
-        prompt_id=pair.prompt_id,
-        voter_id=voter.id,
-        clip_a_id=clip_a_id,
-        clip_b_id=clip_b_id,
-        category=category,
-        sampler=pair.sampler,
-        probability=pair.probability,
-        state=BattleState.PREFETCHED,
-        issued_at=now,
-    )
-    session.add(battle)
-    return battle
-
-
-def describe(session: Session, battle: Battle, rules: VotingRules) -> IssuedBattle:
-    """Return what the battle's voter may know about it, with the prefetched battle after it."""
-    prefetched = None
-    if battle.state is BattleState.OPEN:
-        prefetched = session.scalar(
-            select(Battle).where(
-                Battle.voter_id == battle.voter_id,
-                Battle.track_id == battle.track_id,
-                Battle.state == BattleState.PREFETCHED,
-            )
-        )
-    prompt = battle.prompt
-    return IssuedBattle(
-        id=battle.id,
-        token=battle.token,
-        track=battle.track.name,
-        prompt_id=prompt.id,
-        prompt_text=prompt.text,
-        categories=prompt.categories,
-        source=_source(prompt, battle.track),
-        min_watch_ms=battle.track.min_watch_ms if rules.watch_time else 0,
-        expires_at=battle.expires_at,
-        next=describe(session, prefetched, rules) if prefetched else None,
-    )
-
-
-def _source(prompt: Prompt, track: Track) -> IssuedSource | None:
-    if track.modality is Modality.TEXT_TO_VIDEO or prompt.source_media_type is None:
-        return None
-    return IssuedSource(
-        media_type=prompt.source_media_type,
-        width=prompt.source_width or 0,
-        height=prompt.source_height or 0,
-    )
+    changed = sorted(battles, key=lambda battle: _ORDER[battle.state])
+    connection = session.connection()
+    updates = [
+        {"battle": battle.id} | {f"new_{name}": getattr(battle, name) for name in _CHANGING}
+        for battle in changed
+        if battle.id is not None
+    ]
+    if updates:
+        connection.execute(_CHANGE, updates)
+    new = {battle.token: battle for battle in changed if battle.id is None}
+    if new:
+        values = [{name: getattr(battle, name) for name in _NEW} for battle in new.values()]
+        for token, number in connection.execute(_INSERT, values):
+            new[token].id = number

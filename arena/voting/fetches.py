@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from threading import Lock, Timer
+from typing import Protocol
 
 from sqlalchemy import bindparam, func, update
 from sqlalchemy.orm import Session
@@ -133,7 +134,22 @@ def _store_fetches(session: Session, fetches: Mapping[Key, Fetch]) -> None:
             session.connection().execute(statement, rows)
 
 
-def fetches_of(battle: Battle, ledger: FetchLedger) -> dict[BattleFile, Fetch]:
+class FetchedBattle(Protocol):
+    """What is stored with a battle of what was sent."""
+
+    @property
+    def id(self) -> int | None: ...
+    @property
+    def fetched_a_at(self) -> datetime | None: ...
+    @property
+    def fetched_b_at(self) -> datetime | None: ...
+    @property
+    def fetched_a_bytes(self) -> int | None: ...
+    @property
+    def fetched_b_bytes(self) -> int | None: ...
+
+
+def fetches_of(battle: FetchedBattle, ledger: FetchLedger) -> dict[BattleFile, Fetch]:
     """Return what is known to have been sent of a battle's clips, by side."""
     known = {
         file: Fetch(at, size or 0)
@@ -143,6 +159,7 @@ def fetches_of(battle: Battle, ledger: FetchLedger) -> dict[BattleFile, Fetch]:
         )
         if at is not None
     }
+    assert battle.id is not None
     for file, fetch in ledger.unstored(battle.id).items():
         known[file] = known[file] + fetch if file in known else fetch
     return known

@@ -1,13 +1,15 @@
 """Checks a vote against the watch time, the rate limits and the limit on skips. Only reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from arena.errors import MalformedVote, TooEarly, TooMany
-from arena.models import Battle, BattleReport, Choice, Vote, Voter, VoterKind
+from arena.models import BattleReport, Choice, Vote, VoterKind
 from arena.settings import RateLimit
 from arena.text import pluralize
 from arena.voting.schemas import VoteForm
@@ -37,24 +39,79 @@ class VotingRules:
 
 
 def check_watch_time(
-    battle: Battle, *, form: VoteForm | MalformedVote, rules: VotingRules, now: datetime
+    opened_at: datetime | None,
+    min_watch_ms: int,
+    *,
+    form: VoteForm | MalformedVote,
+    rules: VotingRules,
+    now: datetime,
 ) -> None:
-    """Raise TooEarly if, by the server's clock, both clips cannot have been watched yet."""
-    if battle.opened_at is None:
+    """Raise TooEarly if, by the server's clock, both clips cannot have been watched yet.
+
+    Args:
+        opened_at: when the battle opened; None while it is prefetched.
+        min_watch_ms: how long its track wants both clips to be watched.
+        form: the vote.
+        rules: for this voter.
+        now: aware.
+    """
+    if opened_at is None:
         raise TooEarly("This battle opens once the one before it is answered.")
     skipped = isinstance(form, VoteForm) and form.choice is Choice.SKIP
     if skipped or not rules.watch_time:
         return
-    watched = now - battle.opened_at
-    required = timedelta(milliseconds=battle.track.min_watch_ms)
+    watched = now - opened_at
+    required = timedelta(milliseconds=min_watch_ms)
     if watched < required:
         remaining = (required - watched).total_seconds()
         raise TooEarly(f"Watch both clips first: you can vote in {remaining:.1f} s.")
 
 
+class LimitedVoter(Protocol):
+    """A stored voter."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def kind(self) -> VoterKind: ...
+
+
+def may_exceed_limits(
+    session: Session, voter_ids: Sequence[int], *, rules: VotingRules, now: datetime
+) -> set[int]:
+    """Return the voters for whom `check_limits` has to look closer before a vote.
+
+    One statement for many voters, which counts and returns no votes. It counts a skip as a vote, so
+    the others are certainly below every limit.
+
+    Args:
+        session: in a transaction.
+        voter_ids: whose votes to count.
+        rules: for all of them.
+        now: the earliest time at which one of them votes.
+    """
+    if not rules.limits or not voter_ids:
+        return set()
+    counts = [
+        func.sum(case((Vote.cast_at > now - timedelta(seconds=limit.period_s), 1), else_=0))
+        for limit in rules.limits
+    ]
+    longest = max(limit.period_s for limit in rules.limits)
+    query = (
+        select(Vote.voter_id, *counts)
+        .where(Vote.voter_id.in_(voter_ids), Vote.cast_at > now - timedelta(seconds=longest))
+        .group_by(Vote.voter_id)
+    )
+    return {
+        row[0]
+        for row in session.connection().execute(query)
+        if any(row[1 + n] >= limit.votes for n, limit in enumerate(rules.limits))
+    }
+
+
 def check_limits(
     session: Session,
-    voter: Voter,
+    voter: LimitedVoter,
     *,
     form: VoteForm | MalformedVote,
     rules: VotingRules,
@@ -79,13 +136,14 @@ def check_limits(
             )
 
 
-def check_reports(session: Session, voter: Voter, *, rules: VotingRules, now: datetime) -> None:
+def check_reports(
+    session: Session, voter: LimitedVoter, *, rules: VotingRules, now: datetime) -> None:
     """Raise TooMany if a report of an intact file exceeds the limit on skips, which it shares."""
     if rules.limits and voter.kind is not VoterKind.SIMULATED:
         _check_skips(session, voter, now=now)
 
 
-def _check_skips(session: Session, voter: Voter, *, now: datetime) -> None:
+def _check_skips(session: Session, voter: LimitedVoter, *, now: datetime) -> None:
     since = now - SKIP_WINDOW
     recent = _recent(session, voter, since=since, now=now)
     reported = session.scalars(
@@ -107,7 +165,7 @@ def _check_skips(session: Session, voter: Voter, *, now: datetime) -> None:
 
 
 def _recent(
-    session: Session, voter: Voter, *, since: datetime, now: datetime
+    session: Session, voter: LimitedVoter, *, since: datetime, now: datetime
 ) -> list[tuple[datetime, Choice]]:
     query = (
         select(Vote.cast_at, Vote.choice)

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from arena.models import Battle, BattleFile, Choice, Track
+from arena.catalog.index import IndexedTrack
+from arena.models import BattleFile, Choice
+from arena.voting.battles import BattleRow
 from arena.voting.fetches import Fetch
 from arena.voting.limits import WATCH_TOLERANCE_MS, VotingRules
 from arena.voting.schemas import PerSide, VoteForm
@@ -36,7 +38,8 @@ class WatchedTime:
 
 
 def judge_times(
-    battle: Battle,
+    battle: BattleRow,
+    track: IndexedTrack,
     form: VoteForm,
     *,
     fetches: Mapping[BattleFile, Fetch] | None,
@@ -47,6 +50,7 @@ def judge_times(
 
     Args:
         battle: an open battle.
+        track: its track.
         form: the vote.
         fetches: what was sent of its clips; None if that is not known.
         rules: for this voter.
@@ -57,8 +61,8 @@ def judge_times(
     return WatchedTime(
         watched=_capped(form.watched_ms, allowed),
         heard=_capped(form.heard_ms, allowed),
-        checked=skipped or not rules.watch_time or _is_plausible(battle, form, fetches, allowed),
-        picture_only=is_picture_only(battle.track, form, rules=rules),
+        checked=skipped or not rules.watch_time or _is_plausible(track, form, fetches, allowed),
+        picture_only=is_picture_only(track, form, rules=rules),
     )
 
 
@@ -67,7 +71,7 @@ def _elapsed_ms(since: datetime, now: datetime) -> int:
 
 
 def _allowed_ms(
-    battle: Battle, fetches: Mapping[BattleFile, Fetch], *, now: datetime
+    battle: BattleRow, fetches: Mapping[BattleFile, Fetch], *, now: datetime
 ) -> tuple[int, int]:
     """Return how long each side can have been watched: since it opened and was first sent."""
     opened_at = battle.opened_at or now
@@ -85,7 +89,7 @@ def _capped(reported: PerSide | None, allowed: tuple[int, int]) -> PerSide | Non
 
 
 def _is_plausible(
-    battle: Battle,
+    track: IndexedTrack,
     form: VoteForm,
     fetches: Mapping[BattleFile, Fetch] | None,
     allowed: tuple[int, int],
@@ -96,9 +100,9 @@ def _is_plausible(
         return False
     if fetches is not None:
         sent = [fetches[file].bytes for file in CLIPS if file in fetches]
-        if len(sent) < len(CLIPS) or min(sent) < FETCHED_SHARE * battle.track.bytes:
+        if len(sent) < len(CLIPS) or min(sent) < FETCHED_SHARE * track.bytes:
             return False
-    covered_ms = battle.track.min_watch_ms - WATCH_TOLERANCE_MS
+    covered_ms = track.min_watch_ms - WATCH_TOLERANCE_MS
     if min(watched.a, watched.b, *allowed) < covered_ms:
         return False
     limits = [ms + WATCH_TOLERANCE_MS for ms in allowed]
@@ -110,7 +114,7 @@ def _is_plausible(
     )
 
 
-def is_picture_only(track: Track, form: VoteForm, *, rules: VotingRules) -> bool:
+def is_picture_only(track: IndexedTrack, form: VoteForm, *, rules: VotingRules) -> bool:
     """Whether a vote in a track with sound was cast without hearing both sides long enough.
 
     Without `heard_ms` it could not be checked, and the vote counts.

@@ -1,0 +1,356 @@
+"""The catalog in memory: which clips battles may show, by track, category and pair of entrants.
+
+Requests of voters draw from it, so their cost does not grow with prompts and clips. It is read
+again when the catalog's version in the database has changed.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import combinations
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, Row, select
+from sqlalchemy.orm import Session
+
+from arena.catalog.withholding import is_withheld
+from arena.catalog_version import read_version
+from arena.models import (
+    Clip,
+    ClipStatus,
+    Entrant,
+    Modality,
+    Prompt,
+    PromptCategory,
+    Reveal,
+    Track,
+)
+
+# Reading a large catalog again takes a noticeable part of a second. While it changes all the time,
+# for instance because clips are being made, it is read at most this often.
+CHEAP_S = 0.02  # a catalog that is read in less is read again at once
+MAX_AGE_S = 1.0
+READ_SHARE = 0.05  # of the time, at most, spent on reading it
+
+Task = tuple[str, int]  # a prompt's id and a seed, the same for both clips of a battle
+EntrantPair = tuple[int, int]  # two entrants' ids, the lower one first
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedEntrant:
+    """What voters may learn of an entrant after the vote."""
+
+    id: int
+    name: str
+    creator: str | None
+    is_retired: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedPrompt:
+    """A prompt; what is known of its source is None if it has none that can be shown."""
+
+    id: str
+    text: str
+    categories: list[str]
+    private: bool
+    is_retired: bool
+    source_path: str | None
+    source_sha256: str | None
+    source_bytes: int
+    source_media_type: str | None
+    source_width: int
+    source_height: int
+    source_fault: str | None
+
+    @property
+    def shows_source(self) -> bool:
+        """Whether its source can be shown."""
+        return self.source_path is not None and self.source_fault is None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedClip:
+    """A clip; `path` and `sha256` of the rendition are None unless it is ready."""
+
+    id: int
+    entrant_id: int
+    prompt_id: str
+    seed: int
+    path: str | None
+    sha256: str | None
+
+    @property
+    def task(self) -> Task:
+        return (self.prompt_id, self.seed)
+
+
+@dataclass(frozen=True, eq=False)
+class PairChoices:
+    """The pairs of entrants that battles may show, in one track or in one category of it.
+
+    Attributes:
+        clips: the ids of the clips that may be shown, by entrant and task.
+        identical: tasks of which two entrants have the same bytes, by pair.
+    """
+
+    clips: dict[int, dict[Task, int]]
+    identical: dict[EntrantPair, set[Task]]
+    _tasks: dict[EntrantPair, tuple[Task, ...]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def pairs(self) -> tuple[EntrantPair, ...]:
+        """Every pair with a task to show, sorted."""
+        return tuple(pair for pair in combinations(sorted(self.clips), 2) if self._has_task(pair))
+
+    @cached_property
+    def pair_set(self) -> frozenset[EntrantPair]:
+        """The same pairs, to look one up."""
+        return frozenset(self.pairs)
+
+    def tasks(self, pair: EntrantPair) -> tuple[Task, ...]:
+        """Return the tasks of which both entrants have different clips, sorted."""
+        found = self._tasks.get(pair)
+        if found is None:
+            common = self.clips[pair[0]].keys() & self.clips[pair[1]].keys()
+            found = tuple(sorted(common - self.identical.get(pair, set())))
+            self._tasks[pair] = found
+        return found
+
+    def _has_task(self, pair: EntrantPair) -> bool:
+        identical = self.identical.get(pair)
+        if identical is None:
+            return not self.clips[pair[0]].keys().isdisjoint(self.clips[pair[1]])
+        return bool(self.tasks(pair))
+
+
+class TrackIndex:
+    """One track's settings and clips.
+
+    Attributes:
+        clips: every clip of the track by id, those that are not shown any more included.
+        shown: the ids of the clips that battles may show.
+        choices: the pairs of the whole track.
+    """
+
+    def __init__(
+        self,
+        track: "IndexedTrack",
+        clips: dict[int, IndexedClip],
+        shown: frozenset[int],
+        same_bytes: dict[EntrantPair, set[Task]],
+        prompts: dict[str, IndexedPrompt],
+    ) -> None:
+        self.track = track
+        self.clips = clips
+        self.shown = shown
+        self._identical = same_bytes
+        self._prompts = prompts
+        self._by_category: dict[str, PairChoices] = {}
+        self.choices = self._choices(shown)
+
+    def choices_of(self, category: str | None) -> PairChoices:
+        """Return the pairs whose prompt has a category; None for all prompts."""
+        if category is None:
+            return self.choices
+        found = self._by_category.get(category)
+        if found is None:
+            found = self._choices(
+                clip_id
+                for clip_id in self.shown
+                if category in self._prompts[self.clips[clip_id].prompt_id].categories
+            )
+            self._by_category[category] = found
+        return found
+
+    def _choices(self, clip_ids: Iterable[int]) -> PairChoices:
+        clips: dict[int, dict[Task, int]] = defaultdict(dict)
+        for clip_id in clip_ids:
+            clip = self.clips[clip_id]
+            clips[clip.entrant_id][clip.task] = clip_id
+        return PairChoices(dict(clips), self._identical)
+
+
+@dataclass(frozen=True, slots=True)
+class IndexedTrack:
+    """A track's settings, as battles need them."""
+
+    id: int
+    name: str
+    modality: Modality
+    audio: bool
+    bytes: int
+    min_watch_ms: int
+    reveal: Reveal
+    sampler: str
+    reasons: list[str]
+    is_closed: bool
+
+    @property
+    def shows_source(self) -> bool:
+        """Whether battles show the source of their prompt."""
+        return self.modality is not Modality.TEXT_TO_VIDEO
+
+
+class CatalogIndex:
+    """The catalog at one version. Clips of a track are read when they are first needed."""
+
+    def __init__(self, session: Session, version: int) -> None:
+        self.version = version
+        self.tracks = {track.id: track for track in _read_tracks(session)}
+        self.tracks_by_name = {track.name: track for track in self.tracks.values()}
+        self.entrants = _read_entrants(session)
+        self.prompts = _read_prompts(session)
+        self._indexes: dict[int, TrackIndex] = {}
+
+    def of(self, session: Session, track_id: int) -> TrackIndex:
+        """Return one track's clips."""
+        found = self._indexes.get(track_id)
+        if found is None:
+            found = self._read_track(session, self.tracks[track_id])
+            self._indexes[track_id] = found
+        return found
+
+    def _read_track(self, session: Session, track: IndexedTrack) -> TrackIndex:
+        query = select(
+            *(Clip.id, Clip.entrant_id, Clip.prompt_id, Clip.seed),
+            *(Clip.rendition_path, Clip.sha256, Clip.master_sha256, Clip.status),
+            is_withheld().label("withheld"),
+        ).where(Clip.track_id == track.id)
+        rows = session.connection().execute(query).all()
+        clips = {row[0]: IndexedClip(*row[:6]) for row in rows}
+        shown = [row for row in rows if self._is_shown(track, row)]
+        return TrackIndex(
+            track,
+            clips,
+            frozenset(row[0] for row in shown),
+            _same_bytes(shown),
+            self.prompts,
+        )
+
+    def _is_shown(self, track: IndexedTrack, row: Row[*tuple[object, ...]]) -> bool:
+        # Missing ones were added since the rest of this index was read.
+        prompt = self.prompts.get(row.prompt_id)
+        entrant = self.entrants.get(row.entrant_id)
+        if prompt is None or entrant is None:
+            return False
+        return (
+            not (track.is_closed or row.withheld or prompt.is_retired or entrant.is_retired)
+            and row.status is ClipStatus.READY
+            and (prompt.shows_source or not track.shows_source)
+        )
+
+
+def _read_tracks(session: Session) -> list[IndexedTrack]:
+    rows = session.connection().execute(
+        select(
+            *(Track.id, Track.name, Track.modality, Track.audio, Track.bytes, Track.min_watch_ms),
+            *(Track.reveal, Track.sampler, Track.reasons, Track.closed_at.is_not(None)),
+        )
+    )
+    return [IndexedTrack(*row) for row in rows]
+
+
+def _read_entrants(session: Session) -> dict[int, IndexedEntrant]:
+    entrants = session.scalars(select(Entrant).execution_options(populate_existing=True))
+    return {
+        entrant.id: IndexedEntrant(
+            id=entrant.id,
+            name=entrant.shown_name,
+            creator=entrant.shown_creator,
+            is_retired=entrant.retired_at is not None,
+        )
+        for entrant in entrants
+    }
+
+
+def _read_prompts(session: Session) -> dict[str, IndexedPrompt]:
+    connection = session.connection()
+    categories: dict[str, list[str]] = defaultdict(list)
+    for prompt_id, category in connection.execute(
+        select(PromptCategory.prompt_id, PromptCategory.category).order_by(PromptCategory.category)
+    ):
+        categories[prompt_id].append(category)
+    query = select(
+        *(Prompt.id, Prompt.text, Prompt.private, Prompt.retired_at.is_not(None)),
+        *(Prompt.source_path, Prompt.source_sha256, Prompt.source_bytes),
+        *(Prompt.source_media_type, Prompt.source_width, Prompt.source_height),
+        Prompt.source_fault,
+    )
+    return {
+        row[0]: IndexedPrompt(
+            id=row[0],
+            text=row[1],
+            categories=categories.get(row[0], []),
+            private=row[2],
+            is_retired=bool(row[3]),
+            source_path=row[4],
+            source_sha256=row[5],
+            source_bytes=row[6] or 0,
+            source_media_type=row[7],
+            source_width=row[8] or 0,
+            source_height=row[9] or 0,
+            source_fault=row[10],
+        )
+        for row in connection.execute(query)
+    }
+
+
+def _same_bytes(rows: Iterable[Row[*tuple[object, ...]]]) -> dict[EntrantPair, set[Task]]:
+    """Return the tasks of which two entrants have the same rendition or master, by pair."""
+    owners: dict[tuple[Task, str], list[int]] = defaultdict(list)
+    for row in rows:
+        for sha256 in {row.sha256, row.master_sha256} - {None}:
+            owners[(row.prompt_id, row.seed), sha256].append(row.entrant_id)
+    same: dict[EntrantPair, set[Task]] = defaultdict(set)
+    for (task, _), entrant_ids in owners.items():
+        for pair in combinations(sorted(set(entrant_ids)), 2):
+            same[pair].add(task)
+    return dict(same)
+
+
+class _Held:
+    """The newest index of one database, and when and how quickly it was read."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.index: CatalogIndex | None = None
+        self.read_at = 0.0
+        self.read_s = 0.0
+
+    def is_recent(self) -> bool:
+        """Whether the catalog was read so lately that a newer version may wait."""
+        if self.read_s < CHEAP_S:
+            return False
+        return time.monotonic() - self.read_at < min(MAX_AGE_S, self.read_s / READ_SHARE)
+
+
+_held: WeakKeyDictionary[Engine, _Held] = WeakKeyDictionary()
+
+
+def catalog_index(session: Session, *, exact: bool = False) -> CatalogIndex:
+    """Return the catalog of the session's database.
+
+    Args:
+        session: in a transaction.
+        exact: whether it must be that of this transaction; otherwise it may be a second old.
+    """
+    session.flush()
+    held = _held.setdefault(session.get_bind().engine, _Held())
+    version = read_version(session)
+    index = held.index
+    if index is not None and (index.version == version or (not exact and held.is_recent())):
+        return index
+    with held.lock:
+        index = held.index
+        if index is not None and index.version == version:
+            return index
+        started = time.monotonic()
+        index = CatalogIndex(session, version)
+        held.index = index
+        held.read_at = time.monotonic()
+        held.read_s = held.read_at - started
+        return index
