@@ -18,8 +18,8 @@ from arena.database import Database
 from arena.errors import NotFound, StoreUnavailable
 from arena.media import MediaStore, find_damage
 from arena.models import Clip, ClipStatus, Prompt, WithheldCause
-from arena.voting.ballots import CLIP_MEDIA_TYPE, StoredFile
 from arena.voting.reports import withhold_file
+from arena.voting.served_files import CLIP_MEDIA_TYPE, StoredFile
 
 SAMPLE = 5  # clips, of which one must be in the media store
 ELSEWHERE = "The media store does not have the arena's clips: check what is mounted there."

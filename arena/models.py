@@ -588,7 +588,9 @@ def status_of(choice: Choice, *, picture_only: bool) -> VoteStatus:
     """Return whether a vote counts."""
     if choice is Choice.SKIP:
         return VoteStatus.SKIPPED
-    return VoteStatus.HELD if hold_rule_of(choice, picture_only=picture_only) else VoteStatus.COUNTED
+    return (
+        VoteStatus.HELD if hold_rule_of(choice, picture_only=picture_only) else VoteStatus.COUNTED
+    )
 
 
 class Snapshot(Base):

@@ -23,16 +23,16 @@ from functools import lru_cache
 from itertools import count, islice
 
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import find_track, list_tracks
+from arena.catalog.index import catalog_index
 from arena.database import Database
 from arena.errors import BallotError, NoPair, TooMany
 from arena.models import (
     Battle,
     Choice,
     Clip,
-    Prompt,
     Vote,
     Voter,
     VoterKind,
@@ -40,7 +40,7 @@ from arena.models import (
 from arena.text import pluralize
 from arena.voting.ballots import admit_voter, cast_vote, issue_battle
 from arena.voting.limits import VotingRules
-from arena.voting.matchmaking import is_active, where_active
+from arena.voting.matchmaking import is_active
 from arena.voting.schemas import IssuedBattle, VoteForm
 
 QUALITY = "quality"  # the measure that summarises the others
@@ -184,12 +184,12 @@ def _measured_clips(
     session: Session, track_name: str, entrants: frozenset[int] | None
 ) -> dict[int, Clip]:
     """Return the clips that may be shown, by id, of these entrants or all; all have measures."""
-    query = where_active(select(Clip), track_id=find_track(session, track_name).id).order_by(
-        Clip.id
-    )
+    track_id = find_track(session, track_name).id
+    shown = catalog_index(session, exact=True).of(session, track_id).shown
+    query = select(Clip).where(Clip.track_id == track_id).order_by(Clip.id)
     if entrants is not None:
         query = query.where(Clip.entrant_id.in_(entrants))
-    clips = {clip.id: clip for clip in session.scalars(query)}
+    clips = {clip.id: clip for clip in session.scalars(query) if clip.id in shown}
     unmeasured = [clip for clip in clips.values() if not _is_measured(clip)]
     if unmeasured:
         raise BallotError(
@@ -222,27 +222,10 @@ def _cast(database: Database, run: _Run, *, votes: int, on_vote: Callable[[], ob
     while done < votes:
         with database.writing() as session:
             rng = random.Random(f"{run.seed}/{_votes_so_far(session)}")  # noqa: S311
-            loaded = _load_all(session, run)
             for _ in range(min(VOTES_PER_TRANSACTION, votes - done)):
                 _vote(session, run, queue, keys, rng)
                 done += 1
                 on_vote()
-            del loaded  # kept until here, since a session only has weak references
-
-
-def _load_all(session: Session, run: _Run) -> list[object]:
-    """Load what the battles of a transaction refer to, instead of loading it for each battle."""
-    clips = session.scalars(
-        select(Clip)
-        .where(Clip.id.in_(run.clips))
-        .options(
-            joinedload(Clip.entrant),
-            joinedload(Clip.track),
-            joinedload(Clip.prompt).selectinload(Prompt.category_rows),
-        )
-    )
-    voters = session.scalars(select(Voter).where(Voter.kind == VoterKind.SIMULATED))
-    return [*clips, *voters]
 
 
 def _votes_so_far(session: Session) -> int:

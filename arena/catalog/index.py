@@ -251,7 +251,21 @@ def _read_tracks(session: Session) -> list[IndexedTrack]:
             *(Track.reveal, Track.sampler, Track.reasons, Track.closed_at.is_not(None)),
         )
     )
-    return [IndexedTrack(*row) for row in rows]
+    return [
+        IndexedTrack(
+            id=row[0],
+            name=row[1],
+            modality=row[2],
+            audio=row[3],
+            bytes=row[4],
+            min_watch_ms=row[5],
+            reveal=row[6],
+            sampler=row[7],
+            reasons=row[8],
+            is_closed=row[9],
+        )
+        for row in rows
+    ]
 
 
 def _read_entrants(session: Session) -> dict[int, IndexedEntrant]:

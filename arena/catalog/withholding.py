@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
-from sqlalchemy import ColumnElement, exists, or_, select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session, joinedload
 
 from arena.database import Database
 from arena.media import MediaStore, find_damage
-from arena.models import Battle, Clip, Entrant, Modality, Prompt, Track, WithheldCause, WithheldClip
+from arena.models import Clip, Prompt, Track, WithheldCause, WithheldClip
 
 REPORTED = "voters reported"  # how the reason begins if the stored file itself is intact
 
@@ -178,34 +178,3 @@ def faulty_sources(session: Session) -> dict[str, str]:
 def is_withheld() -> ColumnElement[bool]:
     """Return the condition that the clip of a query is withheld."""
     return exists().where(WithheldClip.clip_id == Clip.id)
-
-
-@cache
-def shows_source() -> ColumnElement[bool]:
-    """Return the condition that the track of a query shows no source, or its prompt's source can
-    be shown.
-    """
-    return or_(
-        Track.modality == Modality.TEXT_TO_VIDEO,
-        Prompt.source_path.is_not(None) & Prompt.source_fault.is_(None),
-    )
-
-
-@cache
-def battle_is_withdrawn() -> ColumnElement[bool]:
-    """Return the condition that a query's battle may be shown no more.
-
-    A file of it is withheld, its prompt or one of its entrants is retired, or its track is closed.
-    """
-    clip = exists().where(WithheldClip.clip_id.in_((Battle.clip_a_id, Battle.clip_b_id)))
-    source = exists().where(
-        Prompt.id == Battle.prompt_id, Track.id == Battle.track_id, ~shows_source()
-    )
-    retired = exists().where(Prompt.id == Battle.prompt_id, Prompt.retired_at.is_not(None))
-    left = exists().where(
-        Clip.id.in_((Battle.clip_a_id, Battle.clip_b_id)),
-        Entrant.id == Clip.entrant_id,
-        Entrant.retired_at.is_not(None),
-    )
-    closed = exists().where(Track.id == Battle.track_id, Track.closed_at.is_not(None))
-    return clip | source | retired | left | closed

@@ -10,11 +10,11 @@ import random
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import bindparam, case, func, insert, select
+from sqlalchemy import Table, bindparam, case, func, insert, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import check_category, find_track
@@ -32,7 +32,7 @@ from arena.models import (
     status_of,
 )
 from arena.voting import battles
-from arena.voting.battles import BattleRow, VoteRow, VoterTrack, has_expired
+from arena.voting.battles import VOTE, BattleRow, VoteRow, VoterTrack, has_expired
 from arena.voting.fetches import FetchLedger, fetches_of
 from arena.voting.issuing import (
     Issuer,
@@ -44,12 +44,13 @@ from arena.voting.issuing import (
 from arena.voting.limits import VotingRules, check_limits, check_watch_time, may_exceed_limits
 from arena.voting.reveals import reveal, reveals
 from arena.voting.schemas import CastVote, Contribution, IssuedBattle, VoteForm
+from arena.voting.served_files import file_of as file_of
 from arena.voting.snapshots import LastSnapshot, last_snapshot
 from arena.voting.watching import judge_times
 
 KEY_BYTES = 16  # 128 bits, so that a voter's key cannot be guessed
 RECEIPT_BYTES = 9
-VOTER, VOTE = Voter.__table__, Vote.__table__
+VOTER = cast(Table, Voter.__table__)
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ class VoteRequest:
 
 BallotRequest = BattleRequest | VoteRequest
 Answer = IssuedBattle | CastVote | ArenaError
+Expected = TypeVar("Expected", IssuedBattle, CastVote)
 
 
 def new_voter_key() -> str:
@@ -134,7 +136,11 @@ def issue_battle(
 
     Args:
         session: in a transaction that writes.
-        voter_key, track_name, category, rules, now: as in `BattleRequest`.
+        voter_key: the voter's; a new voter is stored.
+        track_name: of the battle.
+        category: of the next battle that opens; the open one stays. None for all prompts.
+        rules: for this voter.
+        now: aware.
         rng: draws pairs and sides; by default one that nobody can predict.
 
     Raises:
@@ -143,10 +149,7 @@ def issue_battle(
     """
     request = BattleRequest(voter_key, track_name, category, rules, now)
     (answer,) = answer_requests(session, [request], rng=rng)
-    assert not isinstance(answer, CastVote)
-    if isinstance(answer, ArenaError):
-        raise answer
-    return answer
+    return expect(IssuedBattle, answer)
 
 
 def cast_vote(
@@ -166,7 +169,11 @@ def cast_vote(
 
     Args:
         session: in a transaction that writes.
-        voter_key, token, form, rules, now: as in `VoteRequest`.
+        voter_key: the voter's.
+        token: the battle's.
+        form: the vote, or why it could not be parsed.
+        rules: for this voter.
+        now: when the vote arrived; aware.
         fetches: what this process sent of clips; None if it is not known what was sent.
         rng: draws pairs and sides; by default one that nobody can predict.
 
@@ -180,9 +187,15 @@ def cast_vote(
     """
     request = VoteRequest(voter_key, token, form, rules, now)
     (answer,) = answer_requests(session, [request], fetches=fetches, rng=rng)
-    assert not isinstance(answer, IssuedBattle)
+    return expect(CastVote, answer)
+
+
+def expect(kind: type[Expected], answer: Answer) -> Expected:
+    """Return an answer of the kind that belongs to its request; raise it if it is an error."""
     if isinstance(answer, ArenaError):
         raise answer
+    if not isinstance(answer, kind):
+        raise TypeError(f"the answer is {type(answer).__name__}, not {kind.__name__}")
     return answer
 
 
@@ -231,7 +244,7 @@ class _Case:
     request: BallotRequest
     voter: _VoterRow
     battles: VoterBattles
-    battle: BattleRow | None = None  # the battle that the vote is of
+    battle: BattleRow | None = None  # the battle that is answered; None in a request for one
     vote: VoteRow | None = None  # the vote that this battle has, or gets
     category: str | None = None
     is_new_vote: bool = False
@@ -339,7 +352,7 @@ class _Round:
     ) -> _Case:
         of_voter = stored.get((voter.id, track_id))
         if of_voter is None:
-            of_voter = VoterBattles(None, self.index.of(self.session, track_id))
+            of_voter = VoterBattles(0, self.index.of(self.session, track_id))
         if voted is None:
             return _Case(request, voter, of_voter)
         battle, vote = voted
@@ -362,12 +375,8 @@ class _Round:
     def _decide(self, each: _Case) -> None:
         request = each.request
         if isinstance(request, VoteRequest):
-            assert each.battle is not None
-            if each.vote is None:
-                self._accept(each, each.battle, request)
-            else:
-                _check_repeated(each.vote, request.form)
-            each.opened = self._issuer(each).open_after(each.battles, each.battle)
+            if each.battle is not None:
+                self._answer_battle(each, each.battle, request)
             return
         category = None if request.category == OVERALL else request.category
         track = each.battles.track
@@ -376,6 +385,13 @@ class _Round:
         each.opened = self._issuer(each).open_next(each.battles, category)
         if each.opened is None:
             raise _no_pair(self.session, request, category)
+
+    def _answer_battle(self, each: _Case, battle: BattleRow, request: VoteRequest) -> None:
+        if each.vote is None:
+            self._accept(each, battle, request)
+        else:
+            _check_repeated(each.vote, request.form)
+        each.opened = self._issuer(each).open_after(each.battles, battle)
 
     def _issuer(self, each: _Case) -> Issuer:
         snapshot = self._snapshot(each.battles.track)
@@ -407,9 +423,7 @@ class _Round:
     ) -> VoteRow:
         track, now = each.battles.track, request.now
         sent = None if self.fetches is None else fetches_of(battle, self.fetches)
-        times = judge_times(
-            battle, track.track, form, fetches=sent, rules=request.rules, now=now
-        )
+        times = judge_times(battle, track.track, form, fetches=sent, rules=request.rules, now=now)
         each.watch_checked = times.checked
         watched, heard = times.watched, times.heard
         shown: Sequence[float | None] = (None, None)
@@ -443,24 +457,24 @@ class _Round:
     def _store(self, cases: Sequence[_Case]) -> None:
         _store_voters(self.session, [each for each in cases if not each.voter.id])
         battles.store(self.session, [row for each in cases for row in each.battles.changed])
-        votes = [each.vote for each in cases if each.is_new_vote]
+        votes = [each.vote for each in cases if each.is_new_vote and each.vote]
         if votes:
             self.session.connection().execute(insert(VOTE), votes)
 
     def _describe(self, each: _Case) -> Answer:
-        rules = each.request.rules
-        opened = each.opened and describe(self.index, each.battles, each.opened, rules)
-        if each.battle is None or each.vote is None:
-            assert opened is not None
-            return opened
-        vote = each.vote
+        rules, battle, vote = each.request.rules, each.battle, each.vote
+        opened = None
+        if each.opened is not None:
+            opened = describe(self.index, each.battles, each.opened, rules)
+        if battle is None or vote is None:
+            return opened or NoPair("There is no pair to show.")
         shown = (vote["shown_rating_a"], vote["shown_rating_b"])
         return CastVote(
             choice=vote["choice"],
             receipt=vote["receipt"],
             watch_checked=vote["watch_checked"] is not False,
             status=status_of(vote["choice"], picture_only=vote["picture_only"]).value,
-            reveal=reveal(self.index, each.battles.track, each.battle, vote["choice"], shown),
+            reveal=reveal(self.index, each.battles.track, battle, vote["choice"], shown),
             next=opened,
         )
 

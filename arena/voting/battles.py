@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     Select,
+    Table,
     bindparam,
     insert,
     literal_column,
@@ -22,19 +23,22 @@ from arena.voting.limits import CLOCK_TOLERANCE
 
 BATTLE_LIFETIME = timedelta(minutes=30)
 RECENT_SET_ASIDE = 10  # battles of one category that are looked at to prefetch one again
-BATTLE = Battle.__table__
-VOTE = Vote.__table__
+BATTLE = cast(Table, Battle.__table__)
+VOTE = cast(Table, Vote.__table__)
 _CHANGING = ("state", "next_category", "opened_at", "expires_at", "voided_at")
 
 
 @dataclass(slots=True)
 class BattleRow:
-    """A row of the battle table, with its columns; `id` and `voter_id` are None until stored."""
+    """A row of the battle table, with its columns.
+
+    `id` is 0 until it is stored, `voter_id` until its voter is.
+    """
 
     token: str
     track_id: int
     prompt_id: str
-    voter_id: int | None
+    voter_id: int
     clip_a_id: int
     clip_b_id: int
     category: str | None
@@ -51,13 +55,7 @@ class BattleRow:
     fetched_b_at: datetime | None = None
     fetched_a_bytes: int | None = None
     fetched_b_bytes: int | None = None
-    id: int | None = None
-
-    @property
-    def number(self) -> int:
-        """The id of a stored battle."""
-        assert self.id is not None
-        return self.id
+    id: int = 0
 
 
 _COLUMNS = [BATTLE.c[name] for name in BattleRow.__slots__]
@@ -78,9 +76,9 @@ def _in_state(state: BattleState) -> "Select[*tuple[Any, ...]]":
 
 
 _LIVE = union_all(_in_state(BattleState.OPEN), _in_state(BattleState.PREFETCHED))
-_SHOWN = select(
-    BATTLE.c.voter_id, BATTLE.c.track_id, BATTLE.c.clip_a_id, BATTLE.c.clip_b_id
-).where(BATTLE.c.voter_id.in_(bindparam("voters", expanding=True)))
+_SHOWN = select(BATTLE.c.voter_id, BATTLE.c.track_id, BATTLE.c.clip_a_id, BATTLE.c.clip_b_id).where(
+    BATTLE.c.voter_id.in_(bindparam("voters", expanding=True))
+)
 _BY_ID = select(*_COLUMNS).where(BATTLE.c.id == bindparam("battle"))
 _CHANGE = (
     update(BATTLE)
@@ -139,7 +137,6 @@ def read_live(session: Session, voter_ids: Sequence[int]) -> dict[VoterTrack, li
     live: dict[VoterTrack, list[BattleRow]] = {}
     for row in session.connection().execute(_LIVE, {"voters": voter_ids}):
         battle = BattleRow(*row)
-        assert battle.voter_id is not None
         live.setdefault((battle.voter_id, battle.track_id), []).append(battle)
     return live
 
@@ -216,11 +213,11 @@ def store(session: Session, battles: Iterable[BattleRow]) -> None:
     updates = [
         {"battle": battle.id} | {f"new_{name}": getattr(battle, name) for name in _CHANGING}
         for battle in changed
-        if battle.id is not None
+        if battle.id
     ]
     if updates:
         connection.execute(_CHANGE, updates)
-    new = {battle.token: battle for battle in changed if battle.id is None}
+    new = {battle.token: battle for battle in changed if not battle.id}
     if new:
         values = [{name: getattr(battle, name) for name in _NEW} for battle in new.values()]
         for token, number in connection.execute(_INSERT, values):

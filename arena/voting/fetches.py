@@ -138,7 +138,7 @@ class FetchedBattle(Protocol):
     """What is stored with a battle of what was sent."""
 
     @property
-    def id(self) -> int | None: ...
+    def id(self) -> int: ...
     @property
     def fetched_a_at(self) -> datetime | None: ...
     @property
@@ -159,7 +159,6 @@ def fetches_of(battle: FetchedBattle, ledger: FetchLedger) -> dict[BattleFile, F
         )
         if at is not None
     }
-    assert battle.id is not None
     for file, fetch in ledger.unstored(battle.id).items():
         known[file] = known[file] + fetch if file in known else fetch
     return known

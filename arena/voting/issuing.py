@@ -45,14 +45,14 @@ class VoterBattles:
     """One voter's battles in one track.
 
     Attributes:
-        voter_id: None for a voter who is not stored yet.
+        voter_id: 0 for a voter who is not stored yet.
         track: its clips.
         live: the open and the prefetched battle.
         shown: the clips of each of the voter's battles in the track.
         changed: new and changed battles, to be stored.
     """
 
-    voter_id: int | None
+    voter_id: int
     track: TrackIndex
     live: list[BattleRow] = field(default_factory=list)
     shown: list[tuple[int, int]] = field(default_factory=list)
@@ -164,7 +164,7 @@ class Issuer:
 
         Otherwise a voter could go through all pairs, and choose one, by changing the category.
         """
-        if voter.voter_id is None:
+        if not voter.voter_id:
             return None
         set_aside = read_set_aside(
             self.session,
@@ -202,8 +202,6 @@ class Issuer:
     def _repeat(self, voter: VoterBattles) -> BattleRow | None:
         """Show, rarely, an earlier pair with its sides swapped."""
         if len(voter.shown) < REPEAT_AFTER or self.rng.random() >= REPEAT_SHARE:
-            return None
-        if voter.voter_id is None:
             return None
         voted = read_repeatable(
             self.session, voter_id=voter.voter_id, track_id=voter.track.track.id
@@ -246,7 +244,7 @@ def describe(
         upcoming = voter.find(BattleState.PREFETCHED)
     track, prompt = voter.track.track, index.prompts[battle.prompt_id]
     return IssuedBattle(
-        id=battle.number,
+        id=battle.id,
         token=battle.token,
         track=track.name,
         prompt_id=prompt.id,

@@ -137,7 +137,8 @@ def check_limits(
 
 
 def check_reports(
-    session: Session, voter: LimitedVoter, *, rules: VotingRules, now: datetime) -> None:
+    session: Session, voter: LimitedVoter, *, rules: VotingRules, now: datetime
+) -> None:
     """Raise TooMany if a report of an intact file exceeds the limit on skips, which it shares."""
     if rules.limits and voter.kind is not VoterKind.SIMULATED:
         _check_skips(session, voter, now=now)

@@ -123,7 +123,9 @@ def _draw_task(tasks: tuple[Task, ...], seen: set[Task], rng: random.Random) -> 
     return rng.choice([task for task in tasks if task not in seen])
 
 
-def seen_tasks(index: TrackIndex, battles: Iterable[tuple[int, int]]) -> dict[EntrantPair, set[Task]]:
+def seen_tasks(
+    index: TrackIndex, battles: Iterable[tuple[int, int]]
+) -> dict[EntrantPair, set[Task]]:
     """Return the tasks that a voter has seen, by pair of entrants.
 
     Args:
@@ -148,7 +150,7 @@ def draw_pair(
     category: str | None,
     rng: random.Random,
 ) -> Pair | None:
-    """Draw the next pair for a voter by the rule `uniform`; None if the voter has seen every pair."""
+    """Draw the next pair for a voter by the rule `uniform`; None if none is left."""
     index = catalog_index(session, exact=True).of(session, track.id)
     shown = session.execute(
         select(Battle.clip_a_id, Battle.clip_b_id).where(

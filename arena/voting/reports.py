@@ -11,27 +11,29 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from arena.catalog.index import catalog_index
 from arena.catalog.withholding import REPORTED, withhold_clip, withhold_source
 from arena.database import Database
 from arena.errors import AlreadyVoted, NotFound
 from arena.media import MediaStore, find_damage
 from arena.models import (
-    Battle,
     BattleReport,
     BattleState,
     Clip,
     ClipStatus,
     Prompt,
     Track,
-    Vote,
     Voter,
     WithheldCause,
     WithheldClip,
 )
-from arena.voting.ballots import StoredFile, stored_file
-from arena.voting.battles import describe, is_withdrawn, open_after, system_rng
+from arena.voting import battles
+from arena.voting.battles import BattleRow, VoteRow, is_withdrawn
+from arena.voting.issuing import Issuer, describe, read_voter_battles, system_rng
 from arena.voting.limits import VotingRules, check_reports
 from arena.voting.schemas import BrokenForm, IssuedBattle
+from arena.voting.served_files import StoredFile, index_of, stored_file
+from arena.voting.snapshots import last_snapshot
 
 WITHHELD_AFTER = 2  # voters who report a file that is intact
 # Of a track's clips or sources: what such reports can withhold in all. More reports than that are
@@ -63,37 +65,42 @@ def report_broken(
         TooMany: the voter reported too many files that are intact, or skipped too often.
     """
     with database.reading() as session:
-        battle = _find(session, voter_key=voter_key, token=token)
-        file = stored_file(battle, form.side)
+        _, battle, _ = _find(session, voter_key=voter_key, token=token)
+        file = stored_file(session, index_of(session, battle), battle, form.side)
     # Reads the whole file, so not while other voters wait for the transaction.
     damage = find_damage(store, file.path, sha256=file.sha256, size=file.bytes)
     with database.writing() as session:
-        battle = _find(session, voter_key=voter_key, token=token)
-        if session.scalar(select(Vote.id).where(Vote.battle_id == battle.id)) is not None:
+        voter, battle, vote = _find(session, voter_key=voter_key, token=token)
+        if vote is not None:
             raise AlreadyVoted("You voted in this battle already.")
         if battle.voided_at is None:
-            if damage is None and not is_withdrawn(session, battle):
-                check_reports(session, battle.voter, rules=rules, now=now)
+            if damage is None and not is_withdrawn(index_of(session, battle), session, battle):
+                check_reports(session, voter, rules=rules, now=now)
             _void(session, battle, file, reason=form.reason, damage=damage, now=now)
-        upcoming = open_after(session, battle, now=now, rng=rng or system_rng())
-        return describe(session, upcoming, rules) if upcoming else None
+        # Read again, since a file may be withheld now.
+        index = catalog_index(session, exact=True)
+        key = (voter.id, battle.track_id)
+        own = read_voter_battles(session, index, [key])[key]
+        issuer = Issuer(session, last_snapshot(session, battle.track_id), now, rng or system_rng())
+        upcoming = issuer.open_after(own, battle)
+        battles.store(session, own.changed)
+        return describe(index, own, upcoming, rules) if upcoming else None
 
 
-def _find(session: Session, *, voter_key: str, token: str) -> Battle:
-    battle = session.scalar(
-        select(Battle)
-        .join(Voter)
-        .where(Battle.token == token, Voter.key == voter_key)
-        .with_for_update(of=Battle)
-    )
-    if battle is None:
+def _find(
+    session: Session, *, voter_key: str, token: str
+) -> tuple[Voter, BattleRow, VoteRow | None]:
+    # Locks the row, on databases that do, so that requests of one voter are handled in sequence.
+    voter = session.scalar(select(Voter).where(Voter.key == voter_key).with_for_update())
+    battle, vote = battles.read_by_token(session, [token]).get(token, (None, None))
+    if voter is None or battle is None or battle.voter_id != voter.id:
         raise NotFound("You have no battle with this token.")
-    return battle
+    return voter, battle, vote
 
 
 def _void(
     session: Session,
-    battle: Battle,
+    battle: BattleRow,
     file: StoredFile,
     *,
     reason: str,
@@ -102,6 +109,7 @@ def _void(
 ) -> None:
     battle.state = BattleState.EXPIRED
     battle.voided_at = now
+    battles.store(session, [battle])
     session.add(
         BattleReport(
             battle_id=battle.id,
@@ -129,7 +137,7 @@ def _void(
             )
 
 
-def _may_withhold(session: Session, battle: Battle, file: StoredFile) -> bool:
+def _may_withhold(session: Session, battle: BattleRow, file: StoredFile) -> bool:
     """Whether reports may still withhold a file: cookies cost nothing, so anyone can send many."""
     if file.clip_id is None:
         in_track = Prompt.tracks.any(Track.id == battle.track_id)

@@ -23,7 +23,8 @@ def reveal(
     """Return what the voter learns about both sides; None if the names stay hidden.
 
     Args:
-        index, track: of the battle.
+        index: names the entrants.
+        track: of the battle.
         battle: an answered one.
         choice: the vote's.
         shown_ratings: the ratings of both sides when the vote was cast.

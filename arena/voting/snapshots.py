@@ -1,4 +1,4 @@
-"""Reads what voting needs of a track's last snapshot of people's votes; kept in memory by its id."""
+"""Reads what voting needs of a track's last snapshot of people's votes, and keeps it in memory."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -54,4 +54,8 @@ def _read_snapshot(session: Session, snapshot_id: int) -> LastSnapshot:
     rows = connection.execute(
         select(Standing.entrant_id, Standing.rating).where(Standing.snapshot_id == snapshot_id)
     )
-    return LastSnapshot(ratings={row[0]: row[1] for row in rows})
+    ratings = {row[0]: row[1] for row in rows}
+    sampling = connection.scalar(select(Snapshot.sampling).where(Snapshot.id == snapshot_id))
+    pairs = (sampling or {}).get("pairs", [])
+    chances = PairChances({(low, high): chance for low, high, chance in pairs}) if pairs else None
+    return LastSnapshot(ratings, chances)

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from arena.catalog import catalog
@@ -22,6 +22,7 @@ from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active
 from arena.voting.schemas import BrokenForm, VoteForm
 from arena.web.clip_urls import ClipUrls
+from arena.web.group_commit import GroupCommit
 from arena.web.metrics import Metrics
 from arena.web.problem_details import describe_validation_error
 from arena.web.schemas import (
@@ -106,6 +107,11 @@ def _csv(board: Board, body: bytes) -> Response:
     )
 
 
+def _json(content: BaseModel, status: int = 200) -> Response:
+    # Not through FastAPI's own conversion, which validates the answer once more.
+    return Response(content.model_dump_json(), status, NO_STORE, "application/json")
+
+
 def make_router(
     arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics, fetches: FetchLedger
 ) -> APIRouter:
@@ -114,6 +120,7 @@ def make_router(
     settings = arena.settings
     writers = WriterPool()
     bodies = _Bodies()
+    commits = GroupCommit(arena.database, fetches)
     rules = VotingRules(limits=settings.limits, watch_time=not settings.limits_off)
 
     @router.get("/tracks")
@@ -129,44 +136,37 @@ def make_router(
                 for track in catalog.list_tracks(session)
             ]
 
-    @router.post("/battles", status_code=201)
-    @writers.endpoint
-    def issue_battle(
-        form: BattleRequest, voter_key: VoterKey, response: Response
-    ) -> BattleResponse:
+    @router.post("/battles", status_code=201, response_model=BattleResponse)
+    async def issue_battle(form: BattleRequest, voter_key: VoterKey) -> Response:
         """The voter's open battle in a track; a new one if none is open."""
-        with arena.database.writing() as session:
-            battle = ballots.issue_battle(
-                session,
+        battle = await commits.issue(
+            ballots.BattleRequest(
                 voter_key=voter_key,
                 track_name=form.track,
                 category=form.category,
                 rules=rules,
                 now=utc_now(),
             )
+        )
         metrics.battles.labels(form.track).inc()
-        response.headers.update(NO_STORE)
-        return battle_response(battle, clip_urls=clip_urls, voter_key=voter_key)
+        return _json(battle_response(battle, clip_urls=clip_urls, voter_key=voter_key), 201)
 
-    @router.post("/battles/{token}/vote", openapi_extra=VOTE_BODY)
-    @writers.endpoint
-    def cast_vote(token: str, body: Body, voter_key: VoterKey, response: Response) -> VoteResponse:
+    @router.post("/battles/{token}/vote", response_model=VoteResponse, openapi_extra=VOTE_BODY)
+    async def cast_vote(token: str, body: Body, voter_key: VoterKey) -> Response:
         """Vote on a battle, once. Returns a receipt, the models' names and the next battle."""
-        with arena.database.writing() as session:
-            cast = ballots.cast_vote(
-                session,
+        cast = await commits.vote(
+            ballots.VoteRequest(
                 voter_key=voter_key,
                 token=token,
                 form=read_vote(body),
                 rules=rules,
                 now=utc_now(),
-                fetches=fetches,
             )
+        )
         metrics.votes.labels(cast.choice.value).inc()
         if not cast.watch_checked:
             metrics.unchecked_votes.inc()
-        response.headers.update(NO_STORE)
-        return vote_response(cast, clip_urls=clip_urls, voter_key=voter_key)
+        return _json(vote_response(cast, clip_urls=clip_urls, voter_key=voter_key))
 
     @router.post("/battles/{token}/broken")
     @writers.endpoint

@@ -9,7 +9,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from arena.errors import NotFound
 from arena.models import BattleFile
-from arena.voting.ballots import NO_CLIP
+from arena.voting.served_files import NO_CLIP
 
 CLIP_SUFFIX = ".mp4"
 SUFFIXES = {

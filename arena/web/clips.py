@@ -15,8 +15,8 @@ from arena.context import Arena, utc_now
 from arena.errors import NotFound, StoreUnavailable
 from arena.integrity import ELSEWHERE, FileChecker, has_clips, withhold_damaged
 from arena.media import MediaStore
-from arena.voting.ballots import NO_CLIP, StoredFile, file_of
 from arena.voting.fetches import FetchLedger
+from arena.voting.served_files import NO_CLIP, StoredFile, file_of
 from arena.web.clip_urls import ClipUrls
 from arena.web.problem_details import problem
 

@@ -1,0 +1,190 @@
+"""Answers requests for battles and votes: one thread commits all that wait in one transaction.
+
+A commit waits for the disk, so while one is on its way, the requests that arrive gather for the
+next one. Each request is answered after the commit that holds its vote.
+"""
+
+import asyncio
+import logging
+import time
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Condition, Thread
+
+from sqlalchemy.exc import DBAPIError
+
+from arena.database import WRITE_WAIT_S, Database
+from arena.errors import ArenaError, StoreUnavailable
+from arena.voting.ballots import (
+    Answer,
+    BallotRequest,
+    BattleRequest,
+    VoteRequest,
+    answer_requests,
+    expect,
+)
+from arena.voting.fetches import FetchLedger
+from arena.voting.schemas import CastVote, IssuedBattle
+from arena.web.writers import BUSY, STUCK_S
+
+MAX_BATCH = 128  # requests in one transaction
+MAX_WAITING = 1024  # requests; at 500 votes a second, two seconds
+FEW = 8  # requests that may wait for a commit that takes long
+
+log = logging.getLogger(__name__)
+
+Result = Answer | Exception
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    request: BallotRequest
+    future: "asyncio.Future[Answer]"
+    until: float  # by `time.monotonic`
+
+
+class GroupCommit:
+    """The thread that writes, and the requests that wait for it.
+
+    Args:
+        database: of the arena.
+        fetches: what this process sent of clips.
+        wait_s: how long a request may wait to be stored.
+        max_waiting: how many requests may wait.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        fetches: FetchLedger | None,
+        *,
+        wait_s: float = WRITE_WAIT_S,
+        max_waiting: int = MAX_WAITING,
+    ) -> None:
+        self._database, self._fetches = database, fetches
+        self._wait_s, self._max_waiting = wait_s, max_waiting
+        self._arrived = Condition()
+        self._waiting: deque[_Waiting] = deque()
+        self._writing_since: float | None = None
+        self._closed = False
+        self._thread: Thread | None = None
+
+    async def issue(self, request: BattleRequest) -> IssuedBattle:
+        """Return the voter's battle, once it is stored; raises what `ballots.issue_battle` does.
+
+        Raises:
+            StoreUnavailable: too many requests wait, or the database did not store it in time.
+        """
+        return expect(IssuedBattle, await self._answer(request))
+
+    async def vote(self, request: VoteRequest) -> CastVote:
+        """Return the answer to a vote, once it is stored; raises what `ballots.cast_vote` does.
+
+        Raises:
+            StoreUnavailable: too many requests wait, or the database did not store it in time.
+        """
+        return expect(CastVote, await self._answer(request))
+
+    async def _answer(self, request: BallotRequest) -> Answer:
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(request, loop.create_future(), time.monotonic() + self._wait_s)
+        self._add(waiting)
+        overdue = loop.call_later(self._wait_s, _refuse, waiting.future)
+        try:
+            return await waiting.future
+        finally:
+            overdue.cancel()
+
+    def close(self) -> None:
+        """Store what waits, and end the thread."""
+        with self._arrived:
+            self._closed = True
+            self._arrived.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _add(self, waiting: _Waiting) -> None:
+        with self._arrived:
+            if self._closed or len(self._waiting) >= self._max_waiting or self._is_stuck():
+                raise StoreUnavailable(BUSY)
+            self._waiting.append(waiting)
+            self._arrived.notify()
+            if self._thread is None:
+                self._thread = Thread(target=self._run, name="votes", daemon=True)
+                self._thread.start()
+
+    def _is_stuck(self) -> bool:
+        """Whether the commit on its way takes long, for a lock or the disk, and more wait."""
+        if self._writing_since is None or len(self._waiting) < FEW:
+            return False
+        return time.monotonic() - self._writing_since > STUCK_S
+
+    def _run(self) -> None:
+        while True:
+            with self._arrived:
+                while not self._waiting and not self._closed:
+                    self._arrived.wait()
+                if not self._waiting:
+                    return
+                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+                self._writing_since = time.monotonic()
+            try:
+                # A request that was given up meanwhile is not stored.
+                self._commit_or_refuse([waiting for waiting in batch if not waiting.future.done()])
+            except Exception:
+                log.exception("Votes could not be stored.")
+            finally:
+                with self._arrived:
+                    self._writing_since = None
+
+    def _commit_or_refuse(self, batch: Sequence[_Waiting]) -> None:
+        if not batch:
+            return
+        try:
+            results: Sequence[Result] = self._commit(batch)
+        except StoreUnavailable as error:
+            results = [error] * len(batch)
+        except Exception as error:
+            if len(batch) > 1 and isinstance(error, DBAPIError):
+                # Such as a battle that another process answered meanwhile: each by itself.
+                for waiting in batch:
+                    self._commit_or_refuse([waiting])
+                return
+            results = [error] * len(batch)
+        _post(batch, results)
+
+    def _commit(self, batch: Sequence[_Waiting]) -> list[Answer]:
+        with self._database.writing(until=min(waiting.until for waiting in batch)) as session:
+            requests = [waiting.request for waiting in batch]
+            return answer_requests(session, requests, fetches=self._fetches)
+
+
+def _refuse(future: "asyncio.Future[Answer]") -> None:
+    if not future.done():
+        future.set_exception(StoreUnavailable(BUSY))
+
+
+def _post(batch: Sequence[_Waiting], results: Sequence[Result]) -> None:
+    """Hand the results to the event loops that wait for them, one call for each loop."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Result]]] = defaultdict(list)
+    for waiting, result in zip(batch, results, strict=True):
+        by_loop[waiting.future.get_loop()].append((waiting, result))
+    for loop, answered in by_loop.items():
+        try:
+            loop.call_soon_threadsafe(_resolve, answered)
+        except RuntimeError:  # the loop has ended, and with it who waited
+            continue
+
+
+def _resolve(answered: Sequence[tuple[_Waiting, Result]]) -> None:
+    for waiting, result in answered:
+        if waiting.future.done():
+            continue
+        if isinstance(result, Exception) and not isinstance(result, ArenaError):
+            waiting.future.set_exception(result)
+        elif isinstance(result, StoreUnavailable):
+            waiting.future.set_exception(StoreUnavailable(result.sentence, cause=result.cause))
+        else:
+            waiting.future.set_result(result)
