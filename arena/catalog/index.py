@@ -107,9 +107,9 @@ class PairChoices:
         return tuple(pair for pair in combinations(sorted(self.clips), 2) if self._has_task(pair))
 
     @cached_property
-    def pair_set(self) -> frozenset[EntrantPair]:
-        """The same pairs, to look one up."""
-        return frozenset(self.pairs)
+    def fewest_tasks(self) -> int:
+        """The smallest number of tasks of a pair; of fewer battles, none uses up a pair."""
+        return min((len(self.tasks(pair)) for pair in self.pairs), default=0)
 
     def tasks(self, pair: EntrantPair) -> tuple[Task, ...]:
         """Return the tasks of which both entrants have different clips, sorted."""

@@ -1,5 +1,6 @@
 """Writes and reads the battle table, by a few statements for many voters at once."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from sqlalchemy.orm import Session
 from arena.catalog.index import CatalogIndex
 from arena.models import Battle, BattleState, Vote
 from arena.voting.limits import CLOCK_TOLERANCE
+from arena.voting.matchmaking import ClipPair
 
 BATTLE_LIFETIME = timedelta(minutes=30)
 RECENT_SET_ASIDE = 10  # battles of one category that are looked at to prefetch one again
@@ -141,13 +143,11 @@ def read_live(session: Session, voter_ids: Sequence[int]) -> dict[VoterTrack, li
     return live
 
 
-def read_shown(
-    session: Session, voter_ids: Sequence[int]
-) -> dict[VoterTrack, list[tuple[int, int]]]:
+def read_shown(session: Session, voter_ids: Sequence[int]) -> dict[VoterTrack, set[ClipPair]]:
     """Return the clips (left, right) of every battle of these voters."""
-    shown: dict[VoterTrack, list[tuple[int, int]]] = {}
-    for voter_id, track_id, a, b in session.connection().execute(_SHOWN, {"voters": voter_ids}):
-        shown.setdefault((voter_id, track_id), []).append((a, b))
+    shown: defaultdict[VoterTrack, set[ClipPair]] = defaultdict(set)
+    for row in session.connection().execute(_SHOWN, {"voters": voter_ids}).all():
+        shown[row[:2]].add(row[2:])
     return shown
 
 

@@ -25,7 +25,7 @@ from arena.voting.battles import (
     read_shown,
 )
 from arena.voting.limits import VotingRules
-from arena.voting.matchmaking import Pair, draw, seen_tasks
+from arena.voting.matchmaking import ClipPair, Pair, draw
 from arena.voting.schemas import IssuedBattle, IssuedSource
 from arena.voting.snapshots import LastSnapshot
 
@@ -55,7 +55,7 @@ class VoterBattles:
     voter_id: int
     track: TrackIndex
     live: list[BattleRow] = field(default_factory=list)
-    shown: list[tuple[int, int]] = field(default_factory=list)
+    shown: set[ClipPair] = field(default_factory=set)
     changed: list[BattleRow] = field(default_factory=list)
 
     def find(self, state: BattleState) -> BattleRow | None:
@@ -90,7 +90,7 @@ def read_voter_battles(
             voter_id=key[0],
             track=index.of(session, key[1]),
             live=live.get(key, []),
-            shown=shown.get(key, []),
+            shown=shown.get(key, set()),
         )
         for key in voters
     }
@@ -184,9 +184,10 @@ class Issuer:
         battle = self._repeat(voter) if category is None else None
         if battle is None:
             pair = draw(
-                track.choices_of(category),
-                seen_tasks(track, voter.shown),
+                track,
+                voter.shown,
                 self.rng,
+                category=category,
                 sampler=track.track.sampler,
                 chances=self.snapshot.chances,
             )
@@ -194,7 +195,7 @@ class Issuer:
                 return None
             battle = self._new(voter, pair, category)
             battle.clip_a_id, battle.clip_b_id = self.rng.sample(pair.clips, 2)
-        voter.shown.append((battle.clip_a_id, battle.clip_b_id))
+        voter.shown.add((battle.clip_a_id, battle.clip_b_id))
         voter.live.append(battle)
         voter.note(battle)
         return battle

@@ -16,7 +16,7 @@ which measures how reliable votes are and has no weight in ratings.
 import random
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from weakref import WeakKeyDictionary
@@ -31,7 +31,7 @@ ADAPTIVE, UNIFORM = SAMPLERS
 CONTROL_SHARE = 0.1  # of the battles of an adaptive track, drawn by `uniform`
 _TRIES = 8  # random draws of a task before those left are listed
 
-Seen = Mapping[EntrantPair, set[Task]]
+ClipPair = tuple[int, int]  # the ids of two clips
 
 
 class PairChances:
@@ -74,27 +74,33 @@ class Pair:
 
 
 def draw(
-    choices: PairChoices,
-    seen: Seen,
+    index: TrackIndex,
+    shown: Collection[ClipPair],
     rng: random.Random,
     *,
+    category: str | None = None,
     sampler: str = UNIFORM,
     chances: PairChances | None = None,
 ) -> Pair | None:
     """Draw the next pair for a voter, without sides; None if the voter has seen every pair.
 
     Args:
-        choices: the pairs that may be shown.
-        seen: the tasks that the voter has seen, by pair of entrants.
+        index: the clips of the track.
+        shown: the clips of each of the voter's battles in the track.
         rng: the random numbers.
+        category: of the prompts; None for all.
         sampler: of the track.
         chances: of the pairs, for the rule `adaptive`; None before the first snapshot.
     """
-    used_up = [pair for pair, tasks in seen.items() if _is_used_up(choices, pair, tasks)]
+    choices = index.choices_of(category)
     left = choices.pairs
-    if used_up:
-        excluded = set(used_up)
-        left = tuple(pair for pair in left if pair not in excluded)
+    if len(shown) >= choices.fewest_tasks:
+        seen = seen_tasks(index, shown)
+        left = tuple(
+            pair for pair in left if not seen.get(pair, set()).issuperset(choices.tasks(pair))
+        )
+        if len(left) == len(choices.pairs):
+            left = choices.pairs
     if not left:
         return None
     if sampler == ADAPTIVE and chances is not None and rng.random() >= CONTROL_SHARE:
@@ -102,30 +108,31 @@ def draw(
         rule = ADAPTIVE
     else:
         pair, probability, rule = rng.choice(left), 1 / len(left), UNIFORM
-    task = _draw_task(choices.tasks(pair), seen.get(pair, set()), rng)
-    clips = (choices.clips[pair[0]][task], choices.clips[pair[1]][task])
+    task, clips = _draw_task(choices, pair, shown, rng)
     return Pair(clips=clips, prompt_id=task[0], sampler=rule, probability=probability)
 
 
-def _is_used_up(choices: PairChoices, pair: EntrantPair, seen: set[Task]) -> bool:
-    if pair not in choices.pair_set:
-        return False
+def _draw_task(
+    choices: PairChoices, pair: EntrantPair, shown: Collection[ClipPair], rng: random.Random
+) -> tuple[Task, ClipPair]:
+    """Draw a task that the voter has not seen of this pair, and return it with its clips."""
     tasks = choices.tasks(pair)
-    return len(seen) >= len(tasks) and seen.issuperset(tasks)
+    first, second = choices.clips[pair[0]], choices.clips[pair[1]]
 
+    def is_new(clips: ClipPair) -> bool:
+        return clips not in shown and clips[::-1] not in shown
 
-def _draw_task(tasks: tuple[Task, ...], seen: set[Task], rng: random.Random) -> Task:
     # Nearly always the first draw is one that this voter has not seen.
     for _ in range(_TRIES):
         task = rng.choice(tasks)
-        if task not in seen:
-            return task
-    return rng.choice([task for task in tasks if task not in seen])
+        clips = (first[task], second[task])
+        if is_new(clips):
+            return task, clips
+    task = rng.choice([task for task in tasks if is_new((first[task], second[task]))])
+    return task, (first[task], second[task])
 
 
-def seen_tasks(
-    index: TrackIndex, battles: Iterable[tuple[int, int]]
-) -> dict[EntrantPair, set[Task]]:
+def seen_tasks(index: TrackIndex, battles: Iterable[ClipPair]) -> dict[EntrantPair, set[Task]]:
     """Return the tasks that a voter has seen, by pair of entrants.
 
     Args:
@@ -152,13 +159,12 @@ def draw_pair(
 ) -> Pair | None:
     """Draw the next pair for a voter by the rule `uniform`; None if none is left."""
     index = catalog_index(session, exact=True).of(session, track.id)
-    shown = session.execute(
+    rows = session.execute(
         select(Battle.clip_a_id, Battle.clip_b_id).where(
             Battle.voter_id == voter_id, Battle.track_id == track.id
         )
     )
-    seen = seen_tasks(index, ((row[0], row[1]) for row in shown))
-    return draw(index.choices_of(category), seen, rng)
+    return draw(index, {(row[0], row[1]) for row in rows}, rng, category=category)
 
 
 def is_active(session: Session, track: Track) -> bool:

@@ -42,6 +42,7 @@ from arena.web.public_api import HeadMiddleware, PublicApiMiddleware
 from arena.web.request_limits import RequestLimitsMiddleware
 from arena.web.streamlit_settings import apply_streamlit_settings
 from arena.web.sweep import sweep_forever
+from arena.web.vote_route import VoteRouteMiddleware
 from arena.web.voters import VoterCookieMiddleware
 from ratings.printable import printable
 
@@ -75,15 +76,15 @@ def make_api(arena: Arena) -> FastAPI:
         servers=[{"url": base_path or "/"}],
     )
     install_error_handlers(app)
-    app.include_router(
-        api.make_router(arena, clip_urls=clip_urls, metrics=metrics, fetches=fetches)
-    )
+    router = api.make_router(arena, clip_urls=clip_urls, metrics=metrics, fetches=fetches)
+    app.include_router(router)
     app.include_router(clips.make_router(arena, clip_urls, fetches))
     app.include_router(health.make_router(arena, metrics))
     app.include_router(assets.make_router())
     app.include_router(api_page.make_router(app))
     app.add_middleware(PublicApiMiddleware)
     app.add_middleware(HeadMiddleware, own=(CLIP_PREFIX,))
+    app.add_middleware(VoteRouteMiddleware, router=router)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
 

@@ -6,7 +6,7 @@ no response, would keep its connection for ever; a few thousand of them use up t
 
 import asyncio
 import resource
-from typing import Any
+from typing import Any, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -14,7 +14,43 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEADER_TIMEOUT_S = 10.0  # from the first byte of a request, or the connection, to its headers' end
 WRITE_TIMEOUT_S = 120.0  # in which a client has to read what fills the socket's buffer
 MAX_HEADER_BYTES = 16 * 1024
+MAX_COALESCED_BYTES = 16 * 1024  # larger parts of a response are sent as they come
 REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class CoalescingTransport:
+    """Sends what is written within one turn of the event loop by one system call.
+
+    uvicorn writes the headers and the body of a response separately.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._chunks: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """Write at the end of this turn, or at once if there is much to write."""
+        if len(data) > MAX_COALESCED_BYTES:
+            self.flush()
+            self._transport.write(data)
+            return
+        if not self._chunks:
+            self._loop.call_soon(self.flush)
+        self._chunks.append(data)
+
+    def flush(self) -> None:
+        """Write what was held back."""
+        if self._chunks:
+            data, self._chunks = b"".join(self._chunks), []
+            self._transport.write(data)
+
+    def close(self) -> None:
+        """Write what was held back, then close."""
+        self.flush()
+        self._transport.close()
 
 
 class LimitedH11Protocol(H11Protocol):
@@ -26,7 +62,8 @@ class LimitedH11Protocol(H11Protocol):
     _write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)  # type: ignore[arg-type]  # uvicorn says Transport
+        coalescing = CoalescingTransport(cast(asyncio.Transport, transport), self.loop)
+        super().connection_made(cast(asyncio.Transport, coalescing))
         self._start_header_timer()
 
     def data_received(self, data: bytes) -> None:
@@ -58,6 +95,9 @@ class LimitedH11Protocol(H11Protocol):
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
         self._stop_header_timer()
+        # The WebSocket's protocol gets the bare transport.
+        self.transport.flush()  # type: ignore[attr-defined]
+        self.transport = self.transport._transport  # type: ignore[attr-defined]
         super().handle_websocket_upgrade(event)
 
     def _has_half_a_request(self) -> bool:

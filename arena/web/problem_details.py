@@ -59,7 +59,8 @@ def _retry_after_s(error: ArenaError) -> int | None:
     return STORE_RETRY_S if error.http_status == HTTPStatus.SERVICE_UNAVAILABLE else None
 
 
-async def _on_arena_error(request: Request, error: Exception) -> JSONResponse:
+async def on_arena_error(request: Request, error: Exception) -> JSONResponse:
+    """Return the problem document of an error of the arena or its database; raise others."""
     if isinstance(error, DBAPIError):
         store_errors.failed(str(error.orig))
         error = StoreUnavailable("The database is unavailable: try again.")
@@ -109,8 +110,8 @@ async def _on_unexpected_error(_request: Request, _error: Exception) -> JSONResp
 
 def install_error_handlers(app: FastAPI) -> None:
     """Return a problem document for every error of the application."""
-    app.add_exception_handler(ArenaError, _on_arena_error)
-    app.add_exception_handler(DBAPIError, _on_arena_error)
+    app.add_exception_handler(ArenaError, on_arena_error)
+    app.add_exception_handler(DBAPIError, on_arena_error)
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_unexpected_error)

@@ -1,0 +1,52 @@
+"""Calls the route of votes directly: a vote then costs about a quarter less of the event loop.
+
+Nearly every request of a busy arena is a vote or a clip. FastAPI's matching of routes, dependencies
+and middleware for exceptions cost more than the vote's own code. The route stays registered with
+FastAPI, which documents it and answers what this does not match, such as other methods.
+"""
+
+import re
+from collections.abc import Awaitable, Callable
+
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
+from sqlalchemy.exc import DBAPIError
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from arena.errors import ArenaError
+from arena.web.problem_details import on_arena_error
+
+PATH = "/api/v1/battles/{token}/vote"
+_PATH = re.compile(re.escape(PATH).replace(r"\{token\}", "([A-Za-z0-9_-]+)"))
+
+
+class VoteRouteMiddleware:
+    """Answer votes by the endpoint of their route; pass on every other request.
+
+    Args:
+        app: the application.
+        router: has the route.
+    """
+
+    def __init__(self, app: ASGIApp, router: APIRouter) -> None:
+        self.app = app
+        self.route = next(
+            route for route in router.routes if isinstance(route, APIRoute) and route.path == PATH
+        )
+        self.endpoint: Callable[[str, Request], Awaitable[Response]] = self.route.endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return await self.app(scope, receive, send)
+        match = _PATH.fullmatch(scope["path"])
+        if match is None:
+            return await self.app(scope, receive, send)
+        scope["route"] = self.route
+        request = Request(scope, receive)
+        try:
+            response = await self.endpoint(match[1], request)
+        except (ArenaError, DBAPIError) as error:
+            response = await on_arena_error(request, error)
+        await response(scope, receive, send)
