@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from threading import Condition, Thread
 
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from arena.database import WRITE_WAIT_S, Database
 from arena.errors import ArenaError, StoreUnavailable
@@ -156,9 +157,12 @@ class GroupCommit:
         _post(batch, results)
 
     def _commit(self, batch: Sequence[_Waiting]) -> list[Answer]:
-        with self._database.writing(until=min(waiting.until for waiting in batch)) as session:
-            requests = [waiting.request for waiting in batch]
+        requests = [waiting.request for waiting in batch]
+
+        def answer(session: Session) -> list[Answer]:
             return answer_requests(session, requests, fetches=self._fetches)
+
+        return self._database.write(answer, until=min(waiting.until for waiting in batch))
 
 
 def _refuse(future: "asyncio.Future[Answer]") -> None:
