@@ -31,9 +31,8 @@ from arena.models import (
 
 # Reading a large catalog again takes a noticeable part of a second. While it changes all the time,
 # for instance because clips are being made, it is read at most this often.
-CHEAP_S = 0.02  # a catalog that is read in less is read again at once
+FEW_CLIPS = 2000  # a smaller catalog is read again at once
 MAX_AGE_S = 1.0
-READ_SHARE = 0.05  # of the time, at most, spent on reading it
 
 Task = tuple[str, int]  # a prompt's id and a seed, the same for both clips of a battle
 EntrantPair = tuple[int, int]  # two entrants' ids, the lower one first
@@ -206,6 +205,11 @@ class CatalogIndex:
         self.prompts = _read_prompts(session)
         self._indexes: dict[int, TrackIndex] = {}
 
+    @property
+    def clips_read(self) -> int:
+        """How many clips this index has read so far."""
+        return sum(len(each.clips) for each in list(self._indexes.values()))
+
     def of(self, session: Session, track_id: int) -> TrackIndex:
         """Return one track's clips."""
         found = self._indexes.get(track_id)
@@ -327,19 +331,18 @@ def _same_bytes(rows: Iterable[Row[*tuple[object, ...]]]) -> dict[EntrantPair, s
 
 
 class _Held:
-    """The newest index of one database, and when and how quickly it was read."""
+    """The newest index of one database, and when it was read."""
 
     def __init__(self) -> None:
         self.lock = Lock()
         self.index: CatalogIndex | None = None
         self.read_at = 0.0
-        self.read_s = 0.0
 
     def is_recent(self) -> bool:
         """Whether the catalog was read so lately that a newer version may wait."""
-        if self.read_s < CHEAP_S:
+        if self.index is None or self.index.clips_read < FEW_CLIPS:
             return False
-        return time.monotonic() - self.read_at < min(MAX_AGE_S, self.read_s / READ_SHARE)
+        return time.monotonic() - self.read_at < MAX_AGE_S
 
 
 _held: WeakKeyDictionary[Engine, _Held] = WeakKeyDictionary()
@@ -362,9 +365,6 @@ def catalog_index(session: Session, *, exact: bool = False) -> CatalogIndex:
         index = held.index
         if index is not None and index.version == version:
             return index
-        started = time.monotonic()
-        index = CatalogIndex(session, version)
-        held.index = index
+        held.index = CatalogIndex(session, version)
         held.read_at = time.monotonic()
-        held.read_s = held.read_at - started
-        return index
+        return held.index

@@ -132,8 +132,7 @@ class GroupCommit:
                 batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
                 self._writing_since = time.monotonic()
             try:
-                # A request that was given up meanwhile is not stored.
-                self._commit_or_refuse([waiting for waiting in batch if not waiting.future.done()])
+                self._commit_or_refuse(batch)
             except Exception:
                 log.exception("Votes could not be stored.")
             finally:
@@ -141,26 +140,25 @@ class GroupCommit:
                     self._writing_since = None
 
     def _commit_or_refuse(self, batch: Sequence[_Waiting]) -> None:
-        if not batch:
-            return
         try:
-            results: Sequence[Result] = self._commit(batch)
+            _post(self._commit(batch))
         except StoreUnavailable as error:
-            results = [error] * len(batch)
+            _post([(waiting, error) for waiting in batch])
         except Exception as error:
-            if len(batch) > 1 and isinstance(error, DBAPIError):
-                # Such as a battle that another process answered meanwhile: each by itself.
-                for waiting in batch:
-                    self._commit_or_refuse([waiting])
+            if len(batch) == 1 or not isinstance(error, DBAPIError):
+                _post([(waiting, error) for waiting in batch])
                 return
-            results = [error] * len(batch)
-        _post(batch, results)
+            # Such as a battle that another process answered meanwhile: each by itself.
+            for waiting in batch:
+                self._commit_or_refuse([waiting])
 
-    def _commit(self, batch: Sequence[_Waiting]) -> list[Answer]:
-        requests = [waiting.request for waiting in batch]
-
-        def answer(session: Session) -> list[Answer]:
-            return answer_requests(session, requests, fetches=self._fetches)
+    def _commit(self, batch: Sequence[_Waiting]) -> list[tuple[_Waiting, Result]]:
+        def answer(session: Session) -> list[tuple[_Waiting, Result]]:
+            # A request that was given up while the database was locked is not stored.
+            wanted = [waiting for waiting in batch if not waiting.future.done()]
+            requests = [waiting.request for waiting in wanted]
+            answers = answer_requests(session, requests, fetches=self._fetches)
+            return list(zip(wanted, answers, strict=True))
 
         return self._database.write(answer, until=min(waiting.until for waiting in batch))
 
@@ -170,10 +168,10 @@ def _refuse(future: "asyncio.Future[Answer]") -> None:
         future.set_exception(StoreUnavailable(BUSY))
 
 
-def _post(batch: Sequence[_Waiting], results: Sequence[Result]) -> None:
+def _post(results: Sequence[tuple[_Waiting, Result]]) -> None:
     """Hand the results to the event loops that wait for them, one call for each loop."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Waiting, Result]]] = defaultdict(list)
-    for waiting, result in zip(batch, results, strict=True):
+    for waiting, result in results:
         by_loop[waiting.future.get_loop()].append((waiting, result))
     for loop, answered in by_loop.items():
         try:
