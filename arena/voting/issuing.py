@@ -181,18 +181,18 @@ class Issuer:
     def _create(self, voter: VoterBattles, category: str | None) -> BattleRow | None:
         """Draw a pair, assign its sides at random, and note the battle as prefetched."""
         track = voter.track
+        pair = draw(
+            track,
+            voter.shown,
+            self.rng,
+            category=category,
+            sampler=track.track.sampler,
+            chances=self.snapshot.chances,
+        )
+        if pair is None:
+            return None
         battle = self._repeat(voter) if category is None else None
         if battle is None:
-            pair = draw(
-                track,
-                voter.shown,
-                self.rng,
-                category=category,
-                sampler=track.track.sampler,
-                chances=self.snapshot.chances,
-            )
-            if pair is None:
-                return None
             battle = self._new(voter, pair, category)
             battle.clip_a_id, battle.clip_b_id = self.rng.sample(pair.clips, 2)
         voter.shown.add((battle.clip_a_id, battle.clip_b_id))

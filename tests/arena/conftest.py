@@ -31,6 +31,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("shared_database_name", names, scope="module")
 
 
+@pytest.fixture(autouse=True)
+def _no_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Show no battle again by chance; tests of repeats set their share."""
+    monkeypatch.setattr("arena.voting.issuing.REPEAT_SHARE", 0.0)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The server of this test process; started when the first test needs it."""

@@ -122,7 +122,8 @@ def test_some_battles_repeat_an_earlier_one_with_its_sides_swapped(
     booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("arena.voting.issuing.REPEAT_SHARE", 1.0)
-    for _ in range(REPEAT_AFTER + 1):
+    monkeypatch.setattr("arena.voting.issuing.REPEAT_AFTER", 7)  # of twelve pairs
+    for _ in range(9):
         booth.vote("a")
     with booth.database.reading() as session:
         repeats = session.scalars(select(Battle).where(Battle.sampler == REPEAT)).all()

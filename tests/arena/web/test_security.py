@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from arena.context import Arena, open_arena
 from arena.settings import Settings
-from arena.voting import ballots
+from arena.web import group_commit
 from arena.web.app import add_security, make_api
 from arena.web.assets import asset_url
 from playable import TRACK
@@ -190,8 +190,10 @@ def test_an_unexpected_error_is_a_problem_document_without_its_cause(
     def fail(*_args: object, **_kwargs: object) -> None:
         raise RuntimeError("the secret name of an entrant")
 
-    monkeypatch.setattr(ballots, "issue_battle", fail)
-    response = client_of(arena).post(BATTLES, json={"track": TRACK})
-    assert (response.status_code, response.json()["type"]) == (500, "internal")
-    assert "secret" not in response.text
-    assert_secure(response)
+    monkeypatch.setattr(group_commit, "answer_requests", fail)
+    client = client_of(arena)
+    for path, body in ((BATTLES, {"track": TRACK}), (f"{BATTLES}/token/vote", {"choice": "a"})):
+        response = client.post(path, json=body)
+        assert (response.status_code, response.json()["type"]) == (500, "internal")
+        assert "secret" not in response.text
+        assert_secure(response)
