@@ -39,9 +39,15 @@ def serve(
         str, typer.Option(metavar="HOST", help="The address to listen on.")
     ] = "127.0.0.1",
     port: PortOption = 8501,
+    workers: Annotated[
+        int,
+        typer.Option(
+            "--workers", metavar="N", min=1, max=64, help="Processes that answer requests."
+        ),
+    ] = 1,
 ) -> None:
     """Serve the pages and the API until Ctrl-C."""
-    _serve(open_configured_arena(), host=host, port=port)
+    _serve(open_configured_arena(), host=host, port=port, workers=workers)
 
 
 def demo(
@@ -67,7 +73,7 @@ def demo(
         _serve(arena, host="127.0.0.1", port=port)
 
 
-def _serve(arena: "Arena", *, host: str, port: int) -> None:
+def _serve(arena: "Arena", *, host: str, port: int, workers: int = 1) -> None:
     from arena.settings import variables_from_env_file
     from arena.web.listening import check_port
     from arena.web.streamlit_files import ignored_files
@@ -84,5 +90,6 @@ def _serve(arena: "Arena", *, host: str, port: int) -> None:
         arena,
         host=host,
         port=port,
+        workers=workers,
         on_ready=lambda address: out.print(f"The arena is at {address}  (Ctrl-C stops it)"),
     )

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 import uvicorn
@@ -44,6 +45,7 @@ from arena.web.streamlit_settings import apply_streamlit_settings
 from arena.web.sweep import sweep_forever
 from arena.web.vote_route import VoteRouteMiddleware
 from arena.web.voters import VoterCookieMiddleware
+from arena.web.workers import run_workers
 from ratings.printable import printable
 
 CLIP_PREFIX = "/clip/"
@@ -196,15 +198,29 @@ class _PrintableFormatter(logging.Formatter):
         return printable(super().format(record))
 
 
-def _log_to_stderr() -> None:
+def log_to_stderr() -> None:
     """Show the arena's own messages: failures of the stores, damaged clips."""
     handler = logging.StreamHandler()
     handler.setFormatter(_PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
     logging.getLogger("arena").addHandler(handler)
 
 
-def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C. `on_ready` is called with the URL once the server accepts connections.
+def serve(
+    arena: Arena,
+    *,
+    host: str,
+    port: int,
+    on_ready: Callable[[str], None],
+    workers: int = 1,
+) -> None:
+    """Serve until Ctrl-C.
+
+    Args:
+        arena: what to serve.
+        host: the name or address to listen on.
+        port: 0 for any that is free.
+        on_ready: called with the URL once the server accepts connections.
+        workers: number of processes.
 
     Raises:
         ConfigurationError: the port cannot be used, or rate limits are off on a public address.
@@ -225,22 +241,36 @@ def serve(arena: Arena, *, host: str, port: int, on_ready: Callable[[str], None]
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
-        config = uvicorn.Config(
-            make_app(arena, host=host),
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=SHUTDOWN_S,
-            access_log=False,
-            log_level="warning",
-            server_header=False,
-            backlog=BACKLOG,
+        options: dict[str, Any] = {
+            "timeout_keep_alive": KEEP_ALIVE_S,
+            "timeout_graceful_shutdown": SHUTDOWN_S,
+            "access_log": False,
+            "log_level": "warning",
+            "server_header": False,
+            "backlog": BACKLOG,
+            "proxy_headers": bool(arena.settings.trusted_proxies),
+            "forwarded_allow_ips": arena.settings.trusted_proxies or None,
             **protocol_options(),
-            proxy_headers=bool(arena.settings.trusted_proxies),
-            forwarded_allow_ips=arena.settings.trusted_proxies or None,
-        )
+        }
         # Streamlit adds a handler to this logger, and URLs contain battle tokens.
         logging.getLogger("uvicorn.access").disabled = True
-        _log_to_stderr()
-        server = _Server(config, lambda: on_ready(f"http://{shown}:{bound}"))
+        log_to_stderr()
+
+        def announce() -> None:
+            on_ready(f"http://{shown}:{bound}")
+
         with suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+            if workers > 1:
+                arena.database.dispose()
+                run_workers(
+                    arena.settings,
+                    listening,
+                    host=host,
+                    workers=workers,
+                    options=options,
+                    on_ready=announce,
+                )
+            else:
+                config = uvicorn.Config(make_app(arena, host=host), **options)
+                _Server(config, announce).run(sockets=[listening])
     arena.database.dispose()

@@ -1,9 +1,13 @@
-"""Prometheus metrics of this process, for `/metrics`: no voters, no names of entrants."""
+"""Prometheus metrics for `/metrics`, of all processes of this server: no voters, no entrants."""
 
+import os
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from arena.web.workers import METRICS_FOLDER
 
 BUCKETS_S = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
@@ -34,7 +38,11 @@ class Metrics:
 
     def render(self) -> bytes:
         """The metrics in Prometheus' text format."""
-        return generate_latest(self.registry)
+        if METRICS_FOLDER not in os.environ:
+            return generate_latest(self.registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
 
 
 class RequestMetricsMiddleware:

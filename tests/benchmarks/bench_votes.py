@@ -1,78 +1,154 @@
-"""Votes acknowledged per second over HTTP, compared with fdatasync calls per second.
+"""Votes acknowledged per second over HTTP, and what a vote with its next battle costs.
 
-Run: PYTHONPATH=tests/support python tests/benchmarks/bench_votes.py [VOTERS] [SECONDS]
+Each row is another arena: 12 models with clips of so many prompts, so many votes stored before,
+served by so many processes. Beside them, how often this disk completes a single-page `fdatasync`
+and a commit of one row (SQLite, `synchronous=FULL`), before and after all rows.
+
+Run: PYTHONPATH=tests/support python tests/benchmarks/bench_votes.py [VOTERS] [SECONDS] [VOTES]
 """
 
 import asyncio
 import os
+import sqlite3
 import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
+import psutil
 from rich.console import Console
+from rich.table import Table
+from voting_client import VotingClient
 
-from playable import TRACK, make_playable_arena, served
+from arena.context import make_arena
+from arena.settings import Settings
+from many_votes import add_catalog, add_votes
+from playable import served
+from small_arena import TRACK
 
-API = "/api/v1"
-SYNCS = 300
+TRIES = 300
 PAGE_BYTES = 4096
+MODELS = 12
 
 
-def syncs_per_second(folder: Path) -> float:
-    """How many single-page fdatasync calls this disk completes per second."""
+@dataclass(frozen=True)
+class Row:
+    """An arena to measure."""
+
+    prompts: int
+    votes: int
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Of one arena: seconds of each vote, and CPU seconds of the server's processes."""
+
+    latencies: list[float]
+    seconds: float
+    cpu_s: float
+
+
+def rate_of(action: Callable[[], object]) -> float:
+    """How often per second an action can be done, one after the other."""
+    started = time.perf_counter()
+    for _ in range(TRIES):
+        action()
+    return TRIES / (time.perf_counter() - started)
+
+
+def disk_rates(folder: Path) -> tuple[float, float]:
+    """Single-page fdatasync calls, and single-row commits, per second."""
     path = folder / "sync.probe"
     handle = os.open(path, os.O_CREAT | os.O_WRONLY)
-    started = time.perf_counter()
-    for _ in range(SYNCS):
+
+    def sync() -> None:
         os.pwrite(handle, b"x" * PAGE_BYTES, 0)
         os.fdatasync(handle)
-    rate = SYNCS / (time.perf_counter() - started)
+
+    syncs = rate_of(sync)
     os.close(handle)
     path.unlink()
-    return rate
+    database = sqlite3.connect(folder / "commit.probe", isolation_level=None)
+    database.execute("PRAGMA journal_mode=WAL")
+    database.execute("PRAGMA synchronous=FULL")
+    database.execute("CREATE TABLE probe (value)")
+    commits = rate_of(lambda: database.execute("INSERT INTO probe VALUES (1)"))
+    database.close()
+    return syncs, commits
 
 
 async def vote_on(address: str, until: float, latencies: list[float]) -> None:
     """Vote as one voter after another, each until no pair is left."""
     while time.perf_counter() < until:
-        async with httpx.AsyncClient(base_url=address, timeout=60) as client:
-            response = await client.post(f"{API}/battles", json={"track": TRACK})
-            battle = response.raise_for_status().json()
+        async with VotingClient(address) as client:
+            battle = await client.ask(TRACK)
             while battle and time.perf_counter() < until:
                 started = time.perf_counter()
-                cast = await client.post(
-                    f"{API}/battles/{battle['token']}/vote", json={"choice": "a"}
-                )
+                battle = (await client.vote(battle["token"]))["next"]
                 latencies.append(time.perf_counter() - started)
-                battle = cast.raise_for_status().json()["next"]
 
 
-async def measure(address: str, voters: int, seconds: float) -> list[float]:
+async def vote_at_once(address: str, voters: int, seconds: float) -> list[float]:
     latencies: list[float] = []
     until = time.perf_counter() + seconds
     await asyncio.gather(*(vote_on(address, until, latencies) for _ in range(voters)))
     return latencies
 
 
-def main() -> None:
-    voters = int(sys.argv[1]) if len(sys.argv) > 1 else 32
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 10.0
-    os.environ["ARENA_RATE_LIMIT"] = "off"
+def cpu_s() -> float:
+    """CPU time of the processes that this one started."""
+    times = [child.cpu_times() for child in psutil.Process().children(recursive=True)]
+    return sum(each.user + each.system for each in times)
+
+
+def measure(row: Row, *, voters: int, seconds: float) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        make_playable_arena(home).database.dispose()
-        before = syncs_per_second(home)
-        with served(home) as address:
-            latencies = asyncio.run(measure(address, voters, seconds))
-        after = syncs_per_second(home)
-    quantiles = statistics.quantiles(latencies, n=100)
-    rate = len(latencies) / seconds
+        database = make_arena(Settings(home=home), None).database
+        add_catalog(database, models=MODELS, prompts=row.prompts)
+        add_votes(database, votes=row.votes)
+        database.dispose()
+        with served(home, workers=row.workers) as address:
+            asyncio.run(vote_at_once(address, voters, 2.0))  # imports, first statements, snapshot
+            before = cpu_s()
+            latencies = asyncio.run(vote_at_once(address, voters, seconds))
+            return Measured(latencies, seconds, cpu_s() - before)
+
+
+def main() -> None:
+    numbers = [float(value) for value in sys.argv[1:]]
+    voters, seconds, votes = (numbers + [32, 10, 1_000_000][len(numbers) :])[:3]
+    os.environ["ARENA_RATE_LIMIT"] = "off"
+    folder = Path(tempfile.mkdtemp())
+    before = disk_rates(folder)
+    table = Table(title=f"{voters:.0f} voters at once, {seconds:g} s each, 12 models")
+    for heading in ("prompts", "votes before", "processes", "votes/s", "p50", "p99", "CPU a vote"):
+        table.add_column(heading, justify="right")
+    rows = [
+        Row(prompts=20, votes=0),
+        Row(prompts=1000, votes=0),
+        Row(prompts=1000, votes=int(votes)),
+        Row(prompts=1000, votes=int(votes), workers=2),
+    ]
+    for row in rows:
+        measured = measure(row, voters=int(voters), seconds=seconds)
+        quantiles = statistics.quantiles(measured.latencies, n=100)
+        count = len(measured.latencies)
+        table.add_row(
+            *(f"{row.prompts:,}", f"{row.votes:,}", str(row.workers)),
+            f"{count / measured.seconds:,.0f}",
+            *(f"{quantiles[position] * 1000:.1f} ms" for position in (49, 98)),
+            f"{measured.cpu_s / count * 1000:.2f} ms",
+        )
+    after = disk_rates(folder)
+    Console().print(table)
     Console().print(
-        f"{voters} voters: {rate:.0f} votes/s, p50 {quantiles[49] * 1000:.1f} ms, "
-        f"p99 {quantiles[98] * 1000:.1f} ms; fdatasync {before:.0f}/s before, {after:.0f}/s after"
+        f"The disk, before and after: {before[0]:,.0f} and {after[0]:,.0f} fdatasync/s, "
+        f"{before[1]:,.0f} and {after[1]:,.0f} single-row commits/s."
     )
 
 

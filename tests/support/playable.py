@@ -83,10 +83,10 @@ def make_playable_arena(
 
 
 @contextmanager
-def served(home: Path, **environment: str) -> Iterator[str]:
-    """Run `arena serve` in a process on a free port, with these variables, and yield its URL."""
+def served(home: Path, *, workers: int = 1, **environment: str) -> Iterator[str]:
+    """Run `arena serve` on a free port, with these variables, and yield its URL."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "arena", "serve", "--port", "0"],
+        [sys.executable, "-m", "arena", "serve", "--port", "0", "--workers", str(workers)],
         env=os.environ | {"ARENA_HOME": str(home)} | environment,
         cwd=home,
         stdout=subprocess.PIPE,

@@ -1,0 +1,94 @@
+"""Serves one port with several processes: each answers every request, any of them takes any vote.
+
+uvicorn's supervisor passes the listening socket to the processes, starts one again that has ended,
+and lets them answer what they have begun on SIGTERM. Every process serves the pages as well: they
+hold no state of a voter, so a page that reconnects to another process only runs again. What is
+computed in the background is done by the process that holds the lease (`arena.standings`).
+"""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from functools import partial
+from socket import socket
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.supervisors import Multiprocess
+
+from arena.context import open_arena
+from arena.settings import Settings
+
+START_S = 120.0  # in which a process has to accept requests
+# Where the processes keep their metrics, so that each can answer for all (`prometheus_client`).
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class _Supervisor(Multiprocess):
+    """Calls back once every process accepts requests."""
+
+    def __init__(
+        self, config: uvicorn.Config, sockets: list[socket], on_ready: Callable[[], None]
+    ) -> None:
+        super().__init__(config, sockets)
+        self._on_ready = on_ready
+
+    def init_processes(self) -> None:
+        super().init_processes()
+        if all(self._is_started(number) for number in range(len(self.processes))):
+            self._on_ready()
+
+    def _is_started(self, number: int) -> bool:
+        process = self.processes[number]
+        for _ in range(int(START_S)):
+            self.handle_signals()  # Ctrl-C before the processes are ready
+            if process.wait_until_ready(1.0, self.should_exit):
+                return True
+            if self.should_exit.is_set() or not process.process.is_alive():
+                return False
+        return False
+
+
+def run_workers(
+    settings: Settings,
+    listening: socket,
+    *,
+    host: str,
+    workers: int,
+    options: dict[str, Any],
+    on_ready: Callable[[], None],
+) -> None:
+    """Serve until SIGTERM or Ctrl-C.
+
+    Args:
+        settings: of the arena; each process opens it for itself.
+        listening: the socket.
+        host: the name or address that it listens on.
+        workers: number of processes.
+        options: of `uvicorn.Config`.
+        on_ready: called once all processes accept requests.
+    """
+    with tempfile.TemporaryDirectory(prefix="arena-metrics-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        config = uvicorn.Config(
+            partial(make_worker_app, settings, host),
+            factory=True,
+            workers=workers,
+            timeout_worker_healthcheck=30,
+            **options,
+        )
+        _Supervisor(config, [listening], on_ready).run()
+
+
+def make_worker_app(settings: Settings, host: str) -> ASGIApp:
+    """Build the application in a process of its own."""
+    from arena.web.app import log_to_stderr, make_app
+
+    logging.getLogger("uvicorn.access").disabled = True
+    log_to_stderr()
+    app = make_app(open_arena(settings), host=host)
+    # Streamlit lowers the level of the root logger.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    return app

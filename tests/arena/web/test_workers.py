@@ -1,0 +1,64 @@
+"""Several processes answer one port: any of them takes any vote, and one that dies is replaced."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+
+from playable import TRACK, make_playable_arena, served
+
+API = "/api/v1"
+
+
+def workers_of() -> list[psutil.Process]:
+    """The processes that answer requests."""
+    (parent,) = (
+        child
+        for child in psutil.Process().children()
+        if child.status() != psutil.STATUS_ZOMBIE and "--workers" in child.cmdline()
+    )
+    return [
+        child
+        for child in parent.children()
+        if child.status() != psutil.STATUS_ZOMBIE and "spawn_main" in " ".join(child.cmdline())
+    ]
+
+
+def vote_through(address: str, connections: int) -> list[str]:
+    """Vote as one voter, each time over another connection; return the receipts."""
+    receipts = []
+    cookies = httpx.Cookies()
+    for _ in range(connections):
+        with httpx.Client(base_url=address, cookies=cookies, timeout=60) as voter:
+            battle = voter.post(f"{API}/battles", json={"track": TRACK}).raise_for_status().json()
+            cookies.update(voter.cookies)
+            path = f"{API}/battles/{battle['token']}/vote"
+            assert voter.get(battle["a"]["video"]).status_code == 200
+            cast = voter.post(path, json={"choice": "a"}).raise_for_status().json()
+            receipts.append(cast["receipt"])
+            again = voter.post(path, json={"choice": "a"}).raise_for_status().json()
+            assert again["receipt"] == cast["receipt"]
+    return receipts
+
+
+def test_any_process_takes_any_vote_and_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
+    make_playable_arena(tmp_path).database.dispose()
+    with served(tmp_path, workers=2, ARENA_RATE_LIMIT="off") as address:
+        first = workers_of()
+        assert len(first) == 2
+        receipts = vote_through(address, 6)
+        assert len(set(receipts)) == 6
+        os.kill(first[0].pid, signal.SIGKILL)
+        until = time.monotonic() + 180
+        while len({*workers_of()} - {*first}) < 1:
+            assert time.monotonic() < until, "the killed process was not replaced"
+            time.sleep(0.2)
+        for receipt in receipts:
+            found = httpx.get(f"{address}{API}/receipts/{receipt}", timeout=180)
+            assert found.json()["status"] == "counted"
+        metrics = httpx.get(f"{address}/metrics", timeout=60).text
+        assert 'arena_votes_total{choice="a"}' in metrics
+    assert not [process for process in first if process.is_running()]
