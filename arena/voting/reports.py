@@ -69,8 +69,9 @@ def report_broken(
         file = stored_file(session, index_of(session, battle), battle, form.side)
     # Reads the whole file, so not while other voters wait for the transaction.
     damage = find_damage(store, file.path, sha256=file.sha256, size=file.bytes)
-    with database.writing() as session:
-        voter, battle, vote = _find(session, voter_key=voter_key, token=token)
+
+    def void(session: Session) -> IssuedBattle | None:
+        voter, battle, vote = _find(session, voter_key=voter_key, token=token, lock=True)
         if vote is not None:
             raise AlreadyVoted("You voted in this battle already.")
         if battle.voided_at is None:
@@ -81,17 +82,21 @@ def report_broken(
         index = catalog_index(session, exact=True)
         key = (voter.id, battle.track_id)
         own = read_voter_battles(session, index, [key])[key]
-        issuer = Issuer(session, last_snapshot(session, battle.track_id), now, rng or system_rng())
+        snapshot = last_snapshot(session, battle.track_id)
+        issuer = Issuer(session, snapshot, now, rng or system_rng())
         upcoming = issuer.open_after(own, battle)
         battles.store(session, own.changed)
         return describe(index, own, upcoming, rules) if upcoming else None
 
+    return database.write(void)
+
 
 def _find(
-    session: Session, *, voter_key: str, token: str
+    session: Session, *, voter_key: str, token: str, lock: bool = False
 ) -> tuple[Voter, BattleRow, VoteRow | None]:
+    query = select(Voter).where(Voter.key == voter_key)
     # Locks the row, on databases that do, so that requests of one voter are handled in sequence.
-    voter = session.scalar(select(Voter).where(Voter.key == voter_key).with_for_update())
+    voter = session.scalar(query.with_for_update() if lock else query)
     battle, vote = battles.read_by_token(session, [token]).get(token, (None, None))
     if voter is None or battle is None or battle.voter_id != voter.id:
         raise NotFound("You have no battle with this token.")

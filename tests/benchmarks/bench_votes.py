@@ -72,7 +72,7 @@ def disk_rates(folder: Path) -> tuple[float, float]:
     syncs = rate_of(sync)
     os.close(handle)
     path.unlink()
-    database = sqlite3.connect(folder / "commit.probe", isolation_level=None)
+    database = sqlite3.connect(folder / f"{time.monotonic_ns()}.probe", isolation_level=None)
     database.execute("PRAGMA journal_mode=WAL")
     database.execute("PRAGMA synchronous=FULL")
     database.execute("CREATE TABLE probe (value)")
