@@ -1,8 +1,7 @@
 """Votes acknowledged per second over HTTP, and what a vote with its next battle costs.
 
-Each row is another arena: 12 models with clips of so many prompts, so many votes stored before,
-served by so many processes. Beside them, how often this disk completes a single-page `fdatasync`
-and a commit of one row (SQLite, `synchronous=FULL`), before and after all rows.
+Each row is another arena, with 12 models. Below the table stands how often this disk completes a
+single-page `fdatasync` and a commit of one row (SQLite, `synchronous=FULL`), before and after.
 
 Run: PYTHONPATH=tests/support python tests/benchmarks/bench_votes.py [VOTERS] [SECONDS] [VOTES]
 """
