@@ -1,7 +1,9 @@
 """Battles and votes.
 
-Start with `ballots`, which issues battles and accepts votes; `battles` opens and prefetches them,
-`matchmaking` draws the pair, `limits`, `watching` and `reveals` are its rules, `fetches` knows what
-was sent, `reports` handles battles that do not play. May import: `arena.catalog`,
-`arena.database`, `arena.media`, `arena.models`, `arena.settings`, `arena.errors`.
+Start with `ballots`, which issues battles and accepts votes; `answering` does so for many voters in
+one transaction, `issuing` decides which battle a voter sees, `matchmaking` draws the pair, `battles`
+reads and writes the table. `limits`, `watching` and `reveals` are the rules, `fetches` knows what
+was sent, `served_files` finds it, `reports` handles battles that do not play, `snapshots` reads the
+last leaderboard. May import: `arena.catalog`, `arena.database`, `arena.media`, `arena.models`,
+`arena.settings`, `arena.errors`.
 """

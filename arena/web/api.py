@@ -15,7 +15,7 @@ from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
 from arena.standings.boards import Board, board_csv, board_document
 from arena.standings.production_stats import ProductionStats, production_stats
-from arena.voting import ballots, reports
+from arena.voting import answering, ballots, reports
 from arena.voting.fetches import FetchLedger
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active
@@ -128,7 +128,7 @@ def make_router(
     async def issue_battle(form: BattleRequest, voter_key: VoterKey) -> Response:
         """The voter's open battle in a track; a new one if none is open."""
         battle = await commits.issue(
-            ballots.BattleRequest(
+            answering.BattleRequest(
                 voter_key=voter_key,
                 track_name=form.track,
                 category=form.category,
@@ -145,7 +145,7 @@ def make_router(
         voter_key = request.state.voter_key
         body = await request.body()
         cast = await commits.vote(
-            ballots.VoteRequest(
+            answering.VoteRequest(
                 voter_key=voter_key,
                 token=token,
                 form=read_vote(body),

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from arena.database import WRITE_WAIT_S, Database
 from arena.errors import ArenaError, StoreUnavailable
-from arena.voting.ballots import (
+from arena.voting.answering import (
     Answer,
     BallotRequest,
     BattleRequest,

@@ -11,7 +11,7 @@ from arena.catalog.index import PairChoices, TrackIndex, catalog_index
 from arena.database import Database
 from arena.models import REPEAT, Battle, Track, Vote
 from arena.standings.standings import leaderboard
-from arena.voting import ballots
+from arena.voting import answering
 from arena.voting.issuing import NOT_REPEATED, REPEAT_AFTER
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import ADAPTIVE, CONTROL_SHARE, UNIFORM, PairChances, draw
@@ -154,22 +154,22 @@ def test_many_voters_are_answered_in_one_transaction_as_one_by_one(
     rules = VotingRules()
     keys = [f"{number:032d}" for number in range(20)]
     with arena_database.writing() as session:
-        issued = ballots.answer_requests(
-            session, [ballots.BattleRequest(key, TRACK, None, rules, START) for key in keys]
+        issued = answering.answer_requests(
+            session, [answering.BattleRequest(key, TRACK, None, rules, START) for key in keys]
         )
     booth = Booth(arena_database)
     booth.wait(2)
     votes = [
-        ballots.VoteRequest(
-            key, ballots.expect(ballots.IssuedBattle, battle).token, form, rules, booth.now
+        answering.VoteRequest(
+            key, answering.expect(answering.IssuedBattle, battle).token, form, rules, booth.now
         )
         for key, battle in zip(keys, issued, strict=True)
         for form in (VoteForm(choice="a", reasons=[]), VoteForm(choice="a", reasons=[]))
     ]
-    stranger = ballots.VoteRequest("b" * 32, votes[0].token, votes[0].form, rules, booth.now)
+    stranger = answering.VoteRequest("b" * 32, votes[0].token, votes[0].form, rules, booth.now)
     with arena_database.writing() as session:
-        *answers, refused = ballots.answer_requests(session, [*votes, stranger])
-    casts = [ballots.expect(CastVote, answer) for answer in answers]
+        *answers, refused = answering.answer_requests(session, [*votes, stranger])
+    casts = [answering.expect(CastVote, answer) for answer in answers]
     receipts = [cast.receipt for cast in casts]
     assert receipts[::2] == receipts[1::2]  # a repeated vote is answered by the same receipt
     assert len(set(receipts)) == len(keys)

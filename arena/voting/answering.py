@@ -1,0 +1,445 @@
+"""Answers requests for battles and votes, of many voters in one transaction.
+
+What is stored of the voters and battles is read by a few statements for all of them, each request
+is decided by itself, and all changes are written together. What a request costs depends on the
+voter's own battles and votes, and on nothing else that is stored.
+"""
+
+import random
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from sqlalchemy import Table, bindparam, insert, select
+from sqlalchemy.orm import Session
+
+from arena.catalog.catalog import check_category, find_track
+from arena.catalog.index import CatalogIndex, IndexedTrack, TrackIndex, catalog_index
+from arena.errors import AlreadyVoted, ArenaError, BattleExpired, MalformedVote, NoPair, NotFound
+from arena.models import OVERALL, BattleState, Choice, Voter, VoterKind, status_of
+from arena.voting import battles
+from arena.voting.battles import VOTE, BattleRow, VoteRow, VoterTrack, has_expired
+from arena.voting.contributions import contributions
+from arena.voting.fetches import FetchLedger, fetches_of
+from arena.voting.issuing import Issuer, VoterBattles, describe, read_voter_battles, system_rng
+from arena.voting.limits import VotingRules, check_limits, check_watch_time, may_exceed_limits
+from arena.voting.reveals import reveal, reveals
+from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
+from arena.voting.snapshots import LastSnapshot, last_snapshot
+from arena.voting.watching import judge_times
+
+RECEIPT_BYTES = 9
+VOTER = cast(Table, Voter.__table__)
+
+
+@dataclass(frozen=True)
+class BattleRequest:
+    """A voter asks for a battle.
+
+    Attributes:
+        voter_key: the voter's; a new voter is stored.
+        track_name: of the battle.
+        category: of the next battle that opens; the open one stays. None for all prompts.
+        rules: for this voter.
+        now: when the request arrived; aware.
+    """
+
+    voter_key: str
+    track_name: str
+    category: str | None
+    rules: VotingRules
+    now: datetime
+
+
+@dataclass(frozen=True)
+class VoteRequest:
+    """A voter answers a battle.
+
+    Attributes:
+        voter_key: the voter's.
+        token: the battle's.
+        form: the vote, or why it could not be parsed.
+        rules: for this voter.
+        now: when the vote arrived; aware.
+    """
+
+    voter_key: str
+    token: str
+    form: VoteForm | MalformedVote
+    rules: VotingRules
+    now: datetime
+
+
+BallotRequest = BattleRequest | VoteRequest
+Answer = IssuedBattle | CastVote | ArenaError
+Expected = TypeVar("Expected", IssuedBattle, CastVote)
+
+
+@dataclass
+class _VoterRow:
+    """A row of the voter table; `id` is 0 until it is stored."""
+
+    id: int
+    key: str
+    kind: VoterKind
+
+
+def expect(kind: type[Expected], answer: Answer) -> Expected:
+    """Return an answer of the kind that belongs to its request; raise it if it is an error."""
+    if isinstance(answer, ArenaError):
+        raise answer
+    if not isinstance(answer, kind):
+        raise TypeError(f"the answer is {type(answer).__name__}, not {kind.__name__}")
+    return answer
+
+
+def answer_requests(
+    session: Session,
+    requests: Sequence[BallotRequest],
+    *,
+    fetches: FetchLedger | None = None,
+    rng: random.Random | None = None,
+) -> list[Answer]:
+    """Answer many requests in one transaction, as if they came one after the other.
+
+    Args:
+        session: in a transaction that writes.
+        requests: of any voters.
+        fetches: what this process sent of clips; None if it is not known what was sent.
+        rng: draws pairs and sides; by default one that nobody can predict.
+
+    Returns:
+        An answer to each request, in their order: of a request that is refused, its error, and
+        nothing is stored for it.
+    """
+    session.flush()
+    rng = rng or system_rng()
+    answers: dict[int, Answer] = {}
+    waiting = list(enumerate(requests))
+    while waiting:
+        # One request of each voter at a time: the next one depends on what this one stores.
+        of_voter: dict[str, tuple[int, BallotRequest]] = {}
+        later = []
+        for numbered in waiting:
+            if of_voter.setdefault(numbered[1].voter_key, numbered) is not numbered:
+                later.append(numbered)
+        numbers, now_answered = zip(*of_voter.values(), strict=True)
+        answers.update(
+            zip(numbers, _Round(session, now_answered, fetches, rng).answer(), strict=True)
+        )
+        waiting = later
+    return [answers[number] for number in range(len(requests))]
+
+
+@dataclass
+class _Case:
+    """A request with what is stored of its voter and battle, and what is to be stored."""
+
+    request: BallotRequest
+    voter: _VoterRow
+    battles: VoterBattles
+    battle: BattleRow | None = None  # the battle that is answered; None in a request for one
+    vote: VoteRow | None = None  # the vote that this battle has, or gets
+    category: str | None = None
+    is_new_vote: bool = False
+    watch_checked: bool = True
+    opened: BattleRow | None = None
+
+
+class _Round:
+    """Answers requests of different voters: reads for all, decides one by one, writes for all."""
+
+    def __init__(
+        self,
+        session: Session,
+        requests: Sequence[BallotRequest],
+        fetches: FetchLedger | None,
+        rng: random.Random,
+    ) -> None:
+        self.session, self.requests = session, requests
+        self.fetches, self.rng = fetches, rng
+        self.index: CatalogIndex = catalog_index(session)
+        self.snapshots: dict[int, LastSnapshot] = {}
+        self.suspects: set[int] = set()
+
+    def answer(self) -> list[Answer]:
+        found = self._find()
+        self._read_limits(found)
+        outcomes: list[_Case | ArenaError] = []
+        for each in found:
+            try:
+                if isinstance(each, _Case):
+                    self._decide(each)
+                outcomes.append(each)
+            except ArenaError as error:
+                outcomes.append(error)
+        self._store([each for each in outcomes if isinstance(each, _Case)])
+        return [self._describe(each) if isinstance(each, _Case) else each for each in outcomes]
+
+    # --- read -------------------------------------------------------------------------------------
+
+    def _find(self) -> list[_Case | ArenaError]:
+        voters = _read_voters(self.session, [request.voter_key for request in self.requests])
+        tokens = [each.token for each in self.requests if isinstance(each, VoteRequest)]
+        by_token = battles.read_by_token(self.session, tokens) if tokens else {}
+        self._read_newer_catalog(battle for battle, _ in by_token.values())
+        found: list[tuple[BallotRequest, _VoterRow, int, Any] | ArenaError] = []
+        for request in self.requests:
+            voter = voters.get(request.voter_key)
+            try:
+                if isinstance(request, VoteRequest):
+                    battle, vote = by_token.get(request.token, (None, None))
+                    if voter is None or battle is None or battle.voter_id != voter.id:
+                        raise NotFound("You have no battle with this token.")
+                    found.append((request, voter, battle.track_id, (battle, vote)))
+                else:
+                    voter = voter or _VoterRow(0, request.voter_key, VoterKind.PERSON)
+                    found.append((request, voter, self._track_of(request).id, None))
+            except ArenaError as error:
+                found.append(error)
+        keys = [
+            (each[1].id, each[2])
+            for each in found
+            if not isinstance(each, ArenaError) and each[1].id
+        ]
+        stored = self._read_battles(keys)
+        return [
+            each if isinstance(each, ArenaError) else self._case(*each, stored) for each in found
+        ]
+
+    def _track_of(self, request: BattleRequest) -> IndexedTrack:
+        track = self.index.tracks_by_name.get(request.track_name)
+        if track is None:  # unknown, or newer than the index
+            track = self.index.tracks.get(find_track(self.session, request.track_name).id)
+        if track is None:
+            self.index = catalog_index(self.session, exact=True)
+            track = self.index.tracks_by_name[request.track_name]
+        return track
+
+    def _read_newer_catalog(self, rows: Iterable[BattleRow]) -> None:
+        """Read the catalog again if a battle shows what the index does not have yet."""
+        index, session = self.index, self.session
+        for row in rows:
+            if row.track_id in index.tracks and row.prompt_id in index.prompts:
+                clips = index.of(session, row.track_id).clips
+                if row.clip_a_id in clips and row.clip_b_id in clips:
+                    continue
+            self.index = catalog_index(session, exact=True)
+            return
+
+    def _read_battles(self, keys: Sequence[VoterTrack]) -> dict[VoterTrack, VoterBattles]:
+        stored = read_voter_battles(self.session, self.index, keys)
+        index = self.index
+        self._read_newer_catalog(row for each in stored.values() for row in each.live)
+        if self.index is not index:
+            for key, each in stored.items():
+                each.track = self.index.of(self.session, key[1])
+        return stored
+
+    def _case(
+        self,
+        request: BallotRequest,
+        voter: _VoterRow,
+        track_id: int,
+        voted: tuple[BattleRow, VoteRow | None] | None,
+        stored: dict[VoterTrack, VoterBattles],
+    ) -> _Case:
+        of_voter = stored.get((voter.id, track_id))
+        if of_voter is None:
+            of_voter = VoterBattles(0, self.index.of(self.session, track_id))
+        if voted is None:
+            return _Case(request, voter, of_voter)
+        battle, vote = voted
+        # The same row as that among the voter's battles, so that it is changed once.
+        battle = next((row for row in of_voter.live if row.id == battle.id), battle)
+        return _Case(request, voter, of_voter, battle, vote)
+
+    def _read_limits(self, found: Sequence[_Case | ArenaError]) -> None:
+        by_rules: dict[VotingRules, list[_Case]] = defaultdict(list)
+        for each in found:
+            if isinstance(each, _Case) and each.battle is not None and each.vote is None:
+                by_rules[each.request.rules].append(each)
+        for rules, cases in by_rules.items():
+            voter_ids = [each.voter.id for each in cases]
+            now = min(each.request.now for each in cases)
+            self.suspects |= may_exceed_limits(self.session, voter_ids, rules=rules, now=now)
+
+    # --- decide -----------------------------------------------------------------------------------
+
+    def _decide(self, each: _Case) -> None:
+        request = each.request
+        if isinstance(request, VoteRequest):
+            if each.battle is not None:
+                self._answer_battle(each, each.battle, request)
+            return
+        category = None if request.category == OVERALL else request.category
+        track = each.battles.track
+        if category is not None and not track.choices_of(category).clips:
+            check_category(self.session, find_track(self.session, request.track_name), category)
+        each.opened = self._issuer(each).open_next(each.battles, category)
+        if each.opened is None:
+            raise _no_pair(self.session, request, category)
+
+    def _answer_battle(self, each: _Case, battle: BattleRow, request: VoteRequest) -> None:
+        if each.vote is None:
+            self._accept(each, battle, request)
+        else:
+            _check_repeated(each.vote, request.form)
+        each.opened = self._issuer(each).open_after(each.battles, battle)
+
+    def _issuer(self, each: _Case) -> Issuer:
+        snapshot = self._snapshot(each.battles.track)
+        return Issuer(self.session, snapshot, each.request.now, self.rng)
+
+    def _snapshot(self, track: TrackIndex) -> LastSnapshot:
+        track_id = track.track.id
+        if track_id not in self.snapshots:
+            self.snapshots[track_id] = last_snapshot(self.session, track_id)
+        return self.snapshots[track_id]
+
+    def _accept(self, each: _Case, battle: BattleRow, request: VoteRequest) -> None:
+        form, rules, now = request.form, request.rules, request.now
+        track = each.battles.track.track
+        _check_answerable(battle, now, withdrawn=each.battles.is_withdrawn(battle))
+        check_watch_time(battle.opened_at, track.min_watch_ms, form=form, rules=rules, now=now)
+        is_skip = isinstance(form, VoteForm) and form.choice is Choice.SKIP
+        if is_skip or each.voter.id in self.suspects:
+            check_limits(self.session, each.voter, form=form, rules=rules, now=now)
+        if isinstance(form, MalformedVote):
+            raise form
+        _check_reasons(track, form)
+        each.vote = self._new_vote(each, battle, form, request)
+        each.is_new_vote = True
+        each.battles.change(battle, BattleState.ANSWERED)
+
+    def _new_vote(
+        self, each: _Case, battle: BattleRow, form: VoteForm, request: VoteRequest
+    ) -> VoteRow:
+        track, now = each.battles.track, request.now
+        sent = None if self.fetches is None else fetches_of(battle, self.fetches)
+        times = judge_times(battle, track.track, form, fetches=sent, rules=request.rules, now=now)
+        each.watch_checked = times.checked
+        watched, heard = times.watched, times.heard
+        shown: Sequence[float | None] = (None, None)
+        if reveals(track, self.index.prompts[battle.prompt_id], form.choice):
+            rated = self._snapshot(track).ratings
+            shown = [
+                rated.get(track.clips[clip_id].entrant_id)
+                for clip_id in (battle.clip_a_id, battle.clip_b_id)
+            ]
+        return {
+            "battle_id": battle.id,
+            "voter_id": battle.voter_id,
+            "choice": form.choice,
+            "cast_at": now,
+            "receipt": secrets.token_urlsafe(RECEIPT_BYTES),
+            "watched_a_ms": watched and watched.a,
+            "watched_b_ms": watched and watched.b,
+            "heard_a_ms": heard and heard.a,
+            "heard_b_ms": heard and heard.b,
+            "first": form.first,
+            "decided_ms": max(0, int((now - (battle.opened_at or now)).total_seconds() * 1000)),
+            "reasons": form.reasons,
+            "shown_rating_a": shown[0],
+            "shown_rating_b": shown[1],
+            "picture_only": times.picture_only,
+            "watch_checked": times.checked,
+        }
+
+    # --- write ------------------------------------------------------------------------------------
+
+    def _store(self, cases: Sequence[_Case]) -> None:
+        _store_voters(self.session, [each for each in cases if not each.voter.id])
+        battles.store(self.session, [row for each in cases for row in each.battles.changed])
+        votes = [each.vote for each in cases if each.is_new_vote and each.vote]
+        if votes:
+            self.session.connection().execute(insert(VOTE), votes)
+
+    def _describe(self, each: _Case) -> Answer:
+        rules, battle, vote = each.request.rules, each.battle, each.vote
+        opened = None
+        if each.opened is not None:
+            opened = describe(self.index, each.battles, each.opened, rules)
+        if battle is None or vote is None:
+            return opened or NoPair("There is no pair to show.")
+        shown = (vote["shown_rating_a"], vote["shown_rating_b"])
+        return CastVote(
+            choice=vote["choice"],
+            receipt=vote["receipt"],
+            watch_checked=vote["watch_checked"] is not False,
+            status=status_of(vote["choice"], picture_only=vote["picture_only"]).value,
+            reveal=reveal(self.index, each.battles.track, battle, vote["choice"], shown),
+            next=opened,
+        )
+
+
+def _check_repeated(vote: VoteRow, form: VoteForm | MalformedVote) -> None:
+    if isinstance(form, MalformedVote):
+        raise form
+    if vote["choice"] is not form.choice:
+        raise AlreadyVoted(
+            f"You voted '{vote['choice']}' in this battle already; a vote cannot change."
+        )
+
+
+def _check_answerable(battle: BattleRow, now: datetime, *, withdrawn: bool) -> None:
+    if battle.voided_at is not None:
+        raise BattleExpired("You reported that this battle does not play: request a new one.")
+    if has_expired(battle, now):
+        raise BattleExpired("This battle has expired: request a new one.")
+    if withdrawn:
+        raise BattleExpired("A clip of this battle was withdrawn: request a new one.")
+
+
+def _check_reasons(track: IndexedTrack, form: VoteForm) -> None:
+    unknown = [reason for reason in form.reasons if reason not in track.reasons]
+    if unknown:
+        known = ", ".join(track.reasons) or "none"
+        raise MalformedVote(f"reasons: one is not of this track, whose reasons are: {known}.")
+
+
+def _no_pair(session: Session, request: BattleRequest, category: str | None) -> NoPair:
+    within = "" if category is None else f" in the category {category}"
+    contributed = [asdict(part) for part in contributions(session, voter_key=request.voter_key)]
+    shown = any(part["track"] == request.track_name for part in contributed)
+    state = "You have seen every pair in" if shown else "There is no pair to show in"
+    return NoPair(
+        f"{state} the track {request.track_name}{within}: come back when it has new clips, or vote "
+        "in another track.",
+        contributed=contributed,
+    )
+
+
+# Locks the rows, on databases that do, in the order of the keys, so that requests of one voter are
+# handled in sequence, and two processes never wait for each other.
+_VOTERS = (
+    select(VOTER.c.id, VOTER.c.key, VOTER.c.kind)
+    .where(VOTER.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(VOTER.c.key)
+    .with_for_update()
+)
+
+
+def _read_voters(session: Session, keys: Sequence[str]) -> dict[str, _VoterRow]:
+    rows = session.connection().execute(_VOTERS, {"keys": keys})
+    return {row[1]: _VoterRow(*row) for row in rows}
+
+
+def _store_voters(session: Session, cases: Sequence[_Case]) -> None:
+    """Store new voters, and put their ids into their battles."""
+    if not cases:
+        return
+    cases = sorted(cases, key=lambda each: each.voter.key)
+    values = [
+        {"key": each.voter.key, "kind": each.voter.kind, "created_at": each.request.now}
+        for each in cases
+    ]
+    statement = insert(VOTER).returning(VOTER.c.key, VOTER.c.id)
+    ids = {row[0]: row[1] for row in session.connection().execute(statement, values)}
+    for each in cases:
+        each.voter.id = each.battles.voter_id = ids[each.voter.key]
+        for battle in each.battles.changed:
+            battle.voter_id = each.voter.id
