@@ -7,7 +7,6 @@ import base64
 import hashlib
 import re
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arena.web.streamlit_page import streamlit_page
@@ -20,7 +19,12 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
-HSTS = "max-age=31536000"
+HSTS = b"max-age=31536000"
+_OWN_HEADERS = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+_OWN_NAMES = {
+    *(name for name, _ in _OWN_HEADERS),
+    *(b"strict-transport-security", b"content-security-policy"),
+}
 
 
 def content_security_policy() -> str:
@@ -52,13 +56,17 @@ def _inline_script_hashes() -> list[str]:
     return [f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests]
 
 
+def _is_html(content_type: bytes) -> bool:
+    return content_type.startswith(b"text/html")
+
+
 class SecurityHeadersMiddleware:
     """Add the security headers to every response, and the policy to HTML."""
 
     def __init__(self, app: ASGIApp, *, public_https: bool) -> None:
         self.app = app
         self.public_https = public_https
-        self.policy = content_security_policy()
+        self.policy = content_security_policy().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -67,13 +75,14 @@ class SecurityHeadersMiddleware:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in SECURITY_HEADERS.items():
-                    headers[name] = value
+                # One pass over the headers: `MutableHeaders` looks through all of them for each.
+                headers = [header for header in message["headers"] if header[0] not in _OWN_NAMES]
+                headers += _OWN_HEADERS
                 if https:
-                    headers["Strict-Transport-Security"] = HSTS
-                if headers.get("content-type", "").startswith("text/html"):
-                    headers["Content-Security-Policy"] = self.policy
+                    headers.append((b"strict-transport-security", HSTS))
+                if any(name == b"content-type" and _is_html(value) for name, value in headers):
+                    headers.append((b"content-security-policy", self.policy))
+                message["headers"] = headers
             await send(message)
 
         await self.app(scope, receive, send_with_headers)

@@ -5,11 +5,13 @@ most `max_bytes` of memory, never a thread or a database session.
 """
 
 import asyncio
+import re
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from arena.web.problem_details import problem, refuse
 
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 MAX_BODY_BYTES = 16 * 1024  # a vote has a few hundred bytes, and nothing larger is ever sent
 BODY_TIMEOUT_S = 10.0  # for the whole body
 MAX_TARGET_BYTES = 8 * 1024  # of path and query
@@ -96,7 +98,7 @@ def _head_problem(scope: Scope) -> tuple[int, str, str] | None:
         return 414, "long-target", f"Path and query may have at most {MAX_TARGET_BYTES:,} bytes."
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADERS_BYTES:
         return 431, "large-headers", f"The headers may have at most {MAX_HEADERS_BYTES:,} bytes."
-    if any(ord(character) < 32 or ord(character) == 127 for character in scope["path"]):
+    if CONTROL_CHARACTER.search(scope["path"]):
         return 400, "bad-target", "The request's path contains a control character."
     return None
 

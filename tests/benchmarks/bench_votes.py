@@ -1,9 +1,11 @@
 """Votes acknowledged per second over HTTP, and what a vote with its next battle costs.
 
 Each row is another arena, with 12 models. Below the table stands how often this disk completes a
-single-page `fdatasync` and a commit of one row (SQLite, `synchronous=FULL`), before and after.
+single-page `fdatasync` and a commit of one row (SQLite, `synchronous=FULL`), before and after; for
+PostgreSQL, a commit of one row on as many connections as there are voters.
 
 Run: PYTHONPATH=tests/support python tests/benchmarks/bench_votes.py [VOTERS] [SECONDS] [VOTES]
+     [sqlite|postgresql]
 """
 
 import asyncio
@@ -14,10 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import psycopg
 from rich.console import Console
 from rich.table import Table
 from voting_client import VotingClient
@@ -26,6 +30,7 @@ from arena.context import make_arena
 from arena.settings import Settings
 from many_votes import add_catalog, add_votes
 from playable import served
+from postgres_server import PostgresServer, postgres_server
 from small_arena import TRACK
 
 TRIES = 300
@@ -40,6 +45,7 @@ class Row:
     prompts: int
     votes: int
     workers: int = 1
+    server: PostgresServer | None = None
 
 
 @dataclass(frozen=True)
@@ -107,34 +113,48 @@ def cpu_s() -> float:
 def measure(row: Row, *, voters: int, seconds: float) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
-        database = make_arena(Settings(home=home), None).database
+        settings = Settings(home=home)
+        environment = {}
+        if row.server is not None:
+            url = row.server.url(row.server.create_database())
+            settings = Settings(home=home, database_url=url)
+            environment["ARENA_DATABASE_URL"] = url
+        database = make_arena(settings, None).database
         add_catalog(database, models=MODELS, prompts=row.prompts)
         add_votes(database, votes=row.votes)
         database.dispose()
-        with served(home, workers=row.workers) as address:
+        with served(home, workers=row.workers, **environment) as address:
             asyncio.run(vote_at_once(address, voters, 2.0))  # imports, first statements, snapshot
             before = cpu_s()
             latencies = asyncio.run(vote_at_once(address, voters, seconds))
             return Measured(latencies, seconds, cpu_s() - before)
 
 
-def main() -> None:
-    numbers = [float(value) for value in sys.argv[1:]]
-    voters, seconds, votes = (numbers + [32, 10, 1_000_000][len(numbers) :])[:3]
-    os.environ["ARENA_RATE_LIMIT"] = "off"
-    folder = Path(tempfile.mkdtemp())
-    before = disk_rates(folder)
-    table = Table(title=f"{voters:.0f} voters at once, {seconds:g} s each, 12 models")
+def postgres_commits(server: PostgresServer, connections: int, seconds: float) -> float:
+    """Commits of one row per second on PostgreSQL, on that many connections at once."""
+    url = server.url(server.create_database()).replace("postgresql+psycopg", "postgresql")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE TABLE probe (value integer)")
+    until = time.perf_counter() + seconds
+
+    def insert(_number: int) -> int:
+        done = 0
+        with psycopg.connect(url, autocommit=True) as connection:
+            while time.perf_counter() < until:
+                connection.execute("INSERT INTO probe VALUES (1)")
+                done += 1
+        return done
+
+    with ThreadPoolExecutor(connections) as threads:
+        return sum(threads.map(insert, range(connections))) / seconds
+
+
+def print_table(rows: list[Row], *, voters: int, seconds: float) -> None:
+    table = Table(title=f"{voters} voters at once, {seconds:g} s each, {MODELS} models")
     for heading in ("prompts", "votes before", "processes", "votes/s", "p50", "p99", "CPU a vote"):
         table.add_column(heading, justify="right")
-    rows = [
-        Row(prompts=20, votes=0),
-        Row(prompts=1000, votes=0),
-        Row(prompts=1000, votes=int(votes)),
-        Row(prompts=1000, votes=int(votes), workers=2),
-    ]
     for row in rows:
-        measured = measure(row, voters=int(voters), seconds=seconds)
+        measured = measure(row, voters=voters, seconds=seconds)
         quantiles = statistics.quantiles(measured.latencies, n=100)
         count = len(measured.latencies)
         table.add_row(
@@ -143,8 +163,30 @@ def main() -> None:
             *(f"{quantiles[position] * 1000:.1f} ms" for position in (49, 98)),
             f"{measured.cpu_s / count * 1000:.2f} ms",
         )
-    after = disk_rates(folder)
     Console().print(table)
+
+
+def main() -> None:
+    database = "postgresql" if "postgresql" in sys.argv else "sqlite"
+    numbers = [float(value) for value in sys.argv[1:] if value != database]
+    voters, seconds, votes = (numbers + [32, 10, 1_000_000][len(numbers) :])[:3]
+    os.environ["ARENA_RATE_LIMIT"] = "off"
+    if database == "postgresql":
+        with postgres_server(durable=True) as server:
+            print_table(
+                [Row(1000, int(votes), workers, server) for workers in (1, 2)],
+                voters=int(voters),
+                seconds=seconds,
+            )
+            commits = postgres_commits(server, int(voters), seconds)
+        Console().print(f"PostgreSQL, {voters:.0f} connections: {commits:,.0f} commits/s.")
+        return
+    folder = Path(tempfile.mkdtemp())
+    before = disk_rates(folder)
+    few, many = Row(20, 0), Row(1000, int(votes))
+    rows = [few, Row(1000, 0), many, Row(1000, int(votes), workers=2)]
+    print_table(rows, voters=int(voters), seconds=seconds)
+    after = disk_rates(folder)
     Console().print(
         f"The disk, before and after: {before[0]:,.0f} and {after[0]:,.0f} fdatasync/s, "
         f"{before[1]:,.0f} and {after[1]:,.0f} single-row commits/s."
