@@ -16,7 +16,8 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="package")
+# Not longer: while Playwright runs, no other test of this process can start an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = find_browser()
     if path is None:

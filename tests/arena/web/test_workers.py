@@ -18,7 +18,7 @@ def workers_of() -> list[psutil.Process]:
     (parent,) = (
         child
         for child in psutil.Process().children()
-        if child.status() != psutil.STATUS_ZOMBIE and "--workers" in child.cmdline()
+        if child.status() != psutil.STATUS_ZOMBIE and child.cmdline()[-2:] == ["--workers", "2"]
     )
     return [
         child
