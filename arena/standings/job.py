@@ -49,7 +49,8 @@ from arena.voting.limits import CLOCK_TOLERANCE
 from ratings import OutdatedSums, RatingsError
 
 LEASE = "standings"
-PAUSE_S = 2.0  # between rounds
+PAUSE_S = 2.0  # between rounds, at least
+MAX_PAUSE_S = MAX_LAG.total_seconds() / 3
 FLUSH_S = 2.0  # in a long round, leaderboards are stored this often
 STORE_S = 2.0  # how long a round waits to store what it computed
 # A snapshot's watermark follows the newest vote this often where no vote changed it.
@@ -85,6 +86,15 @@ class _State:
     details_source: _Source | None = None
     detailed_at: float = 0.0
     details_s: float = 0.0
+
+
+def pause_after(cpu_s: float) -> float:
+    """Return how many seconds the job pauses after a round that took this CPU time.
+
+    All leaderboards together get `COMPUTE_SHARE` of a core, since votes are answered by the same
+    process; but a round follows in time for leaderboards that lag `MAX_LAG` at most.
+    """
+    return max(PAUSE_S, min(cpu_s / COMPUTE_SHARE, MAX_PAUSE_S))
 
 
 class StandingsJob:
@@ -124,13 +134,14 @@ class StandingsJob:
         with suppress(AttributeError, OSError):  # niceness is of a thread on Linux only
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
         while True:
+            started = time.thread_time()
             try:
                 self.run_once(now=utc_now())
             except DatabaseError as error:
                 log.debug("A round of the leaderboards' job failed: %s", error)
             except Exception:
                 log.exception("A round of the leaderboards' job failed")
-            if self._stop.wait(PAUSE_S):
+            if self._stop.wait(pause_after(time.thread_time() - started)):
                 break
         with suppress(DatabaseError):
             self._save(at_end=True)

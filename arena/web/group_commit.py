@@ -29,6 +29,7 @@ from arena.voting.fetches import FetchLedger
 from arena.voting.schemas import CastVote, IssuedBattle
 from arena.web.writers import BUSY, STUCK_S
 
+GATHER_S = 0.01  # a commit and its statements take about as long, however many votes they hold
 MAX_BATCH = 128  # requests in one transaction
 MAX_WAITING = 1024  # requests; at 500 votes a second, two seconds
 FEW = 8  # requests that may wait for a commit that takes long
@@ -123,7 +124,11 @@ class GroupCommit:
         return time.monotonic() - self._writing_since > STUCK_S
 
     def _run(self) -> None:
+        last_batch = 1
         while True:
+            if last_batch > 1:
+                # Under load: the voters who were just answered vote again, and join the next one.
+                time.sleep(GATHER_S)
             with self._arrived:
                 while not self._waiting and not self._closed:
                     self._arrived.wait()
@@ -131,6 +136,7 @@ class GroupCommit:
                     return
                 batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
                 self._writing_since = time.monotonic()
+                last_batch = len(batch)
             try:
                 self._commit_or_refuse(batch)
             except Exception:

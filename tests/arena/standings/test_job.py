@@ -15,7 +15,7 @@ from arena.models import Entrant, Lease, Snapshot, VoterKind
 from arena.standings import job as job_module
 from arena.standings import leases, standings
 from arena.standings.boards import Board, board_frame
-from arena.standings.job import StandingsJob
+from arena.standings.job import StandingsJob, pause_after
 from broken_stores import make_read_only
 from small_arena import NAMES, START, TRACK, Booth, entrant_entry
 
@@ -235,3 +235,9 @@ def test_the_arrays_are_kept_for_the_next_start(
     assert shown(followed.database).votes == 2
     with followed.database.reading() as session:
         assert session.scalar(select(func.count(Entrant.id))) == len(NAMES)
+
+
+@pytest.mark.databases("sqlite")
+@pytest.mark.parametrize(("cpu_s", "pause_s"), [(0.0, 2.0), (0.1, 2.0), (0.5, 5.0), (60.0, 20.0)])
+def test_all_leaderboards_together_get_a_tenth_of_a_core(cpu_s: float, pause_s: float) -> None:
+    assert pause_after(cpu_s) == pytest.approx(pause_s)
