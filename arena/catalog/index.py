@@ -215,7 +215,9 @@ class CatalogIndex:
         found = self._indexes.get(track_id)
         if found is None:
             found = self._read_track(session, self.tracks[track_id])
-            self._indexes[track_id] = found
+            # A transaction that began before the last change sees the clips of an earlier version.
+            if read_version(session) == self.version:
+                self._indexes[track_id] = found
         return found
 
     def _read_track(self, session: Session, track: IndexedTrack) -> TrackIndex:

@@ -8,7 +8,10 @@ computed in the background is done by the process that holds the lease (`arena.s
 
 import logging
 import os
+import signal
 import tempfile
+import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from socket import socket
@@ -21,6 +24,7 @@ from uvicorn.supervisors import Multiprocess
 from arena.context import open_arena
 from arena.settings import Settings
 
+PARENT_CHECK_S = 1.0
 START_S = 120.0  # in which a process has to accept requests
 # Where the processes keep their metrics, so that each can answer for all (`prometheus_client`).
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -37,8 +41,19 @@ class _Supervisor(Multiprocess):
 
     def init_processes(self) -> None:
         super().init_processes()
+        self._close_own_ends()
         if all(self._is_started(number) for number in range(len(self.processes))):
             self._on_ready()
+
+    def keep_subprocess_alive(self) -> None:
+        super().keep_subprocess_alive()
+        self._close_own_ends()
+
+    def _close_own_ends(self) -> None:
+        # A process that was killed then ends its pipe; otherwise the supervisor would wait for its
+        # answer until the timeout, and meanwhile neither replace it nor handle signals.
+        for process in self.processes:
+            process.child_conn.close()
 
     def _is_started(self, number: int) -> bool:
         process = self.processes[number]
@@ -88,7 +103,15 @@ def make_worker_app(settings: Settings, host: str) -> ASGIApp:
 
     logging.getLogger("uvicorn.access").disabled = True
     log_to_stderr()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     app = make_app(open_arena(settings), host=host)
     # Streamlit lowers the level of the root logger.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return app
+
+
+def _end_with(parent: int) -> None:
+    """End this process once its supervisor has ended, also if that was killed."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK_S)
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -197,3 +197,18 @@ def test_a_vote_takes_the_same_statements_however_many_clips_and_votes_there_are
     booth.ask()  # reads the new catalog
     assert statements_of_a_vote(booth) == few
     assert len(few) <= 12
+
+
+@pytest.mark.databases("sqlite")
+def test_a_transaction_that_began_before_a_change_leaves_nothing_in_the_index(
+    arena_database: Database,
+) -> None:
+    with arena_database.reading() as old:
+        read_version(old)  # from here on it sees the catalog as it is now
+        with arena_database.writing() as session:
+            withhold_a_clip(session)
+        with arena_database.reading() as session:
+            index = catalog_index(session)
+        assert shown(index, old) == ALL
+    with arena_database.reading() as session:
+        assert len(shown(index, session)) == len(ALL) - 1

@@ -62,3 +62,14 @@ def test_any_process_takes_any_vote_and_one_that_is_killed_is_replaced(tmp_path:
         metrics = httpx.get(f"{address}/metrics", timeout=60).text
         assert 'arena_votes_total{choice="a"}' in metrics
     assert not [process for process in first if process.is_running()]
+
+
+def test_the_processes_end_with_their_supervisor(tmp_path: Path) -> None:
+    make_playable_arena(tmp_path).database.dispose()
+    with served(tmp_path, workers=2) as _address:
+        processes = workers_of()
+        parent = processes[0].parent()
+        assert parent is not None
+        parent.kill()
+        _, left = psutil.wait_procs(processes, timeout=120)
+        assert not left
