@@ -225,6 +225,7 @@ def test_the_arrays_are_kept_for_the_next_start(
 ) -> None:
     followed.vote("a")
     job = StandingsJob(followed.database, folder=tmp_path)
+    job.run_once(now=HOUR)
     job.start()
     assert shown(followed.database).votes == 1
     job.stop(timeout_s=60)
