@@ -12,6 +12,8 @@ from arena.models import Base
 
 
 def path_of(database: Database) -> Path:
+    """The file of a SQLite database; a name on a server is no path, and would be made as a file."""
+    assert database.is_sqlite
     return Path(str(database.engine.url.database))
 
 
