@@ -151,6 +151,14 @@ class TrackIndex:
         self._by_category: dict[str, PairChoices] = {}
         self.choices = self._choices(shown)
 
+    def has(self, *clip_ids: int) -> bool:
+        """Whether the index has these clips: others are newer than it."""
+        return all(clip_id in self.clips for clip_id in clip_ids)
+
+    def shows(self, *clip_ids: int) -> bool:
+        """Whether battles may show all of these clips."""
+        return self.shown.issuperset(clip_ids)
+
     def choices_of(self, category: str | None) -> PairChoices:
         """Return the pairs whose prompt has a category; None for all prompts."""
         if category is None:

@@ -8,7 +8,7 @@ voter's own battles and votes, and on nothing else that is stored.
 import random
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -21,7 +21,14 @@ from arena.catalog.index import CatalogIndex, IndexedTrack, TrackIndex, catalog_
 from arena.errors import AlreadyVoted, ArenaError, BattleExpired, MalformedVote, NoPair, NotFound
 from arena.models import OVERALL, BattleState, Choice, Voter, VoterKind, status_of
 from arena.voting import battles
-from arena.voting.battles import VOTE, BattleRow, VoteRow, VoterTrack, has_expired
+from arena.voting.battles import (
+    VOTE,
+    BattleRow,
+    VoteRow,
+    VoterTrack,
+    has_expired,
+    index_with,
+)
 from arena.voting.contributions import contributions
 from arena.voting.fetches import FetchLedger, fetches_of
 from arena.voting.issuing import Issuer, VoterBattles, describe, read_voter_battles, system_rng
@@ -143,9 +150,7 @@ class _Case:
     battles: VoterBattles
     battle: BattleRow | None = None  # the battle that is answered; None in a request for one
     vote: VoteRow | None = None  # the vote that this battle has, or gets
-    category: str | None = None
     is_new_vote: bool = False
-    watch_checked: bool = True
     opened: BattleRow | None = None
 
 
@@ -185,7 +190,9 @@ class _Round:
         voters = _read_voters(self.session, [request.voter_key for request in self.requests])
         tokens = [each.token for each in self.requests if isinstance(each, VoteRequest)]
         by_token = battles.read_by_token(self.session, tokens) if tokens else {}
-        self._read_newer_catalog(battle for battle, _ in by_token.values())
+        self.index = index_with(
+            self.session, self.index, [battle for battle, _ in by_token.values()]
+        )
         found: list[tuple[BallotRequest, _VoterRow, int, Any] | ArenaError] = []
         for request in self.requests:
             voter = voters.get(request.voter_key)
@@ -219,24 +226,12 @@ class _Round:
             track = self.index.tracks_by_name[request.track_name]
         return track
 
-    def _read_newer_catalog(self, rows: Iterable[BattleRow]) -> None:
-        """Read the catalog again if a battle shows what the index does not have yet."""
-        index, session = self.index, self.session
-        for row in rows:
-            if row.track_id in index.tracks and row.prompt_id in index.prompts:
-                clips = index.of(session, row.track_id).clips
-                if row.clip_a_id in clips and row.clip_b_id in clips:
-                    continue
-            self.index = catalog_index(session, exact=True)
-            return
-
     def _read_battles(self, keys: Sequence[VoterTrack]) -> dict[VoterTrack, VoterBattles]:
         stored = read_voter_battles(self.session, self.index, keys)
-        index = self.index
-        self._read_newer_catalog(row for each in stored.values() for row in each.live)
-        if self.index is not index:
-            for key, each in stored.items():
-                each.track = self.index.of(self.session, key[1])
+        live = [row for each in stored.values() for row in each.live]
+        self.index = index_with(self.session, self.index, live)
+        for (_, track_id), each in stored.items():
+            each.track = self.index.of(self.session, track_id)
         return stored
 
     def _case(
@@ -321,7 +316,6 @@ class _Round:
         track, now = each.battles.track, request.now
         sent = None if self.fetches is None else fetches_of(battle, self.fetches)
         times = judge_times(battle, track.track, form, fetches=sent, rules=request.rules, now=now)
-        each.watch_checked = times.checked
         watched, heard = times.watched, times.heard
         shown: Sequence[float | None] = (None, None)
         if reveals(track, self.index.prompts[battle.prompt_id], form.choice):

@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session
 
-from arena.catalog.index import CatalogIndex
+from arena.catalog.index import CatalogIndex, catalog_index
 from arena.models import Battle, BattleState, Vote
 from arena.voting.limits import CLOCK_TOLERANCE
 from arena.voting.matchmaking import ClipPair
@@ -108,8 +108,18 @@ def is_withdrawn(index: CatalogIndex, session: Session, battle: BattleRow) -> bo
 
     A file of it is withheld, its prompt or one of its entrants is retired, or its track is closed.
     """
-    shown = index.of(session, battle.track_id).shown
-    return battle.clip_a_id not in shown or battle.clip_b_id not in shown
+    return not index.of(session, battle.track_id).shows(battle.clip_a_id, battle.clip_b_id)
+
+
+def index_with(session: Session, index: CatalogIndex, rows: Iterable[BattleRow]) -> CatalogIndex:
+    """Return the index, or a newer one if it lacks what one of these stored battles shows."""
+
+    def has(row: BattleRow) -> bool:
+        if row.track_id not in index.tracks or row.prompt_id not in index.prompts:
+            return False
+        return index.of(session, row.track_id).has(row.clip_a_id, row.clip_b_id)
+
+    return index if all(has(row) for row in rows) else catalog_index(session, exact=True)
 
 
 def read_by_token(
@@ -143,10 +153,13 @@ def read_live(session: Session, voter_ids: Sequence[int]) -> dict[VoterTrack, li
     return live
 
 
-def read_shown(session: Session, voter_ids: Sequence[int]) -> dict[VoterTrack, set[ClipPair]]:
-    """Return the clips (left, right) of every battle of these voters."""
+def read_shown(
+    session: Session, voter_ids: Sequence[int], track_ids: Sequence[int]
+) -> dict[VoterTrack, set[ClipPair]]:
+    """Return the clips (left, right) of every battle of these voters in these tracks."""
     shown: defaultdict[VoterTrack, set[ClipPair]] = defaultdict(set)
-    for row in session.connection().execute(_SHOWN, {"voters": voter_ids}).all():
+    numbers = {"voters": voter_ids, "tracks": track_ids}
+    for row in session.connection().execute(_SHOWN, numbers).all():
         shown[row[:2]].add(row[2:])
     return shown
 

@@ -74,17 +74,19 @@ class VoterBattles:
 
     def is_withdrawn(self, battle: BattleRow) -> bool:
         """Whether a battle may be shown no more."""
-        shown = self.track.shown
-        return battle.clip_a_id not in shown or battle.clip_b_id not in shown
+        return not self.track.shows(battle.clip_a_id, battle.clip_b_id)
 
 
 def read_voter_battles(
     session: Session, index: CatalogIndex, voters: Sequence[VoterTrack]
 ) -> dict[VoterTrack, VoterBattles]:
     """Read the battles of some voters, each in one track."""
+    if not voters:
+        return {}
     voter_ids = sorted({voter_id for voter_id, _ in voters})
-    live = read_live(session, voter_ids) if voter_ids else {}
-    shown = read_shown(session, voter_ids) if voter_ids else {}
+    track_ids = sorted({track_id for _, track_id in voters})
+    live = read_live(session, voter_ids)
+    shown = read_shown(session, voter_ids, track_ids)
     return {
         key: VoterBattles(
             voter_id=key[0],
@@ -207,11 +209,7 @@ class Issuer:
         voted = read_repeatable(
             self.session, voter_id=voter.voter_id, track_id=voter.track.track.id
         )
-        candidates = [
-            row
-            for row in voted[:-NOT_REPEATED]
-            if row[1] in voter.track.shown and row[2] in voter.track.shown
-        ]
+        candidates = [row for row in voted[:-NOT_REPEATED] if voter.track.shows(row[1], row[2])]
         if len(voted) < REPEAT_AFTER or not candidates:
             return None
         battle_id, left, right, prompt_id = self.rng.choice(candidates)

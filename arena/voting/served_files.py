@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from arena.catalog.index import CatalogIndex, catalog_index
 from arena.errors import NotFound
 from arena.models import BattleFile, Voter
-from arena.voting.battles import BattleRow, has_expired, is_withdrawn, read_battle
+from arena.voting.battles import BattleRow, has_expired, index_with, is_withdrawn, read_battle
 
 CLIP_MEDIA_TYPE = "video/mp4"
 # One message for unknown, forged and other voters' URLs, so that nobody can distinguish them.
@@ -78,12 +78,7 @@ def _stored_source(index: CatalogIndex, battle: BattleRow) -> StoredFile:
 
 def index_of(session: Session, battle: BattleRow) -> CatalogIndex:
     """Return a catalog that has what a stored battle shows."""
-    index = catalog_index(session)
-    if battle.track_id in index.tracks and battle.prompt_id in index.prompts:
-        clips = index.of(session, battle.track_id).clips
-        if battle.clip_a_id in clips and battle.clip_b_id in clips:
-            return index
-    return catalog_index(session, exact=True)
+    return index_with(session, catalog_index(session), [battle])
 
 
 def file_of(
