@@ -10,7 +10,8 @@ from arena import database
 from arena.catalog import catalog
 from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
 from arena.database import Database
-from arena.models import Battle, Choice, Clip, ClipStatus, Track
+from arena.models import Battle, Choice, Clip, ClipStatus, Entrant, Track
+from arena.settings import Settings, make_home
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
@@ -39,6 +40,23 @@ def entrant_entry(name: str, **values: object) -> EntrantEntry:
     return EntrantEntry.model_validate(defaults | values)
 
 
+def ready_clip(track: Track, entrant: Entrant, prompt_id: str) -> Clip:
+    """A clip whose files do not exist; its measured quality follows the order of `NAMES`."""
+    name = f"{track.name}/{entrant.slug}/{prompt_id}"
+    return Clip(
+        entrant_id=entrant.id,
+        track_id=track.id,
+        prompt_id=prompt_id,
+        seed=0,
+        status=ClipStatus.READY,
+        master_path=f"masters/{name}",
+        rendition_path=f"renditions/{name}",
+        sha256=hashlib.sha256(name.encode()).hexdigest(),
+        measures={"quality": (1 + NAMES.index(entrant.name)) / 4},
+        created_at=START,
+    )
+
+
 def add_clips(opened: Database) -> None:
     """Add a ready clip row, without a file, for every track, entrant and prompt."""
     with opened.writing() as session:
@@ -46,21 +64,7 @@ def add_clips(opened: Database) -> None:
         for track in catalog.list_tracks(session):
             for entrant in track.entrants:
                 for prompt in prompts:
-                    name = f"{track.name}/{entrant.slug}/{prompt.id}"
-                    session.add(
-                        Clip(
-                            entrant_id=entrant.id,
-                            track_id=track.id,
-                            prompt_id=prompt.id,
-                            seed=0,
-                            status=ClipStatus.READY,
-                            master_path=f"masters/{name}",
-                            rendition_path=f"renditions/{name}",
-                            sha256=hashlib.sha256(name.encode()).hexdigest(),
-                            measures={"quality": (1 + NAMES.index(entrant.name)) / 4},
-                            created_at=START,
-                        )
-                    )
+                    session.add(ready_clip(track, entrant, prompt.id))
 
 
 def new_database(folder: Path) -> Database:
@@ -83,6 +87,14 @@ def fill_small_arena(opened: Database) -> None:
         ]
         catalog.import_prompts(session, entries, now=START)
     add_clips(opened)
+
+
+def new_home(folder: Path) -> Database:
+    """Make an ARENA_HOME with the small arena, and open its database."""
+    make_home(Settings(home=folder))
+    opened = new_database(folder)
+    fill_small_arena(opened)
+    return opened
 
 
 class Booth:

@@ -12,7 +12,7 @@ from arena.catalog.withholding import restore_clip, withhold_clip
 from arena.catalog_version import read_version
 from arena.database import Database
 from arena.models import Clip, ClipStatus, PromptCategory, Track, WithheldCause
-from small_arena import NAMES, PROMPTS, START, TRACK, Booth, entrant_entry
+from small_arena import NAMES, PROMPTS, START, TRACK, Booth, entrant_entry, ready_clip
 
 
 def shown(index: CatalogIndex, session: Session) -> set[tuple[str, str]]:
@@ -182,18 +182,7 @@ def test_a_vote_takes_the_same_statements_however_many_clips_and_votes_there_are
         track = session.scalars(select(Track).where(Track.name == TRACK)).one()
         for entrant in track.entrants:
             for entry in entries:
-                session.add(
-                    Clip(
-                        entrant_id=entrant.id,
-                        track_id=track.id,
-                        prompt_id=entry.id,
-                        seed=0,
-                        status=ClipStatus.READY,
-                        rendition_path=f"renditions/{entrant.id}/{entry.id}",
-                        sha256=f"{entrant.id}{entry.id}".ljust(64, "0"),
-                        created_at=START,
-                    )
-                )
+                session.add(ready_clip(track, entrant, entry.id))
     booth.ask()  # reads the new catalog
     assert statements_of_a_vote(booth) == few
     assert len(few) <= 12

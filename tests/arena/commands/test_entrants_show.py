@@ -9,16 +9,13 @@ from typer.testing import CliRunner
 from arena.catalog import catalog
 from arena.commands.cli import app
 from arena.models import Clip
-from arena.settings import Settings, make_home
-from small_arena import START, TRACK, entrant_entry, fill_small_arena, new_database
+from small_arena import START, TRACK, entrant_entry, new_home
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
-    make_home(Settings(home=folder))
-    opened = new_database(folder)
-    fill_small_arena(opened)
+    opened = new_home(folder)
     with opened.writing() as session:
         clips = session.query(Clip).join(Clip.entrant).filter_by(slug="alder").order_by(Clip.id)
         for number, clip in enumerate(clips):

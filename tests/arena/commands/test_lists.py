@@ -13,8 +13,8 @@ from arena.catalog.schemas import PromptEntry
 from arena.commands.cli import app
 from arena.commands.output import out
 from arena.context import open_arena
-from arena.settings import Settings, make_home
-from small_arena import START, fill_small_arena, new_database
+from arena.settings import Settings
+from small_arena import START, new_home
 
 ODD = "a\x1b[2Jb\nc"  # would clear a terminal
 LONG = "A very long prompt. " * 30
@@ -23,9 +23,7 @@ LONG = "A very long prompt. " * 30
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "home"
-    make_home(Settings(home=folder))
-    opened = new_database(folder)
-    fill_small_arena(opened)
+    opened = new_home(folder)
     with opened.writing() as session:
         entries = [
             PromptEntry(id="long", text=LONG.strip()),

@@ -10,18 +10,15 @@ from typer.testing import CliRunner, Result
 
 from arena.commands.cli import app
 from arena.errors import ConfigurationError
-from arena.settings import Settings, make_home
 from arena.voting.limits import VotingRules
-from small_arena import NAMES, TRACK, Booth, fill_small_arena, new_database
+from small_arena import NAMES, TRACK, Booth, new_home
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An arena with votes in one of its two tracks."""
     folder = tmp_path / "home"
-    make_home(Settings(home=folder))
-    opened = new_database(folder)
-    fill_small_arena(opened)
+    opened = new_home(folder)
     for number in range(4):
         booth = Booth(opened, key=f"{number:032x}", rules=VotingRules(watch_time=False))
         for choice in ("a", "b", "tie", "b", "a"):
