@@ -126,7 +126,7 @@ class App(typer.Typer):
 
 
 def _bold(title: str) -> str:
-    return typer.style(title, bold=True)  # removed again where there is no terminal
+    return typer.style(title, bold=True)  # left out unless this is a terminal
 
 
 def _write_options(parameters: list[Any], ctx: Any, formatter: Any) -> None:

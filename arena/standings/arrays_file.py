@@ -52,7 +52,7 @@ def save_arrays(path: Path, arrays: VoteArrays, session: Session) -> None:
 
 
 def load_arrays(path: Path, session: Session) -> VoteArrays | None:
-    """Read the arrays of this database's votes; None if there is no such file, or not of them."""
+    """Read the arrays of this database's votes; None if there is no file of them."""
     try:
         with np.load(path, allow_pickle=False) as stored:
             header = json.loads(str(stored["header"]))
