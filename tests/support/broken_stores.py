@@ -12,7 +12,7 @@ from arena.models import Base
 
 
 def path_of(database: Database) -> Path:
-    """The file of a SQLite database; a name on a server is no path, and would be made as a file."""
+    """The file of a SQLite database; SQLite would make a file named like a server's database."""
     assert database.is_sqlite
     return Path(str(database.engine.url.database))
 
