@@ -5,7 +5,16 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Route, ViewportSize, expect
-from vote_page_arena import EDIT, IMAGE, LONG_PROMPT, SILENT, SOUND, TEXTS, make_vote_page_arena
+from vote_page_arena import (
+    EDIT,
+    FAULTS,
+    IMAGE,
+    LONG_PROMPT,
+    SILENT,
+    SOUND,
+    TEXTS,
+    make_vote_page_arena,
+)
 
 from playable import served
 
@@ -292,7 +301,7 @@ def test_a_clip_that_does_not_play_is_reported_and_the_next_pair_starts(
             ),
         )
 
-    page = open_page(SILENT, prepare=prepare)
+    page = open_page(FAULTS, prepare=prepare)
     expect(page.locator(".status")).to_contain_text("could not be played")
     expect(page.locator(".status")).to_have_attribute("role", "status")
     can_vote(page)

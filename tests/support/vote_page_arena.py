@@ -22,9 +22,11 @@ from playable import RATE, settings_for
 from small_arena import NAMES, START, entrant_entry, track_entry
 
 SILENT, SOUND, IMAGE, EDIT = "wide", "wide-audio", "wide-image", "wide-edit"
+FAULTS = "wide-faults"  # for the tests that report clips: what two voters report is withheld
 MODALITIES = {
     SILENT: "text-to-video",
     SOUND: "text-to-video",
+    FAULTS: "text-to-video",
     IMAGE: "image-to-video",
     EDIT: "video-edit",
 }
@@ -38,6 +40,7 @@ LINES_PROMPT = (
 TEXTS = {
     SILENT: (LONG_PROMPT, UNBROKEN_PROMPT, LINES_PROMPT, "a short prompt"),
     SOUND: ("a bell rings", "a dog barks", "rain falls"),
+    FAULTS: ("a lamp falls", "a cup turns", "a box opens"),
     IMAGE: ("it moves", "it turns"),
     EDIT: ("make it night", "make it snow"),
 }
