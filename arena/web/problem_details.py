@@ -98,6 +98,10 @@ def describe_validation_error(errors: list[Any]) -> str:
 async def _on_http_exception(_request: Request, error: Exception) -> JSONResponse:
     if not isinstance(error, HTTPException):
         raise error
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        # FastAPI's own, for a body that Python cannot read, such as text in no encoding or arrays
+        # nested too deeply. Other malformed bodies are a `RequestValidationError`.
+        return problem(422, "malformed", describe_validation_error([]))
     kind = HTTPStatus(error.status_code).phrase.lower().replace(" ", "-")
     headers = dict(error.headers) if error.headers else None
     return problem(error.status_code, kind, str(error.detail), headers=headers)

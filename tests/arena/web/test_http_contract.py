@@ -63,6 +63,29 @@ def test_a_vote_from_its_battle_to_the_leaderboard(voter: httpx.Client) -> None:
     assert receipt.keys() >= {"vote_id", "track", "cast_at", "sealed_in"}
 
 
+MALFORMED = {
+    "not JSON": b"{",
+    "empty": b"",
+    "no encoding": b'{"track": "\x80"}',
+    "nested too deeply": b"[" * 5000,
+    "a number of too many digits": b"1" * 6000,
+    "no object": b"[]",
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
+def test_every_route_says_of_a_malformed_body_that_it_is_malformed(
+    voter: httpx.Client, body: bytes
+) -> None:
+    token = ask(voter).json()["token"]
+    time.sleep(1.0)  # of watching, so that the vote is not too early
+    for path in ("battles", f"battles/{token}/vote", f"battles/{token}/broken"):
+        headers = {"Content-Type": "application/json"}
+        answer = voter.post(f"{API}/{path}", content=body, headers=headers)
+        assert is_problem(answer, 422), (path, answer.text)
+        assert answer.json()["type"] == "malformed", path
+
+
 def test_every_track_has_the_label_that_pages_show(voter: httpx.Client) -> None:
     labels = {track["name"]: track["label"] for track in voter.get(f"{API}/tracks").json()}
     assert labels["text-to-video-audio"] == "Text to video with sound"
