@@ -20,6 +20,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     TypeDecorator,
@@ -43,6 +44,7 @@ NAME_LENGTH = 120  # of an entrant's name, slug, codename, creator or licence
 KEY_LENGTH = 80  # of a track's name, a prompt's id or a category
 RULE_LENGTH = 40  # of a sampler's or a tie rule's name
 MEDIA_TYPE_LENGTH = 40  # of a source's media type, such as `image/png`
+FINGERPRINT_LENGTH = 90  # of what an entrant runs: a kind, a colon and a SHA-256
 REPORT_LENGTH = 200  # of the reason that a voter gives for a report
 
 
@@ -244,6 +246,9 @@ class Entrant(Base):
     licence: Mapped[str] = mapped_column(String(NAME_LENGTH))
     codename: Mapped[str | None] = mapped_column(String(NAME_LENGTH), unique=True)
     commitment: Mapped[str | None] = mapped_column(String(64))
+    # What it runs, as `weights_sha256:…`, `endpoint_sha256:…` or `clips_sha256:…`: equal for equal
+    # models, and as secret as the name while a codename is shown.
+    fingerprint: Mapped[str | None] = mapped_column(String(FINGERPRINT_LENGTH))
     price_usd_per_minute: Mapped[float | None]
     backend: Mapped[dict[str, Any]]
     created_at: Mapped[datetime]
@@ -283,6 +288,21 @@ class Entrant(Base):
     def shown_slug(self) -> str:
         """What names it on a command line: the codename until it is claimed, then the slug."""
         return self.codename if self.codename and self.stealth else self.slug
+
+
+class PublishedOpening(Base):
+    """What a commitment committed to, published by its claim. Written by `catalog.claims`.
+
+    Rows are only added. `document` is the canonical JSON whose SHA-256 is the commitment.
+    """
+
+    __tablename__ = "opening"
+
+    entrant_id: Mapped[int] = mapped_column(ForeignKey("entrant.id"), primary_key=True)
+    document: Mapped[str]
+    published_at: Mapped[datetime]
+
+    entrant: Mapped[Entrant] = relationship()
 
 
 class EntrantTrack(Base):
@@ -666,3 +686,84 @@ class Lease(Base):
     name: Mapped[str] = mapped_column(String(40), primary_key=True)
     holder: Mapped[str] = mapped_column(String(64))
     renewals: Mapped[int] = mapped_column(BigInteger)
+
+
+class SealKey(Base):
+    """A key that signs seals, with the signature of the key before it. Written by `audit.keys`.
+
+    Rows are only added: the newest key is the one in use.
+    """
+
+    __tablename__ = "seal_key"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    fingerprint: Mapped[str] = mapped_column(String(64), unique=True)
+    public_key: Mapped[str] = mapped_column(String(64))  # Ed25519, in hexadecimal
+    statement: Mapped[str]  # the canonical JSON that is signed
+    signature: Mapped[str | None] = mapped_column(String(128))  # by the key before; None: the first
+
+
+class Seal(Base):
+    """A signed Merkle root over all votes up to a watermark. Written by `audit.seals`.
+
+    Rows are only added. `payload` is the canonical JSON that is signed, and that the next seal
+    names by its SHA-256.
+    """
+
+    __tablename__ = "seal"
+
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    size: Mapped[int] = mapped_column(BigInteger, index=True)  # votes in the tree
+    watermark: Mapped[int] = mapped_column(BigInteger, index=True)
+    late: Mapped[int]  # votes with a smaller id than the watermark before
+    gaps: Mapped[dict[str, Any]]  # `{"ranges": [[first, last], ...]}`: ids without a vote, so far
+    payload: Mapped[str]
+    signature: Mapped[str] = mapped_column(String(128))
+    sealed_at: Mapped[datetime]
+
+
+class SealTile(Base):
+    """The hashes of up to 256 nodes of the Merkle tree, side by side. Written by `audit.seals`.
+
+    `level` 0 has leaves, `level` n the roots of subtrees of 256^n leaves. The last tile of a level
+    grows; nothing in it changes.
+    """
+
+    __tablename__ = "seal_tile"
+    __table_args__ = (Index(None, "level", "first_vote"),)
+
+    level: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    hashes: Mapped[bytes] = mapped_column(LargeBinary)  # of 32 bytes each
+    # Level 0: the ids of the votes, of 8 bytes each, and the smallest of those in the usual order.
+    votes: Mapped[bytes | None] = mapped_column(LargeBinary)
+    first_vote: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class SealedEntry(Base):
+    """What seals name beside votes, and the first seal that does. Written by `audit.seals`.
+
+    Rows are only added. `kind` is `commitment` or `claim` (of an entrant's number), or `standings`
+    (of a day and a track).
+    """
+
+    __tablename__ = "sealed_entry"
+
+    kind: Mapped[str] = mapped_column(String(20), primary_key=True)
+    key: Mapped[str] = mapped_column(String(KEY_LENGTH + 20), primary_key=True)
+    seal_number: Mapped[int] = mapped_column(ForeignKey("seal.number"))
+
+
+class SealedClip(Base):
+    """The name of a clip in seals: a salted hash of its file. Written by `audit.seals`.
+
+    Rows are only added. The salt keeps the file's hash secret until it may be published.
+    """
+
+    __tablename__ = "sealed_clip"
+
+    clip_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), primary_key=True)
+    salt: Mapped[str] = mapped_column(String(32))
+    reference: Mapped[str] = mapped_column(String(64))
+
+    clip: Mapped[Clip] = relationship()

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from arena.catalog.openings import Opening
 from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
 from arena.errors import CatalogError, NotFound
 from arena.models import (
@@ -156,10 +157,19 @@ class AddedEntrant(NamedTuple):
     new_tracks: tuple[str, ...]
 
 
-def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> AddedEntrant:
+def add_entrant(
+    session: Session, entry: EntrantEntry, *, fingerprint: str | None = None, now: datetime
+) -> AddedEntrant:
     """Add a model version, or let an existing one compete in further tracks.
 
-    Other settings replace the stored ones as long as no clip was made with those.
+    Other settings replace the stored ones as long as no clip was made with those. What a codename
+    has committed to never changes.
+
+    Args:
+        session: in a transaction that writes.
+        entry: what its file says.
+        fingerprint: what it runs, as `Entrant.fingerprint` holds it; None: not known.
+        now: aware.
 
     Raises:
         CatalogError: unknown track, name of another entrant, or settings that cannot change.
@@ -171,7 +181,7 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Adde
         for name in filter(None, (entry.name, entry.codename)):
             _refuse_taken_name(session, name)
         values["slug"] = _free_slug(session, entry)
-        entrant = Entrant(**values, created_at=now, tracks=tracks)
+        entrant = Entrant(**values, fingerprint=fingerprint, created_at=now, tracks=tracks)
         session.add(entrant)
         session.flush()
         return AddedEntrant(entrant, Change.ADDED, False, entry.tracks)
@@ -187,10 +197,33 @@ def add_entrant(session: Session, entry: EntrantEntry, *, now: datetime) -> Adde
         values["slug"] = _free_slug(session, entry)
     new_settings = any(not _same(getattr(entrant, key), value) for key, value in values.items())
     if new_settings:
+        _refuse_uncommitted(entrant, entry, fingerprint)
         _replace_settings(session, entrant, values)
+        entrant.fingerprint = fingerprint
+    elif entrant.fingerprint is None and fingerprint is not None:  # of an earlier version
+        entrant.fingerprint = fingerprint
     new_tracks = tuple(track.name for track in _add_tracks(entrant, tracks))
     change = Change.UPDATED if new_settings or new_tracks else Change.UNCHANGED
     return AddedEntrant(entrant, change, new_settings, new_tracks)
+
+
+def _refuse_uncommitted(entrant: Entrant, entry: EntrantEntry, fingerprint: str | None) -> None:
+    """Refuse to change what a codename has committed to in public."""
+    if entrant.commitment is None:
+        return
+    stored = (entrant.codename, entrant.creator, entrant.fingerprint)
+    if stored != (entry.codename, entry.creator, fingerprint):
+        raise CatalogError(
+            f"{entrant.shown_name} has committed in public to its maker and to what it runs, and a "
+            "commitment never changes: retire it, and enter the other model under another name "
+            "and codename."
+        )
+
+
+def commit_to(session: Session, entrant: Entrant, opening: Opening) -> None:
+    """Publish the commitment of a codename; it never changes afterwards."""
+    entrant.commitment = opening.commitment
+    session.flush()
 
 
 def _same(stored: object, new: object) -> bool:

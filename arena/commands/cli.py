@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from arena.commands import clips, migrations, orders, results, serving, status
+from arena.commands import claims, clips, migrations, orders, results, serving, status
 from arena.commands.entrants import entrants_app
 from arena.commands.output import err, out
 from arena.commands.prompts import prompts_app
@@ -18,7 +18,7 @@ from arena.errors import ArenaError
 # In the order of use: what a newcomer runs first, then from an empty arena to a verified release.
 PANELS = {
     "Getting started": ("demo", "init", "status"),
-    "Catalog": ("tracks", "entrants", "prompts"),
+    "Catalog": ("tracks", "entrants", "claim", "prompts"),
     "Clips": ("generate", "failures", "orders", "clips", "import"),
     "Votes": ("serve", "simulate", "leaderboard", "plan"),
     "Releases": ("export", "verify"),
@@ -32,6 +32,7 @@ EXAMPLES = {
     "demo": ["arena demo", "arena demo --port 9000"],
     "init": ["arena init", "arena init --empty"],
     "status": ["arena status", "arena status --format json"],
+    "claim": ['arena claim "Grey Colt" --opening grey-colt.json'],
     "generate": ["arena generate", "arena generate --entrant my-model --limit 10"],
     "failures": ["arena failures", "arena failures --page failures.html"],
     "orders": ["arena orders", "arena orders --entrant my-model --format csv"],
@@ -82,6 +83,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "demo": serving.demo,
     "init": serving.init,
     "status": status.status,
+    "claim": claims.claim,
     "generate": clips.generate,
     "failures": clips.failures,
     "orders": orders.orders,

@@ -239,14 +239,19 @@ def _show_progress(
 
     reasons: list[str] = []
     missing: list[str] = []
-    totals = Counter(request.entrant.name for request in requests)
+    # What a terminal or a log keeps bears no name that a codename hides.
+    totals = Counter(_public_name(request) for request in requests)
     with progress(title, len(requests), totals) as advance:
         for result in results:
             if reason := production.failure_reason(result):
                 (missing if production.is_missing(result) else reasons).append(reason)
-            advance(note=result.request.entrant.name)
+            advance(note=_public_name(result.request))
     added = len(requests) - len(reasons) - len(missing)
     return Produced(added, tuple(reasons), tuple(missing))
+
+
+def _public_name(request: "ClipRequest") -> str:
+    return request.entrant.codename or request.entrant.name
 
 
 def recheck_clips(
@@ -276,9 +281,9 @@ def recheck_clips(
         for result in production.recheck(arena.store, sample, workers=workers, ray=ray):
             request = result.ready.request
             different += not result.ok
-            key = (request.entrant.name, request.track.name, request.prompt_id, request.seed)
+            key = (_public_name(request), request.track.name, request.prompt_id, request.seed)
             rows.append((*key, "yes" if result.same_hardware else "no", result.summary()))
-            advance(note=request.entrant.name)
+            advance(note=_public_name(request))
     columns = ("entrant", "track", "prompt", "seed", "same hardware", "compared with the first")
     show_table("Clips generated again", columns, rows)
     if different:

@@ -34,7 +34,10 @@ def prepare(settings: Settings) -> tuple[Arena, frozenset[int]]:
             entry = production.read_entrant_file(path)
             entrant = catalog.find_by_slug(session, entry.slug)
             if entrant is None:
-                entrant = catalog.add_entrant(session, entry, now=utc_now()).entrant
+                fingerprint = production.fingerprint_of(entry)
+                entrant = catalog.add_entrant(
+                    session, entry, fingerprint=fingerprint, now=utc_now()
+                ).entrant
             if entrant.retired_at is None:
                 own.add(entrant.id)
     return arena, frozenset(own)

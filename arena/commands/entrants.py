@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from arena.commands.options import YesOption, open_configured_arena
-from arena.commands.output import FormatOption, TableFormat, confirm, out, show_json, show_table
+from arena.commands.output import (
+    FormatOption,
+    TableFormat,
+    confirm,
+    err,
+    out,
+    show_json,
+    show_table,
+)
 from arena.commands.typer_app import App
 
 if TYPE_CHECKING:
@@ -118,15 +126,32 @@ def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML fi
     """Add a model version, after checking that its backend supports its tracks."""
     from arena import production
     from arena.catalog import catalog
+    from arena.catalog.entering import enter
     from arena.context import utc_now
 
     arena = open_configured_arena()
     entry = production.read_entrant_file(file)
-    with arena.database.writing() as session:
-        added = catalog.add_entrant(session, entry, now=utc_now())
-        production.check_entrant(entry, added.entrant.tracks)
-        sentence, slug = _describe(added), shlex.quote(added.entrant.shown_slug)
-    out.print(f"{sentence} Next: `arena generate --entrant {slug}`.")
+    with arena.database.reading() as session:
+        # Before its files are hashed, which takes a while, and written only if this is all right.
+        production.check_entrant(entry, catalog.list_tracks(session))
+    entered = enter(
+        arena.database,
+        arena.settings.home,
+        entry,
+        fingerprint=production.fingerprint_of(entry),
+        check=lambda tracks: production.check_entrant(entry, tracks),
+        now=utc_now(),
+    )
+    added = entered.added
+    for warning in entered.warnings:
+        err.print(f"Warning: {warning}", style="yellow")
+    if entered.opening is not None:
+        out.print(
+            f"The opening of {added.entrant.shown_name} is in {entered.opening}: keep it secret "
+            "and safe, since only it can prove a claim."
+        )
+    slug = shlex.quote(added.entrant.shown_slug)
+    out.print(f"{_describe(added)} Next: `arena generate --entrant {slug}`.")
 
 
 def _describe(added: "AddedEntrant") -> str:

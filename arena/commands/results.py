@@ -38,6 +38,7 @@ def leaderboard(
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """Show the leaderboard of one track or of all tracks."""
+    from arena.catalog.variants import variants_by_name, with_variants
     from arena.context import utc_now
     from arena.standings import boards, standings
 
@@ -55,7 +56,9 @@ def leaderboard(
     ]
     match format:
         case TableFormat.JSON:
-            documents = [boards.board_document(board) for board in found]
+            with arena.database.reading() as session:
+                counted = variants_by_name(session)
+            documents = [with_variants(boards.board_document(board), counted) for board in found]
             show_json(documents[0] if track else documents)
         case TableFormat.CSV:
             frame = boards.boards_frame(found, with_track=track is None)

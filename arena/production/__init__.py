@@ -5,6 +5,7 @@ them. May import: `arena.catalog`, `arena.media`, `arena.models`, `arena.errors`
 """
 
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
+from arena.production.fingerprints import fingerprint_of
 from arena.production.importing import import_clips
 from arena.production.misnamed_files import misnamed_files, misnamed_files_of
 from arena.production.pending import (
@@ -31,6 +32,7 @@ __all__ = [
     "failure_reason",
     "find_pending",
     "find_stored_masters",
+    "fingerprint_of",
     "forget_failures",
     "import_clips",
     "is_missing",

@@ -59,7 +59,7 @@ def entrant_spec(entrant: Entrant) -> EntrantSpec:
         release_date=entrant.release_date,
         licence=entrant.licence,
         tracks=tuple(track.name for track in entrant.tracks),
-        codename=entrant.codename,
+        codename=entrant.codename if entrant.stealth else None,
         price_usd_per_minute=entrant.price_usd_per_minute,
         backend=entrant.backend,
     )

@@ -67,7 +67,7 @@ def _resolve(session: Session, row: ImportRow) -> PendingClip:
     track = session.scalar(select(Track).where(Track.name == row.track))
     if track is None or track not in entrant.tracks:
         raise ProductionError(
-            f"Row {row.number}: {entrant.name} does not compete in the track '{row.track}'."
+            f"Row {row.number}: {entrant.shown_name} does not compete in the track '{row.track}'."
         )
     prompt = session.get(Prompt, row.prompt_id)
     if prompt is None or track not in prompt.tracks:

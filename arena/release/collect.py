@@ -5,14 +5,16 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased, selectinload
 
+from arena.canonical import instant_text
 from arena.catalog.catalog import list_entrants, list_prompts
+from arena.catalog.variants import ALONE, Variants, count_variants
 from arena.errors import ReleaseError
 from arena.models import (
     Battle,
@@ -58,13 +60,14 @@ def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> 
     entrants = {entrant.id: entrant for entrant in list_entrants(session)}
     prompts = {prompt.id: prompt for prompt in _prompts(session)}
     _check_unique_names(entrants.values())
+    variants = count_variants(session)
     votes, simulated, skips = _answers(session, extent, entrants, prompts)
     rows: dict[str, list[Row]] = {
         "votes": votes,
         "simulated": simulated,
         "skips": skips,
         "holds": [],
-        "models": [_model(entrant, extent) for entrant in entrants.values()],
+        "models": [_model(entrant, extent, variants) for entrant in entrants.values()],
         "prompts": [_prompt(prompt, extent) for prompt in prompts.values()],
         "clips": [_clip(clip) for clip in ready_clips(session, extent)],
         "tracks": [_track(track) for track in extent.tracks],
@@ -162,9 +165,7 @@ def _pseudonym(key: str, salt: bytes) -> str:
 
 def instant(moment: datetime | None) -> str | None:
     """Format a time as ISO 8601 in UTC with `Z`."""
-    if moment is None:
-        return None
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return None if moment is None else instant_text(moment)
 
 
 # --- the catalog --------------------------------------------------------------------------------
@@ -175,7 +176,8 @@ def _names(tracks: Sequence[Track], extent: Extent) -> str:
     return JOIN.join(sorted(track.name for track in tracks if track.id in shown))
 
 
-def _model(entrant: Entrant, extent: Extent) -> Row:
+def _model(entrant: Entrant, extent: Extent, variants: Mapping[int, Variants]) -> Row:
+    counted = variants.get(entrant.id, ALONE)
     return {
         "model": entrant.shown_name,
         "creator": entrant.shown_creator,
@@ -186,6 +188,10 @@ def _model(entrant: Entrant, extent: Extent) -> Row:
         "tracks": _names(entrant.tracks, extent),
         "price_usd_per_minute": None if entrant.stealth else entrant.price_usd_per_minute,
         "stealth": entrant.stealth,
+        "codename": entrant.codename,
+        "claimed_at": instant(entrant.claimed_at),
+        "maker_variants": counted.ran,
+        "maker_retired_unranked": counted.retired_unranked,
         "created_at": instant(entrant.created_at),
         "retired_at": instant(entrant.retired_at),
     }

@@ -199,6 +199,16 @@ MODELS = TableSchema(
         *_numbers(price_usd_per_minute="of generated video; empty: unknown"),
         *_truths(stealth="whether the name is a codename"),
         *_texts(
+            codename="under which it entered; empty: none",
+            claimed_at="when its maker claimed it, ISO 8601, UTC; empty: not claimed",
+        ),
+        *_integers(
+            maker_variants="number of models by its maker, itself included; of a codename, the "
+            "maker's other codenames alone",
+            maker_retired_unranked="of these, the models that were retired before they had 100 "
+            "votes by people",
+        ),
+        *_texts(
             created_at="when it was added, ISO 8601, UTC",
             retired_at="ISO 8601, UTC; empty: active",
         ),

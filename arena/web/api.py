@@ -1,6 +1,7 @@
 """`/api/v1`: tracks, battles, votes, leaderboard, receipts. The rules are in the layers below."""
 
 import json
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
@@ -9,8 +10,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, ValidationError
 
 from arena.catalog import catalog
+from arena.catalog.variants import Variants, variants_by_name, with_variants
 from arena.context import Arena, utc_now
-from arena.errors import MalformedVote
+from arena.errors import DatabaseError, MalformedVote
 from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
 from arena.standings.boards import Board, board_csv, board_document
@@ -40,6 +42,7 @@ from arena.web.schemas import (
 )
 from arena.web.writers import WriterPool
 
+VariantsByName = dict[str, Variants]
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -70,13 +73,17 @@ class _Bodies:
     def __init__(self) -> None:
         self._encoded: dict[tuple[object, ...], tuple[Board, bytes]] = {}
 
-    def of(self, board: Board, form: str) -> bytes:
+    def of(self, board: Board, form: str, read_variants: Callable[[], VariantsByName]) -> bytes:
         """The leaderboard as `json` or `csv`."""
         key = (board.track, board.category, board.voters, form)
         last = self._encoded.get(key)
         if last is not None and last[0] is board:
             return last[1]
-        text = board_csv(board) if form == "csv" else json.dumps(board_document(board), **_COMPACT)
+        if form == "csv":
+            text = board_csv(board)
+        else:
+            document = with_variants(board_document(board), read_variants())
+            text = json.dumps(document, **_COMPACT)
         encoded = text.encode()
         self._encoded[key] = board, encoded
         return encoded
@@ -195,10 +202,17 @@ def make_router(
             voters=voters.kind,
             now=utc_now(),
         )
-        body = bodies.of(board, format)
+        body = bodies.of(board, format, read_variants)
         if format == "csv":
             return _csv(board, body)
         return Response(body, media_type="application/json")
+
+    def read_variants() -> VariantsByName:
+        try:
+            with arena.database.reading() as session:
+                return variants_by_name(session)
+        except DatabaseError:  # the leaderboard is an earlier one, and shown all the same
+            return {}
 
     @router.get("/production")
     def get_production(track: str) -> list[ProductionStats]:

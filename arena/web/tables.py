@@ -1,10 +1,12 @@
 """The leaderboard and the production statistics as HTML tables, with every text escaped."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from html import escape
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
+from arena.catalog.variants import Variants, describe_variants
 from arena.standings.boards import Board, BoardRow, rank_range
 from arena.standings.production_stats import Figure, ProductionStats
 from arena.text import pluralize
@@ -57,14 +59,28 @@ class Column(Generic[Row]):
         return f"<td{css}>{self.cell(row)}</td>"
 
 
-def _name(row: BoardRow) -> str:
+COMMITMENT_DIGITS = 12  # of a commitment that a page shows; all of them when pointing at it
+
+
+def _name(row: BoardRow, variants: Mapping[str, Variants] = MappingProxyType({})) -> str:
+    is_codename = row.creator is None
     if row.creator is None:
         details = ["runs under a codename"]
     else:
         details = [row.creator, *filter(None, (row.licence, row.release_date))]
+    counted = variants.get(row.model)
+    if counted is not None and (phrase := describe_variants(counted, is_codename=is_codename)):
+        details.append(phrase)
     if row.retired:
         details.append("retired")
-    return f"<b>{escape(row.model)}</b><small>{escape(' · '.join(details))}</small>"
+    cells = [escape(detail) for detail in details]
+    if row.commitment is not None:
+        tip = f"SHA-256 of the opening, public since the codename entered: {row.commitment}"
+        cells.append(
+            f"<span title='{escape(tip, quote=True)}'>commitment "
+            f"<code>{escape(row.commitment[:COMMITMENT_DIGITS])}</code></span>"
+        )
+    return f"<b>{escape(row.model)}</b><small>{' · '.join(cells)}</small>"
 
 
 def _rating(row: BoardRow) -> str:
@@ -197,11 +213,15 @@ def render_table(
     )
 
 
-def render_board(board: Board) -> str:
-    """The table of a leaderboard."""
+def render_board(board: Board, variants: Mapping[str, Variants] = MappingProxyType({})) -> str:
+    """The table of a leaderboard; `variants` are those of the makers, by the models' names."""
     rows = [(row, "leader" if row.rank_lower == 1 else "") for row in board.rows]
+    columns = [
+        replace(column, cell=lambda row: _name(row, variants)) if column.is_name else column
+        for column in BOARD_TABLE
+    ]
     return render_table(
-        f"Leaderboard of the track {board.track}", BOARD_TABLE, rows, css="board ranked"
+        f"Leaderboard of the track {board.track}", columns, rows, css="board ranked"
     )
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from arena.catalog import catalog
+from arena.catalog.variants import Variants, variants_by_name
 from arena.context import utc_now
 from arena.errors import ArenaError, DatabaseError, StoreUnavailable
 from arena.models import OVERALL, VoterGroup, VoterKind
@@ -81,6 +82,15 @@ def _with_page_texts(board: Board) -> Board:
 
 
 @last_known
+@st.cache_data(ttl=CACHE_S, max_entries=1, show_spinner=False)
+def _variants() -> dict[str, Variants]:
+    """The variants of each model's maker, by the name that pages show."""
+    with get_arena().database.reading() as session:
+        counted = variants_by_name(session)
+    return {page_text(name): variants for name, variants in counted.items()}
+
+
+@last_known
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _production_stats(track: str) -> list[ProductionStats]:
     with get_arena().database.reading() as session:
@@ -133,7 +143,7 @@ def _show(palette: Palette) -> None:
         chart = rating_chart(board, palette)
         if chart:
             st.vega_lite_chart(chart, width="stretch", theme=None, key="ratings")
-    st.html(render_board(board))
+    st.html(render_board(board, _variants()))
     st.html(_provenance(board))
     if board.votes:
         _show_pairs(board, palette)
