@@ -1,6 +1,6 @@
 """Enters a model into the catalog: its row, and the commitment and the opening of a codename."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -38,7 +38,7 @@ def enter(
     entry: EntrantEntry,
     *,
     fingerprint: str,
-    check: Callable[[Sequence[Track]], object] = lambda _tracks: None,
+    check: Callable[[list[Track]], object] = lambda _tracks: None,
     now: datetime,
 ) -> Entered:
     """Add an entrant; a codename gets its opening before its commitment is stored.
