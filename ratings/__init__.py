@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ratings.diagnostics.reliability import Reliability, reliability, retest_agreement
     from ratings.dynamic.over_time import OverTime, over_time
     from ratings.errors import OptionError, RatingsError, VotesError
+    from ratings.inference.anytime import FirstPlace, first_place
     from ratings.inference.cluster_sums import ClusterSums, ClusterVotes, OutdatedSums
     from ratings.inference.proportions import Estimate
     from ratings.inference.ranks import probability_above
@@ -63,6 +64,7 @@ _NAMES_BY_MODULE = {
     "diagnostics.reliability": ("Reliability", "reliability", "retest_agreement"),
     "dynamic.over_time": ("OverTime", "over_time"),
     "errors": ("OptionError", "RatingsError", "VotesError"),
+    "inference.anytime": ("FirstPlace", "first_place"),
     "inference.cluster_sums": ("ClusterSums", "ClusterVotes", "OutdatedSums"),
     "inference.proportions": ("Estimate",),
     "inference.ranks": ("probability_above",),
@@ -101,6 +103,7 @@ __all__ = [
     "ClusterSums",
     "ClusterVotes",
     "Estimate",
+    "FirstPlace",
     "Fragility",
     "GoodnessOfFit",
     "HeldOut",
@@ -121,6 +124,7 @@ __all__ = [
     "compute_leaderboard",
     "compute_leaderboards",
     "elo",
+    "first_place",
     "goodness_of_fit",
     "held_out",
     "influence",

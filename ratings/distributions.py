@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import chdtrc, fdtrc, gammaincinv, ndtr, ndtri, stdtr, stdtrit
+from scipy.special import chdtrc, fdtrc, gammaincinv, log_ndtr, ndtr, ndtri, stdtr, stdtrit
 
 
 def normal_quantile(probability: ArrayLike) -> Any:
@@ -18,6 +18,11 @@ def normal_quantile(probability: ArrayLike) -> Any:
 def normal_cdf(z: ArrayLike) -> Any:
     """Probability that a standard normal variable is below z."""
     return ndtr(z)
+
+
+def normal_log_cdf(z: ArrayLike) -> Any:
+    """Logarithm of `normal_cdf`, accurate far in the tail."""
+    return log_ndtr(z)
 
 
 def normal_tail(z: ArrayLike) -> Any:

@@ -69,6 +69,10 @@ INTEGER_COLUMNS = [name for name, kind in COLUMN_TYPES.items() if kind is int]
 SOURCES = {
     "first_place": "Fewest votes whose removal, or addition, puts another model first, found by "
     "computing the ratings again (after Broderick, Giordano and Meager 2020).",
+    "first_known": "Whether the model is first, valid also if one looks after every vote: an "
+    "e-process for its lead over each other model (Robbins' mixture, after Waudby-Smith et al. "
+    "2024), with the variance of the intervals. At most 5% of leaderboards ever show a false first "
+    "place as known.",
     "above_next": "Probability that the true rating is above that of the model listed next, from "
     "both ratings and their covariance, clustered by voter.",
     "left_side": "Share of the votes for a side that went to the left clip; 50% without bias. "

@@ -75,6 +75,7 @@ class _Cells:
     def all(self) -> dict[str, Callable[[], Any]]:
         return {
             "first_place": self.first_place,
+            "first_known": self.first_known,
             "above_next": self.above_next,
             "left_side": self.left_side,
             "left_advantage": self.left_advantage,
@@ -106,6 +107,17 @@ class _Cells:
             "removed_share": found.share,
             "added_votes": found.added,
             "votes": found.total,
+        }
+
+    def first_known(self) -> dict[str, Any]:
+        fit, around = self._fit()
+        found = ratings.first_place(self.battles, fit, around, confidence=CONFIDENCE)
+        return {
+            **{"model": self._id(found.first), "challenger": self._id(found.challenger)},
+            **{"status": found.status, "known": found.status == "known"},
+            **{"gap": found.gap, "gap_lower": found.gap_lower, "p": found.p},
+            **{"e_value": found.e_value, "models": found.models, "votes": found.votes},
+            **{"confidence": found.confidence, "scale": found.scale},
         }
 
     def above_next(self) -> list[dict[str, Any]]:

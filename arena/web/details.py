@@ -66,6 +66,24 @@ def _first_place(cell: Cell) -> str:
             return f"removing votes leaves models without ratings before {first} falls; {by_adding}"
 
 
+def _first_known(cell: Cell) -> str:
+    first, challenger = (page_text(str(cell[name])) for name in ("model", "challenger"))
+    votes, sure = pluralize(cell["votes"], "vote"), f"{cell['confidence']:.0%}"
+    match cell["status"]:
+        case "known":
+            return (
+                f"{first} is first with {sure} confidence: at least {cell['gap_lower']:.0f} Elo "
+                f"ahead of {challenger}, {votes}"
+            )
+        case "unrated rival":
+            return "not known: a model that won votes has no rating yet"
+        case _:
+            return (
+                f"not known yet: {first} is {cell['gap']:.0f} Elo ahead of {challenger} "
+                f"(p = {cell['p']:.2g}), {votes}"
+            )
+
+
 def _advantage(cell: Cell) -> str:
     return f"{cell['value']:+.1f} Elo ({_range(cell, '+.1f')}), {pluralize(cell['votes'], 'vote')}"
 
@@ -100,6 +118,7 @@ def _plan(cell: Cell) -> str:
 
 MEASURES: dict[str, tuple[str, Callable[[Cell], str]]] = {
     "first_place": ("First place", _first_place),
+    "first_known": ("Known, however often one looks", _first_known),
     "plan": ("To settle it", _plan),
     "left_side": ("Votes for the left side", _share),
     "left_advantage": ("Advantage of the left side", _advantage),

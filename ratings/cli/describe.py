@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ratings.diagnostics.fragility import Fragility
     from ratings.diagnostics.goodness import GoodnessOfFit
     from ratings.dynamic.over_time import OverTime
+    from ratings.inference.anytime import FirstPlace
     from ratings.leaderboard import Effect
     from ratings.planning.planning import Plan
     from ratings.screening.anomalies import Screening
@@ -141,6 +142,21 @@ def fragility(battles: Battles, fit: BradleyTerry, result: "Fragility") -> str:
         f"{column_words(result.by or 'vote')}",
     }
     return f"{reasons[result.status]}; {added}"
+
+
+def first_place(battles: Battles, fit: BradleyTerry, result: "FirstPlace") -> str:
+    """Whether the first place is known."""
+    if result.status == "alone":
+        reason = unrated(unrated_reason(battles, fit))
+        return reason[0] if reason else f"only {result.first} is rated"
+    lead = f"{result.first} over {result.challenger}"
+    if result.status == "known":
+        return (
+            f"{result.first} is first: the lead of {lead} is at least {result.gap_lower:.0f} points"
+        )
+    if result.status == "unrated rival":
+        return "a model that won or tied votes cannot be rated, so the first place is not known"
+    return f"the first place is not known yet: p = {result.p:.3g} for the lead of {lead}"
 
 
 def goodness(result: "GoodnessOfFit") -> list[str]:

@@ -70,6 +70,11 @@ REPORTS = {
         (*_FITTED, "covariate", "cluster"),
         "how many votes would change the first place (whole clusters with --cluster)",
     ),
+    "known": ReportKind(
+        VOTERS,
+        (*_FITTED, "covariate", "ci", "cluster"),
+        "whether the first place is known, however often this is asked",
+    ),
     "reliability": ReportKind(
         (*VOTERS, *CLIPS, *_PROMPTS, "battle_id", "first"),
         (*_RULES, "ci", "cluster"),

@@ -15,6 +15,7 @@ from ratings.diagnostics.held_out import held_out
 from ratings.diagnostics.reliability import reliability
 from ratings.dynamic.over_time import over_time
 from ratings.errors import OptionError
+from ratings.inference.anytime import first_place
 from ratings.inference.proportions import Estimate
 from ratings.inference.uncertainty import intervals
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry, unrated_reason
@@ -127,6 +128,23 @@ def _first(battles: Battles, options: Options) -> Report:
     return Report(table.assign(**names), caption, (table,))
 
 
+def _known(battles: Battles, options: Options) -> Report:
+    fit = _fit(battles, options)
+    confidence = options.rating.confidence
+    around = intervals(battles, fit, confidence=confidence, cluster=options.rating.cluster)
+    result = first_place(battles, fit, around, confidence=confidence)
+    names = ("status", "first", "challenger", "gap", "gap_lower", "e_value", "p", "models", "votes")
+    row = {name: getattr(result, name) for name in names}
+    by = describe.clusters(around.cluster, around.cluster_note)
+    caption = _join(
+        f"valid at any time with {describe.percent(confidence)} confidence, {by}",
+        describe.first_place(battles, fit, result),
+        describe.model(fit),
+    )
+    table = pd.DataFrame([row]).replace([np.inf, -np.inf], np.nan)
+    return Report(table, caption)
+
+
 def _reliability(battles: Battles, options: Options) -> Report:
     voter = _cluster_column(options.rating.cluster)
     result = reliability(battles, voter=voter, confidence=options.rating.confidence)
@@ -221,6 +239,7 @@ _MAKERS: dict[str, Callable[[Battles, Options], Report]] = {
     "plan": _plan,
     "voters": _voters,
     "first": _first,
+    "known": _known,
     "reliability": _reliability,
     "fit": _goodness,
     "time": _time,

@@ -201,6 +201,7 @@ FEW_PERIODS = {"time": ("--period", "3D")}  # the default makes fifty, which tak
         ),
         ("voters", "reason", "1 of 50 voters flagged"),
         ("first", "challenger", "of the 1,200 among rated models, m1 is first"),
+        ("known", "gap_lower", "valid at any time with 95% confidence, clustered by voter"),
         ("reliability", "measure", "95% intervals clustered by voter"),
         ("fit", "residual", "degrees of freedom"),
         ("time", "period", "points per square root of a day"),

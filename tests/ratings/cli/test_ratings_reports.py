@@ -112,7 +112,7 @@ def test_an_unknown_cluster_is_refused_in_every_report(run_cli, votes, report):
         assert "no column 'nope' to cluster by" in err
 
 
-@pytest.mark.parametrize("report", ["plan", "first"])
+@pytest.mark.parametrize("report", ["plan", "first", "known"])
 def test_an_unknown_covariate_is_refused_in_every_report(run_cli, votes, report):
     for frame in (votes, votes.iloc[:0]):
         status, _, err = run_cli(frame, "--report", report, "--covariate", "nope")
@@ -124,6 +124,7 @@ RULED = {
     "plan": ["--ties", "davidson", "--both-bad", "drop", "--prior-sd", "300"],
     "voters": ["--ties", "davidson", "--both-bad", "drop", "--prior-sd", "300"],
     "first": ["--ties", "davidson", "--both-bad", "drop", "--prior-sd", "300"],
+    "known": ["--ties", "davidson", "--both-bad", "drop", "--prior-sd", "300"],
     "reliability": ["--ties", "davidson", "--both-bad", "drop"],
     "time": ["--ties", "davidson", "--both-bad", "drop"],
 }
