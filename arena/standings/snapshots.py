@@ -46,6 +46,9 @@ BY_VOTER, BY_VOTE = "sandwich, by voter", "sandwich, by vote"
 # How far a leaderboard may lag behind the votes; the share of the time spent on computing it.
 MAX_LAG = timedelta(seconds=60)
 COMPUTE_SHARE = 0.1
+# Of the adaptive draws, uniform over the pairs: few, since a tenth of all battles is a control
+# group that is drawn uniformly as well.
+EXPLORE = 0.05
 
 
 @dataclass(frozen=True)
@@ -291,7 +294,7 @@ def sampling_of(battles: ratings.Battles, entrants: Mapping[str, Entrant]) -> di
     if competing.sum() < 2:
         return None
     available = competing[:, None] & competing[None, :]
-    drawn = ratings.pair_probabilities(battles, available=available)
+    drawn = ratings.pair_probabilities(battles, explore=EXPLORE, available=available)
     ids = [entrants[name].id for name in battles.models]
     chance = drawn.probability.to_numpy()
     pairs = [

@@ -5,8 +5,10 @@ rest is divided between
 
 1.  the first place, while it is in doubt: a pair has the probability that two draws from the
     posterior of the strengths (normal about the estimate) have these two models first (top-two
-    Thompson sampling: Russo 2020). The weight of this part is `_TOP_TWO_WEIGHT` times the
-    probability that two draws differ, so that it vanishes as the first place becomes known;
+    Thompson sampling: Russo 2020). The weight of this part is `_TOP_TWO_WEIGHT` times the cube
+    root of the probability that two draws differ, so that it stays large while the first place is
+    likely and not yet certain, and vanishes once it is known; and times the square of the ratio of
+    the upper quartile of the variances to the largest one, so that newcomers are placed first;
 2.  the ratings: one more vote on a pair reduces the weighted sum of variances by
 
         I * sum over k of w_k (C_ki - C_kj)^2 / (1 + I v)
@@ -17,7 +19,8 @@ rest is divided between
     times a power of the rank, since readers look at the top. A pair's probability is proportional
     to a power of its reduction.
 
-New models need no special rule: they have the largest variance, and may be first. Everything is
+New models need no other rule: they have the largest variance, and may be first. Models that cannot
+be shown, such as retired ones, have no part in any of this. Everything is
 a function of the counts, so that anyone can recompute the probabilities. Where pairs are drawn
 unevenly, `inverse_probability_weights` corrects averages over votes; Bradley-Terry ratings need no
 weights where the model is true.
@@ -36,9 +39,11 @@ from ratings.model.refit import prior_of
 from ratings.votes.battles import Battles
 
 RULES = ("adaptive", "uniform")
-# Chosen by tests/benchmarks/bench_sampling.py among a few values each; nearby values do as well.
+# Chosen by tests/benchmarks/bench_sampling.py and bench_adaptive.py among a few values each; nearby
+# values do as well.
 EXPLORE = 0.1
-_TOP_TWO_WEIGHT = 0.5
+_TOP_TWO_WEIGHT = 0.8
+_DOUBT_POWER = 1 / 3
 _REDUCTION_POWER = 4
 _RANK_POWER = -0.25
 _PRIOR_SD = 400.0  # Elo points: vague, for newcomers
@@ -119,9 +124,11 @@ def pair_probabilities(
     if rule == "adaptive" and pairs > 1:
         fit = bradley_terry(battles, prior_sd=_PRIOR_SD, start=start)
         covariance = _covariance(fit)
-        top_two, doubt = _top_two(fit, covariance)
-        top_weight = _TOP_TWO_WEIGHT * doubt
-        reduction = _variance_reduction(fit, covariance) ** _REDUCTION_POWER
+        shown = allowed.any(axis=0)
+        top_two, doubt = _top_two(fit, covariance, shown)
+        evenness = _evenness(np.diag(covariance)[shown])
+        top_weight = _TOP_TWO_WEIGHT * doubt**_DOUBT_POWER * evenness
+        reduction = _variance_reduction(fit, covariance, shown) ** _REDUCTION_POWER
         chance = explore * uniform
         for weight, target in [(top_weight, top_two), (1 - top_weight, reduction)]:
             possible = np.where(allowed, target, 0.0)
@@ -145,25 +152,30 @@ def _covariance(fit: BradleyTerry) -> Floats:
     return fit.design.invert(information)[: fit.design.size, : fit.design.size]
 
 
-def _top_two(fit: BradleyTerry, covariance: Floats) -> tuple[Floats, float]:
+def _evenness(variance: Floats) -> float:
+    """Near 0 where few models are much less known than the others, 1 where all are alike."""
+    return float((np.quantile(variance, 0.75) / variance.max()) ** 2)
+
+
+def _top_two(fit: BradleyTerry, covariance: Floats, shown: Mask) -> tuple[Floats, float]:
     """How often two draws have each pair first, shape (m, m), and how often they differ."""
     size = fit.design.size
     values, vectors = np.linalg.eigh(covariance)
     normal = np.random.default_rng(0).standard_normal((_DRAWS, size))
     drawn = fit.params[:size] + normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
-    first = np.bincount(drawn.argmax(axis=1), minlength=size) / _DRAWS
+    first = np.bincount(np.where(shown, drawn, -np.inf).argmax(axis=1), minlength=size) / _DRAWS
     both = np.outer(first, first).astype(np.float64)
     np.fill_diagonal(both, 0)
     return both, float(both.sum())
 
 
-def _variance_reduction(fit: BradleyTerry, covariance: Floats) -> Floats:
+def _variance_reduction(fit: BradleyTerry, covariance: Floats, shown: Mask) -> Floats:
     """Reduction of the weighted variances by one vote, relative to the largest, shape (m, m)."""
     strengths = fit.params[: fit.design.size]
     variance = np.diag(covariance)
     rank = np.empty(len(variance))
     rank[np.argsort(-strengths, kind="stable")] = np.arange(1, len(variance) + 1)
-    weight = variance**2 * rank**_RANK_POWER
+    weight = shown * variance**2 * rank**_RANK_POWER
     weighted = covariance @ (covariance * weight[:, None])
     diagonal = np.diag(weighted)
     squared = diagonal[:, None] + diagonal[None, :] - 2 * weighted

@@ -106,6 +106,24 @@ def test_only_available_pairs_have_a_probability():
         none.draw(np.random.default_rng(0))
 
 
+def test_a_newcomer_is_placed_before_a_close_first_place_is_settled():
+    counts = settled(np.random.default_rng(1), models=10, sd=0)  # all may be first
+    assert ratings.pair_probabilities(counted(counts), explore=0.05).share["m9"] > 0.9
+
+
+@pytest.mark.parametrize("votes", [0, 20])
+def test_a_retired_model_that_is_hardly_known_changes_no_probability(votes):
+    counts = settled(np.random.default_rng(8), models=6, newcomers=0)
+    retired = np.zeros((4, 7, 7))
+    retired[:, :6, :6] = counts
+    retired[0, 6, 0] = votes
+    available = np.ones((7, 7), dtype=bool)
+    available[6] = available[:, 6] = False
+    found = ratings.pair_probabilities(counted(retired), available=available).probability
+    alone = ratings.pair_probabilities(counted(counts)).probability
+    assert found.to_numpy()[:6, :6] == pytest.approx(alone.to_numpy(), abs=0.1)
+
+
 def test_pairs_are_drawn_with_the_reported_probability():
     counts = settled(np.random.default_rng(4), models=4)
     result = ratings.pair_probabilities(counted(counts))
@@ -167,6 +185,6 @@ def test_the_variance_reduction_is_that_of_adding_the_information_of_a_vote():
             vote = chance * (1 - chance) * np.outer(contrast, contrast)
             later = np.linalg.pinv(np.linalg.pinv(covariance) + vote)
             expected[i, j] = weight @ (variance - np.diag(later))
-    assert _variance_reduction(fit, covariance) == pytest.approx(
+    assert _variance_reduction(fit, covariance, np.ones(5, dtype=bool)) == pytest.approx(
         expected / expected.max(), abs=1e-6
     )
