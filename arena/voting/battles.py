@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 
 from arena.catalog.index import CatalogIndex, catalog_index
 from arena.models import Battle, BattleState, Vote
-from arena.voting.limits import CLOCK_TOLERANCE
 from arena.voting.matchmaking import ClipPair
 
 BATTLE_LIFETIME = timedelta(minutes=30)
@@ -96,9 +95,6 @@ VoterTrack = tuple[int, int]  # a voter's and a track's id
 def has_expired(battle: BattleRow, now: datetime) -> bool:
     """Whether a battle can no longer be answered."""
     if battle.state is BattleState.EXPIRED:
-        return True
-    # Opened while a clock was ahead: neither its watch time nor its expiry would come in time.
-    if battle.opened_at is not None and battle.opened_at > now + CLOCK_TOLERANCE:
         return True
     return battle.expires_at is not None and battle.expires_at <= now
 

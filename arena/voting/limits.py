@@ -58,7 +58,9 @@ def check_watch_time(
     if opened_at is None:
         raise TooEarly("This battle opens once the one before it is answered.")
     skipped = isinstance(form, VoteForm) and form.choice is Choice.SKIP
-    if skipped or not rules.watch_time:
+    # After a clock that was ahead was set back, its battles would be refused until it is there
+    # again. How long they were watched is not known, and the vote says so.
+    if skipped or not rules.watch_time or opened_at > now + CLOCK_TOLERANCE:
         return
     watched = now - opened_at
     required = timedelta(milliseconds=min_watch_ms)

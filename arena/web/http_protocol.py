@@ -2,18 +2,24 @@
 
 uvicorn closes idle connections only after a response. A client that sends half a request, or reads
 no response, would keep its connection for ever; a few thousand of them use up the file descriptors.
+Where these are few, the connections that have waited longest for a client are closed for new ones.
 """
 
 import asyncio
 import resource
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from arena.web.listening import BACKLOG
+
 HEADER_TIMEOUT_S = 10.0  # from the first byte of a request, or the connection, to its headers' end
 WRITE_TIMEOUT_S = 120.0  # in which a client has to read what fills the socket's buffer
 MAX_HEADER_BYTES = 16 * 1024
+# File descriptors that are not for connections: for the database, clips and logs, and for what is
+# accepted in one turn of the event loop.
+RESERVED_FILES = 128 + BACKLOG
 MAX_COALESCED_BYTES = 16 * 1024  # larger parts of a response are sent as they come
 REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -60,13 +66,26 @@ class LimitedH11Protocol(H11Protocol):
     write_timeout_s = WRITE_TIMEOUT_S
     _header_timer: asyncio.TimerHandle | None = None
     _write_timer: asyncio.TimerHandle | None = None
+    # Connections that wait for their client, the longest-waiting first: for (the rest of) a
+    # request's headers, and for another request.
+    _half_open: ClassVar["dict[LimitedH11Protocol, None]"] = {}
+    _kept_alive: ClassVar["dict[LimitedH11Protocol, None]"] = {}
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         coalescing = CoalescingTransport(cast(asyncio.Transport, transport), self.loop)
         super().connection_made(cast(asyncio.Transport, coalescing))
         self._start_header_timer()
+        if len(self.connections) > max_connections():
+            self._close_longest_waiting()
+
+    def _close_longest_waiting(self) -> None:
+        oldest = next(iter(self._half_open))
+        if oldest is self and self._kept_alive:
+            oldest = next(iter(self._kept_alive))
+        oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        self._kept_alive.pop(self, None)
         super().data_received(data)
         if self._has_half_a_request():
             self._start_header_timer()
@@ -74,6 +93,7 @@ class LimitedH11Protocol(H11Protocol):
             self._stop_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._kept_alive.pop(self, None)
         self._stop_header_timer()
         if self._write_timer is not None:
             self._write_timer.cancel()
@@ -83,6 +103,8 @@ class LimitedH11Protocol(H11Protocol):
         super().on_response_complete()
         if self._has_half_a_request():  # it arrived while the one before it was answered
             self._start_header_timer()
+        elif self.conn.our_state is h11.IDLE and self.conn.their_state is h11.IDLE:
+            self._kept_alive[self] = None
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -94,6 +116,7 @@ class LimitedH11Protocol(H11Protocol):
         super().resume_writing()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._kept_alive.pop(self, None)
         self._stop_header_timer()
         # The WebSocket's protocol gets the bare transport.
         self.transport.flush()  # type: ignore[attr-defined]
@@ -106,16 +129,24 @@ class LimitedH11Protocol(H11Protocol):
     def _start_header_timer(self) -> None:
         if self._header_timer is None:
             self._header_timer = self.loop.call_later(self.header_timeout_s, self._on_slow_headers)
+            self._half_open[self] = None
 
     def _stop_header_timer(self) -> None:
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
+            self._half_open.pop(self, None)
 
     def _on_slow_headers(self) -> None:
         if not self.transport.is_closing():
             self.transport.write(REQUEST_TIMEOUT)
             self.transport.close()
+
+
+def max_connections() -> int:
+    """How many connections this process's limit of open files allows."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(soft // 2, soft - RESERVED_FILES)
 
 
 def allow_many_connections() -> None:

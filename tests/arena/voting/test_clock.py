@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from arena.errors import BattleExpired, TooMany
+from arena.errors import TooEarly, TooMany
 from arena.settings import RateLimit
 from arena.voting.limits import VotingRules
 from small_arena import START, Booth
@@ -24,13 +24,16 @@ def test_votes_of_the_future_do_not_count_against_the_rate_limit(booth: Booth) -
     assert booth.vote("a").receipt
 
 
-def test_a_battle_opened_in_the_future_is_replaced(booth: Booth) -> None:
+def test_a_battle_that_is_open_while_the_clock_is_set_back_takes_its_vote(booth: Booth) -> None:
     booth.now = START + AHEAD
-    ahead = booth.ask()
+    watched = booth.ask()
     booth.now = START
-    with pytest.raises(BattleExpired):
-        booth.cast(ahead.token, "a")
-    battle = booth.ask()
-    assert battle.token != ahead.token
-    booth.wait(battle.min_watch_ms / 1000)
-    assert booth.cast(battle.token, "a").receipt
+    assert booth.ask().token == watched.token
+    cast = booth.cast(watched.token, "a", watched_ms={"a": 1000, "b": 1000})
+    assert cast.status == "counted"
+    assert not cast.watch_checked, "how long it was watched is not known"
+    assert cast.next is not None
+    with pytest.raises(TooEarly):
+        booth.cast(cast.next.token, "a")
+    booth.wait(cast.next.min_watch_ms / 1000)
+    assert booth.cast(cast.next.token, "a").receipt

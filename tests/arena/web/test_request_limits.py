@@ -1,11 +1,13 @@
 """Every request has limits, whatever its route: its framing, its size, and the time to send it."""
 
 import asyncio
+import resource
 import time
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
@@ -198,3 +200,29 @@ def test_a_connection_is_kept_between_requests(address: str) -> None:
         time.sleep(0.5)
         connection.sendall(last)
         assert read_all(connection).startswith(b"HTTP/1.1 200")
+
+
+def test_silent_connections_use_up_no_file_descriptors(address: str, voter: httpx.Client) -> None:
+    (server,) = (
+        child
+        for child in psutil.Process().children()
+        if any(each.laddr.port == urlsplit(address).port for each in child.net_connections())
+    )
+    limit = server.num_fds() + 100
+    usual = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (limit, usual[1]))
+    silent = [connect(address) for _ in range(20)]
+    try:
+        voter.get("/healthz")
+        for _ in range(limit):
+            silent.append(connect(address))
+            silent[-1].sendall(b"GET / HT")
+            if len(silent) % 20 == 0:  # so that the server has accepted them
+                assert voter.get("/healthz").status_code == 200
+                assert server.num_fds() < limit
+        assert voter.post("/api/v1/battles", json={"track": TRACK}).status_code == 201
+        assert read_all(silent[0]) == b"", "the one that waited longest was closed"
+    finally:
+        resource.prlimit(server.pid, resource.RLIMIT_NOFILE, usual)
+        for connection in silent:
+            connection.close()
