@@ -12,7 +12,7 @@ PORT ?= 8501
 TEST_JOBS ?= 0
 export PORT
 
-.PHONY: demo test check format mutants clean
+.PHONY: demo test check format mutants load faults clean
 
 demo: $(STAMP)
 	@$(BIN)/arena demo --port $(PORT)
@@ -38,6 +38,16 @@ mutants: $(DEV_STAMP)
 	@$(PIP) -e '.[mutants]'
 	$(BIN)/mutmut run $(MUTANTS)
 	$(BIN)/mutmut results
+
+# Voters and readers at a temporary arena of this machine; `make load LOAD='--help'` shows the options.
+load: $(DEV_STAMP)
+	@$(PIP) -e '.[load]'
+	PYTHONPATH=tests/support $(BIN)/python tests/load/run.py $(LOAD)
+
+# Kills, full disks, slow clients and other faults of real processes: about 20 minutes.
+# `make faults FAULTS='--kills 5 locked half-open'` for some only.
+faults: $(DEV_STAMP)
+	PYTHONPATH=tests/support:tests/benchmarks $(BIN)/python tests/faults/run.py $(FAULTS)
 
 # The stamp is written last: an install that was stopped is done again.
 $(STAMP): pyproject.toml constraints.txt
