@@ -124,7 +124,7 @@ def pair_probabilities(
     if rule == "adaptive" and pairs > 1:
         fit = bradley_terry(battles, prior_sd=_PRIOR_SD, start=start)
         covariance = _covariance(fit)
-        shown = allowed.any(axis=0)
+        shown: Mask = np.any(allowed, axis=0)
         top_two, doubt = _top_two(fit, covariance, shown)
         evenness = _evenness(np.diag(covariance)[shown])
         top_weight = _TOP_TWO_WEIGHT * doubt**_DOUBT_POWER * evenness
