@@ -8,8 +8,8 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-warn-sc
 NPM_STAMP := tests/js/node_modules/.installed
 SOURCES := arena generator ratings tests alembic setup.py
 PORT ?= 8501
-# How many tests run at once; 0: one after the other, in one process.
-TEST_JOBS ?= 0
+# How many tests run at once; auto: by processors and memory; 0: one after the other, in one process.
+TEST_JOBS ?= auto
 export PORT
 
 .PHONY: demo test check format mutants load faults clean
@@ -19,7 +19,7 @@ demo: $(STAMP)
 
 test: $(DEV_STAMP)
 	@$(BIN)/python tests/support/needs.py
-	$(BIN)/pytest -n $(TEST_JOBS) --dist loadfile --durations=10 $(if $(COVERAGE),--cov --cov-report=term)
+	$(BIN)/pytest -n $(TEST_JOBS) --dist worksteal --durations=10 $(if $(COVERAGE),--cov --cov-report=term)
 
 check: $(DEV_STAMP) $(NPM_STAMP)
 	$(BIN)/ruff format --check $(SOURCES)

@@ -25,16 +25,15 @@ def main() -> None:
         received = signal.Signals(number)
         raise Interrupted
 
-    signal.signal(signal.SIGTERM, stop)
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # not in a job that ignores it
-        signal.signal(signal.SIGINT, stop)
-    # `python -m` puts the current folder on the path, so a module there could shadow an installed
-    # one that a spec names.
-    if sys.path[0] == os.getcwd():
-        del sys.path[0]
     try:
+        signal.signal(signal.SIGTERM, stop)
+        # Not in a job that ignores it.
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, stop)
+        # `python -m` puts the current folder on the path, so a module there could shadow an
+        # installed one that a spec names.
+        if sys.path[0] == os.getcwd():
+            del sys.path[0]
         from arena.commands.cli import run  # slow, so Ctrl-C must already be handled
 
         run()

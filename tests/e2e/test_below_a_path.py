@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from playable import TRACK, make_playable_arena, served
-from proxies import caddy, free_port, missing, nginx
+from proxies import caddy, missing, nginx, reserved_port
 from raw_http import connect, exchange, header_lines, status
 from small_arena import NAMES
 
@@ -25,12 +25,14 @@ HANDSHAKE = (
     *("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13"),
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
 )
+NOTICE_MS = 11_000  # after which a page says that it is not connected
 CLOSE_FRAME = b"\x88\x80\x00\x00\x00\x00"
 
 
 @pytest.fixture(scope="module")
-def public() -> str:
-    return f"http://127.0.0.1:{free_port()}"
+def public() -> Iterator[str]:
+    with reserved_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +147,7 @@ def test_pages_work_in_a_browser(page: Page, address: str) -> None:
     page.goto(f"{address}leaderboard")
     for name in NAMES:
         expect(page.get_by_role("rowheader", name=name).first).to_be_visible()
-    assert page.locator("#no-connection").count() == 0
+    expect(page.locator("#no-connection")).to_have_count(0)
     clips: list[str] = []
     page.on("response", lambda answer: clips.append(f"{answer.status} {answer.url}"))
     page.goto(address)
@@ -165,13 +167,15 @@ def test_a_proxy_without_upgrade_gives_a_sentence_and_the_vote_page_works(
         pytest.skip(reason)
     port = int(urlsplit(public).port or 0)
     with nginx(tmp_path / "proxy", upstream, port, strip=False, upgrade=False):
+        page.clock.install()
         page.goto(f"{public}/arena/leaderboard")
+        page.clock.fast_forward(NOTICE_MS)
         notice = page.locator("#no-connection")
         expect(notice).to_be_visible()
         expect(notice).to_contain_text("cannot connect")
         page.goto(f"{public}/arena/")
         expect(page.get_by_text("Prompt p-").first).to_be_visible()
-        page.wait_for_timeout(11_000)
+        page.clock.fast_forward(NOTICE_MS)
         assert page.locator("#no-connection").count() == 0
 
 

@@ -99,4 +99,4 @@ def served(home: Path, *, workers: int = 1, **environment: str) -> Iterator[str]
         yield next(word for word in line.split() if word.startswith("http://"))
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=120)

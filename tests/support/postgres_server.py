@@ -78,7 +78,12 @@ class PostgresServer:
         self.data = self.folder / "data"
         if self._as_user:
             os.chown(self.folder, self._as_user["user"], self._as_user["group"])
-        self.port = _free_port()
+        # Bound while the server is away too, so that the system gives the port to nobody else; the
+        # server may listen there, because both sockets allow the address to be used again.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self.port = int(self._reserved.getsockname()[1])
         self._settings = {
             **({} if durable else NOT_DURABLE),
             **{"max_connections": 200, "shared_buffers": "64MB"},
@@ -155,6 +160,7 @@ class PostgresServer:
         """Stop the server and delete its data."""
         atexit.unregister(self.close)
         self.stop(signal.SIGQUIT)
+        self._reserved.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def url(self, database: str = "postgres") -> str:
@@ -193,12 +199,6 @@ def postgres_server(*, durable: bool = False, **settings: object) -> Iterator[Po
         yield server
     finally:
         server.close()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":  # a server to try things on, until Enter or Ctrl-C

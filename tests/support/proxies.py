@@ -48,9 +48,16 @@ http://127.0.0.1:{port} {{
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
+@contextmanager
+def reserved_port() -> Iterator[int]:
+    """A free port that the system gives to nobody else in the block.
+
+    A server may listen there: both sockets allow the address to be used again.
+    """
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 def missing(program: str) -> str | None:
