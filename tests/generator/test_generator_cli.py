@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -14,18 +16,26 @@ from generator.spec import TrackSettings
 
 
 def run(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "generator", *map(str, words)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    """Run a command in this process, which has imported PyTorch already."""
+    command, out, err = ["generator", *map(str, words)], StringIO(), StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", command)
+        patch.setattr(sys, "path", list(sys.path))
+        with pytest.raises(SystemExit) as ended:
+            main()
+    code = ended.value.code or 0
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+def run_as_program(*words: str | Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "generator", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_sample_writes_a_clip_of_the_track(tiny_foal: Path, tmp_path: Path) -> None:
     output = tmp_path / "clip.mp4"
-    done = run("sample", tiny_foal, "a red ball bounces", "--seed", "3", "-o", output)
+    done = run_as_program("sample", tiny_foal, "a red ball bounces", "--seed", "3", "-o", output)
     assert (done.returncode, done.stderr) == (0, "")
     assert str(output) in done.stdout
     track = TrackSettings.named("text-to-video-audio")
@@ -42,9 +52,7 @@ def test_an_image_is_rejected_in_a_track_of_text_prompts(tiny_foal: Path, tmp_pa
     assert "uses text prompts only" in done.stderr
 
 
-def test_sample_accepts_a_track_file(
-    tiny_foal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sample_accepts_a_track_file(tiny_foal: Path, tmp_path: Path) -> None:
     track = tmp_path / "small.toml"
     track.write_text(
         'name = "small"\nmodality = "text-to-video"\naudio = false\nwidth = 64\nheight = 64\n'
@@ -52,11 +60,8 @@ def test_sample_accepts_a_track_file(
         encoding="utf-8",
     )
     output = tmp_path / "clip.mp4"
-    words = ["sample", str(tiny_foal), "a ball", "--track", str(track), "-o", str(output)]
-    monkeypatch.setattr(sys, "argv", ["generator", *words])
-    with pytest.raises(SystemExit) as ended:
-        main()
-    assert ended.value.code == 0
+    done = run("sample", tiny_foal, "a ball", "--track", track, "-o", output)
+    assert done.returncode == 0
     assert decode(output).frames.shape == (12, 64, 64, 3)
 
 
@@ -122,7 +127,7 @@ def test_code_next_to_a_spec_never_runs(tiny_foal: Path, tmp_path: Path, module:
 
 
 def test_debug_shows_a_traceback() -> None:
-    done = run("sample", "none.toml", "a ball", "-o", "x.mp4", "--debug")
+    done = run_as_program("sample", "none.toml", "a ball", "-o", "x.mp4", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 

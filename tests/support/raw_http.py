@@ -25,6 +25,16 @@ def read_all(connection: socket.socket) -> bytes:
         received += part
 
 
+def read_head(connection: socket.socket) -> bytes:
+    """Read until the end of a response's head; the connection may stay open."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        part = connection.recv(65536)
+        assert part, f"the connection ended after {received!r}"
+        received += part
+    return received
+
+
 def exchange(address: str, request: bytes) -> bytes:
     """Send the bytes and return everything that comes back before the server closes."""
     with closing(connect(address)) as connection:

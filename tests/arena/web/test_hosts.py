@@ -9,7 +9,7 @@ import pytest
 from arena.public_url import parse_public_url
 from arena.web.csrf import CsrfMiddleware
 from arena.web.hosts import HostPolicy
-from raw_http import exchange, header_lines, status
+from raw_http import connect, exchange, header_lines, read_head, status
 
 FOREIGN = [
     "evil.example",
@@ -67,7 +67,9 @@ def test_a_websocket_to_a_foreign_host_or_from_a_foreign_origin_is_refused(
             *("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", f"Origin: {origin}"),
         ]
         head = header_lines(host, *lines, path="/_stcore/stream")
-        return status(exchange(address, head + b"\x88\x80\x00\x00\x00\x00"))
+        with connect(address) as connection:
+            connection.sendall(head + b"\x88\x80\x00\x00\x00\x00")
+            return status(read_head(connection))
 
     own = urlsplit(address).netloc
     assert handshake(host, f"http://{host}") == 403

@@ -37,7 +37,9 @@ def test_a_vote_from_its_battle_to_the_leaderboard(voter: httpx.Client) -> None:
         *("token", "track", "prompt", "a", "b", "expires_at", "min_watch_ms", "next")
     }
     assert ask(voter).json() == battle
-    assert is_problem(vote(voter, battle["token"], choice="a"), 425)
+    while not is_problem(early := vote(voter, battle["token"], choice="a"), 425):
+        # On a busy machine the watch time had passed; the next battle opened with this answer.
+        battle = early.json()["next"]
     time.sleep(battle["min_watch_ms"] / 1000)
     cast = vote(voter, battle["token"], choice="a", watched_ms={"a": 1000, "b": 1000}, first="a")
     answer = cast.json()
