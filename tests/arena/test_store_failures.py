@@ -92,10 +92,7 @@ def test_a_failure_is_logged_once_with_a_count(
     assert "read-only" in caplog.messages[0]
 
 
-def test_a_database_on_a_read_only_disk_is_opened_and_read(
-    arena_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("arena.engines.READ_WAIT_S", 0.5)
+def test_a_database_on_a_read_only_disk_is_opened_and_read(arena_database: Database) -> None:
     arena_database.dispose()
     path = path_of(arena_database)
     assert not Path(f"{path}-wal").exists()

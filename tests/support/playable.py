@@ -1,11 +1,15 @@
 """An arena with playable clips: small videos of moving bars, made by the real encoder."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -15,7 +19,7 @@ from arena import production
 from arena.catalog import catalog
 from arena.catalog.manifest import ImportRow
 from arena.catalog.schemas import EntrantEntry, PromptEntry
-from arena.context import Arena, make_arena, utc_now
+from arena.context import Arena, make_arena, open_arena, utc_now
 from arena.settings import Settings
 from arena.shipped import Collection
 from generator.clips import RawClip
@@ -60,8 +64,29 @@ def make_playable_arena(
 ) -> Arena:
     """Create an arena with a clip of one second, with sound, of every entrant for every prompt.
 
-    Other settings of the track, such as `bytes`, are keyword arguments.
+    Other settings of the track, such as `bytes`, are keyword arguments. Without any, it is a copy
+    of one that is made once.
     """
+    if entrants is ENTRANTS and prompts is PROMPT_ENTRIES and not settings:
+        shutil.copytree(_usual_arena(), home, dirs_exist_ok=True)
+        return open_arena(settings_for(home))
+    return _make_playable_arena(home, entrants, prompts, settings)
+
+
+@cache
+def _usual_arena() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="hippodrome-playable-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _make_playable_arena(folder, ENTRANTS, PROMPT_ENTRIES, {}).database.dispose()
+    return folder
+
+
+def _make_playable_arena(
+    home: Path,
+    entrants: Sequence[EntrantEntry],
+    prompts: Sequence[PromptEntry],
+    settings: dict[str, object],
+) -> Arena:
     arena = make_arena(settings_for(home), Collection.STANDARD)
     folder = home / "videos"
     folder.mkdir()

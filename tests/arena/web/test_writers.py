@@ -12,7 +12,7 @@ from arena.web.writers import WriterPool
 
 
 def run_until_refused(pool: WriterPool, requests: int, refused: int) -> list[object]:
-    """Run requests that end once so many of them are refused; return each result or error."""
+    """Run requests that end once that many of them are refused; return each result or error."""
     work = threading.Event()
 
     async def main() -> list[object]:
