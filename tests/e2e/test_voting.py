@@ -14,8 +14,6 @@ from playwright.sync_api import Page, expect
 from playable import TRACK, make_playable_arena, served
 from small_arena import NAMES
 
-WAIT_MS = 30_000
-
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -37,7 +35,7 @@ def test_watch_vote_reveal_leaderboard_and_export(
     page.on("response", lambda answer: before.append(answer.url))
     page.goto(address)
     ready = page.get_by_text("You can vote now")
-    expect(ready).to_be_visible(timeout=WAIT_MS)
+    expect(ready).to_be_visible()
     text = page.inner_text("body")
     assert "Prompt p-" in text
     assert not any(name in text for name in NAMES), "a name before the vote"
@@ -50,7 +48,7 @@ def test_watch_vote_reveal_leaderboard_and_export(
         expect(page.get_by_text(vote["reveal"][side]["name"]).first).to_be_visible()
 
     # The next pair starts by itself, without a load of the page.
-    expect(page.get_by_text("You can vote now")).to_be_visible(timeout=WAIT_MS)
+    expect(page.get_by_text("You can vote now")).to_be_visible()
     assert sum(url.rstrip("/") == address for url in before) == 1
 
     page.goto(f"{address}/leaderboard")

@@ -244,8 +244,10 @@ def catches_signals(process: subprocess.Popen[str]) -> bool:
 # As soon as it runs, while it loads its modules, and while clips are generated.
 @pytest.mark.parametrize(
     ("sent", "after_s"),
-    [(signal.SIGINT, 0.0), (signal.SIGINT, 0.7), (signal.SIGINT, None), (signal.SIGTERM, 0.0)]
-    + [(signal.SIGTERM, None)],
+    [
+        *[(signal.SIGINT, after_s) for after_s in (0.0, 0.7, None)],
+        *[(signal.SIGTERM, after_s) for after_s in (0.0, None)],
+    ],
 )
 def test_an_interrupted_command_says_how_to_resume(
     home_with_entrant: Path, tmp_path: Path, sent: signal.Signals, after_s: float | None
