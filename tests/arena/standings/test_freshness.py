@@ -159,7 +159,7 @@ def test_votes_are_stored_while_a_board_is_computed(
     written = []
 
     def write() -> None:
-        with booth.database.writing(until=time.monotonic() + 5) as session:
+        with booth.database.writing(until=time.monotonic() + 60) as session:
             session.execute(text("UPDATE alembic_version SET version_num = version_num"))
         written.append(True)
 

@@ -140,11 +140,11 @@ def test_a_body_that_arrives_too_slowly_is_refused_in_any_number_of_parts() -> N
 
     async def drip() -> Message:
         nonlocal parts_sent
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.01)
         parts_sent += 1
         return {"type": "http.request", "body": b"x", "more_body": True}
 
-    app = RequestLimitsMiddleware(_never, timeout_s=0.5)
+    app = RequestLimitsMiddleware(_never, timeout_s=1)
     sent = _answer(app, {"headers": [(b"content-length", b"1000")]}, drip)
     assert sent[0]["status"] == 408
     assert (b"connection", b"close") in sent[0]["headers"]

@@ -44,7 +44,9 @@ def vote_through(address: str, connections: int) -> list[str]:
     return receipts
 
 
-def test_any_process_takes_any_vote_and_one_that_is_killed_is_replaced(tmp_path: Path) -> None:
+def test_any_process_takes_any_vote_a_killed_one_is_replaced_and_all_end_with_their_supervisor(
+    tmp_path: Path,
+) -> None:
     make_playable_arena(tmp_path).database.dispose()
     with served(tmp_path, workers=2, ARENA_RATE_LIMIT="off") as address:
         first = workers_of()
@@ -61,15 +63,10 @@ def test_any_process_takes_any_vote_and_one_that_is_killed_is_replaced(tmp_path:
             assert found.json()["status"] == "counted"
         metrics = httpx.get(f"{address}/metrics", timeout=60).text
         assert 'arena_votes_total{choice="a"}' in metrics
-    assert not [process for process in first if process.is_running()]
 
-
-def test_the_processes_end_with_their_supervisor(tmp_path: Path) -> None:
-    make_playable_arena(tmp_path).database.dispose()
-    with served(tmp_path, workers=2) as _address:
         processes = workers_of()
         parent = processes[0].parent()
         assert parent is not None
         parent.kill()
-        _, left = psutil.wait_procs(processes, timeout=120)
+        _, left = psutil.wait_procs([*first, *processes], timeout=120)
         assert not left

@@ -301,7 +301,7 @@ def test_ctrl_c_stops_the_server_and_its_worker_and_deletes_its_folder(
             wait_for(lambda: server.client.videos.retrieve(video.id).status == "in_progress")
             worker = server.worker()
             server.process.send_signal(signal.SIGINT)
-            assert server.process.wait(timeout=20) == 0
+            assert server.process.wait(timeout=120) == 0
             assert server.process.stderr is not None
             assert server.process.stderr.read() == ""
     assert not worker.is_running()
