@@ -88,7 +88,7 @@ def run_workers(
     with tempfile.TemporaryDirectory(prefix="arena-metrics-") as folder:
         os.environ[METRICS_FOLDER] = folder
         config = uvicorn.Config(
-            partial(make_worker_app, settings, host),
+            partial(make_worker_app, settings, host, supervisor=os.getpid()),
             factory=True,
             workers=workers,
             timeout_worker_healthcheck=30,
@@ -97,13 +97,19 @@ def run_workers(
         _Supervisor(config, [listening], on_ready).run()
 
 
-def make_worker_app(settings: Settings, host: str) -> ASGIApp:
-    """Build the application in a process of its own."""
+def make_worker_app(settings: Settings, host: str, *, supervisor: int) -> ASGIApp:
+    """Build the application in a process of its own, which ends once its supervisor has.
+
+    Args:
+        settings: of the arena.
+        host: the name or address that it listens on.
+        supervisor: the id of the process that started this one, and may have ended meanwhile.
+    """
     from arena.web.app import log_to_stderr, make_app
 
     logging.getLogger("uvicorn.access").disabled = True
     log_to_stderr()
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
     app = make_app(open_arena(settings), host=host)
     # Streamlit lowers the level of the root logger.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
