@@ -318,7 +318,7 @@ class _Round:
         times = judge_times(battle, track.track, form, fetches=sent, rules=request.rules, now=now)
         watched, heard = times.watched, times.heard
         shown: Sequence[float | None] = (None, None)
-        if reveals(track, self.index.prompts[battle.prompt_id], form.choice):
+        if reveals(track.track, self.index.prompts[battle.prompt_id], form.choice):
             rated = self._snapshot(track).ratings
             shown = [
                 rated.get(track.clips[clip_id].entrant_id)

@@ -20,6 +20,7 @@ from arena.voting.limits import VotingRules
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 from arena.voting.served_files import file_of as file_of
 
+LEFT_PREFIX = "left-"  # of the keys of voters who left; no cookie contains such a key
 KEY_BYTES = 16  # 128 bits, so that a voter's key cannot be guessed
 
 
@@ -106,6 +107,23 @@ def cast_vote(
     request = VoteRequest(voter_key, token, form, rules, now)
     (answer,) = answer_requests(session, [request], fetches=fetches, rng=rng)
     return expect(CastVote, answer)
+
+
+def forget_voter(session: Session, *, voter_key: str) -> int:
+    """Delete the voter's key, so that nobody can tell whose the votes are, and return their number.
+
+    The votes stay, and stay together: they were counted, and releases, seals and leaderboards
+    contain them. Of their voter, only a random number remains that no cookie matches.
+
+    Args:
+        session: in a transaction that writes.
+        voter_key: the voter's.
+    """
+    voter = session.scalar(select(Voter).where(Voter.key == voter_key).with_for_update())
+    if voter is None:
+        return 0
+    voter.key = f"{LEFT_PREFIX}{new_voter_key()}"
+    return session.scalar(select(func.count()).where(Vote.voter_id == voter.id)) or 0
 
 
 def find_receipt(session: Session, code: str) -> Vote:

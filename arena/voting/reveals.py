@@ -1,16 +1,16 @@
 """Decides what a voter learns about the two sides after the vote. Only reads."""
 
-from arena.catalog.index import CatalogIndex, IndexedPrompt, TrackIndex
+from arena.catalog.index import CatalogIndex, IndexedPrompt, IndexedTrack, TrackIndex
 from arena.models import Choice, Reveal
 from arena.voting.battles import BattleRow
 from arena.voting.schemas import RevealedSide
 
 
-def reveals(track: TrackIndex, prompt: IndexedPrompt, choice: Choice) -> bool:
+def reveals(track: IndexedTrack, prompt: IndexedPrompt, choice: Choice) -> bool:
     """Whether names are shown: not for skips, held-out prompts or tracks that reveal at close."""
     if prompt.private or choice is Choice.SKIP:
         return False
-    return track.track.reveal is Reveal.AFTER_VOTE or track.track.is_closed
+    return track.reveal is Reveal.AFTER_VOTE or track.is_closed
 
 
 def reveal(
@@ -29,7 +29,7 @@ def reveal(
         choice: the vote's.
         shown_ratings: the ratings of both sides when the vote was cast.
     """
-    if not reveals(track, index.prompts[battle.prompt_id], choice):
+    if not reveals(track.track, index.prompts[battle.prompt_id], choice):
         return None
     clips = (battle.clip_a_id, battle.clip_b_id)
     entrants = [index.entrants[track.clips[clip_id].entrant_id] for clip_id in clips]

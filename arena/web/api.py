@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from arena.catalog import catalog
 from arena.catalog.variants import Variants, variants_by_name, with_variants
@@ -21,6 +21,7 @@ from arena.voting import answering, ballots, reports
 from arena.voting.fetches import FetchLedger
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active
+from arena.voting.own_data import MOST_VOTES, own_votes, stored_data
 from arena.voting.schemas import BrokenForm, VoteForm
 from arena.web.clip_urls import ClipUrls
 from arena.web.group_commit import GroupCommit
@@ -30,12 +31,15 @@ from arena.web.schemas import (
     BattleRequest,
     BattleResponse,
     BrokenResponse,
+    LeftResponse,
     MeResponse,
+    OwnVotesResponse,
     ReceiptResponse,
     TrackResponse,
     VoteResponse,
     battle_response,
     broken_response,
+    own_votes_response,
     receipt_response,
     track_response,
     vote_response,
@@ -44,6 +48,7 @@ from arena.web.writers import WriterPool
 
 VariantsByName = dict[str, Variants]
 NO_STORE = {"Cache-Control": "no-store"}
+_ANY: TypeAdapter[object] = TypeAdapter(object)
 
 
 async def _voter_key(request: Request) -> str:  # not a thread of its own for one attribute
@@ -237,5 +242,36 @@ def make_router(
         return MeResponse(
             votes=sum(counts.values()) - skips, skips=skips, choices=counts, tracks=tracks
         )
+
+    @router.get("/me/votes", response_model=OwnVotesResponse)
+    def get_own_votes(
+        voter_key: VoterKey,
+        before: int | None = None,
+        limit: Annotated[int, Query(ge=1, le=MOST_VOTES)] = MOST_VOTES,
+    ) -> Response:
+        """The votes of this browser's voter, with receipts and what became of them."""
+        with arena.database.reading() as session:
+            votes = own_votes(session, voter_key=voter_key, before=before, limit=limit)
+        return _json(own_votes_response(votes, limit=limit))
+
+    @router.get("/me/data", response_model=None)
+    def get_own_data(voter_key: VoterKey) -> Response:
+        """Everything that is stored of this browser's voter, as a JSON file."""
+        with arena.database.reading() as session:
+            body = _ANY.dump_json(stored_data(session, voter_key=voter_key), indent=2)
+        headers = NO_STORE | {"Content-Disposition": 'attachment; filename="arena-my-data.json"'}
+        return Response(body, media_type="application/json", headers=headers)
+
+    @router.delete("/me", response_model=LeftResponse)
+    @writers.endpoint
+    def leave(request: Request, voter_key: VoterKey) -> Response:
+        """Delete this browser's voter. The votes stay counted, and nobody can tell whose they are.
+
+        Receipts remain valid. The answer carries the cookie of a new voter.
+        """
+        with arena.database.writing() as session:
+            votes = ballots.forget_voter(session, voter_key=voter_key)
+        request.state.voter_key = ballots.new_voter_key()
+        return _json(LeftResponse(votes=votes))
 
     return router

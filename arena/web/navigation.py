@@ -36,6 +36,13 @@ PAGES = (
         "blind votes.",
     ),
     Page(
+        "me",
+        "Your votes",
+        "Your votes",
+        "The votes of this browser with their receipts, what became of them, what is stored of "
+        "you, and how to leave.",
+    ),
+    Page(
         "about",
         "About",
         "How this arena works",

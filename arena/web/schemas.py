@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from arena.models import BattleFile, Choice, Track, Vote
 from arena.text import page_text, track_label
+from arena.voting.own_data import OwnVote
 from arena.voting.schemas import CastVote, Contribution, IssuedBattle, RevealedSide
 from arena.web.clip_urls import ClipUrls
 
@@ -104,6 +105,47 @@ class MeResponse(BaseModel):
     skips: int
     choices: dict[Choice, int]
     tracks: list[Contribution] = Field(description="the same for each track with votes or skips")
+
+
+class OwnVoteResponse(BaseModel):
+    vote_id: int = Field(description="`id` in a release")
+    receipt: str
+    track: str
+    prompt: str
+    choice: Choice
+    cast_at: str
+    status: str
+    models: tuple[str, str] | None = Field(
+        description="the left and the right model; null while names are hidden"
+    )
+
+
+class OwnVotesResponse(BaseModel):
+    votes: list[OwnVoteResponse] = Field(description="votes and skips, latest first")
+    before: int | None = Field(description="`before` of the next page; null: this is the last")
+
+
+class LeftResponse(BaseModel):
+    votes: int = Field(description="votes and skips that stay, without a voter")
+
+
+def own_votes_response(votes: list[OwnVote], *, limit: int) -> OwnVotesResponse:
+    return OwnVotesResponse(
+        votes=[
+            OwnVoteResponse(
+                vote_id=vote.vote_id,
+                receipt=vote.receipt,
+                track=vote.track,
+                prompt=page_text(vote.prompt),
+                choice=vote.choice,
+                cast_at=utc_text(vote.cast_at),
+                status=vote.status.value,
+                models=vote.models and (page_text(vote.models[0]), page_text(vote.models[1])),
+            )
+            for vote in votes
+        ],
+        before=votes[-1].vote_id if len(votes) == limit else None,
+    )
 
 
 def track_response(track: Track, *, active: bool, categories: list[str]) -> TrackResponse:

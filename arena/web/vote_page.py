@@ -11,6 +11,7 @@ import re
 from arena.web.assets import STYLES, asset_url, duel_assets
 
 ENTRY = "mount.js"
+OF_OTHER_PAGES = frozenset({"own-votes.js"})
 STREAMLIT_ELEMENT = re.compile(
     r"<script type=\"module\" crossorigin src=\"\./static/[^\"]+\"></script>"
     r"|<link rel=\"(?:modulepreload|stylesheet)\" crossorigin href=\"\./static/[^\"]+\">"
@@ -22,7 +23,8 @@ def vote_page_head() -> str:
 
     Every module is preloaded: the browser would otherwise find them one import after another.
     """
-    modules = sorted(name for name in duel_assets() if name.endswith(".js"))
+    files = duel_assets().keys() - OF_OTHER_PAGES
+    modules = sorted(name for name in files if name.endswith(".js"))
     return "\n".join(
         [
             *(f'<link rel="stylesheet" href=".{asset_url(name)}">' for name in STYLES),

@@ -57,18 +57,19 @@ class VoterCookieMiddleware:
             return await self.app(scope, receive, send)
         secure = self.public_https or scope["scheme"] == "https"
         key = self._read(HTTPConnection(scope), COOKIE_HTTPS if secure else COOKIE)
-        fresh = key is None
-        key = key or new_voter_key()
-        scope.setdefault("state", {})["voter_key"] = key
+        sent = key
+        state = scope.setdefault("state", {})
+        state["voter_key"] = key or new_voter_key()
 
         async def send_with_cookie(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            key = state["voter_key"]  # a route replaces it when its voter leaves
+            if message["type"] == "http.response.start" and key != sent:
                 MutableHeaders(scope=message).append("Set-Cookie", self._write(key, secure=secure))
             await send(message)
 
         path = scope["path"]
-        due = fresh and not (path.startswith(WITHOUT_COOKIE) or is_public(path))
-        await self.app(scope, receive, send_with_cookie if due else send)
+        without = path.startswith(WITHOUT_COOKIE) or is_public(path)
+        await self.app(scope, receive, send if without else send_with_cookie)
 
     def _read(self, connection: HTTPConnection, name: str) -> str | None:
         """Return the key in the first cookie of this name that verifies."""

@@ -543,3 +543,23 @@ def test_two_voters_of_a_lost_cookie_are_noticed(open_page: Open) -> None:
 
     page = open_page(SILENT, prepare=forget_cookies)
     expect(page.get_by_role("alert")).to_contain_text("Voting needs a cookie")
+
+
+def test_own_votes_are_listed_with_receipts_until_the_voter_leaves(open_page: Open) -> None:
+    page = open_page(SILENT)
+    can_vote(page)
+    with page.expect_response(lambda answer: answer.url.endswith("/vote")) as answered:
+        page.keyboard.press("ArrowLeft")
+    receipt = answered.value.json()["receipt"]
+    page.goto(page.url.rstrip("/") + "/me")
+    row = page.locator("tr[data-vote]")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("left clip")
+    expect(row).to_contain_text("counted")
+    expect(row.get_by_role("link", name=receipt)).to_be_visible()
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("button", name="Leave and delete my voter").click()
+    expect(page.get_by_text("1 vote or skip stays")).to_be_visible()
+    expect(row).to_have_count(0)
+    page.reload()
+    expect(page.get_by_text("This browser has not voted yet.")).to_be_visible()

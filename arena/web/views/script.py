@@ -9,10 +9,16 @@ from arena.web.branding import logo_svg
 from arena.web.navigation import PAGE_BY_PATH, PAGES
 from arena.web.views.about import show_about
 from arena.web.views.leaderboard import show_leaderboard
+from arena.web.views.own_votes import show_own_votes
 from arena.web.views.vote import show_vote
 
 MARK = str(files("arena.web.views") / "mark.svg")
-VIEWS = {"": show_vote, "leaderboard": show_leaderboard, "about": show_about}
+VIEWS = {
+    "": show_vote,
+    "leaderboard": show_leaderboard,
+    "me": show_own_votes,
+    "about": show_about,
+}
 
 st.logo(logo_svg(get_site()), size="large", link=None)
 page = st.navigation(

@@ -54,6 +54,18 @@
  * @property {Battle | null} next
  */
 
+/**
+ * @typedef {object} OwnVote
+ * @property {number} vote_id
+ * @property {string} receipt
+ * @property {string} track
+ * @property {string} prompt
+ * @property {Choice} choice
+ * @property {string} cast_at ISO 8601, UTC
+ * @property {"counted" | "held" | "skipped"} status
+ * @property {[string, string] | null} models left and right; null while names are hidden
+ */
+
 /** @typedef {{votes: number, skips: number}} Contribution what the voter contributed so far */
 
 /** The arena's address: this module is served as BASE_URL/assets/VERSION/api.js. */
@@ -135,6 +147,23 @@ export class Api {
   }
 
   /**
+   * The voter's votes, latest first.
+   * @param {number | null} before only votes with smaller numbers
+   * @returns {Promise<{votes: OwnVote[], before: number | null}>}
+   */
+  listVotes(before) {
+    return this.#request("GET", before === null ? "/me/votes" : `/me/votes?before=${before}`);
+  }
+
+  /**
+   * Delete this browser's voter. The votes stay, without a voter.
+   * @returns {Promise<{votes: number}>}
+   */
+  leave() {
+    return this.#request("DELETE", "/me");
+  }
+
+  /**
    * Whether the voter's cookie comes back: two requests of one voter get the same open battle.
    * @param {string} track
    */
@@ -146,7 +175,7 @@ export class Api {
   }
 
   /**
-   * @param {"GET" | "POST"} method
+   * @param {"GET" | "POST" | "DELETE"} method
    * @param {string} path
    * @param {unknown} [body]
    */

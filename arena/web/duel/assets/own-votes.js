@@ -1,0 +1,159 @@
+// @ts-check
+// The page of a voter's own votes: receipts, what became of them, a download, and leaving.
+
+import { Api, ApiError, BASE_URL } from "./api.js";
+
+/** @import { Choice, OwnVote } from "./api.js" */
+
+/** @type {Readonly<Record<Choice, string>>} */
+const CHOICES = {
+  a: "left clip",
+  b: "right clip",
+  tie: "equally good",
+  bad: "both bad",
+  skip: "skipped",
+};
+
+/** @type {Readonly<Record<OwnVote["status"], string>>} */
+const STATUSES = {
+  counted: "counted",
+  held: "not in the ratings of sound: judged by the pictures only",
+  skipped: "skipped",
+};
+const HEADINGS = ["Vote", "When", "Track", "Prompt", "Your answer", "Models", "Status", "Receipt"];
+const RULE =
+  "Leaving deletes what connects your votes to this browser. The votes stay counted, because " +
+  "published leaderboards rest on them, and nobody can tell any more whose they are. A vote " +
+  "cannot be taken back: the models' names are shown right after it.";
+
+/**
+ * An element with text or children. Text is never parsed as HTML.
+ * @template {keyof HTMLElementTagNameMap} Name
+ * @param {Name} name
+ * @param {...(string | Node)} children
+ * @returns {HTMLElementTagNameMap[Name]}
+ */
+function make(name, ...children) {
+  const element = document.createElement(name);
+  element.append(...children);
+  return element;
+}
+
+/** @param {OwnVote} vote */
+export function voteCells(vote) {
+  return [
+    `#${vote.vote_id}`,
+    vote.cast_at.slice(0, 16).replace("T", " "),
+    vote.track,
+    vote.prompt,
+    CHOICES[vote.choice],
+    vote.models ? `${vote.models[0]} · ${vote.models[1]}` : "hidden",
+    STATUSES[vote.status] ?? vote.status,
+    vote.receipt,
+  ];
+}
+
+/** @param {OwnVote} vote */
+function row(vote) {
+  const cells = voteCells(vote).map((text) => make("td", text));
+  const receipt = make("a", vote.receipt);
+  receipt.href = `${BASE_URL.pathname}api/v1/receipts/${encodeURIComponent(vote.receipt)}`;
+  cells[cells.length - 1]?.replaceChildren(receipt);
+  const line = make("tr", ...cells);
+  line.dataset.vote = String(vote.vote_id);
+  return line;
+}
+
+class OwnVotes {
+  #api = new Api();
+  /** @type {number | null} */
+  #before = null;
+  #body = make("tbody");
+  #more = make("button", "Show earlier votes");
+  #status = make("p");
+  #leave = make("button", "Leave and delete my voter");
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    const table = make("table", make("thead", make("tr", ...HEADINGS.map((h) => make("th", h)))));
+    table.append(this.#body);
+    const scroll = make("div", table);
+    scroll.className = "own-votes-table";
+    scroll.tabIndex = 0;
+    const download = make("a", "Download all that is stored of you (JSON)");
+    download.href = `${BASE_URL.pathname}api/v1/me/data`;
+    download.download = "arena-my-data.json";
+    this.#status.setAttribute("role", "status");
+    this.#more.hidden = true;
+    this.#more.onclick = () => this.#show();
+    this.#leave.onclick = () => this.#askToLeave();
+    const styles = make("style", STYLES);
+    root.replaceChildren(
+      styles,
+      make("h1", "Your votes"),
+      make("p", "The votes of this browser, latest first; times are UTC."),
+      this.#status,
+      scroll,
+      this.#more,
+      make("p", download),
+      make("h2", "Leave"),
+      make("p", RULE),
+      this.#leave,
+    );
+    this.#show();
+  }
+
+  async #show() {
+    try {
+      const { votes, before } = await this.#api.listVotes(this.#before);
+      this.#body.append(...votes.map(row));
+      this.#before = before;
+      this.#more.hidden = before === null;
+      const isEmpty = this.#body.childElementCount === 0;
+      this.#status.textContent = isEmpty ? "This browser has not voted yet." : "";
+      this.#leave.disabled = isEmpty;
+    } catch (error) {
+      this.#showError(error);
+    }
+  }
+
+  async #askToLeave() {
+    if (!globalThis.confirm(`${RULE}\n\nLeave now?`)) return;
+    try {
+      const { votes } = await this.#api.leave();
+      this.#body.replaceChildren();
+      this.#before = null;
+      this.#more.hidden = true;
+      this.#leave.disabled = true;
+      this.#status.textContent =
+        `Done: ${votes === 1 ? "1 vote or skip stays" : `${votes} votes and skips stay`}, ` +
+        "without a voter. This browser is a new voter now.";
+    } catch (error) {
+      this.#showError(error);
+    }
+  }
+
+  /** @param {unknown} error */
+  #showError(error) {
+    if (!(error instanceof ApiError)) throw error;
+    this.#status.textContent = `${error.message} Reload the page to try again.`;
+  }
+}
+
+const STYLES = `
+  .own-votes-table { overflow-x: auto; margin: 1rem 0 }
+  .own-votes-table table { border-collapse: collapse; font-size: 0.875rem; width: 100% }
+  .own-votes-table th, .own-votes-table td {
+    text-align: left; vertical-align: top; padding: 0.4rem 0.7rem 0.4rem 0;
+    border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent);
+  }
+  .own-votes-table td:nth-child(4) { min-width: 14rem; overflow-wrap: anywhere }
+`;
+
+/**
+ * Show the page in an element.
+ * @param {HTMLElement} root
+ */
+export function mount(root) {
+  new OwnVotes(root);
+}
