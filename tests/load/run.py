@@ -100,7 +100,8 @@ def run_locust(
         "LOAD_PERIOD_S": str(options.period),
         "LOAD_SESSIONS": str(options.sessions),
     }
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    log = (folder / "locust.log").open("w")
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
     if options.pin:
         os.sched_setaffinity(process.pid, {1})
     server = server_process()
@@ -148,9 +149,9 @@ def main() -> None:
             if options.pin:
                 pinned(server_process(), 0)
             rows, share, status = run_locust(address, options, home)
-        failures = home / "load_failures.csv"
         if status:
-            shutil.copyfileobj(failures.open(), sys.stderr)
+            for file in ("load_failures.csv", "locust.log"):
+                shutil.copyfileobj((home / file).open(), sys.stderr)
     print_table(rows, share, options)
     (vote,) = (row for row in rows if row["Name"] == "vote")
     if status or float(vote["Failure Count"]):
