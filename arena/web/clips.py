@@ -24,7 +24,9 @@ from arena.web.problem_details import problem
 WITHHOLD_S = 1.0  # how long a request for a damaged clip waits to have it withheld
 MAX_DIGITS = 18
 CHUNK_BYTES = 256 * 1024  # 1.4 ms of CPU a MB, against 2.4 to 3.7 at 64 KiB
-WHOLE_BYTES = 2 * CHUNK_BYTES  # up to this, a part is sent at once: each chunk takes a thread's turn
+WHOLE_BYTES = (
+    2 * CHUNK_BYTES
+)  # up to this, a part is sent at once: each chunk takes a thread's turn
 HEADERS = {
     "Accept-Ranges": "bytes",
     # URLs are unique to a battle, so a cached clip reveals nothing about another battle.
