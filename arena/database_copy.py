@@ -226,6 +226,8 @@ def _plain(value: object) -> object:
     match value:
         case enum.Enum():
             return value.value
+        case bytes() | memoryview():
+            return bytes(value).hex()
         case datetime():
             return value.astimezone(UTC).isoformat()
         case date():

@@ -10,6 +10,7 @@
     │   └── NotFound            no track, entrant, prompt, battle, receipt or release of that name
     ├── ProductionError         clips that cannot be generated or imported
     ├── ReleaseError            a release that cannot be written or does not verify
+    ├── AuditError              a check of what the arena promises that found a fault
     └── BallotError             a battle or vote that the rules refuse
         ├── NoPair
         ├── AlreadyVoted
@@ -86,6 +87,10 @@ class ProductionError(ArenaError):
 
 class ReleaseError(ArenaError):
     type = "release"
+
+
+class AuditError(ArenaError):
+    type = "audit"
 
 
 class BallotError(ArenaError):

@@ -52,3 +52,24 @@ def test_a_command_is_documented_with_its_help_and_options(name: str) -> None:
 def test_every_link_has_a_target(document: Path) -> None:
     for target in re.findall(r"\]\(((?!http)[^)#]+)[^)]*\)", document.read_text(encoding="utf-8")):
         assert (DOCS / target).exists(), target
+
+
+TRUST = (DOCS / "trust.md").read_text(encoding="utf-8")
+
+
+def test_the_commands_of_the_page_on_trust_exist() -> None:
+    mentioned = re.findall(r"`arena ([a-z][a-z\s-]*)", TRUST)
+    assert len(mentioned) > 8
+    for words in mentioned:
+        name = " ".join(words.split())
+        assert any(name == known or name.startswith(f"{known} ") for known in COMMANDS), name
+
+
+def test_the_addresses_of_the_page_on_trust_exist() -> None:
+    from arena.web.seal_routes import make_router
+
+    routes = {getattr(route, "path", "") for route in make_router(None).routes}  # type: ignore[arg-type]
+    known = routes | {"/api/v1/receipts/CODE", "/api/v1/leaderboard"}
+    mentioned = set(re.findall(r"GET (/api/v1/[A-Za-z/]+)", TRUST))
+    assert mentioned <= known
+    assert mentioned >= routes

@@ -17,6 +17,7 @@ def claim(
     ],
 ) -> None:
     """Publish who runs under a codename, after checking the opening against its commitment."""
+    from arena.audit.seals import seal_votes
     from arena.catalog import claims
     from arena.catalog.openings import read_opening
     from arena.context import utc_now
@@ -30,6 +31,7 @@ def claim(
     if not claimed.is_new:
         out.print(f"{entrant.codename} is claimed already: it is {entrant.name}.")
         return
+    seal_votes(arena, now=utc_now())
     out.print(
         f"{entrant.codename} is {entrant.name} by {entrant.creator}; its whole history bears the "
         "name now. Next: `arena export DIR` publishes the opening."

@@ -10,6 +10,7 @@ from arena.commands import claims, clips, migrations, orders, results, serving, 
 from arena.commands.entrants import entrants_app
 from arena.commands.output import err, out
 from arena.commands.prompts import prompts_app
+from arena.commands.seals import audit_app, seals_app
 from arena.commands.stored_clips import clips_app
 from arena.commands.tracks import tracks_app
 from arena.commands.typer_app import App
@@ -22,6 +23,7 @@ PANELS = {
     "Clips": ("generate", "failures", "orders", "clips", "import"),
     "Votes": ("serve", "simulate", "leaderboard", "plan"),
     "Releases": ("export", "verify"),
+    "Trust": ("seals", "audit"),
     "Maintenance": ("db",),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
@@ -102,6 +104,8 @@ for _name, _group in {
     "entrants": entrants_app,
     "prompts": prompts_app,
     "clips": clips_app,
+    "seals": seals_app,
+    "audit": audit_app,
     "db": migrations.db_app,
 }.items():
     app.add_typer(_group, name=_name, rich_help_panel=PANEL_OF[_name])

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from sqlalchemy import func, select
 
 from arena import production
+from arena.audit.seals import seal_votes
 from arena.catalog import catalog
 from arena.commands.clips import generate_pending
 from arena.commands.output import err
@@ -40,6 +41,7 @@ def prepare(settings: Settings) -> tuple[Arena, frozenset[int]]:
                 ).entrant
             if entrant.retired_at is None:
                 own.add(entrant.id)
+    seal_votes(arena, now=utc_now())
     return arena, frozenset(own)
 
 

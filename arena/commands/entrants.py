@@ -146,6 +146,9 @@ def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML fi
     for warning in entered.warnings:
         err.print(f"Warning: {warning}", style="yellow")
     if entered.opening is not None:
+        from arena.audit.seals import seal_votes
+
+        seal_votes(arena, now=utc_now())  # so that a seal has the commitment before any vote
         out.print(
             f"The opening of {added.entrant.shown_name} is in {entered.opening}: keep it secret "
             "and safe, since only it can prove a claim."

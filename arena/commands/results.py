@@ -187,20 +187,23 @@ def export(
     with_media: Annotated[bool, typer.Option("--with-media", help="Include the clips.")] = False,
 ) -> None:
     """Export a release: votes, models, prompts, clips, leaderboards and checksums."""
+    from arena.audit.keys import open_signer
     from arena.context import utc_now
     from arena.release import export_release
     from arena.site import read_site
 
     arena = open_configured_arena()
+    now = utc_now()
     summary = export_release(
         arena.database,
         folder,
+        signer=open_signer(arena.settings.home, arena.database, now=now),
         track=track,
         formats=tuple(format or (FileFormat.PARQUET, FileFormat.CSV)),
         store=arena.store,
         with_media=with_media,
         site=read_site(arena.settings),
-        now=utc_now(),
+        now=now,
     )
     out.print(f"{summary} Next: `arena verify {folder}`.")
 
@@ -209,8 +212,12 @@ def verify(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="The folder of a release, or a ZIP archive of it.")
     ],
+    key: Annotated[
+        str | None,
+        typer.Option("--key", metavar="FINGERPRINT", help="A key of the arena that you know."),
+    ] = None,
 ) -> None:
-    """Verify a release from its folder alone: checksums, votes and recomputed leaderboards."""
+    """Verify a release from its folder alone: signatures, votes, seals, claims, leaderboards."""
     from arena.release.verify import verify_release
 
-    out.print(str(verify_release(folder)))
+    out.print(str(verify_release(folder, key=key)))

@@ -17,13 +17,15 @@ def init(
     ] = False,
 ) -> None:
     """Create ARENA_HOME with database, keys, shipped tracks and prompts. Safe to repeat."""
-    from arena.context import make_arena
+    from arena.audit.seals import seal_votes
+    from arena.context import make_arena, utc_now
     from arena.settings import load_settings
     from arena.shipped import Collection
 
     settings = load_settings()
     is_new = not settings.home.is_dir() or not any(settings.home.iterdir())
-    make_arena(settings, None if empty else Collection.STANDARD)
+    arena = make_arena(settings, None if empty else Collection.STANDARD)
+    seal_votes(arena, now=utc_now())  # the first time: the key, and the seal that others follow
     first = "`arena tracks add FILE`, `arena prompts import FILE`, " if empty else ""
     if is_new:
         out.print(

@@ -30,6 +30,7 @@ from arena.models import (
     VoteStatus,
 )
 from arena.release.schema import TABLES, TRACKS
+from arena.release.seals import clip_references
 from arena.release.tables import make_table
 from arena.standings.rated_votes import WINNERS
 
@@ -61,6 +62,7 @@ def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> 
     prompts = {prompt.id: prompt for prompt in _prompts(session)}
     _check_unique_names(entrants.values())
     variants = count_variants(session)
+    references = clip_references(session)
     votes, simulated, skips = _answers(session, extent, entrants, prompts)
     rows: dict[str, list[Row]] = {
         "votes": votes,
@@ -69,7 +71,7 @@ def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> 
         "holds": [],
         "models": [_model(entrant, extent, variants) for entrant in entrants.values()],
         "prompts": [_prompt(prompt, extent) for prompt in prompts.values()],
-        "clips": [_clip(clip) for clip in ready_clips(session, extent)],
+        "clips": [_clip(clip, references) for clip in ready_clips(session, extent)],
         "tracks": [_track(track) for track in extent.tracks],
         "leaderboard": [_with_model(row, entrants[row["model_name"]]) for row in leaderboard],
     }
@@ -223,7 +225,8 @@ def ready_clips(session: Session, extent: Extent) -> list[Clip]:
     return list(session.scalars(query))
 
 
-def _clip(clip: Clip) -> Row:
+def _clip(clip: Clip, references: Mapping[int, tuple[str, str]]) -> Row:
+    salt, reference = references.get(clip.id, (None, None))
     hidden = clip.prompt.private
     stealth = clip.entrant.stealth
     return {
@@ -232,6 +235,8 @@ def _clip(clip: Clip) -> Row:
         "prompt_id": clip.prompt_id,
         "seed": clip.seed,
         "sha256": None if hidden else clip.sha256,
+        "salt": None if hidden else salt,
+        "reference": reference,
         "master_sha256": None if hidden or stealth else clip.master_sha256,
         "created_at": instant(clip.created_at),
         # Provenance contains the prompt's text and the model's name.

@@ -13,6 +13,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from arena.audit.keys import Signer
+from arena.audit.seals import make_seals
+from arena.canonical import instant_text
 from arena.catalog.catalog import find_track, list_tracks
 from arena.database import Database
 from arena.errors import ReleaseError
@@ -22,7 +25,10 @@ from arena.models import Track
 from arena.release.boards import compute_boards, leaderboard_rows
 from arena.release.collect import Extent, collect_tables, ready_clips
 from arena.release.documents import SHIPPED_LICENCE, About, WrittenFile, croissant, readme
+from arena.release.manifest import MANIFEST, make_manifest
+from arena.release.openings import OPENINGS, openings_document
 from arena.release.schema import TABLES
+from arena.release.seals import SEALS, dump, seals_document
 from arena.release.tables import FORMATS, write_table
 from arena.shipped import shipped_prompts
 from arena.site import UNNAMED, Site
@@ -34,7 +40,7 @@ SUMS = "SHA256SUMS"
 MEDIA = "media"
 README = "README.md"
 CROISSANT = "croissant.json"
-SEALS = "seals.json"
+ANSWERS = ("votes", "simulated", "skips")
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ def export_release(
     database: Database,
     folder: Path,
     *,
+    signer: Signer,
     track: str | None = None,
     formats: Sequence[str] = ("parquet", "csv"),
     store: MediaStore | None = None,
@@ -80,6 +87,7 @@ def export_release(
     Args:
         database: at the newest revision.
         folder: does not exist yet, or is empty.
+        signer: the arena's key: what is not sealed yet is sealed, and the release is signed.
         track: name of the only track; None for all.
         formats: a subset of `FORMATS`; every table is written in each.
         store: has the renditions; required for `with_media`.
@@ -113,6 +121,7 @@ def export_release(
             return leaderboard_rows(session, tracks, watermark=watermark, now=now)
 
         board = database.write(store_boards)
+        make_seals(database, signer, now=now, up_to=watermark)
         with database.reading() as session:
             extent = Extent(
                 tracks=_tracks(session, track),
@@ -121,10 +130,14 @@ def export_release(
             )
             tables = collect_tables(session, extent, board)
             media = _renditions(session, extent) if with_media else {}
+            documents = _documents(session, tables)
         about = _about(tables, extent, formats=formats, with_media=with_media, site=site, now=now)
         _write(draft, tables, about)
+        for name, document in documents.items():
+            (draft / name).write_text(dump(document), encoding="utf-8")
         if store is not None:
             _write_media(draft, store, media)
+        _write_manifest(draft, tables, about, seals=documents[SEALS], signer=signer)
         _write_sums(draft)
         paths = files_in(draft)
         summary = ReleaseSummary(
@@ -218,7 +231,30 @@ def _write(draft: Path, tables: dict[str, Any], about: About) -> None:
             written.append(WrittenFile(path.name, path.stat().st_size, sha256_of(path)))
     (draft / README).write_text(readme(about), encoding="utf-8")
     _write_json(draft / CROISSANT, croissant(about, written))
-    _write_json(draft / SEALS, {"seals": []})
+
+
+def _documents(session: Session, tables: dict[str, Any]) -> dict[str, Any]:
+    """Return the seals and the openings of a release with these tables, by file."""
+    contained = {int(number) for name in ANSWERS for number in tables[name]["id"].to_pylist()}
+    return {
+        SEALS: seals_document(session, contained),
+        OPENINGS: openings_document(session, tables["models"].to_pylist()),
+    }
+
+
+def _write_manifest(
+    draft: Path, tables: dict[str, Any], about: About, *, seals: Any, signer: Signer
+) -> None:
+    text = make_manifest(
+        tables,
+        {path.relative_to(draft).as_posix(): sha256_of(path) for path in files_in(draft)},
+        signer=signer,
+        seal=seals["seals"][-1]["hash"],
+        watermark=about.watermark,
+        tracks=about.tracks,
+        made_at=instant_text(about.made_at),
+    )
+    (draft / MANIFEST).write_text(text, encoding="utf-8")
 
 
 def _write_json(path: Path, document: dict[str, Any]) -> None:

@@ -238,6 +238,8 @@ CLIPS = TableSchema(
         *_integers(seed="of the generation"),
         *_texts(
             sha256="of the file shown to voters; empty for a held-out prompt",
+            salt="in hexadecimal; empty where `sha256` is",
+            reference="the clip in seals: HMAC-SHA-256 of `sha256` under `salt`",
             master_sha256="of the file as generated; empty under a codename or held out",
             created_at="ISO 8601, UTC",
             provenance="JSON: how it was generated; empty under a codename or held out",

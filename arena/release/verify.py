@@ -1,9 +1,8 @@
-"""Verifies a release from its folder alone: checksums, formats, votes and leaderboards.
+"""Verifies a release from its folder alone: checksums, signatures, votes, seals and leaderboards.
 
-What is covered: any file that differs from the released one; and, if the checksums were rewritten
-to match, whatever breaks the order of votes, a reference, or a leaderboard's counts or ratings.
-What is not covered: a change that affects none of these, such as another reason, or two votes that
-swap places. Only a signature that a forger cannot make finds those.
+The manifest says which row differs, whatever else was rewritten, and only the arena's key can sign
+one; the seals say that no vote was changed since. What is not covered: a forger who signs all of a
+release with another key, which is found by whoever knows the arena's key (`key`).
 """
 
 import json
@@ -11,12 +10,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from arena.audit.chain import Chain, pinned
+from arena.canonical import canonical_json, sha256_hex
 from arena.errors import ReleaseError
 from arena.release.archive import extracted
 from arena.release.checks import check_answers
-from arena.release.export import CROISSANT, MEDIA, README, SEALS, SUMS, files_in, sha256_of
+from arena.release.export import CROISSANT, MEDIA, README, SUMS, files_in, sha256_of
+from arena.release.manifest import (
+    MANIFEST,
+    Manifest,
+    describe_differences,
+    is_signed_by,
+    read_manifest,
+)
+from arena.release.openings import OPENINGS, check_openings
 from arena.release.recompute import check_leaderboards
 from arena.release.schema import TABLES, TableSchema
+from arena.release.seals import SEALS, check_clips, check_standings, check_votes, read_seals
 from arena.release.sums import is_left_out, read_sums, top_names
 from arena.release.tables import FORMATS, read_table
 from arena.text import pluralize
@@ -26,7 +36,21 @@ MAX_SHOWN = 60  # characters of a cell in a message
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was checked and is correct."""
+    """What was checked and is correct.
+
+    Attributes:
+        folder: of the release.
+        files: number of files, without the list of checksums.
+        formats: of the tables.
+        votes: number of votes by people.
+        simulated: number of simulated votes.
+        leaderboards: number of leaderboards that were recomputed.
+        seals: number of seals.
+        claims: number of openings.
+        fingerprint: of the key that signed the release.
+        is_pinned: whether the key was one that the caller knows.
+        left_out: what stands beside the release's files and is not checked.
+    """
 
     folder: Path
     files: int
@@ -34,7 +58,11 @@ class VerifyReport:
     votes: int
     simulated: int
     leaderboards: int
-    left_out: tuple[str, ...] = ()  # what stands beside the release's files and is not checked
+    seals: int
+    claims: int
+    fingerprint: str
+    is_pinned: bool
+    left_out: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         left_out = (
@@ -46,56 +74,152 @@ class VerifyReport:
         checks = [
             f"{pluralize(self.files, 'file')} with the right checksums",
             *([f"{' and '.join(self.formats)} agree"] if len(self.formats) > 1 else []),
-            f"{votes} and {pluralize(self.simulated, 'simulated vote')} checked",
+            f"{votes} and {pluralize(self.simulated, 'simulated vote')} are in "
+            f"{pluralize(self.seals, 'signed seal')}",
+            *([f"{pluralize(self.claims, 'claim')} checked"] if self.claims else []),
             f"{pluralize(self.leaderboards, 'leaderboard')} recomputed with the same result",
         ]
+        pinned = (
+            "as given"
+            if self.is_pinned
+            else "unpinned: compare it with one that you know, with --key"
+        )
         return (
-            f"{self.folder} verifies: {'; '.join(checks)}. It has no seals, so what "
-            f"affects no leaderboard is protected by {SUMS} only.{left_out}"
+            f"{self.folder} verifies: {'; '.join(checks)}. Signed by the key {self.fingerprint}, "
+            f"{pinned}.{left_out}"
         )
 
 
-def verify_release(folder: Path) -> VerifyReport:
+def verify_release(folder: Path, *, key: str | None = None) -> VerifyReport:
     """Check everything about a release that its own files allow to check.
 
     Args:
         folder: of the release, or a ZIP archive of it.
+        key: fingerprint of a key of the arena that the caller knows; an earlier key will do, since
+            each signs the next one.
 
     Raises:
         ReleaseError: names the file and, where known, the row and the vote's id.
     """
     if not folder.is_file():
-        return _verify_folder(folder)
+        return _verify_folder(folder, key)
     with extracted(folder, marker=SUMS) as (root, left_out):
         try:
-            report = _verify_folder(root)
+            report = _verify_folder(root, key)
         except ReleaseError as error:
             raise ReleaseError(str(error).replace(str(root), str(folder))) from error
     names = tuple(top_names((*left_out, *report.left_out)))
     return replace(report, folder=folder, left_out=names)
 
 
-def _verify_folder(folder: Path) -> VerifyReport:
+def _verify_folder(folder: Path, key: str | None) -> VerifyReport:
     sums, left_out = _read_sums(folder)
     altered = [name for name, sha256 in sums.items() if sha256_of(folder / name) != sha256]
     formats = _formats(folder, sums)
     # An altered file is read all the same: comparing it shows which vote was changed.
     tables = {schema.name: _read_agreeing(folder, schema, formats, altered) for schema in TABLES}
-    check_answers(tables)
-    leaderboards = check_leaderboards(tables)
+    manifest, signed, signature = read_manifest(_text(folder / MANIFEST))
+    is_signed = _has_signature(folder, manifest, signed, signature)
+    differing = _differences(manifest, tables, formats[0])
+    try:
+        checked = _check_content(folder, tables)
+    except ReleaseError as error:
+        if differing is None or not is_signed:
+            raise
+        # The row that differs first, then what the difference breaks.
+        raise ReleaseError(f"{differing}: {error}") from error
+    chain = checked.chain
+    if not is_signed:
+        found = "" if differing is None else f"; by its hashes, {differing}"
+        raise ReleaseError(f"{MANIFEST} was changed: its signature is not valid{found}.")
+    if differing is not None:
+        raise ReleaseError(f"{differing}.")
+    if manifest.key != chain.fingerprints[-1]:
+        raise ReleaseError(f"{MANIFEST} is not signed by the key in use, the last one in {SEALS}.")
     if altered:
         raise ReleaseError(f"{altered[0]} was changed: its checksum differs from {SUMS}.")
+    _check_files(manifest, sums)
     _check_croissant(folder, sums)
     _check_media(sums)
+    if manifest.seal != sha256_hex(canonical_json(chain.seals[-1].model_dump())):
+        raise ReleaseError(f"{SEALS} does not end with the seal that {MANIFEST} names.")
+    if key is not None and not pinned(chain, key):
+        raise ReleaseError(
+            f"The release is signed by the key {chain.fingerprints[-1]}, which does not follow "
+            f"from {key}."
+        )
     return VerifyReport(
         folder=folder,
         files=len(sums),
         formats=formats,
         votes=tables["votes"].num_rows,
         simulated=tables["simulated"].num_rows,
-        leaderboards=leaderboards,
+        leaderboards=checked.leaderboards,
+        seals=len(chain.seals),
+        claims=checked.claims,
+        fingerprint=chain.fingerprints[-1],
+        is_pinned=key is not None,
         left_out=tuple(left_out),
     )
+
+
+def _has_signature(folder: Path, manifest: Manifest, signed: str, signature: str) -> bool:
+    """Whether the manifest is signed by a key of the release's seals; False without seals."""
+    try:
+        _, chain = read_seals(_text(folder / SEALS))
+    except ReleaseError:
+        return False
+    public_key = chain.public_keys.get(manifest.key)
+    return public_key is not None and is_signed_by(public_key, signed, signature)
+
+
+@dataclass(frozen=True)
+class _Checked:
+    chain: Chain
+    claims: int
+    leaderboards: int
+
+
+def _check_content(folder: Path, tables: dict[str, Any]) -> _Checked:
+    """Check what the files say, whatever their checksums."""
+    check_answers(tables)
+    document, chain = read_seals(_text(folder / SEALS))
+    clips = tables["clips"].to_pylist()
+    check_clips(clips)
+    models = tables["models"].to_pylist()
+    claims = check_openings(_text(folder / OPENINGS), models, chain)
+    check_votes(document, chain, tables)
+    leaderboards = check_leaderboards(tables)
+    check_standings(chain, tables)
+    return _Checked(chain, claims, leaderboards)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReleaseError(f"{path.name} cannot be read as text.") from error
+
+
+def _differences(manifest: Manifest, tables: dict[str, Any], format_: str) -> str | None:
+    """Which rows of a table differ from the manifest, those of votes first."""
+    for schema in TABLES:
+        file = f"{schema.name}.{format_}"
+        found = describe_differences(manifest, schema, tables[schema.name], file)
+        if found is not None:
+            return found
+    return None
+
+
+def _check_files(manifest: Manifest, sums: dict[str, str]) -> None:
+    for name, sha256 in manifest.files.items():
+        if name not in sums:
+            raise ReleaseError(f"{name} is missing: {MANIFEST} lists it.")
+        if sums[name] != sha256:
+            raise ReleaseError(f"{name} was changed: its checksum differs from {MANIFEST}.")
+    for name in sums:
+        if name != MANIFEST and name not in manifest.files:
+            raise ReleaseError(f"{name} was added: {MANIFEST} does not list it.")
 
 
 def _read_sums(folder: Path) -> tuple[dict[str, str], list[str]]:
@@ -118,7 +242,7 @@ def _read_sums(folder: Path) -> tuple[dict[str, str], list[str]]:
             raise ReleaseError(f"{name} is not a regular file: a release has only those.")
         if name not in sums:
             raise ReleaseError(f"{name} is not listed in {SUMS}.")
-    for name in (*sums, README, CROISSANT, SEALS):
+    for name in (*sums, README, CROISSANT, SEALS, OPENINGS, MANIFEST):
         if name not in existing:
             raise ReleaseError(f"{name} is missing from the release {folder}.")
     return sums, top_names(left_out)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from arena.audit.seals import find_inclusion
 from arena.catalog import catalog
 from arena.catalog.variants import Variants, variants_by_name, with_variants
 from arena.context import Arena, utc_now
@@ -227,9 +228,10 @@ def make_router(
 
     @router.get("/receipts/{code}")
     def get_receipt(code: str) -> ReceiptResponse:
-        """The status of a vote."""
+        """The status of a vote, and the proof that it is sealed."""
         with arena.database.reading() as session:
-            return receipt_response(ballots.find_receipt(session, code))
+            vote = ballots.find_receipt(session, code)
+            return receipt_response(vote, find_inclusion(session, vote.id))
 
     @router.get("/me")
     def get_me(voter_key: VoterKey, response: Response) -> MeResponse:

@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from arena.audit.job import SealJob
 from arena.catalog.sources import store_missing_sources
 from arena.catalog.withholding import restore_intact
 from arena.context import Arena
@@ -27,7 +28,7 @@ from arena.site import Site, read_site
 from arena.standings.job import StandingsJob
 from arena.standings.standings import follow_job
 from arena.voting.fetches import FetchLedger
-from arena.web import api, api_page, assets, clips, health
+from arena.web import api, api_page, assets, clips, health, seal_routes
 from arena.web.app_state import get_arena, set_arena
 from arena.web.base_path import BasePathMiddleware
 from arena.web.clip_urls import ClipUrls
@@ -80,6 +81,7 @@ def make_api(arena: Arena) -> FastAPI:
     install_error_handlers(app)
     router = api.make_router(arena, clip_urls=clip_urls, metrics=metrics, fetches=fetches)
     app.include_router(router)
+    app.include_router(seal_routes.make_router(arena))
     app.include_router(clips.make_router(arena, clip_urls, fetches))
     app.include_router(health.make_router(arena, metrics))
     app.include_router(assets.make_router())
@@ -150,11 +152,13 @@ async def _lifespan(_app: st.App) -> AsyncIterator[None]:
     job = StandingsJob(arena.database, folder=arena.settings.home)
     follow_job(arena.database)
     job.start()
+    seal_job = SealJob(arena)
+    seal_job.start()
     yield
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.to_thread(job.stop)
+    await asyncio.gather(asyncio.to_thread(job.stop), asyncio.to_thread(seal_job.stop))
 
 
 def make_app(arena: Arena, *, host: str = "127.0.0.1") -> ASGIApp:

@@ -7,8 +7,20 @@ from starlette.datastructures import MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-PUBLIC_PATHS = ("/api/v1/tracks", "/api/v1/leaderboard", "/api/v1/production", "/api/v1/releases")
-PUBLIC_PREFIXES = ("/api/v1/receipts/", "/api/v1/releases/", "/api/docs", "/api/openapi.json")
+PUBLIC_PATHS = (
+    "/api/v1/tracks",
+    "/api/v1/leaderboard",
+    "/api/v1/production",
+    "/api/v1/releases",
+    "/api/v1/seals",
+)
+PUBLIC_PREFIXES = (
+    "/api/v1/receipts/",
+    "/api/v1/releases/",
+    "/api/v1/seals/",
+    "/api/docs",
+    "/api/openapi.json",
+)
 PREFLIGHT = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Allow-Methods": "GET, HEAD",

@@ -5,11 +5,13 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from arena.audit.seals import Inclusion
 from arena.models import BattleFile, Choice, Track, Vote
 from arena.text import page_text, track_label
 from arena.voting.own_data import OwnVote
 from arena.voting.schemas import CastVote, Contribution, IssuedBattle, RevealedSide
 from arena.web.clip_urls import ClipUrls
+from arena.web.seal_routes import encode_path
 
 
 def utc_text(time: datetime) -> str:
@@ -92,12 +94,23 @@ class BrokenResponse(BaseModel):
     next: BattleResponse | None = Field(description="the battle to show instead; null: none left")
 
 
+class ProofResponse(BaseModel):
+    """The proof that the vote is in the tree of a seal (RFC 6962, 2.1.1)."""
+
+    leaf: str = Field(description="hash of the vote's leaf, in hexadecimal")
+    index: int
+    size: int = Field(description="of the seal's tree")
+    root: str = Field(description="of the seal's tree, in hexadecimal")
+    path: str = Field(description="hashes of 32 bytes, side by side in base64")
+
+
 class ReceiptResponse(BaseModel):
     status: str
     vote_id: int
     track: str
     cast_at: str
-    sealed_in: str | None
+    sealed_in: int | None = Field(description="number of the seal; null: not sealed yet")
+    proof: ProofResponse | None = Field(description="null: not sealed yet")
 
 
 class MeResponse(BaseModel):
@@ -234,11 +247,19 @@ def broken_response(
     return BrokenResponse(next=upcoming)
 
 
-def receipt_response(vote: Vote) -> ReceiptResponse:
+def receipt_response(vote: Vote, inclusion: Inclusion | None) -> ReceiptResponse:
     return ReceiptResponse(
         status=vote.status.value,
         vote_id=vote.id,
         track=vote.battle.track.name,
         cast_at=utc_text(vote.cast_at),
-        sealed_in=None,
+        sealed_in=inclusion and inclusion.seal,
+        proof=inclusion
+        and ProofResponse(
+            leaf=inclusion.leaf.hex(),
+            index=inclusion.index,
+            size=inclusion.size,
+            root=inclusion.root.hex(),
+            path=encode_path(inclusion.path),
+        ),
     )

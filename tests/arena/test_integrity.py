@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sealed_arena import signer_of
 from sqlalchemy import select
 from starlette.testclient import TestClient
 
@@ -181,6 +182,14 @@ def test_an_export_with_media_refuses_a_damaged_clip(
     DAMAGE[kind](Path(arena.store.root) / path)
     folder = tmp_path / "release"
     with pytest.raises(ReleaseError, match=f"{path}.*restore it from a backup"):
-        export_release(arena.database, folder, store=arena.store, with_media=True, now=START)
+        export_release(
+            arena.database,
+            folder,
+            signer=signer_of(arena.database),
+            store=arena.store,
+            with_media=True,
+            now=START,
+        )
     assert not folder.exists()
-    export_release(arena.database, folder, store=arena.store, now=START)
+    signer = signer_of(arena.database)
+    export_release(arena.database, folder, signer=signer, store=arena.store, now=START)

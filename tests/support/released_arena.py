@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from sealed_arena import signer_of
 
 from arena.database import Database
 from arena.models import Choice
@@ -59,6 +60,7 @@ def let_simulated_voters_vote(opened: Database, votes: int = SIMULATED_VOTES) ->
 
 def release(opened: Database, folder: Path, **options: Any) -> Path:
     defaults: dict[str, Any] = {"formats": FORMATS, "now": NOW, "salt": b"known"}
+    defaults["signer"] = signer_of(opened)
     export_release(opened, folder, **{**defaults, **options})
     return folder
 

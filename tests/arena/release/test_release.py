@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sealed_arena import signer_of
 
 import ratings
 from arena.catalog import catalog
@@ -48,6 +49,7 @@ def fill(database: Database) -> None:
 
 def export(database: Database, folder: Path, **options: object) -> Path:
     defaults: dict[str, object] = {"formats": ("parquet", "csv", "jsonl"), "now": START}
+    defaults["signer"] = signer_of(database)
     export_release(database, folder, track=None, **(defaults | options))  # type: ignore[arg-type]
     return folder
 

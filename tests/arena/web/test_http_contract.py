@@ -1,5 +1,6 @@
 """The HTTP contract over a real socket: battles, clips, votes, leaderboard, receipts, the page."""
 
+import base64
 import re
 import time
 from html.parser import HTMLParser
@@ -9,8 +10,12 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
+from arena.audit.chain import check_chain
+from arena.audit.merkle import is_consistent, root_from_inclusion, split_hashes
+from arena.audit.seals import seal_votes
+from arena.context import open_arena, utc_now
 from arena.web.assets import asset_url, duel_assets
-from playable import TRACK
+from playable import TRACK, settings_for
 
 API = "/api/v1"
 LAG_S = 180.0  # a leaderboard may lag behind a vote by a minute, more on a slow machine
@@ -236,3 +241,34 @@ def test_nothing_before_the_vote_names_an_entrant(voter: httpx.Client) -> None:
         clip = voter.get(battle.json()[side]["video"])
         sent += clip.content + str(clip.headers).encode()
     assert not [word for word in (b"Alder", b"Birch", b"Cedar", b"x264", b"Lavf") if word in sent]
+
+
+def test_a_receipt_proves_that_its_vote_is_in_a_signed_seal(
+    voter: httpx.Client, home: Path
+) -> None:
+    battle = ask(voter).json()
+    time.sleep(battle["min_watch_ms"] / 1000)
+    code = vote(voter, battle["token"], choice="b").json()["receipt"]
+    arena = open_arena(settings_for(home))
+    before = seal_votes(arena, now=utc_now())
+    arena.database.dispose()
+    receipt = voter.get(f"{API}/receipts/{code}").json()
+    assert isinstance(receipt["sealed_in"], int)
+    proof = receipt["proof"]
+    hashes = split_hashes(base64.b64decode(proof["path"]))
+    leaf = bytes.fromhex(proof["leaf"])
+    root = root_from_inclusion(leaf, proof["index"], proof["size"], hashes)
+    assert root is not None
+    assert root.hex() == proof["root"]
+
+    page = voter.get(f"{API}/seals").json()
+    chain = check_chain(page["keys"], page["seals"])
+    assert chain.seals[receipt["sealed_in"]].root == proof["root"]
+    first, last = 0, before[-1].number
+    both = voter.get(f"{API}/seals/consistency", params={"first": first, "second": last}).json()
+    roots = [bytes.fromhex(both[name]["root"]) for name in ("first", "second")]
+    sizes = [both[name]["size"] for name in ("first", "second")]
+    path = split_hashes(base64.b64decode(both["path"]))
+    assert is_consistent(sizes[0], roots[0], sizes[1], roots[1], path)
+    for wrong in ({"first": last, "second": 99}, {"first": last, "second": 0}):
+        assert is_problem(voter.get(f"{API}/seals/consistency", params=wrong), 404)

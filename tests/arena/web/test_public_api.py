@@ -11,6 +11,8 @@ PUBLIC = {
     f"/api/v1/leaderboard?track={TRACK}&format=csv": 200,
     f"/api/v1/production?track={TRACK}": 200,
     "/api/v1/receipts/none": 404,
+    "/api/v1/seals": 200,
+    "/api/v1/seals/consistency?first=0&second=9": 404,
     "/api/v1/leaderboard": 422,
     "/api/openapi.json": 200,
 }

@@ -1,0 +1,190 @@
+"""Checks keys and seals as they are published, without a database: signatures and the chain.
+
+Whoever knows a fingerprint of the arena's key, also of an early one, can follow the rotations to
+the newest. Without one, the chain is checked for itself only: a forger could have made all of it.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from arena.audit.keys import KEY_DOMAIN, SEAL_DOMAIN, fingerprint_of, is_signed
+from arena.canonical import canonical_json, sha256_hex
+from arena.validation import first_problem
+
+GENESIS = "0" * 64  # what the first seal names as the one before it
+HASH = r"^[0-9a-f]{64}$"
+NUMBER = r"^(0|[1-9][0-9]{0,18})$"
+
+
+class ChainError(ValueError):
+    """What is wrong with a chain: `number` is that of the seal; None: it is about a key."""
+
+    def __init__(self, reason: str, *, number: int | None = None) -> None:
+        super().__init__(reason)
+        self.number = number
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Commitment(_Model):
+    """A codename's commitment, in the first seal after it entered."""
+
+    entrant: str = Field(pattern=NUMBER)
+    commitment: str = Field(pattern=HASH)
+
+
+class Claim(_Model):
+    """A claim, in the first seal after it."""
+
+    entrant: str = Field(pattern=NUMBER)
+    opening_sha256: str = Field(pattern=HASH)
+    claimed_at: str
+
+
+class DayStandings(_Model):
+    """The leaderboards of a day that was over, in a track."""
+
+    day: str
+    track: str
+    sha256: str = Field(pattern=HASH)
+
+
+class HoldEvents(_Model):
+    """The events that hold or release votes, so far."""
+
+    events: int
+    sha256: str = Field(pattern=HASH)
+
+
+class SealPayload(_Model):
+    """What a seal states and signs."""
+
+    version: int = Field(ge=1, le=1)
+    number: int = Field(ge=0)
+    previous: str = Field(pattern=HASH)
+    sealed_at: str
+    size: int = Field(ge=0)
+    root: str = Field(pattern=HASH)
+    watermark: str = Field(pattern=NUMBER)
+    late: list[str]
+    commitments: list[Commitment]
+    claims: list[Claim]
+    standings: list[DayStandings]
+    holds: HoldEvents
+    key: str = Field(pattern=HASH)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Keys and seals that are consistent with each other.
+
+    Attributes:
+        fingerprints: of the keys, the first one first; the last one is in use.
+        public_keys: in hexadecimal, by fingerprint.
+        seals: what they state, in order.
+    """
+
+    fingerprints: tuple[str, ...]
+    public_keys: Mapping[str, str]
+    seals: tuple[SealPayload, ...]
+
+
+def read_payload(text: str) -> dict[str, Any]:
+    """Return a seal's payload as it is stored."""
+    payload: dict[str, Any] = json.loads(text)
+    return payload
+
+
+def check_keys(documents: Sequence[Any]) -> tuple[tuple[str, ...], dict[str, str]]:
+    """Check that each key is signed by the one before; return fingerprints and public keys.
+
+    Raises:
+        ChainError: says which key is wrong.
+    """
+    order: list[str] = []
+    public_keys: dict[str, str] = {}
+    for number, document in enumerate(documents, start=1):
+        try:
+            statement = json.loads(document["statement"])
+            public_key = str(statement["public_key"])
+            fingerprint = fingerprint_of(public_key)
+            stated = (document["fingerprint"], document["public_key"], statement["previous"])
+            signature = document["signature"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise ChainError(f"key {number} is not a key") from error
+        previous = order[-1] if order else None
+        if stated != (fingerprint, public_key, previous) or fingerprint in public_keys:
+            raise ChainError(f"key {number} does not follow the one before it")
+        if previous is not None and not is_signed(
+            public_keys[previous], KEY_DOMAIN, document["statement"], signature
+        ):
+            raise ChainError(f"key {number} is not signed by the one before it")
+        order.append(fingerprint)
+        public_keys[fingerprint] = public_key
+    if not order:
+        raise ChainError("there is no key")
+    return tuple(order), public_keys
+
+
+def check_chain(keys: Sequence[Any], seals: Sequence[Any]) -> Chain:
+    """Check keys and seals from the first one on.
+
+    Args:
+        keys: as `keys.list_keys` returns them.
+        seals: as the API and releases publish them, with `payload`, `hash` and `signature`.
+
+    Raises:
+        ChainError: says which key or seal is wrong.
+    """
+    order, public_keys = check_keys(keys)
+    payloads: list[SealPayload] = []
+    previous, used = GENESIS, 0
+    for number, document in enumerate(seals):
+        payload, text = _payload(document, number)
+        if payload.number != number or payload.previous != previous:
+            raise ChainError(f"seal {number} does not follow the one before it", number=number)
+        before = payloads[-1] if payloads else None
+        if before and (
+            payload.size < before.size or int(payload.watermark) < int(before.watermark)
+        ):
+            raise ChainError(f"seal {number} covers less than the one before it", number=number)
+        if payload.key not in order[used:]:
+            raise ChainError(f"seal {number} is not signed by the key in use", number=number)
+        used = order.index(payload.key)
+        if not is_signed(public_keys[payload.key], SEAL_DOMAIN, text, document.get("signature")):
+            raise ChainError(f"seal {number} does not have a valid signature", number=number)
+        previous = sha256_hex(text)
+        if document.get("hash") != previous:
+            raise ChainError(f"seal {number} does not have the hash that it states", number=number)
+        payloads.append(payload)
+    if not payloads:
+        raise ChainError("there is no seal")
+    return Chain(order, public_keys, tuple(payloads))
+
+
+def _payload(document: Any, number: int) -> tuple[SealPayload, str]:
+    try:
+        text = canonical_json(document["payload"])
+        return SealPayload.model_validate(document["payload"]), text
+    except ValidationError as error:
+        problem = first_problem(error)
+        reason = f"seal {number} is not a seal: {problem.location}: {problem.message}"
+        raise ChainError(reason, number=number) from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise ChainError(f"seal {number} is not a seal", number=number) from error
+
+
+def published_seal(payload: str, signature: str) -> dict[str, Any]:
+    """Return a seal as the API and releases publish it."""
+    return {"payload": read_payload(payload), "hash": sha256_hex(payload), "signature": signature}
+
+
+def pinned(chain: Chain, fingerprint: str) -> bool:
+    """Whether a fingerprint, with or without colons, is of a key of this chain."""
+    return fingerprint.replace(":", "").strip().lower() in chain.fingerprints

@@ -1,0 +1,320 @@
+"""The seals of a release: written from the database, and checked against the release's own votes.
+
+The tree covers the votes of all tracks. A release has the leaves' hashes of those votes that it
+does not contain, so that the signed roots can be computed from any release.
+"""
+
+import base64
+import json
+from collections.abc import Mapping, Sequence
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from arena.audit.chain import Chain, ChainError, SealPayload, check_chain
+from arena.audit.keys import list_keys
+from arena.audit.leaves import leaf_text, reference_of
+from arena.audit.merkle import HASH_BYTES, Frontier, leaf_hash, split_hashes
+from arena.audit.sealed_standings import row_of, standings_hash
+from arena.audit.seals import ID_TYPE, published_seals
+from arena.errors import ReleaseError
+from arena.models import SealedClip, SealTile
+from arena.standings.rated_votes import WINNERS
+
+SEALS = "seals.json"
+CHOICES = {winner: choice.value for choice, winner in WINNERS.items()}
+SKIP = "skip"
+
+Row = dict[str, Any]
+
+
+class OtherLeaves(BaseModel):
+    """Sealed votes that a release does not contain: runs of positions, and the hashes of leaves."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    runs: list[tuple[int, int]] = Field(description="first position and number of leaves")
+    hashes: str
+
+
+class SealsDocument(BaseModel):
+    """`seals.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    keys: list[Any]
+    seals: list[Any]
+    others: OtherLeaves
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def seals_document(session: Session, contained: set[int]) -> dict[str, Any]:
+    """Return `seals.json` for a release that contains these votes, by number."""
+    import numpy as np
+
+    numbers: list[int] = []
+    hashes: list[bytes] = []
+    tiles = select(SealTile.votes, SealTile.hashes).where(SealTile.level == 0)
+    for votes, joined in session.execute(tiles.order_by(SealTile.number)):
+        numbers += np.frombuffer(votes, ID_TYPE).tolist()
+        hashes += split_hashes(joined)
+    runs: list[list[int]] = []
+    others: list[bytes] = []
+    for position, (number, value) in enumerate(zip(numbers, hashes, strict=True)):
+        if number in contained:
+            continue
+        if runs and sum(runs[-1]) == position:
+            runs[-1][1] += 1
+        else:
+            runs.append([position, 1])
+        others.append(value)
+    return {
+        "keys": list_keys(session),
+        "seals": published_seals(session),
+        "others": {"runs": runs, "hashes": base64.b64encode(b"".join(others)).decode()},
+    }
+
+
+def clip_references(session: Session) -> dict[int, tuple[str, str]]:
+    """Return salt and name in seals of each sealed clip, by its number."""
+    query = select(SealedClip.clip_id, SealedClip.salt, SealedClip.reference)
+    return {number: (salt, reference) for number, salt, reference in session.execute(query)}
+
+
+# --- checking -------------------------------------------------------------------------------------
+
+
+def read_seals(text: str) -> tuple[SealsDocument, Chain]:
+    """Return `seals.json` after checking keys, signatures and the chain.
+
+    Raises:
+        ReleaseError: says which key or seal is wrong.
+    """
+    try:
+        document = SealsDocument.model_validate_json(text)
+        return document, check_chain(document.keys, document.seals)
+    except ValidationError as error:
+        raise ReleaseError(f"{SEALS} is not a list of seals.") from error
+    except ChainError as error:
+        raise ReleaseError(f"{SEALS}: {error}.") from error
+
+
+def check_clips(clips: Sequence[Row]) -> None:
+    """Raise ReleaseError if a clip's name in seals is not that of its file."""
+    for number, row in enumerate(clips, start=1):
+        if row["sha256"] is None:
+            continue
+        if row["salt"] is None or row["reference"] is None:
+            raise ReleaseError(f"clips.*, row {number}: salt or reference is empty.")
+        try:
+            matches = reference_of(row["sha256"], row["salt"]) == row["reference"]
+        except ValueError:
+            matches = False
+        if not matches:
+            raise ReleaseError(
+                f"clips.*, row {number}: reference is not the salted hash of sha256."
+            )
+
+
+class LeafMaker:
+    """Makes the leaves of a release's answers.
+
+    Args:
+        models: rows of `models.*`.
+        clips: rows of `clips.*`.
+    """
+
+    def __init__(self, models: Sequence[Row], clips: Sequence[Row]) -> None:
+        self._entrant = {row["model"]: row["id"] for row in models}
+        self._reference: dict[tuple[str, ...], str] = {}
+        self._hidden: dict[tuple[str, ...], list[str]] = {}
+        for row in clips:
+            key = (row["model"], row["track"], row["prompt_id"])
+            if row["sha256"] is None:
+                self._hidden.setdefault(key, []).append(row["reference"] or "")
+            else:
+                self._reference[(*key, row["sha256"])] = row["reference"]
+
+    def hashes(self, row: Row, winner: str) -> list[bytes]:
+        """The hashes that a row's leaf may have: one, or one for each pair of hidden clips."""
+        sides = [self._references(row, side) for side in ("a", "b")]
+        return [
+            leaf_hash(
+                leaf_text(
+                    vote=row["id"],
+                    battle=row["battle_id"],
+                    choice=winner,
+                    cast_at=row["timestamp"],
+                    entrants=[self._entrant[row["model_a"]], self._entrant[row["model_b"]]],
+                    clips=clips,
+                ).encode()
+            )
+            for clips in product(*sides)
+        ]
+
+    def _references(self, row: Row, side: str) -> list[str]:
+        key = (row[f"model_{side}"], row["track"], row["prompt_id"])
+        sha256 = row[f"clip_{side}"]
+        if sha256 is None:
+            return self._hidden.get(key, [])
+        return [self._reference[(*key, sha256)]]
+
+
+def check_votes(document: SealsDocument, chain: Chain, tables: Mapping[str, Any]) -> dict[str, int]:
+    """Check that every answer is sealed, unchanged and in its place.
+
+    Args:
+        document: `seals.json`.
+        chain: of it.
+        tables: Arrow tables of the release, whose references to each other are right.
+
+    Returns:
+        The position of each answer's leaf in the tree, by its id.
+
+    Raises:
+        ReleaseError: names the vote, or the seal and its votes.
+    """
+    rows = [
+        (int(row["id"]), table, number, row, _choice_of(row))
+        for table in ("votes", "simulated", "skips")
+        for number, row in enumerate(tables[table].to_pylist(), start=1)
+    ]
+    rows.sort(key=lambda each: each[0])
+    last = chain.seals[-1]
+    for number, table, place, _row, _choice in rows:
+        if number > int(last.watermark):
+            raise ReleaseError(f"{table}.*, row {place} (vote {number}): no seal covers it.")
+    others = _other_leaves(document, last.size)
+    order = _in_order_of_seals(rows, chain.seals)
+    if len(order) + len(others) != last.size:
+        raise ReleaseError(
+            f"{SEALS}: the last seal covers {last.size:,} votes, and the release has "
+            f"{len(order):,} with {len(others):,} other hashes: a vote was dropped or added."
+        )
+    maker = LeafMaker(tables["models"].to_pylist(), tables["clips"].to_pylist())
+    frontier, positions, answers = Frontier(), dict[str, int](), iter(order)
+    before: SealPayload | None = None
+    for seal in chain.seals:
+        inside: list[tuple[int, list[bytes]]] = []  # position and possible hashes
+        named: list[str] = []
+        leaves: list[bytes] = []
+        for position in range(before.size if before else 0, seal.size):
+            other = others.get(position)
+            if other is not None:
+                leaves.append(other)
+                continue
+            _number, _table, _place, row, choice = next(answers)
+            possible = maker.hashes(row, choice)
+            if len(possible) != 1:
+                inside.append((len(leaves), possible))
+            leaves.append(possible[0] if possible else b"")
+            positions[row["id"]] = position
+            named.append(row["id"])
+        frontier = _extended(frontier, leaves, inside, seal, named)
+        before = seal
+    return positions
+
+
+def _choice_of(row: Row) -> str:
+    return CHOICES[row["winner"]] if "winner" in row else SKIP
+
+
+def _other_leaves(document: SealsDocument, size: int) -> dict[int, bytes]:
+    try:
+        hashes = split_hashes(base64.b64decode(document.others.hashes, validate=True))
+    except ValueError as error:
+        raise ReleaseError(f"{SEALS}: the hashes of other votes are not base64.") from error
+    positions = [
+        position
+        for first, count in document.others.runs
+        if 0 <= first and 0 < count <= size
+        for position in range(first, first + count)
+    ]
+    outside = any(position >= size for position in positions)
+    is_cut = any(len(each) != HASH_BYTES for each in hashes)
+    if outside or is_cut or len(set(positions)) != len(hashes):
+        raise ReleaseError(f"{SEALS}: the runs of other votes do not match their hashes.")
+    return dict(zip(positions, hashes, strict=True))
+
+
+def _in_order_of_seals(rows: Sequence[Any], seals: Sequence[SealPayload]) -> list[Any]:
+    """Answers in the order of their leaves: late ones at the end of the seal that names them."""
+    late = {int(number) for seal in seals for number in seal.late}
+    if not late:
+        return list(rows)
+    by_number = {each[0]: each for each in rows}
+    order, at = [], 0
+    regular = [each for each in rows if each[0] not in late]
+    for seal in seals:
+        while at < len(regular) and regular[at][0] <= int(seal.watermark):
+            order.append(regular[at])
+            at += 1
+        order += [by_number[int(number)] for number in seal.late if int(number) in by_number]
+    return order
+
+
+MAX_TRIES = 4096  # combinations of hidden clips, of a prompt with several seeds
+
+
+def _extended(
+    frontier: Frontier,
+    leaves: list[bytes],
+    ambiguous: Sequence[tuple[int, list[bytes]]],
+    seal: SealPayload,
+    named: Sequence[str],
+) -> Frontier:
+    """The frontier with a seal's leaves, after comparing the root."""
+    choices = [possible for _, possible in ambiguous]
+    tries = 0
+    for combination in product(*choices):
+        for (position, _), value in zip(ambiguous, combination, strict=True):
+            leaves[position] = value
+        extended = Frontier()
+        extended.become(frontier)
+        for leaf in leaves:
+            extended.append(leaf)
+        if extended.root().hex() == seal.root:
+            return extended
+        tries += 1
+        if tries >= MAX_TRIES:
+            break
+    votes = f"one of the votes {named[0]} to {named[-1]}" if named else "another vote"
+    raise ReleaseError(
+        f"{SEALS}: the votes do not give the root of seal {seal.number}: {votes} was changed."
+    )
+
+
+def check_standings(chain: Chain, tables: Mapping[str, Any]) -> None:
+    """Check that the leaderboards of past days are the sealed ones.
+
+    Raises:
+        ReleaseError: names the day and the track.
+    """
+    entrant = {row["model"]: row["id"] for row in tables["models"].to_pylist()}
+    tracks = set(tables["tracks"]["track"].to_pylist())
+    rows: dict[tuple[str, str], list[list[Any]]] = {}
+    for row in tables["leaderboard"].to_pylist():
+        key = (row["leaderboard_publish_date"], row["track"])
+        number = entrant.get(row["model_name"], "")
+        rows.setdefault(key, []).append(
+            row_of(row["voters"], row["category"], row["watermark"], number, row)
+        )
+    for seal in chain.seals:
+        for day in seal.standings:
+            if day.track not in tracks:
+                continue
+            if standings_hash(rows.get((day.day, day.track), [])) != day.sha256:
+                raise ReleaseError(
+                    f"leaderboard.*: the rows of {day.day} in the track {day.track} are not those "
+                    f"in seal {seal.number}."
+                )
+
+
+def dump(document: Any) -> str:
+    """Return JSON as the files of a release have it."""
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
