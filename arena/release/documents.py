@@ -141,9 +141,9 @@ track` gives the newest leaderboards of all categories together, to the last dig
 ## Verification
 
 `sha256sum --check SHA256SUMS` checks the files. `arena verify` with this folder does that too, \
-compares the formats, checks signatures, seals and claims, that votes, models, prompts and clips are \
-consistent, and recomputes every leaderboard. `--key` compares the key that signed the release with \
-one that you know: get it from somewhere else than this folder.
+compares the formats, checks signatures, seals and claims, checks that votes, models, prompts and \
+clips are consistent, and recomputes every leaderboard. `--key` compares the key that signed the \
+release with one that you know: get it from somewhere else than this folder.
 
 ## Privacy and licence
 
