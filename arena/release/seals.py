@@ -61,7 +61,7 @@ def seals_document(session: Session, contained: set[int]) -> dict[str, Any]:
     hashes: list[bytes] = []
     tiles = select(SealTile.votes, SealTile.hashes).where(SealTile.level == 0)
     for votes, joined in session.execute(tiles.order_by(SealTile.number)):
-        numbers += np.frombuffer(votes, ID_TYPE).tolist()
+        numbers += np.frombuffer(votes or b"", ID_TYPE).tolist()
         hashes += split_hashes(joined)
     runs: list[list[int]] = []
     others: list[bytes] = []
