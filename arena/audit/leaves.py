@@ -7,6 +7,7 @@ is given the salt can check the file.
 
 import hashlib
 import hmac
+import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -20,6 +21,7 @@ from arena.canonical import canonical_json, instant_text
 from arena.models import Battle, Clip, ClipStatus, SealedClip, Vote
 
 SALT_BYTES = 16
+PLAIN = re.compile(r"[0-9A-Za-z:.+-]*")  # needs no escapes in JSON
 IN = 500  # numbers in one query; databases limit parameters
 
 
@@ -65,6 +67,14 @@ def leaf_text(
         entrants: numbers of those on the left and on the right.
         clips: their references.
     """
+    parts = (battle, cast_at, choice, *clips, *entrants, vote)
+    if None not in parts and PLAIN.fullmatch("".join(parts)):
+        # The same text as below, of which millions are made.
+        return (
+            f'{{"battle":"{battle}","cast_at":"{cast_at}","choice":"{choice}",'
+            f'"clips":["{clips[0]}","{clips[1]}"],'
+            f'"entrants":["{entrants[0]}","{entrants[1]}"],"vote":"{vote}"}}'
+        )
     return canonical_json(
         {
             "battle": battle,

@@ -1,7 +1,7 @@
 """Checks that the answers of a release are consistent with each other and with other tables."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from arena.errors import ReleaseError
@@ -27,8 +27,12 @@ class Answer(NamedTuple):
         return ReleaseError(f"{self.table}.*, row {self.number} (vote {self.row['id']}): {reason}.")
 
 
-def check_answers(tables: dict[str, Any]) -> None:
-    """Raise ReleaseError at the first answer that is inconsistent."""
+def check_answers(tables: Mapping[str, list[Row]]) -> None:
+    """Raise ReleaseError at the first answer that is inconsistent.
+
+    Args:
+        tables: rows of all tables of a release.
+    """
     answers = {schema.name: _answers(tables, schema.name) for schema in (VOTES, SIMULATED, SKIPS)}
     everyone = [answer for part in answers.values() for answer in part]
     for part in answers.values():
@@ -41,9 +45,8 @@ def check_answers(tables: dict[str, Any]) -> None:
     _check_watermarks([*answers[VOTES.name], *answers[SIMULATED.name]], tables)
 
 
-def _answers(tables: dict[str, Any], name: str) -> list[Answer]:
-    rows: list[Row] = tables[name].to_pylist()
-    return [Answer(name, number, row) for number, row in enumerate(rows, start=1)]
+def _answers(tables: Mapping[str, list[Row]], name: str) -> list[Answer]:
+    return [Answer(name, number, row) for number, row in enumerate(tables[name], start=1)]
 
 
 def _check_order(answers: list[Answer]) -> None:
@@ -57,13 +60,12 @@ def _check_order(answers: list[Answer]) -> None:
         before = int(vote_id)
 
 
-def _check_references(answers: list[Answer], tables: dict[str, Any]) -> None:
-    models = set(tables["models"]["model"].to_pylist())
-    tracks = set(tables["tracks"]["track"].to_pylist())
-    prompts = {row["id"]: row["categories"] for row in tables["prompts"].to_pylist()}
+def _check_references(answers: list[Answer], tables: Mapping[str, list[Row]]) -> None:
+    models = {row["model"] for row in tables["models"]}
+    tracks = {row["track"] for row in tables["tracks"]}
+    prompts = {row["id"]: row["categories"] for row in tables["prompts"]}
     clips = {
-        (row["model"], row["track"], row["prompt_id"], row["sha256"])
-        for row in tables["clips"].to_pylist()
+        (row["model"], row["track"], row["prompt_id"], row["sha256"]) for row in tables["clips"]
     }
     for answer in answers:
         row = answer.row
@@ -116,10 +118,10 @@ def _check_numbering(answers: list[Answer]) -> None:
         last[voter] = number
 
 
-def _check_watermarks(votes: list[Answer], tables: dict[str, Any]) -> None:
+def _check_watermarks(votes: list[Answer], tables: Mapping[str, list[Row]]) -> None:
     """Check that the newest leaderboards of every counted vote include it."""
     newest: dict[tuple[str, str, str], int] = {}
-    for row in tables["leaderboard"].to_pylist():
+    for row in tables["leaderboard"]:
         key = (row["track"], row["voters"], row["category"])
         newest[key] = max(newest.get(key, 0), row["watermark"])
     for answer in votes:

@@ -18,6 +18,7 @@ from arena.audit.keys import RELEASE_DOMAIN, Signer, is_signed
 from arena.canonical import canonical_json
 from arena.errors import ReleaseError
 from arena.release.schema import TableSchema
+from arena.release.tables import columns_of
 from arena.text import pluralize
 from arena.validation import first_problem
 
@@ -71,15 +72,13 @@ class TableRows:
     sha256: str
 
 
-def hash_rows(table: Any) -> TableRows:
-    """Hash an Arrow table row by row: the SHA-256 of the JSON list of its cells, in order."""
-    columns = [column.to_pylist() for column in table.columns]
+def hash_rows(names: Sequence[str], columns: Sequence[list[Any]]) -> TableRows:
+    """Hash a table row by row: the SHA-256 of the JSON list of its cells, in order."""
     everything, hashes = hashlib.sha256(), []
     for row in zip(*columns, strict=True):
         digest = hashlib.sha256(_encode(row).encode()).digest()
         everything.update(digest)
         hashes.append(digest[:ROW_BYTES])
-    names = table.column_names
     ids = columns[names.index(KEY)] if KEY in names else None
     return TableRows(ids, hashes, everything.hexdigest())
 
@@ -105,7 +104,9 @@ def make_manifest(
         tracks: names.
         made_at: ISO 8601, UTC.
     """
-    hashed = {name: hash_rows(table) for name, table in tables.items()}
+    hashed = {
+        name: hash_rows(table.column_names, columns_of(table)) for name, table in tables.items()
+    }
     manifest = {
         "version": VERSION,
         "made_at": made_at,
@@ -154,20 +155,20 @@ def is_signed_by(public_key: str, signed: str, signature: str) -> bool:
 
 
 def describe_differences(
-    manifest: Manifest, schema: TableSchema, table: Any, file: str
+    manifest: Manifest, schema: TableSchema, columns: Sequence[list[Any]], file: str
 ) -> str | None:
     """Return which rows of a table differ from the manifest, as a phrase; None if none do.
 
     Args:
         manifest: of the release.
         schema: of the table.
-        table: as it was read.
+        columns: the table's cells as they were read.
         file: that it was read from.
     """
     expected = manifest.tables.get(schema.name)
     if expected is None:
         return f"{MANIFEST} does not know the table {schema.name}"
-    found = hash_rows(table)
+    found = hash_rows(schema.names, columns)
     if found.sha256 == expected.sha256:
         return None
     known = _split(expected.row_hashes)

@@ -171,7 +171,7 @@ def check_votes(document: SealsDocument, chain: Chain, tables: Mapping[str, Any]
     Args:
         document: `seals.json`.
         chain: of it.
-        tables: Arrow tables of the release, whose references to each other are right.
+        tables: rows of all tables of the release, whose references to each other are right.
 
     Returns:
         The position of each answer's leaf in the tree, by its id.
@@ -182,7 +182,7 @@ def check_votes(document: SealsDocument, chain: Chain, tables: Mapping[str, Any]
     rows = [
         (int(row["id"]), table, number, row, _choice_of(row))
         for table in ("votes", "simulated", "skips")
-        for number, row in enumerate(tables[table].to_pylist(), start=1)
+        for number, row in enumerate(tables[table], start=1)
     ]
     rows.sort(key=lambda each: each[0])
     last = chain.seals[-1]
@@ -196,7 +196,7 @@ def check_votes(document: SealsDocument, chain: Chain, tables: Mapping[str, Any]
             f"{SEALS}: the last seal covers {last.size:,} votes, and the release has "
             f"{len(order):,} with {len(others):,} other hashes: a vote was dropped or added."
         )
-    maker = LeafMaker(tables["models"].to_pylist(), tables["clips"].to_pylist())
+    maker = LeafMaker(tables["models"], tables["clips"])
     frontier, positions, answers = Frontier(), dict[str, int](), iter(order)
     before: SealPayload | None = None
     for seal in chain.seals:
@@ -289,16 +289,16 @@ def _extended(
     )
 
 
-def check_standings(chain: Chain, tables: Mapping[str, Any]) -> None:
+def check_standings(chain: Chain, tables: Mapping[str, Sequence[Row]]) -> None:
     """Check that the leaderboards of past days are the sealed ones.
 
     Raises:
         ReleaseError: names the day and the track.
     """
-    entrant = {row["model"]: row["id"] for row in tables["models"].to_pylist()}
-    tracks = set(tables["tracks"]["track"].to_pylist())
+    entrant = {row["model"]: row["id"] for row in tables["models"]}
+    tracks = {row["track"] for row in tables["tracks"]}
     rows: dict[tuple[str, str], list[list[Any]]] = {}
-    for row in tables["leaderboard"].to_pylist():
+    for row in tables["leaderboard"]:
         key = (row["leaderboard_publish_date"], row["track"])
         number = entrant.get(row["model_name"], "")
         rows.setdefault(key, []).append(

@@ -8,7 +8,7 @@ characters, which CSV readers treat differently, become spaces when a table is m
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,17 @@ def _clean(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return _CONTROL.sub(" ", value) or None
+
+
+def columns_of(table: Any) -> list[list[Any]]:
+    """Return the cells of an Arrow table as Python values, by column."""
+    return [column.to_pylist() for column in table.columns]
+
+
+def rows_of(table: Any, columns: Sequence[list[Any]]) -> list[dict[str, Any]]:
+    """Return the rows of an Arrow table whose cells are these; faster than `Table.to_pylist`."""
+    names = table.column_names
+    return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
 def write_table(table: Any, path: Path) -> None:

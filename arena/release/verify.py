@@ -28,8 +28,10 @@ from arena.release.recompute import check_leaderboards
 from arena.release.schema import TABLES, TableSchema
 from arena.release.seals import SEALS, check_clips, check_standings, check_votes, read_seals
 from arena.release.sums import is_left_out, read_sums, top_names
-from arena.release.tables import FORMATS, read_table
+from arena.release.tables import FORMATS, columns_of, read_table, rows_of
 from arena.text import pluralize
+
+Row = dict[str, Any]
 
 MAX_SHOWN = 60  # characters of a cell in a message
 
@@ -120,9 +122,11 @@ def _verify_folder(folder: Path, key: str | None) -> VerifyReport:
     tables = {schema.name: _read_agreeing(folder, schema, formats, altered) for schema in TABLES}
     manifest, signed, signature = read_manifest(_text(folder / MANIFEST))
     is_signed = _has_signature(folder, manifest, signed, signature)
-    differing = _differences(manifest, tables, formats[0])
+    columns = {name: columns_of(table) for name, table in tables.items()}
+    differing = _differences(manifest, columns, formats[0])
+    rows = {name: rows_of(table, columns[name]) for name, table in tables.items()}
     try:
-        checked = _check_content(folder, tables)
+        checked = _check_content(folder, tables, rows)
     except ReleaseError as error:
         if differing is None or not is_signed:
             raise
@@ -180,17 +184,15 @@ class _Checked:
     leaderboards: int
 
 
-def _check_content(folder: Path, tables: dict[str, Any]) -> _Checked:
+def _check_content(folder: Path, tables: dict[str, Any], rows: dict[str, list[Row]]) -> _Checked:
     """Check what the files say, whatever their checksums."""
-    check_answers(tables)
+    check_answers(rows)
     document, chain = read_seals(_text(folder / SEALS))
-    clips = tables["clips"].to_pylist()
-    check_clips(clips)
-    models = tables["models"].to_pylist()
-    claims = check_openings(_text(folder / OPENINGS), models, chain)
-    check_votes(document, chain, tables)
+    check_clips(rows["clips"])
+    claims = check_openings(_text(folder / OPENINGS), rows["models"], chain)
+    check_votes(document, chain, rows)
     leaderboards = check_leaderboards(tables)
-    check_standings(chain, tables)
+    check_standings(chain, rows)
     return _Checked(chain, claims, leaderboards)
 
 
@@ -201,11 +203,13 @@ def _text(path: Path) -> str:
         raise ReleaseError(f"{path.name} cannot be read as text.") from error
 
 
-def _differences(manifest: Manifest, tables: dict[str, Any], format_: str) -> str | None:
+def _differences(
+    manifest: Manifest, columns: dict[str, list[list[Any]]], format_: str
+) -> str | None:
     """Which rows of a table differ from the manifest, those of votes first."""
     for schema in TABLES:
         file = f"{schema.name}.{format_}"
-        found = describe_differences(manifest, schema, tables[schema.name], file)
+        found = describe_differences(manifest, schema, columns[schema.name], file)
         if found is not None:
             return found
     return None
