@@ -165,7 +165,9 @@ class LeafMaker:
         return [self._reference[(*key, sha256)]]
 
 
-def check_votes(document: SealsDocument, chain: Chain, tables: Mapping[str, Any]) -> dict[str, int]:
+def check_votes(
+    document: SealsDocument, chain: Chain, tables: Mapping[str, Sequence[Row]]
+) -> dict[str, int]:
     """Check that every answer is sealed, unchanged and in its place.
 
     Args:

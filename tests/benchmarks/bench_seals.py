@@ -67,7 +67,7 @@ def put_tree_behind(opened: Database, size: int) -> None:
 
 
 def cast(opened: Database, stop: threading.Event, seconds: list[float]) -> None:
-    """Cast votes one after the other until told to stop; a battle and a vote each."""
+    """Cast votes one after the other, a battle and a vote each, until `stop` is set."""
     while not stop.is_set():
         booth = Booth(opened, key=secrets.token_hex(16), rules=VotingRules(watch_time=False))
         booth.now = utc_now()
