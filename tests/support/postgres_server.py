@@ -23,7 +23,7 @@ from typing import Any
 USERS = ("postgres", "nobody")  # for tests of root
 ROLE = "arena"
 PASSWORD = "right"  # noqa: S105  (over the loopback; the socket needs none)
-START_S = 60.0
+START_S = 180.0
 MISSING = (
     "The tests on PostgreSQL are skipped: they need its server (on Debian: apt install postgresql)."
 )

@@ -72,7 +72,7 @@ def serving(*arguments: str | Path, modules: Path | None = None) -> Iterator[Ser
         yield Served(process, line.partition(" at ")[2].split()[0])
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
 
 
 def wait_for(condition: Callable[[], bool], *, seconds: float = 180) -> None:

@@ -322,7 +322,7 @@ def test_a_startup_error_is_one_line(tiny_foal: Path, arguments: list[str], mess
         [sys.executable, "-m", "generator", "serve", *command],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 1
