@@ -94,7 +94,7 @@ def place_newcomer(seed: int, sampler: str, until: int) -> tuple[int, float]:
                 votes = done
             if votes and done >= until:
                 return votes, error_of_others(rows, elo, newcomer)
-            track.vote(STEP[sampler])
+            track.vote(STEP[UNIFORM if votes else sampler])
 
 
 def find_first(seed: int, sampler: str) -> tuple[int, bool, list[float]]:

@@ -42,7 +42,7 @@ def slow_readers() -> list[Finding]:
         visitor = Visitor(served.address)
         memory = server.memory_info().rss
         with voting(served.address, ledger):
-            time.sleep(BEFORE_S)
+            usual_clips = visitor.usual_waits(BEFORE_S)
             usual = [wait for _, wait in ledger.waits]
             slow = [stack.enter_context(_reader(served, visitor)) for _ in range(SLOW_READERS)]
             started = begun = time.monotonic()
@@ -53,7 +53,7 @@ def slow_readers() -> list[Finding]:
         _while_reading(slow, lambda: None, until=started + WRITE_TIMEOUT_S + MARGIN_S)
         return [
             quick(f"{SLOW_READERS} readers of 1 kB/s: votes go on", waits, usual),
-            quick("clips for others go on", visitor.waits),
+            quick("clips for others go on", visitor.waits, usual_clips),
             Finding("clips for others are whole", str(visitor.statuses), visitor.statuses == {200}),
             Finding("a slow reader costs at most 1 MB", f"{grown:.2f} MB each", grown <= 1),
             Finding(
@@ -75,7 +75,7 @@ def half_open() -> list[Finding]:
         visitor = Visitor(served.address)
         with voting(served.address, ledger):
             files, begun = server.num_fds(), time.monotonic()
-            time.sleep(BEFORE_S)
+            usual_clips = visitor.usual_waits(BEFORE_S)
             usual = ledger.waits_between(begun, time.monotonic())
             begun, most, opened = time.monotonic(), 0, []
             for number in range(HALF_OPEN):
@@ -95,7 +95,7 @@ def half_open() -> list[Finding]:
             left = server.num_fds() - files
         return [
             quick(f"{HALF_OPEN} half-open connections: votes go on", waits, usual),
-            quick("clips go on", visitor.waits),
+            quick("clips go on", visitor.waits, usual_clips),
             Finding("clips are whole", str(visitor.statuses), visitor.statuses == {200}),
             Finding(
                 "one file descriptor for each, at most",

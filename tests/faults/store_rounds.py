@@ -87,6 +87,7 @@ def locked() -> list[Finding]:
         with voting(served.address, ledger):
             other = sqlite3.connect(served.home / "arena.sqlite", isolation_level=None, timeout=60)
             with closing(other):
+                usual = visitor.usual_waits()
                 other.execute("BEGIN IMMEDIATE")
                 known = len(ledger.acknowledged)
                 visitor.look(seconds=LOCKED_S / 2)
@@ -102,7 +103,7 @@ def locked() -> list[Finding]:
                 f"{meanwhile} acknowledged; clips and leaderboard {sorted(visitor.statuses)}",
                 meanwhile <= 1 and visitor.statuses == {200},  # one may be on its way
             ),
-            quick("clips, health and leaderboard meanwhile", visitor.waits),
+            quick("clips, health and leaderboard meanwhile", visitor.waits, usual),
             _again(again_s),
             only(ledger, 200, 201, 503),
             none_lost(served.url, ledger),
@@ -148,6 +149,9 @@ def full_media() -> list[Finding]:
     with _on_small_disk("media") as (served, disk):
         visitor = Visitor(served.address)
         with voting(served.address, ledger):
+            begun = time.monotonic()
+            visitor.usual_waits()
+            usual = ledger.waits_between(begun, time.monotonic())
             _fill(disk)
             started = time.monotonic()
             visitor.look(seconds=FULL_S)
@@ -156,7 +160,7 @@ def full_media() -> list[Finding]:
             (disk / "filler").unlink()
             again = visitor.client.get("/readyz")
         return [
-            quick("votes go on", waits),
+            quick("votes go on", waits, usual),
             Finding("clips go on", str(visitor.statuses), visitor.statuses == {200}),
             Finding(
                 "/readyz names the media store, and is 200 once there is space",

@@ -129,6 +129,12 @@ class Visitor:
         self.waits: list[float] = []
         self.statuses: set[int] = set()
 
+    def usual_waits(self, seconds: float = 3.0) -> list[float]:
+        """Look for a while, and return how long it took; later waits are noted anew."""
+        self.look(seconds=seconds)
+        usual, self.waits = self.waits, []
+        return usual
+
     def look(self, *paths: str, seconds: float) -> None:
         """Load these paths, or by default the battle's clips, again and again for a while."""
         paths = paths or tuple(self.battle[side]["video"] for side in ("a", "b"))

@@ -18,7 +18,7 @@ def make_filed_arena(
     home: Path,
     *,
     models: int = 12,
-    prompts: int = 40,
+    prompts: int = 20,
     clip_bytes: int = DEMO_BYTES,
     **settings: str,
 ) -> Arena:
