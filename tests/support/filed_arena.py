@@ -2,13 +2,14 @@
 
 import hashlib
 import os
+import time
 from pathlib import Path
 
 from sqlalchemy import select, update
 
 from arena.context import Arena, make_arena
 from arena.models import Clip, Track
-from many_votes import add_catalog
+from many_votes import PATIENCE_S, add_catalog
 from playable import settings_for
 
 DEMO_BYTES = 368_640  # of a clip of the demo's silent tracks
@@ -34,7 +35,7 @@ def make_filed_arena(
     add_catalog(arena.database, models=models, prompts=prompts)
     folder = home / "media" / "renditions"
     folder.mkdir(parents=True, exist_ok=True)
-    with arena.database.writing() as session:
+    with arena.database.writing(until=time.monotonic() + PATIENCE_S) as session:
         session.execute(update(Track).values(bytes=clip_bytes))
         for number in session.scalars(select(Clip.id)).all():
             content = os.urandom(clip_bytes)

@@ -6,6 +6,7 @@ number of the vote, so that the same arguments make the same arena on every data
 """
 
 import hashlib
+import time
 from typing import Any
 
 from sqlalchemy import JSON, Connection, bindparam, func, insert, select, text
@@ -18,6 +19,7 @@ from arena.models import UtcDateTime as Time
 from small_arena import START, TRACK
 
 VOTES_PER_VOTER = 30
+PATIENCE_S = 300.0  # of a large transaction on a slow machine
 _PRIME = 2_147_483_647
 _BATCH = 500_000  # votes in one statement
 # SQLite's settings meanwhile: every row is valid by construction.
@@ -134,7 +136,7 @@ def add_catalog(
         )
         for number in range(prompts)
     ]
-    with database.writing() as session:
+    with database.writing(until=time.monotonic() + PATIENCE_S) as session:
         catalog.add_track(session, TrackEntry.model_validate(settings), now=START)
         for number in range(models):
             entrant = {
