@@ -1,5 +1,7 @@
 """The arena's settings, read once from `ARENA_*` variables or a `.env` file."""
 
+import hashlib
+import hmac
 import os
 import re
 import secrets
@@ -23,6 +25,7 @@ ENV_PREFIX = "ARENA_"
 SECRET_FILE = "secret_key"  # noqa: S105  (the name of a file, not a secret)
 DATABASE_FILE = "arena.sqlite"
 SECRET_BYTES = 32
+SEED_PURPOSE = b"arena.seed"
 WEAK_SECRETS = {"changethis", "change-me", "secret", "password", "hippodrome"}
 DEFAULT_TITLE = "Hippodrome"
 MAX_LINE = 100  # characters of the title and of the licence
@@ -198,6 +201,10 @@ class Settings(BaseSettings):
         if not path.is_file():
             raise ConfigurationError(f"{self.home} has no secret key: run `arena init` first.")
         return path.read_text(encoding="ascii").strip()
+
+    def seed_key(self) -> str:
+        """Return the key of the clips' seeds, which follows from `signing_key`; raises as it."""
+        return hmac.new(self.signing_key().encode(), SEED_PURPOSE, hashlib.sha256).hexdigest()
 
 
 def load_settings() -> Settings:

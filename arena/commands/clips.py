@@ -118,7 +118,9 @@ def generate_missing(
 
     with arena.database.reading() as session:
         selection = _select(session, track, entrant)
-        pending = production.find_pending(session, **selection, order_again=order_again)
+        pending = production.find_pending(
+            session, seed_key=arena.settings.seed_key(), **selection, order_again=order_again
+        )
         billed = 0 if order_again else production.count_maybe_billed(session, **selection)
         has_entrants = bool(catalog.list_entrants(session))
     if billed:
@@ -182,7 +184,9 @@ def rerender_clips(
     from arena.context import utc_now
 
     with arena.database.reading() as session:
-        missing = production.find_pending(session, **_select(session, track, entrant))
+        missing = production.find_pending(
+            session, seed_key=arena.settings.seed_key(), **_select(session, track, entrant)
+        )
         target, master_track = (catalog.find_track(session, name) for name in (track, source))
         renderable = production.find_stored_masters(
             session, arena.store, missing, target=target, source=master_track

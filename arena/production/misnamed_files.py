@@ -15,6 +15,7 @@ from arena.production.pending import PendingClip, find_pending, split_by_file
 from arena.text import pluralize
 from generator.backends import unmatched_files
 
+NO_SEEDS = ""  # files have names, whatever the seeds
 MAX_NAMED = 3
 
 
@@ -46,7 +47,9 @@ def misnamed_files_of(session: Session, entrants: Iterable[Entrant]) -> list[str
     absent = []
     for entrant in entrants:
         if has_folder(entrant) and entrant.retired_at is None:
-            _, without_file = split_by_file(find_pending(session, entrant=entrant))
+            _, without_file = split_by_file(
+                find_pending(session, seed_key=NO_SEEDS, entrant=entrant)
+            )
             absent += [item for item, _ in without_file]
     return misnamed_files(session, absent)
 

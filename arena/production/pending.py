@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
 from arena.production.entrants import entrant_spec, track_settings
 from arena.production.orders import can_continue
+from arena.production.seeds import generation_seed
 from generator.backends import missing_reasons
 from generator.clips import ClipRequest
 from generator.spec import Entrant as EntrantSpec
@@ -21,7 +22,7 @@ class PendingClip:
     entrant_id: int
     track_id: int
     prompt_id: str
-    seed: int
+    seed: int  # which of the track's seeds, from 0 on; `request.seed` is the generator's
     request: ClipRequest
     order_again: bool = False  # although an earlier order may have been billed
 
@@ -29,14 +30,18 @@ class PendingClip:
 def find_pending(
     session: Session,
     *,
+    seed_key: str,
     track: Track | None = None,
     entrant: Entrant | None = None,
     order_again: bool = False,
 ) -> list[PendingClip]:
-    """Return the missing clips of active entrants and prompts, by entrant, track, prompt, seed.
+    """Return the missing clips of active entrants and prompts, by entrant, track, prompt, number.
+
+    A clip that exists is not missing, whichever seed it was made with.
 
     Args:
         session: of the database.
+        seed_key: `Settings.seed_key()`, from which the seeds follow.
         track: only its clips.
         entrant: only its clips.
         order_again: also clips that may have been billed already, which would be ordered again.
@@ -63,11 +68,14 @@ def find_pending(
     pending = []
     for row_track, row_entrant, prompt in session.execute(pairs):
         spec = specs.setdefault(row_entrant.id, entrant_spec(row_entrant))
-        for seed in range(row_track.seeds):
-            key = (row_entrant.id, row_track.id, prompt.id, seed)
+        for number in range(row_track.seeds):
+            key = (row_entrant.id, row_track.id, prompt.id, number)
             if key in existing or (key in billed and not order_again):
                 continue
             sha256 = weights.get(row_entrant.id)
+            seed = generation_seed(
+                seed_key, track=row_track.name, prompt_id=prompt.id, number=number
+            )
             request = make_request(spec, row_track, prompt, seed, weights_sha256=sha256)
             pending.append(PendingClip(*key, request=request, order_again=key in billed))
     return pending

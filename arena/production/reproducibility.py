@@ -87,7 +87,7 @@ def _ready_clip(clip: Clip, provenance: dict[str, Any]) -> ReadyClip:
         entrant_spec(clip.entrant),
         clip.track,
         clip.prompt,
-        clip.seed,
+        provenance["seed"],
         weights_sha256=provenance.get("weights_sha256"),
     )
     return ReadyClip(

@@ -37,7 +37,8 @@ from arena.standings.rated_votes import WINNERS
 LANGUAGE = "en"  # of the pages; they have no other yet
 PSEUDONYM_DIGITS = 32  # 128 bits, so that voters' pseudonyms do not collide
 JOIN = ";"
-
+# Keys of a provenance that would let others make or recognize a clip that is still shown.
+SECRET_UNTIL_CLOSE = ("seed", "frames_sha256", "usage")
 Row = dict[str, Any]
 
 
@@ -229,18 +230,26 @@ def _clip(clip: Clip, references: Mapping[int, tuple[str, str]]) -> Row:
     salt, reference = references.get(clip.id, (None, None))
     hidden = clip.prompt.private
     stealth = clip.entrant.stealth
+    provenance = dict(clip.provenance or {})
+    seed = provenance.get("seed")
+    is_open = clip.track.closed_at is None
+    if is_open:  # with its seed, anybody who has the weights can make the file that is served
+        seed = None
+        for key in SECRET_UNTIL_CLOSE:
+            provenance.pop(key, None)
     return {
         "model": clip.entrant.shown_name,
         "track": clip.track.name,
         "prompt_id": clip.prompt_id,
-        "seed": clip.seed,
+        "number": clip.seed,
+        "seed": seed,
         "sha256": None if hidden else clip.sha256,
         "salt": None if hidden else salt,
         "reference": reference,
-        "master_sha256": None if hidden or stealth else clip.master_sha256,
+        "master_sha256": None if hidden or stealth or is_open else clip.master_sha256,
         "created_at": instant(clip.created_at),
         # Provenance contains the prompt's text and the model's name.
-        "provenance": None if hidden or stealth else _json(_without_folders(clip.provenance)),
+        "provenance": None if hidden or stealth else _json(_without_folders(provenance or None)),
         "measures": _json(clip.measures),
     }
 

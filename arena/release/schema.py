@@ -235,14 +235,19 @@ CLIPS = TableSchema(
     "with them.",
     (
         *_texts(model="name in `models.*`", track="name in `tracks.*`", prompt_id="in `prompts.*`"),
-        *_integers(seed="of the generation"),
+        *_integers(
+            number="which of the track's seeds, from 0 on",
+            seed="of the generation; empty until the track is closed",
+        ),
         *_texts(
             sha256="of the file shown to voters; empty for a held-out prompt",
             salt="in hexadecimal; empty where `sha256` is",
             reference="the clip in seals: HMAC-SHA-256 of `sha256` under `salt`",
-            master_sha256="of the file as generated; empty under a codename or held out",
+            master_sha256="of the file as generated; empty until the track is closed, under a "
+            "codename or held out",
             created_at="ISO 8601, UTC",
-            provenance="JSON: how it was generated; empty under a codename or held out",
+            provenance="JSON: how it was generated; empty under a codename or held out, and "
+            "without seed, hash of the frames and the service's report until the track is closed",
             measures="JSON: measured qualities, each from 0 to 1",
         ),
     ),

@@ -73,7 +73,7 @@ def add_model(arena: Arena, address: str, *, prompts: int = 1, **options: object
 
 def produce(arena: Arena, *, order_again: bool = False) -> list[GeneratedClip | FailedClip]:
     with arena.database.reading() as session:
-        pending = production.find_pending(session, order_again=order_again)
+        pending = production.find_pending(session, seed_key="key", order_again=order_again)
     return list(production.produce(arena.database, arena.store, pending, workers=0, clock=utc_now))
 
 
@@ -262,7 +262,7 @@ def test_nothing_is_ordered_if_the_order_cannot_be_stored(
     arena: Arena, server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with arena.database.reading() as session:
-        pending = production.find_pending(session)
+        pending = production.find_pending(session, seed_key="key")
     monkeypatch.setattr("arena.database.WRITE_WAIT_S", 0.1)
     with arena.database.writing():
         run = production.produce(arena.database, arena.store, pending, workers=0, clock=utc_now)

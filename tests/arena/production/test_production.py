@@ -68,14 +68,14 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
 
 def produce(arena: Arena) -> None:
     with arena.database.reading() as session:
-        pending = production.find_pending(session)
+        pending = production.find_pending(session, seed_key="key")
     for _ in production.produce(arena.database, arena.store, pending, workers=0, clock=utc_now):
         pass
 
 
 def test_a_refusal_is_stored_as_refused(arena: Arena) -> None:
     with arena.database.reading() as session:
-        item, other = production.find_pending(session)[:2]
+        item, other = production.find_pending(session, seed_key="key")[:2]
     for each, refused in ((item, True), (other, False)):
         failed = FailedClip(each.request, "Not allowed.", refused=refused)
         store_clip(arena.database, arena.store, each, failed, now=START)
@@ -112,7 +112,7 @@ def test_a_folder_model_without_a_file_is_missing_and_not_failed(
 ) -> None:
     (tmp_path / "films" / "p1.mp4").unlink()
     with arena.database.reading() as session:
-        pending = production.find_pending(session)
+        pending = production.find_pending(session, seed_key="key")
         available, absent = production.split_by_file(pending)
     assert len(available) == 3
     (absent_item, reason), *_ = absent
@@ -158,14 +158,14 @@ def test_clips_can_be_generated_again_and_compared(arena: Arena) -> None:
 def test_an_entrant_whose_weights_changed_gets_no_more_clips(arena: Arena, tmp_path: Path) -> None:
     with arena.database.reading() as session:
         tiny = catalog.find_entrant(session, "tiny")
-        first, second = production.find_pending(session, entrant=tiny)
+        first, second = production.find_pending(session, seed_key="key", entrant=tiny)
     assert first.request.weights_sha256 is None
     list(production.produce(arena.database, arena.store, [first], workers=0, clock=utc_now))
     weights = tmp_path / "tiny" / "codec" / "diffusion_pytorch_model.safetensors"
     tensors = {name: -tensor for name, tensor in load_file(weights).items()}
     save_file(tensors, weights)
     with arena.database.reading() as session:
-        (second,) = production.find_pending(session, entrant=tiny)
+        (second,) = production.find_pending(session, seed_key="key", entrant=tiny)
         sample = production.sample_ready(session, 1, track=None, entrant=None)
     made = production.produce(arena.database, arena.store, [second], workers=0, clock=utc_now)
     assert "its weights differ from those of its other clips" in str(
@@ -281,15 +281,17 @@ def test_a_killed_run_resumes(tmp_path: Path) -> None:
 
 def test_a_clip_that_may_have_been_billed_is_ordered_again_only_on_request(arena: Arena) -> None:
     with arena.database.reading() as session:
-        item, other = production.find_pending(session)[:2]
+        item, other = production.find_pending(session, seed_key="key")[:2]
     for each, maybe_billed in ((item, True), (other, False)):
         failed = FailedClip(each.request, "The answer was lost.", maybe_billed=maybe_billed)
         store_clip(arena.database, arena.store, each, failed, now=START)
     with arena.database.reading() as session:
-        pending = {each.request.prompt_id for each in production.find_pending(session)[:1]}
+        pending = {
+            each.request.prompt_id for each in production.find_pending(session, seed_key="key")[:1]
+        }
         assert pending == {other.prompt_id}
         assert production.count_maybe_billed(session) == 1
-        again = production.find_pending(session, order_again=True)
+        again = production.find_pending(session, seed_key="key", order_again=True)
         assert again[0].prompt_id == item.prompt_id
     result = CliRunner().invoke(app, ["generate", "--limit", "1"], env={"COLUMNS": "300"})
     assert "Left out 1 clip whose order may have been billed" in result.output
