@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 
 from arena import database
 from arena.catalog import catalog
-from arena.catalog.schemas import read_prompts, read_track
+from arena.catalog.schemas import TrackEntry, read_prompts, read_track
 from arena.catalog.sources import copied_sources, store_missing_sources
 from arena.database import Database
 from arena.errors import CatalogError
 from arena.media import MediaStore, open_store
+from arena.models import Track
 from arena.settings import Settings, make_home
 from arena.shipped import Collection, prompt_file, track_files
 
@@ -62,6 +63,12 @@ def make_arena(settings: Settings, collection: Collection | None) -> Arena:
     return arena
 
 
+def _is_same_size(track: Track, entry: TrackEntry) -> bool:
+    """Whether the clips of both look the same and differ in their coding alone."""
+    keys = ("modality", "audio", "width", "height", "fps", "frames")
+    return all(getattr(track, key) == getattr(entry, key) for key in keys)
+
+
 def _add_shipped(arena: Arena, collection: Collection) -> None:
     """Add the shipped tracks and prompts, the standard ones only to an arena without tracks."""
     if collection is Collection.STANDARD:
@@ -77,8 +84,12 @@ def _add_shipped(arena: Arena, collection: Collection) -> None:
         if collection is Collection.STANDARD and catalog.list_tracks(session):
             return
         try:
+            known = {track.name: track for track in catalog.list_tracks(session)}
             for path in track_files(collection):
-                catalog.add_track(session, read_track(path), now=now)
+                entry = read_track(path)
+                if entry.name in known and _is_same_size(known[entry.name], entry):
+                    continue  # made by an earlier version, whose rate and bytes it keeps
+                catalog.add_track(session, entry, now=now)
         except CatalogError as error:
             raise CatalogError(
                 f"{error} The demo needs its own arena: set ARENA_HOME to a new folder."

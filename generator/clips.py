@@ -81,6 +81,8 @@ class Provenance(BaseModel):
     dropped: dict[str, Any] = Field(default_factory=dict)  # not accepted by the model
     adapted: tuple[str, ...] = ()  # what was changed to fit the track, in order
     rendered_from: str | None = None  # the track that its master was generated for, if another
+    # Version of the rules by which the rendition is encoded; None before version 2.
+    encoding: int | None = None
     warnings: tuple[str, ...] = ()  # by the model about the prompt, such as unknown words
     versions: dict[str, str] = Field(default_factory=dict)
     hardware: str | None = None

@@ -18,7 +18,7 @@ from arena.commands.options import (
     WorkersOption,
     open_configured_arena,
 )
-from arena.commands.output import FormatOption, TableFormat, out, show_table
+from arena.commands.output import FormatOption, TableFormat, err, out, show_table
 from arena.errors import ProductionError
 from arena.files import atomic_write
 from arena.text import pluralize
@@ -123,11 +123,14 @@ def generate_missing(
         )
         billed = 0 if order_again else production.count_maybe_billed(session, **selection)
         has_entrants = bool(catalog.list_entrants(session))
+        mixed = production.other_encodings(session, pending)
     if billed:
         out.print(
             f"Left out {pluralize(billed, 'clip')} whose order may have been billed; see `arena "
             "failures`. After checking with the server, use `arena generate --order-again`."
         )
+    for sentence in mixed:
+        err.print(f"Warning: {sentence}", style="yellow")
     available, absent = production.split_by_file(pending)
     if absent:
         production.forget_failures(arena.database, arena.store, [item for item, _ in absent])

@@ -55,8 +55,8 @@ def fill(arena: Arena, own: frozenset[int], *, workers: int | None) -> Iterator[
         What failed, as warnings with the command that says more.
     """
     with arena.database.reading() as session:
-        missing = production.find_pending(session, seed_key=arena.settings.seed_key())
-        pending = [item for item in missing if item.entrant_id in own]
+        found = production.find_pending(session, seed_key=arena.settings.seed_key())
+        pending = [item for item in found if item.entrant_id in own]
         ready = session.scalar(
             select(func.count(Clip.id)).where(
                 Clip.entrant_id.in_(own), Clip.status == ClipStatus.READY

@@ -21,7 +21,7 @@ from arena.production.produce_clips import (
     produce,
 )
 from arena.production.reproducibility import Recheck, recheck, sample_ready
-from arena.production.rerendering import find_stored_masters
+from arena.production.rerendering import find_stored_masters, other_encodings
 
 __all__ = [
     "PendingClip",
@@ -38,6 +38,7 @@ __all__ = [
     "is_missing",
     "misnamed_files",
     "misnamed_files_of",
+    "other_encodings",
     "produce",
     "read_entrant_file",
     "recheck",

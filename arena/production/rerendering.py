@@ -4,15 +4,17 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Track
 from arena.production.pending import PendingClip
+from arena.text import pluralize
 from generator.clips import Provenance, StoredMaster
 from generator.errors import ClipError
+from generator.media.encode import ENCODING
 
 
 def find_stored_masters(
@@ -40,6 +42,31 @@ def find_stored_masters(
         (clip.entrant_id, clip.prompt_id, clip.seed): clip for clip in session.scalars(query)
     }
     return list(_with_masters(store, pending, masters, source=source.name))
+
+
+def other_encodings(session: Session, pending: list[PendingClip]) -> list[str]:
+    """Return a sentence for each track whose stored files were encoded by other rules.
+
+    Voters could tell the new files from those, and so the entrants.
+    """
+    encoding = Clip.provenance["encoding"].as_integer()
+    query = (
+        select(Track.name, func.count(Clip.id))
+        .join(Clip, Clip.track_id == Track.id)
+        .where(
+            Track.id.in_({item.track_id for item in pending}),
+            Clip.status == ClipStatus.READY,
+            encoding.is_(None) | (encoding != ENCODING),
+        )
+        .group_by(Track.name)
+        .order_by(Track.name)
+    )
+    return [
+        f"The track {name} has {pluralize(count, 'clip')} of an earlier version's encoding, "
+        "whose files can be told from new ones. Add a track with the same settings, fill it with "
+        f"`arena generate --track NEW --masters-of {name}`, and close the old one."
+        for name, count in session.execute(query)
+    ]
 
 
 def _with_masters(

@@ -20,7 +20,7 @@ from generator.measures import measure_clip
 from generator.media import decode_for_track, encode_master, fit_to_track
 from generator.media.buffers import each_frame
 from generator.media.checks import check_rendition, check_samples
-from generator.media.encode import MASTER_SUFFIX, make_rendition
+from generator.media.encode import ENCODING, MASTER_SUFFIX, make_rendition
 from generator.media.watermark import check_watermark
 
 
@@ -57,6 +57,7 @@ def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> Genera
     known = {
         "adapted": (*provenance.adapted, *fitting, *rendition.adapted),
         "cost_usd": cost,
+        "encoding": ENCODING,
         "frames_sha256": _hash_frames(raw),
     }
     return GeneratedClip(

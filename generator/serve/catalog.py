@@ -15,7 +15,6 @@ from generator.spec import (
     AUDIO_SUFFIX,
     SAMPLE_FPS,
     SAMPLE_FRAMES,
-    SAMPLE_KBPS,
     SAMPLE_SIZE,
     Entrant,
     Modality,
@@ -28,13 +27,13 @@ MODALITIES: tuple[Modality, ...] = ("text-to-video", "image-to-video")
 SIZE = re.compile(r"([0-9]{1,9})x([0-9]{1,9})")
 MIN_SIDE = 16
 MAX_PIXELS = 1920 * 1088  # per frame; a clip of larger frames would not fit most memories
-# Interpolates the bit rates of the shipped tracks, 256x256 at 800 kbit/s and 1280x720 at 8000: the
-# rate is proportional to the number of pixels to this power.
+# Interpolates between 256x256 at 800 kbit/s and 1280x720 at 8000: the rate is proportional to the
+# number of pixels to this power.
+REFERENCE_KBPS = 800
 RATE_EXPONENT = 0.871
-# File size that holds any clip at its rate: rate-control buffer, sound, boxes (docs/entrants.md).
-BUFFER_S = 0.45
-AUDIO_KBPS = 140
-BYTES_A_FRAME = 100
+# File size that holds any clip at its rate: boxes and sound (docs/entrants.md).
+BASE_BYTES, BYTES_A_FRAME = 2048, 24
+SOUND_BYTES_A_FRAME, SOUND_FRAMES_A_SECOND, MORE_SOUND_FRAMES = 880, 46.9, 3
 # Tolerance, in frames, for a length in seconds that was rounded down.
 FRAME_TOLERANCE = Fraction(1, 100)
 
@@ -146,9 +145,10 @@ class Catalog:
         frames = self._frame_count(entrant, params, fps)
         audio = _resolve_audio(entrant, params.audio, modality)
         pixels = Fraction(width * height, SAMPLE_SIZE**2)
-        kbps = math.ceil(SAMPLE_KBPS * float(pixels) ** RATE_EXPONENT * float(fps) / SAMPLE_FPS)
+        kbps = math.ceil(REFERENCE_KBPS * float(pixels) ** RATE_EXPONENT * float(fps) / SAMPLE_FPS)
         seconds = frames / fps
-        kilobits = kbps * (float(seconds) + BUFFER_S) + audio * AUDIO_KBPS * float(seconds)
+        sound_frames = audio * (SOUND_FRAMES_A_SECOND * float(seconds) + MORE_SOUND_FRAMES)
+        media_bytes = kbps * float(seconds) * 125 + sound_frames * SOUND_BYTES_A_FRAME
         return TrackSettings(
             name=modality + AUDIO_SUFFIX * audio,
             modality=modality,
@@ -158,7 +158,7 @@ class Catalog:
             fps=fps,
             frames=frames,
             video_kbps=max(8, kbps),
-            bytes=max(4096, math.ceil(kilobits * 125) + BYTES_A_FRAME * frames),
+            bytes=max(4096, BASE_BYTES + BYTES_A_FRAME * frames + math.ceil(media_bytes)),
         )
 
     def _frame_count(self, entrant: Entrant, params: CreateVideo, fps: Fraction) -> int:

@@ -62,17 +62,28 @@ def test_every_file_of_a_track_has_the_same_boxes(
         assert len(structures) == 1
 
 
-def test_headers_differ_only_in_sample_sizes_and_offsets(renditions: dict[str, bytes]) -> None:
-    sample_tables = {"stsz", "stco"}
+def test_everything_before_the_media_data_is_the_same(renditions: dict[str, bytes]) -> None:
     headers = set()
     for data in renditions.values():
-        masked = bytearray(data)
-        for path, offset, size in walk(data):
-            if path[-1] in sample_tables:
-                masked[offset : offset + size] = bytes(size)
-            if path == ("mdat",):
-                headers.add(bytes(masked[:offset]))
+        start = next(offset for path, offset, _ in walk(data) if path == ("mdat",))
+        headers.add(data[: start + 8])
     assert len(headers) == 1
+
+
+def test_all_frames_of_sound_have_one_size_and_pictures_that_of_their_place(
+    renditions: dict[str, bytes],
+) -> None:
+    tables = set()
+    for data in renditions.values():
+        with av.open(BytesIO(data)) as container:
+            sizes: dict[str, list[int]] = {"video": [], "audio": []}
+            for packet in container.demux():
+                if packet.size:
+                    sizes[packet.stream.type].append(packet.size)
+        assert len(set(sizes["audio"])) == 1
+        assert len(set(sizes["video"])) == 3  # keyframes, P and B pictures
+        tables.add((*sizes["video"], *sizes["audio"]))
+    assert len(tables) == 1
 
 
 def test_no_file_names_the_encoder(
