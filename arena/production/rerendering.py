@@ -63,8 +63,8 @@ def other_encodings(session: Session, pending: list[PendingClip]) -> list[str]:
     )
     return [
         f"The track {name} has {pluralize(count, 'clip')} of an earlier version's encoding, "
-        "whose files can be told from new ones. Add a track with the same settings, fill it with "
-        f"`arena generate --track NEW --masters-of {name}`, and close the old one."
+        "whose files can be distinguished from new ones. Add a track with the same settings, fill "
+        f"it with `arena generate --track NEW --masters-of {name}`, and close the old one."
         for name, count in session.execute(query)
     ]
 

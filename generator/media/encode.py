@@ -50,7 +50,7 @@ BOX_BYTES, BOX_BYTES_PER_PICTURE, BOX_BYTES_PER_SOUND_FRAME = 2048, 24, 16
 MIN_KBPS = 8
 
 MASTER_SUFFIX = ".mkv"
-# Counts changes of the encoding: files of different versions can be told apart.
+# Counts changes of the encoding: files of different versions can be distinguished.
 ENCODING = 2
 
 if TYPE_CHECKING:  # PyAV's compiled class cannot be subscripted at run time

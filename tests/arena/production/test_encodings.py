@@ -1,4 +1,4 @@
-"""Files of one track that were encoded by different rules can be told apart, and this is said."""
+"""Files of a track that were encoded by different rules are reported."""
 
 from pathlib import Path
 
