@@ -242,7 +242,7 @@ def _clip(clip: Clip, references: Mapping[int, tuple[str, str]]) -> Row:
         "track": clip.track.name,
         "prompt_id": clip.prompt_id,
         "number": clip.seed,
-        "seed": seed,
+        "seed": None if hidden else seed,
         "sha256": None if hidden else clip.sha256,
         "salt": None if hidden else salt,
         "reference": reference,

@@ -237,7 +237,7 @@ CLIPS = TableSchema(
         *_texts(model="name in `models.*`", track="name in `tracks.*`", prompt_id="in `prompts.*`"),
         *_integers(
             number="which of the track's seeds, from 0 on",
-            seed="of the generation; empty until the track is closed",
+            seed="of the generation; empty until the track is closed, and held out",
         ),
         *_texts(
             sha256="of the file shown to voters; empty for a held-out prompt",

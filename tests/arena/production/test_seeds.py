@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+from sealed_arena import signer_of
 from sqlalchemy import select
 
 from arena.catalog import catalog
@@ -78,7 +79,8 @@ def test_a_release_gives_seeds_only_after_the_close(tmp_path: Path) -> None:
 
     def exported(name: str) -> pd.DataFrame:
         folder = tmp_path / name
-        export_release(database, folder, track=TRACK, formats=("csv",), now=START)
+        signer = signer_of(database)
+        export_release(database, folder, signer=signer, track=TRACK, formats=("csv",), now=START)
         assert ("1234567" in (folder / "clips.csv").read_text()) == (name == "closed")
         return pd.read_csv(folder / "clips.csv")
 
