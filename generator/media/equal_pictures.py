@@ -28,7 +28,7 @@ FIRST_QP = 16
 # That much more halves the size of a picture, roughly: of one that is predicted, less is needed.
 QP_PER_OCTAVE = {"I": 6, "P": 3, "B": 3}
 FULL_ENOUGH = 0.8  # of the size; the next quantizer would take about 12% more
-SEARCHES, RAISES = 5, 16  # passes that change quantizers both ways, and that only raise them
+SEARCHES, RAISES = 6, 16  # passes that change quantizers both ways, and that only raise them
 # x264 shifts the quantizers of I and B pictures, and limits all to the range of the three types.
 # These factors shift them by 25 below and above, so that all quantizers can be set.
 FACTOR = 2 ** (-25 / 6)
@@ -145,7 +145,7 @@ class _GopEncoder:
         """
         count = len(self._frames)
         current = [*qps[:count], *[FIRST_QP] * (count - len(qps))]
-        lowest = [MIN_QP] * count
+        brackets = [_Bracket(QP_PER_OCTAVE[kind]) for kind in self.kinds]
         best: tuple[int, list[Picture], list[int]] | None = None
         for attempt in range(SEARCHES + RAISES):
             coded = self._encode(current)
@@ -153,14 +153,9 @@ class _GopEncoder:
             shares = [sizes[place] / limit for place, limit in enumerate(self._limits)]
             if max(shares) <= 1 and (best is None or sum(sizes.values()) > best[0]):
                 best = sum(sizes.values()), coded, current
-            # A quantizer that was too low once is not tried again, so that the search ends.
-            lowest = [
-                max(floor, qp if attempt >= SEARCHES else qp + 1 if share > 1 else MIN_QP)
-                for floor, qp, share in zip(lowest, current, shares, strict=True)
-            ]
             changed = [
-                max(floor, _next_qp(qp, share, QP_PER_OCTAVE[kind]))
-                for floor, qp, share, kind in zip(lowest, current, shares, self.kinds, strict=True)
+                bracket.next(qp, share, may_lower=attempt < SEARCHES)
+                for bracket, qp, share in zip(brackets, current, shares, strict=True)
             ]
             if changed == current or (max(shares) <= 1 and _is_full(shares, current)):
                 break
@@ -204,12 +199,34 @@ def _is_full(shares: Sequence[float], qps: Sequence[int]) -> bool:
     return all(share >= FULL_ENOUGH or qp == MIN_QP for share, qp in zip(shares, qps, strict=True))
 
 
-def _next_qp(qp: int, share: float, per_octave: int) -> int:
-    change = per_octave * math.log2(share)
-    if share > 1:
-        return min(MAX_QP, qp + max(1, math.ceil(change)))
-    # Half a step less: a picture that just exceeds its size costs another pass.
-    return qp + min(0, math.ceil(change + 0.5))
+class _Bracket:
+    """The quantizers of a picture between which its size crosses the limit.
+
+    Near the level of noise in the pictures one quantizer more can halve a size, elsewhere it takes
+    six; so a step is estimated first, and halved between two quantizers that were tried.
+    """
+
+    def __init__(self, per_octave: int) -> None:
+        self._per_octave = per_octave
+        self._too_low, self._fits = MIN_QP - 1, MAX_QP + 1
+
+    def next(self, qp: int, share: float, *, may_lower: bool) -> int:
+        """Return the next quantizer to try, after `qp` gave this share of the limit."""
+        change = self._per_octave * math.log2(share)
+        if share > 1:
+            self._too_low = max(self._too_low, qp)
+            if self._fits <= qp:  # the pictures that it is predicted from have changed
+                self._fits = MAX_QP + 1
+            middle = (qp + self._fits + 1) // 2 if self._fits <= MAX_QP else MAX_QP
+            return min(MAX_QP, qp + max(1, math.ceil(change)), max(middle, qp + 1))
+        self._fits = min(self._fits, qp)
+        if self._too_low >= qp:
+            self._too_low = MIN_QP - 1
+        if share >= FULL_ENOUGH or not may_lower:
+            return qp
+        # Half a step less: a picture that just exceeds its size costs another pass.
+        estimate = qp + min(0, math.ceil(change + 0.5))
+        return max(MIN_QP, estimate, (self._too_low + qp + 1) // 2 if self._too_low else MIN_QP)
 
 
 def configure(context: av.VideoCodecContext, layout: Layout) -> None:
