@@ -36,9 +36,20 @@ def split_hashes(hashes: bytes) -> list[bytes]:
 
 def full_root(hashes: Sequence[bytes]) -> bytes:
     """Return the root of a complete subtree over a power of two of nodes."""
-    while len(hashes) > 1:
-        hashes = [node_hash(hashes[at], hashes[at + 1]) for at in range(0, len(hashes), 2)]
-    return hashes[0]
+    return _full_root(b"".join(hashes))
+
+
+def _full_root(joined: bytes) -> bytes:
+    """The same of hashes that stand side by side; a proof computes hundreds of nodes this way."""
+    pair, sha256 = 2 * HASH_BYTES, hashlib.sha256
+    while len(joined) > HASH_BYTES:
+        joined = b"".join(
+            [
+                sha256(b"\x01" + joined[at : at + pair]).digest()
+                for at in range(0, len(joined), pair)
+            ]
+        )
+    return joined
 
 
 def root_of(hashes: Sequence[bytes]) -> bytes:
@@ -162,16 +173,12 @@ class Tree:
         key = (height, number)
         if key not in self._nodes:
             level, rest = divmod(height, HEIGHT)
-            if rest == 0:
-                tile, offset = divmod(number, WIDTH)
-                start = offset * HASH_BYTES
-                value = self._tile(level, tile)[start : start + HASH_BYTES]
-                if len(value) < HASH_BYTES:
-                    raise LookupError(f"tile {tile} of level {level} has no node {offset}")
-            else:
-                value = node_hash(
-                    self._node(height - 1, 2 * number), self._node(height - 1, 2 * number + 1)
-                )
+            tile, offset = divmod(number << rest, WIDTH)
+            start, count = offset * HASH_BYTES, (1 << rest) * HASH_BYTES
+            hashes = self._tile(level, tile)[start : start + count]
+            if len(hashes) < count:
+                raise LookupError(f"tile {tile} of level {level} ends before node {offset}")
+            value = _full_root(hashes)
             self._nodes[key] = value
         return self._nodes[key]
 

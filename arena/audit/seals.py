@@ -15,7 +15,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
 from arena.audit.chain import GENESIS, published_seal, read_payload
@@ -377,28 +377,56 @@ def find_inclusion(session: Session, vote_id: int) -> Inclusion | None:
     index = _index_of(session, vote_id)
     if index is None:
         return None
-    seal = session.scalar(select(Seal).where(Seal.size > index).order_by(Seal.number).limit(1))
-    if seal is None:
+    row = session.connection().execute(_FIRST_SEAL_OVER, {"index": index}).first()
+    if row is None:
         return None
-    tile = stored_tile(session, 0, index // WIDTH)
-    tree = stored_tree(session)
+    number, size, payload = row
+    tiles = _read_path_tiles(session, index, size)
+    tree = Tree(lambda level, number: tiles[level, number])
     return Inclusion(
-        seal=seal.number,
+        seal=number,
         index=index,
-        size=seal.size,
-        root=tree.root(seal.size),
-        leaf=split_hashes(tile)[index % WIDTH],
-        path=tree.inclusion(index, seal.size),
+        size=size,
+        root=bytes.fromhex(read_payload(payload)["root"]),
+        leaf=split_hashes(tiles[0, index // WIDTH])[index % WIDTH],
+        path=tree.inclusion(index, size),
     )
 
 
+# Built once: to build a statement takes longer than to run it.
+_FIRST_SEAL_OVER = (
+    select(Seal.number, Seal.size, Seal.payload)
+    .where(Seal.size > bindparam("index", type_=BigInteger))
+    .order_by(Seal.size, Seal.number)
+    .limit(1)
+)
+_TILE_OF_VOTE = (
+    select(SealTile.number, SealTile.votes)
+    .where(SealTile.level == 0, SealTile.first_vote <= bindparam("vote", type_=BigInteger))
+    .order_by(SealTile.first_vote.desc())
+    .limit(1)
+)
+# One level at a time: SQLite has no index for pairs in a list.
+_TILES = select(SealTile.number, SealTile.hashes).where(
+    SealTile.level == bindparam("level"), SealTile.number.in_(bindparam("numbers", expanding=True))
+)
+
+
+def _read_path_tiles(session: Session, index: int, size: int) -> dict[Tile, bytes]:
+    """Read the tiles that a proof needs: those above a leaf, and those at the right edge."""
+    tiles: dict[Tile, bytes] = {}
+    first, last, level = index // WIDTH, (size - 1) // WIDTH, 0
+    while True:
+        values = {"level": level, "numbers": sorted({first, last})}
+        for number, hashes in session.connection().execute(_TILES, values):
+            tiles[level, number] = bytes(hashes)
+        if last == 0:
+            return tiles
+        first, last, level = first // WIDTH, last // WIDTH, level + 1
+
+
 def _index_of(session: Session, vote_id: int) -> int | None:
-    tile = session.execute(
-        select(SealTile.number, SealTile.votes)
-        .where(SealTile.level == 0, SealTile.first_vote <= vote_id)
-        .order_by(SealTile.first_vote.desc())
-        .limit(1)
-    ).first()
+    tile = session.connection().execute(_TILE_OF_VOTE, {"vote": vote_id}).first()
     if tile is not None:
         positions = np.flatnonzero(np.frombuffer(tile.votes, ID_TYPE) == vote_id)
         if len(positions):

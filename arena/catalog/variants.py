@@ -12,8 +12,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.models import OVERALL, Entrant, Snapshot, Standing, VoterKind
+from arena.models import OVERALL, Clip, Entrant, Snapshot, Standing, VoterKind
 
+WEIGHTS = "weights_sha256"  # in fingerprints, and in the provenance of clips
 RANKED = "ok"  # the status of a standing with enough votes
 
 
@@ -114,5 +115,10 @@ def same_fingerprint(session: Session, fingerprint: str, *, besides: int | None)
         fingerprint: as `Entrant.fingerprint` holds it.
         besides: number of the entrant that is left out.
     """
-    query = select(Entrant).where(Entrant.fingerprint == fingerprint).order_by(Entrant.id)
+    kind, _, value = fingerprint.partition(":")
+    same = Entrant.fingerprint == fingerprint
+    if kind == WEIGHTS:  # entrants that an earlier version added have it with their clips only
+        sha256 = Clip.provenance[WEIGHTS].as_string()
+        same |= Entrant.id.in_(select(Clip.entrant_id).where(sha256 == value))
+    query = select(Entrant).where(same).order_by(Entrant.id)
     return [each for each in session.scalars(query) if each.id != besides]
