@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from arena.commands import claims, clips, migrations, orders, results, serving, status
+from arena.commands import blindness, claims, clips, migrations, orders, results, serving, status
 from arena.commands.entrants import entrants_app
 from arena.commands.output import err, out
 from arena.commands.prompts import prompts_app
@@ -109,6 +109,12 @@ for _name, _group in {
     "db": migrations.db_app,
 }.items():
     app.add_typer(_group, name=_name, rich_help_panel=PANEL_OF[_name])
+
+
+audit_app.command(
+    "blindness",
+    examples=["arena audit blindness --track text-to-video --battles 400 --output blindness.json"],
+)(blindness.blindness)
 
 
 def run() -> None:
