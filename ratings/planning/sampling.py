@@ -42,8 +42,8 @@ RULES = ("adaptive", "uniform")
 # Chosen by tests/benchmarks/bench_sampling.py and bench_adaptive.py among a few values each; nearby
 # values do as well.
 EXPLORE = 0.1
-# 0.8 with the cube root of the doubt knows the first place with a third of uniform's votes, and makes
-# the errors of all other ratings half as large again.
+# 0.8 with the cube root of the doubt knows the first place with a third of uniform's votes, and
+# makes the errors of all other ratings half as large again.
 _TOP_TWO_WEIGHT = 0.5
 _REDUCTION_POWER = 4
 _RANK_POWER = -0.25
