@@ -180,7 +180,7 @@ def _is_alarm(kind: Kind, score: Score, pictures: Score | None, tolerance: float
         return False
     if kind is Kind.CONTENT and pictures is not None:
         limit = max(CHANCE, pictures.score)
-    return score.lower > limit + tolerance
+    return bool(score.lower > limit + tolerance)
 
 
 def _samples(collection: Collection) -> dict[str, list[Sample]]:

@@ -5,6 +5,7 @@ entrant of the same prompt (AUC, one against the rest, within prompts): 0.5 is c
 classifier never saw the prompt. Prompts are the independent units, so intervals are over prompts.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -138,7 +139,7 @@ def _score(
     mean = float(np.mean(by_prompt)) if by_prompt else CHANCE
     half = 0.5
     if count > 1:
-        error = float(np.std(by_prompt, ddof=1)) / np.sqrt(count)
+        error = float(np.std(by_prompt, ddof=1)) / math.sqrt(count)
         half = float(stats.t.ppf(1 - alpha / 2, count - 1)) * error
     return Score(
         name,
