@@ -131,7 +131,8 @@ def test_the_leaderboard_shows_markup_literally(
     expect(names).to_have_count(len(SHOWN))
     assert set(names.all_inner_texts()) == SHOWN
     details = set(page.locator(".ranked tbody th small").all_inner_texts())
-    assert details == {f"{CREATOR} · {LICENCE}", "runs under a codename"}
+    maker = f"{CREATOR} · {LICENCE} · one of 2 models of its maker"
+    assert details == {maker, "runs under a codename"}
     assert set(page.locator(".board:not(.ranked) tbody th b").all_inner_texts()) == SHOWN
 
     page.get_by_role("combobox").click()
