@@ -7,7 +7,7 @@ number behind that another one could use for a different catalog.
 import secrets
 from typing import Any
 
-from sqlalchemy import event, select, update
+from sqlalchemy import event, update
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 
 from arena.models import (
@@ -27,12 +27,13 @@ CATALOG_TABLES = (
     *(Clip, WithheldClip),
 )
 VERSION_BITS = 62
-_SELECT = select(CatalogVersion.version).where(CatalogVersion.id == 1)
+_SELECT = f"SELECT version FROM {CatalogVersion.__tablename__} WHERE id = 1"  # noqa: S608
 
 
 def read_version(session: Session) -> int:
     """Return the catalog's version, as this transaction sees it."""
-    return session.connection().scalar(_SELECT) or 0
+    # By the driver itself, at a fraction of the cost: every vote and every clip ask for it.
+    return session.connection().exec_driver_sql(_SELECT).scalar() or 0
 
 
 def replace_version_on_changes(sessions: sessionmaker[Session]) -> None:

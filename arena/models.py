@@ -471,7 +471,7 @@ class CatalogVersion(Base):
 
 
 class Voter(Base):
-    """A pseudonymous person or a simulated voter. Written by `ballots`."""
+    """A pseudonymous person or a simulated voter. Written by `voting.voters`."""
 
     __tablename__ = "voter"
 
@@ -558,7 +558,7 @@ class BattleReport(Base):
 
 
 class Vote(Base):
-    """The answer to one battle; never changed and never deleted. Written by `ballots`."""
+    """The answer to one battle; never changed and never deleted. Written by `voting.answering`."""
 
     __tablename__ = "vote"
     __table_args__ = (Index("ix_vote_voter_cast", "voter_id", "cast_at"),)

@@ -2,8 +2,8 @@
 
 One process of an arena does it, elected by a lease; any number may run it. Each round reads the
 votes that are new, computes the leaderboards that they change, outside any transaction that writes,
-and stores them in a short one. What takes longer than ratings is computed less often. How often a
-leaderboard is computed depends on how long that takes, so that the job never keeps a core busy.
+and stores them in a short one. What takes longer than ratings is computed less often. The pause
+after a round depends on how much CPU time it took, so that the job never keeps a core busy.
 """
 
 import logging
@@ -77,12 +77,10 @@ class _Source:
 
 @dataclass(frozen=True)
 class _State:
-    """A leaderboard with its source, and when it was computed, by `time.monotonic`."""
+    """A leaderboard with its source, and when its details were computed, by `time.monotonic`."""
 
     computed: ComputedBoard
     source: _Source
-    rated_at: float
-    rate_s: float
     details_source: _Source | None = None
     detailed_at: float = 0.0
     details_s: float = 0.0
@@ -272,10 +270,7 @@ class StandingsJob:
             if state is None:
                 return True
             self._states[key] = state
-        if state.source == source:
-            return False
-        pause_s = min(state.rate_s / COMPUTE_SHARE, MAX_LAG.total_seconds() / 2)
-        return time.monotonic() - state.rated_at >= pause_s
+        return state.source != source
 
     def _details_are_due(self, key: Key, source: _Source) -> bool:
         state = self._states.get(key)
@@ -297,7 +292,7 @@ class StandingsJob:
         if found.board.watermark != self._arrays.watermark or entrants - set(found.entrant_ids):
             return None
         known = None if found.details is None else source
-        return _State(found, source, time.monotonic(), 0.0, details_source=known)
+        return _State(found, source, details_source=known)
 
     def _compute(
         self, key: Key, source: _Source, *, now: datetime, with_details: bool = False
@@ -323,26 +318,19 @@ class StandingsJob:
         except RatingsError as error:
             self._errors.failed(f"{track_name}, {category}: {error}")
             return
-        took = time.monotonic() - started
         if with_details:
             self._states[key] = _State(
-                *(computed, source, time.monotonic()),
-                rate_s=last.rate_s if last else took,
+                *(computed, source),
                 details_source=source,
                 detailed_at=time.monotonic(),
-                details_s=took,
+                details_s=time.monotonic() - started,
             )
             return
         if last is None:
-            self._states[key] = _State(computed, source, time.monotonic(), took)
+            self._states[key] = _State(computed, source)
             return
-        self._states[key] = replace(
-            last,
-            computed=with_details_of(computed, last.computed),
-            source=source,
-            rated_at=time.monotonic(),
-            rate_s=took,
-        )
+        computed = with_details_of(computed, last.computed)
+        self._states[key] = replace(last, computed=computed, source=source)
 
     def _rate_from_sums(
         self, session: Session, track: Track, key: Key, source: _Source, *, now: datetime

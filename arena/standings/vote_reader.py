@@ -141,7 +141,7 @@ class VoteReader:
             "prompt": self._clip_prompt[clip_a],
         }
         pool_of_row = track.astype(np.int64) * len(_KINDS) + kind
-        for key in np.unique(pool_of_row):
+        for key in np.flatnonzero(np.bincount(pool_of_row)):  # sorting them would take longer
             track_id, kind_code = divmod(int(key), len(_KINDS))
             pool = self.arrays.pool(track_id, list(_KINDS)[kind_code])
             inside = (pool_of_row == key) & ~repeat
@@ -187,12 +187,11 @@ class VoteReader:
     def _know_clips(self, session: Session, *numbers: Array) -> None:
         """Read entrant, track and prompt of clips that are not known yet."""
         columns = (Clip.id, Clip.entrant_id, Clip.track_id, Clip.prompt_id)
-        needed = np.unique(np.concatenate(numbers))
         known = len(self._clip_entrant)
-        if needed[-1] >= known:
+        if max(int(each.max()) for each in numbers) >= known:
             rows = _rows(session, select(*columns).where(Clip.id >= known).order_by(Clip.id))
             self._add_clips(rows)
-        unknown = needed[self._clip_entrant[needed] < 0].tolist()
+        unknown = _unknown(self._clip_entrant, *numbers)
         for part in _parts(unknown):  # a clip with a smaller number, which was committed later
             self._add_clips(_rows(session, select(*columns).where(Clip.id.in_(part))))
 
@@ -210,12 +209,11 @@ class VoteReader:
 
     def _know_voters(self, session: Session, numbers: Array) -> None:
         """Read the kind of voters that are not known yet."""
-        needed = np.unique(numbers)
         kinds = case({kind.value: code for kind, code in _KINDS.items()}, value=Voter.kind)
         known = len(self._voter_kind)
-        if needed[-1] >= known:
+        if int(numbers.max()) >= known:
             self._add_voters(_rows(session, select(Voter.id, kinds).where(Voter.id >= known)))
-        unknown = needed[self._voter_kind[needed] < 0].tolist()
+        unknown = _unknown(self._voter_kind, numbers)
         for part in _parts(unknown):
             self._add_voters(_rows(session, select(Voter.id, kinds).where(Voter.id.in_(part))))
 
@@ -277,6 +275,13 @@ def _fetch(session: Session, query: Executable) -> Array:
 
 def _parts(numbers: list[int]) -> Iterable[list[int]]:
     return (numbers[start : start + _IN] for start in range(0, len(numbers), _IN))
+
+
+def _unknown(values: Array, *numbers: Array) -> list[int]:
+    """The numbers whose value is not known: below 0. They are few, and sorting all takes long."""
+    unknown = [each[values[each] < 0] for each in numbers]
+    found: list[int] = np.unique(np.concatenate(unknown)).tolist()
+    return found
 
 
 def _grown(array: Array, size: int) -> Array:

@@ -8,18 +8,16 @@ voter's own battles and votes, and on nothing else that is stored.
 import random
 import secrets
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, TypeVar, cast
 
-from sqlalchemy import Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import check_category, find_track
 from arena.catalog.index import CatalogIndex, IndexedTrack, TrackIndex, catalog_index
 from arena.errors import AlreadyVoted, ArenaError, BattleExpired, MalformedVote, NoPair, NotFound
-from arena.models import OVERALL, BattleState, Choice, Voter, VoterKind, status_of
+from arena.models import OVERALL, BattleState, Choice, VoterKind, status_of
 from arena.voting import battles
 from arena.voting.battles import (
     VOTE,
@@ -33,74 +31,22 @@ from arena.voting.contributions import contributions
 from arena.voting.fetches import FetchLedger, fetches_of
 from arena.voting.issuing import Issuer, VoterBattles, describe, read_voter_battles, system_rng
 from arena.voting.limits import VotingRules, check_limits, check_watch_time, may_exceed_limits
+from arena.voting.requests import Answer, BallotRequest, BattleRequest, VoteRequest
 from arena.voting.reveals import reveal, reveals
-from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
+from arena.voting.schemas import CastVote, VoteForm
 from arena.voting.snapshots import LastSnapshot, last_snapshot
+from arena.voting.statements import insertion
+from arena.voting.voters import VoterRow, read_voters, store_voters
 from arena.voting.watching import judge_times
 
 RECEIPT_BYTES = 9
-VOTER = cast(Table, Voter.__table__)
-
-
-@dataclass(frozen=True)
-class BattleRequest:
-    """A voter asks for a battle.
-
-    Attributes:
-        voter_key: the voter's; a new voter is stored.
-        track_name: of the battle.
-        category: of the next battle that opens; the open one stays. None for all prompts.
-        rules: for this voter.
-        now: when the request arrived; aware.
-    """
-
-    voter_key: str
-    track_name: str
-    category: str | None
-    rules: VotingRules
-    now: datetime
-
-
-@dataclass(frozen=True)
-class VoteRequest:
-    """A voter answers a battle.
-
-    Attributes:
-        voter_key: the voter's.
-        token: the battle's.
-        form: the vote, or why it could not be parsed.
-        rules: for this voter.
-        now: when the vote arrived; aware.
-    """
-
-    voter_key: str
-    token: str
-    form: VoteForm | MalformedVote
-    rules: VotingRules
-    now: datetime
-
-
-BallotRequest = BattleRequest | VoteRequest
-Answer = IssuedBattle | CastVote | ArenaError
-Expected = TypeVar("Expected", IssuedBattle, CastVote)
-
-
-@dataclass
-class _VoterRow:
-    """A row of the voter table; `id` is 0 until it is stored."""
-
-    id: int
-    key: str
-    kind: VoterKind
-
-
-def expect(kind: type[Expected], answer: Answer) -> Expected:
-    """Return an answer of the kind that belongs to its request; raise it if it is an error."""
-    if isinstance(answer, ArenaError):
-        raise answer
-    if not isinstance(answer, kind):
-        raise TypeError(f"the answer is {type(answer).__name__}, not {kind.__name__}")
-    return answer
+_Answered = tuple[BattleRow, VoteRow | None]  # a battle, and the vote that it has
+_VOTE_COLUMNS = (
+    *("battle_id", "voter_id", "choice", "cast_at", "receipt"),
+    *("watched_a_ms", "watched_b_ms", "heard_a_ms", "heard_b_ms", "first", "decided_ms"),
+    *("reasons", "shown_rating_a", "shown_rating_b", "picture_only", "watch_checked"),
+)
+_INSERT_VOTE = insertion([VOTE.c[name] for name in _VOTE_COLUMNS])
 
 
 def answer_requests(
@@ -146,7 +92,7 @@ class _Case:
     """A request with what is stored of its voter and battle, and what is to be stored."""
 
     request: BallotRequest
-    voter: _VoterRow
+    voter: VoterRow
     battles: VoterBattles
     battle: BattleRow | None = None  # the battle that is answered; None in a request for one
     vote: VoteRow | None = None  # the vote that this battle has, or gets
@@ -187,23 +133,23 @@ class _Round:
     # --- read -------------------------------------------------------------------------------------
 
     def _find(self) -> list[_Case | ArenaError]:
-        voters = _read_voters(self.session, [request.voter_key for request in self.requests])
-        tokens = [each.token for each in self.requests if isinstance(each, VoteRequest)]
-        by_token = battles.read_by_token(self.session, tokens) if tokens else {}
-        self.index = index_with(
-            self.session, self.index, [battle for battle, _ in by_token.values()]
-        )
-        found: list[tuple[BallotRequest, _VoterRow, int, Any] | ArenaError] = []
+        voters = read_voters(self.session, [request.voter_key for request in self.requests])
+        live = battles.read_live(self.session, sorted(voter.id for voter in voters.values()))
+        by_token = self._read_answered(live)
+        known = [row for rows in live.values() for row in rows]
+        known += [battle for battle, _ in by_token.values()]
+        self.index = index_with(self.session, self.index, known)
+        found: list[tuple[BallotRequest, VoterRow, int, _Answered | None] | ArenaError] = []
         for request in self.requests:
             voter = voters.get(request.voter_key)
             try:
                 if isinstance(request, VoteRequest):
-                    battle, vote = by_token.get(request.token, (None, None))
-                    if voter is None or battle is None or battle.voter_id != voter.id:
+                    answered = by_token.get(request.token)
+                    if voter is None or answered is None or answered[0].voter_id != voter.id:
                         raise NotFound("You have no battle with this token.")
-                    found.append((request, voter, battle.track_id, (battle, vote)))
+                    found.append((request, voter, answered[0].track_id, answered))
                 else:
-                    voter = voter or _VoterRow(0, request.voter_key, VoterKind.PERSON)
+                    voter = voter or VoterRow(0, request.voter_key, VoterKind.PERSON)
                     found.append((request, voter, self._track_of(request).id, None))
             except ArenaError as error:
                 found.append(error)
@@ -212,10 +158,25 @@ class _Round:
             for each in found
             if not isinstance(each, ArenaError) and each[1].id
         ]
-        stored = self._read_battles(keys)
+        stored = read_voter_battles(self.session, self.index, keys, live)
         return [
             each if isinstance(each, ArenaError) else self._case(*each, stored) for each in found
         ]
+
+    def _read_answered(self, live: Mapping[int, Sequence[BattleRow]]) -> dict[str, _Answered]:
+        """Return the battles that votes name, and their votes, by token.
+
+        Nearly always these are the open battles of their voters, which have no vote.
+        """
+        is_live = {row.token: row for rows in live.values() for row in rows}
+        tokens = [each.token for each in self.requests if isinstance(each, VoteRequest)]
+        found: dict[str, _Answered] = {
+            token: (is_live[token], None) for token in tokens if token in is_live
+        }
+        others = [token for token in tokens if token not in is_live]
+        if others:
+            found |= battles.read_by_token(self.session, others)
+        return found
 
     def _track_of(self, request: BattleRequest) -> IndexedTrack:
         track = self.index.tracks_by_name.get(request.track_name)
@@ -226,31 +187,18 @@ class _Round:
             track = self.index.tracks_by_name[request.track_name]
         return track
 
-    def _read_battles(self, keys: Sequence[VoterTrack]) -> dict[VoterTrack, VoterBattles]:
-        stored = read_voter_battles(self.session, self.index, keys)
-        live = [row for each in stored.values() for row in each.live]
-        self.index = index_with(self.session, self.index, live)
-        for (_, track_id), each in stored.items():
-            each.track = self.index.of(self.session, track_id)
-        return stored
-
     def _case(
         self,
         request: BallotRequest,
-        voter: _VoterRow,
+        voter: VoterRow,
         track_id: int,
-        voted: tuple[BattleRow, VoteRow | None] | None,
+        answered: _Answered | None,
         stored: dict[VoterTrack, VoterBattles],
     ) -> _Case:
         of_voter = stored.get((voter.id, track_id))
         if of_voter is None:
             of_voter = VoterBattles(0, self.index.of(self.session, track_id))
-        if voted is None:
-            return _Case(request, voter, of_voter)
-        battle, vote = voted
-        # The same row as that among the voter's battles, so that it is changed once.
-        battle = next((row for row in of_voter.live if row.id == battle.id), battle)
-        return _Case(request, voter, of_voter, battle, vote)
+        return _Case(request, voter, of_voter, *(answered or (None, None)))
 
     def _read_limits(self, found: Sequence[_Case | ArenaError]) -> None:
         by_rules: dict[VotingRules, list[_Case]] = defaultdict(list)
@@ -346,11 +294,17 @@ class _Round:
     # --- write ------------------------------------------------------------------------------------
 
     def _store(self, cases: Sequence[_Case]) -> None:
-        _store_voters(self.session, [each for each in cases if not each.voter.id])
+        new = [each for each in cases if not each.voter.id]
+        store_voters(self.session, [each.voter for each in new], [each.request.now for each in new])
+        for each in new:
+            each.battles.voter_id = each.voter.id
+            for battle in each.battles.changed:
+                battle.voter_id = each.voter.id
         battles.store(self.session, [row for each in cases for row in each.battles.changed])
         votes = [each.vote for each in cases if each.is_new_vote and each.vote]
-        if votes:
-            self.session.connection().execute(insert(VOTE), votes)
+        _INSERT_VOTE.run(
+            self.session.connection(), [[vote[name] for name in _VOTE_COLUMNS] for vote in votes]
+        )
 
     def _describe(self, each: _Case) -> Answer:
         rules, battle, vote = each.request.rules, each.battle, each.vote
@@ -405,35 +359,3 @@ def _no_pair(session: Session, request: BattleRequest, category: str | None) -> 
         "in another track.",
         contributed=contributed,
     )
-
-
-# Locks the rows, on databases that do, in the order of the keys, so that requests of one voter are
-# handled in sequence, and two processes never wait for each other.
-_VOTERS = (
-    select(VOTER.c.id, VOTER.c.key, VOTER.c.kind)
-    .where(VOTER.c.key.in_(bindparam("keys", expanding=True)))
-    .order_by(VOTER.c.key)
-    .with_for_update()
-)
-
-
-def _read_voters(session: Session, keys: Sequence[str]) -> dict[str, _VoterRow]:
-    rows = session.connection().execute(_VOTERS, {"keys": keys})
-    return {row[1]: _VoterRow(*row) for row in rows}
-
-
-def _store_voters(session: Session, cases: Sequence[_Case]) -> None:
-    """Store new voters, and put their ids into their battles."""
-    if not cases:
-        return
-    cases = sorted(cases, key=lambda each: each.voter.key)
-    values = [
-        {"key": each.voter.key, "kind": each.voter.kind, "created_at": each.request.now}
-        for each in cases
-    ]
-    statement = insert(VOTER).returning(VOTER.c.key, VOTER.c.id)
-    ids = {row[0]: row[1] for row in session.connection().execute(statement, values)}
-    for each in cases:
-        each.voter.id = each.battles.voter_id = ids[each.voter.key]
-        for battle in each.battles.changed:
-            battle.voter_id = each.voter.id

@@ -13,12 +13,14 @@ from sqlalchemy.orm import Session
 
 from arena.errors import MalformedVote, NotFound
 from arena.models import Choice, Vote, Voter, VoterKind
-from arena.voting.answering import BattleRequest, VoteRequest, answer_requests, expect
+from arena.voting.answering import answer_requests
 from arena.voting.contributions import contributions as contributions
 from arena.voting.fetches import FetchLedger
 from arena.voting.limits import VotingRules
+from arena.voting.requests import BattleRequest, VoteRequest, expect
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 from arena.voting.served_files import file_of as file_of
+from arena.voting.voters import VoterRow, store_voters
 
 LEFT_PREFIX = "left-"  # of the keys of voters who left; no cookie contains such a key
 KEY_BYTES = 16  # 128 bits, so that a voter's key cannot be guessed
@@ -33,11 +35,11 @@ def admit_voter(
     session: Session, key: str, *, now: datetime, kind: VoterKind = VoterKind.PERSON
 ) -> Voter:
     """Return the voter of this key; add it if new."""
-    voter = session.scalar(select(Voter).where(Voter.key == key))
+    known = select(Voter).where(Voter.key == key)
+    voter = session.scalar(known)
     if voter is None:
-        voter = Voter(key=key, kind=kind, created_at=now)
-        session.add(voter)
-        session.flush()
+        store_voters(session, [VoterRow(0, key, kind)], [now])
+        voter = session.scalars(known).one()
     return voter
 
 

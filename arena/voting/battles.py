@@ -4,23 +4,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import Any, cast
 
-from sqlalchemy import (
-    Select,
-    Table,
-    bindparam,
-    insert,
-    literal_column,
-    select,
-    union_all,
-    update,
-)
+from sqlalchemy import Table, bindparam, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.index import CatalogIndex, catalog_index
 from arena.models import Battle, BattleState, Vote
 from arena.voting.matchmaking import ClipPair
+from arena.voting.statements import Change, Query, insertion, new_ids
 
 BATTLE_LIFETIME = timedelta(minutes=30)
 RECENT_SET_ASIDE = 10  # battles of one category that are looked at to prefetch one again
@@ -60,7 +53,6 @@ class BattleRow:
 
 
 _COLUMNS = [BATTLE.c[name] for name in BattleRow.__slots__]
-_NEW = [name for name in BattleRow.__slots__ if name != "id"]
 _BY_TOKEN = (
     select(*_COLUMNS, *VOTE.c)
     .join_from(BATTLE, VOTE, VOTE.c.battle_id == BATTLE.c.id, isouter=True)
@@ -68,25 +60,30 @@ _BY_TOKEN = (
 )
 
 
-def _in_state(state: BattleState) -> "Select[*tuple[Any, ...]]":
-    # A literal: SQLite uses the partial index of a state only where the query names that state.
-    is_state = BATTLE.c.state == literal_column(f"'{state.value}'")
-    return select(*_COLUMNS).where(
-        BATTLE.c.voter_id.in_(bindparam("voters", expanding=True)), is_state
-    )
-
-
-_LIVE = union_all(_in_state(BattleState.OPEN), _in_state(BattleState.PREFETCHED))
-_SHOWN = select(BATTLE.c.voter_id, BATTLE.c.track_id, BATTLE.c.clip_a_id, BATTLE.c.clip_b_id).where(
-    BATTLE.c.voter_id.in_(bindparam("voters", expanding=True))
+_SELECTED = ", ".join(column.name for column in _COLUMNS)
+# The states are literals: SQLite uses the partial index of a state only where the query names it.
+_LIVE = Query(
+    f"""
+    SELECT {_SELECTED} FROM battle
+    WHERE voter_id {{listed}} AND state = '{BattleState.OPEN.value}'
+    UNION ALL SELECT {_SELECTED} FROM battle
+    WHERE voter_id {{listed}} AND state = '{BattleState.PREFETCHED.value}'
+    """,  # noqa: S608  (made of constants)
+    _COLUMNS,
+)
+_SHOWN_COLUMNS = [BATTLE.c.voter_id, BATTLE.c.track_id, BATTLE.c.clip_a_id, BATTLE.c.clip_b_id]
+_SHOWN = Query(
+    "SELECT voter_id, track_id, clip_a_id, clip_b_id FROM battle WHERE voter_id {listed}",
+    _SHOWN_COLUMNS,
 )
 _BY_ID = select(*_COLUMNS).where(BATTLE.c.id == bindparam("battle"))
-_CHANGE = (
-    update(BATTLE)
-    .where(BATTLE.c.id == bindparam("battle"))
-    .values({name: bindparam(f"new_{name}", type_=BATTLE.c[name].type) for name in _CHANGING})
+_INSERT = insertion(_COLUMNS)
+_CHANGE = Change(
+    f"UPDATE battle SET {', '.join(f'{name} = ?' for name in _CHANGING)} WHERE id = ?",  # noqa: S608
+    [BATTLE.c[name] for name in (*_CHANGING, "id")],
 )
-_INSERT = insert(BATTLE).returning(BATTLE.c.token, BATTLE.c.id)
+_NEW_VALUES = attrgetter(*BattleRow.__slots__)
+_CHANGED_VALUES = attrgetter(*_CHANGING, "id")
 
 VoteRow = Mapping[str, Any]  # a row of the vote table
 VoterTrack = tuple[int, int]  # a voter's and a track's id
@@ -140,23 +137,20 @@ def read_battle(session: Session, battle_id: int) -> BattleRow | None:
     return None if row is None else BattleRow(*row)
 
 
-def read_live(session: Session, voter_ids: Sequence[int]) -> dict[VoterTrack, list[BattleRow]]:
-    """Return the open and the prefetched battles of these voters."""
-    live: dict[VoterTrack, list[BattleRow]] = {}
-    for row in session.connection().execute(_LIVE, {"voters": voter_ids}):
+def read_live(session: Session, voter_ids: Sequence[int]) -> dict[int, list[BattleRow]]:
+    """Return the open and the prefetched battles of these voters, by the voter's id."""
+    live: defaultdict[int, list[BattleRow]] = defaultdict(list)
+    for row in _LIVE.rows(session.connection(), voter_ids):
         battle = BattleRow(*row)
-        live.setdefault((battle.voter_id, battle.track_id), []).append(battle)
+        live[battle.voter_id].append(battle)
     return live
 
 
-def read_shown(
-    session: Session, voter_ids: Sequence[int], track_ids: Sequence[int]
-) -> dict[VoterTrack, set[ClipPair]]:
-    """Return the clips (left, right) of every battle of these voters in these tracks."""
+def read_shown(session: Session, voter_ids: Sequence[int]) -> dict[VoterTrack, set[ClipPair]]:
+    """Return the clips (left, right) of every battle of these voters."""
     shown: defaultdict[VoterTrack, set[ClipPair]] = defaultdict(set)
-    numbers = {"voters": voter_ids, "tracks": track_ids}
-    for row in session.connection().execute(_SHOWN, numbers).all():
-        shown[row[:2]].add(row[2:])
+    for voter_id, track_id, left, right in _SHOWN.rows(session.connection(), voter_ids):
+        shown[voter_id, track_id].add((left, right))
     return shown
 
 
@@ -219,15 +213,8 @@ def store(session: Session, battles: Iterable[BattleRow]) -> None:
     """
     changed = sorted(battles, key=lambda battle: _ORDER[battle.state])
     connection = session.connection()
-    updates = [
-        {"battle": battle.id} | {f"new_{name}": getattr(battle, name) for name in _CHANGING}
-        for battle in changed
-        if battle.id
-    ]
-    if updates:
-        connection.execute(_CHANGE, updates)
-    new = {battle.token: battle for battle in changed if not battle.id}
-    if new:
-        values = [{name: getattr(battle, name) for name in _NEW} for battle in new.values()]
-        for token, number in connection.execute(_INSERT, values):
-            new[token].id = number
+    new = [battle for battle in changed if not battle.id]
+    _CHANGE.run(connection, [_CHANGED_VALUES(battle) for battle in changed if battle.id])
+    for battle, number in zip(new, new_ids(connection, "battle", len(new)), strict=True):
+        battle.id = number
+    _INSERT.run(connection, [_NEW_VALUES(battle) for battle in new])

@@ -4,11 +4,13 @@ A voter has one open battle per track, and a prefetched one whose clips can load
 is written here: the changes are collected, so that those of many voters are stored together.
 """
 
+import os
 import random
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from struct import calcsize, unpack
 
 from sqlalchemy.orm import Session
 
@@ -29,15 +31,37 @@ from arena.voting.matchmaking import ClipPair, Pair, draw
 from arena.voting.schemas import IssuedBattle, IssuedSource
 from arena.voting.snapshots import LastSnapshot
 
+_WORDS = "64Q"  # numbers of 64 bits, as `struct` reads them
 TOKEN_BYTES = 16  # 128 bits, so that a battle's token cannot be guessed
 REPEAT_SHARE = 0.02  # of the battles of voters who have voted `REPEAT_AFTER` times in the track
 REPEAT_AFTER = 10
 NOT_REPEATED = 5  # of the last votes: the voter would remember them
 
 
+class _SystemRandom(random.SystemRandom):
+    """The system's random numbers, asked for many at a time: each question is a system call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._numbers: list[int] = []
+
+    def _next(self) -> int:
+        if not self._numbers:
+            self._numbers = list(unpack(_WORDS, os.urandom(calcsize(_WORDS))))
+        return self._numbers.pop()
+
+    def random(self) -> float:
+        """Return a number from 0 to below 1, with 53 random bits."""
+        return (self._next() >> 11) * 2.0**-53
+
+    def getrandbits(self, k: int) -> int:
+        """Return an integer with `k` random bits."""
+        return self._next() >> (64 - k) if 0 < k <= 64 else super().getrandbits(k)
+
+
 def system_rng() -> random.Random:
     """Return the random numbers of real battles, which nobody can predict."""
-    return random.SystemRandom()
+    return _SystemRandom()
 
 
 @dataclass
@@ -78,20 +102,29 @@ class VoterBattles:
 
 
 def read_voter_battles(
-    session: Session, index: CatalogIndex, voters: Sequence[VoterTrack]
+    session: Session,
+    index: CatalogIndex,
+    voters: Sequence[VoterTrack],
+    live: Mapping[int, Sequence[BattleRow]] | None = None,
 ) -> dict[VoterTrack, VoterBattles]:
-    """Read the battles of some voters, each in one track."""
+    """Read the battles of some voters, each in one track.
+
+    Args:
+        session: in a transaction that writes.
+        index: has what their open and prefetched battles show.
+        voters: and the tracks.
+        live: the open and the prefetched battles of each voter, if they are read already.
+    """
     if not voters:
         return {}
     voter_ids = sorted({voter_id for voter_id, _ in voters})
-    track_ids = sorted({track_id for _, track_id in voters})
-    live = read_live(session, voter_ids)
-    shown = read_shown(session, voter_ids, track_ids)
+    live = read_live(session, voter_ids) if live is None else live
+    shown = read_shown(session, voter_ids)
     return {
         key: VoterBattles(
             voter_id=key[0],
             track=index.of(session, key[1]),
-            live=live.get(key, []),
+            live=[battle for battle in live.get(key[0], ()) if battle.track_id == key[1]],
             shown=shown.get(key, set()),
         )
         for key in voters

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from arena.audit.seals import find_inclusion
 from arena.catalog import catalog
@@ -18,7 +19,7 @@ from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
 from arena.standings.boards import Board, board_csv, board_document
 from arena.standings.production_stats import ProductionStats, production_stats
-from arena.voting import answering, ballots, reports
+from arena.voting import ballots, reports, requests
 from arena.voting.fetches import FetchLedger
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import is_active
@@ -38,12 +39,12 @@ from arena.web.schemas import (
     ReceiptResponse,
     TrackResponse,
     VoteResponse,
-    battle_response,
+    battle_document,
     broken_response,
     own_votes_response,
     receipt_response,
     track_response,
-    vote_response,
+    vote_document,
 )
 from arena.web.writers import WriterPool
 
@@ -108,21 +109,74 @@ def _csv(board: Board, body: bytes) -> Response:
     )
 
 
-def _json(content: BaseModel, status: int = 200) -> Response:
-    # Not through FastAPI's own conversion, which validates the answer once more.
-    return Response(content.model_dump_json(), status, NO_STORE, "application/json")
+def _json(content: dict[str, Any], status: int = 200) -> Response:
+    # Not through FastAPI's own conversion, which validates the answer.
+    return Response(json.dumps(content, **_COMPACT), status, NO_STORE, "application/json")
 
 
-def make_router(
-    arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics, fetches: FetchLedger
-) -> APIRouter:
+class Votes:
+    """What answers requests for battles and votes.
+
+    Args:
+        arena: whose votes they are.
+        clip_urls: of the battles.
+        metrics: count them.
+        fetches: what this process sent of clips.
+    """
+
+    def __init__(
+        self, arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics, fetches: FetchLedger
+    ) -> None:
+        settings = arena.settings
+        self.rules = VotingRules(limits=settings.limits, watch_time=not settings.limits_off)
+        self.commits = GroupCommit(arena.database, fetches)
+        self.clip_urls, self.metrics, self.fetches = clip_urls, metrics, fetches
+        self._voted = {each: metrics.votes.labels(each.value) for each in Choice}
+
+    async def issue(self, voter_key: str, form: BattleRequest) -> Response:
+        """Return the voter's open battle; raises what `ballots.issue_battle` does."""
+        battle = await self.commits.issue(
+            requests.BattleRequest(
+                voter_key=voter_key,
+                track_name=form.track,
+                category=form.category,
+                rules=self.rules,
+                now=utc_now(),
+            )
+        )
+        self.metrics.battles.labels(form.track).inc()
+        document = battle_document(battle, clip_urls=self.clip_urls, voter_key=voter_key)
+        return _json(document, 201)
+
+    async def cast(self, voter_key: str, token: str, body: bytes) -> Response:
+        """Store a vote and return the next battle; raises what `ballots.cast_vote` does."""
+        cast = await self.commits.vote(
+            requests.VoteRequest(
+                voter_key=voter_key,
+                token=token,
+                form=read_vote(body),
+                rules=self.rules,
+                now=utc_now(),
+            )
+        )
+        self._voted[cast.choice].inc()
+        if not cast.watch_checked:
+            self.metrics.unchecked_votes.inc()
+        return _json(vote_document(cast, clip_urls=self.clip_urls, voter_key=voter_key))
+
+    def close(self) -> None:
+        """Store what waits, before the process ends."""
+        self.commits.close()
+        with suppress(DatabaseError):  # which the database has logged
+            self.fetches.store()
+
+
+def make_router(arena: Arena, votes: Votes) -> APIRouter:
     """The API's routes for one arena."""
     router = APIRouter(prefix="/api/v1")
-    settings = arena.settings
     writers = WriterPool()
     bodies = _Bodies()
-    commits = GroupCommit(arena.database, fetches)
-    rules = VotingRules(limits=settings.limits, watch_time=not settings.limits_off)
+    rules, clip_urls = votes.rules, votes.clip_urls
 
     @router.get("/tracks")
     def list_tracks() -> list[TrackResponse]:
@@ -140,36 +194,12 @@ def make_router(
     @router.post("/battles", status_code=201, response_model=BattleResponse)
     async def issue_battle(form: BattleRequest, voter_key: VoterKey) -> Response:
         """The voter's open battle in a track; a new one if none is open."""
-        battle = await commits.issue(
-            answering.BattleRequest(
-                voter_key=voter_key,
-                track_name=form.track,
-                category=form.category,
-                rules=rules,
-                now=utc_now(),
-            )
-        )
-        metrics.battles.labels(form.track).inc()
-        return _json(battle_response(battle, clip_urls=clip_urls, voter_key=voter_key), 201)
+        return await votes.issue(voter_key, form)
 
     @router.post("/battles/{token}/vote", response_model=VoteResponse, openapi_extra=VOTE_BODY)
     async def cast_vote(token: str, request: Request) -> Response:
         """Vote on a battle, once. Returns a receipt, the models' names and the next battle."""
-        voter_key = request.state.voter_key
-        body = await request.body()
-        cast = await commits.vote(
-            answering.VoteRequest(
-                voter_key=voter_key,
-                token=token,
-                form=read_vote(body),
-                rules=rules,
-                now=utc_now(),
-            )
-        )
-        metrics.votes.labels(cast.choice.value).inc()
-        if not cast.watch_checked:
-            metrics.unchecked_votes.inc()
-        return _json(vote_response(cast, clip_urls=clip_urls, voter_key=voter_key))
+        return await votes.cast(request.state.voter_key, token, await request.body())
 
     @router.post("/battles/{token}/broken")
     @writers.endpoint

@@ -9,7 +9,7 @@ import gc
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -79,7 +79,10 @@ def make_api(arena: Arena) -> FastAPI:
         servers=[{"url": base_path or "/"}],
     )
     install_error_handlers(app)
-    router = api.make_router(arena, clip_urls=clip_urls, metrics=metrics, fetches=fetches)
+    app.state.votes = votes = api.Votes(
+        arena, clip_urls=clip_urls, metrics=metrics, fetches=fetches
+    )
+    router = api.make_router(arena, votes)
     app.include_router(router)
     app.include_router(seal_routes.make_router(arena))
     app.include_router(clips.make_router(arena, clip_urls, fetches))
@@ -88,7 +91,7 @@ def make_api(arena: Arena) -> FastAPI:
     app.include_router(api_page.make_router(app))
     app.add_middleware(PublicApiMiddleware)
     app.add_middleware(HeadMiddleware, own=(CLIP_PREFIX,))
-    app.add_middleware(VoteRouteMiddleware, router=router)
+    app.add_middleware(VoteRouteMiddleware, router=router, vote=votes.cast)
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
 
@@ -139,26 +142,29 @@ async def _collect_garbage() -> None:
         gc.collect()
 
 
-@asynccontextmanager
-async def _lifespan(_app: st.App) -> AsyncIterator[None]:
-    # Objects created by imports are never garbage: exclude them from collections.
-    gc.collect()
-    gc.freeze()
-    tasks = [
-        asyncio.create_task(_collect_garbage()),
-        asyncio.create_task(sweep_forever(get_arena())),
-    ]
-    arena = get_arena()
-    job = StandingsJob(arena.database, folder=arena.settings.home)
-    follow_job(arena.database)
-    job.start()
-    seal_job = SealJob(arena)
-    seal_job.start()
-    yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-    await asyncio.gather(asyncio.to_thread(job.stop), asyncio.to_thread(seal_job.stop))
+def _lifespan(votes: api.Votes) -> Callable[[st.App], AbstractAsyncContextManager[None]]:
+    """Return what runs beside the requests, from the start of the server to its end."""
+
+    @asynccontextmanager
+    async def lifespan(_app: st.App) -> AsyncIterator[None]:
+        # Objects created by imports are never garbage: exclude them from collections.
+        gc.collect()
+        gc.freeze()
+        arena = get_arena()
+        tasks = [asyncio.create_task(_collect_garbage()), asyncio.create_task(sweep_forever(arena))]
+        job = StandingsJob(arena.database, folder=arena.settings.home)
+        follow_job(arena.database)
+        job.start()
+        seal_job = SealJob(arena)
+        seal_job.start()
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.to_thread(votes.close)
+        await asyncio.gather(asyncio.to_thread(job.stop), asyncio.to_thread(seal_job.stop))
+
+    return lifespan
 
 
 def make_app(arena: Arena, *, host: str = "127.0.0.1") -> ASGIApp:
@@ -172,11 +178,14 @@ def make_app(arena: Arena, *, host: str = "127.0.0.1") -> ASGIApp:
     settings = arena.settings
     apply_streamlit_settings(cookie_secret=settings.signing_key(), public=settings.public)
     script = Path(str(files("arena.web.views") / "script.py"))
+    answers = make_api(arena)
     pages = PagesMiddleware(
-        st.App(script, lifespan=_lifespan), base_path=settings.base_path, site=settings.title
+        st.App(script, lifespan=_lifespan(answers.state.votes)),
+        base_path=settings.base_path,
+        site=settings.title,
     )
     return add_security(
-        dispatch(api=make_api(arena), pages=pages),
+        dispatch(api=answers, pages=pages),
         arena,
         HostPolicy(settings.public, listens_on=host),
     )

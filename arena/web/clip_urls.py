@@ -4,6 +4,8 @@ Not covered: somebody who has both the URL and the voter's cookie can watch the 
 """
 
 import hashlib
+import hmac
+from base64 import urlsafe_b64encode
 from functools import lru_cache, partial
 
 from itsdangerous import BadSignature, Signer
@@ -29,15 +31,18 @@ class ClipUrls:
 
     def __init__(self, secret: str, *, base_path: str = "") -> None:
         self._base_path = base_path
-        # A vote's answer has four URLs of one voter: their key is derived once.
-        self._signer = lru_cache(maxsize=RECENT_VOTERS)(partial(_signer_of, secret))
+        # Derived once for each voter.
+        self._key = lru_cache(maxsize=RECENT_VOTERS)(partial(_key_of, secret))
 
     def make(
         self, *, battle_id: int, file: BattleFile, voter_key: str, media_type: str = "video/mp4"
     ) -> str:
         """The URL path of a file of a battle, for one voter."""
-        name = self._signer(voter_key).sign(f"{battle_id}-{file.value}").decode()
-        return f"{self._base_path}/clip/{name}{SUFFIXES.get(media_type, '')}"
+        # What `Signer.sign` returns, in one step: a vote's answer has four URLs.
+        name = f"{battle_id}-{file.value}"
+        digest = hmac.digest(self._key(voter_key), name.encode(), "sha256")
+        signature = urlsafe_b64encode(digest).rstrip(b"=").decode()
+        return f"{self._base_path}/clip/{name}.{signature}{SUFFIXES.get(media_type, '')}"
 
     def read(self, name: str, *, voter_key: str) -> tuple[int, BattleFile]:
         """The battle's id and the file in a name made by `make`.
@@ -46,17 +51,21 @@ class ClipUrls:
             NotFound: the name is forged, or another voter's.
         """
         try:
-            signed = self._signer(voter_key).unsign(_without_suffix(name)).decode()
+            signed = _signer(self._key(voter_key)).unsign(_without_suffix(name)).decode()
             battle_id, _, file = signed.partition("-")
             return int(battle_id), BattleFile(file)
         except (BadSignature, ValueError) as error:
             raise NotFound(NO_CLIP) from error
 
 
-def _signer_of(secret: str, voter_key: str) -> Signer:
+def _key_of(secret: str, voter_key: str) -> bytes:
     # The voter is part of the salt, so another voter's URL has an invalid signature.
     salted = Signer(secret, salt=f"arena.clip.{voter_key}", digest_method=hashlib.sha256)
-    return Signer(salted.derive_key(), key_derivation="none", digest_method=hashlib.sha256)
+    return salted.derive_key()
+
+
+def _signer(key: bytes) -> Signer:
+    return Signer(key, key_derivation="none", digest_method=hashlib.sha256)
 
 
 def _without_suffix(name: str) -> str:

@@ -17,19 +17,15 @@ from sqlalchemy.orm import Session
 
 from arena.database import WRITE_WAIT_S, Database
 from arena.errors import ArenaError, StoreUnavailable
-from arena.voting.answering import (
-    Answer,
-    BallotRequest,
-    BattleRequest,
-    VoteRequest,
-    answer_requests,
-    expect,
-)
+from arena.voting.answering import answer_requests
 from arena.voting.fetches import FetchLedger
+from arena.voting.requests import Answer, BallotRequest, BattleRequest, VoteRequest, expect
 from arena.voting.schemas import CastVote, IssuedBattle
 from arena.web.writers import BUSY, STUCK_S
 
-GATHER_S = 0.01  # a commit and its statements take about as long, however many votes they hold
+# How long a commit waits for as many requests as the last one had, at most: the voters who were
+# just answered vote again. A commit and its statements take about as long.
+GATHER_S = 0.01
 MAX_BATCH = 128  # requests in one transaction
 MAX_WAITING = 1024  # requests; at 500 votes a second, two seconds
 FEW = 8  # requests that may wait for a commit that takes long
@@ -70,6 +66,7 @@ class GroupCommit:
         self._waiting: deque[_Waiting] = deque()
         self._writing_since: float | None = None
         self._closed = False
+        self._wanted = 1  # requests for which the thread is woken
         self._thread: Thread | None = None
 
     async def issue(self, request: BattleRequest) -> IssuedBattle:
@@ -99,20 +96,21 @@ class GroupCommit:
             overdue.cancel()
 
     def close(self) -> None:
-        """Store what waits, and end the thread."""
+        """Accept no more requests, store those that wait, and end the thread."""
         with self._arrived:
             self._closed = True
             self._arrived.notify()
             thread = self._thread
         if thread is not None:
-            thread.join()
+            thread.join(self._wait_s)
 
     def _add(self, waiting: _Waiting) -> None:
         with self._arrived:
             if self._closed or len(self._waiting) >= self._max_waiting or self._is_stuck():
                 raise StoreUnavailable(BUSY)
             self._waiting.append(waiting)
-            self._arrived.notify()
+            if len(self._waiting) >= self._wanted:
+                self._arrived.notify()
             if self._thread is None:
                 self._thread = Thread(target=self._run, name="votes", daemon=True)
                 self._thread.start()
@@ -124,19 +122,17 @@ class GroupCommit:
         return time.monotonic() - self._writing_since > STUCK_S
 
     def _run(self) -> None:
-        last_batch = 1
         while True:
-            if last_batch > 1:
-                # Under load: the voters who were just answered vote again, and join the next one.
-                time.sleep(GATHER_S)
             with self._arrived:
-                while not self._waiting and not self._closed:
-                    self._arrived.wait()
+                if self._wanted > 1:
+                    self._arrived.wait_for(self._may_commit, GATHER_S)
+                self._wanted = 1
+                self._arrived.wait_for(self._may_commit)
                 if not self._waiting:
                     return
                 batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
                 self._writing_since = time.monotonic()
-                last_batch = len(batch)
+                self._wanted = len(batch)
             try:
                 self._commit_or_refuse(batch)
             except Exception:
@@ -144,6 +140,9 @@ class GroupCommit:
             finally:
                 with self._arrived:
                     self._writing_since = None
+
+    def _may_commit(self) -> bool:
+        return self._closed or len(self._waiting) >= self._wanted
 
     def _commit_or_refuse(self, batch: Sequence[_Waiting]) -> None:
         try:

@@ -6,6 +6,7 @@ the same origin as the arena, and redirects would lead to whatever a request nam
 
 import re
 import socket
+from functools import lru_cache
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from arena.public_url import PublicUrl
 from arena.web.problem_details import problem, refuse
 
+RECENT_HOSTS = 256  # names that are not looked at again
 HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>[0-9]{1,5}))?")
 
 
@@ -42,11 +44,12 @@ class HostPolicy:
         self.public = public
         self.on_loopback = is_loopback(listens_on)
         self.names = {public.host} if public else set()
+        self.allows = lru_cache(maxsize=RECENT_HOSTS)(self._allows)
         if not self.on_loopback:
             machine = socket.gethostname().lower()
             self.names |= {listens_on.lower(), machine, f"{machine}.local"}
 
-    def allows(self, host: str | None, connected_to: str | None) -> bool:
+    def _allows(self, host: str | None, connected_to: str | None) -> bool:
         """Whether a request with this `Host` header may be answered.
 
         Args:

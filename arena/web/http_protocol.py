@@ -1,27 +1,34 @@
-"""uvicorn's HTTP/1.1 protocol, with limits for clients that send or read too slowly.
+"""uvicorn's HTTP/1.1 protocol on httptools, with strict framing and limits for slow clients.
 
-uvicorn closes idle connections only after a response. A client that sends half a request, or reads
-no response, would keep its connection for ever; a few thousand of them use up the file descriptors.
-Where these are few, the connections that have waited longest for a client are closed for new ones.
+httptools (llhttp, the parser of Node.js) costs far less than h11, which parses in Python, and is
+strict unless told otherwise. What it leaves open is refused here: what a proxy in front of the
+arena and the arena itself could read differently, and requests that never end. uvicorn closes idle
+connections only after a response: a client that sends half a request, or reads no response, would
+keep its connection for ever, and a few thousand of them use up the file descriptors. Where these
+are few, the connections that have waited longest for a client are closed for new ones.
 """
 
 import asyncio
+import re
 import resource
 from typing import Any, ClassVar, cast
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from httptools import HttpParserError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from arena.web.listening import BACKLOG
 
 HEADER_TIMEOUT_S = 10.0  # from the first byte of a request, or the connection, to its headers' end
 WRITE_TIMEOUT_S = 120.0  # in which a client has to read what fills the socket's buffer
-MAX_HEADER_BYTES = 16 * 1024
 # File descriptors that are not for connections: for the database, clips and logs, and for what is
 # accepted in one turn of the event loop.
 RESERVED_FILES = 128 + BACKLOG
+MAX_HEAD_BYTES = 32 * 1024  # of a request line and headers; `request_limits` has smaller limits
 MAX_COALESCED_BYTES = 16 * 1024  # larger parts of a response are sent as they come
-REQUEST_TIMEOUT = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_CLOSE = "Content-Length: 0\r\nConnection: close\r\n\r\n"
+REQUEST_TIMEOUT = f"HTTP/1.1 408 Request Timeout\r\n{_CLOSE}".encode()
+TOO_LARGE = f"HTTP/1.1 431 Request Header Fields Too Large\r\n{_CLOSE}".encode()
+_DIGITS = re.compile(rb"[0-9]+")
 
 
 class CoalescingTransport:
@@ -58,18 +65,28 @@ class CoalescingTransport:
         self.flush()
         self._transport.close()
 
+    def is_closing(self) -> bool:
+        """Whether the connection is closed or about to be."""
+        return self._transport.is_closing()
 
-class LimitedH11Protocol(H11Protocol):
-    """Closes connections whose request headers or response take too long."""
+
+class LimitedHttpProtocol(HttpToolsProtocol):
+    """Refuses ambiguous requests, and closes connections on which something takes too long."""
 
     header_timeout_s = HEADER_TIMEOUT_S
     write_timeout_s = WRITE_TIMEOUT_S
-    _header_timer: asyncio.TimerHandle | None = None
-    _write_timer: asyncio.TimerHandle | None = None
     # Connections that wait for their client, the longest-waiting first: for (the rest of) a
     # request's headers, and for another request.
-    _half_open: ClassVar["dict[LimitedH11Protocol, None]"] = {}
-    _kept_alive: ClassVar["dict[LimitedH11Protocol, None]"] = {}
+    _half_open: ClassVar["dict[LimitedHttpProtocol, None]"] = {}
+    _kept_alive: ClassVar["dict[LimitedHttpProtocol, None]"] = {}
+
+    def __init__(self, *args: Any, **values: Any) -> None:
+        super().__init__(*args, **values)
+        self.access_log = False  # paths hold tokens
+        self._is_in_head = self._is_upgraded = False
+        self._head_bytes = 0
+        self._header_timer: asyncio.TimerHandle | None = None
+        self._write_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         coalescing = CoalescingTransport(cast(asyncio.Transport, transport), self.loop)
@@ -85,12 +102,22 @@ class LimitedH11Protocol(H11Protocol):
         oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
         self._kept_alive.pop(self, None)
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._has_half_a_request():
-            self._start_header_timer()
-        else:
-            self._stop_header_timer()
+        if self._is_upgraded or self.parser is None or self.transport.is_closing():
+            return
+        if not self._is_in_head:
+            self._head_bytes = 0
+            # Empty lines between requests: uvicorn waits for the end of a request that never began.
+            if self.cycle is not None and not self.cycle.response_complete:
+                return self._stop_header_timer()
+        elif self._head_bytes > MAX_HEAD_BYTES:
+            self.transport.write(TOO_LARGE)
+            return self.transport.close()
+        self._start_header_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._kept_alive.pop(self, None)
@@ -101,9 +128,7 @@ class LimitedH11Protocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        if self._has_half_a_request():  # it arrived while the one before it was answered
-            self._start_header_timer()
-        elif self.conn.our_state is h11.IDLE and self.conn.their_state is h11.IDLE:
+        if self.cycle.response_complete and not (self._is_in_head or self.transport.is_closing()):
             self._kept_alive[self] = None
 
     def pause_writing(self) -> None:
@@ -115,16 +140,38 @@ class LimitedH11Protocol(H11Protocol):
             self._write_timer.cancel()
         super().resume_writing()
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
-        self._kept_alive.pop(self, None)
+    # --- the parser's events ----------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._is_in_head = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # Fields after the body (trailers) are ignored: they could add a Host or a cookie.
+        if self._is_in_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        self._is_in_head = False
+        problem = _framing_problem(self.url, self.parser.get_http_version(), self.headers)
+        if problem:
+            raise HttpParserError(problem)
+        super().on_headers_complete()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._is_upgraded = True
         self._stop_header_timer()
         # The WebSocket's protocol gets the bare transport.
         self.transport.flush()  # type: ignore[attr-defined]
         self.transport = self.transport._transport  # type: ignore[attr-defined]
-        super().handle_websocket_upgrade(event)
+        super().handle_websocket_upgrade()
 
-    def _has_half_a_request(self) -> bool:
-        return self.conn.their_state is h11.IDLE and bool(self.conn.trailing_data[0])
+    def _unsupported_upgrade_warning(self) -> None:
+        # It is answered as any other request, but what follows would be of the other protocol.
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    # --- time -------------------------------------------------------------------------------------
 
     def _start_header_timer(self) -> None:
         if self._header_timer is None:
@@ -149,6 +196,23 @@ def max_connections() -> int:
     return max(soft // 2, soft - RESERVED_FILES)
 
 
+def _framing_problem(target: bytes, version: str, headers: list[tuple[bytes, bytes]]) -> str | None:
+    """Say what of a request a proxy and this server could read differently (RFC 9112, 3 and 6)."""
+    if version not in {"1.0", "1.1"}:
+        return "The version of HTTP is not supported."
+    if not target.startswith(b"/") or b"#" in target:
+        return "The request's target is not a path."
+    lengths = [value for name, value in headers if name == b"content-length"]
+    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    if len(lengths) + len(codings) > 1:
+        return "The length of the body is ambiguous."
+    if any(not _DIGITS.fullmatch(value) for value in lengths):
+        return "The length of the body is malformed."
+    if any(value.lower() != b"chunked" or version == "1.0" for value in codings):
+        return "The coding of the body is not supported."
+    return None
+
+
 def allow_many_connections() -> None:
     """Raise this process's limit of open files to what the system allows it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -159,8 +223,8 @@ def allow_many_connections() -> None:
 def protocol_options() -> dict[str, Any]:
     """The options of `uvicorn.Config` that limit what clients send."""
     return {
-        "http": LimitedH11Protocol,
-        "h11_max_incomplete_event_size": MAX_HEADER_BYTES,
+        "http": LimitedHttpProtocol,
+        "loop": "uvloop",
         "ws_max_size": 256 * 1024,  # the pages send widgets' states, of a few hundred bytes
         "ws_max_queue": 8,
     }

@@ -1,7 +1,7 @@
 """Requests and responses of the API, and their conversion from the arena's objects."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -12,6 +12,8 @@ from arena.voting.own_data import OwnVote
 from arena.voting.schemas import CastVote, Contribution, IssuedBattle, RevealedSide
 from arena.web.clip_urls import ClipUrls
 from arena.web.seal_routes import encode_path
+
+CLIPS = (BattleFile.A, BattleFile.B)
 
 
 def utc_text(time: datetime) -> str:
@@ -182,69 +184,66 @@ def track_response(track: Track, *, active: bool, categories: list[str]) -> Trac
     )
 
 
-def battle_response(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str) -> BattleResponse:
-    def clip(file: BattleFile) -> ClipResponse:
-        return ClipResponse(
-            video=clip_urls.make(battle_id=battle.id, file=file, voter_key=voter_key)
-        )
+def battle_document(battle: IssuedBattle, *, clip_urls: ClipUrls, voter_key: str) -> dict[str, Any]:
+    """Return the values of a `BattleResponse`, which every vote is answered with.
 
-    source = battle.source
+    A dictionary, because pydantic works longer on the models than the vote takes to be stored.
+    """
+    source, upcoming = battle.source, battle.next
     source_url = source and clip_urls.make(
         battle_id=battle.id,
         file=BattleFile.SOURCE,
         voter_key=voter_key,
         media_type=source.media_type,
     )
-
-    return BattleResponse(
-        token=battle.token,
-        track=battle.track,
-        prompt=PromptResponse(
-            id=battle.prompt_id,
-            text=page_text(battle.prompt_text),
-            categories=[page_text(category) for category in battle.categories],
-            source=source_url,
-            source_type=source and ("image" if source.is_image else "video"),
-            source_width=source and source.width,
-            source_height=source and source.height,
-        ),
-        a=clip(BattleFile.A),
-        b=clip(BattleFile.B),
-        expires_at=utc_text(battle.expires_at) if battle.expires_at else None,
-        min_watch_ms=battle.min_watch_ms,
-        next=battle_response(battle.next, clip_urls=clip_urls, voter_key=voter_key)
-        if battle.next
-        else None,
+    video_a, video_b = (
+        clip_urls.make(battle_id=battle.id, file=file, voter_key=voter_key) for file in CLIPS
     )
+    return {
+        "token": battle.token,
+        "track": battle.track,
+        "prompt": {
+            "id": battle.prompt_id,
+            "text": page_text(battle.prompt_text),
+            "categories": [page_text(category) for category in battle.categories],
+            "source": source_url,
+            "source_type": source and ("image" if source.is_image else "video"),
+            "source_width": source and source.width,
+            "source_height": source and source.height,
+        },
+        "a": {"video": video_a},
+        "b": {"video": video_b},
+        "expires_at": utc_text(battle.expires_at) if battle.expires_at else None,
+        "min_watch_ms": battle.min_watch_ms,
+        "next": upcoming and battle_document(upcoming, clip_urls=clip_urls, voter_key=voter_key),
+    }
 
 
-def _revealed(side: RevealedSide) -> RevealedSideResponse:
-    return RevealedSideResponse(
-        name=page_text(side.name),
-        creator=side.creator and page_text(side.creator),
-        rating=side.rating,
-    )
+def _revealed(side: RevealedSide) -> dict[str, Any]:
+    return {
+        "name": page_text(side.name),
+        "creator": side.creator and page_text(side.creator),
+        "rating": side.rating,
+    }
 
 
-def vote_response(cast: CastVote, *, clip_urls: ClipUrls, voter_key: str) -> VoteResponse:
-    reveal = cast.reveal and RevealResponse(
-        a=_revealed(cast.reveal[0]), b=_revealed(cast.reveal[1])
-    )
-    upcoming = cast.next and battle_response(cast.next, clip_urls=clip_urls, voter_key=voter_key)
-    return VoteResponse(
-        choice=cast.choice,
-        receipt=cast.receipt,
-        status=cast.status,
-        reveal=reveal,
-        next=upcoming,
-    )
+def vote_document(cast: CastVote, *, clip_urls: ClipUrls, voter_key: str) -> dict[str, Any]:
+    """Return the values of a `VoteResponse`."""
+    reveal, upcoming = cast.reveal, cast.next
+    return {
+        "choice": cast.choice.value,
+        "receipt": cast.receipt,
+        "status": cast.status,
+        "reveal": reveal and {"a": _revealed(reveal[0]), "b": _revealed(reveal[1])},
+        "next": upcoming and battle_document(upcoming, clip_urls=clip_urls, voter_key=voter_key),
+    }
 
 
 def broken_response(
     battle: IssuedBattle | None, *, clip_urls: ClipUrls, voter_key: str
 ) -> BrokenResponse:
-    upcoming = battle and battle_response(battle, clip_urls=clip_urls, voter_key=voter_key)
-    return BrokenResponse(next=upcoming)
+    upcoming = battle and battle_document(battle, clip_urls=clip_urls, voter_key=voter_key)
+    return BrokenResponse.model_validate({"next": upcoming})
 
 
 def receipt_response(vote: Vote, inclusion: Inclusion | None) -> ReceiptResponse:

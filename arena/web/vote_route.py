@@ -22,20 +22,23 @@ PATH = "/api/v1/battles/{token}/vote"
 _PATH = re.compile(re.escape(PATH).replace(r"\{token\}", "([A-Za-z0-9_-]+)"))
 
 
+Vote = Callable[[str, str, bytes], Awaitable[Response]]
+
+
 class VoteRouteMiddleware:
     """Answer votes by the endpoint of their route; pass on every other request.
 
     Args:
         app: the application.
         router: has the route.
+        vote: answers a vote: from the voter's key, the battle's token and the request's body.
     """
 
-    def __init__(self, app: ASGIApp, router: APIRouter) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, router: APIRouter, vote: Vote) -> None:
+        self.app, self.vote = app, vote
         self.route = next(
             route for route in router.routes if isinstance(route, APIRoute) and route.path == PATH
         )
-        self.endpoint: Callable[[str, Request], Awaitable[Response]] = self.route.endpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
@@ -44,9 +47,21 @@ class VoteRouteMiddleware:
         if match is None:
             return await self.app(scope, receive, send)
         scope["route"] = self.route
-        request = Request(scope, receive)
         try:
-            response = await self.endpoint(match[1], request)
+            body = await _body(receive)
+            if body is None:
+                return
+            response = await self.vote(scope["state"]["voter_key"], match[1], body)
         except (ArenaError, DBAPIError) as error:
-            response = await on_arena_error(request, error)
+            response = await on_arena_error(Request(scope, receive), error)
         await response(scope, receive, send)
+
+
+async def _body(receive: Receive) -> bytes | None:
+    """Return the body of a request; None if its client has gone."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    while message.get("more_body", False):
+        message = await receive()
+        body += message.get("body", b"")
+    return None if message["type"] == "http.disconnect" else body

@@ -8,6 +8,7 @@ browser, not a person.
 import hashlib
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from itsdangerous import BadSignature, Signer
 from starlette.datastructures import MutableHeaders
@@ -20,6 +21,8 @@ from arena.web.public_api import is_public
 COOKIE = "arena_voter"
 COOKIE_HTTPS = f"__Host-{COOKIE}"
 COOKIE_AGE_S = 365 * 24 * 3600
+RECENT_VOTERS = 4096  # whose cookies are not verified again
+MAX_COOKIE_LENGTH = 256  # of its value
 KEY = re.compile(r"[0-9a-f]{32}")
 # A page loads many of these in parallel, and each response would set another voter's cookie.
 WITHOUT_COOKIE = (
@@ -50,6 +53,7 @@ class VoterCookieMiddleware:
         self.app = app
         self.base_path = base_path
         self.signer = Signer(secret, salt="arena.voter", digest_method=hashlib.sha256)
+        self._verified = lru_cache(maxsize=RECENT_VOTERS)(self._verify)
         self.public_https = public_https
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,13 +78,16 @@ class VoterCookieMiddleware:
     def _read(self, connection: HTTPConnection, name: str) -> str | None:
         """Return the key in the first cookie of this name that verifies."""
         for value in _cookies(connection, name):
-            try:
-                key = self.signer.unsign(value.encode()).decode()
-            except (BadSignature, UnicodeError):
-                continue
-            if KEY.fullmatch(key):
+            if len(value) <= MAX_COOKIE_LENGTH and (key := self._verified(value)):
                 return key
         return None
+
+    def _verify(self, value: str) -> str | None:
+        try:
+            key = self.signer.unsign(value.encode()).decode()
+        except (BadSignature, UnicodeError):
+            return None
+        return key if KEY.fullmatch(key) else None
 
     def _write(self, key: str, *, secure: bool) -> str:
         parts = [

@@ -57,12 +57,8 @@ def read_all(database: Database) -> VoteArrays:
 
 
 def refresh(job: StandingsJob) -> None:
-    """One round, with every leaderboard due."""
+    """One round, without what is computed less often than ratings."""
     job._details_at = float("inf")
-    job._states = {
-        key: type(state)(**(vars(state) | {"rated_at": 0.0, "rate_s": 0.0}))
-        for key, state in job._states.items()
-    }
     job.run_once(now=datetime.now(UTC))
 
 

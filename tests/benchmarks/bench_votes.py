@@ -1,14 +1,16 @@
 """Votes acknowledged per second over HTTP, and what a vote with its next battle costs.
 
-Each row is another arena, with 12 models. Below the table stands how often this disk completes a
-single-page `fdatasync` and a commit of one row (SQLite, `synchronous=FULL`), before and after; for
-PostgreSQL, a commit of one row on as many connections as there are voters.
+Each row is another arena, with 12 models. The voters are one thread of this process, which runs on
+the same cores; its own CPU time for each vote is the last column, beside that of the server's
+processes. Each voter is replaced by a new one after VOTES_EACH votes. Below the table stands how
+often this disk completes a single-page `fdatasync` and a commit of one row (SQLite,
+`synchronous=FULL`), before and after; for PostgreSQL, a commit of one row on as many connections as
+there are voters.
 
 Run: PYTHONPATH=tests/support python tests/benchmarks/bench_votes.py [VOTERS] [SECONDS] [VOTES]
-     [sqlite|postgresql]
+     [VOTES_EACH] [sqlite|postgresql]
 """
 
-import asyncio
 import os
 import sqlite3
 import statistics
@@ -22,9 +24,9 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from fast_voters import FastVoters, Voted
 from rich.console import Console
 from rich.table import Table
-from voting_client import VotingClient
 
 from arena.context import make_arena
 from arena.settings import Settings
@@ -36,6 +38,7 @@ from small_arena import TRACK
 TRIES = 300
 PAGE_BYTES = 4096
 MODELS = 12
+EACH = 30  # votes of one voter; on such arenas most people cast fewer
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Measured:
-    """Of one arena: seconds of each vote, and CPU seconds of the server's processes."""
+    """Of one arena: what the voters did, and CPU seconds of the server's processes."""
 
-    latencies: list[float]
+    voted: Voted
     seconds: float
     cpu_s: float
 
@@ -86,22 +89,13 @@ def disk_rates(folder: Path) -> tuple[float, float]:
     return syncs, commits
 
 
-async def vote_on(address: str, until: float, latencies: list[float]) -> None:
-    """Vote as one voter after another, each until no pair is left."""
-    while time.perf_counter() < until:
-        async with VotingClient(address) as client:
-            battle = await client.ask(TRACK)
-            while battle and time.perf_counter() < until:
-                started = time.perf_counter()
-                battle = (await client.vote(battle["token"]))["next"]
-                latencies.append(time.perf_counter() - started)
-
-
-async def vote_at_once(address: str, voters: int, seconds: float) -> list[float]:
-    latencies: list[float] = []
-    until = time.perf_counter() + seconds
-    await asyncio.gather(*(vote_on(address, until, latencies) for _ in range(voters)))
-    return latencies
+def vote_at_once(address: str, voters: int, seconds: float, votes_each: int = EACH) -> Voted:
+    """Vote in the arena of this benchmark."""
+    fast = FastVoters(address, TRACK, voters=voters, votes_each=votes_each)
+    try:
+        return fast.vote(seconds)
+    finally:
+        fast.close()
 
 
 def cpu_s() -> float:
@@ -110,7 +104,7 @@ def cpu_s() -> float:
     return sum(each.user + each.system for each in times)
 
 
-def measure(row: Row, *, voters: int, seconds: float) -> Measured:
+def measure(row: Row, *, voters: int, seconds: float, votes_each: int) -> Measured:
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         settings = Settings(home=home)
@@ -124,10 +118,10 @@ def measure(row: Row, *, voters: int, seconds: float) -> Measured:
         add_votes(database, votes=row.votes)
         database.dispose()
         with served(home, workers=row.workers, **environment) as address:
-            asyncio.run(vote_at_once(address, voters, 2.0))  # imports, first statements, snapshot
+            vote_at_once(address, voters, 2.0, votes_each)  # imports, first statements, snapshot
             before = cpu_s()
-            latencies = asyncio.run(vote_at_once(address, voters, seconds))
-            return Measured(latencies, seconds, cpu_s() - before)
+            voted = vote_at_once(address, voters, seconds, votes_each)
+            return Measured(voted, seconds, cpu_s() - before)
 
 
 def postgres_commits(server: PostgresServer, connections: int, seconds: float) -> float:
@@ -149,19 +143,21 @@ def postgres_commits(server: PostgresServer, connections: int, seconds: float) -
         return sum(threads.map(insert, range(connections))) / seconds
 
 
-def print_table(rows: list[Row], *, voters: int, seconds: float) -> None:
+def print_table(rows: list[Row], *, voters: int, seconds: float, votes_each: int) -> None:
     table = Table(title=f"{voters} voters at once, {seconds:g} s each, {MODELS} models")
-    for heading in ("prompts", "votes before", "processes", "votes/s", "p50", "p99", "CPU a vote"):
+    headings = ("prompts", "votes before", "processes", "votes/s", "p50", "p99")
+    for heading in (*headings, "CPU a vote", "of the voters"):
         table.add_column(heading, justify="right")
     for row in rows:
-        measured = measure(row, voters=voters, seconds=seconds)
-        quantiles = statistics.quantiles(measured.latencies, n=100)
-        count = len(measured.latencies)
+        measured = measure(row, voters=voters, seconds=seconds, votes_each=votes_each)
+        quantiles = statistics.quantiles(measured.voted.latencies, n=100)
+        count = len(measured.voted.latencies)
         table.add_row(
             *(f"{row.prompts:,}", f"{row.votes:,}", str(row.workers)),
             f"{count / measured.seconds:,.0f}",
             *(f"{quantiles[position] * 1000:.1f} ms" for position in (49, 98)),
             f"{measured.cpu_s / count * 1000:.2f} ms",
+            f"{measured.voted.cpu_s / count * 1000:.3f} ms",
         )
     Console().print(table)
 
@@ -169,7 +165,8 @@ def print_table(rows: list[Row], *, voters: int, seconds: float) -> None:
 def main() -> None:
     database = "postgresql" if "postgresql" in sys.argv else "sqlite"
     numbers = [float(value) for value in sys.argv[1:] if value != database]
-    voters, seconds, votes = (numbers + [32, 10, 1_000_000][len(numbers) :])[:3]
+    defaults = [32, 10, 1_000_000, EACH]
+    voters, seconds, votes, votes_each = (numbers + defaults[len(numbers) :])[:4]
     os.environ["ARENA_RATE_LIMIT"] = "off"
     if database == "postgresql":
         with postgres_server(durable=True) as server:
@@ -177,6 +174,7 @@ def main() -> None:
                 [Row(1000, int(votes), workers, server) for workers in (1, 2)],
                 voters=int(voters),
                 seconds=seconds,
+                votes_each=int(votes_each),
             )
             commits = postgres_commits(server, int(voters), seconds)
         Console().print(f"PostgreSQL, {voters:.0f} connections: {commits:,.0f} commits/s.")
@@ -185,7 +183,7 @@ def main() -> None:
     before = disk_rates(folder)
     few, many = Row(20, 0), Row(1000, int(votes))
     rows = [few, Row(1000, 0), many, Row(1000, int(votes), workers=2)]
-    print_table(rows, voters=int(voters), seconds=seconds)
+    print_table(rows, voters=int(voters), seconds=seconds, votes_each=int(votes_each))
     after = disk_rates(folder)
     Console().print(
         f"The disk, before and after: {before[0]:,.0f} and {after[0]:,.0f} fdatasync/s, "

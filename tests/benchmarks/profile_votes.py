@@ -7,7 +7,6 @@ Run: PYTHONPATH=tests/support python tests/benchmarks/profile_votes.py [VOTERS] 
 FUNCTIONS above 0 also prints that many functions by their own time; the profiler slows all down.
 """
 
-import asyncio
 import cProfile
 import os
 import pstats
@@ -65,7 +64,7 @@ def measure(address: str, voters: int, seconds: float) -> None:
 def main() -> None:
     if sys.argv[1:2] == ["--vote"]:
         address, voters, seconds = sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
-        Console().print(len(asyncio.run(vote_at_once(address, voters, seconds))))
+        Console().print(len(vote_at_once(address, voters, seconds).latencies))
         return
     numbers = [float(value) for value in sys.argv[1:]]
     voters, seconds, functions = (numbers + [32, 10, 0][len(numbers) :])[:3]

@@ -11,11 +11,11 @@ from arena.catalog.index import PairChoices, TrackIndex, catalog_index
 from arena.database import Database
 from arena.models import REPEAT, Battle, Track, Vote
 from arena.standings.standings import leaderboard
-from arena.voting import answering
+from arena.voting import answering, requests
 from arena.voting.issuing import NOT_REPEATED, REPEAT_AFTER
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import ADAPTIVE, CONTROL_SHARE, UNIFORM, PairChances, draw
-from arena.voting.schemas import CastVote, VoteForm
+from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
 from small_arena import START, TRACK, Booth, find_track
 
 DRAWS = 100_000
@@ -155,21 +155,21 @@ def test_many_voters_are_answered_in_one_transaction_as_one_by_one(
     keys = [f"{number:032d}" for number in range(20)]
     with arena_database.writing() as session:
         issued = answering.answer_requests(
-            session, [answering.BattleRequest(key, TRACK, None, rules, START) for key in keys]
+            session, [requests.BattleRequest(key, TRACK, None, rules, START) for key in keys]
         )
     booth = Booth(arena_database)
     booth.wait(2)
     votes = [
-        answering.VoteRequest(
-            key, answering.expect(answering.IssuedBattle, battle).token, form, rules, booth.now
+        requests.VoteRequest(
+            key, requests.expect(IssuedBattle, battle).token, form, rules, booth.now
         )
         for key, battle in zip(keys, issued, strict=True)
         for form in (VoteForm(choice="a", reasons=[]), VoteForm(choice="a", reasons=[]))
     ]
-    stranger = answering.VoteRequest("b" * 32, votes[0].token, votes[0].form, rules, booth.now)
+    stranger = requests.VoteRequest("b" * 32, votes[0].token, votes[0].form, rules, booth.now)
     with arena_database.writing() as session:
         *answers, refused = answering.answer_requests(session, [*votes, stranger])
-    casts = [answering.expect(CastVote, answer) for answer in answers]
+    casts = [requests.expect(CastVote, answer) for answer in answers]
     receipts = [cast.receipt for cast in casts]
     assert receipts[::2] == receipts[1::2]  # a repeated vote is answered by the same receipt
     assert len(set(receipts)) == len(keys)

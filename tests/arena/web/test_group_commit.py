@@ -13,8 +13,8 @@ from sqlalchemy import event, func, select
 from arena.database import Database
 from arena.errors import BattleExpired, NotFound, StoreUnavailable
 from arena.models import Vote
-from arena.voting.answering import BattleRequest, VoteRequest
 from arena.voting.limits import VotingRules
+from arena.voting.requests import BattleRequest, VoteRequest
 from arena.voting.schemas import IssuedBattle, VoteForm
 from arena.web.group_commit import GroupCommit
 from small_arena import START, TRACK, Booth

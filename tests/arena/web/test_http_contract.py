@@ -15,6 +15,7 @@ from arena.audit.merkle import is_consistent, root_from_inclusion, split_hashes
 from arena.audit.seals import seal_votes
 from arena.context import open_arena, utc_now
 from arena.web.assets import asset_url, duel_assets
+from arena.web.schemas import VoteResponse
 from playable import TRACK, settings_for
 
 API = "/api/v1"
@@ -51,6 +52,7 @@ def test_a_vote_from_its_battle_to_the_leaderboard(voter: httpx.Client) -> None:
     assert cast.status_code == 200
     assert answer.keys() == {"choice", "receipt", "status", "reveal", "next"}
     assert answer["next"]["token"] == battle["next"]["token"]
+    assert VoteResponse.model_validate(answer).model_dump(mode="json") == answer
     again = vote(voter, battle["token"], choice="a").json()
     assert {**again, "next": None} == {**answer, "next": None}
     assert is_problem(vote(voter, battle["token"], choice="b"), 409)

@@ -99,6 +99,104 @@ def test_a_chunked_body_in_http_1_0_is_refused(address: str) -> None:
     assert status(response) == 400
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Transfer-Encoding:chunked\x0b"],
+        ["Transfer-Encoding: xchunked"],
+        ["Transfer-Encoding: chunked;q=1"],
+        ["Transfer-Encoding:", " chunked"],
+        ["X-A: 1", " Transfer-Encoding: chunked"],
+        ["X-A: 1\nTransfer-Encoding: chunked"],
+        ["X-A: 1\rTransfer-Encoding: chunked"],
+        ["X-A: \0"],
+        ["X A: 1"],
+        ["Content-Length: 5", "Content-Length: 5"],
+        ["Content-Length: +5"],
+        ["Content-Length: 5 5"],
+    ],
+)
+def test_headers_that_two_servers_could_read_differently_are_refused(
+    address: str, lines: list[str]
+) -> None:
+    host = host_of(address)
+    smuggled = header_lines(host, path="/healthz")
+    request = header_lines(host, *lines, method="POST", path="/api/v1/battles") + b"0\r\n\r\n"
+    response = exchange(address, request + smuggled)
+    assert status(response) == 400
+    assert response.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("size", ["0x2", "+2", "-2", "2 ", " 2", "2_", "", "2\n", "g"])
+def test_a_malformed_size_of_a_chunk_is_refused(address: str, size: str) -> None:
+    head = header_lines(
+        host_of(address), "Transfer-Encoding: chunked", method="POST", path="/api/v1/battles"
+    )
+    response = exchange(address, head + size.encode() + b"\r\n{}\r\n0\r\n\r\n")
+    assert status(response) == 400
+
+
+@pytest.mark.parametrize("chunk", [b"2\r\n{}}\r\n", b"2\r\n{}X\n", b"3\r\n{}\r\n"])
+def test_a_chunk_that_is_not_as_long_as_it_says_is_refused(address: str, chunk: bytes) -> None:
+    head = header_lines(
+        host_of(address), "Transfer-Encoding: chunked", method="POST", path="/api/v1/battles"
+    )
+    assert status(exchange(address, head + chunk + b"0\r\n\r\n")) == 400
+
+
+@pytest.mark.parametrize("ending", [b"\n", b"\r"])
+def test_lines_that_end_in_one_character_are_refused(address: str, ending: bytes) -> None:
+    head = header_lines(host_of(address), path="/healthz").replace(b"\r\n", ending)
+    assert status(exchange(address, head)) in {400, 408}
+
+
+def test_fields_after_the_body_are_no_headers(address: str) -> None:
+    body = f'{{"track": "{TRACK}"}}'.encode()
+    head = header_lines(
+        host_of(address),
+        "Transfer-Encoding: chunked",
+        "Content-Type: application/json",
+        "Connection: close",
+        method="POST",
+        path="/api/v1/battles",
+    )
+    chunks = b"%x\r\n%s\r\n0\r\nHost: evil.example\r\nOrigin: http://evil.example\r\n\r\n"
+    assert status(exchange(address, head + chunks % (len(body), body))) == 201
+
+
+def test_a_connection_that_asks_for_another_protocol_is_closed_after_the_answer(
+    address: str,
+) -> None:
+    host = host_of(address)
+    lines = ["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk"]
+    smuggled = header_lines(host, path="/healthz")
+    response = exchange(address, header_lines(host, *lines, path="/healthz") + smuggled)
+    assert status(response) == 200
+    assert response.count(b"HTTP/1.1 ") == 1
+
+
+def test_requests_on_one_connection_are_answered_in_their_order(address: str) -> None:
+    host = host_of(address)
+    paths = ["/healthz", "/no/such/route", "/api/v1/tracks"]
+    requests = b"".join(header_lines(host, path=path) for path in paths)
+    last = header_lines(host, "Connection: close", path="/api/v1/receipts/none")
+    received = exchange(address, requests + last)
+    answers = received.split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers[0::2]] == [b"200", b"200"]
+    assert answers[3].startswith(b"404")
+
+
+@pytest.mark.parametrize("version", ["HTTP/0.9", "HTTP/2.0", "HTTP/1.2", "HTTP/11", "http/1.1"])
+def test_other_versions_of_http_are_refused(address: str, version: str) -> None:
+    head = header_lines(host_of(address), "Connection: close", path="/healthz")
+    assert status(exchange(address, head.replace(b"HTTP/1.1", version.encode(), 1))) == 400
+
+
+def test_a_head_that_never_ends_is_refused_once_it_is_large(address: str) -> None:
+    head = header_lines(host_of(address)).removesuffix(b"\r\n")
+    assert status(exchange(address, head + b"X: " + b"a" * 200_000)) in {400, 431}
+
+
 @pytest.mark.parametrize("path", ["http://evil.example/", "*", "evil", "/%00", "/a%0d%0ab", "/%1b"])
 def test_an_odd_target_is_refused(address: str, path: str) -> None:
     head = header_lines(host_of(address), "Connection: close", path=path)
