@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from arena.audit.seals import find_inclusion
 from arena.catalog import catalog
@@ -109,8 +109,10 @@ def _csv(board: Board, body: bytes) -> Response:
     )
 
 
-def _json(content: dict[str, Any], status: int = 200) -> Response:
+def _json(content: dict[str, Any] | BaseModel, status: int = 200) -> Response:
     # Not through FastAPI's own conversion, which validates the answer.
+    if isinstance(content, BaseModel):
+        content = content.model_dump(mode="json")
     return Response(json.dumps(content, **_COMPACT), status, NO_STORE, "application/json")
 
 

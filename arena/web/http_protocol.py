@@ -1,7 +1,7 @@
 """uvicorn's HTTP/1.1 protocol on httptools, with strict framing and limits for slow clients.
 
 httptools (llhttp, the parser of Node.js) costs far less than h11, which parses in Python, and is
-strict unless told otherwise. What it leaves open is refused here: what a proxy in front of the
+strict by default. What it leaves open is refused here: what a proxy in front of the
 arena and the arena itself could read differently, and requests that never end. uvicorn closes idle
 connections only after a response: a client that sends half a request, or reads no response, would
 keep its connection for ever, and a few thousand of them use up the file descriptors. Where these
