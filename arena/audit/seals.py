@@ -7,6 +7,7 @@ as late. So the order of sealed votes never changes, and nobody waits: what is r
 the database, and what is written are rows that no vote touches.
 """
 
+import struct
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +15,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
 from sqlalchemy.orm import Session
 
@@ -50,7 +50,6 @@ LATE = timedelta(minutes=10)  # how long a missing number is looked up again
 MAX_GAPS = 1000  # ranges of missing numbers that a seal remembers
 CHUNK = 256  # votes between two pauses
 COMMITMENT, CLAIM, STANDINGS = "commitment", "claim", "standings"
-ID_TYPE = ">i8"  # of the numbers of votes in a tile
 
 Tile = tuple[int, int]  # level and number
 
@@ -273,7 +272,7 @@ def _number_votes(draft: _Draft, stored: SealTile | None, first: int) -> None:
     """Put the numbers of votes into the tiles of leaves, to find a vote's leaf by."""
     before = b"" if stored is None or stored.votes is None else stored.votes
     numbers = [vote.id for vote in (*draft.votes, *draft.late)]
-    everything = before + np.array(numbers, ID_TYPE).tobytes()
+    everything = before + struct.pack(f">{len(numbers)}q", *numbers)
     regular = len(before) // 8 + len(draft.votes)
     width = WIDTH * 8
     for at in range(0, len(everything), width):
@@ -428,9 +427,9 @@ def _read_path_tiles(session: Session, index: int, size: int) -> dict[Tile, byte
 def _index_of(session: Session, vote_id: int) -> int | None:
     tile = session.connection().execute(_TILE_OF_VOTE, {"vote": vote_id}).first()
     if tile is not None:
-        positions = np.flatnonzero(np.frombuffer(tile.votes, ID_TYPE) == vote_id)
-        if len(positions):
-            return int(tile.number) * WIDTH + int(positions[0])
+        in_tile = unpack_numbers(tile.votes)
+        if vote_id in in_tile:
+            return int(tile.number) * WIDTH + in_tile.index(vote_id)
     for seal in session.scalars(select(Seal).where(Seal.late > 0).order_by(Seal.number)):
         numbers = late_numbers(seal)
         if vote_id in numbers:
@@ -446,9 +445,14 @@ def sealed_numbers(session: Session, first: int, last: int) -> Iterable[int]:
         SealTile.number <= (last - 1) // WIDTH,
     )
     parts = session.scalars(query.order_by(SealTile.number))
-    everything = np.frombuffer(b"".join(part or b"" for part in parts), ID_TYPE)
+    everything = unpack_numbers(b"".join(part or b"" for part in parts))
     start = first - first // WIDTH * WIDTH
-    yield from (int(number) for number in everything[start : start + last - first])
+    yield from everything[start : start + last - first]
+
+
+def unpack_numbers(data: bytes) -> tuple[int, ...]:
+    """The numbers of votes in a tile, or in several side by side: big-endian, 8 bytes each."""
+    return struct.unpack(f">{len(data) // 8}q", data)
 
 
 def published_seals(session: Session, *, first: int = 0, limit: int | None = None) -> list[Any]:

@@ -19,7 +19,7 @@ from arena.audit.keys import list_keys
 from arena.audit.leaves import leaf_text, reference_of
 from arena.audit.merkle import HASH_BYTES, Frontier, leaf_hash, split_hashes
 from arena.audit.sealed_standings import row_of, standings_hash
-from arena.audit.seals import ID_TYPE, published_seals
+from arena.audit.seals import published_seals, unpack_numbers
 from arena.errors import ReleaseError
 from arena.models import SealedClip, SealTile
 from arena.standings.rated_votes import WINNERS
@@ -55,13 +55,11 @@ class SealsDocument(BaseModel):
 
 def seals_document(session: Session, contained: set[int]) -> dict[str, Any]:
     """Return `seals.json` for a release that contains these votes, by number."""
-    import numpy as np
-
     numbers: list[int] = []
     hashes: list[bytes] = []
     tiles = select(SealTile.votes, SealTile.hashes).where(SealTile.level == 0)
     for votes, joined in session.execute(tiles.order_by(SealTile.number)):
-        numbers += np.frombuffer(votes or b"", ID_TYPE).tolist()
+        numbers += unpack_numbers(votes or b"")
         hashes += split_hashes(joined)
     runs: list[list[int]] = []
     others: list[bytes] = []

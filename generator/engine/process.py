@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from ctypes import c_double
@@ -20,6 +21,8 @@ STOP_TIMEOUT_S = 5.0  # a process that has not ended by then is killed
 POST_PROCESSOR = "post-processor"  # name of its processes
 # The code of the processes. Only they import it: importing it loads the measures.
 MAIN_MODULE = "generator.engine.worker_main"
+# Bytes: 107 for a socket's path (unix(7)), less "/pymp-XXXXXXXX/listener-XXXXXXXX".
+MAX_TEMPORARY_PATH = 75
 
 
 class WorkerProcess:
@@ -167,7 +170,9 @@ def _run_post_processor(link: Connection, environment: dict[str, str]) -> None:
 
 
 def _context() -> ForkServerContext | SpawnContext:
-    if "forkserver" in multiprocessing.get_all_start_methods():
+    # The fork server listens on a socket in the temporary folder, whose path has a maximum length.
+    is_short = len(os.fsencode(tempfile.gettempdir())) <= MAX_TEMPORARY_PATH
+    if is_short and "forkserver" in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("forkserver")
     return multiprocessing.get_context("spawn")
 

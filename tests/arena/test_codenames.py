@@ -23,7 +23,7 @@ from arena.standings import standings
 from arena.standings.boards import board_document
 from small_arena import START, TRACK, entrant_entry
 
-SECRET = ("Dogwood", "dogwood", "Kennel", "Odd-Licence-7", "2031", "8.25")
+SECRET = ("Dogwood", "dogwood", "Kennel", "Odd-Licence-7", "2031-05-17", "8.25")
 
 
 @pytest.fixture

@@ -38,7 +38,7 @@ SAMPLES = 300
 def put_tree_behind(opened: Database, size: int) -> None:
     """Store a seal over `size` votes that are not there, with its tiles."""
     hashes = secrets.token_bytes(HASH_BYTES * size)
-    numbers = np.arange(1, size + 1, dtype=seals.ID_TYPE)
+    numbers = np.arange(1, size + 1, dtype=">i8")
     level, tiles = 0, []
     while hashes:
         width = HASH_BYTES * WIDTH

@@ -35,13 +35,21 @@ def test_an_export_of_one_of_each_is_summed_up_in_the_singular() -> None:
 
 
 def test_a_verification_is_summed_up_in_singular_and_plural() -> None:
-    one = VerifyReport(Path("out"), 1, ("csv",), votes=1, simulated=1, leaderboards=1)
-    assert str(one).startswith(
-        "out verifies: 1 file with the right checksums; 1 vote and 1 simulated vote checked; "
-        "1 leaderboard recomputed with the same result."
+    one = VerifyReport(
+        Path("out"), 1, ("csv",), votes=1, simulated=1, leaderboards=1,
+        seals=1, claims=1, fingerprint="ab12", is_pinned=True,
+    )  # fmt: skip
+    assert str(one) == (
+        "out verifies: 1 file with the right checksums; 1 vote and 1 simulated vote are in 1 "
+        "signed seal; 1 claim checked; 1 leaderboard recomputed with the same result. Signed by "
+        "the key ab12, as given."
     )
-    many = VerifyReport(Path("out"), 9, ("parquet", "csv"), 1200, 0, 3)
+    many = VerifyReport(
+        Path("out"), 9, ("parquet", "csv"), votes=1200, simulated=0, leaderboards=3,
+        seals=2, claims=0, fingerprint="ab12", is_pinned=False,
+    )  # fmt: skip
     assert str(many).startswith(
         "out verifies: 9 files with the right checksums; parquet and csv agree; 1,200 votes and 0 "
-        "simulated votes checked; 3 leaderboards recomputed with the same result."
+        "simulated votes are in 2 signed seals; 3 leaderboards recomputed with the same result. "
+        "Signed by the key ab12, unpinned: "
     )

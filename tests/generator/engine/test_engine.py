@@ -204,14 +204,16 @@ def test_closing_a_run_ends_its_processes(clips_folder: Path) -> None:
     assert multiprocessing.active_children() == []
 
 
-def test_a_run_that_is_not_read_to_its_end_does_not_block_the_exit(
+def test_a_run_with_a_long_temporary_path_that_is_not_read_to_its_end_does_not_block_the_exit(
     clips_folder: Path, tmp_path: Path
 ) -> None:
     script = tmp_path / "script.py"
     script.write_text(ABANDONED_RUN)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    temporary = tmp_path / ("long" * 25)  # in which a socket's path would be too long
+    temporary.mkdir()
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "TMPDIR": str(temporary)}
     command = [sys.executable, script, clips_folder]
-    subprocess.run(command, check=True, timeout=120, env=environment)
+    subprocess.run(command, check=True, timeout=300, env=os.environ | environment)
 
 
 @pytest.mark.skipif(not hasattr(os, "getpriority"), reason="this system has no priorities")

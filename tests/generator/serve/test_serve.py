@@ -4,6 +4,7 @@ import base64
 import signal
 import subprocess
 import sys
+import tempfile
 from io import BytesIO
 from pathlib import Path
 
@@ -291,11 +292,11 @@ def test_a_full_queue_sends_retry_after_and_accepts_videos_after_a_cancellation(
 
 
 def test_ctrl_c_stops_the_server_and_its_worker_and_deletes_its_folder(
-    tiny_foal: Path, tmp_path: Path
+    tiny_foal: Path,
 ) -> None:
-    (tmp_path / "temporary").mkdir()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    # Not below `tmp_path`, which may be too long for the fork server's socket.
+    with tempfile.TemporaryDirectory() as temporary, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", temporary)
         with serving(tiny_foal) as server:
             video = server.client.videos.create(prompt="a ball", size="512x512", seconds="8")  # type: ignore[arg-type]
             wait_for(lambda: server.client.videos.retrieve(video.id).status == "in_progress")
@@ -304,8 +305,8 @@ def test_ctrl_c_stops_the_server_and_its_worker_and_deletes_its_folder(
             assert server.process.wait(timeout=120) == 0
             assert server.process.stderr is not None
             assert server.process.stderr.read() == ""
-    assert not worker.is_running()
-    assert list((tmp_path / "temporary").glob("videos-*")) == []
+        assert not worker.is_running()
+        assert list(Path(temporary).glob("videos-*")) == []
 
 
 @pytest.mark.parametrize(
