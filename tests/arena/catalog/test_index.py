@@ -156,7 +156,7 @@ def statements_of_a_vote(booth: Booth) -> list[str]:
     found: list[str] = []
 
     def note(_c: object, _u: object, statement: str, *_rest: object) -> None:
-        if not statement.startswith("BEGIN"):  # it has a time limit
+        if not statement.startswith(("BEGIN", "PRAGMA busy_timeout")):  # they have a time limit
             found.append(statement)
 
     event.listen(booth.database.engine, "before_cursor_execute", note)
