@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 
 from ratings.printable import pluralize as pluralize
 
@@ -36,6 +37,7 @@ _BIDI = "".join(map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A), 0x2028
 _CONTROLS = re.compile(f"[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f{_BIDI}]")
 
 
+@lru_cache(maxsize=4096)  # every vote's answer has the texts of two prompts
 def page_text(text: str) -> str:
     """Return the text without control characters, as pages show it; line breaks and tabs stay."""
     return _CONTROLS.sub("", text.replace("\r\n", "\n"))

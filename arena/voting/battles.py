@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from arena.catalog.index import CatalogIndex, catalog_index
 from arena.models import Battle, BattleState, Vote
 from arena.voting.matchmaking import ClipPair
-from arena.voting.statements import Change, Query, insertion, new_ids
+from arena.voting.statements import Query, change, insertion, new_ids
 
 BATTLE_LIFETIME = timedelta(minutes=30)
 RECENT_SET_ASIDE = 10  # battles of one category that are looked at to prefetch one again
@@ -77,11 +77,33 @@ _SHOWN = Query(
     _SHOWN_COLUMNS,
 )
 _BY_ID = select(*_COLUMNS).where(BATTLE.c.id == bindparam("battle"))
-_INSERT = insertion(_COLUMNS)
-_CHANGE = Change(
-    f"UPDATE battle SET {', '.join(f'{name} = ?' for name in _CHANGING)} WHERE id = ?",  # noqa: S608
-    [BATTLE.c[name] for name in (*_CHANGING, "id")],
+_OF_VOTER = (BATTLE.c.voter_id == bindparam("voter"), BATTLE.c.track_id == bindparam("track"))
+_SET_ASIDE = (
+    select(*_COLUMNS)
+    .where(
+        *_OF_VOTER,
+        BATTLE.c.category.is_not_distinct_from(bindparam("category", type_=BATTLE.c.category.type)),
+        *(BATTLE.c.state == BattleState.EXPIRED, BATTLE.c.opened_at.is_(None)),
+        BATTLE.c.voided_at.is_(None),
+    )
+    .order_by(BATTLE.c.id.desc())
+    .limit(RECENT_SET_ASIDE)
 )
+_AGAIN = BATTLE.alias()
+_REPEATABLE = (
+    select(BATTLE.c.id, BATTLE.c.clip_a_id, BATTLE.c.clip_b_id, BATTLE.c.prompt_id)
+    .join(VOTE, VOTE.c.battle_id == BATTLE.c.id)
+    .where(
+        *_OF_VOTER,
+        *(BATTLE.c.repeat_of.is_(None), VOTE.c.choice != "skip"),
+        ~select(_AGAIN.c.id)
+        .where(_AGAIN.c.voter_id == bindparam("voter"), _AGAIN.c.repeat_of == BATTLE.c.id)
+        .exists(),
+    )
+    .order_by(BATTLE.c.id)
+)
+_INSERT = insertion(_COLUMNS)
+_CHANGE = change([BATTLE.c[name] for name in _CHANGING], BATTLE.c.id)
 _NEW_VALUES = attrgetter(*BattleRow.__slots__)
 _CHANGED_VALUES = attrgetter(*_CHANGING, "id")
 
@@ -158,17 +180,8 @@ def read_set_aside(
     session: Session, *, voter_id: int, track_id: int, category: str | None
 ) -> list[BattleRow]:
     """Return the battles that changes of category put aside before they opened, newest first."""
-    rows = session.connection().execute(
-        select(*_COLUMNS)
-        .where(
-            *(BATTLE.c.voter_id == voter_id, BATTLE.c.track_id == track_id),
-            BATTLE.c.category.is_not_distinct_from(category),
-            *(BATTLE.c.state == BattleState.EXPIRED, BATTLE.c.opened_at.is_(None)),
-            BATTLE.c.voided_at.is_(None),
-        )
-        .order_by(BATTLE.c.id.desc())
-        .limit(RECENT_SET_ASIDE)
-    )
+    values = {"voter": voter_id, "track": track_id, "category": category}
+    rows = session.connection().execute(_SET_ASIDE, values)
     return [BattleRow(*row) for row in rows]
 
 
@@ -179,29 +192,16 @@ def read_repeatable(
 
     These are battles that the voter voted on, not skipped, that were no repeats and not repeated.
     """
-    again = BATTLE.alias()
-    rows = session.connection().execute(
-        select(BATTLE.c.id, BATTLE.c.clip_a_id, BATTLE.c.clip_b_id, BATTLE.c.prompt_id)
-        .join(VOTE, VOTE.c.battle_id == BATTLE.c.id)
-        .where(
-            *(BATTLE.c.voter_id == voter_id, BATTLE.c.track_id == track_id),
-            *(BATTLE.c.repeat_of.is_(None), VOTE.c.choice != "skip"),
-            ~select(again.c.id)
-            .where(again.c.voter_id == voter_id, again.c.repeat_of == BATTLE.c.id)
-            .exists(),
-        )
-        .order_by(BATTLE.c.id)
-    )
+    rows = session.connection().execute(_REPEATABLE, {"voter": voter_id, "track": track_id})
     return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 # Battles leave a state before others enter it: the database allows one open and one prefetched.
-_ORDER = {
-    BattleState.ANSWERED: 0,
-    BattleState.EXPIRED: 0,
-    BattleState.OPEN: 1,
-    BattleState.PREFETCHED: 2,
-}
+_ORDER = (
+    (BattleState.ANSWERED, BattleState.EXPIRED),
+    (BattleState.OPEN,),
+    (BattleState.PREFETCHED,),
+)
 
 
 def store(session: Session, battles: Iterable[BattleRow]) -> None:
@@ -211,10 +211,13 @@ def store(session: Session, battles: Iterable[BattleRow]) -> None:
         session: in a transaction that writes.
         battles: with their voters' ids.
     """
-    changed = sorted(battles, key=lambda battle: _ORDER[battle.state])
+    all_changed = list(battles)
     connection = session.connection()
-    new = [battle for battle in changed if not battle.id]
-    _CHANGE.run(connection, [_CHANGED_VALUES(battle) for battle in changed if battle.id])
+    new = []
+    for states in _ORDER:
+        changed = [battle for battle in all_changed if battle.state in states]
+        _CHANGE.run(connection, [_CHANGED_VALUES(battle) for battle in changed if battle.id])
+        new += [battle for battle in changed if not battle.id]
     for battle, number in zip(new, new_ids(connection, "battle", len(new)), strict=True):
         battle.id = number
     _INSERT.run(connection, [_NEW_VALUES(battle) for battle in new])

@@ -90,13 +90,13 @@ class _Bodies:
             text = board_csv(board)
         else:
             document = with_variants(board_document(board), read_variants())
-            text = json.dumps(document, **_COMPACT)
+            text = _encode(document)
         encoded = text.encode()
         self._encoded[key] = board, encoded
         return encoded
 
 
-_COMPACT: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "separators": (",", ":")}
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 def _csv(board: Board, body: bytes) -> Response:
@@ -113,7 +113,7 @@ def _json(content: dict[str, Any] | BaseModel, status: int = 200) -> Response:
     # Not through FastAPI's own conversion, which validates the answer.
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json")
-    return Response(json.dumps(content, **_COMPACT), status, NO_STORE, "application/json")
+    return Response(_encode(content), status, NO_STORE, "application/json")
 
 
 class Votes:

@@ -76,6 +76,8 @@ def make_api(arena: Arena) -> FastAPI:
         openapi_url=api_page.OPENAPI_URL,
         # A redirect would name the host and scheme of the request, which a proxy changes.
         redirect_slashes=False,
+        # Otherwise every request reads the environment to see whether OpenTelemetry is set up.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
         servers=[{"url": base_path or "/"}],
     )
     install_error_handlers(app)

@@ -8,7 +8,7 @@ import hmac
 from base64 import urlsafe_b64encode
 from functools import lru_cache, partial
 
-from itsdangerous import BadSignature, Signer
+from itsdangerous import Signer
 
 from arena.errors import NotFound
 from arena.models import BattleFile
@@ -16,6 +16,7 @@ from arena.voting.served_files import NO_CLIP
 
 CLIP_SUFFIX = ".mp4"
 RECENT_VOTERS = 4096
+SIGNATURE_BYTES = 24
 SUFFIXES = {
     "image/png": ".png",
     "image/jpeg": ".jpg",
@@ -38,10 +39,8 @@ class ClipUrls:
         self, *, battle_id: int, file: BattleFile, voter_key: str, media_type: str = "video/mp4"
     ) -> str:
         """The URL path of a file of a battle, for one voter."""
-        # What `Signer.sign` returns, in one step: a vote's answer has four URLs.
         name = f"{battle_id}-{file.value}"
-        digest = hmac.digest(self._key(voter_key), name.encode(), "sha256")
-        signature = urlsafe_b64encode(digest).rstrip(b"=").decode()
+        signature = _sign(name, self._key(voter_key))
         return f"{self._base_path}/clip/{name}.{signature}{SUFFIXES.get(media_type, '')}"
 
     def read(self, name: str, *, voter_key: str) -> tuple[int, BattleFile]:
@@ -50,11 +49,14 @@ class ClipUrls:
         Raises:
             NotFound: the name is forged, or another voter's.
         """
+        signed, _, signature = _without_suffix(name).rpartition(".")
+        expected = _sign(signed, self._key(voter_key))
         try:
-            signed = _signer(self._key(voter_key)).unsign(_without_suffix(name)).decode()
+            if not hmac.compare_digest(signature.encode(), expected.encode()):
+                raise NotFound(NO_CLIP)
             battle_id, _, file = signed.partition("-")
             return int(battle_id), BattleFile(file)
-        except (BadSignature, ValueError) as error:
+        except ValueError as error:
             raise NotFound(NO_CLIP) from error
 
 
@@ -64,8 +66,10 @@ def _key_of(secret: str, voter_key: str) -> bytes:
     return salted.derive_key()
 
 
-def _signer(key: bytes) -> Signer:
-    return Signer(key, key_derivation="none", digest_method=hashlib.sha256)
+def _sign(name: str, key: bytes) -> str:
+    # Keyed BLAKE2 (RFC 7693, 2.5) is a tenth of the work of HMAC: a vote's answer has four URLs.
+    digest = hashlib.blake2b(name.encode(), digest_size=SIGNATURE_BYTES, key=key).digest()
+    return urlsafe_b64encode(digest).decode()
 
 
 def _without_suffix(name: str) -> str:
