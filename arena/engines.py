@@ -221,23 +221,33 @@ def _sqlite_engine(url: URL) -> Engine:
 
 
 def _begins_soon(connection: sqlite3.Connection, until: float) -> bool:
-    """Begin a transaction that writes, if another process leaves the lock within `POLL_FOR_S`, and before `until`.
+    """Begin a transaction that writes, if another process leaves the lock in time.
 
     SQLite itself looks again after 1, 3, 8, 18, 33 ms and so on, and the lock is free meanwhile:
     two processes that write in turn would idle half of the time.
+
+    Args:
+        connection: to the database.
+        until: when to give up, by `time.monotonic`, if `POLL_FOR_S` is not over before.
+
+    Returns:
+        Whether the transaction has begun; if not, beginning it once more says why.
     """
-    connection.execute("PRAGMA busy_timeout=0")
     until = min(until, time.monotonic() + POLL_FOR_S)
-    while True:
-        try:
-            connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError as error:
-            is_locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-            if not is_locked or time.monotonic() >= until:
-                return False
-            time.sleep(POLL_S)
-        else:
-            return True
+    try:
+        connection.execute("PRAGMA busy_timeout=0")
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                is_locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not is_locked or time.monotonic() >= until:
+                    return False
+                time.sleep(POLL_S)
+            else:
+                return True
+    except sqlite3.Error:
+        return False
 
 
 def _immutable_address(path: str | None) -> str | None:
