@@ -3,15 +3,22 @@
 SQLAlchemy works several times as long on the execution of such a statement as the database does.
 Here its types still convert the values, its connection runs the statement, and its exceptions
 report errors; the SQL is written out, and works on both databases.
+
+All rows are read as one value of JSON, and written by few statements. Python's driver of SQLite
+gives up the interpreter's lock for every row and every statement, and waits for it while the event
+loop has it; that of PostgreSQL works longer on the values of a row than on their JSON.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect, Float
+
+from arena.models import UtcDateTime
 
 Process = Callable[[Any], Any]
 MOST_ROWS = 32  # in one statement; of 21 columns, fewer values than any SQLite accepts
@@ -30,15 +37,18 @@ class Query:
         self._lists = sql.count("{listed}")
         self._processors: dict[Dialect, list[tuple[int, Process]]] = {}
         names = ", ".join(
-            # JSON has 15 digits of a number.
+            # SQLite writes 15 digits of a number in JSON.
             f"CASE WHEN {each.name} IS NOT NULL THEN printf('%!.17g', {each.name}) END"
             if isinstance(each.type, Float)
             else each.name
             for each in columns
         )
-        # Python's driver waits for the interpreter's lock after every row, while the event loop
-        # has it; so all rows are returned as one.
-        self._one_row = f"SELECT json_group_array(json_array({names})) FROM ({sql})"  # noqa: S608
+        self._sqlite = f"SELECT json_group_array(json_array({names})) FROM ({sql})"  # noqa: S608
+        names = ", ".join(each.name for each in columns)
+        self._postgres = (
+            f"SELECT coalesce(json_agg(json_build_array({names})), '[]')::text"  # noqa: S608
+            f" FROM ({sql.replace('{listed}', '= ANY(%s)')}) AS found"
+        )
 
     def rows(self, connection: Connection, values: Sequence[Any]) -> list[Sequence[Any]]:
         """Return the rows for these values, converted as the columns' types do."""
@@ -49,81 +59,68 @@ class Query:
             # Lists of a few lengths only: SQLite keeps the statements that it has prepared.
             count = 1 << (len(values) - 1).bit_length()
             values = [*values, *[values[-1]] * (count - len(values))]
-            sql, bound = _listed(self._one_row, count), tuple(values) * self._lists
+            sql, bound = _listed(self._sqlite, count), tuple(values) * self._lists
         else:
-            sql, bound = self._sql.replace("{listed}", "= ANY(%s)"), (list(values),) * self._lists
-        cursor = connection.exec_driver_sql(sql, bound).cursor
-        rows = cast(list[Sequence[Any]], cursor.fetchall())
+            sql, bound = self._postgres, (list(values),) * self._lists
+        rows: list[Sequence[Any]] = json.loads(connection.exec_driver_sql(sql, bound).scalar_one())
         processors = self._processors.get(dialect)
         if processors is None:
-            processors = self._processors[dialect] = self._find_processors(dialect, cursor)
-        cursor.close()
-        if dialect.name == "sqlite":
-            rows = json.loads(rows[0][0])
+            processors = _result_processors(self._columns, dialect)
+            self._processors[dialect] = processors
         return [_processed(row, processors) for row in rows] if processors else rows
-
-    def _find_processors(self, dialect: Dialect, cursor: Any) -> list[tuple[int, Process]]:
-        if dialect.name != "sqlite":
-            kinds = [each[1] for each in cursor.description]
-            return _result_processors(self._columns, dialect, kinds)
-        found = _result_processors(self._columns, dialect, [None] * len(self._columns))
-        numbers = [n for n, each in enumerate(self._columns) if isinstance(each.type, Float)]
-        return [*found, *((position, float) for position in numbers)]
 
 
 class Change:
     """An INSERT or UPDATE of many rows.
 
     Args:
-        sql: for one row, with `?` for each value.
-        many: for several rows, with `{rows}` where SQL has VALUES; for SQLite, whose driver waits
-            for the interpreter's lock after every statement.
-        columns: whose types the values have, in the order of the `?`.
+        sql: with `{rows}` where it reads the rows.
+        columns: that each row has, in this order; of one table.
     """
 
-    def __init__(self, sql: str, many: str, columns: Sequence[Column[Any]]) -> None:
-        self._sql, self._many, self._columns = sql, many, columns
+    def __init__(self, sql: str, columns: Sequence[Column[Any]]) -> None:
+        self._sql, self._columns = sql, columns
+        self._names = [column.name for column in columns]
         self._processors: dict[Dialect, list[tuple[int, Process]]] = {}
+        self._postgres = sql.replace(
+            "{rows}",
+            f"SELECT {_quoted(columns)} FROM "  # noqa: S608  (made of names)
+            f"json_populate_recordset(NULL::{columns[0].table.name}, %s::json)",
+        )
 
     def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> None:
-        """Run it for each of these rows; in any order, if they are several."""
+        """Run it for each of these rows; the database chooses their order."""
         if not rows:
             return
         dialect = connection.dialect
+        if dialect.name != "sqlite":
+            named = [dict(zip(self._names, row, strict=True)) for row in rows]
+            connection.exec_driver_sql(self._postgres, (json.dumps(named, default=_time_text),))
+            return
         processors = self._processors.get(dialect)
         if processors is None:
             processors = self._processors[dialect] = _bind_processors(self._columns, dialect)
-        bound = [tuple(_processed(row, processors)) for row in rows]
-        if dialect.name != "sqlite":
-            connection.exec_driver_sql(self._sql.replace("?", "%s"), bound)
-            return
+        bound = [_processed(row, processors) for row in rows]
         for some in _few_lengths(bound):
-            values = tuple(chain.from_iterable(some))
-            connection.exec_driver_sql(self._of(len(some)), values)
-
-    def _of(self, count: int) -> str:
-        return _with_rows(self._many, len(self._columns), count)
+            sql = _with_rows(self._sql, len(self._columns), len(some))
+            connection.exec_driver_sql(sql, tuple(chain.from_iterable(some)))
 
 
 def insertion(columns: Sequence[Column[Any]]) -> Change:
     """Return the INSERT of these columns of one table."""
-    names = ", ".join(f'"{column.name}"' for column in columns)
-    places = ", ".join("?" * len(columns))
-    into = f"INSERT INTO {columns[0].table.name} ({names})"
-    return Change(f"{into} VALUES ({places})", f"{into} VALUES {{rows}}", columns)
+    table = columns[0].table.name
+    return Change(f"INSERT INTO {table} ({_quoted(columns)}) {{rows}}", columns)
 
 
 def change(columns: Sequence[Column[Any]], key: Column[Any]) -> Change:
     """Return the UPDATE of these columns of one table, by a key; its value is the row's last."""
-    table, names = key.table.name, [column.name for column in columns]
-    one = ", ".join(f"{name} = ?" for name in names)
-    # SQLite names the columns of VALUES so.
-    many = ", ".join(f"{name} = given.column{n}" for n, name in enumerate(names, start=1))
+    table, all_columns = key.table.name, [*columns, key]
+    given = f"WITH given ({_quoted(all_columns)}) AS ({{rows}})"
+    values = ", ".join(f"{column.name} = given.{column.name}" for column in columns)
     return Change(
-        f"UPDATE {table} SET {one} WHERE {key.name} = ?",  # noqa: S608  (made of names)
-        f"UPDATE {table} SET {many} FROM (VALUES {{rows}}) AS given"  # noqa: S608
-        f" WHERE {table}.{key.name} = given.column{len(names) + 1}",
-        [*columns, key],
+        f"{given} UPDATE {table} SET {values} FROM given"  # noqa: S608
+        f" WHERE {table}.{key.name} = given.{key.name}",
+        all_columns,
     )
 
 
@@ -152,7 +149,18 @@ def _listed(sql: str, count: int) -> str:
 @lru_cache(maxsize=256)
 def _with_rows(sql: str, columns: int, count: int) -> str:
     row = f"({', '.join('?' * columns)})"
-    return sql.replace("{rows}", ", ".join([row] * count))
+    return sql.replace("{rows}", f"VALUES {', '.join([row] * count)}")
+
+
+def _quoted(columns: Sequence[Column[Any]]) -> str:
+    return ", ".join(f'"{column.name}"' for column in columns)
+
+
+def _time_text(value: object) -> str:
+    """Return a time as JSON has it."""
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise TypeError(f"{value!r} cannot be stored")
+    return value.isoformat()
 
 
 def _few_lengths(rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
@@ -179,10 +187,19 @@ def _bind_processors(columns: Sequence[Column[Any]], dialect: Dialect) -> list[t
 
 
 def _result_processors(
-    columns: Sequence[Column[Any]], dialect: Dialect, kinds: Sequence[Any]
+    columns: Sequence[Column[Any]], dialect: Dialect
 ) -> list[tuple[int, Process]]:
-    found = [
-        column.type.dialect_impl(dialect).result_processor(dialect, kind)
-        for column, kind in zip(columns, kinds, strict=True)
-    ]
-    return [(position, each) for position, each in enumerate(found) if each is not None]
+    """Return what converts values from JSON, with their positions."""
+    found: list[tuple[int, Process]] = []
+    for position, column in enumerate(columns):
+        if isinstance(column.type, Float):
+            found.append((position, float))
+        elif isinstance(column.type, UtcDateTime) and dialect.name != "sqlite":
+            found.append((position, _time))
+        elif process := column.type.dialect_impl(dialect).result_processor(dialect, None):
+            found.append((position, process))
+    return found
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
