@@ -233,6 +233,42 @@ class Track(Base):
     )
 
 
+class Registration(Base):
+    """What was published of a track before its first vote. Written by `catalog.registration`.
+
+    Rows are only added. `document` is canonical JSON, `sha256` its hash, which a seal covers, and
+    `nonces` what the hashes of private prompts were made with, by the prompt's id.
+    """
+
+    __tablename__ = "registration"
+
+    track_id: Mapped[int] = mapped_column(
+        ForeignKey("track.id"), primary_key=True, autoincrement=False
+    )
+    document: Mapped[str]
+    sha256: Mapped[str] = mapped_column(String(64))
+    nonces: Mapped[dict[str, Any]]
+    registered_at: Mapped[datetime]
+
+    track: Mapped[Track] = relationship()
+
+
+class Deviation(Base):
+    """A change of what a track registered. Written by `catalog.registration`.
+
+    Rows are only added; one whose `found` equals `registered` says that a change was undone.
+    """
+
+    __tablename__ = "deviation"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    track_id: Mapped[int] = mapped_column(ForeignKey("registration.track_id"), index=True)
+    what: Mapped[str]  # a key of the document, or `prompt ID`
+    registered: Mapped[Any | None] = mapped_column(JsonDocument)
+    found: Mapped[Any | None] = mapped_column(JsonDocument)
+    noted_at: Mapped[datetime]
+
+
 class Entrant(Base):
     """A model version with its settings, as it competes. Written by `catalog`."""
 
@@ -331,7 +367,9 @@ class Prompt(Base):
     source_width: Mapped[int | None]  # pixels, as shown
     source_height: Mapped[int | None]
     source_fault: Mapped[str | None]  # why the source cannot be shown; such a prompt is not drawn
-    private: Mapped[bool]  # held out: its battles never reveal names
+    private: Mapped[bool]  # its text is not published either: it is always held out
+    # Its battles never reveal names, and its votes are compared with the others.
+    held_out: Mapped[bool] = mapped_column(default=False, server_default=false())
     created_at: Mapped[datetime]
     retired_at: Mapped[datetime | None]
 
@@ -341,6 +379,11 @@ class Prompt(Base):
     category_rows: Mapped[list["PromptCategory"]] = relationship(
         cascade="all, delete-orphan", order_by="PromptCategory.category"
     )
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether battles with this prompt never reveal names."""
+        return self.private or self.held_out
 
     @property
     def categories(self) -> list[str]:
@@ -743,8 +786,8 @@ class SealTile(Base):
 class SealedEntry(Base):
     """What seals name beside votes, and the first seal that does. Written by `audit.seals`.
 
-    Rows are only added. `kind` is `commitment` or `claim` (of an entrant's number), or `standings`
-    (of a day and a track).
+    Rows are only added. `kind` is `commitment` or `claim` (of an entrant's number), `registration`
+    (of a track's number), or `standings` (of a day and a track).
     """
 
     __tablename__ = "sealed_entry"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ratings.diagnostics.goodness import GoodnessOfFit, goodness_of_fit
     from ratings.diagnostics.held_out import HeldOut, held_out
     from ratings.diagnostics.reliability import Reliability, reliability, retest_agreement
+    from ratings.diagnostics.slices import SliceComparison, compare_slices
     from ratings.dynamic.over_time import OverTime, over_time
     from ratings.errors import OptionError, RatingsError, VotesError
     from ratings.inference.anytime import FirstPlace, first_place
@@ -62,6 +63,7 @@ _NAMES_BY_MODULE = {
     "diagnostics.goodness": ("GoodnessOfFit", "goodness_of_fit"),
     "diagnostics.held_out": ("HeldOut", "held_out"),
     "diagnostics.reliability": ("Reliability", "reliability", "retest_agreement"),
+    "diagnostics.slices": ("SliceComparison", "compare_slices"),
     "dynamic.over_time": ("OverTime", "over_time"),
     "errors": ("OptionError", "RatingsError", "VotesError"),
     "inference.anytime": ("FirstPlace", "first_place"),
@@ -119,8 +121,10 @@ __all__ = [
     "RatingsError",
     "Reliability",
     "Screening",
+    "SliceComparison",
     "VotesError",
     "bradley_terry",
+    "compare_slices",
     "compute_leaderboard",
     "compute_leaderboards",
     "elo",

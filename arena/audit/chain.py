@@ -55,6 +55,14 @@ class DayStandings(_Model):
     sha256: str = Field(pattern=HASH)
 
 
+class RegisteredTrack(_Model):
+    """A track's registration, in the first seal after it."""
+
+    track: str
+    sha256: str = Field(pattern=HASH)
+    registered_at: str
+
+
 class HoldEvents(_Model):
     """The events that hold or release votes, so far."""
 
@@ -76,6 +84,7 @@ class SealPayload(_Model):
     commitments: list[Commitment]
     claims: list[Claim]
     standings: list[DayStandings]
+    registrations: list[RegisteredTrack] = []  # seals of earlier versions do not have it
     holds: HoldEvents
     key: str = Field(pattern=HASH)
 

@@ -26,7 +26,15 @@ from arena.audit.sealed_standings import hash_of_day
 from arena.audit.seals import published_seals, sealed_numbers
 from arena.canonical import sha256_hex
 from arena.database import Database
-from arena.models import Clip, Entrant, PublishedOpening, SealedClip, SealTile, Track
+from arena.models import (
+    Clip,
+    Entrant,
+    PublishedOpening,
+    Registration,
+    SealedClip,
+    SealTile,
+    Track,
+)
 
 
 @dataclass(frozen=True)
@@ -185,6 +193,9 @@ def _check_entries(session: Session, seals: Sequence[SealPayload]) -> Iterator[s
         for opening in session.scalars(select(PublishedOpening))
     }
     tracks = {track.name: track.id for track in session.scalars(select(Track))}
+    registered = {
+        each.track.name: sha256_hex(each.document) for each in session.scalars(select(Registration))
+    }
     for seal in seals:
         where = f"seal {seal.number}"
         for each in seal.commitments:
@@ -193,6 +204,9 @@ def _check_entries(session: Session, seals: Sequence[SealPayload]) -> Iterator[s
         for claim in seal.claims:
             if openings.get(claim.entrant) != claim.opening_sha256:
                 yield f"The opening of entrant {claim.entrant} is not the one in {where}."
+        for registration in seal.registrations:
+            if registered.get(registration.track) != registration.sha256:
+                yield f"The registration of {registration.track} is not the one in {where}."
         for day in seal.standings:
             track_id = tracks.get(day.track)
             if track_id is None or _hash_of_day(session, day.day, track_id) != day.sha256:

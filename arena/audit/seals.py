@@ -32,15 +32,18 @@ from arena.audit.leaves import (
 from arena.audit.merkle import EMPTY_ROOT, WIDTH, Tree, full_root, split_hashes
 from arena.audit.sealed_standings import new_standings
 from arena.canonical import canonical_json, instant_text, sha256_hex
+from arena.catalog.registration import has_deviations, note_deviations
 from arena.context import Arena
 from arena.database import Database
 from arena.errors import NotFound
 from arena.models import (
     Entrant,
     PublishedOpening,
+    Registration,
     Seal,
     SealedEntry,
     SealTile,
+    Track,
 )
 
 VERSION = 1  # of a seal's payload
@@ -50,6 +53,7 @@ LATE = timedelta(minutes=10)  # how long a missing number is looked up again
 MAX_GAPS = 1000  # ranges of missing numbers that a seal remembers
 CHUNK = 256  # votes between two pauses
 COMMITMENT, CLAIM, STANDINGS = "commitment", "claim", "standings"
+REGISTRATION = "registration"
 
 Tile = tuple[int, int]  # level and number
 
@@ -102,8 +106,11 @@ def make_seals(
     """
     with database.reading() as session:
         has_unnamed = bool(unnamed_clips(session))
+        has_changes = has_deviations(session)
     if has_unnamed:
         database.write(name_clips)
+    if has_changes:
+        database.write(lambda session: note_deviations(session, now=now))
     made: list[Seal] = []
     while (seal := _make_seal(database, signer, now=now, up_to=up_to, pause=pause)) is not None:
         made.append(seal)
@@ -164,6 +171,7 @@ def _read(
     entries = {
         COMMITMENT: _new_commitments(session),
         CLAIM: _new_claims(session),
+        REGISTRATION: _new_registrations(session),
         STANDINGS: new_standings(session, known=_known(session, STANDINGS), now=now),
     }
     watermark = votes[-1].id if votes else before
@@ -222,6 +230,27 @@ def _new_claims(session: Session) -> list[tuple[str, Any]]:
         )
         for opening in session.scalars(query)
         if str(opening.entrant_id) not in known
+    ]
+
+
+def _new_registrations(session: Session) -> list[tuple[str, Any]]:
+    known = _known(session, REGISTRATION)
+    query = (
+        select(Registration, Track.name)
+        .join(Track, Track.id == Registration.track_id)
+        .order_by(Registration.track_id)
+    )
+    return [
+        (
+            str(each.track_id),
+            {
+                "registered_at": instant_text(each.registered_at),
+                "sha256": each.sha256,
+                "track": name,
+            },
+        )
+        for each, name in session.execute(query)
+        if str(each.track_id) not in known
     ]
 
 
@@ -298,6 +327,7 @@ def _sign(draft: _Draft, last: Seal | None, signer: Signer, *, now: datetime) ->
             "late": [str(vote.id) for vote in draft.late],
             "number": number,
             "previous": GENESIS if last is None else sha256_hex(last.payload),
+            "registrations": [value for _, value in draft.entries[REGISTRATION]],
             "root": draft.root.hex(),
             "sealed_at": instant_text(now),
             "size": size,

@@ -7,10 +7,11 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.openings import Opening
+from arena.catalog.registration import note_deviations
 from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
 from arena.errors import CatalogError, NotFound
 from arena.models import (
@@ -43,6 +44,21 @@ def list_entrants(session: Session) -> list[Entrant]:
 def list_prompts(session: Session) -> list[Prompt]:
     """Return all prompts, retired ones included, ordered by id."""
     return list(session.scalars(select(Prompt).order_by(Prompt.id)))
+
+
+def count_held_out(session: Session, track: Track) -> int:
+    """Return how many active prompts of a track are held out."""
+    query = (
+        select(func.count())
+        .select_from(Prompt)
+        .join(PromptTrack, PromptTrack.prompt_id == Prompt.id)
+        .where(
+            PromptTrack.track_id == track.id,
+            Prompt.retired_at.is_(None),
+            or_(Prompt.private, Prompt.held_out),
+        )
+    )
+    return session.scalar(query) or 0
 
 
 def find_track(session: Session, name: str) -> Track:
@@ -266,11 +282,14 @@ def retire(session: Session, item: Entrant | Prompt, *, now: datetime) -> bool:
     if active:
         item.retired_at = now
         session.flush()
+        note_deviations(session, now=now)
     return active
 
 
-def restore(session: Session, item: Entrant | Prompt) -> bool:
+def restore(session: Session, item: Entrant | Prompt, *, now: datetime | None = None) -> bool:
     """Undo `retire`: generate its clips and draw battles for it again.
+
+    Without a time, the next seal notes what that changes of a registered track.
 
     Returns:
         Whether it was retired until now.
@@ -279,6 +298,8 @@ def restore(session: Session, item: Entrant | Prompt) -> bool:
     if was_retired:
         item.retired_at = None
         session.flush()
+        if now is not None:
+            note_deviations(session, now=now)
     return was_retired
 
 
@@ -405,6 +426,11 @@ def import_prompts(
                 f"The prompt {entry.id} exists without a source: a prompt never changes; "
                 "give the new one another id."
             )
+        if prompt is not None and entry.held_out and not prompt.is_held_out:
+            raise CatalogError(
+                f"The prompt {entry.id} exists and is not held out: votes may have revealed its "
+                "clips; give the held-out one another id."
+            )
         tracks = _tracks_for(session, entry, _source_kind(prompt, sources.get(entry.id)))
         if prompt is None:
             added += 1
@@ -413,6 +439,7 @@ def import_prompts(
                 text=entry.text,
                 source=entry.source,
                 private=entry.private,
+                held_out=entry.held_out or entry.private,
                 created_at=now,
                 tracks=tracks,
                 category_rows=[
@@ -426,6 +453,7 @@ def import_prompts(
             prompt.source = entry.source
             set_source(prompt, sources[entry.id])
     session.flush()
+    note_deviations(session, now=now)
     return ImportedPrompts(added, len(entries) - added, updated)
 
 

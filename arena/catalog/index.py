@@ -13,7 +13,7 @@ from itertools import combinations
 from threading import Lock
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, Row, select
+from sqlalchemy import Engine, Row, or_, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.withholding import is_withheld
@@ -55,7 +55,7 @@ class IndexedPrompt:
     id: str
     text: str
     categories: list[str]
-    private: bool
+    is_held_out: bool
     is_retired: bool
     source_path: str | None
     source_sha256: str | None
@@ -303,7 +303,8 @@ def _read_prompts(session: Session) -> dict[str, IndexedPrompt]:
     ):
         categories[prompt_id].append(category)
     query = select(
-        *(Prompt.id, Prompt.text, Prompt.private, Prompt.retired_at.is_not(None)),
+        *(Prompt.id, Prompt.text, or_(Prompt.private, Prompt.held_out)),
+        Prompt.retired_at.is_not(None),
         *(Prompt.source_path, Prompt.source_sha256, Prompt.source_bytes),
         *(Prompt.source_media_type, Prompt.source_width, Prompt.source_height),
         Prompt.source_fault,
@@ -313,7 +314,7 @@ def _read_prompts(session: Session) -> dict[str, IndexedPrompt]:
             id=row[0],
             text=row[1],
             categories=categories.get(row[0], []),
-            private=row[2],
+            is_held_out=bool(row[2]),
             is_retired=bool(row[3]),
             source_path=row[4],
             source_sha256=row[5],

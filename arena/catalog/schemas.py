@@ -17,7 +17,8 @@ from ratings.schema import TIE_RULES
 
 TRACK_NAME = r"^[a-z0-9]+(-[a-z0-9]+)*$"
 PROMPT_ID = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-PROMPT_COLUMNS = {"id", "text", "categories", "tracks", "source", "private"}
+PROMPT_FLAGS = ("private", "held_out")
+PROMPT_COLUMNS = {"id", "text", "categories", "tracks", "source", *PROMPT_FLAGS}
 # A minute less than a battle's life (`arena.voting.battles.BATTLE_LIFETIME`), to vote in.
 MAX_WATCH_MS = 29 * 60 * 1000
 TRUE_WORDS = {"1", "true", "yes"}
@@ -120,6 +121,7 @@ class PromptEntry(Entry):
     tracks: tuple[str, ...] = ()
     source: str | None = None
     private: bool = False
+    held_out: bool = False  # a private prompt always is
 
     @field_validator("text")
     @classmethod
@@ -183,7 +185,7 @@ def read_prompts(path: Path) -> list[PromptEntry]:
     if unknown := set(table.columns) - PROMPT_COLUMNS:
         raise CatalogError(
             f"{path} has an unknown column '{sorted(unknown)[0]}': the columns are "
-            "id, text, categories, tracks, source, private."
+            "id, text, categories, tracks, source, private, held_out."
         )
     prompts: list[PromptEntry] = []
     for number, record in enumerate(table.rows, start=1):
@@ -211,8 +213,9 @@ def _prompt(record: dict[str, Any], folder: Path) -> PromptEntry:
     for key in ("categories", "tracks"):
         if isinstance(values.get(key), str):
             values[key] = tuple(part.strip() for part in values[key].split(";") if part.strip())
-    if "private" in values:
-        values["private"] = _parse_bool(values["private"])
+    for key in PROMPT_FLAGS:
+        if key in values:
+            values[key] = _parse_bool(key, values[key])
     for key in ("id", "text"):
         if key in values:
             values[key] = _as_text(key, values[key])
@@ -242,10 +245,10 @@ def _as_text(key: str, value: Any) -> str:
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _parse_bool(value: Any) -> bool:
+def _parse_bool(key: str, value: Any) -> bool:
     word = str(value).strip().lower()
     if word not in TRUE_WORDS | FALSE_WORDS:
-        raise ValueError(f"private = {value!r}: write true or false")
+        raise ValueError(f"{key} = {value!r}: write true or false")
     return word in TRUE_WORDS
 
 

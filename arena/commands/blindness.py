@@ -32,9 +32,11 @@ def blindness(
 ) -> None:
     """Measure whether what voters receive before the vote says which model made a clip.
 
-    It serves a copy of the database on a free port of this machine; nothing is stored or counted.
+    It serves a copy of the database on a free port of this machine; nothing is counted. The last
+    report of each track is kept for releases.
     """
     from arena.audit.blindness import as_json, audit_blindness, auditable_tracks
+    from arena.audit.blindness_reports import store_report
     from arena.catalog import catalog
     from arena.commands.progress import progress
     from arena.context import utc_now
@@ -58,6 +60,8 @@ def blindness(
             )
     now = utc_now()
     values = [as_json(report, now=now) for report in reports]
+    for value in values:
+        store_report(arena.settings.home, value)
     if output is not None:
         with atomic_write(output) as draft:
             draft.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")

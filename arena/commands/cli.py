@@ -46,7 +46,11 @@ EXAMPLES = {
         "arena leaderboard --voters simulated --format csv",
     ],
     "plan": ["arena plan", "arena plan --track text-to-video --power 0.9"],
-    "export": ["arena export my-release", "arena export my-release --track text-to-video"],
+    "export": [
+        "arena export my-release",
+        "arena export --publish --track text-to-video",
+        "arena export my-votes --track text-to-video --as genai-bench",
+    ],
     "verify": ["arena verify my-release"],
 }
 

@@ -29,11 +29,12 @@ def list_prompts(format: FormatOption = TableFormat.TABLE) -> None:
             (
                 *(prompt.id, prompt.text, prompt.categories),
                 [track.name for track in prompt.tracks],
+                "yes" if prompt.is_held_out else None,
                 "yes" if prompt.retired_at else None,
             )
             for prompt in catalog.list_prompts(session)
         ]
-    columns = ("id", "text", "categories", "tracks", "retired")
+    columns = ("id", "text", "categories", "tracks", "held out", "retired")
     hint = "No prompts yet. Next: `arena prompts import FILE`."
     show_table("Prompts", columns, rows, format, if_empty=hint)
 
@@ -104,6 +105,7 @@ def restore_prompt(
 ) -> None:
     """Use a retired prompt, or all of them, again."""
     from arena.catalog import catalog
+    from arena.context import utc_now
 
     arena = open_configured_arena()
     retired = _select(arena, prompt_id, every=every, retired=True)
@@ -112,7 +114,7 @@ def restore_prompt(
         return
     with arena.database.writing() as session:
         for each in retired:
-            catalog.restore(session, catalog.find_prompt(session, each))
+            catalog.restore(session, catalog.find_prompt(session, each), now=utc_now())
     what = pluralize(len(retired), "prompt") if every else f"the prompt {prompt_id}"
     out.print(f"Restored {what}. Next: `arena generate`.")
 

@@ -38,11 +38,18 @@ def leaderboard(
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """Show the leaderboard of one track or of all tracks."""
+    from arena.catalog import catalog
     from arena.catalog.variants import variants_by_name, with_variants
     from arena.context import utc_now
     from arena.standings import boards, standings
 
     arena = open_configured_arena()
+    with arena.database.reading() as session:  # their alarm is in the details
+        held_out = {
+            each.name
+            for each in catalog.list_tracks(session)
+            if catalog.count_held_out(session, each)
+        }
     found = [
         standings.leaderboard(
             arena.database,
@@ -50,7 +57,8 @@ def leaderboard(
             category=category,
             voters=voters.kind,
             now=utc_now(),
-            with_details=format is TableFormat.JSON,
+            with_details=format is TableFormat.JSON
+            or (format is TableFormat.TABLE and name in held_out),
         )
         for name in ([track] if track else standings.tracks_with(arena.database, category))
     ]
@@ -71,6 +79,8 @@ def leaderboard(
                 )
             for board in found:
                 show_table(*boards.board_cells(board, now=utc_now()), with_title=True)
+                if alarm := boards.held_out_alarm(board):
+                    err.print(f"{board.track}: {alarm}", style="red")
 
 
 def plan(
@@ -177,35 +187,108 @@ def simulate_votes(
     )
 
 
+class PublishedSet(StrEnum):
+    """The layouts of `arena.release.layouts`, whose import would load pyarrow here."""
+
+    LMSYS_33K = "lmsys-33k"
+    KAGGLE_55K = "kaggle-55k"
+    GENAI_BENCH = "genai-bench"
+    RAPIDATA = "rapidata"
+
+
 def export(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to create.")],
+    folder: Annotated[
+        Path | None,
+        typer.Argument(metavar="[DIR]", help="The folder to create; not needed with --publish."),
+    ] = None,
     track: TrackOption = None,
     format: Annotated[
         list[FileFormat] | None,
         typer.Option("--format", help="File format; may be repeated. Default: parquet and csv."),
     ] = None,
-    with_media: Annotated[bool, typer.Option("--with-media", help="Include the clips.")] = False,
+    with_media: Annotated[
+        bool, typer.Option("--with-media", help="Include the clips of closed tracks.")
+    ] = False,
+    spreadsheet: Annotated[
+        bool,
+        typer.Option("--spreadsheet", help="Also write CSV files that spreadsheets open safely."),
+    ] = False,
+    publish: Annotated[
+        bool, typer.Option("--publish", help="Let the arena serve it: ARENA_HOME/releases/ID.")
+    ] = False,
+    as_set: Annotated[
+        PublishedSet | None,
+        typer.Option("--as", help="Write people's votes as the files of another published set."),
+    ] = None,
 ) -> None:
     """Export a release: votes, models, prompts, clips, leaderboards and checksums."""
-    from arena.audit.keys import open_signer
-    from arena.context import utc_now
-    from arena.release import export_release
-    from arena.site import read_site
-
+    if folder is None and not publish:
+        raise typer.BadParameter("name the folder to create, or use --publish.")
     arena = open_configured_arena()
-    now = utc_now()
-    summary = export_release(
-        arena.database,
+    if as_set is not None:
+        if folder is None or publish or format or with_media or spreadsheet:
+            raise typer.BadParameter(
+                "--as needs a folder, and goes with --track alone: its files have one format."
+            )
+        _export_as(arena, folder, as_set, track=track)
+        return
+    _export_release(
+        arena,
         folder,
-        signer=open_signer(arena.settings.home, arena.database, now=now),
+        publish=publish,
         track=track,
         formats=tuple(format or (FileFormat.PARQUET, FileFormat.CSV)),
-        store=arena.store,
         with_media=with_media,
+        spreadsheet=spreadsheet,
+    )
+
+
+def _export_release(arena: "Arena", folder: Path | None, *, publish: bool, **options: Any) -> None:
+    from arena.context import utc_now
+    from arena.release.export import check_empty
+    from arena.release.publish import copy_release, export_arena, publish_release
+
+    if not publish and folder is not None:
+        summary = export_arena(arena, folder, now=utc_now(), **options)
+        out.print(f"{summary} Next: `arena verify {folder}`.")
+    else:
+        if folder is not None:
+            check_empty(folder)
+        published = publish_release(arena, now=utc_now(), **options)
+        if published is None:
+            return
+        if folder is not None:
+            copy_release(published.folder, folder)
+        out.print(
+            f"{published} The arena serves it at /api/v1/releases/{published.folder.name}. "
+            f"Next: `arena verify {folder or published.folder}`."
+        )
+        summary = published
+    if options["with_media"] and summary.about.open_tracks:
+        out.print(
+            "Clips of open tracks are left out, since their files would tell voters which model "
+            f"made them: {', '.join(summary.about.open_tracks)}."
+        )
+
+
+def _export_as(arena: "Arena", folder: Path, name: PublishedSet, *, track: str | None) -> None:
+    from arena.audit.keys import open_signer
+    from arena.context import utc_now
+    from arena.release.layout_export import export_layout
+    from arena.release.layouts import Layout
+    from arena.site import read_site
+
+    now = utc_now()
+    summary = export_layout(
+        arena.database,
+        folder,
+        Layout(name.value),
+        signer=open_signer(arena.settings.home, arena.database, now=now),
+        track=track,
         site=read_site(arena.settings),
         now=now,
     )
-    out.print(f"{summary} Next: `arena verify {folder}`.")
+    out.print(f"{summary} Next: `python -m ratings {summary.file}`.")
 
 
 def verify(

@@ -65,7 +65,8 @@ def _check_references(answers: list[Answer], tables: Mapping[str, list[Row]]) ->
     tracks = {row["track"] for row in tables["tracks"]}
     prompts = {row["id"]: row["categories"] for row in tables["prompts"]}
     clips = {
-        (row["model"], row["track"], row["prompt_id"], row["sha256"]) for row in tables["clips"]
+        (row["model"], row["track"], row["prompt_id"], row["sha256"] or row["reference"])
+        for row in tables["clips"]
     }
     for answer in answers:
         row = answer.row

@@ -18,6 +18,7 @@ from arena.catalog.variants import ALONE, Variants, count_variants
 from arena.errors import ReleaseError
 from arena.models import (
     Battle,
+    BattleState,
     Choice,
     Clip,
     ClipStatus,
@@ -37,6 +38,7 @@ from arena.standings.rated_votes import WINNERS
 LANGUAGE = "en"  # of the pages; they have no other yet
 PSEUDONYM_DIGITS = 32  # 128 bits, so that voters' pseudonyms do not collide
 JOIN = ";"
+EXPIRED, BROKEN = "expired", "broken"
 # Keys of a provenance that would let others make or recognize a clip that is still shown.
 SECRET_UNTIL_CLOSE = ("seed", "frames_sha256", "usage")
 Row = dict[str, Any]
@@ -63,16 +65,19 @@ def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> 
     prompts = {prompt.id: prompt for prompt in _prompts(session)}
     _check_unique_names(entrants.values())
     variants = count_variants(session)
+    clips = ready_clips(session, extent)
     references = clip_references(session)
-    votes, simulated, skips = _answers(session, extent, entrants, prompts)
+    names = clip_names(clips, references)
+    votes, simulated, skips = _answers(session, extent, entrants, prompts, names)
     rows: dict[str, list[Row]] = {
         "votes": votes,
         "simulated": simulated,
         "skips": skips,
+        "unanswered": _unanswered(session, extent, entrants, prompts),
         "holds": [],
         "models": [_model(entrant, extent, variants) for entrant in entrants.values()],
         "prompts": [_prompt(prompt, extent) for prompt in prompts.values()],
-        "clips": [_clip(clip, references) for clip in ready_clips(session, extent)],
+        "clips": [_clip(clip, references) for clip in clips],
         "tracks": [_track(track) for track in extent.tracks],
         "leaderboard": [_with_model(row, entrants[row["model_name"]]) for row in leaderboard],
     }
@@ -101,7 +106,11 @@ def _check_unique_names(entrants: Iterable[Entrant]) -> None:
 
 
 def _answers(
-    session: Session, extent: Extent, entrants: Mapping[int, Entrant], prompts: Mapping[str, Prompt]
+    session: Session,
+    extent: Extent,
+    entrants: Mapping[int, Entrant],
+    prompts: Mapping[str, Prompt],
+    names: Mapping[int, str],
 ) -> tuple[list[Row], list[Row], list[Row]]:
     """Return people's votes, simulated votes and skips, each in the order of votes."""
     a, b = aliased(Clip), aliased(Clip)
@@ -109,7 +118,7 @@ def _answers(
         select(Vote, Battle, Voter.key, Voter.kind)
         .join(Battle, Battle.id == Vote.battle_id)
         .join(Voter, Voter.id == Vote.voter_id)
-        .add_columns(a.entrant_id, b.entrant_id, a.sha256, b.sha256)
+        .add_columns(a.entrant_id, b.entrant_id)
         .join(a, a.id == Battle.clip_a_id)
         .join(b, b.id == Battle.clip_b_id)
         .where(
@@ -122,7 +131,7 @@ def _answers(
     votes: list[Row] = []
     simulated: list[Row] = []
     skips: list[Row] = []
-    for vote, battle, key, kind, entrant_a, entrant_b, clip_a, clip_b in session.execute(query):
+    for vote, battle, key, kind, entrant_a, entrant_b in session.execute(query):
         answered[key] = answered.get(key, 0) + 1
         prompt = prompts[battle.prompt_id]
         row: Row = {
@@ -137,9 +146,8 @@ def _answers(
             "track": tracks[battle.track_id],
             "prompt_id": prompt.id,
             "categories": JOIN.join(prompt.categories),
-            # The hash of a file beside a name would reveal who made a held-out prompt's clip.
-            "clip_a": None if prompt.private else clip_a,
-            "clip_b": None if prompt.private else clip_b,
+            "clip_a": names[battle.clip_a_id],
+            "clip_b": names[battle.clip_b_id],
             "probability": battle.probability,
             "sampler": battle.sampler,
             "watched_a_ms": vote.watched_a_ms,
@@ -160,6 +168,45 @@ def _answers(
         row["repeat_of"] = None if battle.repeat_of is None else str(battle.repeat_of)
         (votes if kind is VoterKind.PERSON else simulated).append(row)
     return votes, simulated, skips
+
+
+def _unanswered(
+    session: Session, extent: Extent, entrants: Mapping[int, Entrant], prompts: Mapping[str, Prompt]
+) -> list[Row]:
+    """Return the battles that ended without an answer, in the order in which they were issued."""
+    a, b = aliased(Clip), aliased(Clip)
+    query = (
+        select(Battle, Voter.key, Voter.kind, a.entrant_id, b.entrant_id)
+        .join(Voter, Voter.id == Battle.voter_id)
+        .join(a, a.id == Battle.clip_a_id)
+        .join(b, b.id == Battle.clip_b_id)
+        .outerjoin(Vote, Vote.battle_id == Battle.id)
+        .where(
+            Battle.state == BattleState.EXPIRED,
+            Battle.opened_at.is_not(None),
+            Vote.id.is_(None),
+            Battle.track_id.in_([track.id for track in extent.tracks]),
+        )
+        .order_by(Battle.id)
+    )
+    tracks = {track.id: track.name for track in extent.tracks}
+    return [
+        {
+            "battle_id": str(battle.id),
+            "model_a": entrants[entrant_a].shown_name,
+            "model_b": entrants[entrant_b].shown_name,
+            "evaluation_session_id": _pseudonym(key, extent.salt),
+            "track": tracks[battle.track_id],
+            "prompt_id": battle.prompt_id,
+            "categories": JOIN.join(prompts[battle.prompt_id].categories),
+            "probability": battle.probability,
+            "sampler": battle.sampler,
+            "opened_at": instant(battle.opened_at),
+            "ended": EXPIRED if battle.voided_at is None else BROKEN,
+            "voter_kind": kind,
+        }
+        for battle, key, kind, entrant_a, entrant_b in session.execute(query)
+    ]
 
 
 def _pseudonym(key: str, salt: bytes) -> str:
@@ -208,6 +255,7 @@ def _prompt(prompt: Prompt, extent: Extent) -> Row:
         "tracks": _names(prompt.tracks, extent),
         "source": None if prompt.private or not prompt.source else Path(prompt.source).name,
         "private": prompt.private,
+        "held_out": prompt.is_held_out,
         "retired_at": instant(prompt.retired_at),
     }
 
@@ -226,10 +274,28 @@ def ready_clips(session: Session, extent: Extent) -> list[Clip]:
     return list(session.scalars(query))
 
 
+def has_public_file(clip: Clip) -> bool:
+    """Whether a clip's file and its hash may be published.
+
+    While a track is open, the file's hash beside a name would tell every voter before the vote who
+    made it; and under a codename, whoever has candidate weights could compare.
+    """
+    return not (clip.track.closed_at is None or clip.entrant.stealth or clip.prompt.private)
+
+
+def clip_names(clips: Iterable[Clip], references: Mapping[int, tuple[str, str]]) -> dict[int, str]:
+    """Return what votes name each clip by: its SHA-256 if that is public, else its reference."""
+    return {
+        clip.id: str(clip.sha256) if has_public_file(clip) else references[clip.id][1]
+        for clip in clips
+    }
+
+
 def _clip(clip: Clip, references: Mapping[int, tuple[str, str]]) -> Row:
     salt, reference = references.get(clip.id, (None, None))
     hidden = clip.prompt.private
     stealth = clip.entrant.stealth
+    is_public = has_public_file(clip)
     provenance = dict(clip.provenance or {})
     seed = provenance.get("seed")
     is_open = clip.track.closed_at is None
@@ -243,10 +309,10 @@ def _clip(clip: Clip, references: Mapping[int, tuple[str, str]]) -> Row:
         "prompt_id": clip.prompt_id,
         "number": clip.seed,
         "seed": None if hidden else seed,
-        "sha256": None if hidden else clip.sha256,
-        "salt": None if hidden else salt,
+        "sha256": clip.sha256 if is_public else None,
+        "salt": salt if is_public else None,
         "reference": reference,
-        "master_sha256": None if hidden or stealth or is_open else clip.master_sha256,
+        "master_sha256": clip.master_sha256 if is_public else None,
         "created_at": instant(clip.created_at),
         # Provenance contains the prompt's text and the model's name.
         "provenance": None if hidden or stealth else _json(_without_folders(provenance or None)),

@@ -8,7 +8,7 @@ from typing import Any
 
 from arena.release.collect import instant
 from arena.release.schema import TABLES, ColumnType, TableSchema
-from arena.release.tables import FORMATS
+from arena.release.tables import FORMATS, SPREADSHEET
 from arena.standings.snapshots import CONFIDENCE
 from arena.text import pluralize
 
@@ -72,6 +72,9 @@ class About:
     title: str  # of the arena
     contact: str  # of the operator; empty for none
     licence: str  # of votes, prompts and leaderboards; empty if none is stated
+    spreadsheet: bool = False  # whether there is a CSV for spreadsheets too
+    open_tracks: Sequence[str] = ()
+    audited: Sequence[str] = ()  # tracks with a report on blindness
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,6 @@ def dictionary() -> str:
 def readme(about: About) -> str:
     """Return the README.md of a release."""
     counts = "\n".join(f"| `{schema.name}.*` | {about.rows[schema.name]:,} |" for schema in TABLES)
-    media = (
-        "`media/` contains the clips as voters saw them, each named by its SHA-256. The licence of "
-        "a clip is that of its model: see `licence` in `models.*`."
-        if about.with_media
-        else "This release does not contain the clips; `clips.*` has their SHA-256."
-    )
     return f"""# Votes of {escape(about.title, quote=False)}, a blind arena for generated video
 
 Exported by Hippodrome {about.version} at {instant(about.made_at)}: the votes up to \
@@ -116,10 +113,7 @@ Tracks: {", ".join(about.tracks) or "none"}.
 {counts}
 
 Each table is available as {", ".join(about.formats)}, with the same content. An empty \
-cell means unknown or none. In CSV, a text that begins with `=`, `+`, `-`, `@`, a tab or a \
-carriage return has an apostrophe in front, so that spreadsheets do not run it as a formula; so \
-has one that begins with apostrophes and such a character. `arena verify` and \
-`python -m ratings` remove it. \
+cell means unknown or none. {_spreadsheets(about)} \
 `votes.*` begins with the columns of LMArena's published sets, so tools for those can read it.
 
 ## How it was collected
@@ -149,13 +143,100 @@ release with one that you know: get it from somewhere else than this folder.
 
 `evaluation_session_id` is a keyed hash of a random number in a cookie. The key was generated \
 for this release and discarded, so the pseudonyms of two releases are unrelated. The release \
-contains no network addresses, no names of people and no browser data.
+contains no network addresses, no names of people and no browser data. A vote has the same `id` \
+and `battle_id` in every release, so that its receipt finds it; whoever has two releases with the \
+same votes can therefore match the pseudonyms of their voters. Releases of different tracks share \
+no vote, and nothing but times and habits suggests which of their voters are the same.
 
-{_licence(about)} {media}
+## What is not published yet
+
+{_hidden(about)}
+
+## Blindness
+
+{_blindness(about)}
+
+{_licence(about)} {_media(about)}
 
 ## Data dictionary
 
 {dictionary()}"""
+
+
+def _spreadsheets(about: About) -> str:
+    """What a spreadsheet would do with a CSV, and which file is safe."""
+    rule = (
+        "A text that begins with `=`, `+`, `-`, `@`, a tab or a carriage return is one that a "
+        "spreadsheet may run as a formula; names, prompts and reasons may be such texts, and CSV "
+        "files have them as they are."
+    )
+    if not about.spreadsheet:
+        return f"{rule} `arena export --spreadsheet` writes CSV files that are safe to open."
+    return (
+        f"{rule} Open `NAME{SPREADSHEET}` in a spreadsheet instead: there, such a text has an "
+        "apostrophe in front, and so has one that begins with apostrophes and such a character. "
+        "To undo it, remove the first apostrophe of every text that matches `^'+[=+\\-@\\t\\r]`; "
+        "`arena verify` compares both files."
+    )
+
+
+def _media(about: About) -> str:
+    if about.with_media:
+        return (
+            "`media/` contains clips as voters saw them, each named by its SHA-256. The licence of "
+            "a clip is that of its model: see `licence` in `models.*`."
+        )
+    return "This release does not contain the clips."
+
+
+def _hidden(about: About) -> str:
+    general = (
+        "The hash and the file of a clip are not in a release while its track is open, while its "
+        "model runs under a codename, or if its prompt is private: they would tell before the vote "
+        "who made a clip. Votes and seals name such a clip by its `reference`, a salted hash; the "
+        "salt is published with the file's hash."
+    )
+    if not about.open_tracks:
+        return f"{general} All tracks of this release are closed."
+    return f"{general} Open: {', '.join(about.open_tracks)}."
+
+
+def _blindness(about: About) -> str:
+    missing = [name for name in about.tracks if name not in about.audited]
+    text = "`blindness.json` has the last report of `arena audit blindness` on each track."
+    if not missing:
+        return text
+    return (
+        f"{text} No audit was made of {', '.join(missing)}: whether what voters receive before the "
+        "vote names the models is not measured there."
+    )
+
+
+def release_document(about: About, *, key: str, seal: str) -> dict[str, Any]:
+    """Return `release.json`: what a release contains, in short.
+
+    Args:
+        about: the release.
+        key: fingerprint of the key that signs it.
+        seal: hash of the last seal.
+    """
+    return {
+        "title": about.title,
+        "made_at": instant(about.made_at),
+        "version": about.version,
+        "tracks": list(about.tracks),
+        "open_tracks": list(about.open_tracks),
+        "watermark": str(about.watermark),
+        "rows": dict(about.rows),
+        "voters": about.voters,
+        "formats": list(about.formats),
+        "with_media": about.with_media,
+        "blindness_audited": list(about.audited),
+        "licence": about.licence or None,
+        "contact": about.contact or None,
+        "key": key,
+        "seal": seal,
+    }
 
 
 def _licence(about: About) -> str:

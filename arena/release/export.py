@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from arena.audit.blindness_reports import read_reports
 from arena.audit.keys import Signer
 from arena.audit.seals import make_seals
 from arena.canonical import instant_text
@@ -22,14 +23,23 @@ from arena.errors import ReleaseError
 from arena.files import atomic_write
 from arena.media import MediaStore
 from arena.models import Track
+from arena.published import RELEASE_FILE
 from arena.release.boards import compute_boards, leaderboard_rows
-from arena.release.collect import Extent, collect_tables, ready_clips
-from arena.release.documents import SHIPPED_LICENCE, About, WrittenFile, croissant, readme
+from arena.release.collect import Extent, collect_tables, has_public_file, ready_clips
+from arena.release.documents import (
+    SHIPPED_LICENCE,
+    About,
+    WrittenFile,
+    croissant,
+    readme,
+    release_document,
+)
 from arena.release.manifest import MANIFEST, make_manifest
 from arena.release.openings import OPENINGS, openings_document
+from arena.release.registrations import REGISTRATIONS, registrations_document
 from arena.release.schema import TABLES
 from arena.release.seals import SEALS, dump, seals_document
-from arena.release.tables import FORMATS, write_table
+from arena.release.tables import FORMATS, spreadsheet_name, write_table
 from arena.shipped import shipped_prompts
 from arena.site import UNNAMED, Site
 from arena.standings.snapshots import newest_vote, store_snapshot
@@ -40,7 +50,12 @@ SUMS = "SHA256SUMS"
 MEDIA = "media"
 README = "README.md"
 CROISSANT = "croissant.json"
+BLINDNESS = "blindness.json"
 ANSWERS = ("votes", "simulated", "skips")
+NO_AUDIT = (
+    "No audit of blindness was made of these tracks before the release: whether what voters "
+    "receive names the models is not measured. `arena audit blindness` measures it."
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +91,9 @@ def export_release(
     formats: Sequence[str] = ("parquet", "csv"),
     store: MediaStore | None = None,
     with_media: bool = False,
+    spreadsheet: bool = False,
     site: Site = UNNAMED,
+    home: Path | None = None,
     now: datetime,
     salt: bytes | None = None,
 ) -> ReleaseSummary:
@@ -91,8 +108,10 @@ def export_release(
         track: name of the only track; None for all.
         formats: a subset of `FORMATS`; every table is written in each.
         store: has the renditions; required for `with_media`.
-        with_media: whether to copy the renditions too.
+        with_media: whether to copy the renditions of closed tracks too.
+        spreadsheet: whether to write another CSV of each table, which spreadsheets open safely.
         site: name, contact and licence that the release states.
+        home: ARENA_HOME, which keeps the reports on blindness; None: there are none.
         now: the time of the export; aware.
         salt: key of the pseudonyms; random and discarded unless a test passes one.
 
@@ -108,8 +127,8 @@ def export_release(
     if with_media and store is None:
         raise ReleaseError("Clips can only be exported together with their media store.")
     folder = folder.absolute()
-    _check_empty(folder)
-    with _new_folder(folder) as draft:
+    check_empty(folder)
+    with new_folder(folder) as draft:
         with database.reading() as session:  # votes are accepted while leaderboards are computed
             tracks = _tracks(session, track)
             watermark = newest_vote(session)
@@ -130,15 +149,29 @@ def export_release(
             )
             tables = collect_tables(session, extent, board)
             media = _renditions(session, extent) if with_media else {}
-            documents = _documents(session, tables)
-        about = _about(tables, extent, formats=formats, with_media=with_media, site=site, now=now)
+            documents = _documents(session, tables, extent)
+        reports = {} if home is None else read_reports(home, [each.name for each in extent.tracks])
+        documents[BLINDNESS] = _blindness(reports, extent)
+        about = _about(
+            tables,
+            extent,
+            formats=formats,
+            with_media=bool(media),
+            spreadsheet=spreadsheet,
+            audited=tuple(reports),
+            site=site,
+            now=now,
+        )
         _write(draft, tables, about)
+        documents[RELEASE_FILE] = release_document(
+            about, key=signer.fingerprint, seal=documents[SEALS]["seals"][-1]["hash"]
+        )
         for name, document in documents.items():
             (draft / name).write_text(dump(document), encoding="utf-8")
         if store is not None:
             _write_media(draft, store, media)
         _write_manifest(draft, tables, about, seals=documents[SEALS], signer=signer)
-        _write_sums(draft)
+        write_sums(draft)
         paths = files_in(draft)
         summary = ReleaseSummary(
             folder, about, files=len(paths), bytes=sum(path.stat().st_size for path in paths)
@@ -155,7 +188,8 @@ def _checked_formats(formats: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(name) for name in formats)) or FORMATS[:1]
 
 
-def _check_empty(folder: Path) -> None:
+def check_empty(folder: Path) -> None:
+    """Raise ReleaseError unless a folder does not exist yet, or is empty."""
     try:
         if folder.is_dir():
             if any(folder.iterdir()):
@@ -167,7 +201,7 @@ def _check_empty(folder: Path) -> None:
 
 
 @contextmanager
-def _new_folder(folder: Path) -> Iterator[Path]:
+def new_folder(folder: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes `folder` at the end, or is deleted on any error."""
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -195,11 +229,13 @@ def _about(
     *,
     formats: Sequence[str],
     with_media: bool,
+    spreadsheet: bool,
+    audited: Sequence[str],
     site: Site,
     now: datetime,
 ) -> About:
     voters: set[str] = set()
-    for name in ("votes", "simulated", "skips"):
+    for name in ANSWERS:
         voters.update(tables[name]["evaluation_session_id"].unique().to_pylist())
     return About(
         tracks=[track.name for track in extent.tracks],
@@ -208,6 +244,9 @@ def _about(
         watermark=extent.watermark,
         formats=formats,
         with_media=with_media,
+        spreadsheet=spreadsheet,
+        open_tracks=[track.name for track in extent.tracks if track.closed_at is None],
+        audited=audited,
         made_at=now,
         version=version("hippodrome"),
         title=site.title,
@@ -229,16 +268,29 @@ def _write(draft: Path, tables: dict[str, Any], about: About) -> None:
             path = draft / f"{schema.name}.{format_}"
             write_table(tables[schema.name], path)
             written.append(WrittenFile(path.name, path.stat().st_size, sha256_of(path)))
+        if about.spreadsheet:
+            write_table(tables[schema.name], draft / spreadsheet_name(schema.name))
     (draft / README).write_text(readme(about), encoding="utf-8")
     _write_json(draft / CROISSANT, croissant(about, written))
 
 
-def _documents(session: Session, tables: dict[str, Any]) -> dict[str, Any]:
-    """Return the seals and the openings of a release with these tables, by file."""
+def _documents(session: Session, tables: dict[str, Any], extent: Extent) -> dict[str, Any]:
+    """Return seals, openings and registrations of a release with these tables, by file."""
     contained = {int(number) for name in ANSWERS for number in tables[name]["id"].to_pylist()}
     return {
         SEALS: seals_document(session, contained),
         OPENINGS: openings_document(session, tables["models"].to_pylist()),
+        REGISTRATIONS: registrations_document(session, extent.tracks),
+    }
+
+
+def _blindness(reports: dict[str, Any], extent: Extent) -> dict[str, Any]:
+    """The last reports on blindness, and the tracks that have none."""
+    missing = [track.name for track in extent.tracks if track.name not in reports]
+    return {
+        "reports": list(reports.values()),
+        "not_audited": missing,
+        "note": NO_AUDIT if missing else None,
     }
 
 
@@ -262,11 +314,11 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
 
 
 def _renditions(session: Session, extent: Extent) -> dict[str, str]:
-    """Return the stored path of each rendition by SHA-256, without those of held-out prompts."""
+    """Return the stored path of each rendition that may be published, by SHA-256."""
     return {
         clip.sha256: clip.rendition_path
         for clip in ready_clips(session, extent)
-        if not clip.prompt.private and clip.sha256 and clip.rendition_path
+        if has_public_file(clip) and clip.sha256 and clip.rendition_path
     }
 
 
@@ -283,7 +335,8 @@ def _write_media(draft: Path, store: MediaStore, renditions: dict[str, str]) -> 
         (draft / MEDIA / f"{sha256}.mp4").write_bytes(store.read(stored))
 
 
-def _write_sums(draft: Path) -> None:
+def write_sums(draft: Path) -> None:
+    """Write the checksums of all files of a folder."""
     lines = [
         f"{sha256_of(path)}  {path.relative_to(draft).as_posix()}\n" for path in files_in(draft)
     ]

@@ -98,8 +98,9 @@ _VOTE_COLUMNS = (
         track="name in `tracks.*`",
         prompt_id="id in `prompts.*`",
         categories="those of the prompt, joined by `;`",
-        clip_a="SHA-256 of the file shown on the left; empty for a held-out prompt",
-        clip_b="SHA-256 of the file shown on the right; empty for a held-out prompt",
+        clip_a="the file shown on the left: its SHA-256 where `clips.*` has that, else its "
+        "`reference` there",
+        clip_b="the same of the file shown on the right",
     ),
     *_numbers(probability="of this pair of models under the sampler, above 0 and at most 1"),
     *_texts(sampler="the published rule that drew the pair"),
@@ -156,6 +157,29 @@ HOLDS = TableSchema(
         version="the rule's version",
         reason="an explanation",
         held_at="ISO 8601, UTC",
+    ),
+)
+UNANSWERED = TableSchema(
+    "unanswered",
+    "Battles that were shown and that nobody answered before they expired: never rated. Their "
+    "share shows whether somebody asks for many battles and answers those with one model only.",
+    (
+        *_texts(
+            battle_id="the battle",
+            model_a="name of the model on the left, or its codename",
+            model_b="name of the model on the right, or its codename",
+            evaluation_session_id="the voter's pseudonym, as in `votes.*`",
+            track="name in `tracks.*`",
+            prompt_id="id in `prompts.*`",
+            categories="those of the prompt, joined by `;`",
+        ),
+        *_numbers(probability="of this pair of models under the sampler"),
+        *_texts(
+            sampler="the published rule that drew the pair",
+            opened_at="when it was shown, ISO 8601, UTC",
+            ended="`expired`, or `broken`: its voter reported that a file does not play",
+            voter_kind="`person` or `simulated`",
+        ),
     ),
 )
 TRACKS = TableSchema(
@@ -220,12 +244,16 @@ PROMPTS = TableSchema(
     (
         *_texts(
             id="the prompt",
-            text="the text; empty while held out",
+            text="the text; empty if private",
             categories="joined by `;`",
             tracks="where it is asked, joined by `;`",
             source="file name of the first image or source video, if any",
         ),
-        *_truths(private="held out: battles never reveal names; text and clips are not published"),
+        *_truths(private="text and clips are not published; always held out as well"),
+        *_truths(
+            held_out="battles never reveal names, and ratings on these prompts are compared with "
+            "those on the others"
+        ),
         *_texts(retired_at="ISO 8601, UTC; empty: active"),
     ),
 )
@@ -237,17 +265,18 @@ CLIPS = TableSchema(
         *_texts(model="name in `models.*`", track="name in `tracks.*`", prompt_id="in `prompts.*`"),
         *_integers(
             number="which of the track's seeds, from 0 on",
-            seed="of the generation; empty until the track is closed, and held out",
+            seed="of the generation; empty until the track is closed, and of a private prompt",
         ),
         *_texts(
-            sha256="of the file shown to voters; empty for a held-out prompt",
+            sha256="of the file shown to voters; empty until the track is closed, under a codename "
+            "and of a private prompt",
             salt="in hexadecimal; empty where `sha256` is",
             reference="the clip in seals: HMAC-SHA-256 of `sha256` under `salt`",
-            master_sha256="of the file as generated; empty until the track is closed, under a "
-            "codename or held out",
+            master_sha256="of the file as generated; empty where `sha256` is",
             created_at="ISO 8601, UTC",
-            provenance="JSON: how it was generated; empty under a codename or held out, and "
-            "without seed, hash of the frames and the service's report until the track is closed",
+            provenance="JSON: how it was generated; empty under a codename and of a private "
+            "prompt, and without seed, hash of the frames and the service's report until the track "
+            "is closed",
             measures="JSON: measured qualities, each from 0 to 1",
         ),
     ),
@@ -279,4 +308,4 @@ LEADERBOARD = TableSchema(
     ),
 )
 
-TABLES = (VOTES, SIMULATED, SKIPS, HOLDS, MODELS, PROMPTS, CLIPS, TRACKS, LEADERBOARD)
+TABLES = (VOTES, SIMULATED, SKIPS, UNANSWERED, HOLDS, MODELS, PROMPTS, CLIPS, TRACKS, LEADERBOARD)

@@ -7,7 +7,6 @@ does not contain, so that the signed roots can be computed from any release.
 import base64
 import json
 from collections.abc import Mapping, Sequence
-from itertools import product
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -129,38 +128,29 @@ class LeafMaker:
 
     def __init__(self, models: Sequence[Row], clips: Sequence[Row]) -> None:
         self._entrant = {row["model"]: row["id"] for row in models}
-        self._reference: dict[tuple[str, ...], str] = {}
-        self._hidden: dict[tuple[str, ...], list[str]] = {}
-        for row in clips:
-            key = (row["model"], row["track"], row["prompt_id"])
-            if row["sha256"] is None:
-                self._hidden.setdefault(key, []).append(row["reference"] or "")
-            else:
-                self._reference[(*key, row["sha256"])] = row["reference"]
+        self._reference = {
+            (row["model"], row["track"], row["prompt_id"], row["sha256"] or row["reference"]): row[
+                "reference"
+            ]
+            for row in clips
+        }
 
-    def hashes(self, row: Row, winner: str) -> list[bytes]:
-        """The hashes that a row's leaf may have: one, or one for each pair of hidden clips."""
-        sides = [self._references(row, side) for side in ("a", "b")]
-        return [
-            leaf_hash(
-                leaf_text(
-                    vote=row["id"],
-                    battle=row["battle_id"],
-                    choice=winner,
-                    cast_at=row["timestamp"],
-                    entrants=[self._entrant[row["model_a"]], self._entrant[row["model_b"]]],
-                    clips=clips,
-                ).encode()
-            )
-            for clips in product(*sides)
-        ]
-
-    def _references(self, row: Row, side: str) -> list[str]:
-        key = (row[f"model_{side}"], row["track"], row["prompt_id"])
-        sha256 = row[f"clip_{side}"]
-        if sha256 is None:
-            return self._hidden.get(key, [])
-        return [self._reference[(*key, sha256)]]
+    def hash(self, row: Row, winner: str) -> bytes:
+        """The hash of a row's leaf."""
+        a, b = row["model_a"], row["model_b"]
+        task = (row["track"], row["prompt_id"])
+        text = leaf_text(
+            vote=row["id"],
+            battle=row["battle_id"],
+            choice=winner,
+            cast_at=row["timestamp"],
+            entrants=(self._entrant[a], self._entrant[b]),
+            clips=(
+                self._reference[(a, *task, row["clip_a"])],
+                self._reference[(b, *task, row["clip_b"])],
+            ),
+        )
+        return leaf_hash(text.encode())
 
 
 def check_votes(
@@ -198,25 +188,22 @@ def check_votes(
         )
     maker = LeafMaker(tables["models"], tables["clips"])
     frontier, positions, answers = Frontier(), dict[str, int](), iter(order)
-    before: SealPayload | None = None
-    for seal in chain.seals:
-        inside: list[tuple[int, list[bytes]]] = []  # position and possible hashes
+    for start, seal in zip((0, *(each.size for each in chain.seals)), chain.seals, strict=False):
         named: list[str] = []
-        leaves: list[bytes] = []
-        for position in range(before.size if before else 0, seal.size):
-            other = others.get(position)
-            if other is not None:
-                leaves.append(other)
-                continue
-            _number, _table, _place, row, choice = next(answers)
-            possible = maker.hashes(row, choice)
-            if len(possible) != 1:
-                inside.append((len(leaves), possible))
-            leaves.append(possible[0] if possible else b"")
-            positions[row["id"]] = position
-            named.append(row["id"])
-        frontier = _extended(frontier, leaves, inside, seal, named)
-        before = seal
+        for position in range(start, seal.size):
+            leaf = others.get(position)
+            if leaf is None:
+                _number, _table, _place, row, choice = next(answers)
+                leaf = maker.hash(row, choice)
+                positions[row["id"]] = position
+                named.append(row["id"])
+            frontier.append(leaf)
+        if frontier.root().hex() != seal.root:
+            votes = f"one of the votes {named[0]} to {named[-1]}" if named else "another vote"
+            raise ReleaseError(
+                f"{SEALS}: the votes do not give the root of seal {seal.number}: {votes} was "
+                "changed."
+            )
     return positions
 
 
@@ -256,37 +243,6 @@ def _in_order_of_seals(rows: Sequence[Any], seals: Sequence[SealPayload]) -> lis
             at += 1
         order += [by_number[int(number)] for number in seal.late if int(number) in by_number]
     return order
-
-
-MAX_TRIES = 4096  # combinations of hidden clips, of a prompt with several seeds
-
-
-def _extended(
-    frontier: Frontier,
-    leaves: list[bytes],
-    ambiguous: Sequence[tuple[int, list[bytes]]],
-    seal: SealPayload,
-    named: Sequence[str],
-) -> Frontier:
-    """The frontier with a seal's leaves, after comparing the root."""
-    choices = [possible for _, possible in ambiguous]
-    tries = 0
-    for combination in product(*choices):
-        for (position, _), value in zip(ambiguous, combination, strict=True):
-            leaves[position] = value
-        extended = Frontier()
-        extended.become(frontier)
-        for leaf in leaves:
-            extended.append(leaf)
-        if extended.root().hex() == seal.root:
-            return extended
-        tries += 1
-        if tries >= MAX_TRIES:
-            break
-    votes = f"one of the votes {named[0]} to {named[-1]}" if named else "another vote"
-    raise ReleaseError(
-        f"{SEALS}: the votes do not give the root of seal {seal.number}: {votes} was changed."
-    )
 
 
 def check_standings(chain: Chain, tables: Mapping[str, Sequence[Row]]) -> None:

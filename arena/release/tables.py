@@ -1,8 +1,9 @@
 """Writes and reads tables as Parquet, CSV and JSON Lines with the same content and types.
 
-CSV has quotes only where needed, numbers with all their digits, and an empty cell for null; a text
-that a spreadsheet would run as a formula has an apostrophe in front, which reading removes. Control
-characters, which CSV readers treat differently, become spaces when a table is made.
+CSV has quotes only where needed, numbers with all their digits, and an empty cell for null. A copy
+of it for spreadsheets has an apostrophe in front of every text that a spreadsheet would run as a
+formula. Control characters, which CSV readers treat differently, become spaces when a table is
+made.
 """
 
 import csv
@@ -21,6 +22,7 @@ from arena.release.schema import ColumnType, TableSchema
 from ratings.csv_cells import escape_cell, unescape_cell
 
 FORMATS = ("parquet", "csv", "jsonl")
+SPREADSHEET = ".spreadsheet.csv"
 ROWS_PER_BATCH = 10_000  # limits the memory for writing text
 _CONTROL = re.compile(r"\r\n?|[\x00-\x08\x0b-\x1f\x7f]")
 
@@ -32,9 +34,12 @@ def make_table(schema: TableSchema, rows: Iterable[Mapping[str, Any]]) -> Any:
 
 
 def _clean(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return _CONTROL.sub(" ", value) or None
+    return clean_text(value) if isinstance(value, str) else value
+
+
+def clean_text(text: str) -> str | None:
+    """Return a text as the tables of a release have it: no control characters, null for none."""
+    return _CONTROL.sub(" ", text) or None
 
 
 def columns_of(table: Any) -> list[list[Any]]:
@@ -48,9 +53,17 @@ def rows_of(table: Any, columns: Sequence[list[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(names, cells, strict=True)) for cells in zip(*columns, strict=True)]
 
 
+def spreadsheet_name(table: str) -> str:
+    """Return the name of a table's CSV file for spreadsheets."""
+    return f"{table}{SPREADSHEET}"
+
+
 def write_table(table: Any, path: Path) -> None:
-    """Write the table in the format of the path's suffix."""
-    _WRITERS[path.suffix.removeprefix(".")](table, path)
+    """Write the table in the format of the path's name; `.spreadsheet.csv` is for spreadsheets."""
+    if path.name.endswith(SPREADSHEET):
+        _write_csv(table, path, text_cell=escape_cell)
+    else:
+        _WRITERS[path.suffix.removeprefix(".")](table, path)
 
 
 def read_table(path: Path, schema: TableSchema) -> Any:
@@ -90,19 +103,19 @@ def _read_parquet(path: Path, schema: TableSchema) -> Any:
     return table.cast(schema.arrow_schema)
 
 
-def _write_csv(table: Any, path: Path) -> None:
+def _write_csv(table: Any, path: Path, *, text_cell: Callable[[str], str] = str) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(table.column_names)
         for batch in table.to_batches(max_chunksize=ROWS_PER_BATCH):
             columns = [column.to_pylist() for column in batch.columns]
             for row in zip(*columns, strict=True):
-                writer.writerow([_csv_cell(cell) for cell in row])
+                writer.writerow([_csv_cell(cell, text_cell) for cell in row])
 
 
-def _csv_cell(cell: Any) -> Any:
+def _csv_cell(cell: Any, text_cell: Callable[[str], str]) -> Any:
     if isinstance(cell, str):
-        return escape_cell(cell)
+        return text_cell(cell)
     return str(cell).lower() if isinstance(cell, bool) else cell
 
 
@@ -120,7 +133,7 @@ def _read_csv(path: Path, schema: TableSchema) -> Any:
             false_values=["false"],
         ),
     )
-    for index, column in enumerate(schema.columns):
+    for index, column in enumerate(schema.columns if path.name.endswith(SPREADSHEET) else ()):
         if column.type is ColumnType.TEXT:
             texts = table.column(index).to_pylist()
             if any(text is not None and text.startswith("'") for text in texts):

@@ -25,10 +25,11 @@ from arena.release.manifest import (
 )
 from arena.release.openings import OPENINGS, check_openings
 from arena.release.recompute import check_leaderboards
+from arena.release.registrations import REGISTRATIONS, check_registrations
 from arena.release.schema import TABLES, TableSchema
 from arena.release.seals import SEALS, check_clips, check_standings, check_votes, read_seals
 from arena.release.sums import is_left_out, read_sums, top_names
-from arena.release.tables import FORMATS, columns_of, read_table, rows_of
+from arena.release.tables import FORMATS, columns_of, read_table, rows_of, spreadsheet_name
 from arena.text import pluralize
 
 Row = dict[str, Any]
@@ -49,6 +50,7 @@ class VerifyReport:
         leaderboards: number of leaderboards that were recomputed.
         seals: number of seals.
         claims: number of openings.
+        registrations: number of registered tracks.
         fingerprint: of the key that signed the release.
         is_pinned: whether the key was one that the caller knows.
         left_out: what stands beside the release's files and is not checked.
@@ -62,6 +64,7 @@ class VerifyReport:
     leaderboards: int
     seals: int
     claims: int
+    registrations: int
     fingerprint: str
     is_pinned: bool
     left_out: tuple[str, ...] = ()
@@ -79,6 +82,11 @@ class VerifyReport:
             f"{votes} and {pluralize(self.simulated, 'simulated vote')} are in "
             f"{pluralize(self.seals, 'signed seal')}",
             *([f"{pluralize(self.claims, 'claim')} checked"] if self.claims else []),
+            *(
+                [f"{pluralize(self.registrations, 'registered track')} checked"]
+                if self.registrations
+                else []
+            ),
             f"{pluralize(self.leaderboards, 'leaderboard')} recomputed with the same result",
         ]
         pinned = (
@@ -119,7 +127,9 @@ def _verify_folder(folder: Path, key: str | None) -> VerifyReport:
     altered = [name for name, sha256 in sums.items() if sha256_of(folder / name) != sha256]
     formats = _formats(folder, sums)
     # An altered file is read all the same: comparing it shows which vote was changed.
-    tables = {schema.name: _read_agreeing(folder, schema, formats, altered) for schema in TABLES}
+    tables = {
+        schema.name: _read_agreeing(folder, schema, formats, altered, sums) for schema in TABLES
+    }
     manifest, signed, signature = read_manifest(_text(folder / MANIFEST))
     is_signed = _has_signature(folder, manifest, signed, signature)
     columns = {name: columns_of(table) for name, table in tables.items()}
@@ -145,7 +155,7 @@ def _verify_folder(folder: Path, key: str | None) -> VerifyReport:
     _check_files(manifest, sums)
     _check_croissant(folder, sums)
     _check_media(sums)
-    if manifest.seal != sha256_hex(canonical_json(chain.seals[-1].model_dump())):
+    if manifest.seal != sha256_hex(canonical_json(chain.seals[-1].model_dump(exclude_unset=True))):
         raise ReleaseError(f"{SEALS} does not end with the seal that {MANIFEST} names.")
     if key is not None and not pinned(chain, key):
         raise ReleaseError(
@@ -161,6 +171,7 @@ def _verify_folder(folder: Path, key: str | None) -> VerifyReport:
         leaderboards=checked.leaderboards,
         seals=len(chain.seals),
         claims=checked.claims,
+        registrations=checked.registrations,
         fingerprint=chain.fingerprints[-1],
         is_pinned=key is not None,
         left_out=tuple(left_out),
@@ -181,6 +192,7 @@ def _has_signature(folder: Path, manifest: Manifest, signed: str, signature: str
 class _Checked:
     chain: Chain
     claims: int
+    registrations: int
     leaderboards: int
 
 
@@ -190,10 +202,11 @@ def _check_content(folder: Path, tables: dict[str, Any], rows: dict[str, list[Ro
     document, chain = read_seals(_text(folder / SEALS))
     check_clips(rows["clips"])
     claims = check_openings(_text(folder / OPENINGS), rows["models"], chain)
+    registrations = check_registrations(_text(folder / REGISTRATIONS), chain, rows)
     check_votes(document, chain, rows)
     leaderboards = check_leaderboards(tables)
     check_standings(chain, rows)
-    return _Checked(chain, claims, leaderboards)
+    return _Checked(chain, claims, registrations, leaderboards)
 
 
 def _text(path: Path) -> str:
@@ -246,7 +259,7 @@ def _read_sums(folder: Path) -> tuple[dict[str, str], list[str]]:
             raise ReleaseError(f"{name} is not a regular file: a release has only those.")
         if name not in sums:
             raise ReleaseError(f"{name} is not listed in {SUMS}.")
-    for name in (*sums, README, CROISSANT, SEALS, OPENINGS, MANIFEST):
+    for name in (*sums, README, CROISSANT, SEALS, OPENINGS, REGISTRATIONS, MANIFEST):
         if name not in existing:
             raise ReleaseError(f"{name} is missing from the release {folder}.")
     return sums, top_names(left_out)
@@ -264,10 +277,16 @@ def _formats(folder: Path, sums: dict[str, str]) -> tuple[str, ...]:
 
 
 def _read_agreeing(
-    folder: Path, schema: TableSchema, formats: tuple[str, ...], altered: list[str]
+    folder: Path,
+    schema: TableSchema,
+    formats: tuple[str, ...],
+    altered: list[str],
+    sums: dict[str, str],
 ) -> Any:
     """Return the table after comparing its formats; a file with the right checksum is trusted."""
     names = sorted((f"{schema.name}.{format_}" for format_ in formats), key=altered.__contains__)
+    if spreadsheet_name(schema.name) in sums:
+        names.append(spreadsheet_name(schema.name))
     trusted, *others = names
     table = read_table(folder / trusted, schema)
     for name in others:

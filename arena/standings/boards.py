@@ -1,12 +1,12 @@
 """A leaderboard as data: its rows and columns, and its formats for people and programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
 from arena.models import OVERALL, VoterKind
-from arena.text import pluralize
+from arena.text import page_text, pluralize
 from ratings.csv_cells import escape_cell
 from ratings.schema import format_number
 
@@ -83,6 +83,10 @@ SOURCES = {
     "repeats": "Share of deliberately repeated pairs, sides swapped, to which a voter gave the "
     "same answer; repeats do not count in the ratings.",
     "repeats_beyond_chance": "The same beyond chance: 1 for always, 0 for chance (Scott's pi).",
+    "held_out": "Ratings on held-out prompts, whose votes never reveal names, against those on the "
+    "others, by Wald's test for two fits with shared voters, clustered by voter; with 99% "
+    "confidence, over all models (Holm), none is said to depart by chance. Whoever knows the clips "
+    "of the other prompts by heart moves the others only.",
     "fit": "Test of Bradley-Terry against a separate win rate for each pair: deviance with a "
     "parametric bootstrap, overdispersed by voters; a small p means that one rating per model "
     "does not describe the votes.",
@@ -183,6 +187,31 @@ def board_document(board: Board) -> dict[str, Any]:
         "voters": board.voters.group.value,
         "computed_at": board.computed_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
     }
+
+
+def describe_held_out(cell: Mapping[str, Any] | None) -> str | None:
+    """Return which models' ratings depart on held-out prompts, as a phrase; None if none do."""
+    departing = [each for each in (cell or {}).get("models", ()) if each["departs"]]
+    if not departing:
+        return None
+    each = "; ".join(
+        f"{page_text(str(row['model']))} {row['difference']:+.0f} Elo "
+        f"({row['lower']:+.0f} to {row['upper']:+.0f})"
+        for row in departing
+    )
+    return f"ratings depart on held-out prompts: {each}"
+
+
+def held_out_alarm(board: Board) -> str | None:
+    """Return the alarm of a leaderboard whose held-out prompts give other ratings, or None."""
+    cells = (board.details or {}).get("cells") or {}
+    phrase = describe_held_out(cells.get("held_out"))
+    if phrase is None:
+        return None
+    return (
+        f"{phrase[0].upper()}{phrase[1:]}. Somebody may recognize clips of the other prompts, or "
+        "the held-out prompts suit these models more or less than the others."
+    )
 
 
 def rank_range(row: BoardRow, separator: str = "-") -> str | None:

@@ -28,6 +28,13 @@ SEED = 0
 NO_PAIR = "fewer than two models are rated"
 NO_VOTES = "there are no votes for a side"
 NO_REPEATS = "no pair of clips has been shown to a voter twice on purpose yet"
+NO_HELD_OUT = "no vote is on a held-out prompt"
+ALL_HELD_OUT = "all votes are on held-out prompts"
+MIN_HELD_OUT = 50  # votes on a model
+FEW_HELD_OUT = f"no rated model has {MIN_HELD_OUT} votes on held-out prompts yet"
+# The leaderboard is looked at all the time, so an alarm needs more than the usual evidence.
+HELD_OUT_CONFIDENCE = 0.99
+HELD_OUT_COLUMNS = (*("rating", "rating_rest", "difference", "lower", "upper", "p", "p_holm"),)
 NO_FIRST = "no vote says which clip was played first"
 
 log = logging.getLogger(__name__)
@@ -82,6 +89,7 @@ class _Cells:
             "first_played": self.first_played,
             "repeats": lambda: self._repeats()[0],
             "repeats_beyond_chance": lambda: self._repeats()[1],
+            "held_out": self.held_out,
             "fit": self.fit,
             "plan": self.plan,
         }
@@ -173,6 +181,33 @@ class _Cells:
         answers = np.stack([repeats["answer"], repeats["again"]], axis=1).astype(np.intp)
         share, beyond = ratings.retest_agreement(answers, repeats["voter"], CONFIDENCE)
         return _estimate(share), _estimate(beyond)
+
+    def held_out(self) -> dict[str, Any]:
+        inside = self.votes.held_out
+        if inside is None or not inside.any():
+            raise _Missing(NO_HELD_OUT)
+        if inside.all():
+            raise _Missing(ALL_HELD_OUT)
+        found = ratings.compare_slices(
+            self.battles, inside, ties=self.ties, confidence=HELD_OUT_CONFIDENCE
+        )
+        # The few votes of a young slice say nothing yet, and their variance is not known well.
+        rows = found.models[found.models["votes"] >= MIN_HELD_OUT]
+        if not len(rows):
+            raise _Missing(FEW_HELD_OUT)
+        return {
+            **{"votes": found.votes, "votes_rest": found.votes_rest},
+            **{"confidence": found.confidence, "departing": int(rows["departs"].sum())},
+            "models": [
+                {
+                    "model": self._id(row["model"]),
+                    **{name: int(row[name]) for name in ("votes", "votes_rest")},
+                    **{name: float(row[name]) for name in HELD_OUT_COLUMNS},
+                    "departs": bool(row["departs"]),
+                }
+                for row in rows.to_dict("records")
+            ],
+        }
 
     def fit(self) -> dict[str, Any]:
         self._fit()

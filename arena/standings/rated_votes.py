@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 import ratings
-from arena.models import OVERALL, Choice, Entrant, PromptCategory, Track, VoterKind
+from arena.models import OVERALL, Choice, Entrant, Prompt, PromptCategory, Track, VoterKind
 from arena.standings.vote_arrays import Array, VoteArrays
 
 WINNERS = {
@@ -28,12 +28,14 @@ class RatedVotes:
         entrants: all entrants of the track by the name that `battles` has.
         first: the side that was played first, as in `vote_arrays`, for each vote.
         repeats: the deliberate repeats, columns as in `vote_arrays`.
+        held_out: whether each vote is on a held-out prompt; None: not known.
     """
 
     battles: ratings.Battles
     entrants: dict[str, Entrant]
     first: Array
     repeats: dict[str, Array]
+    held_out: Array | None = None
 
     @property
     def entrant_ids(self) -> list[int]:
@@ -75,7 +77,14 @@ def select_votes(
         }
     )
     battles = ratings.Battles.from_frame(frame, models=list(entrants))
-    return RatedVotes(battles, entrants, votes["first"], repeats)
+    held_out = _held_out(session, arrays)[votes["prompt"]]
+    return RatedVotes(battles, entrants, votes["first"], repeats, held_out)
+
+
+def _held_out(session: Session, arrays: VoteArrays) -> Array:
+    """Whether each prompt, by its code, is held out."""
+    found = set(session.scalars(select(Prompt.id).where(or_(Prompt.private, Prompt.held_out))))
+    return np.array([key in found for key in arrays.prompts], dtype=bool)
 
 
 def _prompts_inside(session: Session, arrays: VoteArrays, category: str) -> Array:

@@ -8,7 +8,7 @@ from arena.voting.schemas import RevealedSide
 
 def reveals(track: IndexedTrack, prompt: IndexedPrompt, choice: Choice) -> bool:
     """Whether names are shown: not for skips, held-out prompts or tracks that reveal at close."""
-    if prompt.private or choice is Choice.SKIP:
+    if prompt.is_held_out or choice is Choice.SKIP:
         return False
     return track.reveal is Reveal.AFTER_VOTE or track.is_closed
 

@@ -12,9 +12,10 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from arena.audit.seals import find_inclusion
 from arena.catalog import catalog
+from arena.catalog.registration import find_registration
 from arena.catalog.variants import Variants, variants_by_name, with_variants
 from arena.context import Arena, utc_now
-from arena.errors import DatabaseError, MalformedVote
+from arena.errors import DatabaseError, MalformedVote, NotFound
 from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
 from arena.standings.boards import Board, board_csv, board_document
@@ -37,6 +38,7 @@ from arena.web.schemas import (
     MeResponse,
     OwnVotesResponse,
     ReceiptResponse,
+    RegistrationResponse,
     TrackResponse,
     VoteResponse,
     battle_document,
@@ -189,9 +191,20 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
                     track,
                     active=is_active(session, track),
                     categories=standings.known_categories(session, track),
+                    held_out_prompts=catalog.count_held_out(session, track),
+                    registration=find_registration(session, track),
                 )
                 for track in catalog.list_tracks(session)
             ]
+
+    @router.get("/tracks/{name}/registration")
+    def get_registration(name: str) -> RegistrationResponse:
+        """What a track registered before its first vote, and what changed since."""
+        with arena.database.reading() as session:
+            found = find_registration(session, catalog.find_track(session, name))
+        if found is None:
+            raise NotFound(f"The track {name} is not registered.")
+        return RegistrationResponse.model_validate(vars(found))
 
     @router.post("/battles", status_code=201, response_model=BattleResponse)
     async def issue_battle(form: BattleRequest, voter_key: VoterKey) -> Response:

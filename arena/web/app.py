@@ -28,7 +28,7 @@ from arena.site import Site, read_site
 from arena.standings.job import StandingsJob
 from arena.standings.standings import follow_job
 from arena.voting.fetches import FetchLedger
-from arena.web import api, api_page, assets, clips, health, seal_routes
+from arena.web import api, api_page, assets, clips, health, release_routes, seal_routes
 from arena.web.app_state import get_arena, set_arena
 from arena.web.base_path import BasePathMiddleware
 from arena.web.clip_urls import ClipUrls
@@ -87,6 +87,7 @@ def make_api(arena: Arena) -> FastAPI:
     router = api.make_router(arena, votes)
     app.include_router(router)
     app.include_router(seal_routes.make_router(arena))
+    app.include_router(release_routes.make_router(arena))
     app.include_router(clips.make_router(arena, clip_urls, fetches))
     app.include_router(health.make_router(arena, metrics))
     app.include_router(assets.make_router())

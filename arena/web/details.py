@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
-from arena.standings.boards import SOURCES
+from arena.catalog.registration import PublishedRegistration, describe_deviation
+from arena.standings.boards import SOURCES, describe_held_out
 from arena.text import page_text, pluralize
 from arena.web.tables import EMPTY, Column, render_table
 
@@ -15,7 +17,7 @@ def render_details(details: Cell) -> str:
     """The tables: one of measures in sentences, one of neighbours on the leaderboard."""
     cells, reasons = details["cells"], details["cells"]["reasons"]
     rows = [
-        (title, _sentence(cells[name], describe, reasons.get(name)), SOURCES[name])
+        (title, _sentence(cells.get(name), describe, reasons.get(name)), SOURCES[name])
         for name, (title, describe) in MEASURES.items()
     ]
     measures = render_table("Measures of trust", MEASURE_TABLE, [(row, "") for row in rows])
@@ -25,6 +27,30 @@ def render_details(details: Cell) -> str:
         "compute than ratings, so they may be of fewer votes.</p>"
     )
     return measures + _neighbours(cells) + note
+
+
+def render_registration(registration: PublishedRegistration, base_path: str) -> str:
+    """What the track registered before its first vote, and what changed since."""
+    document = registration.document
+    address = f"{base_path}/api/v1/tracks/{quote(registration.track)}/registration"
+    changes = "".join(
+        f"<li>{escape(page_text(describe_deviation(each)))}, noted {escape(each['noted_at'])}</li>"
+        for each in registration.deviations
+    )
+    deviations = (
+        f"<p class='board-note'><b>Deviations from it:</b></p><ul class='board-note'>{changes}</ul>"
+        if changes
+        else ""
+    )
+    return (
+        "<p class='board-note'>Registered before the first vote, at "
+        f"{escape(registration.registered_at)}: "
+        f"{pluralize(len(document['prompts']), 'prompt')}, settings and rules "
+        f"(<a href='{escape(address, quote=True)}'>SHA-256 {escape(registration.sha256[:12])}…</a>)"
+        f". Closes: {escape(page_text(document['stopping_rule']))} "
+        f"Left out: {escape(page_text(document['exclusion_rule']))}"
+        f"{'' if changes else ' Nothing has changed since.'}</p>{deviations}"
+    )
 
 
 def _sentence(cell: Any, describe: Callable[[Cell], str], reason: str | None) -> str:
@@ -105,6 +131,14 @@ def _fit(cell: Cell) -> str:
     )
 
 
+def _held_out(cell: Cell) -> str:
+    votes = (
+        f"{pluralize(cell['votes'], 'vote')} on held-out prompts, "
+        f"{cell['votes_rest']:,} on the others"
+    )
+    return f"{describe_held_out(cell) or 'no model departs'}; {votes}"
+
+
 def _plan(cell: Cell) -> str:
     if cell["first_known"]:
         return f"{page_text(str(cell['first']))} is ahead of all others with 95% confidence"
@@ -125,6 +159,7 @@ MEASURES: dict[str, tuple[str, Callable[[Cell], str]]] = {
     "first_played": ("Votes for the clip played first", _share),
     "repeats": ("Same answer when asked again", _share),
     "repeats_beyond_chance": ("The same beyond chance", _beyond),
+    "held_out": ("Held-out prompts against the rest", _held_out),
     "fit": ("Fit of the model", _fit),
 }
 MEASURE_TABLE = (

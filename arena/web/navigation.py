@@ -36,6 +36,13 @@ PAGES = (
         "blind votes.",
     ),
     Page(
+        "releases",
+        "Releases",
+        "Releases",
+        "All votes of this arena as data, with signed seals: anyone can recompute every "
+        "leaderboard from them.",
+    ),
+    Page(
         "me",
         "Your votes",
         "Your votes",

@@ -15,6 +15,7 @@ PUBLIC_PATHS = (
     "/api/v1/seals",
 )
 PUBLIC_PREFIXES = (
+    "/api/v1/tracks/",
     "/api/v1/receipts/",
     "/api/v1/releases/",
     "/api/v1/seals/",

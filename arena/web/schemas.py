@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from arena.audit.seals import Inclusion
+from arena.catalog.registration import PublishedRegistration
 from arena.models import BattleFile, Choice, Track, Vote
 from arena.text import page_text, track_label
 from arena.voting.own_data import OwnVote
@@ -38,6 +39,31 @@ class TrackResponse(BaseModel):
     active: bool = Field(description="whether two entrants have clips to compare")
     closed: bool
     categories: list[str]
+    held_out_prompts: int = Field(description="active prompts whose votes never reveal names")
+    registration: "RegisteredResponse | None" = Field(description="null: not registered")
+
+
+class DeviationResponse(BaseModel):
+    what: str = Field(description="a setting or rule, or `prompt` and its id")
+    registered: Any = Field(description="null: it was added later")
+    found: Any = Field(description="null: it was removed")
+    noted_at: str
+
+
+class RegistrationResponse(BaseModel):
+    track: str
+    sha256: str = Field(description="of the canonical JSON of the document, as a seal has it")
+    registered_at: str
+    document: dict[str, Any] = Field(description="prompts, settings and rules, as registered")
+    deviations: list[DeviationResponse] = Field(description="later changes, oldest first")
+
+
+class RegisteredResponse(BaseModel):
+    """A registration in short; `/tracks/{name}/registration` has all of it."""
+
+    sha256: str
+    registered_at: str
+    deviations: list[DeviationResponse]
 
 
 class BattleRequest(BaseModel):
@@ -163,7 +189,25 @@ def own_votes_response(votes: list[OwnVote], *, limit: int) -> OwnVotesResponse:
     )
 
 
-def track_response(track: Track, *, active: bool, categories: list[str]) -> TrackResponse:
+def registered_response(found: PublishedRegistration | None) -> RegisteredResponse | None:
+    """Describe a registration in short."""
+    if found is None:
+        return None
+    return RegisteredResponse(
+        sha256=found.sha256,
+        registered_at=found.registered_at,
+        deviations=[DeviationResponse.model_validate(each) for each in found.deviations],
+    )
+
+
+def track_response(
+    track: Track,
+    *,
+    active: bool,
+    categories: list[str],
+    held_out_prompts: int,
+    registration: PublishedRegistration | None,
+) -> TrackResponse:
     return TrackResponse(
         name=track.name,
         label=track_label(track.name),
@@ -181,6 +225,8 @@ def track_response(track: Track, *, active: bool, categories: list[str]) -> Trac
         active=active,
         closed=track.closed_at is not None,
         categories=categories,
+        held_out_prompts=held_out_prompts,
+        registration=registered_response(registration),
     )
 
 

@@ -14,6 +14,7 @@ from ratings.arrays import AnyCodes, Codes, Floats
 from ratings.errors import OptionError, VotesError
 from ratings.votes import columns
 from ratings.votes.columns import Outcome, Side, Sides
+from ratings.votes.published import as_votes
 
 _CHUNK = 1 << 17  # votes; their codes fit the CPU cache
 _ANSWERS = len(Outcome) + 1
@@ -56,8 +57,8 @@ class Battles:
         weight 0, such as those with `repeat_of` set, are checked and then left out.
 
         Args:
-            frame: columns `model_a, model_b, winner`, or evalica's or GenAI-Bench's; strings or
-                categories; optional columns as in docs/ratings.md.
+            frame: columns `model_a, model_b, winner`, or those of another set in
+                docs/ratings.md; strings or categories; optional columns as in docs/ratings.md.
             models: names to include even if they have no votes.
 
         Raises:
@@ -66,7 +67,7 @@ class Battles:
                 votes mix tracks or kinds of voters, or two names differ only by spaces.
         """
         _check_is_frame(frame)
-        return _encode(frame, None, models)
+        return _encode(as_votes(frame), None, models)
 
     @classmethod
     def from_codes(
@@ -117,6 +118,7 @@ class Battles:
     def by_column(cls, frame: pd.DataFrame, column: str) -> "dict[str, Battles]":
         """One `Battles` per value of a column, in sorted order; empty cells have the value ''."""
         _check_is_frame(frame)
+        frame = as_votes(frame)
         if column not in frame:
             raise OptionError(f"the votes have no column {column!r} to split by")
         layout = columns.find_layout(frame)
@@ -184,6 +186,22 @@ class Battles:
     def __len__(self) -> int:
         """Number of votes."""
         return len(self.frame) if self.selected is None else len(self.selected)
+
+    def select(self, votes: Codes) -> "Battles":
+        """A part of the votes, with the same models.
+
+        Args:
+            votes: positions among the votes, ascending.
+
+        Raises:
+            OptionError: these votes are known only by their counts.
+        """
+        if self.sides is None:
+            raise OptionError("votes that are known only by their counts cannot be selected")
+        rows = self.rows[votes]
+        weight = None if self.unequal_weight is None else self.unequal_weight[votes]
+        counts = count_votes(self.sides, len(self.models), len(Outcome), rows, None)
+        return Battles(self.models, self.frame, self.sides, rows, weight, counts)
 
     def _map(self, which: int, values: NDArray[Any]) -> NDArray[Any]:
         if self.sides is None:

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pandas as pd
 from ratings.csv_cells import unescape_cells
 from ratings.errors import VotesError
 from ratings.votes.columns import LAYOUTS, READ_TOO, USED, factorize, find_layout
+from ratings.votes.published import PUBLISHED_COLUMNS, as_votes, is_published
 from ratings.votes.renaming import NO_RENAMES, Renames
 from ratings.votes.row_lengths import RowLengths, check_row_lengths, find_other_encoding
 from ratings.votes.sources import Source, open_source
@@ -23,7 +24,7 @@ _RECORD_BATCH = 100_000
 _NUMBERS = ("weight", "tstamp", "decided_ms", "probability")
 # Different in every row, so that categories would only add a copy.
 _UNIQUE = ("id", "battle_id", "timestamp")
-_WORDS = frozenset(name for layout in LAYOUTS for name in layout.columns)
+_WORDS = frozenset(name for layout in LAYOUTS for name in layout.columns) | PUBLISHED_COLUMNS
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _CODED = (_WORDS | set(READ_TOO) | set(USED)) - {*_NUMBERS, *_UNIQUE}
 
@@ -70,8 +71,8 @@ def read_columns(
     try:
         with open_source(path) as source:
             try:
-                return renames.apply(
-                    _read_source(source, renames.sources(wanted), renames, progress)
+                return as_votes(
+                    renames.apply(_read_source(source, renames.sources(wanted), renames, progress))
                 )
             except VotesError as error:
                 name = source.name
@@ -94,6 +95,13 @@ def read_columns(
         raise VotesError(
             f"{path} cannot be read as {kind}: {reason[0] if reason else 'unreadable'}"
         ) from error
+
+
+def _check_header(names: Iterable[str]) -> None:
+    """Raise VotesError unless a table with these columns is one of votes."""
+    header = list(names)
+    if not is_published(header):
+        find_layout(pd.DataFrame(columns=header))
 
 
 def _read_source(
@@ -120,7 +128,7 @@ def _read_parquet(path: Path, wanted: Collection[str], renames: Renames) -> pd.D
 
     schema = pq.read_schema(path)
     columns = [name for name in schema.names if name in wanted]
-    find_layout(pd.DataFrame(columns=renames.header(schema.names)))
+    _check_header(renames.header(schema.names))
     text = {"string", "large_string"}
     strings = [
         name for name in columns if str(schema.field(name).type) in text and name not in _UNIQUE
@@ -146,7 +154,7 @@ def _read_csv(
         head, header=None, nrows=1, dtype="str", keep_default_na=False, sep=delimiter
     )
     header = [name for name in names.iloc[0] if name]
-    find_layout(pd.DataFrame(columns=renames.header(header)))
+    _check_header(renames.header(header))
     text: list[str] = [
         name for name in header if name in wanted and renames.target(name) not in _NUMBERS
     ]
@@ -198,7 +206,7 @@ def _read_json_lines(
         if not isinstance(record, dict):
             raise ValueError(f"row {row} is not a JSON object")
         if row == 1:
-            find_layout(pd.DataFrame(columns=renames.header(record)))
+            _check_header(renames.header(record))
         records.append({name: value for name, value in record.items() if name in wanted})
         if len(records) == _RECORD_BATCH:
             tables.append(pd.DataFrame.from_records(records))

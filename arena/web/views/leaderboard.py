@@ -9,18 +9,19 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from arena.catalog import catalog
+from arena.catalog.registration import PublishedRegistration, find_registration
 from arena.catalog.variants import Variants, variants_by_name
 from arena.context import utc_now
 from arena.errors import ArenaError, DatabaseError, StoreUnavailable
 from arena.models import OVERALL, VoterGroup, VoterKind
 from arena.standings import standings
-from arena.standings.boards import Board, describe_age, describe_intervals
+from arena.standings.boards import Board, describe_age, describe_intervals, held_out_alarm
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.text import page_text, pluralize, track_label
 from arena.voting.matchmaking import is_active
 from arena.web.app_state import get_arena
 from arena.web.charts import pair_chart, rating_chart
-from arena.web.details import render_details
+from arena.web.details import render_details, render_registration
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
 from arena.web.views.last_known import last_known
@@ -98,6 +99,13 @@ def _production_stats(track: str) -> list[ProductionStats]:
     return [replace(each, model=page_text(each.model)) for each in records]
 
 
+@last_known
+@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
+def _registration(track: str) -> PublishedRegistration | None:
+    with get_arena().database.reading() as session:
+        return find_registration(session, catalog.find_track(session, track))
+
+
 def show_leaderboard() -> None:
     """Render the page: controls, charts, tables, and how they were computed."""
     palette = PALETTES.get(st.context.theme.type or "dark", PALETTES["dark"])
@@ -135,6 +143,8 @@ def _show(palette: Palette) -> None:
             "computed now, because the arena's database does not respond or the process that "
             "computes leaderboards does not run.</p>"
         )
+    if alarm := held_out_alarm(board):
+        st.html(f"<p class='stale-notice'><b>Alarm.</b> {escape(alarm)}</p>")
     if board.votes == 0:
         st.html(_no_votes(track, voters))
         if not board.rows:
@@ -145,6 +155,8 @@ def _show(palette: Palette) -> None:
             st.vega_lite_chart(chart, width="stretch", theme=None, key="ratings")
     st.html(render_board(board, _variants()))
     st.html(_provenance(board))
+    if (registration := _registration(track)) is not None:
+        st.html(render_registration(registration, get_arena().settings.base_path))
     if board.votes:
         _show_pairs(board, palette)
         _show_details(board)

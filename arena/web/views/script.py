@@ -10,12 +10,14 @@ from arena.web.navigation import PAGE_BY_PATH, PAGES
 from arena.web.views.about import show_about
 from arena.web.views.leaderboard import show_leaderboard
 from arena.web.views.own_votes import show_own_votes
+from arena.web.views.releases import show_releases
 from arena.web.views.vote import show_vote
 
 MARK = str(files("arena.web.views") / "mark.svg")
 VIEWS = {
     "": show_vote,
     "leaderboard": show_leaderboard,
+    "releases": show_releases,
     "me": show_own_votes,
     "about": show_about,
 }

@@ -64,7 +64,7 @@ def test_csv_and_json_have_the_same_keys_and_rows(home: Path, words: tuple[str, 
 def test_a_piped_table_is_one_plain_line_per_row(home: Path) -> None:
     lines = run("prompts", "list").stdout.splitlines()
     assert len(lines) == 1 + 6
-    assert lines[0].split() == ["id", "text", "categories", "tracks", "retired"]
+    assert lines[0].split() == ["id", "text", "categories", "tracks", "held", "out", "retired"]
     assert any(LONG.strip() in line for line in lines)
     for line in lines:
         assert line.isprintable()

@@ -58,6 +58,7 @@ def texts(folder: Path) -> str:
 def test_the_folder_has_the_published_files(folder: Path) -> None:
     tables = {f"{name}.{format_}" for name in RELEASED for format_ in FORMATS}
     documents = {"README.md", "croissant.json", "seals.json", "openings.json", "manifest.json"}
+    documents |= {"registrations.json", "blindness.json", "release.json"}
     others = documents | {"SHA256SUMS"}
     assert {path.name for path in folder.iterdir()} == tables | others
     assert json.loads((folder / "seals.json").read_text())["seals"]
@@ -82,6 +83,10 @@ def test_leaderboards_begin_with_the_columns_of_the_leaderboard_dataset(folder: 
 
 def test_every_vote_is_exported_as_it_was_cast(opened: Database, folder: Path) -> None:
     rows = {int(row["id"]): row for row in read_rows(folder, "votes")}
+    clips = {
+        row["reference"]: (row["model"], row["track"], row["prompt_id"])
+        for row in read_rows(folder, "clips")
+    }
     with opened.reading() as session:
         cast = session.execute(
             select(Vote, Battle)
@@ -95,7 +100,9 @@ def test_every_vote_is_exported_as_it_was_cast(opened: Database, folder: Path) -
             assert row["winner"] == WINNERS[vote.choice]
             assert row["model_a"] == battle.clip_a.entrant.name
             assert row["model_b"] == battle.clip_b.entrant.name
-            assert (row["clip_a"], row["clip_b"]) == (battle.clip_a.sha256, battle.clip_b.sha256)
+            for side, clip in (("a", battle.clip_a), ("b", battle.clip_b)):
+                made = (clip.entrant.name, battle.track.name, clip.prompt_id)
+                assert clips[row[f"clip_{side}"]] == made
             assert (row["track"], row["prompt_id"]) == (battle.track.name, battle.prompt_id)
             assert row["categories"] == (";".join(battle.prompt.categories) or None)
             assert (row["battle_id"], row["repeat_of"]) == (str(battle.id), None)
@@ -233,7 +240,7 @@ def test_a_codename_hides_licence_and_release_date_until_it_is_claimed(
         verify_release(claimed)
 
 
-def test_names_that_spreadsheets_would_run_are_escaped_in_csv_only(
+def test_names_that_spreadsheets_would_run_are_escaped_in_a_csv_of_its_own(
     arena_database: Database, tmp_path: Path
 ) -> None:
     with arena_database.writing() as session:
@@ -241,33 +248,65 @@ def test_names_that_spreadsheets_would_run_are_escaped_in_csv_only(
         catalog.find_entrant(session, "Birch").name = "'@Birch"
         session.get_one(Prompt, "p-1").text = "+1 ball"
     let_people_vote(arena_database, people=2)
-    folder = release(arena_database, tmp_path / "release")
-    for path in folder.glob("*.csv"):
+    folder = release(arena_database, tmp_path / "release", spreadsheet=True)
+    safe = sorted(folder.glob("*.spreadsheet.csv"))
+    assert [path.name.partition(".")[0] for path in safe] == sorted(RELEASED)
+    for path in safe:
         with path.open(encoding="utf-8", newline="") as file:
             cells = [cell for row in csv.reader(file) for cell in row]
         texts_of = [cell for cell in cells if not re.fullmatch(r"-[0-9.]+", cell)]
         assert not [cell for cell in texts_of if cell and cell[0] in "=+-@\t\r"], path.name
-    assert "'=HYPERLINK(1)" in (folder / "models.csv").read_text()
+    assert "\n=HYPERLINK(1)," in (folder / "models.csv").read_text()
+    assert "\n'=HYPERLINK(1)," in (folder / "models.spreadsheet.csv").read_text()
+    with (folder / "models.spreadsheet.csv").open() as file:
+        undone = {re.sub(r"^'(?='*[=+\-@\t\r])", "", row["model"]) for row in csv.DictReader(file)}
     names = {row["model"] for row in read_rows(folder, "models")}
     assert {"=HYPERLINK(1)", "'@Birch"} < names
+    assert undone == names
     verify_release(folder)
     table = ratings.read_votes(folder / "votes.csv")
     assert set(table["model_a"]) | set(table["model_b"]) == names
     assert "apostrophe" in (folder / "README.md").read_text()
 
 
+def test_hashes_of_clips_are_published_when_their_track_closes(
+    secretive: Database, tmp_path: Path
+) -> None:
+    """Before, they would tell a voter who made a clip; under a codename, what was committed to."""
+    with secretive.reading() as session:
+        hashes = set(session.scalars(select(Clip.sha256)))
+    before = release(secretive, tmp_path / "before")
+    assert not [each for each in hashes if each and each in texts(before)]
+    with secretive.writing() as session:
+        catalog.close_track(session, catalog.find_track(session, TRACK), now=NOW)
+    folder = release(secretive, tmp_path / "after")
+    rows = read_rows(folder, "clips")
+    for row in rows:
+        hidden = row["track"] != TRACK or row["model"] == "Grey Colt" or row["prompt_id"] == "p-4"
+        assert (row["sha256"] is None) == (row["salt"] is None) == hidden
+        assert (row["master_sha256"] is None) == hidden
+    names = {row["sha256"] or row["reference"] for row in rows}
+    for vote in read_rows(folder, "votes"):
+        assert {vote["clip_a"], vote["clip_b"]} <= names
+    verify_release(before)
+    verify_release(folder)
+
+
 def test_the_text_and_hashes_of_a_held_out_prompt_stay_hidden(
     secretive: Database, tmp_path: Path
 ) -> None:
+    with secretive.writing() as session:
+        for track in catalog.list_tracks(session):
+            catalog.close_track(session, track, now=NOW)
     folder = release(secretive, tmp_path / "release")
     held_out = next(row for row in read_rows(folder, "prompts") if row["private"])
     assert (held_out["id"], held_out["text"]) == ("p-4", None)
     assert "Prompt p-3" in texts(folder)
     assert "Prompt p-4" not in texts(folder)
-    for row in [*read_rows(folder, "votes"), *read_rows(folder, "skips")]:
-        assert (row["clip_a"] is None) == (row["prompt_id"] == "p-4")
+    assert held_out["held_out"]
     for row in read_rows(folder, "clips"):
-        assert (row["sha256"] is None) == (row["prompt_id"] == "p-4")
+        is_hidden = row["prompt_id"] == "p-4" or row["model"] == "Grey Colt"
+        assert (row["sha256"] is None) == is_hidden
 
 
 def test_no_path_of_the_operators_disk_is_released(secretive: Database, tmp_path: Path) -> None:

@@ -17,11 +17,11 @@ from arena.commands.results import FileFormat
 from arena.database import Database
 from arena.errors import NotFound, ReleaseError
 from arena.media import MediaStore, open_store
-from arena.models import Clip, Prompt
+from arena.models import Clip, Prompt, Track
 from arena.release.documents import dictionary
 from arena.release.schema import TABLES, VOTES, Column, ColumnType, TableSchema
 from arena.release.tables import FORMATS, make_table, read_table, write_table
-from small_arena import fill_small_arena, new_database
+from small_arena import START, fill_small_arena, new_database
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +51,21 @@ def test_with_media_each_clip_is_named_by_its_hash(
             data = f"clip {clip.id}".encode()
             clip.rendition_path = store.put(data, folder="renditions", suffix=".mp4")
             clip.sha256 = hashlib.sha256(data).hexdigest()
+        for track in session.scalars(select(Track)):
+            track.closed_at = START
     folder = release(arena_database, tmp_path / "release", store=store, with_media=True)
     media = {path.stem: path.read_bytes() for path in (folder / "media").iterdir()}
     assert set(media) == {row["sha256"] for row in read_rows(folder, "clips")} - {None}
     assert all(hashlib.sha256(data).hexdigest() == name for name, data in media.items())
     assert len(media) == 18
+
+
+def test_the_clips_of_an_open_track_are_left_out(
+    arena_database: Database, tmp_path: Path, store: MediaStore
+) -> None:
+    folder = release(arena_database, tmp_path / "release", store=store, with_media=True)
+    assert not (folder / "media").exists()
+    assert "does not contain the clips" in (folder / "README.md").read_text()
 
 
 def test_an_empty_folder_is_used_and_a_file_is_refused(opened: Database, tmp_path: Path) -> None:
@@ -78,6 +88,9 @@ def test_a_folder_that_cannot_be_written_is_an_error(opened: Database, tmp_path:
 def test_a_failure_leaves_nothing_behind(
     arena_database: Database, tmp_path: Path, store: MediaStore
 ) -> None:
+    with arena_database.writing() as session:
+        for track in session.scalars(select(Track)):
+            track.closed_at = START
     before = sorted(tmp_path.iterdir())
     with pytest.raises(NotFound, match="missing from the media store"):
         release(arena_database, tmp_path / "release", store=store, with_media=True)
@@ -169,6 +182,8 @@ def test_tables_read_back_unchanged(
     for format_ in FORMATS:
         write_table(table, folder / f"odd.{format_}")
         assert read_table(folder / f"odd.{format_}", ODD).equals(table), format_
+    write_table(table, folder / "odd.spreadsheet.csv")
+    assert read_table(folder / "odd.spreadsheet.csv", ODD).equals(table)
 
 
 @pytest.mark.parametrize("name", ["NA", "null", "None", "1.0", "true", '"', "a,b", "-", " x "])

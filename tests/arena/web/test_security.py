@@ -19,7 +19,7 @@ from playable import TRACK
 
 BATTLES = "/api/v1/battles"
 
-PAGES = ["/", "/leaderboard", "/me", "/about"]
+PAGES = ["/", "/leaderboard", "/releases", "/me", "/about"]
 OTHER_HTML = ["/api/docs"]
 RESPONSES = {
     **dict.fromkeys([*PAGES, *OTHER_HTML], 200),

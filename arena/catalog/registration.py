@@ -1,0 +1,260 @@
+"""Registers a track: publishes its prompts and rules before its first vote, and notes changes.
+
+What is published is one canonical JSON document. Its hash is in the next seal, so nobody can
+replace it later. The prompts that are private are in it by a hash with a nonce that stays secret,
+since a short text could be guessed from a plain hash.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from arena.canonical import canonical_json, instant_text, sha256_hex
+from arena.errors import CatalogError
+from arena.models import Battle, Deviation, HoldRule, Prompt, PromptTrack, Registration, Track, Vote
+
+VERSION = 1
+NONCE_BYTES = 16
+SETTINGS = (
+    *("modality", "audio", "width", "height", "fps", "frames", "video_kbps", "bytes", "seeds"),
+    *("min_watch_ms", "reveal", "reasons"),
+)
+BOTH_BAD = "a vote `both_bad` counts as a tie"
+DEFAULT_STOPPING = "None: the track is open until its operator closes it."
+DEFAULT_EXCLUSION = (
+    "Skips, deliberate repeats and votes that a rule below holds are not rated. Nothing else is "
+    "left out, and nothing is deleted."
+)
+PROMPT = "prompt "  # begins the name of a deviation of one prompt
+
+
+@dataclass(frozen=True)
+class PublishedRegistration:
+    """A registration as pages, the API and releases show it.
+
+    Attributes:
+        track: its name.
+        sha256: of the canonical JSON of `document`.
+        registered_at: when.
+        document: what was registered.
+        deviations: later changes: `what`, `registered`, `found` and `noted_at`.
+    """
+
+    track: str
+    sha256: str
+    registered_at: str
+    document: dict[str, Any]
+    deviations: list[dict[str, Any]]
+
+    @property
+    def changed(self) -> list[dict[str, Any]]:
+        """The deviations that hold now: the last of each kind, without those that were undone."""
+        last = {each["what"]: each for each in self.deviations}
+        return [each for each in last.values() if each["registered"] != each["found"]]
+
+
+def register_track(
+    session: Session,
+    track: Track,
+    *,
+    stopping: str = DEFAULT_STOPPING,
+    exclusion: str = DEFAULT_EXCLUSION,
+    now: datetime,
+) -> Registration:
+    """Publish prompts and rules of a track that has no vote yet.
+
+    Args:
+        session: in a transaction that writes.
+        track: open, and without votes.
+        stopping: when the track will be closed, in words.
+        exclusion: which votes are left out, in words; the rules that hold votes are listed too.
+        now: aware.
+
+    Raises:
+        CatalogError: the track has votes, no prompts, is closed or is registered already.
+    """
+    session.scalar(select(Track.id).where(Track.id == track.id).with_for_update())
+    if session.get(Registration, track.id) is not None:
+        raise CatalogError(f"The track {track.name} is registered already, for good.")
+    if track.closed_at is not None:
+        raise CatalogError(f"The track {track.name} is closed: register a new one.")
+    if _has_votes(session, track):
+        raise CatalogError(
+            f"The track {track.name} has votes, and a track is registered before the first one: "
+            "add a new track, and register that."
+        )
+    prompts = _active_prompts(session, track)
+    if not prompts:
+        raise CatalogError(
+            f"The track {track.name} has no prompts to register: import them with `arena prompts "
+            "import FILE` first."
+        )
+    nonces = {each.id: secrets.token_hex(NONCE_BYTES) for each in prompts if each.private}
+    document = canonical_json(
+        {
+            "version": VERSION,
+            "registered_at": instant_text(now),
+            "stopping_rule": stopping,
+            "exclusion_rule": exclusion,
+            **_state(track, prompts, nonces),
+        }
+    )
+    registration = Registration(
+        track_id=track.id,
+        document=document,
+        sha256=sha256_hex(document),
+        nonces=nonces,
+        registered_at=now,
+    )
+    session.add(registration)
+    session.flush()
+    return registration
+
+
+def _has_votes(session: Session, track: Track) -> bool:
+    votes = select(Vote.id).join(Battle, Battle.id == Vote.battle_id)
+    return session.scalar(votes.where(Battle.track_id == track.id).limit(1)) is not None
+
+
+def _active_prompts(session: Session, track: Track) -> list[Prompt]:
+    query = (
+        select(Prompt)
+        .join(PromptTrack, PromptTrack.prompt_id == Prompt.id)
+        .where(PromptTrack.track_id == track.id, Prompt.retired_at.is_(None))
+        .order_by(Prompt.id)
+    )
+    return list(session.scalars(query))
+
+
+def _state(track: Track, prompts: list[Prompt], nonces: Mapping[str, str]) -> dict[str, Any]:
+    """What is registered, and compared later, as the database has it now."""
+    return {
+        "track": track.name,
+        "settings": {name: getattr(track, name) for name in SETTINGS},
+        "sampler": track.sampler,
+        "ties": track.ties,
+        "both_bad": BOTH_BAD,
+        "holds": sorted(rule.value for rule in HoldRule),
+        "prompts": [_prompt_state(prompt, nonces.get(prompt.id)) for prompt in prompts],
+    }
+
+
+def _prompt_state(prompt: Prompt, nonce: str | None) -> dict[str, Any]:
+    content = {
+        "categories": prompt.categories,
+        "id": prompt.id,
+        "source_sha256": prompt.source_sha256,
+        "text": prompt.text,
+    }
+    if prompt.private:
+        # A private prompt that was not registered is shown without a hash: it has no nonce.
+        hashed = None if nonce is None else sha256_hex(canonical_json(content | {"nonce": nonce}))
+        content |= {"source_sha256": None, "text": None}
+    else:
+        hashed = sha256_hex(canonical_json(content))
+    return content | {"held_out": prompt.is_held_out, "private": prompt.private, "sha256": hashed}
+
+
+# --- changes --------------------------------------------------------------------------------------
+
+
+def note_deviations(session: Session, *, now: datetime) -> int:
+    """Store every change of what registered tracks published, and return how many are new.
+
+    Args:
+        session: in a transaction that writes.
+        now: aware.
+    """
+    new = [
+        Deviation(track_id=number, noted_at=now, **change)
+        for number, changes in _changes(session).items()
+        for change in changes
+    ]
+    session.add_all(new)
+    session.flush()
+    return len(new)
+
+
+def has_deviations(session: Session) -> bool:
+    """Whether anything has changed that is not stored as a deviation yet."""
+    return any(_changes(session).values())
+
+
+def _changes(session: Session) -> dict[int, list[dict[str, Any]]]:
+    """What differs from the last known state, by the track's number."""
+    changes = {}
+    for registration in session.scalars(select(Registration).order_by(Registration.track_id)):
+        registered = _parts(json.loads(registration.document))
+        known = dict(registered)
+        for row in _stored(session, registration.track_id):
+            known[row.what] = row.found
+        track = registration.track
+        state = _state(track, _active_prompts(session, track), registration.nonces)
+        found = _parts(json.loads(canonical_json(state)))
+        changes[registration.track_id] = [
+            {"what": what, "registered": registered.get(what), "found": found.get(what)}
+            for what in sorted(known.keys() | found.keys())
+            if known.get(what) != found.get(what)
+        ]
+    return changes
+
+
+def _parts(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of a registration that can change, by name."""
+    parts = {name: document[name] for name in ("sampler", "ties", "both_bad", "holds")}
+    parts |= {f"settings.{name}": value for name, value in document["settings"].items()}
+    return parts | {f"{PROMPT}{each['id']}": each for each in document["prompts"]}
+
+
+def _stored(session: Session, track_id: int) -> list[Deviation]:
+    query = select(Deviation).where(Deviation.track_id == track_id).order_by(Deviation.id)
+    return list(session.scalars(query))
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+def find_registration(session: Session, track: Track) -> PublishedRegistration | None:
+    """Return what a track registered, and what changed since; None: it is not registered."""
+    registration = session.get(Registration, track.id)
+    if registration is None:
+        return None
+    return PublishedRegistration(
+        track=track.name,
+        sha256=registration.sha256,
+        registered_at=instant_text(registration.registered_at),
+        document=json.loads(registration.document),
+        deviations=[
+            {
+                "what": row.what,
+                "registered": row.registered,
+                "found": row.found,
+                "noted_at": instant_text(row.noted_at),
+            }
+            for row in _stored(session, track.id)
+        ],
+    )
+
+
+def describe_deviation(deviation: Mapping[str, Any]) -> str:
+    """Return a deviation as a phrase, such as "prompt p-5 was added"."""
+    what, registered, found = (deviation[key] for key in ("what", "registered", "found"))
+    if registered == found:
+        return f"{what} is as registered again"
+    if registered is None:
+        return f"{what} was added"
+    if found is None:
+        return f"{what} was removed"
+    if isinstance(found, dict):
+        return f"{what} was changed"
+    return f"{what} was {_shown(registered)} and became {_shown(found)}"
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

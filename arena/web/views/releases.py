@@ -1,0 +1,85 @@
+"""`/releases`: the published releases, with their files."""
+
+from html import escape
+from importlib.resources import files
+
+import streamlit as st
+
+from arena.published import list_published
+from arena.text import pluralize, track_label
+from arena.web.app_state import get_arena
+from arena.web.release_routes import ReleaseResponse, release_response
+from arena.web.tables import Column, render_table
+from arena.web.theme import PALETTES
+
+CACHE_S = 5  # readers within this time share one look at the folder
+NONE_YET = (
+    "<div class='notice'><h2>No release is published yet</h2><p>Whoever runs this arena publishes "
+    "one with <code>arena export --publish</code>.</p></div>"
+)
+LEAD = (
+    "<h1 class='board-title'>Releases</h1><p class='board-lead'>All votes, with what they are "
+    "about and the seals over them. <code>arena verify</code> recomputes every leaderboard from a "
+    "release's files alone.</p>"
+)
+
+
+@st.cache_data(ttl=CACHE_S, max_entries=1, show_spinner=False)
+def _releases() -> list[dict[str, object]]:
+    settings = get_arena().settings
+    return [
+        release_response(each, settings.base_path).model_dump()
+        for each in list_published(settings.home)
+    ]
+
+
+def show_releases() -> None:
+    """Render the page."""
+    palette = PALETTES.get(st.context.theme.type or "dark", PALETTES["dark"])
+    sheet = (files("arena.web.views") / "board.css").read_text(encoding="utf-8")
+    st.html(f"<style>:root {{ {palette.as_css('board-')} }}\n{sheet}</style>")
+    st.html(LEAD)
+    found = [ReleaseResponse.model_validate(each) for each in _releases()]
+    st.html(render_releases(found) if found else NONE_YET)
+
+
+def render_releases(releases: list[ReleaseResponse]) -> str:
+    """The table of releases, with every text escaped."""
+    return render_table("Releases", RELEASE_TABLE, [(each, "") for each in releases])
+
+
+def _files(release: ReleaseResponse) -> str:
+    return " · ".join(
+        f"<a href='{escape(file.url, quote=True)}' download>{escape(file.name)}</a>"
+        for file in release.files
+        if "/" not in file.name
+    )
+
+
+RELEASE_TABLE = (
+    Column[ReleaseResponse](
+        "Release",
+        lambda row: f"<b>{escape(row.id)}</b><small>{escape(row.made_at[:10])}</small>",
+        is_name=True,
+    ),
+    Column[ReleaseResponse](
+        "Tracks",
+        lambda row: escape(", ".join(map(track_label, row.tracks))),
+        css="status",
+    ),
+    Column[ReleaseResponse](
+        "Votes",
+        lambda row: f"{row.votes:,}<small>{row.simulated:,} simulated</small>",
+    ),
+    Column[ReleaseResponse](
+        "Size",
+        lambda row: f"{row.bytes / 1e6:,.1f} MB<small>{pluralize(len(row.files), 'file')}</small>",
+    ),
+    Column[ReleaseResponse](
+        "Signed by",
+        lambda row: f"<small>{escape(row.key[:16])}…</small>",
+        "First digits of the fingerprint of the arena's key",
+        css="status",
+    ),
+    Column[ReleaseResponse]("Files", _files, css="status wrapped"),
+)

@@ -1,0 +1,260 @@
+"""Published releases appear complete or not at all, and closing a track publishes its last one."""
+
+import json
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from released_arena import NOW, let_people_vote, read_rows
+from sqlalchemy import func, select
+from typer.testing import CliRunner
+
+from arena.catalog import catalog
+from arena.commands.cli import app
+from arena.context import Arena, open_arena
+from arena.errors import BattleExpired, NoPair, NotFound
+from arena.models import Clip, Reveal, Seal, Vote
+from arena.published import find_published, list_published, published_file, releases_folder
+from arena.release import publish
+from arena.release.closing import close_for_good, is_finished
+from arena.release.publish import publish_release
+from arena.release.verify import verify_release
+from arena.settings import Settings
+from arena.web import release_routes
+from arena.web.problem_details import install_error_handlers
+from small_arena import TRACK, TRACK_WITH_SOUND, Booth, new_home
+
+pytestmark = pytest.mark.databases("sqlite")
+
+
+@pytest.fixture
+def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
+    monkeypatch.setattr("arena.release.closing.MAX_AGE_S", 0)
+    new_home(tmp_path / "home").dispose()
+    return open_arena(Settings(home=tmp_path / "home"))
+
+
+def client_of(arena: Arena) -> TestClient:
+    app = FastAPI()
+    install_error_handlers(app)
+    app.include_router(release_routes.make_router(arena))
+    return TestClient(app)
+
+
+def test_a_published_release_is_listed_served_and_verified(arena: Arena, tmp_path: Path) -> None:
+    let_people_vote(arena.database, people=1)
+    assert publish_release(arena, now=NOW, formats=("csv", "parquet")) is not None
+    assert publish_release(arena, now=NOW, track=TRACK) is not None
+    assert publish_release(arena, now=NOW) is not None
+    home = arena.settings.home
+    assert {each.id for each in list_published(home)} == {
+        "2026-11-23",
+        "2026-11-23-2",
+        f"2026-11-23-{TRACK}",
+    }
+    client = client_of(arena)
+    listed = client.get("/api/v1/releases").json()["releases"]
+    one = next(each for each in listed if each["id"] == "2026-11-23")
+    assert one["votes"] > 10
+    assert one["tracks"] == one["open_tracks"] == [TRACK, TRACK_WITH_SOUND]
+    assert client.get("/api/v1/releases/2026-11-23").json() == one
+    copied = tmp_path / "downloaded"
+    copied.mkdir()
+    for file in one["files"]:
+        response = client.get(file["url"])
+        assert response.status_code == 200
+        assert len(response.content) == file["bytes"]
+        (copied / file["name"]).write_bytes(response.content)
+    assert verify_release(copied).votes == one["votes"]
+
+
+def test_files_are_sent_in_ranges_with_their_media_types(arena: Arena) -> None:
+    publish_release(arena, now=NOW)
+    client, url = client_of(arena), "/api/v1/releases/2026-11-23"
+    types = {
+        "votes.parquet": "application/vnd.apache.parquet",
+        "votes.csv": "text/csv; charset=utf-8",
+        "manifest.json": "application/json",
+        "README.md": "text/markdown; charset=utf-8",
+        "SHA256SUMS": "text/plain; charset=utf-8",
+    }
+    for name, media_type in types.items():
+        assert client.get(f"{url}/{name}").headers["content-type"] == media_type
+    part = client.get(f"{url}/votes.parquet", headers={"Range": "bytes=0-3"})
+    assert (part.status_code, part.content) == (206, b"PAR1")
+    assert client.get(f"{url}/votes.csv", headers={"Range": "bytes=9999999-"}).status_code == 416
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "2026-11-23/../../secret_key",
+        "2026-11-23/%2e%2e/%2e%2e/secret_key",
+        "2026-11-23/..%2f..%2fsecret_key",
+        "2026-11-23//etc/passwd",
+        "..%2f/secret_key",
+        ".lock",
+        "2026-11-23/none.csv",
+        "2026-11-24",
+        "%2e%2e",
+    ],
+)
+def test_nothing_but_a_releases_own_files_is_served(arena: Arena, path: str) -> None:
+    publish_release(arena, now=NOW)
+    response = client_of(arena).get(f"/api/v1/releases/{path}")
+    assert response.status_code == 404
+    assert arena.settings.signing_key() not in response.text
+
+
+def test_a_killed_export_leaves_nothing_that_is_served(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that dies while it writes leaves a draft, which the next one deletes."""
+    child = os.fork()
+    if child == 0:
+        monkeypatch.setattr(
+            "arena.release.export.write_sums", lambda draft: os.kill(os.getpid(), signal.SIGKILL)
+        )
+        publish_release(arena, now=NOW)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    home = arena.settings.home
+    drafts = [path for path in releases_folder(home).iterdir() if path.is_dir()]
+    assert len(drafts) == 1
+    assert list_published(home) == []
+    assert client_of(arena).get("/api/v1/releases").json() == {"releases": []}
+    assert publish_release(arena, now=NOW) is not None
+    folders = [path for path in releases_folder(home).iterdir() if path.is_dir()]
+    assert [path.name for path in folders] == ["2026-11-23"]
+
+
+def test_a_link_in_a_release_is_not_followed(arena: Arena) -> None:
+    publish_release(arena, now=NOW)
+    home = arena.settings.home
+    release = find_published(home, "2026-11-23")
+    (release.folder / "votes.csv").unlink()
+    (release.folder / "votes.csv").symlink_to(home / "secret_key")
+    with pytest.raises(NotFound):
+        published_file(release, "votes.csv")
+
+
+# --- closing --------------------------------------------------------------------------------------
+
+
+def reveal_at_close(arena: Arena) -> None:
+    with arena.database.writing() as session:
+        catalog.find_track(session, TRACK).reveal = Reveal.AT_CLOSE
+        for clip in session.scalars(select(Clip)):
+            clip.provenance = {"seed": 4711 + clip.id, "model": "m"}
+
+
+def test_closing_publishes_names_seeds_and_hashes_that_were_hidden_before(
+    arena: Arena, tmp_path: Path
+) -> None:
+    reveal_at_close(arena)
+    booth = Booth(arena.database)
+    cast = booth.vote("a")
+    assert cast.reveal is None
+    publish_release(arena, now=booth.now, track=TRACK)
+    (before,) = list_published(arena.settings.home)
+    assert {row["seed"] for row in read_rows(before.folder, "clips")} == {None}
+    assert {row["sha256"] for row in read_rows(before.folder, "clips")} == {None}
+    open_battle = booth.ask()
+    summary = close_for_good(arena, TRACK, now=booth.now)
+    assert summary is not None
+    assert summary.folder.name == f"{TRACK}-closed-2026-11-23"
+    assert verify_release(summary.folder).votes == 1
+    clips = read_rows(summary.folder, "clips")
+    assert min(row["seed"] for row in clips) >= 4711
+    assert all(row["sha256"] and row["salt"] for row in clips)
+    (vote,) = read_rows(summary.folder, "votes")
+    assert vote["clip_a"] in {row["sha256"] for row in clips}
+    board = read_rows(summary.folder, "leaderboard")
+    assert {row["watermark"] for row in board} == {1}
+    with pytest.raises(BattleExpired):
+        booth.wait(2)
+        booth.cast(open_battle.token, "a")
+    with pytest.raises(NoPair):
+        Booth(arena.database, key="b" * 32).ask()
+
+
+def test_each_step_of_closing_can_be_repeated(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    booth = Booth(arena.database)
+    booth.vote("a")
+    steps = ("compute_boards", "seal_votes", "publish_release")
+    for step in steps:
+        with monkeypatch.context() as patched:
+            patched.setattr(f"arena.release.closing.{step}", _die)
+            with pytest.raises(KeyboardInterrupt):
+                close_for_good(arena, TRACK, now=booth.now)
+        with arena.database.reading() as session:
+            track = catalog.find_track(session, TRACK)
+            assert track.closed_at == booth.now
+            assert not is_finished(arena, track)
+    booth.wait(60)  # the time of closing stays
+    assert close_for_good(arena, TRACK, now=booth.now) is not None
+    assert close_for_good(arena, TRACK, now=booth.now) is None
+    with arena.database.reading() as session:
+        assert is_finished(arena, catalog.find_track(session, TRACK))
+        assert session.scalar(select(func.count()).select_from(Vote)) == 1
+        assert session.scalar(select(func.count()).select_from(Seal)) == 1
+    (release,) = list_published(arena.settings.home)
+    verify_release(release.folder)
+
+
+def _die(*_arguments: object, **_options: object) -> None:
+    raise KeyboardInterrupt
+
+
+# --- the command ----------------------------------------------------------------------------------
+
+
+def run(*words: str) -> str:
+    result = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_the_commands_publish_register_and_close(
+    arena: Arena, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARENA_HOME", str(arena.settings.home))
+    assert "Registered the track" in run("tracks", "register", TRACK, "--stopping", "Never.")
+    assert "Signed" in run("verify", _published(run("export", "--publish", "--track", TRACK)))
+    with_copy = run("export", str(tmp_path / "copy"), "--publish", "--spreadsheet")
+    assert "serves it" in with_copy
+    first, second = (
+        json.loads((folder / "release.json").read_text())
+        for folder in (tmp_path / "copy", *[_newest(arena)])
+    )
+    assert first == second
+    assert (tmp_path / "copy" / "votes.spreadsheet.csv").is_file()
+    assert "verifies" in run("verify", str(tmp_path / "copy"))
+    assert "Closed the track" in run("tracks", "close", TRACK, "--yes")
+    assert "already closed, and its release is published" in run("tracks", "close", TRACK)
+    assert "registered" in run("tracks", "list")
+    wrong = CliRunner().invoke(app, ["export"])
+    assert wrong.exit_code == 2
+
+
+def _published(output: str) -> str:
+    return output.split("`arena verify ")[1].split("`")[0]
+
+
+def _newest(arena: Arena) -> Path:
+    return next(
+        each.folder for each in list_published(arena.settings.home) if each.about["open_tracks"][1:]
+    )
+
+
+def test_the_lock_is_free_after_a_failure(arena: Arena, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(publish, "export_arena", _die)
+        with pytest.raises(KeyboardInterrupt):
+            publish_release(arena, now=NOW)
+    assert publish_release(arena, now=NOW) is not None
