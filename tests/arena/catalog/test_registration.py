@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from released_arena import let_people_vote, release
+from released_arena import NOW, let_people_vote, release
 from sealed_arena import seal, tamper
 
 from arena.audit.database_check import audit_seals
@@ -20,7 +20,6 @@ from arena.database import Database
 from arena.errors import CatalogError, ReleaseError
 from arena.models import Prompt, Seal
 from arena.release.verify import verify_release
-from released_arena import NOW
 from small_arena import START, TRACK, Booth
 
 

@@ -17,7 +17,15 @@ VOTER = "evaluation_session_id"
 # What two votes of different voters have in common as well: settings, rules and answers.
 SHARED = {
     *("winner", "language", "sampler", "probability", "first", "reasons", "voter_kind", "counted"),
-    *("categories", "prompt_id", "model_a", "model_b", "evaluation_order", "hold_rule", "repeat_of"),
+    *(
+        "categories",
+        "prompt_id",
+        "model_a",
+        "model_b",
+        "evaluation_order",
+        "hold_rule",
+        "repeat_of",
+    ),
     *("watched_a_ms", "watched_b_ms", "heard_a_ms", "heard_b_ms", "decided_ms", "timestamp"),
     *("ended", "opened_at"),
 }
