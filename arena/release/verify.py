@@ -64,10 +64,10 @@ class VerifyReport:
     leaderboards: int
     seals: int
     claims: int
-    registrations: int
     fingerprint: str
     is_pinned: bool
     left_out: tuple[str, ...] = ()
+    registrations: int = 0
 
     def __str__(self) -> str:
         left_out = (

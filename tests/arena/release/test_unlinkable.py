@@ -56,7 +56,7 @@ def test_no_value_is_one_voters_alone_in_both_releases(
 ) -> None:
     """A column that joined voters would have values that one voter has in each release, no other.
 
-    Ids, battles, clips and pseudonyms of two tracks have nothing in common at all; the other columns
+    Ids, battles, clips and pseudonyms of two tracks have nothing in common at all; other columns
     have values that many voters share.
     """
     first, second = by_voter(pair[0]), by_voter(pair[1])

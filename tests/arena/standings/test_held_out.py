@@ -1,4 +1,4 @@
-"""Votes on held-out prompts reveal nothing, count, and raise an alarm where their ratings depart."""
+"""Votes on held-out prompts reveal nothing and count, and their ratings are compared."""
 
 import numpy as np
 import pandas as pd
