@@ -5,7 +5,7 @@
 - Rapidata's sets have a row for each two videos, with the shares of the answers for either,
   `weighted_results1_Preference` and `weighted_results2_Preference`. Such a row becomes two: a win
   of each model, weighted by its share times the number of answers, which is the length of
-  `detailedResults_Preference`, or 1 where that is no list.
+  `detailedResults_Preference`, or 1 where that is not a list.
 """
 
 from collections.abc import Collection
@@ -86,5 +86,5 @@ def _from_rapidata(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _count(cell: Any) -> int:
-    """The number of answers in a cell; 1 for one that is no list."""
+    """The number of answers in a cell; 1 for one that is not a list."""
     return len(cell) if isinstance(cell, list | tuple | np.ndarray) and len(cell) else 1
