@@ -7,8 +7,8 @@ of the contributions to both ratings (the sandwich of `inference.clusters` for t
 Models are tested two-sided with Holm's step-down (1979) over all of them. Ratings are relative to
 the mean of the models that both parts rate.
 
-Models also differ if the prompts of the part suit them better: that says nothing about voters. Draw the
-prompts of the part at random, and many of them.
+Models also differ if the prompts of the part suit them better: that says nothing about voters.
+Draw the prompts of the part at random, and many of them.
 """
 
 from collections.abc import Iterator
