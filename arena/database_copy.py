@@ -35,7 +35,7 @@ from sqlalchemy.exc import DataError, IntegrityError
 from arena.database import VERSION_TABLE, Database, check, current_revision, upgrade
 from arena.engines import json_text, shown_url
 from arena.errors import DatabaseError
-from arena.models import Base
+from arena.models import Base, Visitor, Voter
 
 BATCH = 2_000  # rows
 # A target on PostgreSQL has no limit on the whole: its own limits take a number of milliseconds.
@@ -266,5 +266,8 @@ def _set_sequences(connection: Connection) -> None:
         if column is None or not isinstance(column.type, Integer):
             continue
         sequence = func.pg_get_serial_sequence(table.name, column.name)
-        largest = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
+        largest: Any = select(func.coalesce(func.max(column), 0) + 1).scalar_subquery()
+        if table is Voter.__table__:  # visitors have numbers of the same sequence
+            visitors = select(func.coalesce(func.max(Visitor.id), 0) + 1).scalar_subquery()
+            largest = func.greatest(largest, visitors)
         connection.execute(select(func.setval(sequence, largest, False)))

@@ -13,6 +13,7 @@
     ├── AuditError              a check of what the arena promises that found a fault
     └── BallotError             a battle or vote that the rules refuse
         ├── NoPair
+        ├── SmallCategory
         ├── AlreadyVoted
         ├── BattleExpired
         ├── TooEarly
@@ -107,6 +108,11 @@ class NoPair(BallotError):
     def __init__(self, message: str, *, contributed: Sequence[Mapping[str, Any]] = ()) -> None:
         super().__init__(message)
         self.details = {"contributed": list(contributed)}
+
+
+class SmallCategory(BallotError):
+    type = "small-category"
+    title = "Too few prompts"
 
 
 class AlreadyVoted(BallotError):

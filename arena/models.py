@@ -45,6 +45,7 @@ KEY_LENGTH = 80  # of a track's name, a prompt's id or a category
 RULE_LENGTH = 40  # of a sampler's or a tie rule's name
 MEDIA_TYPE_LENGTH = 40  # of a source's media type, such as `image/png`
 FINGERPRINT_LENGTH = 90  # of what an entrant runs: a kind, a colon and a SHA-256
+NETWORK_LENGTH = 40  # of the hash of a network, or of the name of a total
 REPORT_LENGTH = 200  # of the reason that a voter gives for a report
 
 
@@ -524,6 +525,19 @@ class Voter(Base):
     created_at: Mapped[datetime]
 
 
+class Visitor(Base):
+    """A browser that was shown battles and has not voted. Written by `voting.voters`.
+
+    Its first vote makes it a voter with the same id; without one it is deleted, with its battles.
+    """
+
+    __tablename__ = "visitor"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    key: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[datetime] = mapped_column(index=True)
+
+
 class Battle(Base):
     """Two clips of one prompt, shown to one voter. Written by `voting.battles`.
 
@@ -554,7 +568,7 @@ class Battle(Base):
     token: Mapped[str] = mapped_column(String(43), unique=True)
     track_id: Mapped[int] = mapped_column(ForeignKey("track.id"))
     prompt_id: Mapped[str] = mapped_column(ForeignKey("prompt.id"))
-    voter_id: Mapped[int] = mapped_column(ForeignKey("voter.id"))
+    voter_id: Mapped[int] = mapped_column(BigId)  # of a voter or a visitor
     clip_a_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), index=True)
     clip_b_id: Mapped[int] = mapped_column(ForeignKey("clip.id"), index=True)
     category: Mapped[str | None] = mapped_column(String(KEY_LENGTH))  # that the voter asked for
@@ -576,7 +590,6 @@ class Battle(Base):
 
     track: Mapped[Track] = relationship()
     prompt: Mapped[Prompt] = relationship()
-    voter: Mapped[Voter] = relationship()
     clip_a: Mapped[Clip] = relationship(foreign_keys=[clip_a_id])
     clip_b: Mapped[Clip] = relationship(foreign_keys=[clip_b_id])
 
@@ -654,6 +667,60 @@ def status_of(choice: Choice, *, picture_only: bool) -> VoteStatus:
     return (
         VoteStatus.HELD if hold_rule_of(choice, picture_only=picture_only) else VoteStatus.COUNTED
     )
+
+
+class IssuedTo(Base):
+    """How many battles one network got on one day, and how many votes came back.
+
+    Written by `voting.budgets`; deleted the day after. `network` is a hash with that day's salt.
+    """
+
+    __tablename__ = "issued_to"
+
+    network: Mapped[str] = mapped_column(String(NETWORK_LENGTH), primary_key=True)
+    day: Mapped[date] = mapped_column(index=True)
+    hour: Mapped[int]  # of the last two numbers, UTC
+    issued: Mapped[int]
+    votes: Mapped[int]
+    issued_in_hour: Mapped[int]
+    votes_in_hour: Mapped[int]
+
+
+class NetworkSalt(Base):
+    """The secret with which a day's networks are hashed. Written by `voting.networks`.
+
+    It is deleted the day after, so that nobody can find out which networks the hashes are of.
+    """
+
+    __tablename__ = "network_salt"
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    salt: Mapped[str] = mapped_column(String(64))
+
+
+class Completion(Base):
+    """How many battles of one day showed an entrant, and how many of them were voted on.
+
+    Written by `voting.completion`. Battles and votes by people, without repeats.
+    """
+
+    __tablename__ = "completion"
+
+    track_id: Mapped[int] = mapped_column(ForeignKey("track.id"), primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    entrant_id: Mapped[int] = mapped_column(ForeignKey("entrant.id"), primary_key=True)
+    issued: Mapped[int]
+    voted: Mapped[int]
+
+
+class CompletionProgress(Base):
+    """Up to which battle and vote `completion` counts; one row. Written by `voting.completion`."""
+
+    __tablename__ = "completion_progress"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    battle_id: Mapped[int] = mapped_column(BigInteger)
+    vote_id: Mapped[int] = mapped_column(BigInteger)
 
 
 class Snapshot(Base):

@@ -60,6 +60,18 @@ def parse_rate_limit(text: str) -> tuple[RateLimit, ...]:
     return tuple(limits)
 
 
+def parse_budget(text: str) -> tuple[RateLimit, ...]:
+    """Parse a limit on battles that get no vote, such as `600/hour;1500/day`; `off` means none.
+
+    Raises:
+        ValueError: a part is not a number, a slash and `hour` or `day`.
+    """
+    limits = parse_rate_limit(text)
+    if any(limit.period_s not in (PERIODS_S["hour"], PERIODS_S["day"]) for limit in limits):
+        raise ValueError(f"'{text}' is not by the hour or day; write for example 600/hour;1500/day")
+    return limits
+
+
 def _check_network(name: str) -> None:
     try:
         ip_network(name)
@@ -89,6 +101,8 @@ class Settings(BaseSettings):
     public_url: str = ""
     trusted_proxies: str = ""
     rate_limit: str = "30/minute;600/hour"
+    network_limit: str = "600/hour;1500/day"
+    total_limit: str = "20000/hour;100000/day"
     title: str = DEFAULT_TITLE
     contact: str = ""
     release_licence: str = ""
@@ -136,6 +150,12 @@ class Settings(BaseSettings):
         parse_rate_limit(value)
         return value
 
+    @field_validator("network_limit", "total_limit")
+    @classmethod
+    def _check_budget(cls, value: str) -> str:
+        parse_budget(value)
+        return value
+
     @field_validator("secret_key")
     @classmethod
     def _refuse_weak_secrets(cls, value: SecretStr) -> SecretStr:
@@ -171,6 +191,16 @@ class Settings(BaseSettings):
     def limits(self) -> tuple[RateLimit, ...]:
         """Limits on the votes of one voter; empty if they are off."""
         return parse_rate_limit(self.rate_limit)
+
+    @property
+    def network_limits(self) -> tuple[RateLimit, ...]:
+        """Limits on the battles without a vote of one network; off if `limits` are."""
+        return () if self.limits_off else parse_budget(self.network_limit)
+
+    @property
+    def total_limits(self) -> tuple[RateLimit, ...]:
+        """Limits on the battles without a vote of all new voters; off if `limits` are."""
+        return () if self.limits_off else parse_budget(self.total_limit)
 
     @property
     def limits_off(self) -> bool:

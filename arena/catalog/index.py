@@ -5,7 +5,7 @@ again when the catalog's version in the database has changed.
 """
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -33,6 +33,9 @@ from arena.models import (
 # for instance because clips are being made, it is read at most this often.
 FEW_CLIPS = 2000  # a smaller catalog is read again at once
 MAX_AGE_S = 1.0
+# Whoever asks for a category of fewer prompts sees the same clips so often that the names shown
+# after a few votes say whose each of them is.
+MIN_CATEGORY_PROMPTS = 10
 
 Task = tuple[str, int]  # a prompt's id and a seed, the same for both clips of a battle
 EntrantPair = tuple[int, int]  # two entrants' ids, the lower one first
@@ -110,6 +113,12 @@ class PairChoices:
         """The smallest number of tasks of a pair; of fewer battles, none uses up a pair."""
         return min((len(self.tasks(pair)) for pair in self.pairs), default=0)
 
+    @cached_property
+    def prompts(self) -> int:
+        """The number of prompts that at least two entrants have clips of."""
+        owners = Counter(task for tasks in self.clips.values() for task in tasks)
+        return len({task[0] for task, number in owners.items() if number > 1})
+
     def tasks(self, pair: EntrantPair) -> tuple[Task, ...]:
         """Return the tasks of which both entrants have different clips, sorted."""
         found = self._tasks.get(pair)
@@ -172,6 +181,10 @@ class TrackIndex:
             )
             self._by_category[category] = found
         return found
+
+    def may_ask_for(self, category: str) -> bool:
+        """Whether the category has enough prompts for battles of it alone."""
+        return self.choices_of(category).prompts >= MIN_CATEGORY_PROMPTS
 
     def _choices(self, clip_ids: Iterable[int]) -> PairChoices:
         clips: dict[int, dict[Task, int]] = defaultdict(dict)

@@ -15,9 +15,24 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import check_category, find_track
-from arena.catalog.index import CatalogIndex, IndexedTrack, TrackIndex, catalog_index
-from arena.errors import AlreadyVoted, ArenaError, BattleExpired, MalformedVote, NoPair, NotFound
+from arena.catalog.index import (
+    MIN_CATEGORY_PROMPTS,
+    CatalogIndex,
+    IndexedTrack,
+    TrackIndex,
+    catalog_index,
+)
+from arena.errors import (
+    AlreadyVoted,
+    ArenaError,
+    BattleExpired,
+    MalformedVote,
+    NoPair,
+    NotFound,
+    SmallCategory,
+)
 from arena.models import OVERALL, BattleState, Choice, VoterKind, status_of
+from arena.text import pluralize
 from arena.voting import battles
 from arena.voting.battles import (
     VOTE,
@@ -27,6 +42,7 @@ from arena.voting.battles import (
     has_expired,
     index_with,
 )
+from arena.voting.budgets import Budgets
 from arena.voting.contributions import contributions
 from arena.voting.fetches import FetchLedger, fetches_of
 from arena.voting.issuing import Issuer, VoterBattles, describe, read_voter_battles, system_rng
@@ -36,7 +52,7 @@ from arena.voting.reveals import reveal, reveals
 from arena.voting.schemas import CastVote, VoteForm
 from arena.voting.snapshots import LastSnapshot, last_snapshot
 from arena.voting.statements import insertion
-from arena.voting.voters import VoterRow, read_voters, store_voters
+from arena.voting.voters import VoterRow, make_voters, read_voters, store_visitors
 from arena.voting.watching import judge_times
 
 RECEIPT_BYTES = 9
@@ -72,6 +88,7 @@ def answer_requests(
     rng = rng or system_rng()
     answers: dict[int, Answer] = {}
     waiting = list(enumerate(requests))
+    budgets = _budgets(session, requests)
     while waiting:
         # One request of each voter at a time: the next one depends on what this one stores.
         of_voter: dict[str, tuple[int, BallotRequest]] = {}
@@ -81,10 +98,25 @@ def answer_requests(
                 later.append(numbered)
         numbers, now_answered = zip(*of_voter.values(), strict=True)
         answers.update(
-            zip(numbers, _Round(session, now_answered, fetches, rng).answer(), strict=True)
+            zip(numbers, _Round(session, now_answered, fetches, rng, budgets).answer(), strict=True)
         )
         waiting = later
+    for each in budgets.values():
+        each.store()
     return [answers[number] for number in range(len(requests))]
+
+
+def _budgets(session: Session, requests: Sequence[BallotRequest]) -> dict[VotingRules, Budgets]:
+    """Return the budgets of requests, by their rules; nearly always these are the same."""
+    by_rules: dict[VotingRules, list[BallotRequest]] = defaultdict(list)
+    for request in requests:
+        by_rules[request.rules].append(request)
+    return {
+        rules: Budgets(
+            session, rules, [each.address for each in some], now=max(each.now for each in some)
+        )
+        for rules, some in by_rules.items()
+    }
 
 
 @dataclass
@@ -99,6 +131,10 @@ class _Case:
     is_new_vote: bool = False
     opened: BattleRow | None = None
 
+    @property
+    def is_skip(self) -> bool:
+        return self.vote is not None and self.vote["choice"] is Choice.SKIP
+
 
 class _Round:
     """Answers requests of different voters: reads for all, decides one by one, writes for all."""
@@ -109,9 +145,10 @@ class _Round:
         requests: Sequence[BallotRequest],
         fetches: FetchLedger | None,
         rng: random.Random,
+        budgets: Mapping[VotingRules, Budgets],
     ) -> None:
         self.session, self.requests = session, requests
-        self.fetches, self.rng = fetches, rng
+        self.fetches, self.rng, self.budgets = fetches, rng, budgets
         self.index: CatalogIndex = catalog_index(session)
         self.snapshots: dict[int, LastSnapshot] = {}
         self.suspects: set[int] = set()
@@ -124,6 +161,7 @@ class _Round:
             try:
                 if isinstance(each, _Case):
                     self._decide(each)
+                    self._count(each)
                 outcomes.append(each)
             except ArenaError as error:
                 outcomes.append(error)
@@ -222,9 +260,24 @@ class _Round:
         track = each.battles.track
         if category is not None and not track.choices_of(category).clips:
             check_category(self.session, find_track(self.session, request.track_name), category)
-        each.opened = self._issuer(each).open_next(each.battles, category)
+        if category is not None and track.choices.pairs and not track.may_ask_for(category):
+            prompts = pluralize(track.choices_of(category).prompts, "prompt")
+            raise SmallCategory(
+                f"The category {category} has clips of only {prompts} in the track "
+                f"{track.track.name}, and a category needs {MIN_CATEGORY_PROMPTS} to be asked for: "
+                "ask for another one, or for none."
+            )
+        issuer = self._issuer(each)
+        each.opened = issuer.open_next(each.battles, category)
         if each.opened is None:
-            raise _no_pair(self.session, request, category)
+            raise issuer.refusal or _no_pair(self.session, request, category)
+
+    def _count(self, each: _Case) -> None:
+        self.budgets[each.request.rules].note(
+            each.request.address,
+            issued=sum(not battle.id for battle in each.battles.changed),
+            votes=int(each.is_new_vote and not each.is_skip),
+        )
 
     def _answer_battle(self, each: _Case, battle: BattleRow, request: VoteRequest) -> None:
         if each.vote is None:
@@ -235,7 +288,10 @@ class _Round:
 
     def _issuer(self, each: _Case) -> Issuer:
         snapshot = self._snapshot(each.battles.track)
-        return Issuer(self.session, snapshot, each.request.now, self.rng)
+        has_voted = each.voter.is_stored or each.is_new_vote
+        budgets = self.budgets[each.request.rules]
+        refusal = budgets.refusal(each.request.address, has_voted=has_voted)
+        return Issuer(self.session, snapshot, each.request.now, self.rng, refusal)
 
     def _snapshot(self, track: TrackIndex) -> LastSnapshot:
         track_id = track.track.id
@@ -295,11 +351,15 @@ class _Round:
 
     def _store(self, cases: Sequence[_Case]) -> None:
         new = [each for each in cases if not each.voter.id]
-        store_voters(self.session, [each.voter for each in new], [each.request.now for each in new])
+        times = [each.request.now for each in new]
+        store_visitors(self.session, [each.voter for each in new], times)
         for each in new:
             each.battles.voter_id = each.voter.id
             for battle in each.battles.changed:
                 battle.voter_id = each.voter.id
+        first = [each for each in cases if each.is_new_vote and not each.voter.is_stored]
+        times = [each.request.now for each in first]
+        make_voters(self.session, [each.voter for each in first], times)
         battles.store(self.session, [row for each in cases for row in each.battles.changed])
         votes = [each.vote for each in cases if each.is_new_vote and each.vote]
         _INSERT_VOTE.run(

@@ -12,7 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from arena.errors import MalformedVote, NotFound
-from arena.models import Choice, Vote, Voter, VoterKind
+from arena.models import Choice, Visitor, Vote, Voter, VoterKind
 from arena.voting.answering import answer_requests
 from arena.voting.contributions import contributions as contributions
 from arena.voting.fetches import FetchLedger
@@ -123,6 +123,9 @@ def forget_voter(session: Session, *, voter_key: str) -> int:
     """
     voter = session.scalar(select(Voter).where(Voter.key == voter_key).with_for_update())
     if voter is None:
+        visitor = session.scalar(select(Visitor).where(Visitor.key == voter_key).with_for_update())
+        if visitor is not None:  # deleted a day later, once its battles are counted
+            visitor.key = f"{LEFT_PREFIX}{new_voter_key()}"
         return 0
     voter.key = f"{LEFT_PREFIX}{new_voter_key()}"
     return session.scalar(select(func.count()).where(Vote.voter_id == voter.id)) or 0

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, select
+from sqlalchemy import Table, bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.index import CatalogIndex, catalog_index
@@ -26,7 +26,7 @@ _CHANGING = ("state", "next_category", "opened_at", "expires_at", "voided_at")
 class BattleRow:
     """A row of the battle table, with its columns.
 
-    `id` is 0 until it is stored, `voter_id` until its voter is.
+    `id` is 0 until it is stored, `voter_id` until its voter or visitor is.
     """
 
     token: str
@@ -221,3 +221,9 @@ def store(session: Session, battles: Iterable[BattleRow]) -> None:
     for battle, number in zip(new, new_ids(connection, "battle", len(new)), strict=True):
         battle.id = number
     _INSERT.run(connection, [_NEW_VALUES(battle) for battle in new])
+
+
+def remove(session: Session, voter_ids: Sequence[int]) -> int:
+    """Delete all battles of visitors, which have no votes, and return their number."""
+    result = session.connection().execute(delete(BATTLE).where(BATTLE.c.voter_id.in_(voter_ids)))
+    return int(result.rowcount)

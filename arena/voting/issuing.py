@@ -15,6 +15,7 @@ from struct import calcsize, unpack
 from sqlalchemy.orm import Session
 
 from arena.catalog.index import CatalogIndex, IndexedPrompt, IndexedTrack, TrackIndex
+from arena.errors import TooMany
 from arena.models import REPEAT, BattleState
 from arena.voting.battles import (
     BATTLE_LIFETIME,
@@ -140,12 +141,14 @@ class Issuer:
         snapshot: the last one of the track.
         now: aware.
         rng: draws pairs and sides.
+        refusal: why no new battle may be issued; None if it may.
     """
 
     session: Session
     snapshot: LastSnapshot
     now: datetime
     rng: random.Random
+    refusal: TooMany | None = None
 
     def open_next(self, voter: VoterBattles, category: str | None) -> BattleRow | None:
         """Return the open battle, else open the prefetched or a new one; prefetch another one.
@@ -175,6 +178,8 @@ class Issuer:
     def _continue(
         self, voter: VoterBattles, battle: BattleRow | None, category: str | None
     ) -> BattleRow | None:
+        if category is not None and not voter.track.may_ask_for(category):
+            category = None  # it has become too small since the voter asked for it
         prefetched = self._usable(voter, BattleState.PREFETCHED)
         if prefetched is not None and prefetched.category != category:
             voter.change(prefetched, BattleState.EXPIRED)
@@ -215,6 +220,8 @@ class Issuer:
 
     def _create(self, voter: VoterBattles, category: str | None) -> BattleRow | None:
         """Draw a pair, assign its sides at random, and note the battle as prefetched."""
+        if self.refusal is not None:
+            return None
         track = voter.track
         pair = draw(
             track,

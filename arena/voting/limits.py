@@ -32,10 +32,18 @@ CLOCK_TOLERANCE = timedelta(seconds=10)
 
 @dataclass(frozen=True)
 class VotingRules:
-    """The rules for a voter: rate limits, and whether the watch time is enforced."""
+    """The rules for a voter: rate limits, and whether the watch time is enforced.
+
+    Attributes:
+        limits: on the votes of one voter.
+        watch_time: whether it is enforced.
+        network_limits, total_limits: on the battles that get no vote, as `budgets` explains.
+    """
 
     limits: tuple[RateLimit, ...] = ()
     watch_time: bool = True
+    network_limits: tuple[RateLimit, ...] = ()
+    total_limits: tuple[RateLimit, ...] = ()
 
 
 def check_watch_time(

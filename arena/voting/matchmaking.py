@@ -8,14 +8,16 @@ The published rules:
   by `uniform` as a control group. Until there is a snapshot, all are.
 
 Then every prompt and seed that both entrants have clips of, and that this voter has not seen from
-the two, is equally likely. Two clips with the same bytes are never a pair. A small share of the
+the two, is equally likely. No voter is shown one clip in more than `MAX_SHOWN` battles, so that the
+names shown after votes make no dictionary of clips, and no voter has much weight in what is known
+of one clip. Two clips with the same bytes are never a pair. A small share of the
 battles of voters who have voted for a while is a repeat: an earlier pair with its sides swapped,
 which measures how reliable votes are and has no weight in ratings.
 """
 
 import random
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -25,10 +27,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.catalog.index import EntrantPair, PairChoices, Task, TrackIndex, catalog_index
-from arena.models import SAMPLERS, Battle, Track
+from arena.models import OVERALL, SAMPLERS, Battle, Track
 
 ADAPTIVE, UNIFORM = SAMPLERS
 CONTROL_SHARE = 0.1  # of the battles of an adaptive track, drawn by `uniform`
+MAX_SHOWN = 3  # battles of one voter and track that show the same clip, repeats not counted
 _TRIES = 8  # random draws of a task before those left are listed
 
 ClipPair = tuple[int, int]  # the ids of two clips
@@ -94,10 +97,12 @@ def draw(
     """
     choices = index.choices_of(category)
     left = choices.pairs
-    if len(shown) >= choices.fewest_tasks:
+    used_up = _used_up(shown)
+    # Of fewer battles, none can have used up all tasks of a pair.
+    if len(shown) + len(used_up) >= choices.fewest_tasks:
         seen = seen_tasks(index, shown)
         left = tuple(
-            pair for pair in left if not seen.get(pair, set()).issuperset(choices.tasks(pair))
+            pair for pair in left if _has_left(choices, pair, seen.get(pair, set()), used_up)
         )
         if len(left) == len(choices.pairs):
             left = choices.pairs
@@ -108,19 +113,44 @@ def draw(
         rule = ADAPTIVE
     else:
         pair, probability, rule = rng.choice(left), 1 / len(left), UNIFORM
-    task, clips = _draw_task(choices, pair, shown, rng)
+    task, clips = _draw_task(choices, pair, shown, used_up, rng)
     return Pair(clips=clips, prompt_id=task[0], sampler=rule, probability=probability)
 
 
+def _used_up(shown: Collection[ClipPair]) -> set[int]:
+    """Return the clips that a voter may not be shown again."""
+    if len(shown) < MAX_SHOWN:
+        return set()
+    # A repeat shows a pair with its sides swapped, and is no further battle.
+    pairs = {(min(pair), max(pair)) for pair in shown}
+    counts = Counter(clip for pair in pairs for clip in pair)
+    return {clip for clip, number in counts.items() if number >= MAX_SHOWN}
+
+
+def _has_left(choices: PairChoices, pair: EntrantPair, seen: set[Task], used_up: set[int]) -> bool:
+    """Whether a pair has a task that the voter has not seen, and whose clips are not used up."""
+    if not used_up:
+        return not seen.issuperset(choices.tasks(pair))
+    first, second = choices.clips[pair[0]], choices.clips[pair[1]]
+    return any(
+        task not in seen and first[task] not in used_up and second[task] not in used_up
+        for task in choices.tasks(pair)
+    )
+
+
 def _draw_task(
-    choices: PairChoices, pair: EntrantPair, shown: Collection[ClipPair], rng: random.Random
+    choices: PairChoices,
+    pair: EntrantPair,
+    shown: Collection[ClipPair],
+    used_up: set[int],
+    rng: random.Random,
 ) -> tuple[Task, ClipPair]:
     """Draw a task that the voter has not seen of this pair, and return it with its clips."""
     tasks = choices.tasks(pair)
     first, second = choices.clips[pair[0]], choices.clips[pair[1]]
 
     def is_new(clips: ClipPair) -> bool:
-        return clips not in shown and clips[::-1] not in shown
+        return clips not in shown and clips[::-1] not in shown and used_up.isdisjoint(clips)
 
     # Nearly always the first draw is one that this voter has not seen.
     for _ in range(_TRIES):
@@ -170,3 +200,12 @@ def draw_pair(
 def is_active(session: Session, track: Track) -> bool:
     """Whether any two entrants of the track have different clips of the same prompt and seed."""
     return bool(catalog_index(session, exact=True).of(session, track.id).choices.pairs)
+
+
+def categories_to_ask_for(session: Session, track: Track) -> list[str]:
+    """Return `overall` and the categories of a track with enough prompts, sorted."""
+    catalog = catalog_index(session, exact=True)
+    index = catalog.of(session, track.id)
+    prompts = {index.clips[clip_id].prompt_id for clip_id in index.shown}
+    known = {name for prompt in prompts for name in catalog.prompts[prompt].categories}
+    return [OVERALL, *(name for name in sorted(known) if index.may_ask_for(name))]

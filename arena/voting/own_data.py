@@ -8,7 +8,17 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from arena.catalog.index import catalog_index
-from arena.models import Battle, BattleReport, Choice, Clip, Vote, Voter, VoteStatus
+from arena.models import (
+    Battle,
+    BattleReport,
+    Choice,
+    Clip,
+    Visitor,
+    Vote,
+    Voter,
+    VoterKind,
+    VoteStatus,
+)
 from arena.voting.reveals import reveals
 
 MOST_VOTES = 100  # listed at once
@@ -80,7 +90,9 @@ def stored_data(session: Session, *, voter_key: str) -> dict[str, Any]:
     Names of models that are still hidden are left out, as in `own_votes`; so is the key, which is
     the secret in the voter's cookie.
     """
-    voter = session.scalar(select(Voter).where(Voter.key == voter_key))
+    voter = session.scalar(select(Voter).where(Voter.key == voter_key)) or session.scalar(
+        select(Visitor).where(Visitor.key == voter_key)
+    )
     if voter is None:
         return {"voter": None, "votes": [], "battles": [], "reports": []}
     battles = session.scalars(
@@ -95,7 +107,10 @@ def stored_data(session: Session, *, voter_key: str) -> dict[str, Any]:
         .order_by(BattleReport.battle_id)
     )
     return {
-        "voter": {"created_at": voter.created_at, "kind": voter.kind},
+        "voter": {
+            "created_at": voter.created_at,
+            "kind": voter.kind if isinstance(voter, Voter) else VoterKind.PERSON,
+        },
         "votes": [
             {
                 **{name: getattr(vote, name) for name in VOTE_COLUMNS},

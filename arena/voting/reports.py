@@ -23,7 +23,6 @@ from arena.models import (
     ClipStatus,
     Prompt,
     Track,
-    Voter,
     WithheldCause,
     WithheldClip,
 )
@@ -34,6 +33,7 @@ from arena.voting.limits import VotingRules, check_reports
 from arena.voting.schemas import BrokenForm, IssuedBattle
 from arena.voting.served_files import StoredFile, index_of, stored_file
 from arena.voting.snapshots import last_snapshot
+from arena.voting.voters import VoterRow, make_voters, read_voters
 
 WITHHELD_AFTER = 2  # voters who report a file that is intact
 # Of a track's clips or sources: what such reports can withhold in all. More reports than that are
@@ -65,15 +65,17 @@ def report_broken(
         TooMany: the voter reported too many files that are intact, or skipped too often.
     """
     with database.reading() as session:
-        _, battle, _ = _find(session, voter_key=voter_key, token=token)
+        _, battle, _ = _find(session, voter_key=voter_key, token=token, lock=False)
         file = stored_file(session, index_of(session, battle), battle, form.side)
     # Reads the whole file, so not while other voters wait for the transaction.
     damage = find_damage(store, file.path, sha256=file.sha256, size=file.bytes)
 
     def void(session: Session) -> IssuedBattle | None:
-        voter, battle, vote = _find(session, voter_key=voter_key, token=token, lock=True)
+        voter, battle, vote = _find(session, voter_key=voter_key, token=token)
         if vote is not None:
             raise AlreadyVoted("You voted in this battle already.")
+        if not voter.is_stored:
+            make_voters(session, [voter], [now])
         if battle.voided_at is None:
             if damage is None and not is_withdrawn(index_of(session, battle), session, battle):
                 check_reports(session, voter, rules=rules, now=now)
@@ -92,11 +94,10 @@ def report_broken(
 
 
 def _find(
-    session: Session, *, voter_key: str, token: str, lock: bool = False
-) -> tuple[Voter, BattleRow, VoteRow | None]:
-    query = select(Voter).where(Voter.key == voter_key)
+    session: Session, *, voter_key: str, token: str, lock: bool = True
+) -> tuple[VoterRow, BattleRow, VoteRow | None]:
     # Locks the row, on databases that do, so that requests of one voter are handled in sequence.
-    voter = session.scalar(query.with_for_update() if lock else query)
+    voter = read_voters(session, [voter_key], lock=lock).get(voter_key)
     battle, vote = battles.read_by_token(session, [token]).get(token, (None, None))
     if voter is None or battle is None or battle.voter_id != voter.id:
         raise NotFound("You have no battle with this token.")

@@ -14,11 +14,12 @@ class BattleRequest:
     """A voter asks for a battle.
 
     Attributes:
-        voter_key: the voter's; a new voter is stored.
+        voter_key: the voter's; a new one is stored as a visitor.
         track_name: of the battle.
         category: of the next battle that opens; the open one stays. None for all prompts.
         rules: for this voter.
         now: when the request arrived; aware.
+        address: of the client; None: not known.
     """
 
     voter_key: str
@@ -26,6 +27,7 @@ class BattleRequest:
     category: str | None
     rules: VotingRules
     now: datetime
+    address: str | None = None
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class VoteRequest:
         form: the vote, or why it could not be parsed.
         rules: for this voter.
         now: when the vote arrived; aware.
+        address: of the client; None: not known.
     """
 
     voter_key: str
@@ -45,6 +48,7 @@ class VoteRequest:
     form: VoteForm | MalformedVote
     rules: VotingRules
     now: datetime
+    address: str | None = None
 
 
 BallotRequest = BattleRequest | VoteRequest

@@ -3,18 +3,20 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import bindparam, select, union_all
 from sqlalchemy.orm import Session
 
 from arena.catalog.index import CatalogIndex, catalog_index
 from arena.errors import NotFound
-from arena.models import BattleFile, Voter
+from arena.models import BattleFile, Visitor, Voter
 from arena.voting.battles import BattleRow, has_expired, index_with, is_withdrawn, read_battle
 
 CLIP_MEDIA_TYPE = "video/mp4"
 # One message for unknown, forged and other voters' URLs, so that nobody can distinguish them.
 NO_CLIP = "No clip at this URL for this voter."
-_KEY = select(Voter.key).where(Voter.id == bindparam("voter"))
+_KEY = union_all(
+    *(select(kind.key).where(kind.id == bindparam("voter")) for kind in (Voter, Visitor))
+)
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,10 @@ from arena.standings.production_stats import ProductionStats, production_stats
 from arena.voting import ballots, reports, requests
 from arena.voting.fetches import FetchLedger
 from arena.voting.limits import VotingRules
-from arena.voting.matchmaking import is_active
+from arena.voting.matchmaking import categories_to_ask_for, is_active
 from arena.voting.own_data import MOST_VOTES, own_votes, stored_data
 from arena.voting.schemas import BrokenForm, VoteForm
+from arena.web.client_address import client_address
 from arena.web.clip_urls import ClipUrls
 from arena.web.group_commit import GroupCommit
 from arena.web.metrics import Metrics
@@ -132,12 +133,19 @@ class Votes:
         self, arena: Arena, *, clip_urls: ClipUrls, metrics: Metrics, fetches: FetchLedger
     ) -> None:
         settings = arena.settings
-        self.rules = VotingRules(limits=settings.limits, watch_time=not settings.limits_off)
+        self.rules = VotingRules(
+            limits=settings.limits,
+            watch_time=not settings.limits_off,
+            network_limits=settings.network_limits,
+            total_limits=settings.total_limits,
+        )
         self.commits = GroupCommit(arena.database, fetches)
         self.clip_urls, self.metrics, self.fetches = clip_urls, metrics, fetches
         self._voted = {each: metrics.votes.labels(each.value) for each in Choice}
 
-    async def issue(self, voter_key: str, form: BattleRequest) -> Response:
+    async def issue(
+        self, voter_key: str, form: BattleRequest, *, address: str | None = None
+    ) -> Response:
         """Return the voter's open battle; raises what `ballots.issue_battle` does."""
         battle = await self.commits.issue(
             requests.BattleRequest(
@@ -146,13 +154,16 @@ class Votes:
                 category=form.category,
                 rules=self.rules,
                 now=utc_now(),
+                address=address,
             )
         )
         self.metrics.battles.labels(form.track).inc()
         document = battle_document(battle, clip_urls=self.clip_urls, voter_key=voter_key)
         return _json(document, 201)
 
-    async def cast(self, voter_key: str, token: str, body: bytes) -> Response:
+    async def cast(
+        self, voter_key: str, token: str, body: bytes, *, address: str | None = None
+    ) -> Response:
         """Store a vote and return the next battle; raises what `ballots.cast_vote` does."""
         cast = await self.commits.vote(
             requests.VoteRequest(
@@ -161,6 +172,7 @@ class Votes:
                 form=read_vote(body),
                 rules=self.rules,
                 now=utc_now(),
+                address=address,
             )
         )
         self._voted[cast.choice].inc()
@@ -191,6 +203,7 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
                     track,
                     active=is_active(session, track),
                     categories=standings.known_categories(session, track),
+                    battle_categories=categories_to_ask_for(session, track),
                     held_out_prompts=catalog.count_held_out(session, track),
                     registration=find_registration(session, track),
                 )
@@ -207,14 +220,17 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
         return RegistrationResponse.model_validate(vars(found))
 
     @router.post("/battles", status_code=201, response_model=BattleResponse)
-    async def issue_battle(form: BattleRequest, voter_key: VoterKey) -> Response:
+    async def issue_battle(form: BattleRequest, request: Request) -> Response:
         """The voter's open battle in a track; a new one if none is open."""
-        return await votes.issue(voter_key, form)
+        address = client_address(request.scope)
+        return await votes.issue(request.state.voter_key, form, address=address)
 
     @router.post("/battles/{token}/vote", response_model=VoteResponse, openapi_extra=VOTE_BODY)
     async def cast_vote(token: str, request: Request) -> Response:
         """Vote on a battle, once. Returns a receipt, the models' names and the next battle."""
-        return await votes.cast(request.state.voter_key, token, await request.body())
+        address = client_address(request.scope)
+        body = await request.body()
+        return await votes.cast(request.state.voter_key, token, body, address=address)
 
     @router.post("/battles/{token}/broken")
     @writers.endpoint

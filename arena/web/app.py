@@ -44,6 +44,7 @@ from arena.web.public_api import HeadMiddleware, PublicApiMiddleware
 from arena.web.request_limits import RequestLimitsMiddleware
 from arena.web.streamlit_settings import apply_streamlit_settings
 from arena.web.sweep import sweep_forever
+from arena.web.upkeep import upkeep_forever
 from arena.web.vote_route import VoteRouteMiddleware
 from arena.web.voters import VoterCookieMiddleware
 from arena.web.workers import run_workers
@@ -154,7 +155,10 @@ def _lifespan(votes: api.Votes) -> Callable[[st.App], AbstractAsyncContextManage
         gc.collect()
         gc.freeze()
         arena = get_arena()
-        tasks = [asyncio.create_task(_collect_garbage()), asyncio.create_task(sweep_forever(arena))]
+        tasks = [
+            asyncio.create_task(each)
+            for each in (_collect_garbage(), sweep_forever(arena), upkeep_forever(arena))
+        ]
         job = StandingsJob(arena.database, folder=arena.settings.home)
         follow_job(arena.database)
         job.start()

@@ -39,6 +39,9 @@ class TrackResponse(BaseModel):
     active: bool = Field(description="whether two entrants have clips to compare")
     closed: bool
     categories: list[str]
+    battle_categories: list[str] = Field(
+        description="those of them that battles can be asked for: they have enough prompts"
+    )
     held_out_prompts: int = Field(description="active prompts whose votes never reveal names")
     registration: "RegisteredResponse | None" = Field(description="null: not registered")
 
@@ -205,6 +208,7 @@ def track_response(
     *,
     active: bool,
     categories: list[str],
+    battle_categories: list[str],
     held_out_prompts: int,
     registration: PublishedRegistration | None,
 ) -> TrackResponse:
@@ -225,6 +229,7 @@ def track_response(
         active=active,
         closed=track.closed_at is not None,
         categories=categories,
+        battle_categories=battle_categories,
         held_out_prompts=held_out_prompts,
         registration=registered_response(registration),
     )

@@ -6,7 +6,8 @@ FastAPI, which documents it and answers what this does not match, such as other 
 """
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from typing import Protocol
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
@@ -16,13 +17,19 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from arena.errors import ArenaError
+from arena.web.client_address import client_address
 from arena.web.problem_details import on_arena_error
 
 PATH = "/api/v1/battles/{token}/vote"
 _PATH = re.compile(re.escape(PATH).replace(r"\{token\}", "([A-Za-z0-9_-]+)"))
 
 
-Vote = Callable[[str, str, bytes], Awaitable[Response]]
+class Vote(Protocol):
+    """Answers a vote."""
+
+    def __call__(
+        self, voter_key: str, token: str, body: bytes, *, address: str | None
+    ) -> Awaitable[Response]: ...
 
 
 class VoteRouteMiddleware:
@@ -31,7 +38,7 @@ class VoteRouteMiddleware:
     Args:
         app: the application.
         router: has the route.
-        vote: answers a vote: from the voter's key, the battle's token and the request's body.
+        vote: answers a vote.
     """
 
     def __init__(self, app: ASGIApp, router: APIRouter, vote: Vote) -> None:
@@ -51,7 +58,8 @@ class VoteRouteMiddleware:
             body = await _body(receive)
             if body is None:
                 return
-            response = await self.vote(scope["state"]["voter_key"], match[1], body)
+            voter_key, address = scope["state"]["voter_key"], client_address(scope)
+            response = await self.vote(voter_key, match[1], body, address=address)
         except (ArenaError, DBAPIError) as error:
             response = await on_arena_error(Request(scope, receive), error)
         await response(scope, receive, send)

@@ -37,6 +37,12 @@ def _no_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("arena.voting.issuing.REPEAT_SHARE", 0.0)
 
 
+@pytest.fixture(autouse=True)
+def _small_categories(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let battles of any category be asked for; tests of small categories set the number."""
+    monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 1)
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
     """The server of this test process; started when the first test needs it."""

@@ -6,8 +6,9 @@ from sqlalchemy import select
 from arena.catalog import catalog
 from arena.catalog.schemas import PromptEntry
 from arena.database import Database
-from arena.errors import NoPair, NotFound
+from arena.errors import NoPair, NotFound, SmallCategory
 from arena.models import OVERALL, Battle, PromptCategory
+from arena.voting.matchmaking import categories_to_ask_for
 from small_arena import START, TRACK, TRACK_WITH_SOUND, Booth
 
 EVEN, ODD = {"p-2", "p-4"}, {"p-1", "p-3"}
@@ -114,3 +115,43 @@ def test_overall_means_all_prompts_as_in_leaderboards(booth: Booth) -> None:
     assert booth.ask(OVERALL).track == TRACK
     with booth.database.reading() as session:
         assert session.scalars(select(Battle.category)).all() == [None, None]
+
+
+def test_a_category_of_few_prompts_cannot_be_asked_for(
+    booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 3)
+    with pytest.raises(SmallCategory, match=r"only 2 prompts .* needs 10") as refused:
+        booth.ask("even")
+    assert refused.value.http_status == 409
+    with pytest.raises(NotFound):
+        booth.ask("no-such-category")
+    assert booth.ask(OVERALL).token
+    with booth.database.reading() as session:
+        track = catalog.find_track(session, TRACK)
+        assert categories_to_ask_for(session, track) == [OVERALL]
+        monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 2)
+        assert categories_to_ask_for(session, track) == [OVERALL, "even", "odd"]
+
+
+def test_battles_of_a_category_that_became_small_are_of_all_prompts(
+    booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = booth.ask("even")
+    monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 3)
+    booth.wait(1)
+    booth.cast(first.token, "a")
+    shown = {booth.vote("a").choice for _ in range(4)}
+    assert shown == {"a"}
+    with booth.database.reading() as session:
+        assert set(session.scalars(select(Battle.prompt_id))) & ODD
+
+
+def test_a_track_without_pairs_says_so_whatever_the_category(
+    booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 3)
+    with booth.database.writing() as session:
+        catalog.close_track(session, catalog.find_track(session, TRACK), now=START)
+    with pytest.raises(NoPair):
+        booth.ask("even")

@@ -10,6 +10,7 @@ from sqlalchemy import select
 from arena.catalog import catalog
 from arena.catalog.identical import find_identical, warn_if_identical
 from arena.database import Database
+from arena.errors import NoPair
 from arena.models import Battle, Clip, ClipStatus
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
@@ -62,6 +63,25 @@ def test_retired_entrants_and_failed_clips_are_not_drawn(arena_database: Databas
     assert battle.prompt_id == "p-1"
     assert set(booth.models(battle.token)) == {"Birch", "Cedar"}
     assert battle.next is None
+
+
+@pytest.mark.parametrize(("most", "battles"), [(1, 4), (2, 12), (3, 12)])
+def test_no_voter_sees_a_clip_in_more_battles_than_the_limit(
+    arena_database: Database, monkeypatch: pytest.MonkeyPatch, most: int, battles: int
+) -> None:
+    monkeypatch.setattr("arena.voting.matchmaking.MAX_SHOWN", most)
+    booth = Booth(arena_database)
+    for _ in range(battles - 1):
+        assert booth.vote("a").next is not None
+    assert booth.vote("a").next is None
+    with pytest.raises(NoPair):
+        booth.ask()
+    with arena_database.reading() as session:
+        rows = session.execute(select(Battle.clip_a_id, Battle.clip_b_id, Battle.probability)).all()
+    shown = Counter(clip for row in rows for clip in row[:2])
+    assert max(shown.values()) == min(most, 2)
+    assert len(rows) == battles
+    assert all(0 < row[2] <= 1 for row in rows)
 
 
 def copy_bytes(opened: Database, *, column: str, prompts: tuple[str, ...]) -> None:

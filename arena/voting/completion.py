@@ -1,0 +1,230 @@
+"""Counts which battles get a vote, by entrant and day, and tests it. Writes completion.
+
+Battles are counted once each, in the order of their numbers, by whichever process gets to it, so
+the request of a vote costs nothing for it, and a test reads one row for a day and entrant. The test
+is `ratings.screening.completion`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import cast
+
+from sqlalchemy import Table, func, null, select
+from sqlalchemy.orm import Session, aliased
+
+from arena.models import (
+    Battle,
+    Choice,
+    Clip,
+    Completion,
+    CompletionProgress,
+    Entrant,
+    Track,
+    Vote,
+    Voter,
+    VoterKind,
+)
+from arena.voting.limits import CLOCK_TOLERANCE
+from arena.voting.statements import Change
+
+BATCH = 4000  # battles or votes in one transaction, about 50 ms
+# On PostgreSQL, numbers may be committed out of order: by now all of them are.
+SETTLED = timedelta(seconds=60)
+PAST = timedelta(days=60)  # days that a test compares with
+# The votes of voters with fewer votes than this are the ones that throwing cookies away makes.
+FEW_VOTES = 4
+
+_TABLE = cast(Table, Completion.__table__)
+_COLUMNS = [_TABLE.c[name] for name in ("track_id", "day", "entrant_id", "issued", "voted")]
+_ADD = Change(
+    "INSERT INTO completion (track_id, day, entrant_id, issued, voted) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (track_id, day, entrant_id) DO UPDATE SET "
+    "issued = completion.issued + excluded.issued, voted = completion.voted + excluded.voted",
+    _COLUMNS,
+)
+_Key = tuple[int, date, int]  # a track, a day and an entrant
+
+
+@dataclass(frozen=True)
+class CompletionFlag:
+    """An entrant whose battles of one day were voted on more often than they should be.
+
+    Attributes:
+        entrant: its number.
+        name: as it is shown.
+        day: UTC, on which the battles were issued.
+        issued: the battles that showed it.
+        voted: those that got a vote.
+        rate, expected: share of the battles with a vote, and what it should be.
+        z: standardised difference; above 4 is an alarm.
+    """
+
+    entrant: int
+    name: str
+    day: date
+    issued: int
+    voted: int
+    rate: float
+    expected: float
+    z: float
+
+
+def count_battles(session: Session, *, now: datetime) -> int:
+    """Count some of the battles and votes that are new, and return how many they were.
+
+    Args:
+        session: in a transaction that writes.
+        now: aware.
+    """
+    progress = session.scalars(select(CompletionProgress).with_for_update()).one_or_none()
+    if progress is None:
+        progress = CompletionProgress(id=1, battle_id=0, vote_id=0)
+        session.add(progress)
+        session.flush()
+    battles = _read(session, votes=False, after=progress.battle_id, now=now)
+    votes = _read(session, votes=True, after=progress.vote_id, now=now)
+    issued, voted = _count(battles), _count(votes)
+    rows: list[Sequence[object]] = [
+        (*key, issued[key], voted[key]) for key in sorted({*issued, *voted})
+    ]
+    _ADD.run(session.connection(), rows)
+    progress.battle_id = max([row[0] for row in battles], default=progress.battle_id)
+    progress.vote_id = max([row[0] for row in votes], default=progress.vote_id)
+    return len(battles) + len(votes)
+
+
+_Row = tuple[int, int, datetime, int, int, bool]
+
+
+def _read(session: Session, *, votes: bool, after: int, now: datetime) -> list[_Row]:
+    """Return number, track, time of issue, both entrants and "is counted" of settled rows."""
+    left, right = aliased(Clip), aliased(Clip)
+    number, at = (Vote.id, Vote.cast_at) if votes else (Battle.id, Battle.issued_at)
+    query = (
+        select(
+            *(number, Battle.track_id, Battle.issued_at, left.entrant_id, right.entrant_id),
+            *(Battle.repeat_of, Voter.kind, at, Vote.choice if votes else null()),
+        )
+        .select_from(Battle)
+        .join(left, left.id == Battle.clip_a_id)
+        .join(right, right.id == Battle.clip_b_id)
+        .outerjoin(Voter, Voter.id == Battle.voter_id)
+        .where(number > after)
+        .order_by(number)
+        .limit(BATCH)
+    )
+    if votes:
+        query = query.join(Vote, Vote.battle_id == Battle.id)
+    found: list[_Row] = []
+    for row in session.connection().execute(query):
+        key, track, issued_at, entrant_a, entrant_b, repeat_of, kind, stored_at, choice = row
+        if now - SETTLED < stored_at <= now + CLOCK_TOLERANCE:
+            break
+        is_rated = repeat_of is None and choice is not Choice.SKIP
+        is_counted = is_rated and kind is not VoterKind.SIMULATED
+        found.append((key, track, issued_at, entrant_a, entrant_b, is_counted))
+    return found
+
+
+def _count(rows: Iterable[_Row]) -> Counter[_Key]:
+    counts: Counter[_Key] = Counter()
+    for _, track, issued_at, left, right, is_counted in rows:
+        if is_counted:
+            day = issued_at.astimezone(UTC).date()
+            counts[track, day, left] += 1
+            counts[track, day, right] += 1
+    return counts
+
+
+def completion_flags(session: Session, track: Track) -> list[CompletionFlag]:
+    """Return the entrants of a track whose battles are finished suspiciously often, newest first.
+
+    They are of battles that `count_battles` has counted, which a served arena does every minute.
+
+    Args:
+        session: only reads.
+        track: of the battles.
+    """
+    # They load slowly, and what serves votes does not need them.
+    import numpy as np
+
+    from ratings.screening.completion import completion_test
+
+    newest = session.scalar(
+        select(Completion.day)
+        .where(Completion.track_id == track.id)
+        .order_by(Completion.day.desc())
+        .limit(1)
+    )
+    if newest is None:
+        return []
+    query = select(Completion).where(
+        Completion.track_id == track.id, Completion.day >= newest - PAST
+    )
+    rows = list(session.scalars(query))
+    days = sorted({row.day for row in rows})
+    entrants = sorted({row.entrant_id for row in rows})
+    issued, voted = np.zeros((2, len(days), len(entrants)))
+    for row in rows:
+        place = days.index(row.day), entrants.index(row.entrant_id)
+        issued[place] = row.issued
+        # A vote may be counted a moment before its battle.
+        voted[place] = min(row.voted, row.issued)
+    tested = completion_test(issued, voted)
+    names = {
+        entrant.id: entrant.shown_name
+        for entrant in session.scalars(select(Entrant).where(Entrant.id.in_(entrants)))
+    }
+    flags = [
+        CompletionFlag(
+            entrant=entrants[model],
+            name=names[entrants[model]],
+            day=days[day],
+            issued=int(issued[day, model]),
+            voted=int(voted[day, model]),
+            rate=float(tested.rate[day, model]),
+            expected=float(tested.expected[day, model]),
+            z=float(tested.z[day, model]),
+        )
+        for day, model in np.argwhere(tested.alarm)
+    ]
+    return sorted(flags, key=lambda flag: (flag.day, flag.z), reverse=True)
+
+
+def votes_to_review(session: Session, track: Track, flag: CompletionFlag) -> list[int]:
+    """Return the votes that an alarm puts under review, by number.
+
+    These are the votes of people with fewer than `FEW_VOTES` votes in all, on battles of that day
+    with that entrant: those that somebody makes who throws cookies away. Whom they favour plays no
+    part, so leaving them out biases no rating.
+
+    Args:
+        session: only reads.
+        track: of the battles.
+        flag: of one entrant and day.
+    """
+    start = datetime(flag.day.year, flag.day.month, flag.day.day, tzinfo=UTC)
+    own = select(Clip.id).where(Clip.track_id == track.id, Clip.entrant_id == flag.entrant)
+    other = aliased(Vote)
+    few = (
+        select(other.voter_id)
+        .where(other.voter_id == Vote.voter_id, other.choice != Choice.SKIP)
+        .group_by(other.voter_id)
+        .having(func.count() < FEW_VOTES)
+        .exists()
+    )
+    query = (
+        select(Vote.id)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(Voter, Voter.id == Vote.voter_id)
+        .where(
+            Battle.clip_a_id.in_(own) | Battle.clip_b_id.in_(own),
+            Battle.issued_at >= start,
+            Battle.issued_at < start + timedelta(days=1),
+            *(Vote.choice != Choice.SKIP, Voter.kind == VoterKind.PERSON, few),
+        )
+        .order_by(Vote.id)
+    )
+    return list(session.scalars(query))
