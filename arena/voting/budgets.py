@@ -47,9 +47,7 @@ _UPDATE = (
     "votes = issued_to.votes + excluded.votes, "
     f"{_SUM.format('issued_in_hour')}, {_SUM.format('votes_in_hour')}, hour = excluded.hour"
 )
-_ADD = Change(
-    f"{_INSERT} (?, ?, ?, ?, ?, ?, ?){_UPDATE}", f"{_INSERT} {{rows}}{_UPDATE}", _COLUMNS
-)
+_ADD = Change(f"{_INSERT} (?, ?, ?, ?, ?, ?, ?){_UPDATE}", f"{_INSERT} {{rows}}{_UPDATE}", _COLUMNS)
 _OWN_SHARD = secrets.randbelow(SHARDS)
 
 
