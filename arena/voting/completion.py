@@ -38,12 +38,12 @@ FEW_VOTES = 4
 
 _TABLE = cast(Table, Completion.__table__)
 _COLUMNS = [_TABLE.c[name] for name in ("track_id", "day", "entrant_id", "issued", "voted")]
-_INSERT = "INSERT INTO completion (track_id, day, entrant_id, issued, voted) VALUES"
-_UPDATE = (
-    " ON CONFLICT (track_id, day, entrant_id) DO UPDATE SET "
-    "issued = completion.issued + excluded.issued, voted = completion.voted + excluded.voted"
+_ADD = Change(
+    "INSERT INTO completion (track_id, day, entrant_id, issued, voted) {rows} "
+    "ON CONFLICT (track_id, day, entrant_id) DO UPDATE SET "
+    "issued = completion.issued + excluded.issued, voted = completion.voted + excluded.voted",
+    _COLUMNS,
 )
-_ADD = Change(f"{_INSERT} (?, ?, ?, ?, ?){_UPDATE}", f"{_INSERT} {{rows}}{_UPDATE}", _COLUMNS)
 _Key = tuple[int, date, int]  # a track, a day and an entrant
 
 

@@ -48,11 +48,7 @@ _LOCK_VOTERS = Query(f"{_VOTERS} ORDER BY key FOR UPDATE", _VOTER_COLUMNS)
 _LOCK_VISITORS = Query(f"{_VISITORS} ORDER BY key FOR UPDATE", _VISITOR_COLUMNS)
 _INSERT_VOTER = insertion([*_VOTER_COLUMNS, VOTER.c.created_at])
 _INSERT_VISITOR = insertion([*_VISITOR_COLUMNS, VISITOR.c.created_at])
-_DELETE_VISITOR = Change(
-    "DELETE FROM visitor WHERE id = ?",
-    "DELETE FROM visitor WHERE id IN (VALUES {rows})",
-    [VISITOR.c.id],
-)
+_DELETE_VISITOR = Change("DELETE FROM visitor WHERE id IN ({rows})", [VISITOR.c.id])
 
 
 def read_voters(session: Session, keys: Sequence[str], *, lock: bool = True) -> dict[str, VoterRow]:
