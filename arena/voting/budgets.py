@@ -42,7 +42,7 @@ _NAMES = ", ".join(column.name for column in _COLUMNS)
 _READ = Query(f"SELECT {_NAMES} FROM issued_to WHERE network {{listed}}", _COLUMNS)  # noqa: S608
 _SUM = "{0} = CASE WHEN issued_to.hour = excluded.hour THEN issued_to.{0} ELSE 0 END + excluded.{0}"
 _ADD = Change(
-    f"INSERT INTO issued_to ({_NAMES}) {{rows}} "  # noqa: S608  (made of constants)
+    f"INSERT INTO issued_to ({_NAMES}) {{rows}} "
     "ON CONFLICT (network) DO UPDATE SET issued = issued_to.issued + excluded.issued, "
     "votes = issued_to.votes + excluded.votes, "
     f"{_SUM.format('issued_in_hour')}, {_SUM.format('votes_in_hour')}, hour = excluded.hour",
