@@ -11,7 +11,7 @@ loop has it; that of PostgreSQL works longer on the values of a row than on thei
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import chain
 from typing import Any
