@@ -158,8 +158,7 @@ def _quoted(columns: Sequence[Column[Any]]) -> str:
 
 def _time_text(value: object) -> str:
     """Return a time or a day as JSON has it."""
-    is_time = isinstance(value, datetime)
-    if not isinstance(value, date) or (is_time and value.tzinfo is None):
+    if not isinstance(value, date) or (isinstance(value, datetime) and value.tzinfo is None):
         raise TypeError(f"{value!r} cannot be stored")
     return value.isoformat()
 
