@@ -121,7 +121,7 @@ def _used_up(shown: Collection[ClipPair]) -> set[int]:
     """Return the clips that a voter may not be shown again."""
     if len(shown) < MAX_SHOWN:
         return set()
-    # A repeat shows a pair with its sides swapped, and is no further battle.
+    # A repeat shows a pair with its sides swapped, and does not count as another battle.
     pairs = {(min(pair), max(pair)) for pair in shown}
     counts = Counter(clip for pair in pairs for clip in pair)
     return {clip for clip, number in counts.items() if number >= MAX_SHOWN}

@@ -42,7 +42,7 @@ def sweep_visitors(session: Session, *, now: datetime) -> int:
         .limit(BATCH)
     )
     numbers = list(session.scalars(query))
-    # Locked, so that nobody votes meanwhile: who did is no visitor any more.
+    # Locked, so that nobody votes meanwhile: who did has become a voter.
     locked = select(Visitor.id).where(Visitor.id.in_(numbers)).order_by(Visitor.id)
     numbers = list(session.scalars(locked.with_for_update()))
     battles.remove(session, numbers)

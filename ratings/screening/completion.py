@@ -13,7 +13,7 @@ Laird 1986). Its posterior mean from the model's own past days is what is expect
     z = (p - q - expected) / sqrt(phi * variance of (p - q) + posterior variance)
 
 with the binomial variance of the difference, and phi >= 1 the overdispersion of past days, since
-battles of one voter end alike. A day with an alarm is no past of later days.
+battles of one voter end alike. Later days are not compared with a day that has an alarm.
 
 Somebody patient casts a few such votes every day. The same test of the sum of `WINDOW` days finds
 them; the alarm is then on those of its days whose own z is above `PART_Z`.
@@ -133,11 +133,11 @@ def _overdispersion(difference: Floats, variance: Floats, used: Mask) -> float:
     total = weight.sum(axis=0)
     sums = (weight * np.nan_to_num(difference)).sum(axis=0)
     mean = np.divide(sums, total, out=np.zeros_like(total), where=total > 0)
-    freedom = int((used.sum(axis=0) - 1).clip(0).sum())
-    if freedom == 0:
+    df = int((used.sum(axis=0) - 1).clip(0).sum())
+    if df == 0:
         return 1.0
     squares = float((weight * (np.nan_to_num(difference) - mean) ** 2).sum())
-    return max(1.0, squares / freedom)
+    return max(1.0, squares / df)
 
 
 def _own_past(difference: Floats, variance: Floats, used: Mask) -> tuple[Floats, Floats]:

@@ -69,14 +69,14 @@ def test_honest_days_raise_hardly_any_alarm_although_some_models_are_dull() -> N
     assert alarms <= 1  # of 4,000 tests
 
 
-def test_a_model_that_is_always_finished_more_often_is_no_alarm_on_later_days() -> None:
+def test_a_model_that_is_always_finished_more_often_raises_none_on_later_days() -> None:
     rng = np.random.default_rng(1)
     issued, voted = simulated(rng, days=6, battles=20_000, dull=0.05)
     voted[:, 3] = np.minimum(issued[:, 3], voted[:, 3] * 1.1)
     assert not completion_test(issued, voted).alarm[2:].any()
 
 
-def test_a_day_with_an_alarm_is_no_past_that_hides_the_next_one() -> None:
+def test_a_day_with_an_alarm_does_not_hide_the_next_one() -> None:
     rng = np.random.default_rng(2)
     issued, voted = simulated(rng, days=12, battles=15_000)
     for day in range(8, 12):
