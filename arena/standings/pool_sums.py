@@ -19,6 +19,7 @@ LARGE = 200_000  # votes in a pool from which on sums are worth keeping
 # A board whose sums must be built again is rated from its votes until this multiple of the time
 # that building takes has passed.
 _REBUILD_PAUSE = 20.0
+_COLUMNS = ("prompt", "left", "right", "outcome", "voter")  # of votes, that the sums need
 
 
 @dataclass
@@ -88,7 +89,7 @@ class PoolSums:
         self.advance()
         models = tuple(sorted(entrants))
         numbers = tuple(entrants[name].id for name in models)
-        votes = self._votes(slice(0, self._read), numbers, prompts)
+        votes = self._votes(self._rows(slice(0, self._read)), numbers, prompts)
         counts = ratings.Battles.from_codes(models, votes.left, votes.right, votes.outcome).counts
         try:
             fit = ratings.bradley_terry(ratings.Battles.from_counts(models, counts), ties)
@@ -119,10 +120,11 @@ class PoolSums:
         voter = self._pool.votes["voter"]
         is_new = np.zeros(int(voter.max()) + 1, dtype=bool)
         is_new[voter[first:last]] = True
-        earlier = np.flatnonzero(is_new[voter[:first]])
+        new_votes = self._rows(slice(first, last))
+        earlier = self._rows(np.flatnonzero(is_new[voter[:first]]))
         for category, board in list(self._boards.items()):
             try:
-                new = self._votes(slice(first, last), board.entrants, board.prompts)
+                new = self._votes(new_votes, board.entrants, board.prompts)
                 before = self._votes(earlier, board.entrants, board.prompts)
             except KeyError:  # a vote on a new entrant
                 self.drop(category)
@@ -132,15 +134,20 @@ class PoolSums:
             np.add.at(board.counts, (new.outcome, new.left, new.right), 1)
             board.sums.add(before, new)
 
+    def _rows(self, rows: slice | Array) -> dict[str, Array]:
+        return {name: self._pool.votes[name][rows] for name in _COLUMNS}
+
     def _votes(
-        self, rows: slice | Array, entrants: tuple[int, ...], prompts: frozenset[str] | None
+        self,
+        votes: Mapping[str, Array],
+        entrants: tuple[int, ...],
+        prompts: frozenset[str] | None,
     ) -> ratings.ClusterVotes:
         """Votes of a leaderboard, coded by its models.
 
         Raises:
             KeyError: a vote is on an entrant that is not among them.
         """
-        votes = {name: values[rows] for name, values in self._pool.votes.arrays().items()}
         if prompts is not None:
             inside = np.array([key in prompts for key in self._arrays.prompts], dtype=bool)
             chosen = inside[votes["prompt"]]

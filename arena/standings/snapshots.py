@@ -240,7 +240,9 @@ def with_details_of(computed: ComputedBoard, last: ComputedBoard) -> ComputedBoa
         number: row.model
         for number, row in zip(computed.entrant_ids, computed.board.rows, strict=True)
     }
-    return named(replace(computed, details=last.details), names)
+    details = last.details and with_names(last.details, names)
+    board = replace(computed.board, details=details)
+    return replace(computed, board=board, details=last.details)
 
 
 def named(computed: ComputedBoard, names: dict[int, str]) -> ComputedBoard:
@@ -270,12 +272,12 @@ def pair_counts(votes: RatedVotes) -> list[list[int]]:
     counts = votes.battles.counts
     mirrored = counts[MIRROR].transpose(0, 2, 1)
     both = (counts + mirrored).astype(np.int64)
-    ids = votes.entrant_ids
+    ids = np.array(votes.entrant_ids, dtype=np.int64)
     left, right = np.nonzero(np.triu(both.sum(axis=0), 1))
-    return [
-        [ids[i], ids[j], *(int(number) for number in both[:, i, j])]
-        for i, j in zip(left, right, strict=True)
-    ]
+    rows: list[list[int]] = np.column_stack(
+        [ids[left], ids[right], both[:, left, right].T]
+    ).tolist()
+    return rows
 
 
 def sampling_of(battles: ratings.Battles, entrants: Mapping[str, Entrant]) -> dict[str, Any] | None:

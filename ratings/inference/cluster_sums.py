@@ -199,13 +199,10 @@ class ClusterSums:
         moved = moved[rated] - moved[rated].mean()
         chance = expit(strengths[self._low] - strengths[self._high])
         x = self._design_matrix()
-        from scipy.sparse import csr_array
-
-        weighted = csr_array(x * chance[:, None])
-        # X' Z Y as (Y' (X' Z)')', since a sparse matrix multiplies from the left.
-        crossed = (weighted.T @ (x.T @ self.yn).T).T
-        meat = (x.T @ (x.T @ self.yy).T).T - crossed - crossed.T
-        meat = meat + (weighted.T @ (weighted.T @ self.nn).T).T
+        # The sum of (y - chance n)(y - chance n)' over clusters, but for its antisymmetric part.
+        covered = (self.nn * chance[:, None] - 2 * self.yn) * chance + self.yy
+        half = x.T @ (x.T @ covered).T
+        meat = (half + half.T) / 2
         meat = meat[np.ix_(rated, rated)]
         to_ratings = inverse @ contrast.T
         second, fourth = self.second[rated].copy(), self.fourth[rated].copy()
