@@ -47,6 +47,7 @@ MEDIA_TYPE_LENGTH = 40  # of a source's media type, such as `image/png`
 FINGERPRINT_LENGTH = 90  # of what an entrant runs: a kind, a colon and a SHA-256
 NETWORK_LENGTH = 40  # of the hash of a network, or of the name of a total
 REPORT_LENGTH = 200  # of the reason that a voter gives for a report
+REASON_LENGTH = 300  # of the public reason why a vote is held or counts again
 
 
 class Modality(enum.StrEnum):
@@ -86,9 +87,27 @@ class VoteStatus(enum.StrEnum):
 
 
 class HoldRule(enum.StrEnum):
-    """Why a held vote does not count, as releases report it."""
+    """Why a held vote does not count, as releases report it; `holds.rules` explains each."""
 
-    PICTURE_ONLY = "picture-only"  # in a track with sound, judged without hearing both sides
+    # Of the vote itself: in a track with sound, judged without hearing both sides.
+    PICTURE_ONLY = "picture-only"
+    # Of events, about all votes of a voter in a track.
+    AGREEMENT = "agreement"
+    FAVOURITISM = "favouritism"
+    CONCENTRATION = "concentration"
+    ONE_SIDED = "one-sided"
+    SPEED = "speed"
+    REPETITION = "repetition"
+    HONEY = "honey"
+    OPERATOR = "operator"  # somebody who runs the arena decided
+
+
+class HoldKind(enum.StrEnum):
+    """What an event of the ledger says of a vote; the last event of a vote decides."""
+
+    HOLD = "hold"  # it does not count
+    RELEASE = "release"  # it counts again
+    COUNT = "count"  # it counts, and was not held before: the rules leave its voter alone
 
 
 class BattleState(enum.StrEnum):
@@ -643,30 +662,26 @@ class Vote(Base):
     battle: Mapped[Battle] = relationship()
     voter: Mapped[Voter] = relationship()
 
-    @property
-    def status(self) -> VoteStatus:
-        """Whether the vote counts."""
-        return status_of(self.choice, picture_only=self.picture_only)
 
-    @property
-    def hold_rule(self) -> HoldRule | None:
-        """Why the vote does not count."""
-        return hold_rule_of(self.choice, picture_only=self.picture_only)
+class HoldEvent(Base):
+    """That a vote is held, or counts again, and why. Written by `holds.ledger`.
 
+    Rows are only added. Numbers have no gaps, and seals cover them in this order.
+    """
 
-def hold_rule_of(choice: Choice, *, picture_only: bool) -> HoldRule | None:
-    """Return why a vote does not count; the one place to extend once other rules hold votes."""
-    is_held = picture_only and choice is not Choice.SKIP
-    return HoldRule.PICTURE_ONLY if is_held else None
+    __tablename__ = "hold_event"
 
+    number: Mapped[int] = mapped_column(BigId, primary_key=True, autoincrement=False)
+    vote_id: Mapped[int] = mapped_column(ForeignKey("vote.id"), index=True)
+    kind: Mapped[HoldKind] = mapped_column(_string_enum(HoldKind))
+    rule: Mapped[str] = mapped_column(String(RULE_LENGTH))  # a value of `HoldRule`
+    version: Mapped[int]  # of the rule
+    reason: Mapped[str] = mapped_column(String(REASON_LENGTH))  # public
+    author: Mapped[str] = mapped_column(String(KEY_LENGTH))
+    at: Mapped[datetime]
+    sha256: Mapped[str] = mapped_column(String(64))  # of its canonical JSON
 
-def status_of(choice: Choice, *, picture_only: bool) -> VoteStatus:
-    """Return whether a vote counts."""
-    if choice is Choice.SKIP:
-        return VoteStatus.SKIPPED
-    return (
-        VoteStatus.HELD if hold_rule_of(choice, picture_only=picture_only) else VoteStatus.COUNTED
-    )
+    vote: Mapped[Vote] = relationship()
 
 
 class IssuedTo(Base):
@@ -743,6 +758,11 @@ class Snapshot(Base):
     computed_at: Mapped[datetime]
     watermark: Mapped[int] = mapped_column(BigId)  # computed from the votes up to this id
     votes: Mapped[int]
+    # Computed with the events of the ledger up to this number.
+    hold_events: Mapped[int] = mapped_column(BigId, default=0, server_default="0")
+    # Numbers of held votes, and the ratings without holds, as `standings.held_votes` makes them;
+    # None: an older version.
+    holds: Mapped[dict[str, Any] | None]
     parameters: Mapped[dict[str, Any]]
     # Of all people's votes in a track: `{"explore": share of uniform draws, "pairs": [[entrant_id,
     # higher entrant_id, probability], ...]}`, which the adaptive sampler draws from.

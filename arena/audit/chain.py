@@ -64,9 +64,9 @@ class RegisteredTrack(_Model):
 
 
 class HoldEvents(_Model):
-    """The events that hold or release votes, so far."""
+    """The events that hold or release votes, so far: their number, and their chain's last link."""
 
-    events: int
+    events: int = Field(ge=0)
     sha256: str = Field(pattern=HASH)
 
 
@@ -163,6 +163,10 @@ def check_chain(keys: Sequence[Any], seals: Sequence[Any]) -> Chain:
             payload.size < before.size or int(payload.watermark) < int(before.watermark)
         ):
             raise ChainError(f"seal {number} covers less than the one before it", number=number)
+        if before and payload.holds.events < before.holds.events:
+            raise ChainError(
+                f"seal {number} covers fewer hold events than the one before it", number=number
+            )
         if payload.key not in order[used:]:
             raise ChainError(f"seal {number} is not signed by the key in use", number=number)
         used = order.index(payload.key)

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.audit.chain import ChainError, SealPayload, check_chain, pinned
+from arena.audit.hold_check import check_hold_events
 from arena.audit.keys import list_keys
 from arena.audit.leaves import (
     ClipName,
@@ -81,6 +82,7 @@ def audit_seals(database: Database, *, key: str | None = None) -> SealAudit:
         faults += _check_votes(session, chain.seals)
         faults += _check_clips(session)
         faults += _check_entries(session, chain.seals)
+        faults += check_hold_events(session, chain.seals)
         unsealed = len(read_votes(session, after=int(last.watermark)))
     return SealAudit(
         seals=len(chain.seals),

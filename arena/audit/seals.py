@@ -36,6 +36,7 @@ from arena.catalog.registration import has_deviations, note_deviations
 from arena.context import Arena
 from arena.database import Database
 from arena.errors import NotFound
+from arena.holds.ledger import EMPTY_CHAIN, extend_chain, read_events
 from arena.models import (
     Entrant,
     PublishedOpening,
@@ -67,6 +68,7 @@ class _Draft:
     watermark: int
     gaps: list[list[int]]
     entries: dict[str, list[tuple[str, Any]]]
+    holds: dict[str, Any]
     hashes: list[bytes] = field(default_factory=list)
     tiles: dict[Tile, dict[str, Any]] = field(default_factory=dict)
     root: bytes = EMPTY_ROOT
@@ -129,6 +131,7 @@ def _make_seal(
         last = last_seal(session)
         draft = _read(session, last, now=now, up_to=up_to, waits=not database.is_sqlite)
         is_new = bool(draft.votes or draft.late or any(draft.entries.values()))
+        is_new = is_new or draft.holds != _sealed_holds(last)
         if last is not None and read_payload(last.payload)["key"] != signer.fingerprint:
             is_new = True
         if last is not None and not is_new:
@@ -175,7 +178,24 @@ def _read(
         STANDINGS: new_standings(session, known=_known(session, STANDINGS), now=now),
     }
     watermark = votes[-1].id if votes else before
-    return _Draft(votes, late, watermark, gaps[-MAX_GAPS:], entries)
+    holds = _holds(session, last)
+    return _Draft(votes, late, watermark, gaps[-MAX_GAPS:], entries, holds)
+
+
+def _sealed_holds(last: Seal | None) -> dict[str, Any]:
+    """What a seal says of the ledger: the number of events, and the last link of their chain."""
+    if last is None:
+        return {"events": 0, "sha256": EMPTY_CHAIN}
+    holds: dict[str, Any] = read_payload(last.payload)["holds"]
+    return holds
+
+
+def _holds(session: Session, last: Seal | None) -> dict[str, Any]:
+    """The same for all events so far; only those since the last seal are read."""
+    before = _sealed_holds(last)
+    new = read_events(session, after=before["events"])
+    link = extend_chain(before["sha256"], (event.sha256 for event in new))
+    return {"events": new[-1].number if new else before["events"], "sha256": link}
 
 
 def _gaps(before: int, votes: Sequence[StoredVote]) -> list[list[int]]:
@@ -321,8 +341,7 @@ def _sign(draft: _Draft, last: Seal | None, signer: Signer, *, now: datetime) ->
         {
             "claims": [value for _, value in draft.entries[CLAIM]],
             "commitments": [value for _, value in draft.entries[COMMITMENT]],
-            # No votes are held by events yet.
-            "holds": {"events": 0, "sha256": sha256_hex("")},
+            "holds": draft.holds,
             "key": signer.fingerprint,
             "late": [str(vote.id) for vote in draft.late],
             "number": number,

@@ -8,6 +8,7 @@ import typer
 
 from arena.commands import blindness, claims, clips, migrations, orders, results, serving, status
 from arena.commands.entrants import entrants_app
+from arena.commands.holds import holds_app
 from arena.commands.output import err, out
 from arena.commands.prompts import prompts_app
 from arena.commands.seals import audit_app, seals_app
@@ -23,7 +24,7 @@ PANELS = {
     "Clips": ("generate", "failures", "orders", "clips", "import"),
     "Votes": ("serve", "simulate", "leaderboard", "plan"),
     "Releases": ("export", "verify"),
-    "Trust": ("seals", "audit"),
+    "Trust": ("seals", "holds", "audit"),
     "Maintenance": ("db",),
 }
 PANEL_OF = {name: panel for panel, names in PANELS.items() for name in names}
@@ -109,6 +110,7 @@ for _name, _group in {
     "prompts": prompts_app,
     "clips": clips_app,
     "seals": seals_app,
+    "holds": holds_app,
     "audit": audit_app,
     "db": migrations.db_app,
 }.items():

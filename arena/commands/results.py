@@ -42,6 +42,7 @@ def leaderboard(
     from arena.catalog.variants import variants_by_name, with_variants
     from arena.context import utc_now
     from arena.standings import boards, standings
+    from arena.standings.hold_texts import describe_held
 
     arena = open_configured_arena()
     with arena.database.reading() as session:  # their alarm is in the details
@@ -81,6 +82,8 @@ def leaderboard(
                 show_table(*boards.board_cells(board, now=utc_now()), with_title=True)
                 if alarm := boards.held_out_alarm(board):
                     err.print(f"{board.track}: {alarm}", style="red")
+                for line in describe_held(board):
+                    err.print(line)
 
 
 def plan(

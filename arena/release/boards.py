@@ -15,6 +15,9 @@ from arena.standings.standings import known_categories
 from arena.standings.vote_arrays import VoteArrays
 from arena.standings.vote_reader import VoteReader
 
+# Released with this ending as the columns of ratings without holds.
+WITHOUT_HOLDS = ("rating", "rank_lower", "rank_upper")
+
 
 def compute_boards(
     session: Session, tracks: Sequence[Track], *, now: datetime
@@ -80,8 +83,17 @@ def leaderboard_rows(
             "track": track,
             "voters": snapshot.voters.group.value,
             "intervals": snapshot.parameters["intervals"],
+            **_without_holds(snapshot, standing.entrant_id),
             "watermark": snapshot.watermark,
+            "hold_events": snapshot.hold_events,
             "computed_at": instant(snapshot.computed_at),
         }
         for snapshot, standing, track in session.execute(query)
     ]
+
+
+def _without_holds(snapshot: Snapshot, entrant_id: int) -> dict[str, Any]:
+    """The columns of a row with what the rating would be if held votes counted."""
+    without = (snapshot.holds or {}).get("without") or []
+    found: dict[str, Any] = next((each for each in without if each["model"] == entrant_id), {})
+    return {f"{name}_without_holds": found.get(name) for name in WITHOUT_HOLDS}

@@ -16,6 +16,7 @@ from arena.canonical import instant_text
 from arena.catalog.catalog import list_entrants, list_prompts
 from arena.catalog.variants import ALONE, Variants, count_variants
 from arena.errors import ReleaseError
+from arena.holds.status import judge
 from arena.models import (
     Battle,
     BattleState,
@@ -30,6 +31,7 @@ from arena.models import (
     VoterKind,
     VoteStatus,
 )
+from arena.release.holds import hold_rows, last_events
 from arena.release.schema import TABLES, TRACKS
 from arena.release.seals import clip_references
 from arena.release.tables import make_table
@@ -46,11 +48,15 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Extent:
-    """What a release contains: tracks, votes up to an id; and the salt of its pseudonyms."""
+    """What a release contains: tracks, votes up to an id; and the salt of its pseudonyms.
+
+    `hold_events` is the number of the last event of the ledger.
+    """
 
     tracks: Sequence[Track]
     watermark: int
     salt: bytes = field(repr=False)
+    hold_events: int = 0
 
 
 def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> dict[str, Any]:
@@ -74,7 +80,7 @@ def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> 
         "simulated": simulated,
         "skips": skips,
         "unanswered": _unanswered(session, extent, entrants, prompts),
-        "holds": [],
+        "holds": hold_rows(session, extent.hold_events, [*votes, *simulated]),
         "models": [_model(entrant, extent, variants) for entrant in entrants.values()],
         "prompts": [_prompt(prompt, extent) for prompt in prompts.values()],
         "clips": [_clip(clip, references) for clip in clips],
@@ -127,6 +133,7 @@ def _answers(
         .order_by(Vote.id)
     )
     tracks = {track.id: track.name for track in extent.tracks}
+    events = last_events(session, extent.hold_events)
     answered: dict[str, int] = {}
     votes: list[Row] = []
     simulated: list[Row] = []
@@ -163,8 +170,9 @@ def _answers(
             skips.append(row)
             continue
         row["winner"] = WINNERS[vote.choice]
-        row["counted"] = vote.status is VoteStatus.COUNTED
-        row["hold_rule"] = vote.hold_rule and vote.hold_rule.value
+        verdict = judge(vote.choice, picture_only=vote.picture_only, last=events.get(vote.id))
+        row["counted"] = verdict.status is VoteStatus.COUNTED
+        row["hold_rule"] = verdict.rule
         row["repeat_of"] = None if battle.repeat_of is None else str(battle.repeat_of)
         (votes if kind is VoterKind.PERSON else simulated).append(row)
     return votes, simulated, skips

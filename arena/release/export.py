@@ -21,6 +21,7 @@ from arena.catalog.catalog import find_track, list_tracks
 from arena.database import Database
 from arena.errors import ReleaseError
 from arena.files import atomic_write
+from arena.holds.ledger import newest_event
 from arena.media import MediaStore
 from arena.models import Track
 from arena.published import RELEASE_FILE
@@ -131,7 +132,7 @@ def export_release(
     with new_folder(folder) as draft:
         with database.reading() as session:  # votes are accepted while leaderboards are computed
             tracks = _tracks(session, track)
-            watermark = newest_vote(session)
+            watermark, hold_events = newest_vote(session), newest_event(session)
             computed = compute_boards(session, tracks, now=now)
 
         def store_boards(session: Session) -> list[dict[str, Any]]:
@@ -146,6 +147,7 @@ def export_release(
                 tracks=_tracks(session, track),
                 watermark=watermark,
                 salt=salt or secrets.token_bytes(SALT_BYTES),
+                hold_events=hold_events,
             )
             tables = collect_tables(session, extent, board)
             media = _renditions(session, extent) if with_media else {}
@@ -278,7 +280,7 @@ def _documents(session: Session, tables: dict[str, Any], extent: Extent) -> dict
     """Return seals, openings and registrations of a release with these tables, by file."""
     contained = {int(number) for name in ANSWERS for number in tables[name]["id"].to_pylist()}
     return {
-        SEALS: seals_document(session, contained),
+        SEALS: seals_document(session, contained, set(tables["holds"]["number"].to_pylist())),
         OPENINGS: openings_document(session, tables["models"].to_pylist()),
         REGISTRATIONS: registrations_document(session, extent.tracks),
     }

@@ -7,8 +7,10 @@ from typing import Any
 import pandas as pd
 
 from arena.errors import ReleaseError
-from arena.models import OVERALL, VoterGroup
+from arena.models import OVERALL, HoldRule, VoterGroup
+from arena.release.boards import WITHOUT_HOLDS
 from arena.release.collect import JOIN
+from arena.release.holds import HoldHistory
 from arena.release.schema import SIMULATED, VOTES
 from arena.standings.boards import COLUMN_TYPES, RATING_COLUMNS
 from arena.standings.snapshots import BY_VOTE, BY_VOTER, interval_method, rate
@@ -39,8 +41,10 @@ def check_leaderboards(tables: dict[str, Any]) -> int:
         _check_references(row, models, ties)
     votes = {voters: _votes(tables[name]) for voters, name in TABLE_OF.items()}
     boards = [list(board) for _, board in groupby(sorted(rows, key=_board_of), key=_board_of)]
+    history = HoldHistory(tables["holds"].to_pylist())
     for board in boards:
-        _check_board(board, votes[board[0]["voters"]], ties=ties[board[0]["track"]], names=names)
+        of_board = _votes_of_board(votes[board[0]["voters"]], board[0], history)
+        _check_board(board, of_board, ties=ties[board[0]["track"]], names=names)
     return len(boards)
 
 
@@ -49,7 +53,11 @@ def _board_of(row: Row) -> tuple[str, ...]:
 
 
 def _check_references(row: Row, models: dict[str, Row], ties: dict[str, str]) -> None:
-    for name in ("leaderboard_publish_date", "category", "watermark", "computed_at"):
+    for name in (
+        *("leaderboard_publish_date", "category", "watermark"),
+        "hold_events",
+        "computed_at",
+    ):
         if row[name] is None:
             raise _wrong(row, f"{name} is empty")
     if row["intervals"] not in (BY_VOTER, BY_VOTE):
@@ -69,17 +77,21 @@ def _check_references(row: Row, models: dict[str, Row], ties: dict[str, str]) ->
 RATED_COLUMNS = [
     *("model_a", "model_b", "winner", "evaluation_session_id", "counted", "repeat_of"),
 ]
+HELD = "held"  # by the events that a leaderboard was computed with
 
 
 def _votes(table: Any) -> pd.DataFrame:
-    frame: pd.DataFrame = table.select(["id", "track", "categories", *RATED_COLUMNS]).to_pandas()
+    names = ["id", "track", "categories", "hold_rule", *RATED_COLUMNS]
+    frame: pd.DataFrame = table.select(names).to_pandas()
+    # Of a fact of the vote itself, which no event changes.
+    frame["counted"] = frame["hold_rule"] != HoldRule.PICTURE_ONLY
     frame["id"] = frame["id"].astype("int64")
     frame["categories"] = frame["categories"].fillna("")
     return frame
 
 
-def _votes_of_board(votes: pd.DataFrame, board: Row) -> pd.DataFrame:
-    """Return the votes from which a leaderboard was computed."""
+def _votes_of_board(votes: pd.DataFrame, board: Row, history: HoldHistory) -> pd.DataFrame:
+    """Return the votes from which a leaderboard was computed; `HELD` says which were held then."""
     mask = (votes["track"] == board["track"]) & (votes["id"] <= board["watermark"])
     if board["category"] != OVERALL:
         matching = [
@@ -88,7 +100,8 @@ def _votes_of_board(votes: pd.DataFrame, board: Row) -> pd.DataFrame:
             if board["category"] in joined.split(JOIN)
         ]
         mask &= votes["categories"].isin(matching)
-    selected: pd.DataFrame = votes.loc[mask, RATED_COLUMNS]
+    held = votes.loc[mask, "id"].isin(history.held(board["hold_events"]))
+    selected: pd.DataFrame = votes.loc[mask, RATED_COLUMNS].assign(**{HELD: held})
     return selected
 
 
@@ -112,13 +125,14 @@ def _check_board(rows: list[Row], votes: pd.DataFrame, *, ties: str, names: list
     first = rows[0]
     listed: set[str] = set()
     for row in rows:
-        for name in ("watermark", "computed_at", "intervals"):
+        for name in ("watermark", "hold_events", "computed_at", "intervals"):
             if row[name] != first[name]:
                 raise _wrong(row, f"its {name} differs from that of the leaderboard's other rows")
         if row["model_name"] in listed:
             raise _wrong(row, "this model is in the leaderboard twice")
         listed.add(row["model_name"])
-    board = _rate(rows, _votes_of_board(votes, first), ties=ties, models=list(listed))
+    counted = votes.assign(counted=votes["counted"] & ~votes[HELD])
+    board = _rate(rows, counted, ties=ties, models=list(listed))
     computed = {row["model"]: row for row in board.to_dict("records")}
     for name in names:
         if name in computed and name not in listed:
@@ -130,6 +144,28 @@ def _check_board(rows: list[Row], votes: pd.DataFrame, *, ties: str, names: list
             if not _is_equal(released, expected):
                 raise _wrong(
                     row, f"{column} is {_shown(released)}, but the votes give {_shown(expected)}"
+                )
+
+    _check_without_holds(rows, votes, ties=ties, models=list(listed))
+
+
+def _check_without_holds(
+    rows: list[Row], votes: pd.DataFrame, *, ties: str, models: list[str]
+) -> None:
+    """Check the ratings that a leaderboard states for all votes, with those that were held."""
+    released = [row for row in rows if row["rank_lower_without_holds"] is not None]
+    if not released and not votes[HELD].any():
+        return
+    board = rate(votes, ties=ties, models=models)
+    computed = {row["model"]: row for row in board.to_dict("records")}
+    for row in rows:
+        for name in WITHOUT_HOLDS:
+            stated, expected = row[f"{name}_without_holds"], computed[row["model_name"]][name]
+            if not _is_equal(stated, expected):
+                raise _wrong(
+                    row,
+                    f"{name}_without_holds is {_shown(stated)}, but all votes give "
+                    f"{_shown(expected)}",
                 )
 
 

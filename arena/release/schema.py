@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from arena.models import HoldRule
+from arena.holds.rules import RULES
 from arena.standings.boards import COLUMN_DESCRIPTIONS, COLUMN_TYPES
 from ratings import TIE_RULES
 
@@ -123,8 +123,7 @@ _VOTE_COLUMNS = (
     *_truths(counted="whether leaderboards count the vote"),
     *_texts(
         hold_rule="the rule because of which the vote does not count: "
-        f"`{HoldRule.PICTURE_ONLY}` (in a track with sound, cast without hearing both sides); "
-        "empty: counted",
+        f"{', '.join(f'`{rule}` ({text.short})' for rule, text in RULES.items())}; empty: counted",
         repeat_of="battle_id of the battle that this one repeats deliberately; not rated",
     ),
 )
@@ -150,13 +149,22 @@ SKIPS = TableSchema(
 )
 HOLDS = TableSchema(
     "holds",
-    "Why votes do not count: one row per event. Empty, since the arena has no holds yet.",
-    _texts(
-        vote_id="id in `votes.*`",
-        rule="the rule that held the vote",
-        version="the rule's version",
-        reason="an explanation",
-        held_at="ISO 8601, UTC",
+    "Which votes do not count, and why: one row per event, in order; the last event of a vote "
+    "decides. Votes that were cast without hearing both sides have none.",
+    (
+        *_integers(number="of the event; those of other tracks are left out"),
+        *_texts(
+            vote_id="id in `votes.*` or `simulated.*`",
+            kind="`hold`, `release` (it counts again) or `count` (it counts, and rules leave its "
+            "voter alone)",
+            rule="the rule that decided, as in `hold_rule`",
+        ),
+        *_integers(version="the rule's version"),
+        *_texts(
+            reason="an explanation, in one sentence",
+            author="`arena` for the rules, or the person who decided",
+            at="ISO 8601, UTC",
+        ),
     ),
 )
 UNANSWERED = TableSchema(
@@ -303,7 +311,16 @@ LEADERBOARD = TableSchema(
             intervals="`sandwich, by voter`, or `sandwich, by vote` if all votes are of one voter "
             "or an earlier version computed the leaderboard"
         ),
-        *_integers(watermark="computed from the votes up to this id"),
+        *_numbers(
+            rating_without_holds="the rating if the votes counted that events of `holds.*` hold; "
+            "empty: none is held, or an earlier version computed the leaderboard",
+        ),
+        *_integers(
+            rank_lower_without_holds="the same for rank_lower",
+            rank_upper_without_holds="the same for rank_upper",
+            watermark="computed from the votes up to this id",
+            hold_events="computed with the events of `holds.*` up to this number",
+        ),
         *_texts(computed_at="ISO 8601, UTC"),
     ),
 )

@@ -21,6 +21,7 @@ from arena.audit.sealed_standings import row_of, standings_hash
 from arena.audit.seals import published_seals, unpack_numbers
 from arena.errors import ReleaseError
 from arena.models import SealedClip, SealTile
+from arena.release.holds import other_events
 from arena.standings.rated_votes import WINNERS
 
 SEALS = "seals.json"
@@ -47,13 +48,19 @@ class SealsDocument(BaseModel):
     keys: list[Any]
     seals: list[Any]
     others: OtherLeaves
+    holds: OtherLeaves = Field(
+        default=OtherLeaves(runs=[], hashes=""),
+        description="hold events that the release does not contain: runs of numbers, and hashes",
+    )
 
 
 # --- writing --------------------------------------------------------------------------------------
 
 
-def seals_document(session: Session, contained: set[int]) -> dict[str, Any]:
-    """Return `seals.json` for a release that contains these votes, by number."""
+def seals_document(
+    session: Session, contained: set[int], contained_events: set[int]
+) -> dict[str, Any]:
+    """Return `seals.json` for a release that contains these votes and hold events, by number."""
     numbers: list[int] = []
     hashes: list[bytes] = []
     tiles = select(SealTile.votes, SealTile.hashes).where(SealTile.level == 0)
@@ -74,6 +81,7 @@ def seals_document(session: Session, contained: set[int]) -> dict[str, Any]:
         "keys": list_keys(session),
         "seals": published_seals(session),
         "others": {"runs": runs, "hashes": base64.b64encode(b"".join(others)).decode()},
+        "holds": other_events(session, contained_events),
     }
 
 

@@ -16,6 +16,7 @@ from arena.errors import ReleaseError
 from arena.release.archive import extracted
 from arena.release.checks import check_answers
 from arena.release.export import CROISSANT, MEDIA, README, SUMS, files_in, sha256_of
+from arena.release.holds import check_hold_chain, check_holds
 from arena.release.manifest import (
     MANIFEST,
     Manifest,
@@ -199,11 +200,13 @@ class _Checked:
 def _check_content(folder: Path, tables: dict[str, Any], rows: dict[str, list[Row]]) -> _Checked:
     """Check what the files say, whatever their checksums."""
     check_answers(rows)
+    check_holds(rows)
     document, chain = read_seals(_text(folder / SEALS))
     check_clips(rows["clips"])
     claims = check_openings(_text(folder / OPENINGS), rows["models"], chain)
     registrations = check_registrations(_text(folder / REGISTRATIONS), chain, rows)
     check_votes(document, chain, rows)
+    check_hold_chain(document.holds, chain, rows["holds"])
     leaderboards = check_leaderboards(tables)
     check_standings(chain, rows)
     return _Checked(chain, claims, registrations, leaderboards)

@@ -9,6 +9,7 @@ import logging
 import os
 import time
 import zipfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from arena.files import atomic_write
-from arena.models import Vote, VoterKind
+from arena.models import HoldEvent, Vote, VoterKind
 from arena.standings.vote_arrays import REPEAT_COLUMNS, VOTE_COLUMNS, Columns, Pool, VoteArrays
 from arena.standings.vote_reader import GIVE_UP_S
 
 FILE_NAME = "votes.npz"  # in ARENA_HOME
-VERSION = 1  # of the columns and their codes
+VERSION = 2  # of the columns and their codes
 _FAULTS = (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile)
 
 log = logging.getLogger(__name__)
@@ -33,13 +34,14 @@ def save_arrays(path: Path, arrays: VoteArrays, session: Session) -> None:
     values: dict[str, Any] = {}
     pools = []
     for number, ((track_id, voters), pool) in enumerate(arrays.pools.items()):
-        pools.append([track_id, voters.value])
+        pools.append([track_id, voters.value, list(pool.picture_only.items())])
         for name, columns in (("votes", pool.votes), ("repeats", pool.repeats)):
             values |= {f"{number}-{name}-{key}": each for key, each in columns.arrays().items()}
     header = {
         **{"version": VERSION, "watermark": arrays.watermark, "gaps": list(arrays.gaps)},
         **{"entrants": arrays.entrants, "prompts": arrays.prompts, "pools": pools},
-        "identity": _identity(session, arrays.watermark),
+        **{"events": arrays.events, "rules": arrays.rules, "pending": list(arrays.pending.items())},
+        "identity": _identity(session, arrays.watermark, arrays.events),
     }
     try:
         with atomic_write(path) as draft:
@@ -58,11 +60,11 @@ def load_arrays(path: Path, session: Session) -> VoteArrays | None:
             header = json.loads(str(stored["header"]))
             if header["version"] != VERSION or not header["watermark"]:
                 return None
-            if header["identity"] != _identity(session, header["watermark"]):
+            if header["identity"] != _identity(session, header["watermark"], header["events"]):
                 return None
             pools = {
-                (int(track_id), VoterKind(voters)): _pool(stored, number)
-                for number, (track_id, voters) in enumerate(header["pools"])
+                (int(track_id), VoterKind(voters)): _pool(stored, number, picture_only)
+                for number, (track_id, voters, picture_only) in enumerate(header["pools"])
             }
             until = time.monotonic() + GIVE_UP_S
             return VoteArrays(
@@ -71,6 +73,9 @@ def load_arrays(path: Path, session: Session) -> VoteArrays | None:
                 entrants=[int(number) for number in header["entrants"]],
                 prompts=[str(key) for key in header["prompts"]],
                 pools=pools,
+                events=int(header["events"]),
+                rules=[str(rule) for rule in header["rules"]],
+                pending={int(vote): str(rule) for vote, rule in header["pending"]},
             )
     except FileNotFoundError:
         return None
@@ -79,18 +84,21 @@ def load_arrays(path: Path, session: Session) -> VoteArrays | None:
         return None
 
 
-def _pool(stored: Any, number: int) -> Pool:
+def _pool(stored: Any, number: int, picture_only: list[list[int]]) -> Pool:
     def columns(name: str, types: dict[str, Any]) -> Columns:
         arrays = {key: stored[f"{number}-{name}-{key}"] for key in types}
         if len({len(each) for each in arrays.values()}) != 1:
             raise ValueError("columns of different lengths")
         return Columns(types, arrays)
 
-    return Pool(columns("votes", VOTE_COLUMNS), columns("repeats", REPEAT_COLUMNS))
+    counted = Counter({int(prompt): int(votes) for prompt, votes in picture_only})
+    return Pool(columns("votes", VOTE_COLUMNS), columns("repeats", REPEAT_COLUMNS), counted)
 
 
-def _identity(session: Session, watermark: int) -> list[Any]:
-    """What no other database has: receipts are random, and votes never change."""
+def _identity(session: Session, watermark: int, events: int) -> list[Any]:
+    """What no other database has: receipts are random, and neither votes nor events change."""
     first = select(func.min(Vote.id)).scalar_subquery()
     query = select(Vote.id, Vote.receipt).where(Vote.id.in_([watermark]) | (Vote.id == first))
-    return [[number, receipt] for number, receipt in session.execute(query.order_by(Vote.id))]
+    last_event = session.scalar(select(HoldEvent.sha256).where(HoldEvent.number == events))
+    receipts = [[number, receipt] for number, receipt in session.execute(query.order_by(Vote.id))]
+    return [*receipts, last_event]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin, get_type_hints
 
+from arena.holds.rules import rule_text
 from arena.models import OVERALL, VoterKind
 from arena.text import page_text, pluralize
 from ratings.csv_cells import escape_cell
@@ -120,6 +121,7 @@ class Board:
         pairs: the votes between each two models, the one listed first as model_a.
         details: what is shown beside the ratings, `cells` from `standings.details` by name, with
             the votes and the time that they are of; None: not computed yet.
+        holds: from `public_holds`; None: of an earlier version.
     """
 
     track: str
@@ -133,6 +135,42 @@ class Board:
     stale: bool = False
     pairs: list[PairRecord] = field(default_factory=list)
     details: dict[str, Any] | None = None
+    holds: dict[str, Any] | None = None
+
+
+def public_holds(
+    stored: dict[str, Any] | None, events: int, names: dict[int, str]
+) -> dict[str, Any] | None:
+    """Return what a leaderboard says of held votes, as the API shows it.
+
+    Args:
+        stored: from `held_votes`, with the numbers of entrants as models.
+        events: the ledger was read up to this number.
+        names: of the entrants, by number.
+
+    Returns:
+        `events`; `votes`, counted and held; `held`, and its `share`; `by_rule`, with the votes of
+        each rule; `without`, the ratings if held votes counted, null if none is held by an event;
+        `alarm`, from `hold_share`; `under_review`, models with the reason.
+    """
+    if stored is None:
+        return None
+    held, votes = sum(stored["held"].values()), int(stored["votes"])
+    shown: dict[str, Any] = with_names(
+        {name: stored[name] for name in ("without", "alarm", "under_review")}, names
+    )
+    return {
+        **{"events": events, "votes": votes, "held": held},
+        "share": held / votes if votes else 0.0,
+        "by_rule": [
+            {
+                **{"rule": rule, "reason": rule_text(rule).short, "votes": number},
+                "share": number / votes,
+            }
+            for rule, number in stored["held"].items()
+        ],
+        **shown,
+    }
 
 
 def describe_age(board: Board, *, now: datetime) -> str:
@@ -181,8 +219,16 @@ def boards_frame(boards: Sequence[Board], *, with_track: bool) -> "pd.DataFrame"
 
 def board_document(board: Board) -> dict[str, Any]:
     """Return the board as JSON-compatible values: what it was computed from, then its rows."""
+    from arena.standings.hold_texts import ratings_without, under_review
+
     details = board.details and board.details | {"sources": SOURCES}
-    return asdict(board) | {
+    without, reviewed = ratings_without(board), under_review(board)
+    document = asdict(board)
+    for row in document["rows"]:
+        row["under_review"] = reviewed.get(row["model"])
+        other = without.get(row["model"])
+        row["rating_without_holds"] = other["rating"] if other else row["rating"]
+    return document | {
         "details": details,
         "voters": board.voters.group.value,
         "computed_at": board.computed_at.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -244,6 +290,10 @@ def board_cells(board: Board, *, now: datetime) -> tuple[str, list[str], list[li
     )
     if board.stale:
         title += f"; could not be updated, {describe_age(board, now=now)}"
+    # Imported here: it uses this module.
+    from arena.standings.hold_texts import ratings_without, under_review
+
+    without, reviewed = ratings_without(board), under_review(board)
     columns = ["rank", "model", "Elo", "interval", "votes", "won", "lost", "tied", "bad"]
     rows: list[list[object]] = [
         [
@@ -254,11 +304,13 @@ def board_cells(board: Board, *, now: datetime) -> tuple[str, list[str], list[li
             ),
             *(row.vote_count, row.wins, row.losses, row.ties, row.both_bad),
             None if row.win_rate is None else f"{row.win_rate:.1%}",
-            row.status,
+            row.status + (", under review" if row.model in reviewed else ""),
+            *([_rounded(without.get(row.model, {}).get("rating"))] if without else []),
         ]
         for row in board.rows
     ]
-    return title, [*columns, "win rate", "status"], rows
+    more = ["without holds"] if without else []
+    return title, [*columns, "win rate", "status", *more], rows
 
 
 def _rounded(value: float | None) -> int | None:

@@ -11,11 +11,13 @@ import os
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,6 +29,7 @@ from arena.error_log import ErrorLog
 from arena.errors import DatabaseError, StoreUnavailable
 from arena.models import OVERALL, Entrant, EntrantTrack, PromptCategory, Track, VoterKind
 from arena.standings.arrays_file import FILE_NAME, load_arrays, save_arrays
+from arena.standings.held_votes import has_held, rate_without_holds, with_holds
 from arena.standings.leases import LeaseKeeper
 from arena.standings.pool_sums import PoolSums
 from arena.standings.rated_votes import entrants_by_name
@@ -62,6 +65,7 @@ SAVE_VOTES, SAVE_S = 1000, 600.0
 NICENESS = 10  # of the job's thread, below the threads that answer requests
 
 log = logging.getLogger(__name__)
+Rated = TypeVar("Rated")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,7 @@ class _Source:
 
     votes: int
     repeats: int
+    hold_changes: int
     entrants: frozenset[tuple[int, bool]]  # number, and whether it is retired
     prompts: frozenset[str] | None  # of the category; None: all
     ties: str
@@ -257,6 +262,7 @@ class StandingsJob:
                     sources[track.name, category, kind] = _Source(
                         len(pool.votes),
                         len(pool.repeats),
+                        pool.hold_changes,
                         frozenset(entrants[track.id]),
                         None if category == OVERALL else frozenset(prompts[category]),
                         track.ties,
@@ -290,6 +296,8 @@ class StandingsJob:
             return None
         entrants = {number for number, _ in source.entrants}
         if found.board.watermark != self._arrays.watermark or entrants - set(found.entrant_ids):
+            return None
+        if found.hold_events != self._arrays.events or found.holds is None:
             return None
         known = None if found.details is None else source
         return _State(found, source, details_source=known)
@@ -343,25 +351,38 @@ class StandingsJob:
             return None
         sums.advance()
         entrants = entrants_by_name(session, track, [])
-        for _ in range(2):  # once more if the sums are outdated
-            found = sums.rated_votes(category, source.prompts, entrants)
-            if found is None and sums.build(category, source.prompts, entrants, source.ties):
-                found = sums.rated_votes(category, source.prompts, entrants)
-            if found is None:
+
+        def from_sums(with_held: bool, rate: Callable[..., Rated]) -> Rated | None:
+            key = (category, with_held)
+            for _ in range(2):  # once more if the sums are outdated
+                found = sums.rated_votes(key, source.prompts, entrants)
+                if found is None and sums.build(key, source.prompts, entrants, source.ties):
+                    found = sums.rated_votes(key, source.prompts, entrants)
+                if found is None:
+                    return None
+                try:
+                    return rate(found[0], sums=found[1])
+                except OutdatedSums:
+                    sums.drop(key)
+            return None
+
+        of_board: Any = {"track": track, "category": category, "voters": voters}
+        watermark = self._arrays.watermark
+        computed = from_sums(False, partial(board_of, **of_board, watermark=watermark, now=now))
+        if computed is None:
+            return None
+        without = None
+        if has_held(pool):
+            without = from_sums(True, partial(rate_without_holds, ties=source.ties))
+            if without is None:
                 return None
-            try:
-                return board_of(
-                    found[0],
-                    track=track,
-                    category=category,
-                    voters=voters,
-                    watermark=self._arrays.watermark,
-                    now=now,
-                    sums=found[1],
-                )
-            except OutdatedSums:
-                sums.drop(category)
-        return None
+        return with_holds(
+            *(session, computed, self._arrays),
+            track=track,
+            prompts=source.prompts,
+            without=without,
+            now=now,
+        )
 
     # --- snapshots --------------------------------------------------------------------------------
 
@@ -383,26 +404,32 @@ class StandingsJob:
 
     def _touch(self, sources: dict[Key, _Source], now: datetime) -> None:
         """Advance the watermark of the leaderboards that later votes did not change."""
-        watermark, clock = self._arrays.watermark, time.monotonic()
+        watermark, events = self._arrays.watermark, self._arrays.events
+        clock = time.monotonic()
         if clock - self._touched_at < TOUCH_S:
             return
         self._touched_at = clock
         unchanged = {
             key: state
             for key, state in self._states.items()
-            if state.source == sources[key] and state.computed.board.watermark < watermark
+            if state.source == sources[key] and _lags(state, watermark, events)
         }
         for key, state in unchanged.items():
             board = replace(state.computed.board, watermark=watermark)
             if board.computed_at.date() != now.astimezone(UTC).date():
                 board = replace(board, computed_at=now)  # the snapshot of a new day
-            self._states[key] = replace(state, computed=replace(state.computed, board=board))
+            computed = replace(state.computed, board=board, hold_events=events)
+            self._states[key] = replace(state, computed=computed)
         today = {key for key, state in unchanged.items() if _day(state) == _day(self._states[key])}
         self._store(set(unchanged) - today)
         with suppress(DatabaseError):
             with self._database.writing(until=time.monotonic() + STORE_S) as session:
                 for key in today:
                     advance_watermark(session, self._states[key].computed)
+
+
+def _lags(state: _State, watermark: int, events: int) -> bool:
+    return state.computed.board.watermark < watermark or state.computed.hold_events < events
 
 
 def _day(state: _State) -> date:

@@ -7,6 +7,7 @@ instead of from its votes, in a time that does not grow with them.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +21,9 @@ LARGE = 200_000  # votes in a pool from which on sums are worth keeping
 # that building takes has passed.
 _REBUILD_PAUSE = 20.0
 _COLUMNS = ("prompt", "left", "right", "outcome", "voter")  # of votes, that the sums need
+
+
+BoardKey = tuple[str, bool]  # the category, and whether votes that are held count, too
 
 
 @dataclass
@@ -43,9 +47,11 @@ class PoolSums:
 
     def __init__(self, arrays: VoteArrays, pool: Pool) -> None:
         self._arrays, self._pool = arrays, pool
-        self._boards: dict[str, _BoardSums] = {}
-        self._rebuild_at: dict[str, float] = {}
+        self._boards: dict[BoardKey, _BoardSums] = {}
+        self._rebuild_at: dict[BoardKey, float] = {}
         self._read = 0
+        self._held = pool.votes["held"][:0]  # as the sums have it
+        self._hold_changes = pool.hold_changes
 
     @property
     def is_large(self) -> bool:
@@ -54,22 +60,22 @@ class PoolSums:
 
     def rated_votes(
         self,
-        category: str,
+        key: BoardKey,
         prompts: frozenset[str] | None,
         entrants: Mapping[str, Entrant],
     ) -> tuple[RatedVotes, ratings.ClusterSums] | None:
         """The votes of a leaderboard, by their counts only, and their sums; None without sums.
 
         Args:
-            category: of the leaderboard.
+            key: of the leaderboard.
             prompts: of the category; None: all.
             entrants: of the leaderboard, by name.
         """
-        board = self._boards.get(category)
+        board = self._boards.get(key)
         if board is None:
             return None
         if board.prompts != prompts or board.models != tuple(sorted(entrants)):
-            self.drop(category)
+            self.drop(key)
             return None
         battles = ratings.Battles.from_counts(board.models, board.counts)
         none = self._pool.votes["first"][:0]
@@ -77,64 +83,99 @@ class PoolSums:
 
     def build(
         self,
-        category: str,
+        key: BoardKey,
         prompts: frozenset[str] | None,
         entrants: Mapping[str, Entrant],
         ties: str,
     ) -> bool:
         """Build the sums of a leaderboard from its votes; whether that is possible now."""
         started = time.monotonic()
-        if ties != "half" or started < self._rebuild_at.get(category, 0.0):
+        if ties != "half" or started < self._rebuild_at.get(key, 0.0):
             return False
         self.advance()
         models = tuple(sorted(entrants))
         numbers = tuple(entrants[name].id for name in models)
-        votes = self._votes(self._rows(slice(0, self._read)), numbers, prompts)
+        columns = self._columns(slice(0, self._read))
+        if not key[1]:
+            columns = _counted(columns, self._held == 0)
+        votes = self._votes(columns, numbers, prompts)
         counts = ratings.Battles.from_codes(models, votes.left, votes.right, votes.outcome).counts
         try:
             fit = ratings.bradley_terry(ratings.Battles.from_counts(models, counts), ties)
             sums = ratings.ClusterSums(models, votes, fit, column="voter")
         except ratings.RatingsError:  # a model without a rating yet
-            self.drop(category, took_s=time.monotonic() - started)
+            self.drop(key, took_s=time.monotonic() - started)
             return False
-        self._boards[category] = _BoardSums(prompts, models, numbers, counts, sums)
-        self.drop_later(category, took_s=time.monotonic() - started)
+        self._boards[key] = _BoardSums(prompts, models, numbers, counts, sums)
+        self.drop_later(key, took_s=time.monotonic() - started)
         return True
 
-    def drop_later(self, category: str, *, took_s: float) -> None:
+    def drop_later(self, key: BoardKey, *, took_s: float) -> None:
         """Note when the sums of a leaderboard may be built again."""
-        self._rebuild_at[category] = time.monotonic() + _REBUILD_PAUSE * took_s
+        self._rebuild_at[key] = time.monotonic() + _REBUILD_PAUSE * took_s
 
-    def drop(self, category: str, *, took_s: float | None = None) -> None:
+    def drop(self, key: BoardKey, *, took_s: float | None = None) -> None:
         """Drop the sums of a leaderboard, which can no longer be used."""
-        self._boards.pop(category, None)
+        self._boards.pop(key, None)
         if took_s is not None:
-            self.drop_later(category, took_s=took_s)
+            self.drop_later(key, took_s=took_s)
 
     def advance(self) -> None:
-        """Add the votes that the pool has received since the last call to all sums."""
+        """Add what the pool has received since the last call, and what was held or released."""
         first, last = self._read, len(self._pool.votes)
-        self._read = last
-        if first == last or not self._boards:
+        held, before = self._pool.votes["held"], self._held
+        changed = np.zeros(0, np.intp)
+        if self._pool.hold_changes != self._hold_changes:
+            changed = np.flatnonzero((held[:first] != 0) != (before != 0))
+        if first == last and not len(changed):
+            self._hold_changes = self._pool.hold_changes
+            return
+        self._read, self._held = last, held.copy()
+        self._hold_changes = self._pool.hold_changes
+        if not self._boards:
             return
         voter = self._pool.votes["voter"]
         is_new = np.zeros(int(voter.max()) + 1, dtype=bool)
         is_new[voter[first:last]] = True
-        new_votes = self._rows(slice(first, last))
-        earlier = self._rows(np.flatnonzero(is_new[voter[:first]]))
-        for category, board in list(self._boards.items()):
+        is_changed = np.zeros_like(is_new)
+        is_changed[voter[changed]] = True
+        rows = np.flatnonzero((is_new | is_changed)[voter[:first]])
+        earlier, new = self._columns(rows), self._columns(slice(first, last))
+        everything = _Update(earlier, earlier, new)
+        counted = _Update(
+            _counted(earlier, before[rows] == 0),
+            _counted(earlier, self._held[rows] == 0),
+            _counted(new, self._held[first:last] == 0),
+        )
+        for key, board in list(self._boards.items()):
             try:
-                new = self._votes(new_votes, board.entrants, board.prompts)
-                before = self._votes(earlier, board.entrants, board.prompts)
+                if key[1] or not len(changed):
+                    self._add(board, everything if key[1] else counted)
+                else:
+                    self._replace(board, counted)
             except KeyError:  # a vote on a new entrant
-                self.drop(category)
-                continue
-            if not len(new.left):
-                continue
+                self.drop(key)
+
+    def _add(self, board: _BoardSums, update: "_Update") -> None:
+        """Add new votes; see `_votes` for the KeyError."""
+        new = self._votes(update.new, board.entrants, board.prompts)
+        before = self._votes(update.before, board.entrants, board.prompts)
+        if len(new.left):
             np.add.at(board.counts, (new.outcome, new.left, new.right), 1)
             board.sums.add(before, new)
 
-    def _rows(self, rows: slice | Array) -> dict[str, Array]:
+    def _replace(self, board: _BoardSums, update: "_Update") -> None:
+        """Replace the votes of voters some of whose votes were held or released."""
+        before, kept, new = (
+            self._votes(part, board.entrants, board.prompts)
+            for part in (update.before, update.kept, update.new)
+        )
+        after = kept.followed_by(new)
+        np.subtract.at(board.counts, (before.outcome, before.left, before.right), 1)
+        np.add.at(board.counts, (after.outcome, after.left, after.right), 1)
+        board.sums.replace(before, after)
+
+    def _columns(self, rows: slice | Array) -> dict[str, Array]:
         return {name: self._pool.votes[name][rows] for name in _COLUMNS}
 
     def _votes(
@@ -158,3 +199,17 @@ class PoolSums:
         if len(left) and (left.min() < 0 or right.min() < 0):
             raise KeyError("entrant")
         return ratings.ClusterVotes(left, right, votes["outcome"], votes["voter"])
+
+
+class _Update(NamedTuple):
+    """Votes of voters with news: those counted so far, those of them that still are, new ones."""
+
+    before: dict[str, Array]
+    kept: dict[str, Array]
+    new: dict[str, Array]
+
+
+def _counted(columns: dict[str, Array], mask: Array) -> dict[str, Array]:
+    if mask.all():
+        return columns
+    return {name: values[mask] for name, values in columns.items()}

@@ -44,7 +44,13 @@ class RatedVotes:
 
 
 def select_votes(
-    session: Session, arrays: VoteArrays, *, track: Track, category: str, voters: VoterKind
+    session: Session,
+    arrays: VoteArrays,
+    *,
+    track: Track,
+    category: str,
+    voters: VoterKind,
+    with_held: bool = False,
 ) -> RatedVotes:
     """Select the votes that a leaderboard counts.
 
@@ -54,11 +60,15 @@ def select_votes(
         track: of the leaderboard.
         category: of the leaderboard.
         voters: whose votes it counts.
+        with_held: whether to count the votes that are held, too.
     """
     pool = arrays.pool(track.id, voters)
     votes, repeats = pool.votes.arrays(), pool.repeats.arrays()
+    if len(pool.held_rows) and not with_held:
+        votes = _select(votes, votes["held"] == 0)
     if category != OVERALL:
-        inside = _prompts_inside(session, arrays, category)
+        prompts = prompts_of(session, category) or frozenset()
+        inside = np.array([key in prompts for key in arrays.prompts], dtype=bool)
         votes = _select(votes, inside[votes["prompt"]])
         repeats = _select(repeats, inside[repeats["prompt"]])
     used = _used(votes, len(arrays.entrants))
@@ -87,12 +97,12 @@ def _held_out(session: Session, arrays: VoteArrays) -> Array:
     return np.array([key in found for key in arrays.prompts], dtype=bool)
 
 
-def _prompts_inside(session: Session, arrays: VoteArrays, category: str) -> Array:
-    """Whether each prompt, by its code, has the category."""
-    inside = set(
-        session.scalars(select(PromptCategory.prompt_id).where(PromptCategory.category == category))
-    )
-    return np.array([key in inside for key in arrays.prompts], dtype=bool)
+def prompts_of(session: Session, category: str) -> frozenset[str] | None:
+    """The prompts of a category; None: all."""
+    if category == OVERALL:
+        return None
+    query = select(PromptCategory.prompt_id).where(PromptCategory.category == category)
+    return frozenset(session.scalars(query))
 
 
 def _select(columns: dict[str, Array], chosen: Array) -> dict[str, Array]:

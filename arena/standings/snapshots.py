@@ -12,6 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
 
 import ratings
+from arena.holds.ledger import newest_event
 from arena.models import (
     OVERALL,
     Entrant,
@@ -28,6 +29,7 @@ from arena.standings.boards import (
     Board,
     BoardRow,
     PairRecord,
+    public_holds,
     with_names,
 )
 from arena.voting.limits import CLOCK_TOLERANCE
@@ -63,6 +65,9 @@ class ComputedBoard:
         pairs: from `pair_counts`; None: of a snapshot by an earlier version.
         details: from `compute_details`, with the votes and the time that they are of; None: they
             have not been computed.
+        hold_events: the ledger of holds was read up to this number.
+        holds: from `held_votes`, with the numbers of entrants as models; None: of an earlier
+            version.
     """
 
     board: Board
@@ -71,6 +76,8 @@ class ComputedBoard:
     sampling: dict[str, Any] | None = None
     pairs: list[list[int]] | None = None
     details: dict[str, Any] | None = None
+    hold_events: int = 0
+    holds: dict[str, Any] | None = None
 
 
 def rate(
@@ -144,11 +151,19 @@ def compute_board(
         now: the time of the leaderboard.
         with_details: whether to compute what is shown beside the ratings as well.
     """
-    from arena.standings.rated_votes import select_votes
+    from arena.standings import held_votes
+    from arena.standings.rated_votes import prompts_of, select_votes
 
-    votes = select_votes(session, arrays, track=track, category=category, voters=voters)
-    computed = board_of(
-        votes, track=track, category=category, voters=voters, watermark=arrays.watermark, now=now
+    of_board: Any = {"track": track, "category": category, "voters": voters}
+    votes = select_votes(session, arrays, **of_board)
+    computed = board_of(votes, **of_board, watermark=arrays.watermark, now=now)
+    without = None
+    if held_votes.has_held(arrays.pool(track.id, voters)):
+        everything = select_votes(session, arrays, **of_board, with_held=True)
+        without = held_votes.rate_without_holds(everything, ties=track.ties)
+    prompts = prompts_of(session, category)
+    computed = held_votes.with_holds(
+        *(session, computed, arrays), track=track, prompts=prompts, without=without, now=now
     )
     if with_details:
         names = {entrant.id: entrant.shown_name for entrant in votes.entrants.values()}
@@ -185,7 +200,7 @@ def board_of(
     records = table[BOARD_COLUMNS].to_dict("records")
     entrants = [votes.entrants[record["model"]] for record in records]
     rows = [
-        board_row(entrant, {str(name): _to_python(value) for name, value in record.items()})
+        board_row(entrant, {str(name): to_python(value) for name, value in record.items()})
         for entrant, record in zip(entrants, records, strict=True)
     ]
     note = table.attrs["cluster_note"]
@@ -255,7 +270,9 @@ def named(computed: ComputedBoard, names: dict[int, str]) -> ComputedBoard:
         votes = wins + losses + ties + both_bad
         records.append(PairRecord(names[a], names[b], votes, wins, losses, ties, both_bad))
     details = computed.details and with_names(computed.details, names)
-    return replace(computed, board=replace(computed.board, pairs=records, details=details))
+    holds = public_holds(computed.holds, computed.hold_events, names)
+    board = replace(computed.board, pairs=records, details=details, holds=holds)
+    return replace(computed, board=board)
 
 
 def pair_counts(votes: RatedVotes) -> list[list[int]]:
@@ -325,17 +342,19 @@ def store_snapshot(session: Session, computed: ComputedBoard, *, replace_newer: 
         Snapshot.published_on == published_on,
     )
     stored = session.execute(
-        select(Snapshot.watermark, Snapshot.computed_at).where(*of_the_day)
+        select(Snapshot.watermark, Snapshot.hold_events, Snapshot.computed_at).where(*of_the_day)
     ).first()
     if stored is not None and not replace_newer:
         is_plausible = stored.computed_at <= board.computed_at + CLOCK_TOLERANCE
-        if stored.watermark > board.watermark and is_plausible:
+        is_newer = (stored.watermark, stored.hold_events) > (board.watermark, computed.hold_events)
+        if is_newer and is_plausible:
             return
     session.execute(delete(Snapshot).where(*of_the_day))
     snapshot = {
         **{"track_id": computed.track_id, "category": board.category, "voters": board.voters},
         **{"published_on": published_on, "computed_at": board.computed_at},
         **{"watermark": board.watermark, "votes": board.votes, "parameters": board.parameters},
+        **{"hold_events": computed.hold_events, "holds": computed.holds},
         "sampling": computed.sampling,
         "details": {"pairs": computed.pairs, "trust": computed.details},
     }
@@ -354,7 +373,7 @@ def store_snapshot(session: Session, computed: ComputedBoard, *, replace_newer: 
 
 
 def advance_watermark(session: Session, computed: ComputedBoard) -> None:
-    """Store that votes up to the leaderboard's watermark have not changed its snapshot of today."""
+    """Store that newer votes and events of the ledger have not changed its snapshot of today."""
     board = computed.board
     session.execute(
         update(Snapshot)
@@ -363,9 +382,10 @@ def advance_watermark(session: Session, computed: ComputedBoard) -> None:
             Snapshot.category == board.category,
             Snapshot.voters == board.voters,
             Snapshot.published_on == board.computed_at.astimezone(UTC).date(),
-            Snapshot.watermark < board.watermark,
+            Snapshot.watermark <= board.watermark,
+            Snapshot.hold_events <= computed.hold_events,
         )
-        .values(watermark=board.watermark)
+        .values(watermark=board.watermark, hold_events=computed.hold_events)
     )
 
 
@@ -419,6 +439,8 @@ def read_snapshot(session: Session, number: int, *, track: Track) -> ComputedBoa
         sampling=snapshot.sampling,
         pairs=details.get("pairs"),
         details=details.get("trust"),
+        hold_events=snapshot.hold_events,
+        holds=snapshot.holds,
     )
     return named(computed, {entrant.id: entrant.shown_name for _, entrant in listed})
 
@@ -435,6 +457,8 @@ def is_fresh(session: Session, computed: ComputedBoard, *, now: datetime) -> boo
     if age < -CLOCK_TOLERANCE:
         return False
     if computed.pairs is None:  # of an earlier version
+        return False
+    if computed.hold_events != newest_event(session):  # somebody decided, and wants to see it
         return False
     # Intervals of earlier versions were not clustered by voter.
     if board.parameters.get("intervals") == BY_VOTE and "intervals_note" not in board.parameters:
@@ -479,7 +503,7 @@ def _instant(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _to_python(value: Any) -> Any:
+def to_python(value: Any) -> Any:
     """Convert a cell to a Python value; missing and non-finite numbers become None."""
     import numpy as np
     import pandas as pd

@@ -1,10 +1,11 @@
 """The rated votes of all tracks as arrays of small integers, which new votes are appended to.
 
-A pool holds the votes of one track by one kind of voter. Votes that no rating counts (skips, and
-votes that a rule holds) are left out; deliberate repeats are kept apart, since they only measure
-how reliable voters are.
+A pool has the votes of one track by one kind of voter. Skips, and votes cast without hearing both
+clips, are left out; votes that the ledger holds are marked with their rule, and leaderboards leave
+them out. Deliberate repeats are kept apart, since they only measure how reliable voters are.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +26,8 @@ VOTE_COLUMNS: dict[str, type[np.integer[Any]]] = {
     "first": np.int8,  # the side that was played first
     "voter": np.int32,  # the database's numbers
     "prompt": np.int32,  # codes of `VoteArrays.prompts`
+    "vote": np.uint32,  # the vote's number
+    "held": np.int8,  # 0: it counts; else 1 + the code of the rule in `VoteArrays.rules`
 }
 # The answers of one voter to the same two clips, both with the sides of the first.
 REPEAT_COLUMNS: dict[str, type[np.integer[Any]]] = {
@@ -81,6 +84,45 @@ class Pool:
 
     votes: Columns = field(default_factory=lambda: Columns(VOTE_COLUMNS))
     repeats: Columns = field(default_factory=lambda: Columns(REPEAT_COLUMNS))
+    # Numbers of votes cast without hearing both clips, by the prompt's code.
+    picture_only: Counter[int] = field(default_factory=Counter)
+    hold_changes: int = 0  # grows whenever votes are held or released
+    _held_rows: tuple[int, Array] | None = None
+
+    def find(self, votes: Array) -> Array:
+        """Rows of votes, by their numbers; those that are not in the pool are left out.
+
+        Args:
+            votes: sorted numbers.
+        """
+        known = self.votes["vote"]
+        votes = votes[votes < 1 << 32].astype(known.dtype)  # or all of `known` would be converted
+        if not len(known) or not len(votes):
+            return np.zeros(0, np.intp)
+        place = np.minimum(np.searchsorted(known, votes), len(known) - 1)
+        matches = known[place] == votes
+        # The few votes that were committed late are not in the order of their numbers.
+        late = votes[~matches]
+        late = late[(late >= known.min()) & (late <= known.max())]
+        rows = place[matches]
+        if len(late):
+            rows = np.concatenate([rows, np.flatnonzero(np.isin(known, late))])
+        found: Array = np.unique(rows)
+        return found
+
+    def mark(self, rows: Array, codes: Array) -> None:
+        """Set what holds these votes: 0, or 1 + the code of a rule."""
+        if len(rows) and (self.votes["held"][rows] != codes).any():
+            self.votes["held"][rows] = codes
+            self.hold_changes += 1
+
+    @property
+    def held_rows(self) -> Array:
+        """Rows of the votes that are held now."""
+        key = (self.hold_changes << 40) + len(self.votes)
+        if self._held_rows is None or self._held_rows[0] != key:
+            self._held_rows = key, np.flatnonzero(self.votes["held"])
+        return self._held_rows[1]
 
 
 PoolKey = tuple[int, VoterKind]  # the track's number, and whose votes
@@ -97,6 +139,9 @@ class VoteArrays:
         entrants: number of each entrant by code.
         prompts: id of each prompt by code.
         pools: the votes.
+        events: the ledger of holds has been read up to this number.
+        rules: names of the rules that hold votes, by code.
+        pending: the rules of held votes that have not been read yet, by their numbers.
     """
 
     watermark: int = 0
@@ -104,6 +149,15 @@ class VoteArrays:
     entrants: list[int] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
     pools: dict[PoolKey, Pool] = field(default_factory=dict)
+    events: int = 0
+    rules: list[str] = field(default_factory=list)
+    pending: dict[int, str] = field(default_factory=dict)
+
+    def rule_code(self, rule: str) -> int:
+        """What `held` contains for a rule."""
+        if rule not in self.rules:
+            self.rules.append(rule)
+        return 1 + self.rules.index(rule)
 
     def pool(self, track_id: int, voters: VoterKind) -> Pool:
         """The votes of a track by one kind of voter, perhaps none."""

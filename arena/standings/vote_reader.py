@@ -3,7 +3,7 @@
 A vote is read as three integers, packed by the database, which is several times faster than rows of
 objects. Numbers of votes may be committed out of order where several processes write (PostgreSQL
 draws a number when a vote is inserted, not when it is committed): a missing number is looked up
-again for minutes before it is given up.
+again for minutes before it is given up. Events of the ledger of holds are read in their order.
 """
 
 import time
@@ -12,10 +12,20 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Executable, Select, case, cast, literal, select
+from sqlalchemy import BigInteger, Executable, Select, and_, case, cast, literal, select
 from sqlalchemy.orm import Session, aliased
 
-from arena.models import Battle, Choice, Clip, Side, Vote, Voter, VoterKind
+from arena.models import (
+    Battle,
+    Choice,
+    Clip,
+    HoldEvent,
+    HoldKind,
+    Side,
+    Vote,
+    Voter,
+    VoterKind,
+)
 from arena.standings.vote_arrays import (
     FIRST_LEFT,
     FIRST_RIGHT,
@@ -39,7 +49,8 @@ _OUTCOMES = {
     Choice.TIE: Outcome.TIE,
     Choice.BAD: Outcome.BOTH_BAD,
 }
-_UNRATED = 7  # an answer that no rating counts
+_PICTURE_ONLY = 6  # cast without hearing both clips: no rating counts it
+_UNRATED = 7  # a skip
 _KINDS = {VoterKind.PERSON: 0, VoterKind.SIMULATED: 1}
 _BITS_OF_ID = 32
 # The packed flags: 3 bits of answer, 2 of the side played first, 1 of "is a repeat".
@@ -78,6 +89,7 @@ class VoteReader:
         if settled:
             self.arrays.watermark = int(rows[settled - 1, 0])
         self._read_gaps(session, now)
+        self._read_holds(session)
         return full and settled == len(rows)
 
     def read_all(self, session: Session) -> None:
@@ -120,7 +132,9 @@ class VoteReader:
         """Decode packed rows, and append them to the pools of their tracks and voters."""
         flags = rows[:, 2] & (1 << _FLAG_BITS) - 1
         outcome = flags & 7
-        rated = outcome != _UNRATED
+        rated = outcome < _PICTURE_ONLY
+        if not rated.all():
+            self._count_picture_only(session, rows[outcome == _PICTURE_ONLY])
         if not rated.all():
             rows, flags, outcome = rows[rated], flags[rated], outcome[rated]
         if not len(rows):
@@ -139,6 +153,8 @@ class VoteReader:
             "first": first,
             "voter": voter,
             "prompt": self._clip_prompt[clip_a],
+            "vote": rows[:, 0],
+            "held": self._pending(rows[:, 0]),
         }
         pool_of_row = track.astype(np.int64) * len(_KINDS) + kind
         for key in np.flatnonzero(np.bincount(pool_of_row)):  # sorting them would take longer
@@ -149,6 +165,57 @@ class VoteReader:
             pool.votes.append(**{name: value[chosen] for name, value in values.items()})
         if repeat.any():
             self._append_repeats(session, rows[repeat, 0], pool_of_row[repeat])
+
+    def _count_picture_only(self, session: Session, rows: Array) -> None:
+        """Count the votes that were cast without hearing both clips."""
+        if not len(rows):
+            return
+        clip, voter = rows[:, 1] >> _BITS_OF_ID, rows[:, 2] >> _FLAG_BITS
+        self._know_clips(session, clip)
+        self._know_voters(session, voter)
+        tracks, kinds = self._clip_track[clip], self._voter_kind[voter]
+        for track, kind, prompt in zip(
+            tracks.tolist(), kinds.tolist(), self._clip_prompt[clip].tolist(), strict=True
+        ):
+            self.arrays.pool(track, list(_KINDS)[kind]).picture_only[prompt] += 1
+
+    def _pending(self, numbers: Array) -> Array:
+        """What holds new votes, about which events were read before."""
+        held = np.zeros(len(numbers), np.int8)
+        for number in [*self.arrays.pending] if self.arrays.pending else ():
+            place = np.flatnonzero(numbers == number)
+            if len(place):
+                held[place] = self.arrays.rule_code(self.arrays.pending.pop(number))
+        return held
+
+    def _read_holds(self, session: Session) -> None:
+        """Read the events that are new, and mark the votes that they are about."""
+        arrays = self.arrays
+        query = select(HoldEvent.number, HoldEvent.vote_id, HoldEvent.kind, HoldEvent.rule).where(
+            HoldEvent.number > arrays.events
+        )
+        rows = _rows(session, query.order_by(HoldEvent.number))
+        if not rows:
+            return
+        rules = {
+            int(vote): (rule if kind == HoldKind.HOLD else None) for _, vote, kind, rule in rows
+        }
+        numbers = np.array(sorted(rules), dtype=np.int64)
+        codes = np.array(
+            [
+                0 if (rule := rules[vote]) is None else arrays.rule_code(rule)
+                for vote in sorted(rules)
+            ]
+        )
+        for pool in arrays.pools.values():
+            found = pool.find(numbers)
+            pool.mark(found, codes[np.searchsorted(numbers, pool.votes["vote"][found])])
+        for vote, rule in rules.items():
+            if vote > arrays.watermark or vote in arrays.gaps:
+                arrays.pending.pop(vote, None)
+                if rule is not None:
+                    arrays.pending[vote] = rule
+        arrays.events = int(rows[-1][0])
 
     def _append_repeats(self, session: Session, ids: Array, pool_of_row: Array) -> None:
         """Append deliberate repeats with the answers that they repeat."""
@@ -240,7 +307,8 @@ def _packed() -> Select[int, int, int]:
         else_=FIRST_UNKNOWN,
     )
     repeat = case((Battle.repeat_of.is_(None), 0), else_=1)
-    rated = case((Vote.picture_only, _UNRATED), else_=outcome)
+    unheard = and_(Vote.picture_only, Vote.choice != Choice.SKIP)
+    rated = case((unheard, _PICTURE_ONLY), else_=outcome)
     return (
         select(
             Vote.id,

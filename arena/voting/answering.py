@@ -31,7 +31,9 @@ from arena.errors import (
     NotFound,
     SmallCategory,
 )
-from arena.models import OVERALL, BattleState, Choice, VoterKind, status_of
+from arena.holds.ledger import Event, last_events
+from arena.holds.status import judge
+from arena.models import OVERALL, BattleState, Choice, VoterKind
 from arena.text import pluralize
 from arena.voting import battles
 from arena.voting.battles import (
@@ -152,6 +154,7 @@ class _Round:
         self.index: CatalogIndex = catalog_index(session)
         self.snapshots: dict[int, LastSnapshot] = {}
         self.suspects: set[int] = set()
+        self.events: dict[int, Event] = {}  # the last about each vote that is repeated
 
     def answer(self) -> list[Answer]:
         found = self._find()
@@ -214,6 +217,8 @@ class _Round:
         others = [token for token in tokens if token not in is_live]
         if others:
             found |= battles.read_by_token(self.session, others)
+            known = [vote["id"] for _, vote in found.values() if vote is not None]
+            self.events = last_events(self.session, known)
         return found
 
     def _track_of(self, request: BattleRequest) -> IndexedTrack:
@@ -374,11 +379,14 @@ class _Round:
         if battle is None or vote is None:
             return opened or NoPair("There is no pair to show.")
         shown = (vote["shown_rating_a"], vote["shown_rating_b"])
+        last = None if each.is_new_vote else self.events.get(vote["id"])
+        verdict = judge(vote["choice"], picture_only=vote["picture_only"], last=last)
         return CastVote(
             choice=vote["choice"],
             receipt=vote["receipt"],
             watch_checked=vote["watch_checked"] is not False,
-            status=status_of(vote["choice"], picture_only=vote["picture_only"]).value,
+            status=verdict.status.value,
+            hold=verdict.hold,
             reveal=reveal(self.index, each.battles.track, battle, vote["choice"], shown),
             next=opened,
         )

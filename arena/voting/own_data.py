@@ -8,6 +8,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased, contains_eager, joinedload
 
 from arena.catalog.index import catalog_index
+from arena.holds.status import Verdict, judge_votes
 from arena.models import (
     Battle,
     BattleReport,
@@ -17,7 +18,6 @@ from arena.models import (
     Vote,
     Voter,
     VoterKind,
-    VoteStatus,
 )
 from arena.voting.reveals import reveals
 
@@ -35,7 +35,7 @@ class OwnVote:
         prompt: text of the prompt.
         choice: the voter's.
         cast_at: when it was stored.
-        status: whether it counts.
+        verdict: whether it counts, and why not.
         models: names of the left and the right model; None while they are hidden.
     """
 
@@ -45,7 +45,7 @@ class OwnVote:
     prompt: str
     choice: Choice
     cast_at: datetime
-    status: VoteStatus
+    verdict: Verdict
     models: tuple[str, str] | None
 
 
@@ -65,7 +65,9 @@ def own_votes(
         query = query.where(Vote.id < before)
     index = catalog_index(session)
     votes = []
-    for vote in session.scalars(query):
+    found = session.scalars(query).all()
+    verdicts = judge_votes(session, found)
+    for vote in found:
         battle = vote.battle
         track, prompt = index.tracks[battle.track_id], index.prompts[battle.prompt_id]
         names = (battle.clip_a.entrant.shown_name, battle.clip_b.entrant.shown_name)
@@ -77,7 +79,7 @@ def own_votes(
                 prompt=battle.prompt.text,
                 choice=vote.choice,
                 cast_at=vote.cast_at,
-                status=vote.status,
+                verdict=verdicts[vote.id],
                 models=names if reveals(track, prompt, vote.choice) else None,
             )
         )
@@ -106,6 +108,8 @@ def stored_data(session: Session, *, voter_key: str) -> dict[str, Any]:
         .where(BattleReport.voter_id == voter.id)
         .order_by(BattleReport.battle_id)
     )
+    votes = session.scalars(_votes(voter_key).order_by(Vote.id)).all()
+    verdicts = judge_votes(session, votes)
     return {
         "voter": {
             "created_at": voter.created_at,
@@ -116,9 +120,10 @@ def stored_data(session: Session, *, voter_key: str) -> dict[str, Any]:
                 **{name: getattr(vote, name) for name in VOTE_COLUMNS},
                 "vote_id": vote.id,
                 "battle": vote.battle.token,
-                "status": vote.status,
+                "status": verdicts[vote.id].status,
+                "hold": verdicts[vote.id].hold,
             }
-            for vote in session.scalars(_votes(voter_key).order_by(Vote.id))
+            for vote in votes
         ],
         "battles": [
             {

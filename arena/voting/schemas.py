@@ -117,12 +117,14 @@ class CastVote:
 
     Attributes:
         status: a value of `VoteStatus`.
+        hold: the rule that holds the vote, and the public reason; None: it is not held.
         watch_checked: False where the watch time could not be checked.
     """
 
     choice: Choice
     receipt: str
     status: str
+    hold: dict[str, str] | None
     watch_checked: bool
     reveal: tuple[RevealedSide, RevealedSide] | None
     next: IssuedBattle | None

@@ -16,6 +16,7 @@ from arena.catalog.registration import find_registration
 from arena.catalog.variants import Variants, variants_by_name, with_variants
 from arena.context import Arena, utc_now
 from arena.errors import DatabaseError, MalformedVote, NotFound
+from arena.holds.status import judge_votes
 from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
 from arena.standings.boards import Board, board_csv, board_document
@@ -292,7 +293,8 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
         """The status of a vote, and the proof that it is sealed."""
         with arena.database.reading() as session:
             vote = ballots.find_receipt(session, code)
-            return receipt_response(vote, find_inclusion(session, vote.id))
+            verdict = judge_votes(session, [vote])[vote.id]
+            return receipt_response(vote, verdict, find_inclusion(session, vote.id))
 
     @router.get("/me")
     def get_me(voter_key: VoterKey, response: Response) -> MeResponse:

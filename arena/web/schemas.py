@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from arena.audit.seals import Inclusion
 from arena.catalog.registration import PublishedRegistration
+from arena.holds.status import Verdict
 from arena.models import BattleFile, Choice, Track, Vote
 from arena.text import page_text, track_label
 from arena.voting.own_data import OwnVote
@@ -113,10 +114,16 @@ class RevealResponse(BaseModel):
     b: RevealedSideResponse
 
 
+class HoldResponse(BaseModel):
+    rule: str
+    reason: str = Field(description="one sentence")
+
+
 class VoteResponse(BaseModel):
     choice: Choice
     receipt: str
     status: str
+    hold: HoldResponse | None = Field(description="why the vote is held; null: it is not held")
     reveal: RevealResponse | None
     next: BattleResponse | None
 
@@ -137,6 +144,7 @@ class ProofResponse(BaseModel):
 
 class ReceiptResponse(BaseModel):
     status: str
+    hold: HoldResponse | None = Field(description="why the vote is held; null: it is not held")
     vote_id: int
     track: str
     cast_at: str
@@ -159,6 +167,7 @@ class OwnVoteResponse(BaseModel):
     choice: Choice
     cast_at: str
     status: str
+    hold: HoldResponse | None = Field(description="why the vote is held; null: it is not held")
     models: tuple[str, str] | None = Field(
         description="the left and the right model; null while names are hidden"
     )
@@ -183,7 +192,8 @@ def own_votes_response(votes: list[OwnVote], *, limit: int) -> OwnVotesResponse:
                 prompt=page_text(vote.prompt),
                 choice=vote.choice,
                 cast_at=utc_text(vote.cast_at),
-                status=vote.status.value,
+                status=vote.verdict.status.value,
+                hold=_hold(vote.verdict),
                 models=vote.models and (page_text(vote.models[0]), page_text(vote.models[1])),
             )
             for vote in votes
@@ -285,6 +295,7 @@ def vote_document(cast: CastVote, *, clip_urls: ClipUrls, voter_key: str) -> dic
         "choice": cast.choice.value,
         "receipt": cast.receipt,
         "status": cast.status,
+        "hold": cast.hold,
         "reveal": reveal and {"a": _revealed(reveal[0]), "b": _revealed(reveal[1])},
         "next": upcoming and battle_document(upcoming, clip_urls=clip_urls, voter_key=voter_key),
     }
@@ -297,9 +308,14 @@ def broken_response(
     return BrokenResponse.model_validate({"next": upcoming})
 
 
-def receipt_response(vote: Vote, inclusion: Inclusion | None) -> ReceiptResponse:
+def _hold(verdict: Verdict) -> HoldResponse | None:
+    return None if verdict.hold is None else HoldResponse(**verdict.hold)
+
+
+def receipt_response(vote: Vote, verdict: Verdict, inclusion: Inclusion | None) -> ReceiptResponse:
     return ReceiptResponse(
-        status=vote.status.value,
+        status=verdict.status.value,
+        hold=_hold(verdict),
         vote_id=vote.id,
         track=vote.battle.track.name,
         cast_at=utc_text(vote.cast_at),

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from arena.catalog.variants import Variants, describe_variants
 from arena.standings.boards import Board, BoardRow, rank_range
+from arena.standings.hold_texts import rank_without, ratings_without, under_review
 from arena.standings.production_stats import Figure, ProductionStats
 from arena.text import pluralize
 
@@ -104,10 +105,23 @@ def _win_rate(row: BoardRow) -> str:
     return f"<i style='--rate: {row.win_rate:.4f}'></i>{row.win_rate:.0%}"
 
 
-def _status(row: BoardRow) -> str:
+def _status(row: BoardRow, reviewed: Mapping[str, str] = MappingProxyType({})) -> str:
     label, tip = STATUSES.get(row.status, (row.status, ""))
     css = escape(f"badge {row.status}", quote=True)
-    return f"<span class='{css}' title='{escape(tip, quote=True)}'>{escape(label)}</span>"
+    badge = f"<span class='{css}' title='{escape(tip, quote=True)}'>{escape(label)}</span>"
+    reason = reviewed.get(row.model)
+    if reason is None:
+        return badge
+    title = escape(reason, quote=True)
+    return f"{badge} <span class='badge review' title='{title}'>under review</span>"
+
+
+def _without_holds(row: BoardRow, without: Mapping[str, Any]) -> str:
+    other = without.get(row.model)
+    if other is None or other["rating"] is None:
+        return EMPTY
+    ranks = rank_without(other)
+    return f"{other['rating']:.0f}" + (f" <small>rank {ranks}</small>" if ranks else "")
 
 
 BOARD_TABLE = (
@@ -216,10 +230,21 @@ def render_table(
 def render_board(board: Board, variants: Mapping[str, Variants] = MappingProxyType({})) -> str:
     """The table of a leaderboard; `variants` are those of the makers, by the models' names."""
     rows = [(row, "leader" if row.rank_lower == 1 else "") for row in board.rows]
+    without, reviewed = ratings_without(board), under_review(board)
     columns = [
         replace(column, cell=lambda row: _name(row, variants)) if column.is_name else column
         for column in BOARD_TABLE
     ]
+    columns[-1] = replace(columns[-1], cell=lambda row: _status(row, reviewed))
+    if without:
+        columns.insert(
+            4,
+            Column[BoardRow](
+                "Without holds",
+                lambda row: _without_holds(row, without),
+                "Rating and rank if the votes counted that are held",
+            ),
+        )
     return render_table(
         f"Leaderboard of the track {board.track}", columns, rows, css="board ranked"
     )

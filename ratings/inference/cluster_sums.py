@@ -171,10 +171,43 @@ class ClusterSums:
         ):
             entries = change.tocoo()
             np.add.at(total, (entries.coords[0], entries.coords[1]), entries.data)
-        for n, y, sign in ((n_after, y_after, 1.0), (n_before, y_before, -1.0)):
-            squares = self._contributions(n, y) ** 2
-            self.second += sign * squares.sum(axis=0)
-            self.fourth += sign * (squares**2).sum(axis=0)
+        self._add_squares(n_after, y_after, 1.0)
+        self._add_squares(n_before, y_before, -1.0)
+
+    def replace(self, before: ClusterVotes, after: ClusterVotes) -> None:
+        """Replace all votes of some clusters, because some of them no longer count, or do again.
+
+        Args:
+            before: all votes of these clusters so far.
+            after: all their votes from now on.
+        """
+        size = 1 + max(int(votes.cluster.max(initial=-1)) for votes in (before, after))
+        if size > len(self.counts):
+            more = size - len(self.counts)
+            self.counts = np.concatenate([self.counts, np.zeros(more)])
+            self._is_large = np.concatenate([self._is_large, np.zeros(more, dtype=bool)])
+        self.counts -= np.bincount(before.cluster, minlength=len(self.counts))
+        self.counts += np.bincount(after.cluster, minlength=len(self.counts))
+        if self._is_large[before.cluster].any() or self._is_large[after.cluster].any():
+            is_replaced = np.zeros(len(self.counts), dtype=bool)
+            is_replaced[before.cluster] = is_replaced[after.cluster] = True
+            kept = self.large.select(~is_replaced[self.large.cluster])
+            self.large = kept.followed_by(after.select(self._is_large[after.cluster]))
+        for votes, sign in ((before, -1.0), (after, 1.0)):
+            small = votes.select(~self._is_large[votes.cluster])
+            if not len(small.cluster):
+                continue
+            known, codes = np.unique(small.cluster, return_inverse=True)
+            n, y = self._tables(small, codes, len(known))
+            for total, change in ((self.nn, n.T @ n), (self.yn, y.T @ n), (self.yy, y.T @ y)):
+                entries = change.tocoo()
+                np.add.at(total, (entries.coords[0], entries.coords[1]), sign * entries.data)
+            self._add_squares(n, y, sign)
+
+    def _add_squares(self, n: "csr_array", y: "csr_array", sign: float) -> None:
+        squares = self._contributions(n, y) ** 2
+        self.second += sign * squares.sum(axis=0)
+        self.fourth += sign * (squares**2).sum(axis=0)
 
     def sandwich(self, fit: BradleyTerry, inverse: Floats, contrast: Floats) -> Sandwich:
         """The middle of the sandwich, as `cluster_sandwich` computes it from all votes.

@@ -15,6 +15,7 @@ const VOTE = {
   choice: "a",
   cast_at: "2026-11-29T01:02:03.456Z",
   status: "counted",
+  hold: null,
   models: ["Ada", "Bell"],
 };
 

@@ -16,6 +16,7 @@ from arena.errors import ArenaError, DatabaseError, StoreUnavailable
 from arena.models import OVERALL, VoterGroup, VoterKind
 from arena.standings import standings
 from arena.standings.boards import Board, describe_age, describe_intervals, held_out_alarm
+from arena.standings.hold_texts import describe_held
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.text import page_text, pluralize, track_label
 from arena.voting.matchmaking import is_active
@@ -79,7 +80,17 @@ def _with_page_texts(board: Board) -> Board:
         replace(each, model_a=page_text(each.model_a), model_b=page_text(each.model_b))
         for each in board.pairs
     ]
-    return replace(board, rows=rows, pairs=pairs)
+    return replace(board, rows=rows, pairs=pairs, holds=_with_page_names(board.holds))
+
+
+def _with_page_names(value: Any) -> Any:
+    """What the board says of held votes, with models' names as pages show them."""
+    if isinstance(value, dict):
+        return {
+            key: page_text(each) if key == "model" else _with_page_names(each)
+            for key, each in value.items()
+        }
+    return [_with_page_names(each) for each in value] if isinstance(value, list) else value
 
 
 @last_known
@@ -157,6 +168,7 @@ def _show(palette: Palette) -> None:
     st.html(_provenance(board))
     if (registration := _registration(track)) is not None:
         st.html(render_registration(registration, get_arena().settings.base_path))
+    _show_held(board)
     if board.votes:
         _show_pairs(board, palette)
         _show_details(board)
@@ -266,6 +278,14 @@ def _show_pairs(board: Board, palette: Palette) -> None:
     if chart:
         st.subheader("Win rate, row against column", anchor=False)
         st.vega_lite_chart(dict(chart), width="content", theme=None, key="pairs")
+
+
+def _show_held(board: Board) -> None:
+    """Which votes do not count, and what difference that makes."""
+    lines = describe_held(board)
+    if lines:
+        st.subheader("Votes that are held", anchor=False)
+        st.html("".join(f"<p class='board-note'>{escape(line)}</p>" for line in lines))
 
 
 def _show_details(board: Board) -> None:

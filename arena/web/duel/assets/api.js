@@ -63,6 +63,7 @@
  * @property {Choice} choice
  * @property {string} cast_at ISO 8601, UTC
  * @property {"counted" | "held" | "skipped"} status
+ * @property {{rule: string, reason: string} | null} hold why it is held; null: it is not held
  * @property {[string, string] | null} models left and right; null while names are hidden
  */
 

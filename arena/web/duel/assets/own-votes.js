@@ -17,7 +17,7 @@ const CHOICES = {
 /** @type {Readonly<Record<OwnVote["status"], string>>} */
 const STATUSES = {
   counted: "counted",
-  held: "not in the ratings of sound: judged by the pictures only",
+  held: "held",
   skipped: "skipped",
 };
 const HEADINGS = ["Vote", "When", "Track", "Prompt", "Your answer", "Models", "Status", "Receipt"];
@@ -48,7 +48,7 @@ export function voteCells(vote) {
     vote.prompt,
     CHOICES[vote.choice],
     vote.models ? `${vote.models[0]} · ${vote.models[1]}` : "hidden",
-    STATUSES[vote.status] ?? vote.status,
+    vote.hold ? `held: ${vote.hold.reason}` : (STATUSES[vote.status] ?? vote.status),
     vote.receipt,
   ];
 }
