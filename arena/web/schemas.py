@@ -123,7 +123,7 @@ class VoteResponse(BaseModel):
     choice: Choice
     receipt: str
     status: str
-    hold: HoldResponse | None = Field(description="why the vote is held; null: it is not held")
+    hold: HoldResponse | None = Field(default=None, description="why the vote is held, if it is")
     reveal: RevealResponse | None
     next: BattleResponse | None
 
@@ -295,7 +295,7 @@ def vote_document(cast: CastVote, *, clip_urls: ClipUrls, voter_key: str) -> dic
         "choice": cast.choice.value,
         "receipt": cast.receipt,
         "status": cast.status,
-        "hold": cast.hold,
+        **({"hold": cast.hold} if cast.hold else {}),
         "reveal": reveal and {"a": _revealed(reveal[0]), "b": _revealed(reveal[1])},
         "next": upcoming and battle_document(upcoming, clip_urls=clip_urls, voter_key=voter_key),
     }

@@ -50,7 +50,7 @@ def test_a_vote_on_sound_counts_if_both_sides_were_heard(
     assert answer.status == status
     with arena_database.reading() as session:
         vote = ballots.find_receipt(session, answer.receipt)
-        assert vote.status == status
+        assert judge_votes(session, [vote])[vote.id].status == status
         assert vote.picture_only == (status == "held")
 
 
