@@ -8,6 +8,7 @@ import pytest
 from released_arena import NOW, let_people_vote, read_rows, release
 
 from arena.database import Database
+from arena.holds.status import judge_votes
 from arena.release.tables import FORMATS
 from arena.release.verify import verify_release
 from arena.standings.standings import leaderboard
