@@ -38,7 +38,7 @@ def test_an_unchanged_ledger_has_no_fault_and_no_event_makes_no_seal(ledger: Dat
     assert seal(ledger) == []
 
 
-def test_an_event_that_is_not_sealed_yet_is_no_fault(ledger: Database) -> None:
+def test_events_after_the_last_seal_are_not_faults(ledger: Database) -> None:
     with ledger.writing() as session:
         hold_votes(session, Selection(vote_id=2), reason="Again.", now=START)
     assert audit_seals(ledger).faults == ()
