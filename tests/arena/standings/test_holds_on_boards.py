@@ -86,7 +86,7 @@ def test_the_job_stores_a_new_snapshot_when_the_ledger_changes(
         snapshot = session.scalars(
             select(Snapshot)
             .where(Snapshot.category == "overall", Snapshot.voters == VoterKind.PERSON)
-            .order_by(Snapshot.id.desc())
+            .where(Snapshot.votes > 0)
         ).first()
         assert snapshot is not None
         assert snapshot.holds is not None
