@@ -7,7 +7,7 @@ from html import escape
 from typing import Any
 
 from arena.release.collect import instant
-from arena.release.schema import TABLES, ColumnType, TableSchema
+from arena.release.schema import TABLES, Column, ColumnType, TableSchema
 from arena.release.tables import FORMATS, SPREADSHEET
 from arena.standings.snapshots import CONFIDENCE
 from arena.text import pluralize
@@ -293,6 +293,13 @@ def _file_object(file: WrittenFile) -> dict[str, Any]:
     }
 
 
+def _data_type(column: Column) -> str:
+    """The type of a column's cells: times are texts in files, and times to readers."""
+    if column.name == "timestamp" or column.name.endswith("_at"):
+        return "sc:DateTime"
+    return DATA_TYPES[column.type]
+
+
 def _record_set(schema: TableSchema, format_: str) -> dict[str, Any]:
     document: dict[str, Any] = {
         "@type": "cr:RecordSet",
@@ -305,7 +312,7 @@ def _record_set(schema: TableSchema, format_: str) -> dict[str, Any]:
                 "@id": f"{schema.name}/{column.name}",
                 "name": column.name,
                 "description": column.description,
-                "dataType": DATA_TYPES[column.type],
+                "dataType": _data_type(column),
                 "source": {
                     "fileObject": {"@id": f"{schema.name}.{format_}"},
                     "extract": {"column": column.name},

@@ -150,7 +150,7 @@ def export_release(
                 hold_events=hold_events,
             )
             tables = collect_tables(session, extent, board)
-            media = _renditions(session, extent) if with_media else {}
+            media = _renditions(session, extent) if with_media else []
             documents = _documents(session, tables, extent)
         reports = {} if home is None else read_reports(home, [each.name for each in extent.tracks])
         documents[BLINDNESS] = _blindness(reports, extent)
@@ -158,7 +158,7 @@ def export_release(
             tables,
             extent,
             formats=formats,
-            with_media=bool(media),
+            with_media=any(each.is_public for each in media),
             spreadsheet=spreadsheet,
             audited=tuple(reports),
             site=site,
@@ -315,26 +315,34 @@ def _write_json(path: Path, document: dict[str, Any]) -> None:
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _renditions(session: Session, extent: Extent) -> dict[str, str]:
-    """Return the stored path of each rendition that may be published, by SHA-256."""
-    return {
-        clip.sha256: clip.rendition_path
+@dataclass(frozen=True)
+class _Rendition:
+    """A stored file that voters get, and whether it may be published."""
+
+    path: str
+    sha256: str
+    is_public: bool
+
+
+def _renditions(session: Session, extent: Extent) -> list[_Rendition]:
+    return [
+        _Rendition(clip.rendition_path, clip.sha256, has_public_file(clip))
         for clip in ready_clips(session, extent)
-        if has_public_file(clip) and clip.sha256 and clip.rendition_path
-    }
+        if clip.sha256 and clip.rendition_path
+    ]
 
 
-def _write_media(draft: Path, store: MediaStore, renditions: dict[str, str]) -> None:
-    if not renditions:
-        return
-    (draft / MEDIA).mkdir()
-    for sha256, stored in renditions.items():
-        if store.sha256(stored) != sha256:
+def _write_media(draft: Path, store: MediaStore, renditions: Sequence[_Rendition]) -> None:
+    """Compare every file with its hash, and copy those that may be published."""
+    for each in renditions:
+        if store.sha256(each.path) != each.sha256:
             raise ReleaseError(
-                f"The clip {stored} is not the one that was stored: restore it from a backup, or "
-                "export without --with-media."
+                f"The clip {each.path} is not the one that was stored: restore it from a backup, "
+                "or export without --with-media."
             )
-        (draft / MEDIA / f"{sha256}.mp4").write_bytes(store.read(stored))
+        if each.is_public:
+            (draft / MEDIA).mkdir(exist_ok=True)
+            (draft / MEDIA / f"{each.sha256}.mp4").write_bytes(store.read(each.path))
 
 
 def write_sums(draft: Path) -> None:
