@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from arena.models import Snapshot, Standing, Track, VoterKind
 from arena.release.collect import instant
 from arena.standings.boards import RATING_COLUMNS
+from arena.standings.lots import moves_in_lots
 from arena.standings.snapshots import ComputedBoard, compute_board
 from arena.standings.standings import known_categories
 from arena.standings.vote_arrays import VoteArrays
@@ -33,17 +34,27 @@ def compute_boards(
         for track in tracks
         for voters in VoterKind
         for category in known_categories(session, track)
+        # One that moves in lots is released as it is shown: as the last lot made it.
+        if not (
+            moves_in_lots(session, track, voters)
+            and _is_stored(session, track.id, voters, category)
+        )
     ]
     return [each for each in computed if each.board.votes or _has_snapshot(session, each)]
 
 
 def _has_snapshot(session: Session, computed: ComputedBoard) -> bool:
+    board = computed.board
+    return _is_stored(session, computed.track_id, board.voters, board.category)
+
+
+def _is_stored(session: Session, track_id: int, voters: VoterKind, category: str) -> bool:
     snapshots = (
         select(Snapshot.id)
         .where(
-            Snapshot.track_id == computed.track_id,
-            Snapshot.voters == computed.board.voters,
-            Snapshot.category == computed.board.category,
+            Snapshot.track_id == track_id,
+            Snapshot.voters == voters,
+            Snapshot.category == category,
         )
         .limit(1)
     )

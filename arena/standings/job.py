@@ -31,6 +31,7 @@ from arena.models import OVERALL, Entrant, EntrantTrack, PromptCategory, Track, 
 from arena.standings.arrays_file import FILE_NAME, load_arrays, save_arrays
 from arena.standings.held_votes import has_held, rate_without_holds, with_holds
 from arena.standings.leases import LeaseKeeper
+from arena.standings.lots import LOT_VOTES, is_lot, is_old_enough, moves_in_lots
 from arena.standings.pool_sums import PoolSums
 from arena.standings.rated_votes import entrants_by_name
 from arena.standings.snapshots import (
@@ -40,6 +41,7 @@ from arena.standings.snapshots import (
     advance_watermark,
     board_of,
     compute_board,
+    empty_board,
     latest_id,
     read_snapshot,
     store_snapshot,
@@ -78,6 +80,7 @@ class _Source:
     entrants: frozenset[tuple[int, bool]]  # number, and whether it is retired
     prompts: frozenset[str] | None  # of the category; None: all
     ties: str
+    in_lots: bool
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class _State:
     details_source: _Source | None = None
     detailed_at: float = 0.0
     details_s: float = 0.0
+    tried_votes: int = 0  # where it moves in lots: it had too few votes when there were so many
 
 
 def pause_after(cpu_s: float) -> float:
@@ -246,6 +250,10 @@ class StandingsJob:
         with self._database.reading() as session:
             tracks = list_tracks(session)
             categories = {track.id: known_categories(session, track) for track in tracks}
+            in_lots = [
+                {kind: moves_in_lots(session, track, kind) for kind in VoterKind}
+                for track in tracks
+            ]
             rows = session.execute(select(PromptCategory.category, PromptCategory.prompt_id))
             for category, prompt in rows:
                 prompts[category].add(prompt)
@@ -255,7 +263,7 @@ class StandingsJob:
             for track_id, number, retired_at in session.execute(competing):
                 entrants[track_id].add((number, retired_at is not None))
         sources = {}
-        for track in tracks:
+        for track, kinds in zip(tracks, in_lots, strict=True):
             for kind in VoterKind:
                 pool = self._arrays.pool(track.id, kind)
                 for category in categories[track.id]:
@@ -266,6 +274,7 @@ class StandingsJob:
                         frozenset(entrants[track.id]),
                         None if category == OVERALL else frozenset(prompts[category]),
                         track.ties,
+                        kinds[kind],
                     )
         return sources
 
@@ -276,11 +285,15 @@ class StandingsJob:
             if state is None:
                 return True
             self._states[key] = state
-        return state.source != source
+        if state.source == source or not source.in_lots:
+            return state.source != source
+        known = max(state.computed.board.votes, state.tried_votes)
+        is_full = source.votes - known >= LOT_VOTES
+        return is_full and is_old_enough(state.computed.board, now=now)
 
     def _details_are_due(self, key: Key, source: _Source) -> bool:
         state = self._states.get(key)
-        if state is None or state.details_source == source:
+        if state is None or state.details_source == source or source.in_lots:
             return False
         pause_s = state.details_s / DETAILS_SHARE
         return time.monotonic() - state.detailed_at >= pause_s or not state.detailed_at
@@ -295,6 +308,8 @@ class StandingsJob:
         if found is None or found.pairs is None or found.board.computed_at > now + CLOCK_TOLERANCE:
             return None
         entrants = {number for number, _ in source.entrants}
+        if source.in_lots:  # of a lot; whether there is another one is not known yet
+            return _State(found, replace(source, votes=-1))
         if found.board.watermark != self._arrays.watermark or entrants - set(found.entrant_ids):
             return None
         if found.hold_events != self._arrays.events or found.holds is None:
@@ -308,6 +323,7 @@ class StandingsJob:
         """Compute a leaderboard. One that cannot be computed stays as it is, and is logged."""
         track_name, category, voters = key
         last, started = self._states.get(key), time.monotonic()
+        with_details = with_details or source.in_lots
         try:
             with self._database.reading() as session:
                 track = find_track(session, track_name)
@@ -323,6 +339,14 @@ class StandingsJob:
                         now=now,
                         with_details=with_details,
                     )
+                if source.in_lots and not is_lot(last and last.computed.board, computed.board):
+                    if last is not None:
+                        self._states[key] = replace(last, tried_votes=source.votes)
+                        return
+                    computed = empty_board(
+                        session, track=track, category=category, voters=voters, now=now
+                    )
+                    source = replace(source, votes=-1)  # it is of none of them
         except RatingsError as error:
             self._errors.failed(f"{track_name}, {category}: {error}")
             return

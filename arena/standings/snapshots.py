@@ -171,6 +171,17 @@ def compute_board(
     return computed
 
 
+def empty_board(
+    session: Session, *, track: Track, category: str, voters: VoterKind, now: datetime
+) -> ComputedBoard:
+    """Return the leaderboard before the first vote; see `compute_board`."""
+    from arena.standings.vote_arrays import VoteArrays
+
+    return compute_board(
+        *(session, VoteArrays()), track=track, category=category, voters=voters, now=now
+    )
+
+
 def board_of(
     votes: RatedVotes,
     *,

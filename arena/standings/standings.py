@@ -31,10 +31,12 @@ from arena.database import Database
 from arena.errors import DatabaseError, NotFound, StoreUnavailable
 from arena.models import OVERALL, Prompt, PromptCategory, Track, VoterKind
 from arena.standings.boards import Board, with_names
+from arena.standings.lots import is_lot, moves_in_lots, waits_for_lot
 from arena.standings.snapshots import (
     ComputedBoard,
     as_stale,
     compute_board,
+    empty_board,
     is_fresh,
     lags,
     latest_id,
@@ -170,7 +172,7 @@ def leaderboard(
             with memory.turn(key):
                 last, fresh = _find_last(database, key, memory, now=now, with_details=with_details)
                 if last is None or not fresh:
-                    last = _compute(database, key, memory, now=now, with_details=with_details)
+                    last = _compute(database, key, memory, last, now=now, with_details=with_details)
                     memory.boards[key] = last
                     _store(database, last)
     except (DatabaseError, RatingsError) as error:
@@ -220,6 +222,9 @@ def _find_last(
         last = _last(session, key, memory)
         if last is None:
             return None, False
+        track = find_track(session, key[0])
+        if moves_in_lots(session, track, key[2]):
+            return last, waits_for_lot(session, last.board, track, now=now)
         is_complete = last.details is not None or not with_details
         return last, is_complete and is_fresh(session, last, now=now)
 
@@ -263,14 +268,15 @@ def _follow(database: Database, key: Key, memory: _Memory, *, now: datetime) -> 
         try:
             with database.reading() as session:
                 last = _last(session, key, memory)
-                late = last is not None and lags(session, last, now=now)
+                in_lots = moves_in_lots(session, find_track(session, key[0]), key[2])
+                late = last is not None and not in_lots and lags(session, last, now=now)
                 few = last is None and newest_vote(session) <= FEW_VOTES
         except DatabaseError:
             last, late, few = memory.boards.get(key), True, False
             if last is None:
                 raise
         if last is None and few:
-            last = _compute(database, key, memory, now=now, with_details=False)
+            last = _compute(database, key, memory, None, now=now, with_details=False)
         if last is not None:
             break
         if time.monotonic() >= deadline:
@@ -283,20 +289,33 @@ def _follow(database: Database, key: Key, memory: _Memory, *, now: datetime) -> 
 
 
 def _compute(
-    database: Database, key: Key, memory: _Memory, *, now: datetime, with_details: bool
+    database: Database,
+    key: Key,
+    memory: _Memory,
+    last: ComputedBoard | None,
+    *,
+    now: datetime,
+    with_details: bool,
 ) -> ComputedBoard:
+    """Compute a leaderboard; return the last one if that moves in lots, and this is none."""
     track_name, category, voters = key
     with memory.reading:
         _read_votes(database, memory)
         with database.reading() as session:
             track = find_track(session, track_name)
-            return compute_board(
+            in_lots = moves_in_lots(session, track, voters)
+            computed = compute_board(
                 *(session, memory.arrays),
                 track=track,
                 category=category,
                 voters=voters,
                 now=now,
-                with_details=with_details,
+                with_details=with_details or in_lots,
+            )
+            if not in_lots or is_lot(last and last.board, computed.board):
+                return computed
+            return last or empty_board(
+                session, track=track, category=category, voters=voters, now=now
             )
 
 
