@@ -276,7 +276,7 @@ def _follow(database: Database, key: Key, memory: _Memory, *, now: datetime) -> 
             if last is None:
                 raise
         if last is None and few:
-            last = _compute(database, key, memory, None, now=now, with_details=False)
+            last = _compute(database, key, memory, now=now, with_details=False)
         if last is not None:
             break
         if time.monotonic() >= deadline:
@@ -292,7 +292,7 @@ def _compute(
     database: Database,
     key: Key,
     memory: _Memory,
-    last: ComputedBoard | None,
+    last: ComputedBoard | None = None,
     *,
     now: datetime,
     with_details: bool,
