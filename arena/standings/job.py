@@ -339,7 +339,8 @@ class StandingsJob:
                         now=now,
                         with_details=with_details,
                     )
-                if source.in_lots and not is_lot(last and last.computed.board, computed.board):
+                before = last.computed.board if last else None
+                if source.in_lots and not is_lot(before, computed.board):
                     if last is not None:
                         self._states[key] = replace(last, tried_votes=source.votes)
                         return

@@ -312,7 +312,7 @@ def _compute(
                 now=now,
                 with_details=with_details or in_lots,
             )
-            if not in_lots or is_lot(last and last.board, computed.board):
+            if not in_lots or is_lot(last.board if last else None, computed.board):
                 return computed
             return last or empty_board(
                 session, track=track, category=category, voters=voters, now=now
