@@ -92,7 +92,7 @@ class _State:
     details_source: _Source | None = None
     detailed_at: float = 0.0
     details_s: float = 0.0
-    tried_votes: int = 0  # where it moves in lots: it had too few votes when there were so many
+    tried_votes: int = 0  # where it moves in lots: it had too few votes when there were that many
 
 
 def pause_after(cpu_s: float) -> float:
