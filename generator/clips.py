@@ -95,7 +95,9 @@ class Provenance(BaseModel):
     gpu_seconds: Measured = None  # seconds times GPUs
     energy_joules: Measured = None  # of these GPUs, or of the whole CPU
     peak_memory_bytes: int | None = None
-    cost_usd: Measured = None  # at the entrant's price per minute
+    cost_usd: Measured = None  # at the list price
+    billed_usd: Measured = None  # by the figures of the service's own answer
+    queue_seconds: Measured = None  # of `seconds`, as far as the service says
     usage: dict[str, Any] | None = None  # as reported by a server
     frames_sha256: str | None = None  # of the raw frames: shows whether two runs are equal
     created_at: datetime

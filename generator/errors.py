@@ -7,6 +7,7 @@ GeneratorError
 └── BackendError  a model failed to load or to run
     ├── RefusalError  a model refused to make a clip, by its content policy
     └── OrderError    a server may have accepted an order, and may bill it, without a clip
+        └── BilledRefusal   a refusal too
 """
 
 
@@ -39,6 +40,10 @@ class OrderError(BackendError):
 
     The order may have been billed, so it must not be repeated unless somebody asks for it.
     """
+
+
+class BilledRefusal(RefusalError, OrderError):
+    """A model refused to make a clip, and its server bills it like one."""
 
 
 def first_line(error: BaseException) -> str:

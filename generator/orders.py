@@ -7,13 +7,18 @@ process; here is only the interface, and `NoJournal` for a clip that nobody will
 The steps of one order, and what a later run does if this one is killed after it:
 
     begin      nothing was sent yet                        orders the clip
-    placing    the order may have been sent                reports it as unknown, orders nothing
+    placing    the order may have been sent                reports it as unknown, orders nothing;
+                                                           if the service takes names for orders,
+                                                           finds it or sends it again
     accepted   the service has given the order an id       goes on waiting for this id
     ended      `OrderEnd` says how                         depends on `OrderEnd`
 """
 
 from enum import StrEnum
 from typing import Any, Protocol
+from uuid import uuid4
+
+NOTE = "note"  # the key of a request that documents it and is not compared
 
 
 class OrderEnd(StrEnum):
@@ -32,13 +37,23 @@ class OrderJournal(Protocol):
     def continues(self) -> bool:
         """Whether a later run can continue the order, so that it is not cancelled on an error."""
 
-    def begin(self, service: str, request: dict[str, Any]) -> str | None:
+    @property
+    def name(self) -> str:
+        """A UUID for the order that was begun: the same when another run continues it."""
+
+    @property
+    def maybe_placed(self) -> bool:
+        """Whether an earlier run was stopped while it sent the order that was begun."""
+
+    def begin(self, service: str, request: dict[str, Any], *, named: bool = False) -> str | None:
         """Claim the clip for this process.
 
         Args:
             service: where it is ordered; an order is only continued there.
             request: what is ordered, as JSON values without keys and passwords; an order is only
-                continued for the same request.
+                continued for the same request. What its key `NOTE` holds is only kept.
+            named: the service takes `name` with the order, so that one that may have been sent can
+                be found or sent again, and is not unknown.
 
         Returns:
             The service's id of an order that was accepted earlier and is to be continued. None if
@@ -75,8 +90,12 @@ class NoJournal:
     """Remembers nothing: each clip is ordered, by one process, for this run only."""
 
     continues = False
+    maybe_placed = False
 
-    def begin(self, service: str, request: dict[str, Any]) -> str | None:
+    def __init__(self) -> None:
+        self.name = str(uuid4())
+
+    def begin(self, service: str, request: dict[str, Any], *, named: bool = False) -> str | None:
         """Have the clip ordered."""
         return None
 

@@ -44,6 +44,8 @@ AUDIO_RATE = 48_000  # Hz, of every rendition with sound
 PATH_OPTIONS = ("model", "path")
 # With this option, `model` is a name that the server knows and not a path.
 ADDRESS_OPTION = "base_url"
+# Of this kind, `model` is a name too, and `provider` a name or the path of a TOML file.
+API_KIND = "api"
 
 # Settings of a sample outside an arena: the size of Foal's world. At 320 kbit/s its clips show no
 # coding artefacts, and use the rate up; the bytes hold three seconds at that rate, the sound and
@@ -255,7 +257,13 @@ def read_entrant(path: Path) -> Entrant:
     """
     document = _read_toml(path, noun="entrant")
     backend = document.get("backend")
-    if isinstance(backend, dict) and ADDRESS_OPTION not in backend:
+    if isinstance(backend, dict) and backend.get("kind") == API_KIND:
+        provider = backend.get("provider")
+        if isinstance(provider, str) and provider.endswith(".toml"):
+            backend["provider"] = str(
+                (path.resolve().parent / Path(provider).expanduser()).resolve()
+            )
+    elif isinstance(backend, dict) and ADDRESS_OPTION not in backend:
         for key in PATH_OPTIONS:
             if isinstance(backend.get(key), str):
                 backend[key] = _resolve(backend[key], folder=path.resolve().parent)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, TypeVar
+from uuid import NAMESPACE_OID, uuid5
 
 import psutil  # type: ignore[import-untyped]
 from sqlalchemy import ColumnElement, exists, select, update
@@ -24,7 +25,7 @@ from arena.database import Database
 from arena.errors import ArenaError
 from arena.models import Clip, ClipOrder, Entrant, OrderState, Track
 from generator.errors import GeneratorError, MissingClip, OrderError
-from generator.orders import OrderEnd
+from generator.orders import NOTE, OrderEnd
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -73,30 +74,35 @@ class StoredOrders:
     _holder: str = ""
     _unsaved_id: str | None = None
     _renewed_at: datetime | None = None
+    name: str = ""
+    maybe_placed: bool = False
 
     continues = True
 
-    def begin(self, service: str, request: dict[str, Any]) -> str | None:
+    def begin(self, service: str, request: dict[str, Any], *, named: bool = False) -> str | None:
         """Claim the clip, and return the service's id of an order to continue, if there is one.
 
         Raises:
             OrderError, MissingClip, GeneratorError: as `generator.orders.OrderJournal` says.
         """
         self._holder = _new_holder()
-        return self._write(lambda session: self._claim(session, service, request))()
+        return self._write(lambda session: self._claim(session, service, request, named))()
 
     def _claim(
-        self, session: Session, service: str, request: dict[str, Any]
+        self, session: Session, service: str, request: dict[str, Any], named: bool
     ) -> Callable[[], str | None]:
         """Claim the clip; the returned function gives the id, or raises after the commit."""
         now = utc_now()
         last = _last_order(session, self.key)
         if last is not None and _is_held(last, now):
             raise self._claimed_elsewhere()
-        if last is not None and last.state is OrderState.PLACING:
+        other = last is not None and (
+            last.service != service or _comparable(last.request) != _comparable(request)
+        )
+        self.maybe_placed = last is not None and last.state is OrderState.PLACING
+        if last is not None and self.maybe_placed and (other or not named):
             last.state, last.updated_at = OrderState.UNKNOWN, now
             last.reason = "The run ended while the order was sent; it may have been billed."
-        other = last is not None and (last.service, last.request) != (service, request)
         if last is None or last.state in _ENDED_WITHOUT_CLIP or self._may_replace(last, now):
             return self._insert(session, last, service, request, now)
         if last.state is OrderState.PLANNED:
@@ -106,7 +112,7 @@ class StoredOrders:
         elif other:
             reason = f"The order {last.order_id} was placed with other settings."
             return _raising(self._may_be_billed(last, reason))
-        self._order = last.id
+        self._order, self.name = last.id, _name_of(last)
         last.holder, last.held_at, last.updated_at = self._holder, now, now
         continued = last.order_id if last.state in _WITH_ID else None
         return lambda: continued
@@ -143,7 +149,7 @@ class StoredOrders:
         )
         session.add(order)
         session.flush()  # if another run has just inserted it, `_write` calls `_claim` again
-        self._order = order.id
+        self._order, self.name, self.maybe_placed = order.id, _name_of(order), False
         return lambda: None
 
     def placing(self) -> None:
@@ -311,6 +317,20 @@ def _last_order(session: Session, key: ClipKey) -> ClipOrder | None:
         .limit(1)
         .with_for_update()
     )
+
+
+def _comparable(request: dict[str, Any]) -> dict[str, Any]:
+    """A request without what only documents it."""
+    return {key: value for key, value in request.items() if key != NOTE}
+
+
+def _name_of(order: ClipOrder) -> str:
+    """A UUID of an order, which does not depend on the run; other arenas have other ones."""
+    identity = (
+        *(order.entrant_id, order.track_id, order.prompt_id, order.seed, order.attempt),
+        f"{order.created_at:%Y-%m-%dT%H:%M:%S.%f}",
+    )
+    return str(uuid5(NAMESPACE_OID, repr(identity)))
 
 
 def _raising(error: GeneratorError) -> Callable[[], str | None]:

@@ -1,7 +1,8 @@
 """Backends run models: each kind turns a request into raw samples.
 
-`Backend` is the interface; `find_backend` looks a kind up by its entry point. `diffusers`, `openai`
-and `folder` are the shipped kinds and do not import one another; `meter` measures what a clip cost.
+`Backend` is the interface; `find_backend` looks a kind up by its entry point. `diffusers`,
+`openai`, `api` and `folder` are the shipped kinds and do not import one another; `meter` measures
+what a clip cost, `rate_limit` spaces orders.
 Backends import `generator.media` and the modules at the top of `generator`, never the engine. Start
 with `folder`, the shortest one.
 """

@@ -16,7 +16,7 @@ from generator.backends.openai.options import (
     read_key,
     read_options,
 )
-from generator.backends.openai.rate_limit import SharedRateLimit
+from generator.backends.rate_limit import SharedRateLimit
 from generator.clips import ClipRequest, Provenance, RawClip
 from generator.errors import BackendError, ClipError
 from generator.jsonable import to_jsonable

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from small_clips import FRAMES, HEIGHT, WIDTH, ball_clip, entrant_of, small_track
 
-from generator.backends.openai.rate_limit import SharedRateLimit
+from generator.backends.rate_limit import SharedRateLimit
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import check, generate
 from generator.errors import SpecError

@@ -1,0 +1,280 @@
+"""Requests to a service: bounded in size and time, without a key where it does not belong.
+
+Neither the service nor the host of a file is trusted: redirects of the API are not followed, and an
+address of a file may not lead to this machine or its network.
+"""
+
+import ipaddress
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+import httpx2
+
+from generator.backends.api.answers import Answer, parse_json
+from generator.errors import BackendError
+
+REQUEST_TIMEOUT_S = 120.0  # until a response begins, and between its parts
+MAX_JSON_BYTES = 4 * 2**20
+MAX_REDIRECTS = 5
+GONE = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.GONE,
+)
+NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+class NotSent(BackendError):
+    """No connection was made, so that no byte of the request was sent."""
+
+
+class Lost(BackendError):
+    """The request may have been received, and its answer was not."""
+
+
+class FileGone(BackendError):
+    """The file is no longer at its address."""
+
+
+class Interrupted(BackendError):
+    """A download broke off; another attempt may succeed."""
+
+
+@dataclass(frozen=True)
+class Http:
+    """A connection to one service.
+
+    Args:
+        name: of the entrant, for messages.
+        base_url: of the API; the key is sent to it alone.
+        key_headers: makes the headers with the key.
+        secrets: texts that are removed from everything that is reported.
+    """
+
+    name: str
+    base_url: httpx2.URL
+    key_headers: Callable[[], dict[str, str]]
+    secrets: tuple[str, ...]
+    client: httpx2.Client
+
+    @classmethod
+    def connect(
+        cls,
+        name: str,
+        base_url: str,
+        key_headers: Callable[[], dict[str, str]],
+        secrets: tuple[str, ...],
+    ) -> "Http":
+        """Create a client; sends no request."""
+        client = httpx2.Client(
+            timeout=REQUEST_TIMEOUT_S,
+            follow_redirects=False,
+            headers={"Accept-Encoding": "identity", "User-Agent": "hippodrome"},
+            # A service may close an idle connection just as an order is sent on it.
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
+        return cls(name, httpx2.URL(base_url), key_headers, secrets, client)
+
+    @property
+    def host(self) -> str:
+        """Host and port of the API, for messages."""
+        return self.base_url.netloc.decode()
+
+    def request(
+        self,
+        method: str,
+        address: str,
+        *,
+        deadline: float,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Send a request to the API and read its answer.
+
+        Args:
+            method: of HTTP.
+            address: a path, or a whole address that the API brought.
+            deadline: for the end of the answer, in seconds of `time.monotonic`.
+            body: is sent as JSON; None: no body.
+            headers: beside the key.
+
+        Raises:
+            NotSent: the service cannot be reached.
+            Lost: it was reached, and its answer is missing, too large or too late.
+        """
+        url = self.base_url.join(address)
+        if not self._is_own(url):
+            raise Lost(f"{self.name}: {self.host} brings an address of another host for its API.")
+        try:
+            return self._read_answer(method, url, deadline, body, headers or {})
+        except NOT_SENT as error:
+            raise NotSent(
+                f"{self.name}: {self.host} cannot be reached ({type(error).__name__}); check the "
+                "network."
+            ) from None
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Lost(
+                f"{self.name}: {self.host} did not answer ({type(error).__name__})."
+            ) from None
+
+    def _read_answer(
+        self, method: str, url: httpx2.URL, deadline: float, body: Any, headers: Mapping[str, str]
+    ) -> Answer:
+        sent = dict(headers) | self.key_headers()
+        with self.client.stream(
+            method,
+            url,
+            headers=sent,
+            json=body,
+            timeout=_timeout(deadline),
+        ) as response:
+            data = bytearray()
+            for part in response.iter_raw():
+                data += part
+                if len(data) > MAX_JSON_BYTES:
+                    raise Lost(
+                        f"{self.name}: {self.host} sends more than "
+                        f"{MAX_JSON_BYTES // 2**20} MiB of JSON."
+                    )
+                if time.monotonic() > deadline:
+                    raise Lost(f"{self.name}: {self.host} takes too long to send its answer.")
+            clean = self.clean(bytes(data).decode("utf-8", "replace"))
+            return Answer(
+                status=response.status_code,
+                data=parse_json(clean.encode()),
+                text=clean[:1000],
+                retry_after_s=_retry_after(response.headers),
+            )
+
+    def download(self, address: str, *, with_key: bool, deadline: float, max_bytes: int) -> bytes:
+        """Download a file.
+
+        Args:
+            address: of the file, as the service brought it.
+            with_key: send the key, if the address is the API's own.
+            deadline: in seconds of `time.monotonic`.
+            max_bytes: largest file.
+
+        Raises:
+            FileGone: it is no longer there.
+            BackendError: the address, a redirect or the file is not acceptable.
+        """
+        try:
+            url = httpx2.URL(address)
+            for _ in range(MAX_REDIRECTS + 1):
+                headers = self.key_headers() if with_key and self._is_own(url) else {}
+                data = self._fetch(url, headers, deadline, max_bytes)
+                if isinstance(data, bytes):
+                    return data
+                url = data
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Interrupted(
+                f"{self.name}: the file cannot be downloaded ({type(error).__name__})."
+            ) from None
+        raise BackendError(f"{self.name}: the file's address redirects too often.")
+
+    def _fetch(
+        self, url: httpx2.URL, headers: dict[str, str], deadline: float, max_bytes: int
+    ) -> bytes | httpx2.URL:
+        """The file, or the address that it redirects to."""
+        target, extensions = self._reachable(url)
+        headers = headers | {"Host": url.netloc.decode()}
+        with self.client.stream(
+            "GET", target, headers=headers, timeout=_timeout(deadline), extensions=extensions
+        ) as response:
+            if response.has_redirect_location:
+                return url.join(response.headers["location"])
+            if response.status_code in GONE:
+                raise FileGone(
+                    f"{self.name}: the file is no longer at its address "
+                    f"(HTTP {response.status_code})."
+                )
+            if not response.is_success:
+                raise Interrupted(
+                    f"{self.name}: the file cannot be downloaded (HTTP {response.status_code})."
+                )
+            data = bytearray()
+            for part in response.iter_raw():
+                data += part
+                if len(data) > max_bytes:
+                    raise BackendError(
+                        f"{self.name}: the file has more than {max_bytes // 2**20} MiB; set "
+                        "backend.max_download_mib higher."
+                    )
+                if time.monotonic() > deadline:
+                    raise BackendError(f"{self.name}: the file takes too long to download.")
+        if bytes(data[:64]).lstrip().lower().startswith((b"<!doctype", b"<html")):
+            raise BackendError(f"{self.name}: the file's address gives a web page, not a video.")
+        return bytes(data)
+
+    def _reachable(self, url: httpx2.URL) -> tuple[httpx2.URL, dict[str, Any]]:
+        """The address with its host resolved, so that what was checked is what is asked.
+
+        Raises:
+            BackendError: it leads into a private network, or is not an https address.
+        """
+        if self._is_own(url) or url.host == self.base_url.host == "127.0.0.1":
+            return url, {}
+        if url.scheme != "https" or url.userinfo:
+            raise BackendError(f"{self.name}: the file's address is not an https address.")
+        port = url.port or 443
+        try:
+            found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            raise BackendError(
+                f"{self.name}: the host of the file, {url.host}, is not known."
+            ) from None
+        addresses = [str(entry[4][0]) for entry in found]
+        if not addresses or not all(_is_public(address) for address in addresses):
+            raise BackendError(
+                f"{self.name}: the file's address leads into a private network, which is not "
+                "followed."
+            )
+        return url.copy_with(host=addresses[0]), {"sni_hostname": url.host}
+
+    def _is_own(self, url: httpx2.URL) -> bool:
+        base = self.base_url
+        return (url.scheme, url.netloc) == (base.scheme, base.netloc)
+
+    def clean(self, text: str) -> str:
+        """A text without the keys."""
+        for secret in self.secrets:
+            text = text.replace(secret, "…")
+        return text
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+
+def _timeout(deadline: float) -> float:
+    return max(0.001, min(REQUEST_TIMEOUT_S, deadline - time.monotonic()))
+
+
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    mapped = getattr(ip, "ipv4_mapped", None) or ip
+    return bool(mapped.is_global) and not mapped.is_multicast
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """The seconds that an answer asks to wait, as a number or as a date."""
+    text = headers.get("retry-after", "")
+    try:
+        seconds = float(text)
+        return seconds if 0 <= seconds < float("inf") else None
+    except ValueError:
+        pass
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    date = date if date.tzinfo else date.replace(tzinfo=UTC)
+    return max(0.0, (date - datetime.now(UTC)).total_seconds())

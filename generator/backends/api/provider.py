@@ -1,0 +1,456 @@
+"""Provider files: one API as data. The schema, and where the files are found."""
+
+import re
+import tomllib
+from datetime import date
+from functools import cached_property
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from generator.backends.api.tree import PLACEHOLDERS, check_tree
+from generator.errors import SpecError
+from generator.spec import Modality
+from generator.validation import describe_validation_error, first_error
+
+SUFFIX = ".toml"
+STALE_DAYS = 180  # a file that was read longer ago is warned of
+VARIABLE = r"^[A-Z][A-Z0-9_]{0,99}$"
+_IN_PATH = re.compile(r"\{([^{}]*)\}")
+# Without SOUND, what a tier costs if the price depends on the sound.
+WITH_SOUND = "+sound"
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Place = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.=\[\]-]+$", max_length=200)]
+Path_ = Annotated[str, Field(pattern=r"^/[^\s#]*$", max_length=300)]
+Words = tuple[Name, ...]
+
+
+class Part(BaseModel):
+    """A part of a provider file; a misspelled key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Key(Part):
+    """Where the key comes from, and how it is sent."""
+
+    variable: str = Field(pattern=VARIABLE)
+    header: Name = "Authorization"
+    prefix: str = "Bearer "
+    signer: Literal["kling-jwt"] | None = None
+    secret_variable: str | None = Field(default=None, pattern=VARIABLE)  # of a signer
+
+    @model_validator(mode="after")
+    def _check_signer(self) -> Self:
+        if (self.signer is None) != (self.secret_variable is None):
+            raise ValueError("signer and secret_variable go together")
+        return self
+
+
+class Pace(Part):
+    """How many orders at once, how many a minute, and how often to ask for their state."""
+
+    concurrency: int = Field(default=2, ge=1, le=64)
+    per_minute: float | None = Field(default=None, gt=0)
+    poll_s: float = Field(default=5.0, gt=0)
+    timeout_s: float = Field(default=1800.0, gt=0)  # of one order, from placing it to its file
+
+
+class Create(Part):
+    """The answer to an order.
+
+    Attributes:
+        id_at: the service's id of the order.
+        ok_at, ok: a field and its value without which a successful HTTP status means nothing.
+        poll_url_at, result_url_at, cancel_url_at: addresses of the later steps, if the answer
+            brings them.
+    """
+
+    id_at: Place
+    ok_at: Place | None = None
+    ok: str = "0"
+    poll_url_at: Place | None = None
+    result_url_at: Place | None = None
+    cancel_url_at: Place | None = None
+
+
+class Poll(Part):
+    """Asking for an order's state. Words are compared as text; "missing" is a field left out.
+
+    Attributes:
+        path: with `{id}`; without it, the address that the answer to the order brought.
+        lost: words for an id that the service no longer knows.
+        error_at: if something is there, the order has failed, whatever the status is.
+        file_at: the file's address, or what `result` asks for.
+        base64_at: the file itself, in base64.
+        no_file: what it means if the order is done and there is no file.
+        progress_of: the number that means finished.
+    """
+
+    path: Path_ | None = None
+    status_at: Place
+    waiting: Words
+    done: Words
+    failed: Words = ()
+    refused: Words = ()
+    lost: Words = ()
+    error_at: Place | None = None
+    progress_at: Place | None = None
+    progress_of: float = Field(default=100.0, gt=0)
+    file_at: Place | None = None
+    base64_at: Place | None = None
+    no_file: Literal["refused", "failed"] = "failed"
+
+
+class Result(Part):
+    """A further request for the file's address, with `{file}` or `{id}` in its path."""
+
+    path: Path_ | None = None  # None: the address that the answer to the order brought
+    file_at: Place
+
+
+class Cancel(Part):
+    """How an order is cancelled that nobody waits for any more."""
+
+    method: Literal["DELETE", "POST", "PUT"] = "DELETE"
+    path: Path_ | None = None  # None: the address that the answer to the order brought
+
+
+class OrderName(Part):
+    """A name that we give to an order, so that it is found, or not repeated, after a lost answer.
+
+    Attributes:
+        repeat: the service makes no second clip for the same name, so the order is sent again.
+        find: the path at which an order of this name is asked for, with `{order_name}`.
+        id_at: its id in the answer; nothing there: it was not accepted.
+    """
+
+    repeat: bool = False
+    find: Path_ | None = None
+    id_at: Place | None = None
+
+    @model_validator(mode="after")
+    def _check_way(self) -> Self:
+        if self.repeat == (self.find is not None) or (self.find is None) != (self.id_at is None):
+            raise ValueError("set repeat = true, or find with id_at")
+        return self
+
+
+class Errors(Part):
+    """What error codes mean. `X*` is a prefix; an exact code goes before a longer prefix.
+
+    Attributes:
+        code_at: where codes are, in the answer to any request; the first that is there counts.
+        phrases: parts of a message that mean a refusal, where a service has no code for it.
+        refusal_billed: a refused clip is paid for, so it is not ordered again unasked.
+    """
+
+    code_at: tuple[Place, ...]
+    message_at: tuple[Place, ...] = ()
+    refused: Words = ()
+    later: Words = ()
+    failed: Words = ()
+    phrases: Words = ()
+    refusal_billed: bool = False
+
+
+class Billed(Part):
+    """What a finished order's answer says was billed.
+
+    Attributes:
+        at: the figure.
+        unit: of it: US dollars, seconds of video at the list price, or tokens.
+        usd_per_million: the price of tokens.
+    """
+
+    at: Place
+    unit: Literal["usd", "seconds", "tokens"]
+    usd_per_million: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _check_price(self) -> Self:
+        if (self.unit == "tokens") != (self.usd_per_million is not None):
+            raise ValueError("tokens need usd_per_million, and only they")
+        return self
+
+
+class Order(Part):
+    """One kind of order: of some models, for one modality.
+
+    Attributes:
+        models: the names used by entrants, and the service's ids of them.
+        path: with `{model}` where the address has the id in it.
+        body: a tree; see `tree.fill`.
+        prompt_max: longest prompt, in `prompt_unit`.
+        seconds: the lengths that may be asked for, or the least and the greatest of a range.
+        seconds_as: how they are written: 5, "5" or "5s".
+        tiers: what the size is asked for with, and the size: the shorter side, or both.
+        pairs: lengths that a tier is limited to.
+        ratios: aspect ratios; empty if the order names none.
+        sound: whether clips have sound: if it is a switch, `sound_on` and `sound_off` set it.
+        seed_max: the largest seed; None: the service takes none.
+        image_as: how an image is sent.
+        end: until when the models can be ordered.
+    """
+
+    models: dict[Name, Name] = Field(min_length=1)
+    modality: Modality
+    path: Path_
+    body: dict[str, Any]
+    prompt_max: int | None = Field(default=None, ge=1)
+    prompt_unit: Literal["characters", "utf16", "words"] = "characters"
+    seconds: tuple[int, ...] = Field(min_length=1)
+    seconds_range: bool = False
+    seconds_as: Literal["number", "text", "suffix"] = "number"
+    tiers: dict[Name, int | tuple[int, int]] = Field(min_length=1)
+    pairs: dict[Name, tuple[int, ...]] = {}
+    ratios: Words = ()
+    sound: Literal["always", "never", "switch"]
+    sound_on: bool | str = True
+    sound_off: bool | str = False
+    seed_max: int | None = Field(default=None, ge=1)
+    image_as: Literal["data-uri", "base64"] = "data-uri"
+    ends: date | None = None
+
+    @field_validator("body")
+    @classmethod
+    def _check_body(cls, body: dict[str, Any]) -> dict[str, Any]:
+        check_tree(body)
+        return body
+
+    @model_validator(mode="after")
+    def _check_seconds(self) -> Self:
+        if self.seconds_range and (len(self.seconds) != 2 or self.seconds[0] > self.seconds[1]):
+            raise ValueError("a range of seconds has a least and a greatest")
+        return self
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """The lengths in seconds that may be asked for, the shortest first."""
+        if self.seconds_range:
+            return tuple(range(self.seconds[0], self.seconds[1] + 1))
+        return tuple(sorted(self.seconds))
+
+
+class Provider(Part):
+    """One API, as its file describes it.
+
+    Attributes:
+        read: when its documents were read.
+        source: where they are.
+        mark: how the visible mark is switched off, or that there is none.
+        ends: the day from which it can be ordered from no more.
+        regions: other addresses of the same API, by name.
+        prices: US dollars per second of video, by model and tier, at the day of `read`.
+        block_s: length that is billed at least, and in multiples of which it is.
+        file_key: the key is sent for the file too, if the file is at the API's own address.
+        echo: what the answer says of the settings, by their names.
+    """
+
+    title: Name
+    read: date
+    source: Name
+    mark: Name
+    note: Name | None = None
+    ends: date | None = None
+    base_url: str
+    regions: dict[Name, str] = {}
+    key: Key
+    headers: dict[Name, str] = {}
+    pace: Pace = Pace()
+    create: Create
+    poll: Poll
+    result: Result | None = None
+    cancel: Cancel | None = None
+    order_name: OrderName | None = None
+    errors: Errors
+    billed: Billed | None = None
+    usage_at: Place | None = None
+    echo: dict[Literal["seconds", "tier", "ratio", "sound", "seed", "prompt", "fps"], Place] = {}
+    queue_seconds_at: Place | None = None
+    file_key: bool = False
+    file_query: str = ""
+    block_s: int = Field(default=1, ge=1)
+    orders: tuple[Order, ...] = Field(min_length=1)
+    prices: dict[Name, dict[Name, Annotated[float, Field(ge=0)]]] = {}
+
+    @field_validator("base_url", "regions")
+    @classmethod
+    def _check_addresses(cls, value: str | dict[str, str]) -> str | dict[str, str]:
+        for address in [value] if isinstance(value, str) else value.values():
+            parts = urlsplit(address)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/"):
+                raise ValueError(f"{address!r} should be an address such as https://api.example")
+            if parts.username or parts.query or parts.fragment:
+                raise ValueError(f"{address!r} must not contain a user, query or fragment")
+        return value
+
+    @field_validator("headers")
+    @classmethod
+    def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
+        check_tree(headers)
+        return headers
+
+    @model_validator(mode="after")
+    def _check_paths(self) -> Self:
+        steps = [
+            (self.poll.path, {"id", "model"}, self.create.poll_url_at),
+            (self.result and self.result.path, {"id", "file"}, self.create.result_url_at),
+            (self.cancel and self.cancel.path, {"id"}, self.create.cancel_url_at),
+            (self.order_name and self.order_name.find, {"order_name"}, None),
+            *((order.path, {"model"}, None) for order in self.orders),
+        ]
+        for path, known, _ in steps:
+            for name in _IN_PATH.findall(path or ""):
+                if name not in known:
+                    raise ValueError(f"{path!r} has {{{name}}}, which is not known there")
+        for step, url_at, wanted in (
+            ("poll", self.create.poll_url_at, self.poll.path is None),
+            ("result", self.create.result_url_at, bool(self.result and self.result.path is None)),
+            ("cancel", self.create.cancel_url_at, bool(self.cancel and self.cancel.path is None)),
+        ):
+            if wanted and url_at is None:
+                raise ValueError(f"{step} has no path, and create no {step}_url_at")
+        if self.result is None and self.poll.file_at is None and self.poll.base64_at is None:
+            raise ValueError("nothing says where the file is: poll.file_at, poll.base64_at, result")
+        return self
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The names of its models, each once, in the order of the file."""
+        return tuple(dict.fromkeys(name for order in self.orders for name in order.models))
+
+    @cached_property
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that hold its key."""
+        secret = self.key.secret_variable
+        return (self.key.variable, *([secret] if secret else []))
+
+    def find_order(self, model: str, modality: str) -> Order | None:
+        """The order of a model for a modality, if there is one."""
+        for order in self.orders:
+            if model in order.models and order.modality == modality:
+                return order
+        return None
+
+
+class ProviderFile(BaseModel):
+    """A provider with the file that it was read from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str  # of a shipped one; the path of an operator's own
+    shipped: bool
+    sha256: str
+    provider: Provider
+
+
+def shipped_providers() -> list[str]:
+    """The names of the shipped providers, sorted."""
+    return sorted(path.stem for path in _shipped_folder().glob(f"*{SUFFIX}"))
+
+
+def shipped_entrants() -> list[Path]:
+    """The files of the shipped entrants, sorted by name."""
+    folder = Path(str(files("generator.backends.api") / "entrants"))
+    return sorted(folder.glob(f"*{SUFFIX}"))
+
+
+def find_provider(name: str) -> ProviderFile:
+    """Read a shipped provider by its name, or an operator's own by its path, which ends in .toml.
+
+    Raises:
+        SpecError: there is no such file, or it is invalid; says in which line.
+    """
+    shipped = not name.endswith(SUFFIX)
+    if shipped and name not in shipped_providers():
+        raise SpecError(
+            f"There is no provider {name!r}; use the path of a provider file, or one of "
+            f"{', '.join(shipped_providers())}."
+        )
+    path = _shipped_folder() / f"{name}{SUFFIX}" if shipped else Path(name)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"The provider file {path} cannot be read: {error.strerror}.") from None
+    return ProviderFile(
+        name=name,
+        shipped=shipped,
+        sha256=sha256(data).hexdigest(),
+        provider=parse_provider(data, source=str(path)),
+    )
+
+
+def parse_provider(data: bytes, *, source: str) -> Provider:
+    """Check the text of a provider file.
+
+    Raises:
+        SpecError: it is not TOML, or a key is missing, wrong or unknown; says in which line.
+    """
+    try:
+        text = data.decode()
+        document = tomllib.loads(text)
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise SpecError(f"The provider file {source} is not valid TOML: {error}.") from None
+    try:
+        return Provider.model_validate(document)
+    except ValidationError as error:
+        line = _line_of(text, first_error(error).path)
+        where = f"{source}, line {line}," if line else source
+        raise SpecError(
+            f"The provider file {where} cannot be used: "
+            f"{describe_validation_error(error, Provider)}."
+        ) from None
+    except RecursionError:
+        raise SpecError(f"The provider file {source} is nested too deeply.") from None
+
+
+def _line_of(text: str, path: tuple[str, ...]) -> int | None:
+    """The line in which a key stands, counted from 1: found by the table and by the key's name."""
+    keys = [part for part in path if not part.isdigit()]
+    table: list[str] = []
+    elements = -1  # number of the array's element that the line is in
+    best: tuple[int, int] | None = None  # how many parts of the path fit, and the line
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\[?\s*([^\]]+?)\s*\]", line):
+            table = [part.strip(" \"'") for part in header[1].split(".")]
+            elements = elements + 1 if line.lstrip().startswith("[[") else elements
+        wanted = keys[len(table) :] if keys[: len(table)] == table else None
+        in_element = table[:1] != ["orders"] or path[1:2] in ((), (str(elements),))
+        if wanted is None or not in_element:
+            continue
+        fits = len(table)
+        for key in wanted:
+            if re.search(rf"(?<![\w-])[\"']?{re.escape(key)}[\"']?\s*=", line):
+                fits += 1
+        if fits > (best[0] if best else 0):
+            best = fits, number
+    return best[1] if best else None
+
+
+def _shipped_folder() -> Path:
+    return Path(str(files("generator.backends.api") / "providers"))
+
+
+__all__ = [
+    "PLACEHOLDERS",
+    "Order",
+    "Provider",
+    "ProviderFile",
+    "find_provider",
+    "parse_provider",
+    "shipped_entrants",
+    "shipped_providers",
+]
