@@ -358,7 +358,7 @@ def test_only_pairs_of_size_and_length_that_exist_are_asked_for(
     assert estimate.dropped == ("seed",)
 
 
-def test_public_addresses_are_told_from_private_ones() -> None:
+def test_private_addresses_are_recognised() -> None:
     assert http._is_public("93.184.216.34")
     assert http._is_public("2606:2800:220:1:248:1893:25c8:1946")
     for address in ("127.0.0.1", "10.1.1.1", "169.254.169.254", "::1", "fe80::1", "224.0.0.1"):
