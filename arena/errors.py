@@ -15,6 +15,7 @@
         ├── NoPair
         ├── SmallCategory
         ├── AlreadyVoted
+        ├── NotWithdrawable
         ├── BattleExpired
         ├── TooEarly
         ├── TooMany
@@ -118,6 +119,11 @@ class SmallCategory(BallotError):
 class AlreadyVoted(BallotError):
     type = "already-voted"
     title = "Already voted"
+
+
+class NotWithdrawable(BallotError):
+    type = "not-withdrawable"
+    title = "Cannot be withdrawn"
 
 
 class BattleExpired(BallotError):

@@ -99,6 +99,9 @@ class HoldRule(enum.StrEnum):
     SPEED = "speed"
     REPETITION = "repetition"
     HONEY = "honey"
+    # Of events, about votes on one model and day, by voters with few votes.
+    COMPLETION = "completion"
+    WITHDRAWN = "withdrawn"  # the voter took the vote back
     OPERATOR = "operator"  # somebody who runs the arena decided
 
 

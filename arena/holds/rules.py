@@ -61,6 +61,17 @@ RULES: dict[HoldRule, RuleText] = {
         "This voter too often preferred the damaged copy of a clip.",
         "preferred damaged copies",
     ),
+    HoldRule.COMPLETION: RuleText(
+        1,
+        "Battles with one of the models were finished far more often than others on that day, so "
+        "the votes on it by voters with few votes are under review.",
+        "under review with a model's day",
+    ),
+    HoldRule.WITHDRAWN: RuleText(
+        1,
+        "The voter withdrew the vote at once, before any name was shown.",
+        "withdrawn by the voter",
+    ),
     HoldRule.OPERATOR: RuleText(
         1,
         "Somebody who runs the arena decided so.",

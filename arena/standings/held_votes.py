@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
 import ratings
 from arena.models import OVERALL, HoldRule, Track, VoterKind
+from arena.standings.boards import Board
 from arena.standings.hold_share import share_alarm
 from arena.standings.snapshots import ComputedBoard, named, rate_battles, to_python
+from arena.voting.completion import CompletionFlag, completion_flags
 
 if TYPE_CHECKING:
     from arena.standings.rated_votes import RatedVotes
     from arena.standings.vote_arrays import Pool, VoteArrays
 
+REVIEWED = timedelta(days=7)  # for which a model is shown as under review
 # Of the ratings without holds.
 COLUMNS = ("rating", "rating_lower", "rating_upper", "rank_lower", "rank_upper", "vote_count")
 
@@ -108,12 +111,35 @@ def with_holds(
         alarm = share_alarm(session, track.id, votes=board.votes + total, held=total, now=now)
     holds = {
         **{"votes": board.votes + total, "held": held, "without": without, "alarm": alarm},
-        "under_review": [],
+        "under_review": _under_review(session, track, board, now=now),
     }
     names = {
         number: row.model for number, row in zip(computed.entrant_ids, board.rows, strict=True)
     }
     return named(replace(computed, hold_events=arrays.events, holds=holds), names)
+
+
+def _under_review(
+    session: Session, track: Track, board: Board, *, now: datetime
+) -> list[dict[str, Any]]:
+    """Return the entrants whose battles were lately finished suspiciously often, with the days."""
+    if board.voters is not VoterKind.PERSON:
+        return []
+    flags = completion_flags(session, track)
+    by_entrant: dict[int, list[CompletionFlag]] = defaultdict(list)
+    for flag in flags:
+        if now.date() - flag.day < REVIEWED:
+            by_entrant[flag.entrant].append(flag)
+    return [
+        {
+            "model": entrant,
+            "reason": (
+                f"on {', '.join(sorted(flag.day.isoformat() for flag in found))}, its battles were "
+                f"finished more often than others (z = {max(flag.z for flag in found):.1f})"
+            ),
+        }
+        for entrant, found in sorted(by_entrant.items())
+    ]
 
 
 def has_held(pool: Pool) -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import cast
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Table, func, null, select
+from sqlalchemy import Engine, Table, func, null, select
 from sqlalchemy.orm import Session, aliased
 
 from arena.models import (
@@ -43,6 +44,10 @@ _ADD = Change(
     "ON CONFLICT (track_id, day, entrant_id) DO UPDATE SET "
     "issued = completion.issued + excluded.issued, voted = completion.voted + excluded.voted",
     _COLUMNS,
+)
+# The flags found last, by track, and of which counts: leaderboards ask for them all the time.
+_found: WeakKeyDictionary[Engine, dict[int, tuple[list[int], list["CompletionFlag"]]]] = (
+    WeakKeyDictionary()
 )
 _Key = tuple[int, date, int]  # a track, a day and an entrant
 
@@ -147,19 +152,26 @@ def completion_flags(session: Session, track: Track) -> list[CompletionFlag]:
         session: only reads.
         track: of the battles.
     """
+    newest, *state = session.execute(
+        select(
+            *(func.max(Completion.day), func.count()),
+            *(func.sum(Completion.issued), func.sum(Completion.voted)),
+        ).where(Completion.track_id == track.id)
+    ).one()
+    if newest is None:
+        return []
+    known = _found.setdefault(session.get_bind().engine, {})
+    if track.id not in known or known[track.id][0] != state:
+        known[track.id] = (state, _find_flags(session, track, newest))
+    return known[track.id][1]
+
+
+def _find_flags(session: Session, track: Track, newest: date) -> list[CompletionFlag]:
     # They load slowly, and what serves votes does not need them.
     import numpy as np
 
     from ratings.screening.completion import completion_test
 
-    newest = session.scalar(
-        select(Completion.day)
-        .where(Completion.track_id == track.id)
-        .order_by(Completion.day.desc())
-        .limit(1)
-    )
-    if newest is None:
-        return []
     query = select(Completion).where(
         Completion.track_id == track.id, Completion.day >= newest - PAST
     )

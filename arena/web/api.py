@@ -21,7 +21,7 @@ from arena.models import OVERALL, Choice, VoterGroup
 from arena.standings import standings
 from arena.standings.boards import Board, board_csv, board_document
 from arena.standings.production_stats import ProductionStats, production_stats
-from arena.voting import ballots, reports, requests
+from arena.voting import ballots, reports, requests, withdrawing
 from arena.voting.fetches import FetchLedger
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import categories_to_ask_for, is_active
@@ -43,6 +43,7 @@ from arena.web.schemas import (
     RegistrationResponse,
     TrackResponse,
     VoteResponse,
+    WithdrawnResponse,
     battle_document,
     broken_response,
     own_votes_response,
@@ -232,6 +233,22 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
         address = client_address(request.scope)
         body = await request.body()
         return await votes.cast(request.state.voter_key, token, body, address=address)
+
+    @router.delete("/battles/{token}/vote", response_model=WithdrawnResponse)
+    @writers.endpoint
+    def withdraw_vote(token: str, voter_key: VoterKey) -> Response:
+        """Withdraw a vote within ten seconds, if no name was shown. It is stored as held."""
+        withdrawn = arena.database.write(
+            lambda session: withdrawing.withdraw_vote(
+                session, voter_key=voter_key, token=token, now=utc_now()
+            )
+        )
+        return _json(
+            {
+                **{"choice": withdrawn.choice.value, "receipt": withdrawn.receipt},
+                **{"status": withdrawn.verdict.status.value, "hold": withdrawn.verdict.hold},
+            }
+        )
 
     @router.post("/battles/{token}/broken")
     @writers.endpoint

@@ -128,6 +128,13 @@ class VoteResponse(BaseModel):
     next: BattleResponse | None
 
 
+class WithdrawnResponse(BaseModel):
+    choice: Choice
+    receipt: str
+    status: str
+    hold: HoldResponse | None = Field(description="why the vote does not count")
+
+
 class BrokenResponse(BaseModel):
     next: BattleResponse | None = Field(description="the battle to show instead; null: none left")
 

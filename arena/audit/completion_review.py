@@ -1,0 +1,43 @@
+"""Puts votes under review when battles with one model are finished suspiciously often.
+
+The votes are those of voters with few votes, on that model and day: the ones that somebody makes
+who throws cookies away. `arena holds release` lets them count again.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from arena.catalog.catalog import list_tracks
+from arena.holds.ledger import NewEvent, add_events, last_events
+from arena.holds.rules import AUTOMATIC, RULES
+from arena.models import CompletionProgress, HoldKind, HoldRule
+from arena.voting.completion import completion_flags, votes_to_review
+
+
+def review_completion(session: Session, *, now: datetime) -> int:
+    """Hold the votes that new alarms are about, and return how many.
+
+    A vote about which anything was decided before is left as it is.
+
+    Args:
+        session: in a transaction that writes.
+        now: aware.
+    """
+    # One process at a time; on SQLite, any transaction that writes is alone.
+    if session.scalars(select(CompletionProgress).with_for_update()).one_or_none() is None:
+        return 0
+    found = {
+        vote
+        for track in list_tracks(session)
+        for flag in completion_flags(session, track)
+        for vote in votes_to_review(session, track, flag)
+    }
+    new = sorted(found - last_events(session, found).keys())
+    rule = HoldRule.COMPLETION
+    text = RULES[rule]
+    events = [
+        NewEvent(vote, HoldKind.HOLD, rule, text.version, text.reason, AUTOMATIC) for vote in new
+    ]
+    return len(add_events(session, events, now=now))
