@@ -12,6 +12,7 @@ from released_arena import NOW, let_people_vote, read_rows
 from sqlalchemy import func, select
 from typer.testing import CliRunner
 
+from arena.audit.blindness_reports import store_report
 from arena.catalog import catalog
 from arena.commands.cli import app
 from arena.context import Arena, open_arena
@@ -69,6 +70,34 @@ def test_a_published_release_is_listed_served_and_verified(arena: Arena, tmp_pat
         assert len(response.content) == file["bytes"]
         (copied / file["name"]).write_bytes(response.content)
     assert verify_release(copied).votes == one["votes"]
+
+
+def test_a_release_has_the_last_report_on_blindness_or_says_that_there_is_none(
+    arena: Arena,
+) -> None:
+    store_report(arena.settings.home, {"track": TRACK, "passed": False, "version": 1})
+    store_report(arena.settings.home, {"track": TRACK, "passed": True, "version": 1})
+    summary = publish_release(arena, now=NOW)
+    assert summary is not None
+    document = json.loads((summary.folder / "blindness.json").read_text())
+    assert document["reports"] == [{"track": TRACK, "passed": True, "version": 1}]
+    assert document["not_audited"] == [TRACK_WITH_SOUND]
+    assert "is not measured" in document["note"]
+    readme = " ".join((summary.folder / "README.md").read_text().split())
+    assert f"No audit was made of {TRACK_WITH_SOUND}" in readme
+
+
+def test_a_release_has_the_battles_that_nobody_answered(arena: Arena) -> None:
+    booth = Booth(arena.database)
+    booth.ask()
+    booth.wait(3600)
+    booth.ask()  # the first one has expired
+    summary = publish_release(arena, now=booth.now, track=TRACK)
+    assert summary is not None
+    (row,) = read_rows(summary.folder, "unanswered")
+    assert (row["ended"], row["track"], row["voter_kind"]) == ("expired", TRACK, "person")
+    assert {row["model_a"], row["model_b"]} < {"Alder", "Birch", "Cedar"}
+    verify_release(summary.folder)
 
 
 def test_files_are_sent_in_ranges_with_their_media_types(arena: Arena) -> None:
@@ -238,8 +267,15 @@ def test_the_commands_publish_register_and_close(
     assert "Closed the track" in run("tracks", "close", TRACK, "--yes")
     assert "already closed, and its release is published" in run("tracks", "close", TRACK)
     assert "registered" in run("tracks", "list")
-    wrong = CliRunner().invoke(app, ["export"])
-    assert wrong.exit_code == 2
+    as_set = run("export", str(tmp_path / "votes"), "--track", TRACK, "--as", "kaggle-55k")
+    assert "0 votes" in as_set
+    assert (tmp_path / "votes" / "train.csv").is_file()
+    for words in (
+        [],
+        ["--as", "kaggle-55k"],
+        [str(tmp_path / "x"), "--publish", "--as", "rapidata"],
+    ):
+        assert CliRunner().invoke(app, ["export", *words]).exit_code == 2
 
 
 def _published(output: str) -> str:
