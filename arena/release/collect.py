@@ -26,6 +26,7 @@ from arena.models import (
     Entrant,
     Prompt,
     Track,
+    Visitor,
     Vote,
     Voter,
     VoterKind,
@@ -184,8 +185,9 @@ def _unanswered(
     """Return the battles that ended without an answer, in the order in which they were issued."""
     a, b = aliased(Clip), aliased(Clip)
     query = (
-        select(Battle, Voter.key, Voter.kind, a.entrant_id, b.entrant_id)
-        .join(Voter, Voter.id == Battle.voter_id)
+        select(Battle, Voter.key, Visitor.key, Voter.kind, a.entrant_id, b.entrant_id)
+        .outerjoin(Voter, Voter.id == Battle.voter_id)
+        .outerjoin(Visitor, Visitor.id == Battle.voter_id)
         .join(a, a.id == Battle.clip_a_id)
         .join(b, b.id == Battle.clip_b_id)
         .outerjoin(Vote, Vote.battle_id == Battle.id)
@@ -203,7 +205,8 @@ def _unanswered(
             "battle_id": str(battle.id),
             "model_a": entrants[entrant_a].shown_name,
             "model_b": entrants[entrant_b].shown_name,
-            "evaluation_session_id": _pseudonym(key, extent.salt),
+            # Of a visitor, who never voted, in no other table.
+            "evaluation_session_id": _pseudonym(voter or visitor, extent.salt),
             "track": tracks[battle.track_id],
             "prompt_id": battle.prompt_id,
             "categories": JOIN.join(prompts[battle.prompt_id].categories),
@@ -211,9 +214,10 @@ def _unanswered(
             "sampler": battle.sampler,
             "opened_at": instant(battle.opened_at),
             "ended": EXPIRED if battle.voided_at is None else BROKEN,
-            "voter_kind": kind,
+            "voter_kind": kind or VoterKind.PERSON,
         }
-        for battle, key, kind, entrant_a, entrant_b in session.execute(query)
+        for battle, voter, visitor, kind, entrant_a, entrant_b in session.execute(query)
+        if voter or visitor
     ]
 
 

@@ -169,8 +169,8 @@ HOLDS = TableSchema(
 )
 UNANSWERED = TableSchema(
     "unanswered",
-    "Battles that were shown and that nobody answered before they expired: never rated. Their "
-    "share shows whether somebody asks for many battles and answers those with one model only.",
+    "Battles that were shown and that nobody answered before they expired: never rated. Those of "
+    "browsers that never voted are deleted after some time. Their share shows whether somebody asks for many battles and answers those with one model only.",
     (
         *_texts(
             battle_id="the battle",
