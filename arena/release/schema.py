@@ -170,7 +170,8 @@ HOLDS = TableSchema(
 UNANSWERED = TableSchema(
     "unanswered",
     "Battles that were shown and that nobody answered before they expired: never rated. Those of "
-    "browsers that never voted are deleted after some time. Their share shows whether somebody asks for many battles and answers those with one model only.",
+    "browsers that never voted are deleted after some time. Their share shows whether somebody "
+    "asks for many battles and answers those with one model only.",
     (
         *_texts(
             battle_id="the battle",
