@@ -129,6 +129,15 @@ export class Api {
   }
 
   /**
+   * Withdraw a vote, for ten seconds, where no names were shown.
+   * @param {string} token
+   * @returns {Promise<{status: string}>}
+   */
+  withdrawVote(token) {
+    return this.#request("DELETE", `/battles/${encodeURIComponent(token)}/vote`);
+  }
+
+  /**
    * Report that a clip or the source of a battle cannot be played. The battle is then void.
    * @param {string} token
    * @param {Side | "source"} side

@@ -27,6 +27,7 @@ import { browserStorage, load, save } from "./storage.js";
 import { showTracks } from "./toolbar.js";
 import { View } from "./view.js";
 import { Visibility } from "./visibility.js";
+import { Withdrawal } from "./withdrawal.js";
 
 /** @import { Battle, Choice, Track, VoteResult } from "./api.js" */
 /** @import { BrokenPart } from "./clip-problems.js" */
@@ -86,6 +87,12 @@ export class Duel {
       storage: browserStorage("localStorage"),
       onDelay: (delay) => this.#onDelay(delay),
       onDelivered: () => this.view.setStatus(""),
+    });
+    this.withdrawal = new Withdrawal({
+      withdraw: (token) => this.api.withdrawVote(token),
+      show: (label) => this.view.setWithdrawal(label),
+      onStatus: (text, kind) => this.view.setStatus(text, kind),
+      onWithdrawn: () => this.#count(-1),
     });
     /** @type {Record<Setting, boolean>} */
     this.settings = {
@@ -209,6 +216,7 @@ export class Duel {
     } else if (input === "help") this.dialogs.open("help");
     else if (input === "more") this.dialogs.open("whole-prompt");
     else if (input === "source") this.#showSource();
+    else if (input === "withdraw") this.withdrawal.run();
     else if (input === "cannotHear") this.#set("cannotHear", !this.settings.cannotHear);
     else this.#handle(input, detail);
   }
@@ -457,7 +465,7 @@ export class Duel {
     if (choice !== "skip") save("hasVoted", true);
     const delivery = this.outbox.post(battle.token, ballot);
     delivery.then(
-      (result) => this.#record(result),
+      (result) => this.#record(result, battle.token),
       () => {},
     );
     // The names are not waited for where the voter does not want them, nor while the arena does
@@ -479,14 +487,22 @@ export class Duel {
     }
   }
 
-  /** @param {VoteResult} result */
-  #record(result) {
+  /** @param {VoteResult} result @param {string} token of its battle */
+  #record(result, token) {
     if (result.choice === "skip") return;
+    this.#count(1);
+    if (result.reveal) {
+      this.withdrawal.end();
+      this.view.setLastResult(result.reveal, result);
+    } else this.withdrawal.offer(token);
+  }
+
+  /** @param {number} more votes */
+  #count(more) {
     const session = browserStorage("sessionStorage");
-    const votes = load("votes", 0, session) + 1;
+    const votes = load("votes", 0, session) + more;
     save("votes", votes, session);
     this.view.setCount(votes);
-    if (result.reveal) this.view.setLastResult(result.reveal, result);
   }
 
   /**

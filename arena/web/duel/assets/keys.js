@@ -4,7 +4,7 @@
 /** @import { Choice } from "./api.js" */
 /** @import { Input } from "./phases.js" */
 
-/** @typedef {Input | "fullscreen" | "help" | "more" | "source"} KeyInput */
+/** @typedef {Input | "fullscreen" | "help" | "more" | "source" | "withdraw"} KeyInput */
 
 /** @type {Readonly<Partial<Record<string, Choice>>>} */
 const CHOICES = { ArrowLeft: "a", ArrowRight: "b", ArrowUp: "tie", ArrowDown: "bad" };
@@ -16,6 +16,7 @@ const INPUTS = {
   x: "skip",
   f: "fullscreen",
   m: "more",
+  z: "withdraw",
   "?": "help",
   Enter: "continueNow",
 };
@@ -29,6 +30,7 @@ export const KEY_HELP = [
   ["↑", "About equal"],
   ["↓", "Both bad"],
   ["X", "Skip this pair"],
+  ["Z", "Withdraw the last vote: for ten seconds, where no names were shown"],
   ["Space", "Pause or play"],
   ["R", "Replay from the start"],
   ["S", "Switch the sound to the other clip"],

@@ -136,6 +136,9 @@ export const TEMPLATE = `
     <div class="footer">
       <p class="status" role="status" aria-live="polite"></p>
       <p class="last-result" hidden></p>
+      <button type="button" class="tool withdraw" data-input="withdraw" aria-keyshortcuts="Z" hidden
+              title="A vote can be withdrawn for ten seconds, while no names were shown (Z)">
+        <span class="label"></span></button>
       <button type="button" class="tool hearing" data-input="cannotHear" aria-pressed="false" hidden>
         <span class="icon">${ICONS.muted}</span><span class="label">I cannot hear sound</span></button>
       ${tool("pause", "Pause", "Space")}

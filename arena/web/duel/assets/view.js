@@ -345,4 +345,11 @@ export class View {
     line.hidden = false;
     fitText(line);
   }
+
+  /** @param {string | null} label of the button that withdraws the last vote; null hides it */
+  setWithdrawal(label) {
+    const button = this.find(".withdraw");
+    button.hidden = label === null;
+    if (label !== null) this.find(".withdraw .label").textContent = label;
+  }
 }
