@@ -23,7 +23,7 @@ def ask(address: str, client_address: str, **form: str) -> httpx.Response:
     return httpx.post(f"{address}{API}/battles", json={"track": TRACK, **form}, headers=headers)
 
 
-def test_a_network_that_never_votes_is_told_when_to_come_back(limited: Path) -> None:
+def test_a_network_that_never_votes_gets_no_more_until_the_next_hour(limited: Path) -> None:
     limits = {"ARENA_NETWORK_LIMIT": "6/hour", "ARENA_TRUSTED_PROXIES": "127.0.0.1"}
     with served(limited, **limits) as address:
         statuses = [ask(address, f"203.0.113.{number}").status_code for number in range(5)]
