@@ -6,7 +6,17 @@ from typing import Annotated, Any
 
 import typer
 
-from arena.commands import blindness, claims, clips, migrations, orders, results, serving, status
+from arena.commands import (
+    blindness,
+    claims,
+    clips,
+    migrations,
+    orders,
+    providers,
+    results,
+    serving,
+    status,
+)
 from arena.commands.entrants import entrants_app
 from arena.commands.holds import holds_app
 from arena.commands.output import err, out
@@ -20,7 +30,7 @@ from arena.errors import ArenaError
 # In the order of use: what a newcomer runs first, then from an empty arena to a verified release.
 PANELS = {
     "Getting started": ("demo", "init", "status"),
-    "Catalog": ("tracks", "entrants", "claim", "prompts"),
+    "Catalog": ("tracks", "entrants", "providers", "claim", "prompts"),
     "Clips": ("generate", "failures", "orders", "clips", "import"),
     "Votes": ("serve", "simulate", "leaderboard", "plan"),
     "Releases": ("export", "verify"),
@@ -36,7 +46,8 @@ EXAMPLES = {
     "init": ["arena init", "arena init --empty"],
     "status": ["arena status", "arena status --format json"],
     "claim": ['arena claim "Grey Colt" --opening grey-colt.json'],
-    "generate": ["arena generate", "arena generate --entrant my-model --limit 10"],
+    "generate": ["arena generate", "arena generate --dry-run", "arena generate --max-usd 20"],
+    "providers": ["arena providers", "arena providers --track text-to-video --format csv"],
     "failures": ["arena failures", "arena failures --page failures.html"],
     "orders": ["arena orders", "arena orders --entrant my-model --format csv"],
     "import": ["arena import my-clips.csv"],
@@ -91,6 +102,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "init": serving.init,
     "status": status.status,
     "claim": claims.claim,
+    "providers": providers.providers,
     "generate": clips.generate,
     "failures": clips.failures,
     "orders": orders.orders,

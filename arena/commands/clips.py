@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
+from arena.commands.bills import Budget, agree_on_bill
 from arena.commands.options import (
     EntrantOption,
     RayOption,
     TrackOption,
     WorkersOption,
+    YesOption,
     open_configured_arena,
 )
 from arena.commands.output import FormatOption, TableFormat, err, out, show_table
@@ -71,6 +73,20 @@ def generate(
             help="Also order clips whose first order may have been billed.",
         ),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Only print what paid services would be asked for."),
+    ] = False,
+    max_usd: Annotated[
+        float | None,
+        typer.Option(
+            "--max-usd",
+            min=0,
+            metavar="N",
+            help="Order only until the sum of list prices would pass N US dollars.",
+        ),
+    ] = None,
+    yes: YesOption = False,
 ) -> None:
     """Generate all missing clips. If interrupted, run it again to resume."""
     arena = open_configured_arena()
@@ -89,6 +105,7 @@ def generate(
             workers=workers,
             ray=ray,
             order_again=order_again,
+            budget=Budget(dry_run, max_usd, yes),
         )
     elif limit is not None:
         raise ProductionError(
@@ -107,6 +124,7 @@ def generate_missing(
     limit: int | None = None,
     ray: str | None = None,
     order_again: bool = False,
+    budget: Budget | None = None,
 ) -> None:
     """Generate the missing clips, with one progress bar per entrant.
 
@@ -145,6 +163,9 @@ def generate_missing(
     if not missing:
         no_entrants = "There are no entrants yet. Next: `arena entrants add FILE`."
         out.print("No clips are missing." if has_entrants else no_entrants)
+        return
+    missing = agree_on_bill(arena, missing, budget or Budget())
+    if not missing:
         return
     done = generate_pending(arena, missing, workers=workers, ray=ray)
     _print_added(done)

@@ -121,8 +121,25 @@ def _misnamed_files(session: "Session", entrant: "Entrant") -> list[str]:
     return production.misnamed_files_of(session, [entrant])
 
 
-@entrants_app.command("add", examples=["arena entrants add my-model.toml"])
-def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML file.")]) -> None:
+@entrants_app.command(
+    "add", examples=["arena entrants add my-model.toml", "arena entrants add happyhorse-1.0"]
+)
+def add_entrant(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="The entrant's TOML file, or the name of a shipped one of `arena providers`.",
+        ),
+    ],
+    trust_host: Annotated[
+        str | None,
+        typer.Option(
+            "--trust-host",
+            metavar="HOST",
+            help="The host that a provider file of your own may send prompts and the key to.",
+        ),
+    ] = None,
+) -> None:
     """Add a model version, after checking that its backend supports its tracks."""
     from arena import production
     from arena.catalog import catalog
@@ -130,10 +147,13 @@ def add_entrant(file: Annotated[Path, typer.Argument(help="The entrant's TOML fi
     from arena.context import utc_now
 
     arena = open_configured_arena()
-    entry = production.read_entrant_file(file)
+    entry = production.read_entrant_file(production.find_entrant_file(file))
+    entry = production.trust_host(entry, trust_host)
     with arena.database.reading() as session:
         # Before its files are hashed, which takes a while, and written only if this is all right.
         production.check_entrant(entry, catalog.list_tracks(session))
+    for sentence in production.describe_service(entry):
+        err.print(sentence)
     entered = enter(
         arena.database,
         arena.settings.home,

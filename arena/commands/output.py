@@ -99,11 +99,12 @@ def confirm(question: str, *, yes: bool) -> None:
     Raises:
         typer.Abort: the answer is no.
     """
-    if not yes and _is_interactive():
+    if not yes and is_interactive():
         typer.confirm(printable(question), abort=True)
 
 
-def _is_interactive() -> bool:
+def is_interactive() -> bool:
+    """Whether somebody can be asked."""
     return sys.stdin.isatty()
 
 

@@ -4,6 +4,7 @@ Start with `pending`, which finds the missing clips, and `produce_clips`, which 
 them. May import: `arena.catalog`, `arena.media`, `arena.models`, `arena.errors`, and `generator`.
 """
 
+from arena.production.bills import Bill, make_bill
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
 from arena.production.fingerprints import fingerprint_of
 from arena.production.importing import import_clips
@@ -20,22 +21,33 @@ from arena.production.produce_clips import (
     is_missing,
     produce,
 )
+from arena.production.providers import (
+    describe_service,
+    find_entrant_file,
+    list_offers,
+    trust_host,
+)
 from arena.production.reproducibility import Recheck, recheck, sample_ready
 from arena.production.rerendering import find_stored_masters, other_encodings
 
 __all__ = [
+    "Bill",
     "PendingClip",
     "Recheck",
     "built_in_entrants",
     "check_entrant",
     "count_maybe_billed",
+    "describe_service",
     "failure_reason",
+    "find_entrant_file",
     "find_pending",
     "find_stored_masters",
     "fingerprint_of",
     "forget_failures",
     "import_clips",
     "is_missing",
+    "list_offers",
+    "make_bill",
     "misnamed_files",
     "misnamed_files_of",
     "other_encodings",
@@ -44,4 +56,5 @@ __all__ = [
     "recheck",
     "sample_ready",
     "split_by_file",
+    "trust_host",
 ]

@@ -274,6 +274,16 @@ def list_orders(
     ]
 
 
+def unfinished_orders(session: Session) -> set[ClipKey]:
+    """The clips whose last order the service has accepted: they are fetched, not ordered."""
+    query = select(ClipOrder).order_by(ClipOrder.attempt)
+    last = {
+        ClipKey(order.entrant_id, order.track_id, order.prompt_id, order.seed): order.state
+        for order in session.scalars(query)
+    }
+    return {key for key, state in last.items() if state in _WITH_ID}
+
+
 def finish_order(session: Session, clip: Clip) -> None:
     """End the claim on a clip whose row is stored; mark a failed one that was paid for.
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.standings.snapshots import CONFIDENCE
 
-FIGURES = ("seconds", "gpu_seconds", "peak_memory_bytes", "cost_usd")
+FIGURES = ("seconds", "gpu_seconds", "peak_memory_bytes", "cost_usd", "billed_usd")
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class ProductionStats:
             is a fingerprint of the model.
         cost_per_minute_usd: mean price per minute of video, as recorded with the clips. None under
             a codename, since a price can identify the creator.
+        billed_per_minute_usd: the same by what the services' own answers say was billed.
         hardware: on which the clips were generated; empty under a codename.
     """
 
@@ -58,6 +59,7 @@ class ProductionStats:
     gpu_seconds: Figure | None
     peak_memory_bytes: int | None
     cost_per_minute_usd: Figure | None
+    billed_per_minute_usd: Figure | None
     hardware: tuple[str, ...]
 
 
@@ -82,7 +84,7 @@ def production_stats(session: Session, track: Track) -> list[ProductionStats]:
 def _statistics(entrant: Entrant, rows: list[Any], minutes: float) -> ProductionStats:
     statuses, refusals, hardware, *columns = zip(*rows, strict=True)
     ready = [status is ClipStatus.READY for status in statuses]
-    seconds, gpu_seconds, memory, cost = (_measured(column, ready) for column in columns)
+    seconds, gpu_seconds, memory, cost, billed = (_measured(column, ready) for column in columns)
     refused = refusals.count(True)
     failed = ready.count(False) - refused
     is_named = not entrant.stealth
@@ -97,6 +99,7 @@ def _statistics(entrant: Entrant, rows: list[Any], minutes: float) -> Production
         gpu_seconds=_median(gpu_seconds),
         peak_memory_bytes=int(max(memory)) if memory and is_named else None,
         cost_per_minute_usd=_mean([each / minutes for each in cost]) if is_named else None,
+        billed_per_minute_usd=_mean([each / minutes for each in billed]) if is_named else None,
         hardware=tuple(sorted(set(filter(None, hardware)))) if is_named else (),
     )
 

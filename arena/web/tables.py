@@ -200,7 +200,12 @@ PRODUCTION_TABLE = (
     Column[ProductionStats](
         "USD per minute",
         lambda it: _figure(it.cost_per_minute_usd, ".3f"),
-        "Mean price per minute of generated video, with its 95% interval",
+        "Mean list price per minute of generated video, with its 95% interval",
+    ),
+    Column[ProductionStats](
+        "USD billed",
+        lambda it: _figure(it.billed_per_minute_usd, ".3f"),
+        "The same by what the services' answers say was billed, where they say it",
     ),
     Column[ProductionStats](
         "Hardware", lambda it: escape(", ".join(it.hardware)) or EMPTY, css="status"

@@ -7,8 +7,9 @@ Backends import `generator.media` and the modules at the top of `generator`, nev
 with `folder`, the shortest one.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol
 
@@ -106,6 +107,42 @@ def is_repeatable(entrant: Entrant) -> bool:
         return bool(getattr(find_backend(entrant), "repeatable", True))
     except GeneratorError:
         return True  # every request fails with this error
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a clip of a paid service will cost, before it is ordered.
+
+    Attributes:
+        price_usd: list price; None if it is not known.
+        adapted: what is asked for other than the track says.
+        dropped: settings that the service does not take.
+        concurrency: orders at once.
+    """
+
+    price_usd: float | None
+    adapted: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    concurrency: int = 1
+
+
+def estimate_clip(request: ClipRequest) -> Estimate | None:
+    """Return what a clip will cost; None if it costs nothing, as at one's own server.
+
+    Backends of services with prices have a method `estimate(request)`; for others with orders, the
+    entrant's own price counts.
+
+    Raises:
+        GeneratorError: the clip cannot be ordered; says why.
+    """
+    backend = find_backend(request.entrant)
+    estimate: Callable[[ClipRequest], Estimate] | None = getattr(backend, "estimate", None)
+    if estimate is not None:
+        return estimate(request)
+    price = request.entrant.cost_usd(request.track.duration_s)
+    if getattr(backend, "repeatable", True) or not price:
+        return None
+    return Estimate(price, concurrency=backend.workers or 1)
 
 
 def refuse_unknown_options(entrant: Entrant, known: frozenset[str]) -> None:

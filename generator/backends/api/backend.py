@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, Self
 
+from generator.backends import Estimate
 from generator.backends.api.answers import at, number_at, text_at
 from generator.backends.api.http import Http
 from generator.backends.api.options import (
@@ -16,10 +17,10 @@ from generator.backends.api.options import (
     base_url,
     check_track,
     find_order,
+    notes_about,
     read_keys,
     read_options,
     read_provider,
-    warnings_about,
 )
 from generator.backends.api.placing import Handle, Placing
 from generator.backends.api.provider import Order, ProviderFile
@@ -38,25 +39,6 @@ from generator.spec import Entrant, TrackSettings
 
 PACKAGES = ("httpx2", "av")
 LENGTH_TOLERANCE_S = 0.5  # clips differ by some frames from the length that was asked for
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """What a clip will cost, before it is ordered.
-
-    Attributes:
-        provider: of the service.
-        price_usd: list price; None if it is not known.
-        adapted: what is asked for other than the track says.
-        dropped: settings that the service does not take.
-        concurrency: orders at once.
-    """
-
-    provider: str
-    price_usd: float | None
-    adapted: tuple[str, ...]
-    dropped: tuple[str, ...]
-    concurrency: int
 
 
 @dataclass(frozen=True)
@@ -86,9 +68,10 @@ class ApiBackend(ExitStack):
         """Reject invalid options, a provider that has ended, and unsupported tracks."""
         check_track(self.entrant, track)
 
-    def warnings(self) -> tuple[str, ...]:
-        """Sentences for the operator who enters this model."""
-        return warnings_about(read_provider(self.entrant, read_options(self.entrant)))
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the operator: where it is ordered, its price, what to know."""
+        options = read_options(self.entrant)
+        return notes_about(self.entrant, options, read_provider(self.entrant, options))
 
     def estimate(self, request: ClipRequest) -> Estimate:
         """What a clip will cost; raises a GeneratorError if it cannot be ordered."""
@@ -99,7 +82,6 @@ class ApiBackend(ExitStack):
         check_prompt(order, options.model, request.prompt_id, request.prompt)
         _, dropped = seed_values(order, request.seed)
         return Estimate(
-            provider=file.provider.title,
             price_usd=self._list_price(choice),
             adapted=choice.adapted,
             dropped=tuple(dropped),

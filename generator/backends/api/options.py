@@ -84,8 +84,9 @@ def read_provider(entrant: Entrant, options: ApiOptions) -> ProviderFile:
     if not file.shipped and options.trusted_host != host:
         raise SpecError(
             f"{entrant.name}: the provider file {file.name} is not a shipped one: it sends prompts "
-            f"and the key of {options.api_key_env or file.provider.key.variable} to {host}; use "
-            f"`--trust-host {host}` (or backend.trusted_host) if you trust it."
+            f"and the key in {options.api_key_env or file.provider.key.variable} to {host}, at "
+            f"{_list_prices(options, file)}; use `--trust-host {host}` (or backend.trusted_host) "
+            "if you trust it."
         )
     _check_end(entrant, file.provider.ends, file.provider.title)
     if options.model not in file.provider.models:
@@ -163,19 +164,33 @@ def today() -> date:
     return datetime.now(UTC).date()
 
 
-def warnings_about(file: ProviderFile) -> tuple[str, ...]:
-    """What an operator should know of a provider before ordering."""
+def notes_about(entrant: Entrant, options: ApiOptions, file: ProviderFile) -> tuple[str, ...]:
+    """What an operator should know of a service before ordering."""
     provider = file.provider
-    sentences = []
+    host = host_of(base_url(entrant, options, file))
+    variable = options.api_key_env or provider.key.variable
+    sentences = [
+        f"{entrant.name} is ordered from {host}, with the key in {variable}, at "
+        f"{_list_prices(options, file)}.",
+        f"Its visible mark: {provider.mark}.",
+    ]
     age = (today() - provider.read).days
     if age > STALE_DAYS:
         sentences.append(
-            f"The documents of {provider.title} were read {age} days ago, on {provider.read}: "
-            "check prices and models."
+            f"Warning: the documents of {provider.title} were read {age} days ago, on "
+            f"{provider.read}: check prices and models."
         )
     if provider.note:
-        sentences.append(f"{provider.title}: {provider.note}")
+        sentences.append(f"Note: {provider.title} {provider.note}")
     return tuple(sentences)
+
+
+def _list_prices(options: ApiOptions, file: ProviderFile) -> str:
+    prices = file.provider.prices.get(options.model, {})
+    if not prices:
+        return "a price that the provider file does not say"
+    listed = ", ".join(f"{price:g} ({tier})" for tier, price in prices.items())
+    return f"US dollars per second of video: {listed}, as of {file.provider.read}"
 
 
 def check_track(entrant: Entrant, track: TrackSettings) -> None:

@@ -120,14 +120,14 @@ def test_retiring_is_undone_by_restore(home: Path) -> None:
 def test_a_terminal_is_asked_once(
     home: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], question: str
 ) -> None:
-    monkeypatch.setattr("arena.commands.output._is_interactive", lambda: True)
+    monkeypatch.setattr("arena.commands.output.is_interactive", lambda: True)
     refused = CliRunner().invoke(app, words, input="n\n")
     assert question in refused.stdout
     assert refused.exit_code == 1
     again = CliRunner().invoke(app, words, input="y\n")
     assert question in again.stdout
     assert again.exit_code == 0
-    monkeypatch.setattr("arena.commands.output._is_interactive", lambda: True)
+    monkeypatch.setattr("arena.commands.output.is_interactive", lambda: True)
     assert question not in CliRunner().invoke(app, [*words, "--yes"]).stdout
 
 

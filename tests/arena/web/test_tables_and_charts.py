@@ -114,7 +114,8 @@ def stats(model: str, **values: object) -> ProductionStats:
     defaults: dict[str, object] = {
         **{"clips": 1000, "failed": 2, "refused": 1, "failure_rate": figure},
         **{"refusal_rate": figure, "seconds": Figure(38.456, None, None, 1), "gpu_seconds": None},
-        **{"peak_memory_bytes": 3 * 2**29, "cost_per_minute_usd": figure, "hardware": ()},
+        **{"peak_memory_bytes": 3 * 2**29, "cost_per_minute_usd": figure},
+        **{"billed_per_minute_usd": None, "hardware": ()},
     }
     return ProductionStats(model=model, **(defaults | values))  # type: ignore[arg-type]
 
@@ -125,7 +126,7 @@ def test_production_statistics_show_intervals_and_leave_unknown_values_empty() -
     assert heading == [column.heading for column in PRODUCTION_TABLE]
     assert cells == [
         *("Alder", "1,000", "25.0% (10.0% – 50.0%)", "25.0% (10.0% – 50.0%)"),
-        *("38.46 from 1 clip", "–", "1.50 GiB", "0.250 (0.100 – 0.500)", "–"),
+        *("38.46 from 1 clip", "–", "1.50 GiB", "0.250 (0.100 – 0.500)", "–", "–"),
     ]
     assert "from 8 clips" in table.titles
 
