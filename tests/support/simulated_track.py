@@ -97,6 +97,7 @@ class SimulatedTrack:
             first=np.full(votes, FIRST_LEFT),
             voter=(self.votes + np.arange(votes)) // VOTES_PER_VOTER,
             prompt=np.zeros(votes),
+            vote=self.votes + 1 + np.arange(votes),
         )
         self.votes += votes
         self._arrays.watermark = self.votes
