@@ -98,6 +98,7 @@ class SimulatedTrack:
             voter=(self.votes + np.arange(votes)) // VOTES_PER_VOTER,
             prompt=np.zeros(votes),
             vote=self.votes + 1 + np.arange(votes),
+            held=np.zeros(votes),
         )
         self.votes += votes
         self._arrays.watermark = self.votes
