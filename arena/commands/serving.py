@@ -9,6 +9,7 @@ from arena.commands.output import err, out
 
 if TYPE_CHECKING:
     from arena.context import Arena
+    from arena.settings import Settings
 
 
 def init(
@@ -57,6 +58,10 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve/--no-serve", help="Serve the arena at the end.")
     ] = True,
+    story: Annotated[
+        bool,
+        typer.Option("--story", help="Instead, tell how a codename wins, is claimed and verified."),
+    ] = False,
     workers: WorkersOption = None,
 ) -> None:
     """Create an arena with the built-in entrants, clips and simulated votes, and serve it."""
@@ -68,9 +73,23 @@ def demo(
     settings = load_settings()
     if serve:
         check_port("127.0.0.1", port)
+    if story:
+        _tell_story(settings, port=port, serve=serve, workers=workers)
+        return
     arena, own = steps.prepare(settings)
     for warning in steps.fill(arena, own, workers=workers):
         err.print(f"Warning: {warning}", style="yellow")
+    if serve:
+        _serve(arena, host="127.0.0.1", port=port)
+
+
+def _tell_story(settings: "Settings", *, port: int, serve: bool, workers: int | None) -> None:
+    from arena.commands.story import Extent, open_story, tell
+
+    extent = Extent()
+    arena = open_story(settings, extent)
+    for number, sentence in enumerate(tell(arena, extent, workers=workers), start=1):
+        out.print(f"{number}. {sentence}")
     if serve:
         _serve(arena, host="127.0.0.1", port=port)
 
