@@ -82,7 +82,7 @@ def open_story(settings: Settings, extent: Extent) -> Arena:
 
 
 def tell(arena: Arena, extent: Extent, *, workers: int | None = None) -> Iterator[str]:
-    """Let the story happen, as far as it has not yet, and tell it.
+    """Let the story happen, as far as it has not yet, and report it.
 
     Args:
         arena: from `open_story`.
@@ -90,7 +90,7 @@ def tell(arena: Arena, extent: Extent, *, workers: int | None = None) -> Iterato
         workers: processes that generate clips; None: chosen by the machine.
 
     Yields:
-        Sentences, each after what it tells.
+        Sentences, each after what it reports.
 
     Raises:
         ReleaseError: a release does not verify, or names the model before its claim.

@@ -53,17 +53,17 @@ def _make_rows(arena: Arena, pending: list[PendingClip], **_options: Any) -> Pro
 
 
 def test_a_codename_wins_is_claimed_and_verified_by_a_stranger(arena: Arena) -> None:
-    told = list(tell(arena, EXTENT))
-    top = next(sentence for sentence in told if sentence.startswith(f"{CODENAME} (Elo"))
+    sentences = list(tell(arena, EXTENT))
+    top = next(each for each in sentences if each.startswith(f"{CODENAME} (Elo"))
     assert top.endswith("their intervals do not overlap.")
-    assert not any(NAME in sentence for sentence in told[: told.index(top) + 1])
-    assert any("is refused" in sentence for sentence in told)
+    assert not any(NAME in each for each in sentences[: sentences.index(top) + 1])
+    assert any("is refused" in each for each in sentences)
     opening = opening_path(arena.settings.home, CODENAME)
-    assert any(str(opening) in sentence for sentence in told)
+    assert any(str(opening) in each for each in sentences)
     assert opening.stat().st_mode & 0o777 == 0o600
-    assert f"{CODENAME} is {NAME} by {MAKER}." in "".join(told)
-    assert "1 claim checked" in told[-1]
-    assert "as given" in told[-1]
+    assert f"{CODENAME} is {NAME} by {MAKER}." in "".join(sentences)
+    assert "1 claim checked" in sentences[-1]
+    assert "as given" in sentences[-1]
 
 
 def test_the_story_told_again_changes_nothing(arena: Arena) -> None:
