@@ -66,7 +66,7 @@ def test_a_codename_wins_is_claimed_and_verified_by_a_stranger(arena: Arena) -> 
     assert "as given" in sentences[-1]
 
 
-def test_the_story_told_again_changes_nothing(arena: Arena) -> None:
+def test_the_same_story_again_changes_nothing(arena: Arena) -> None:
     first = list(tell(arena, EXTENT))
     with arena.database.reading() as session:
         votes = session.scalars(select(Vote.id)).all()
