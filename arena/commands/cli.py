@@ -16,6 +16,7 @@ from arena.commands import (
     results,
     serving,
     status,
+    voters,
 )
 from arena.commands.entrants import entrants_app
 from arena.commands.holds import holds_app
@@ -133,6 +134,9 @@ audit_app.command(
     "blindness",
     examples=["arena audit blindness --track text-to-video --battles 400 --output blindness.json"],
 )(blindness.blindness)
+audit_app.command(
+    "voters", examples=["arena audit voters", "arena audit voters --track text-to-video --hold"]
+)(voters.voters)
 
 
 def run() -> None:

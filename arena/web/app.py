@@ -19,6 +19,7 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from arena.audit.hold_job import HoldJob
 from arena.audit.job import SealJob
 from arena.catalog.sources import store_missing_sources
 from arena.catalog.withholding import restore_intact
@@ -164,12 +165,18 @@ def _lifespan(votes: api.Votes) -> Callable[[st.App], AbstractAsyncContextManage
         job.start()
         seal_job = SealJob(arena)
         seal_job.start()
+        hold_job = HoldJob(arena.database)
+        hold_job.start()
         yield
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await asyncio.to_thread(votes.close)
-        await asyncio.gather(asyncio.to_thread(job.stop), asyncio.to_thread(seal_job.stop))
+        await asyncio.gather(
+            asyncio.to_thread(job.stop),
+            asyncio.to_thread(seal_job.stop),
+            asyncio.to_thread(hold_job.stop),
+        )
 
     return lifespan
 

@@ -1,0 +1,30 @@
+"""Rigged votes are held and move little; honest voters are hardly ever held. Small versions."""
+
+from held_voters import attack, coins, tastes
+
+
+def test_cookies_that_answer_only_battles_with_their_model_are_held() -> None:
+    found = attack(1, "picks", honest=20_000, cookies=10)
+    assert found.held >= 0.95
+    assert found.honest_held <= 0.02
+    assert abs(found.elo) <= 5
+    assert found.ranks <= 1
+    assert not found.first_moved
+
+
+def test_an_attacker_who_answers_what_is_served_moves_little() -> None:
+    found = attack(2, "served", honest=20_000, cookies=10)
+    assert abs(found.elo) <= 5
+    assert found.honest_held <= 0.02
+
+
+def test_honest_voters_with_tastes_of_their_own_are_not_held() -> None:
+    found = tastes(3, voters=200)
+    assert found.held <= 0.015
+    assert found.largest <= 3
+
+
+def test_voters_who_toss_a_coin_are_held() -> None:
+    found = coins(4, voters=200, flippers=20)
+    assert found.held >= 0.9
+    assert found.honest_held <= 0.02
