@@ -9,6 +9,7 @@ import random
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -71,10 +72,8 @@ class VoterScreen:
             ]
         for events in decisions:
             for at in range(0, len(events), EVENTS):
-                part = events[at : at + EVENTS]
-                written += len(
-                    self._database.write(lambda session, part=part: _add_new(session, part, now))
-                )
+                write = partial(_add_new, events=events[at : at + EVENTS], now=now)
+                written += len(self._database.write(write))
         return written
 
     def table(self, session: Session, track: Track) -> pd.DataFrame:
@@ -138,8 +137,11 @@ class VoterScreen:
 
     def _events(self, session: Session, track_id: int, table: pd.DataFrame) -> list[NewEvent]:
         held = _held_by_rules(session, track_id)
-        rules = {int(voter): str(rule) for voter, rule in table["rule"].items() if rule}
-        keeps = {int(voter) for voter in table.index[table["keeps"]]}
+        numbers: list[int] = table.index.tolist()
+        rules = {
+            voter: str(rule) for voter, rule in zip(numbers, table["rule"], strict=True) if rule
+        }
+        keeps = {voter for voter, kept in zip(numbers, table["keeps"], strict=True) if kept}
         for voter, rule in held.items():
             if voter in keeps or voter not in table.index:
                 rules.setdefault(voter, rule)

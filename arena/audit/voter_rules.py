@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import bdtr, bdtrc
+from scipy.special import bdtr, bdtrc, expit
 
 import ratings
 from arena.models import HoldRule
+from ratings.model.bradley_terry import ELO_PER_STRENGTH
 from ratings.screening.anomalies import flag_voters
 from ratings.screening.voter_habits import tie_rate
 
@@ -33,6 +34,9 @@ TESTED = (*TESTS, HoldRule.REPETITION, HoldRule.HONEY)
 RATE = 0.01  # of honest voters among the held
 RELEASE_RATE = 0.1  # votes are released once the voter's q-value is above: so nothing flips
 MIN_VOTES = 5  # below it, no test could find anything
+# A record as surprising as this, in standard deviations under the ratings, is held whatever tastes
+# there are: the tests above allow for tastes, and so for voters who toss a coin.
+SURPRISE_VOTES, SURPRISE, SURPRISE_RELEASE = 20, 4.0, 3.0
 # The band of the left share is one of its own, which is published: 99.9% of a fair coin.
 SIDE_VOTES, SIDE_P, SIDE_RELEASE_P = 30, 0.001, 0.01
 MIN_RETESTS = 4  # repeats, and pairs with a damaged copy, from which on a voter is tested
@@ -69,7 +73,7 @@ def voter_p_values(
     Returns:
         By voter: `votes`; a p-value for each rule of `TESTED`, NaN where it could not be tested;
         `model`, the most favoured or disfavoured one; `left`, the share of votes for the left side,
-        and `left_p`, its p-value.
+        and `left_p`, its p-value; `z`, how surprising the choices are under the ratings.
     """
     battles = ratings.Battles.from_frame(votes)
     fit = ratings.bradley_terry(battles, "half")
@@ -87,7 +91,7 @@ def voter_p_values(
     voters = table.index.to_numpy()
     table[HoldRule.REPETITION.value] = _retest(voters, repeats)
     table[HoldRule.HONEY.value] = _retest(voters, honey)
-    return table.join(_sides(votes))
+    return table.join(_sides(votes)).join(_surprise(votes))
 
 
 def _retest(voters: Any, retests: Retests) -> Any:
@@ -107,6 +111,33 @@ def _retest(voters: Any, retests: Retests) -> Any:
         honest = ~(p < RATE / max(len(voters), 1))
     p[shown < MIN_RETESTS] = np.nan
     return p
+
+
+def _surprise(votes: pd.DataFrame) -> pd.DataFrame:
+    """How surprising each voter's choices are under the ratings, in standard deviations.
+
+    The sum of -log p of the choices, less its mean, over its standard deviation, with the ratings
+    of all votes: the voter's own votes among them can only make it smaller.
+    """
+    decided = votes[votes["winner"].astype(str).isin([LEFT, RIGHT])]
+    voters, code = np.unique(decided["voter"].to_numpy(), return_inverse=True)
+    index = pd.Index(voters, name="voter")
+    try:
+        fit = ratings.bradley_terry(ratings.Battles.from_frame(decided), "drop")
+    except ratings.RatingsError:
+        return pd.DataFrame({"z": np.nan}, index=index)
+    strength = fit.ratings / ELO_PER_STRENGTH
+    left, right = (
+        decided[side].astype(str).map(strength).to_numpy(dtype=float) for side in (LEFT, RIGHT)
+    )
+    gap = np.nan_to_num(left - right)
+    chance = expit(gap)
+    won = (decided["winner"].astype(str) == LEFT).to_numpy(dtype=float)
+    excess = np.bincount(code, -gap * (won - chance), minlength=len(voters))
+    variance = np.bincount(code, gap**2 * chance * (1 - chance), minlength=len(voters))
+    z = np.divide(excess, np.sqrt(variance), out=np.full(len(voters), np.nan), where=variance > 0)
+    z[np.bincount(code, minlength=len(voters)) < SURPRISE_VOTES] = np.nan
+    return pd.DataFrame({"z": z}, index=index)
 
 
 def _sides(votes: pd.DataFrame) -> pd.DataFrame:
@@ -141,7 +172,10 @@ def flag(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame:
     strongest = np.argmin(np.where(np.isnan(p), 2.0, p), axis=1) if len(p) else np.zeros(0, int)
     rule = np.where(flagged["flagged"], np.array(names, dtype=object)[strongest], "")
     is_one_sided = (flagged["left_p"] < SIDE_P).to_numpy(dtype=bool)
-    flagged["rule"] = np.where(is_one_sided & (rule == ""), HoldRule.ONE_SIDED.value, rule)
+    rule = np.where(is_one_sided & (rule == ""), HoldRule.ONE_SIDED.value, rule)
+    is_surprising = (flagged["z"] > SURPRISE).to_numpy(dtype=bool)
+    flagged["rule"] = np.where(is_surprising & (rule == ""), HoldRule.AGREEMENT.value, rule)
     stays_one_sided = (flagged["left_p"] < SIDE_RELEASE_P).to_numpy(dtype=bool)
-    flagged["keeps"] = (flagged["q"] <= RELEASE_RATE).to_numpy(dtype=bool) | stays_one_sided
+    stays = stays_one_sided | (flagged["z"] > SURPRISE_RELEASE).to_numpy(dtype=bool)
+    flagged["keeps"] = (flagged["q"] <= RELEASE_RATE).to_numpy(dtype=bool) | stays
     return flagged.drop(columns=["flagged", "reason"])

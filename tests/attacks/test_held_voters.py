@@ -1,5 +1,9 @@
 """Rigged votes are held and move little; honest voters are hardly ever held. Small versions."""
 
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
 from held_voters import attack, coins, tastes
 
 

@@ -1,4 +1,4 @@
-"""Rules hold the votes of flagged voters, release them, and leave alone whom a person decided on."""
+"""Rules hold the votes of flagged voters, release them, and respect what a person decided."""
 
 import random
 from datetime import timedelta
