@@ -21,6 +21,7 @@ from arena.models import HoldRule
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
 from ratings.screening.anomalies import flag_voters
 from ratings.screening.voter_habits import tie_rate
+from ratings.votes.columns import Outcome
 
 # Tests of `ratings.screen_voters` by the rules that they stand for.
 TESTS = {
@@ -36,7 +37,8 @@ RELEASE_RATE = 0.1  # votes are released once the voter's q-value is above: so n
 MIN_VOTES = 5  # below it, no test could find anything
 # A record as surprising as this, in standard deviations under the ratings, is held whatever tastes
 # there are: the tests above allow for tastes, and so for voters who toss a coin.
-SURPRISE_VOTES, SURPRISE, SURPRISE_RELEASE = 20, 4.0, 3.0
+SURPRISE_VOTES, SURPRISE, SURPRISE_RELEASE = 20, 3.5, 3.0
+SURPRISE_ROUNDS = 5  # of computing the ratings without surprising voters
 # The band of the left share is one of its own, which is published: 99.9% of a fair coin.
 SIDE_VOTES, SIDE_P, SIDE_RELEASE_P = 30, 0.001, 0.01
 MIN_RETESTS = 4  # repeats, and pairs with a damaged copy, from which on a voter is tested
@@ -116,28 +118,42 @@ def _retest(voters: Any, retests: Retests) -> Any:
 def _surprise(votes: pd.DataFrame) -> pd.DataFrame:
     """How surprising each voter's choices are under the ratings, in standard deviations.
 
-    The sum of -log p of the choices, less its mean, over its standard deviation, with the ratings
-    of all votes: the voter's own votes among them can only make it smaller.
+    The sum of -log p of the choices, less its mean, over its standard deviation. The ratings are of
+    all votes but those of surprising voters, so that these do not bend them; a voter's own votes
+    among them can only make it smaller.
     """
     decided = votes[votes["winner"].astype(str).isin([LEFT, RIGHT])]
     voters, code = np.unique(decided["voter"].to_numpy(), return_inverse=True)
-    index = pd.Index(voters, name="voter")
-    try:
-        fit = ratings.bradley_terry(ratings.Battles.from_frame(decided), "drop")
-    except ratings.RatingsError:
-        return pd.DataFrame({"z": np.nan}, index=index)
-    strength = fit.ratings / ELO_PER_STRENGTH
+    models = sorted({*decided[LEFT].astype(str), *decided[RIGHT].astype(str)})
     left, right = (
-        decided[side].astype(str).map(strength).to_numpy(dtype=float) for side in (LEFT, RIGHT)
+        pd.Categorical(decided[side].astype(str), categories=models).codes.astype(np.intp)
+        for side in (LEFT, RIGHT)
     )
-    gap = np.nan_to_num(left - right)
-    chance = expit(gap)
-    won = (decided["winner"].astype(str) == LEFT).to_numpy(dtype=float)
-    excess = np.bincount(code, -gap * (won - chance), minlength=len(voters))
-    variance = np.bincount(code, gap**2 * chance * (1 - chance), minlength=len(voters))
-    z = np.divide(excess, np.sqrt(variance), out=np.full(len(voters), np.nan), where=variance > 0)
-    z[np.bincount(code, minlength=len(voters)) < SURPRISE_VOTES] = np.nan
-    return pd.DataFrame({"z": z}, index=index)
+    won = (decided["winner"].astype(str) == LEFT).to_numpy()
+    number = np.bincount(code, minlength=len(voters))
+    z = np.full(len(voters), np.nan)
+    usual = np.ones(len(voters), dtype=bool)
+    for _ in range(SURPRISE_ROUNDS):
+        used = usual[code]
+        battles = ratings.Battles.from_codes(
+            tuple(models), left[used], right[used], np.where(won[used], Outcome.A, Outcome.B)
+        )
+        try:
+            fit = ratings.bradley_terry(battles, "drop")
+        except ratings.RatingsError:
+            break
+        strength = fit.ratings.reindex(models).to_numpy(dtype=float) / ELO_PER_STRENGTH
+        gap = np.nan_to_num(strength[left] - strength[right])
+        chance = expit(gap)
+        excess = np.bincount(code, -gap * (won - chance), minlength=len(voters))
+        variance = np.bincount(code, gap**2 * chance * (1 - chance), minlength=len(voters))
+        known = (variance > 0) & (number >= SURPRISE_VOTES)
+        z = np.full(len(voters), np.nan)
+        z[known] = excess[known] / np.sqrt(variance[known])
+        before, usual = usual, ~(z > SURPRISE_RELEASE)
+        if (before == usual).all():
+            break
+    return pd.DataFrame({"z": z}, index=pd.Index(voters, name="voter"))
 
 
 def _sides(votes: pd.DataFrame) -> pd.DataFrame:

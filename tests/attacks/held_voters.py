@@ -156,6 +156,8 @@ def coins(seed: int, *, voters: int = 1000, flippers: int = 50) -> Figures:
     honest = simulate(random, np.repeat(np.arange(voters), 100), elo, taste=60)
     coin = np.repeat(np.arange(flippers), 200)
     tossed = simulate(random, coin, np.zeros(MODELS)).assign(voter=RIGGED + coin)
+    sides = np.where(random.random(len(coin)) < 0.5, "model_a", "model_b")
+    tossed["winner"] = sides.astype(object)  # and no ties
     frame = pd.concat([honest, tossed]).sample(frac=1, random_state=seed, ignore_index=True)
     held = held_voters(frame)
     return Figures(
