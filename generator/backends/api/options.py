@@ -181,7 +181,7 @@ def notes_about(entrant: Entrant, options: ApiOptions, file: ProviderFile) -> tu
             f"{provider.read}: check prices and models."
         )
     if provider.note:
-        sentences.append(f"Note: {provider.title} {provider.note}")
+        sentences.append(f"Note on {provider.title}: {provider.note}")
     return tuple(sentences)
 
 
