@@ -87,8 +87,9 @@ def _check_references(answers: list[Answer], tables: Mapping[str, list[Row]]) ->
 
 
 def _check_votes(answers: list[Answer], kind: VoterKind) -> None:
+    winners = set(WINNERS.values())
     for answer in answers:
-        if answer.row["winner"] not in WINNERS.values():
+        if answer.row["winner"] not in winners:
             raise answer.error(f"winner is {answer.row['winner']!r}")
         if answer.row["voter_kind"] != kind:
             raise answer.error(f"voter_kind is {answer.row['voter_kind']!r}, not '{kind}'")
@@ -125,9 +126,13 @@ def _check_watermarks(votes: list[Answer], tables: Mapping[str, list[Row]]) -> N
     for row in tables["leaderboard"]:
         key = (row["track"], row["voters"], row["category"])
         newest[key] = max(newest.get(key, 0), row["watermark"])
+    # The rows of a group have the same leaderboards, and only its newest vote can be too new.
+    last: dict[tuple[str, str, str | None], Answer] = {}
     for answer in votes:
-        if not answer.row["counted"]:
-            continue
+        row = answer.row
+        if row["counted"]:
+            last[row["track"], row["voter_kind"], row["categories"]] = answer
+    for answer in last.values():
         voters = VoterKind(answer.row["voter_kind"]).group.value
         for category in _categories(answer.row):
             watermark = newest.get((answer.row["track"], voters, category))
