@@ -23,8 +23,8 @@ from arena.audit.leaves import (
     reference_of,
 )
 from arena.audit.merkle import HASH_BYTES, WIDTH, Frontier, split_hashes
+from arena.audit.proofs import published_seals, sealed_numbers
 from arena.audit.sealed_standings import hash_of_day
-from arena.audit.seals import published_seals, sealed_numbers
 from arena.canonical import sha256_hex
 from arena.database import Database
 from arena.models import (

@@ -9,16 +9,16 @@ the database, and what is written are rows that no vote touches.
 
 import struct
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, delete, func, insert, select
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from arena.audit.chain import GENESIS, published_seal, read_payload
+from arena.audit.chain import GENESIS, read_payload
 from arena.audit.keys import SEAL_DOMAIN, Signer, open_signer
 from arena.audit.leaves import (
     ClipName,
@@ -30,12 +30,12 @@ from arena.audit.leaves import (
     unnamed_clips,
 )
 from arena.audit.merkle import EMPTY_ROOT, WIDTH, Tree, full_root, split_hashes
+from arena.audit.proofs import Tile, late_numbers, stored_tile
 from arena.audit.sealed_standings import new_standings
 from arena.canonical import canonical_json, instant_text, sha256_hex
 from arena.catalog.registration import has_deviations, note_deviations
 from arena.context import Arena
 from arena.database import Database
-from arena.errors import NotFound
 from arena.holds.ledger import EMPTY_CHAIN, extend_chain, read_events
 from arena.models import (
     Entrant,
@@ -55,8 +55,6 @@ MAX_GAPS = 1000  # ranges of missing numbers that a seal remembers
 CHUNK = 256  # votes between two pauses
 COMMITMENT, CLAIM, STANDINGS = "commitment", "claim", "standings"
 REGISTRATION = "registration"
-
-Tile = tuple[int, int]  # level and number
 
 
 @dataclass
@@ -213,13 +211,6 @@ def _late_votes(session: Session, now: datetime) -> list[StoredVote]:
         for first, last in seal.gaps["ranges"]:
             found += read_votes(session, after=first - 1, up_to=last)
     return [vote for vote in found if vote.id not in sealed]
-
-
-def late_numbers(seal: Seal) -> list[int]:
-    """The numbers of a seal's last votes that are below the watermark before it."""
-    if not seal.late:
-        return []
-    return [int(number) for number in read_payload(seal.payload)["late"]]
 
 
 def _known(session: Session, kind: str) -> set[str]:
@@ -383,159 +374,6 @@ def _store(session: Session, seal: Seal, draft: _Draft) -> Seal:
     if entries:
         session.execute(insert(SealedEntry), entries)
     return seal
-
-
-# --- proofs ---------------------------------------------------------------------------------------
-
-
-def stored_tile(session: Session, level: int, number: int) -> bytes:
-    """Return the hashes of a stored tile; none if there is no such tile."""
-    query = select(SealTile.hashes).where(SealTile.level == level, SealTile.number == number)
-    return bytes(session.scalar(query) or b"")
-
-
-def stored_tree(session: Session) -> Tree:
-    """Return the tree over all sealed votes."""
-    return Tree(lambda level, number: stored_tile(session, level, number))
-
-
-@dataclass(frozen=True)
-class Inclusion:
-    """Where a vote is in the tree of a seal, and the proof of it.
-
-    Attributes:
-        seal: number of the first seal that covers the vote.
-        index: of its leaf.
-        size: of the seal's tree.
-        root: of the seal's tree.
-        leaf: hash of its leaf.
-        path: the hashes of RFC 6962, 2.1.1, from the leaf to the root.
-    """
-
-    seal: int
-    index: int
-    size: int
-    root: bytes
-    leaf: bytes
-    path: list[bytes]
-
-
-def find_inclusion(session: Session, vote_id: int) -> Inclusion | None:
-    """Return the proof that a vote is sealed; None if it is not sealed yet."""
-    index = _index_of(session, vote_id)
-    if index is None:
-        return None
-    row = session.connection().execute(_FIRST_SEAL_OVER, {"index": index}).first()
-    if row is None:
-        return None
-    number, size, payload = row
-    tiles = _read_path_tiles(session, index, size)
-    tree = Tree(lambda level, number: tiles[level, number])
-    return Inclusion(
-        seal=number,
-        index=index,
-        size=size,
-        root=bytes.fromhex(read_payload(payload)["root"]),
-        leaf=split_hashes(tiles[0, index // WIDTH])[index % WIDTH],
-        path=tree.inclusion(index, size),
-    )
-
-
-# Built once: to build a statement takes longer than to run it.
-_FIRST_SEAL_OVER = (
-    select(Seal.number, Seal.size, Seal.payload)
-    .where(Seal.size > bindparam("index", type_=BigInteger))
-    .order_by(Seal.size, Seal.number)
-    .limit(1)
-)
-_TILE_OF_VOTE = (
-    select(SealTile.number, SealTile.votes)
-    .where(SealTile.level == 0, SealTile.first_vote <= bindparam("vote", type_=BigInteger))
-    .order_by(SealTile.first_vote.desc())
-    .limit(1)
-)
-# One level at a time: SQLite has no index for pairs in a list.
-_TILES = select(SealTile.number, SealTile.hashes).where(
-    SealTile.level == bindparam("level"), SealTile.number.in_(bindparam("numbers", expanding=True))
-)
-
-
-def _read_path_tiles(session: Session, index: int, size: int) -> dict[Tile, bytes]:
-    """Read the tiles that a proof needs: those above a leaf, and those at the right edge."""
-    tiles: dict[Tile, bytes] = {}
-    first, last, level = index // WIDTH, (size - 1) // WIDTH, 0
-    while True:
-        values = {"level": level, "numbers": sorted({first, last})}
-        for number, hashes in session.connection().execute(_TILES, values):
-            tiles[level, number] = bytes(hashes)
-        if last == 0:
-            return tiles
-        first, last, level = first // WIDTH, last // WIDTH, level + 1
-
-
-def _index_of(session: Session, vote_id: int) -> int | None:
-    tile = session.connection().execute(_TILE_OF_VOTE, {"vote": vote_id}).first()
-    if tile is not None:
-        in_tile = unpack_numbers(tile.votes)
-        if vote_id in in_tile:
-            return int(tile.number) * WIDTH + in_tile.index(vote_id)
-    for seal in session.scalars(select(Seal).where(Seal.late > 0).order_by(Seal.number)):
-        numbers = late_numbers(seal)
-        if vote_id in numbers:
-            return seal.size - len(numbers) + numbers.index(vote_id)
-    return None
-
-
-def sealed_numbers(session: Session, first: int, last: int) -> Iterable[int]:
-    """Yield the numbers of the sealed votes from one index to before another."""
-    query = select(SealTile.votes).where(
-        SealTile.level == 0,
-        SealTile.number >= first // WIDTH,
-        SealTile.number <= (last - 1) // WIDTH,
-    )
-    parts = session.scalars(query.order_by(SealTile.number))
-    everything = unpack_numbers(b"".join(part or b"" for part in parts))
-    start = first - first // WIDTH * WIDTH
-    yield from everything[start : start + last - first]
-
-
-def unpack_numbers(data: bytes) -> tuple[int, ...]:
-    """The numbers of votes in a tile, or in several side by side: big-endian, 8 bytes each."""
-    return struct.unpack(f">{len(data) // 8}q", data)
-
-
-def published_seals(session: Session, *, first: int = 0, limit: int | None = None) -> list[Any]:
-    """Return seals as the API and releases publish them, in order, from a number on."""
-    query = select(Seal.payload, Seal.signature).where(Seal.number >= first).order_by(Seal.number)
-    return [published_seal(*row) for row in session.execute(query.limit(limit))]
-
-
-def find_seal(session: Session, number: int) -> Seal:
-    """Return a seal.
-
-    Raises:
-        NotFound: there is no seal of this number.
-    """
-    seal = session.get(Seal, number)
-    if seal is None:
-        raise NotFound(f"There is no seal {number}: /api/v1/seals lists them all.")
-    return seal
-
-
-def root_of_seal(seal: Seal) -> str:
-    """Return the root that a seal states, in hexadecimal."""
-    return str(read_payload(seal.payload)["root"])
-
-
-def prove_consistency(session: Session, first: Seal, second: Seal) -> list[bytes]:
-    """Return the proof that the later of two seals covers all votes of the earlier one, unchanged.
-
-    Raises:
-        NotFound: the first is the later one.
-    """
-    if first.size > second.size:
-        raise NotFound("A later seal cannot be in an earlier one: exchange first and second.")
-    return stored_tree(session).consistency(first.size, second.size)
 
 
 def brief_pause() -> None:

@@ -24,7 +24,7 @@ audit_app = App(help="Check what the arena promises.", examples=["arena audit se
 @seals_app.command("list", examples=["arena seals list", "arena seals list --format csv"])
 def list_seals(format: FormatOption = TableFormat.TABLE) -> None:
     """List the seals with their sizes, roots and keys."""
-    from arena.audit.seals import published_seals
+    from arena.audit.proofs import published_seals
 
     with open_configured_arena().database.reading() as session:
         payloads = [seal["payload"] for seal in published_seals(session)]

@@ -17,8 +17,8 @@ from arena.audit.chain import Chain, ChainError, SealPayload, check_chain
 from arena.audit.keys import list_keys
 from arena.audit.leaves import leaf_text, reference_of
 from arena.audit.merkle import HASH_BYTES, Frontier, leaf_hash, split_hashes
+from arena.audit.proofs import published_seals, unpack_numbers
 from arena.audit.sealed_standings import row_of, standings_hash
-from arena.audit.seals import published_seals, unpack_numbers
 from arena.errors import ReleaseError
 from arena.models import SealedClip, SealTile
 from arena.release.holds import other_events

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from arena.audit.seals import find_inclusion
+from arena.audit.proofs import find_inclusion
 from arena.catalog import catalog
 from arena.catalog.registration import find_registration
 from arena.catalog.variants import Variants, variants_by_name, with_variants

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from arena.audit.seals import Inclusion
+from arena.audit.proofs import Inclusion
 from arena.catalog.registration import PublishedRegistration
 from arena.holds.status import Verdict
 from arena.models import BattleFile, Choice, Track, Vote

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
-from arena.audit import keys, seals
+from arena.audit import keys, proofs
 from arena.context import Arena
 
 PAGE = 100  # seals in one answer
@@ -57,7 +57,7 @@ def make_router(arena: Arena) -> APIRouter:
     ) -> JSONResponse:
         """The keys, and the seals from a number on, in order."""
         with arena.database.reading() as session:
-            found = seals.published_seals(session, first=first, limit=limit + 1)
+            found = proofs.published_seals(session, first=first, limit=limit + 1)
             public_keys = keys.list_keys(session)
         more = first + limit if len(found) > limit else None
         return JSONResponse({"keys": public_keys, "seals": found[:limit], "next": more})
@@ -66,10 +66,10 @@ def make_router(arena: Arena) -> APIRouter:
     def get_consistency(first: int, second: int) -> ConsistencyResponse:
         """The proof that a seal covers all votes of an earlier one, in the same order."""
         with arena.database.reading() as session:
-            pair = [seals.find_seal(session, number) for number in (first, second)]
-            path = seals.prove_consistency(session, *pair)
+            pair = [proofs.find_seal(session, number) for number in (first, second)]
+            path = proofs.prove_consistency(session, *pair)
         roots = [
-            SealRoot(seal=seal.number, size=seal.size, root=seals.root_of_seal(seal))
+            SealRoot(seal=seal.number, size=seal.size, root=proofs.root_of_seal(seal))
             for seal in pair
         ]
         return ConsistencyResponse(first=roots[0], second=roots[1], path=encode_path(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sealed_arena import signer_of
 
-from arena.audit.seals import published_seals
+from arena.audit.proofs import published_seals
 from arena.catalog import catalog
 from arena.catalog.claims import claim
 from arena.catalog.entering import enter

@@ -22,7 +22,7 @@ from sealed_arena import signer_of
 from sqlalchemy import func, insert, select, text
 
 from arena import database
-from arena.audit import seals
+from arena.audit import proofs, seals
 from arena.audit.keys import new_signer
 from arena.audit.merkle import HASH_BYTES, WIDTH, Tree, full_root, root_from_inclusion, split_hashes
 from arena.context import utc_now
@@ -127,7 +127,7 @@ def main() -> None:
             with opened.reading() as session:
                 session.connection()
                 started, spent = time.perf_counter(), time.thread_time()
-                found = seals.find_inclusion(session, vote_id)
+                found = proofs.find_inclusion(session, vote_id)
                 times.append(time.perf_counter() - started)
                 cpu.append(time.thread_time() - spent)
             assert found is not None

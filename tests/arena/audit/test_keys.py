@@ -9,7 +9,8 @@ from sealed_arena import tamper
 
 from arena.audit import keys
 from arena.audit.chain import ChainError, check_chain, check_keys, pinned
-from arena.audit.seals import make_seals, published_seals
+from arena.audit.proofs import published_seals
+from arena.audit.seals import make_seals
 from arena.database import Database
 from arena.errors import ConfigurationError
 from small_arena import START

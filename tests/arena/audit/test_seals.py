@@ -7,7 +7,7 @@ from released_arena import let_people_vote, let_simulated_voters_vote
 from sealed_arena import seal, signer_of, tamper
 from sqlalchemy import func, select, text
 
-from arena.audit import seals
+from arena.audit import proofs, seals
 from arena.audit.chain import ChainError, check_chain
 from arena.audit.keys import list_keys
 from arena.audit.merkle import is_consistent, root_from_inclusion
@@ -37,7 +37,7 @@ def sealed(shared_database: Database) -> Database:
 
 def test_the_chain_begins_with_a_seal_of_nothing_and_covers_every_vote(sealed: Database) -> None:
     with sealed.reading() as session:
-        chain = check_chain(list_keys(session), seals.published_seals(session))
+        chain = check_chain(list_keys(session), proofs.published_seals(session))
         votes = session.scalar(select(func.count()).select_from(Vote))
     first, *_, last = chain.seals
     assert (first.number, first.size, first.previous) == (0, 0, "0" * 64)
@@ -55,14 +55,14 @@ def test_every_vote_is_proved_to_be_in_its_seal(sealed: Database) -> None:
         ids = list(session.scalars(select(Vote.id).order_by(Vote.id)))
         stored = {each.number: each for each in session.scalars(select(Seal))}
         for position, vote_id in enumerate(ids):
-            found = seals.find_inclusion(session, vote_id)
+            found = proofs.find_inclusion(session, vote_id)
             assert found is not None
             assert found.index == position
-            assert found.root.hex() == seals.root_of_seal(stored[found.seal])
+            assert found.root.hex() == proofs.root_of_seal(stored[found.seal])
             root = root_from_inclusion(found.leaf, found.index, found.size, found.path)
             assert root == found.root
             assert stored[found.seal - 1].size <= position < stored[found.seal].size
-        assert seals.find_inclusion(session, ids[-1] + 1) is None
+        assert proofs.find_inclusion(session, ids[-1] + 1) is None
 
 
 def test_any_two_seals_are_consistent(sealed: Database) -> None:
@@ -70,8 +70,8 @@ def test_any_two_seals_are_consistent(sealed: Database) -> None:
         stored = list(session.scalars(select(Seal).order_by(Seal.number)))
         for first in stored:
             for second in stored[first.number :]:
-                path = seals.prove_consistency(session, first, second)
-                roots = [bytes.fromhex(seals.root_of_seal(each)) for each in (first, second)]
+                path = proofs.prove_consistency(session, first, second)
+                roots = [bytes.fromhex(proofs.root_of_seal(each)) for each in (first, second)]
                 assert is_consistent(first.size, roots[0], second.size, roots[1], path)
 
 
@@ -81,7 +81,7 @@ def test_any_two_seals_are_consistent(sealed: Database) -> None:
 )
 def test_a_seal_that_was_changed_is_named(sealed: Database, key: str, value: object) -> None:
     with sealed.reading() as session:
-        keys, published = list_keys(session), seals.published_seals(session)
+        keys, published = list_keys(session), proofs.published_seals(session)
     published[1]["payload"][key] = value
     with pytest.raises(ChainError, match="seal 1"):
         check_chain(keys, published)
@@ -89,7 +89,7 @@ def test_a_seal_that_was_changed_is_named(sealed: Database, key: str, value: obj
 
 def test_a_chain_without_one_of_its_seals_is_refused(sealed: Database) -> None:
     with sealed.reading() as session:
-        keys, published = list_keys(session), seals.published_seals(session)
+        keys, published = list_keys(session), proofs.published_seals(session)
     for number in range(len(published) - 1):
         shorter = published[:number] + published[number + 1 :]
         with pytest.raises(ChainError, match=f"seal {number} does not follow"):
@@ -145,11 +145,11 @@ def test_a_vote_that_is_committed_later_still_is_sealed_as_late(arena_database: 
     tamper(arena_database, "INSERT INTO vote SELECT * FROM moved", "DROP TABLE moved")
     booth.vote("a")
     (made,) = seal(arena_database, now=booth.now)
-    assert seals.late_numbers(made) == [last - 1]
+    assert proofs.late_numbers(made) == [last - 1]
     assert seal(arena_database, now=booth.now) == []
     with arena_database.reading() as session:
         for vote_id in (last - 1, last, newest(arena_database)):
-            found = seals.find_inclusion(session, vote_id)
+            found = proofs.find_inclusion(session, vote_id)
             assert found is not None
             root = root_from_inclusion(found.leaf, found.index, found.size, found.path)
             assert root == found.root
@@ -167,7 +167,7 @@ def test_two_processes_that_seal_at_once_make_one_chain(arena_database: Database
     for thread in threads:
         thread.join()
     with arena_database.reading() as session:
-        chain = check_chain(list_keys(session), seals.published_seals(session))
+        chain = check_chain(list_keys(session), proofs.published_seals(session))
         assert chain.seals[-1].size == session.scalar(select(func.count()).select_from(Vote))
 
 
