@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from arena.models import Snapshot, Standing, Track, VoterKind
 from arena.release.collect import instant
 from arena.standings.boards import RATING_COLUMNS
+from arena.standings.computing import ComputedBoard, compute_board
 from arena.standings.lots import moves_in_lots
-from arena.standings.snapshots import ComputedBoard, compute_board
 from arena.standings.standings import known_categories
 from arena.standings.vote_arrays import VoteArrays
 from arena.standings.vote_reader import VoteReader

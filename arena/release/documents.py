@@ -9,7 +9,7 @@ from typing import Any
 from arena.release.collect import instant
 from arena.release.schema import TABLES, Column, ColumnType, TableSchema
 from arena.release.tables import FORMATS, SPREADSHEET
-from arena.standings.snapshots import CONFIDENCE
+from arena.standings.computing import CONFIDENCE
 from arena.text import pluralize
 
 # Of releases whose prompts are all shipped ones, unless the operator states another: that of

@@ -13,7 +13,7 @@ from arena.release.collect import JOIN
 from arena.release.holds import HoldHistory
 from arena.release.schema import SIMULATED, VOTES
 from arena.standings.boards import COLUMN_TYPES, RATING_COLUMNS
-from arena.standings.snapshots import BY_VOTE, BY_VOTER, interval_method, rate
+from arena.standings.computing import BY_VOTE, BY_VOTER, interval_method, rate
 from ratings import RatingsError
 
 TABLE_OF: dict[str, str] = {VoterGroup.PEOPLE: VOTES.name, VoterGroup.SIMULATED: SIMULATED.name}

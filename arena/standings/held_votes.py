@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 import ratings
 from arena.models import OVERALL, HoldRule, Track, VoterKind
 from arena.standings.boards import Board
+from arena.standings.computing import ComputedBoard, named, rate_battles, to_python
 from arena.standings.hold_share import share_alarm
-from arena.standings.snapshots import ComputedBoard, named, rate_battles, to_python
 from arena.voting.completion import CompletionFlag, completion_flags
 
 if TYPE_CHECKING:

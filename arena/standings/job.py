@@ -29,6 +29,13 @@ from arena.error_log import ErrorLog
 from arena.errors import DatabaseError, StoreUnavailable
 from arena.models import OVERALL, Entrant, EntrantTrack, PromptCategory, Track, VoterKind
 from arena.standings.arrays_file import FILE_NAME, load_arrays, save_arrays
+from arena.standings.computing import (
+    ComputedBoard,
+    board_of,
+    compute_board,
+    empty_board,
+    with_details_of,
+)
 from arena.standings.held_votes import has_held, rate_without_holds, with_holds
 from arena.standings.leases import LeaseKeeper
 from arena.standings.lots import LOT_VOTES, is_lot, is_old_enough, moves_in_lots
@@ -37,15 +44,10 @@ from arena.standings.rated_votes import entrants_by_name
 from arena.standings.snapshots import (
     COMPUTE_SHARE,
     MAX_LAG,
-    ComputedBoard,
     advance_watermark,
-    board_of,
-    compute_board,
-    empty_board,
     latest_id,
     read_snapshot,
     store_snapshot,
-    with_details_of,
 )
 from arena.standings.standings import Key, keep_in_memory, known_categories
 from arena.standings.vote_arrays import PoolKey, VoteArrays

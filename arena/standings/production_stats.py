@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.models import Clip, ClipStatus, Entrant, Track
-from arena.standings.snapshots import CONFIDENCE
+from arena.standings.computing import CONFIDENCE
 
 FIGURES = ("seconds", "gpu_seconds", "peak_memory_bytes", "cost_usd", "billed_usd")
 

@@ -31,12 +31,10 @@ from arena.database import Database
 from arena.errors import DatabaseError, NotFound, StoreUnavailable
 from arena.models import OVERALL, Prompt, PromptCategory, Track, VoterKind
 from arena.standings.boards import Board, with_names
+from arena.standings.computing import ComputedBoard, compute_board, empty_board
 from arena.standings.lots import is_lot, moves_in_lots, waits_for_lot
 from arena.standings.snapshots import (
-    ComputedBoard,
     as_stale,
-    compute_board,
-    empty_board,
     is_fresh,
     lags,
     latest_id,

@@ -17,7 +17,8 @@ from arena.catalog.index import catalog_index
 from arena.database import Database
 from arena.models import OVERALL, Entrant, VoterKind
 from arena.standings.boards import BoardRow
-from arena.standings.snapshots import compute_board, store_snapshot
+from arena.standings.computing import compute_board
+from arena.standings.snapshots import store_snapshot
 from arena.standings.vote_arrays import FIRST_LEFT, VoteArrays
 from arena.voting.matchmaking import ADAPTIVE, PairChances, draw
 from arena.voting.snapshots import last_snapshot

@@ -15,7 +15,7 @@ from arena.database import Database
 from arena.errors import StoreUnavailable
 from arena.models import Snapshot
 from arena.release.verify import verify_release
-from arena.standings import snapshots, standings
+from arena.standings import computing, standings
 from arena.standings.boards import Board, board_cells, board_document
 from broken_stores import damage, lock_held, make_read_only
 from small_arena import START, TRACK, Booth
@@ -144,13 +144,13 @@ def test_without_any_board_a_damaged_database_is_an_error(booth: Booth) -> None:
 
 def during_rating(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> None:
     """Have something happen while a leaderboard is being computed."""
-    rate = snapshots.rate_battles
+    rate = computing.rate_battles
 
     def rate_and_act(*values: Any, **options: Any) -> Any:
         act()
         return rate(*values, **options)
 
-    monkeypatch.setattr(snapshots, "rate_battles", rate_and_act)
+    monkeypatch.setattr(computing, "rate_battles", rate_and_act)
 
 
 def test_votes_are_stored_while_a_board_is_computed(

@@ -14,7 +14,7 @@ from arena.errors import NotFound
 from arena.models import OVERALL, Base, Battle, Entrant, Snapshot, Vote, VoterKind, VoteStatus
 from arena.standings import standings
 from arena.standings.boards import BOARD_COLUMNS, Board, board_document, board_frame
-from arena.standings.snapshots import EXPLORE
+from arena.standings.computing import EXPLORE
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
 from arena.voting.schemas import VoteForm
