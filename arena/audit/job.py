@@ -49,8 +49,9 @@ class SealJob:
     def _run(self) -> None:
         with suppress(AttributeError, OSError):  # niceness is of a thread on Linux only
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        while not self._stop.wait(TICK_S):
-            self.run_once()
+        with self._lease.renewed():
+            while not self._stop.wait(TICK_S):
+                self.run_once()
         with suppress(DatabaseError):
             self._lease.release()
 

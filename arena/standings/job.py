@@ -142,6 +142,13 @@ class StandingsJob:
     def _run(self) -> None:
         with suppress(AttributeError, OSError):  # niceness is of a thread on Linux only
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+        with self._lease.renewed():
+            self._run_rounds()
+        with suppress(DatabaseError):
+            self._save(at_end=True)
+            self._lease.release()
+
+    def _run_rounds(self) -> None:
         while True:
             started = time.thread_time()
             try:
@@ -151,10 +158,7 @@ class StandingsJob:
             except Exception:
                 log.exception("A round of the leaderboards' job failed")
             if self._stop.wait(pause_after(time.thread_time() - started)):
-                break
-        with suppress(DatabaseError):
-            self._save(at_end=True)
-            self._lease.release()
+                return
 
     def run_once(self, *, now: datetime) -> bool:
         """Do one round, if this process has the lease; whether it did.

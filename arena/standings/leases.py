@@ -9,15 +9,19 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Lock, Thread
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from arena.database import Database
+from arena.errors import DatabaseError
 from arena.models import Lease
 
-SILENCE_S = 6.0  # several times the holder's pause between renewals
+SILENCE_S = 6.0
+RENEW_S = 1.5  # a few renewals fit into the silence, of which some may fail
 WRITE_S = 1.0  # how long a renewal waits for the database
 
 
@@ -37,6 +41,31 @@ class LeaseKeeper:
         self.holder = f"{socket.gethostname()[:32]}-{os.getpid()}-{secrets.token_hex(4)}"
         self._seen: tuple[str, int] | None = None
         self._seen_at = clock()
+        self._is_held = False
+        self._lock = Lock()
+
+    @contextmanager
+    def renewed(self) -> Iterator[None]:
+        """Renew the lease while it is held, by a thread, until the block ends.
+
+        Without, a round or a pause that is longer than `SILENCE_S` would lose it, and what the
+        holder has in memory with it.
+        """
+        ended = Event()
+
+        def renew() -> None:
+            while not ended.wait(RENEW_S):
+                with suppress(DatabaseError):
+                    if self._is_held:
+                        self.hold()
+
+        thread = Thread(target=renew, name=f"lease of {self._name}", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
 
     def hold(self) -> bool:
         """Renew the lease, or take it if its holder is silent; whether it is held.
@@ -44,6 +73,11 @@ class LeaseKeeper:
         Raises:
             StoreUnavailable: the database cannot be read or written now.
         """
+        with self._lock:
+            self._is_held = self._hold()
+            return self._is_held
+
+    def _hold(self) -> bool:
         with self._database.reading() as session:
             row = session.execute(
                 select(Lease.holder, Lease.renewals).where(Lease.name == self._name)
@@ -61,6 +95,7 @@ class LeaseKeeper:
 
     def release(self) -> None:
         """Give the lease up, so that another process need not wait."""
+        self._is_held = False
         with self._database.writing(until=self._until()) as session:
             session.execute(
                 delete(Lease).where(Lease.name == self._name, Lease.holder == self.holder)

@@ -94,7 +94,15 @@ def run_workers(
             timeout_worker_healthcheck=30,
             **options,
         )
-        _Supervisor(config, [listening], on_ready).run()
+        supervisor = _Supervisor(config, [listening], on_ready)
+        try:
+            supervisor.run()
+        except BaseException:
+            # Such as a message that nobody reads any more. Python would wait for the processes,
+            # which would answer requests without a supervisor.
+            supervisor.terminate_all()
+            supervisor.join_all()
+            raise
 
 
 def make_worker_app(settings: Settings, host: str, *, supervisor: int) -> ASGIApp:

@@ -1,6 +1,7 @@
 """The background job keeps snapshots as new as the votes; one process of several does it."""
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -198,6 +199,31 @@ def test_one_process_works_and_another_takes_over_when_it_is_silent(
     assert second.hold()  # the first was silent
     assert not first.hold()
     assert second.hold()
+
+
+def test_a_holder_that_is_busy_or_pauses_for_long_stays_the_holder(
+    arena_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "RENEW_S", 0.02)
+    clock = Clock()
+    first, second = (leases.LeaseKeeper(arena_database, "standings", clock=clock) for _ in range(2))
+    with first.renewed():
+        assert first.hold()
+        for _ in range(4):
+            assert not second.hold()
+            renewals = _renewals(arena_database)
+            clock.now += leases.SILENCE_S + 1
+            while _renewals(arena_database) == renewals:  # until the test's time limit
+                time.sleep(0.01)
+            assert not second.hold()
+    assert not second.hold()
+    clock.now += leases.SILENCE_S + 1
+    assert second.hold()  # the first renews it no more
+
+
+def _renewals(database: Database) -> int:
+    with database.reading() as session:
+        return session.scalars(select(Lease.renewals)).one()
 
 
 def test_a_lease_that_is_given_up_is_free_at_once(arena_database: Database) -> None:

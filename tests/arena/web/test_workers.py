@@ -2,7 +2,10 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -70,3 +73,32 @@ def test_any_process_takes_any_vote_a_killed_one_is_replaced_and_all_end_with_th
         parent.kill()
         _, left = psutil.wait_procs([*first, *processes], timeout=120)
         assert not left
+
+
+def test_a_server_whose_address_nobody_reads_ends_with_its_processes(tmp_path: Path) -> None:
+    make_playable_arena(tmp_path).database.dispose()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "arena", "serve", "--port", "0", "--workers", "2"],
+        env=os.environ | {"ARENA_HOME": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert server.stdout is not None
+    server.stdout.close()  # before it prints its address
+    started = psutil.Process(server.pid)
+    processes: set[psutil.Process] = set()
+    try:
+        until = time.monotonic() + 180
+        while server.poll() is None:
+            assert time.monotonic() < until, "the server goes on without a supervisor"
+            with suppress(psutil.NoSuchProcess):
+                processes |= set(started.children(recursive=True))
+            time.sleep(0.1)
+        _, left = psutil.wait_procs(list(processes), timeout=60)
+        assert not left
+    finally:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        server.kill()
+        server.wait()
