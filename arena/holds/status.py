@@ -1,4 +1,6 @@
-"""Whether a vote counts: the one function that answers, receipts, standings and releases use.
+"""Whether a vote counts: the one function that answers, receipts, own votes and releases use.
+
+Standings read the same events for all votes at once (`standings.vote_reader`).
 
 A skip never counts. A vote that was cast without hearing both clips of a track with sound is held
 by that fact. For every other vote, the last event of the ledger decides; without one it counts.

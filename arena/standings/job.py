@@ -7,8 +7,6 @@ after a round depends on how much CPU time it took, so that the job never keeps 
 """
 
 import logging
-import os
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -37,7 +35,7 @@ from arena.standings.computing import (
     with_details_of,
 )
 from arena.standings.held_votes import has_held, rate_without_holds, with_holds
-from arena.standings.leases import LeaseKeeper
+from arena.standings.leased_job import LeasedJob
 from arena.standings.lots import LOT_VOTES, is_lot, is_old_enough, moves_in_lots
 from arena.standings.pool_sums import PoolSums
 from arena.standings.rated_votes import entrants_by_name
@@ -66,7 +64,6 @@ DETAILS_SHARE = 0.05  # of the time spent on what is shown beside the ratings
 DETAILS_ROUND_S = 1.0  # in one round; a leaderboard that takes longer is followed by a pause
 # The file of the arrays is written once this number of votes is new, at most this often.
 SAVE_VOTES, SAVE_S = 1000, 600.0
-NICENESS = 10  # of the job's thread, below the threads that answer requests
 
 log = logging.getLogger(__name__)
 Rated = TypeVar("Rated")
@@ -106,7 +103,7 @@ def pause_after(cpu_s: float) -> float:
     return max(PAUSE_S, min(cpu_s / COMPUTE_SHARE, MAX_PAUSE_S))
 
 
-class StandingsJob:
+class StandingsJob(LeasedJob):
     """The job as a thread: `start` and `stop` it in whatever process hosts it.
 
     Args:
@@ -117,36 +114,14 @@ class StandingsJob:
     def __init__(self, database: Database, *, folder: Path | None = None) -> None:
         self._database = database
         self._path = None if folder is None else folder / FILE_NAME
-        self._lease = LeaseKeeper(database, LEASE)
+        super().__init__(database, LEASE)
         self._errors = ErrorLog(log, "Computing leaderboards")
-        self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
         self._reader: VoteReader | None = None
         self._states: dict[Key, _State] = {}
         self._sums: dict[PoolKey, PoolSums] = {}
         self._details_at = 0.0
         self._saved_rows, self._saved_at = 0, time.monotonic()
         self._touched_at = time.monotonic()
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread = threading.Thread(target=self._run, name="standings", daemon=True)
-        self._thread.start()
-
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Stop the thread, keep the arrays and give the lease up."""
-        self._stop.set()
-        if self._thread is not None:
-            self._thread.join(timeout_s)
-
-    def _run(self) -> None:
-        with suppress(AttributeError, OSError):  # niceness is of a thread on Linux only
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
-        with self._lease.renewed():
-            self._run_rounds()
-        with suppress(DatabaseError):
-            self._save(at_end=True)
-            self._lease.release()
 
     def _run_rounds(self) -> None:
         while True:
@@ -159,6 +134,9 @@ class StandingsJob:
                 log.exception("A round of the leaderboards' job failed")
             if self._stop.wait(pause_after(time.thread_time() - started)):
                 return
+
+    def _end(self) -> None:
+        self._save(at_end=True)
 
     def run_once(self, *, now: datetime) -> bool:
         """Do one round, if this process has the lease; whether it did.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.orm import Session
@@ -25,10 +24,6 @@ from arena.standings.boards import (
 )
 from arena.standings.computing import BY_VOTE, ComputedBoard, board_row, named
 from arena.voting.limits import CLOCK_TOLERANCE
-
-# What computes a leaderboard loads slowly; one that is stored is read without.
-if TYPE_CHECKING:
-    pass
 
 # How far a leaderboard may lag behind the votes; the share of the time spent on computing it.
 MAX_LAG = timedelta(seconds=60)
