@@ -97,7 +97,9 @@ class Provenance(BaseModel):
     peak_memory_bytes: int | None = None
     cost_usd: Measured = None  # at the list price
     billed_usd: Measured = None  # by the figures of the service's own answer
-    queue_seconds: Measured = None  # of `seconds`, as far as the service says
+    # From sending the order to a service to having its whole file; None if another run ordered it.
+    order_seconds: Measured = None
+    queue_seconds: Measured = None  # of `order_seconds`, as far as the service says
     usage: dict[str, Any] | None = None  # as reported by a server
     frames_sha256: str | None = None  # of the raw frames: shows whether two runs are equal
     created_at: datetime

@@ -57,6 +57,11 @@ SAMPLE_KBPS = 320
 SAMPLE_BYTES = {False: 121 * 1024, True: 244 * 1024}
 
 
+# Whether makers' services may rewrite prompts in a track: as they do by default, or not at all.
+PromptRewriting = Literal["maker-default", "off"]
+OFF: PromptRewriting = "off"
+
+
 class TrackSettings(BaseModel):
     """The settings that all clips of a track share; keys that only an arena needs are ignored."""
 
@@ -71,6 +76,7 @@ class TrackSettings(BaseModel):
     frames: int = Field(ge=1, le=MAX_FRAMES)
     video_kbps: int = Field(ge=8, le=MAX_KBPS)
     bytes: int = Field(ge=4096, le=MAX_BYTES)
+    prompt_rewriting: PromptRewriting = "maker-default"
 
     @property
     def duration_s(self) -> float:

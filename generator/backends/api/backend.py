@@ -22,7 +22,7 @@ from generator.backends.api.options import (
     read_options,
     read_provider,
 )
-from generator.backends.api.placing import Handle, Placing
+from generator.backends.api.placing import Delivery, Handle, Placing
 from generator.backends.api.provider import Order, ProviderFile
 from generator.backends.api.settings import Choice, check_prompt, choose, seed_values
 from generator.backends.api.signing import key_headers
@@ -121,9 +121,7 @@ class ApiBackend(ExitStack):
         check_prompt(order, options.model, request.prompt_id, request.prompt)
         seed, dropped = seed_values(order, request.seed)
         values = choice.values | seed | {"prompt": request.prompt} | _image(request, order, choice)
-        started = time.monotonic()
-        delivery, continued = self._buy(connection, order, values, request.orders or NoJournal())
-        taken = time.monotonic() - started
+        delivery = self._buy(connection, order, values, request.orders or NoJournal())
         limits = Limits(file_bytes=options.max_download_mib * 2**20)
         raw = decode_for_track(delivery.file, request.track, limits=limits)
         usage = at(delivery.data, provider.usage_at)
@@ -142,8 +140,9 @@ class ApiBackend(ExitStack):
             ),
             versions=installed_versions(PACKAGES),
             options={"provider": file.name, "provider_sha256": file.sha256} | rewritten,
-            seconds=None if continued else taken,
-            queue_seconds=number_at(delivery.data, provider.queue_seconds_at),
+            seconds=delivery.seconds,
+            order_seconds=delivery.seconds,
+            queue_seconds=delivery.queue_seconds,
             cost_usd=self._list_price(choice),
             billed_usd=_billed(file, choice, delivery.data),
             usage=to_jsonable(usage) if isinstance(usage, dict) else None,
@@ -152,12 +151,8 @@ class ApiBackend(ExitStack):
 
     def _buy(
         self, connection: _Connection, order: Order, values: dict[str, Any], journal: OrderJournal
-    ) -> tuple[Any, bool]:
-        """Order a clip, or continue an earlier order of the same one, and download its file.
-
-        Returns:
-            The delivery, and whether it is of an earlier order.
-        """
+    ) -> Delivery:
+        """Order a clip, or continue an earlier order of the same one, and download its file."""
         options, file, http = connection.options, connection.file, connection.http
         provider, pace = file.provider, file.provider.pace
         path = order.path.replace("{model}", order.models[options.model])
@@ -194,7 +189,7 @@ class ApiBackend(ExitStack):
             journal.ended(OrderEnd.RECEIVED)
         finally:
             journal.release()
-        return delivery, order_id is not None
+        return delivery
 
     def _list_price(self, choice: Choice) -> float | None:
         own = self.entrant.cost_usd(choice.seconds)

@@ -20,6 +20,13 @@ KEY = re.compile(
     r"|\bAIza[\w-]{20,}|\bAKIA[0-9A-Z]{12,}"
 )
 
+REWRITING = {
+    "none": "none is documented",
+    "switch": 'as the maker has it, and switched off in tracks with prompt_rewriting = "off"',
+    "always": 'it cannot be switched off, so tracks with prompt_rewriting = "off" are refused',
+    "unknown": "the documents do not say whether there is any",
+}
+
 
 class ApiOptions(BaseModel):
     """The keys of `[backend]` besides `kind`."""
@@ -173,6 +180,7 @@ def notes_about(entrant: Entrant, options: ApiOptions, file: ProviderFile) -> tu
         f"{entrant.name} is ordered from {host}, with the key in {variable}, at "
         f"{_list_prices(options, file)}.",
         f"Its visible mark: {provider.mark}.",
+        f"Rewriting of prompts: {_describe_rewriting(options, file)}.",
     ]
     age = (today() - provider.read).days
     if age > STALE_DAYS:
@@ -183,6 +191,12 @@ def notes_about(entrant: Entrant, options: ApiOptions, file: ProviderFile) -> tu
     if provider.note:
         sentences.append(f"Note on {provider.title}: {provider.note}")
     return tuple(sentences)
+
+
+def _describe_rewriting(options: ApiOptions, file: ProviderFile) -> str:
+    """Whether the service rewrites the model's prompts, as a phrase."""
+    orders = [each for each in file.provider.orders if options.model in each.models]
+    return "; ".join(dict.fromkeys(REWRITING[file.provider.rewriting_of(each)] for each in orders))
 
 
 def _list_prices(options: ApiOptions, file: ProviderFile) -> str:

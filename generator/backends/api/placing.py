@@ -37,11 +37,27 @@ POLL_MARGIN_S = 0.01  # past the deadline, so that the last poll sees that it ha
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of an order: the file, the last answer, and words that nobody knows."""
+    """What became of an order: the file, the last answer, and words that nobody knows.
+
+    Attributes:
+        seconds: from sending the order to having its whole file; None: another run ordered it.
+        queue_seconds: of these, until the last answer that said that the order was in the queue;
+            None if the service does not say.
+    """
 
     file: bytes = field(repr=False)
     data: Any = field(repr=False)
     unknown_words: tuple[str, ...]
+    seconds: float | None = None
+    queue_seconds: float | None = None
+
+
+@dataclass
+class Times:
+    """When an order was sent, and last seen in the queue, in seconds of `time.monotonic`."""
+
+    ordered: float | None = None
+    queued: float | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,7 @@ class Placing:
     poll_s: float
     deadline: float
     max_bytes: int
+    times: Times = field(default_factory=Times)
 
     def place(self, path: str, body: Any, headers: dict[str, str]) -> Handle:
         """Send the order, and have the journal store the service's id of it.
@@ -170,6 +187,7 @@ class Placing:
         while True:
             self.journal.placing()
             wait_s = min(MAX_RETRY_S, RETRY_S * 2**attempt)
+            self.times.ordered = time.monotonic()
             try:
                 answer = self.http.request(
                     "POST", path, body=body, headers=headers, deadline=self.deadline
@@ -235,12 +253,22 @@ class Placing:
         for attempt in range(2):
             try:
                 file = self._file(handle, data)
-                return Delivery(file, data, tuple(unknown))
+                return Delivery(file, data, tuple(unknown), *self._measured(data))
             except FileGone as error:
                 if attempt:  # also at an address that was asked for anew
                     raise self._over(handle, str(error)) from None
                 data = self._wait(handle, unknown)
         raise AssertionError
+
+    def _measured(self, data: Any) -> tuple[float | None, float | None]:
+        """Seconds of the delivery that has just ended, and of these in the queue."""
+        ordered = self.times.ordered
+        if ordered is None:
+            return None, None
+        in_queue = number_at(data, self.provider.queue_seconds_at)
+        if in_queue is None and self.provider.poll.queued:
+            in_queue = 0.0 if self.times.queued is None else self.times.queued - ordered
+        return time.monotonic() - ordered, in_queue
 
     def _wait(self, handle: Handle, unknown: dict[str, None]) -> Any:
         """Poll until the order is done; return the last answer."""
@@ -264,6 +292,8 @@ class Placing:
                         return answer.data
                     if word in poll.waiting:
                         unreadable = 0
+                        if word in poll.queued:
+                            self.times.queued = time.monotonic()
                         self._report(answer.data)
                     elif at(answer.data, poll.status_at) is not None:
                         unreadable = 0

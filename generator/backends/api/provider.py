@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from generator.backends.api.tree import PLACEHOLDERS, check_tree
+from generator.backends.api.tree import PLACEHOLDERS, check_tree, texts_of
 from generator.errors import SpecError
 from generator.spec import Modality
 from generator.validation import describe_validation_error, first_error
@@ -30,6 +30,9 @@ VARIABLE = r"^[A-Z][A-Z0-9_]{0,99}$"
 _IN_PATH = re.compile(r"\{([^{}]*)\}")
 # Without SOUND, what a tier costs if the price depends on the sound.
 WITH_SOUND = "+sound"
+# Whether a service rewrites prompts: never, unless switched off, in any case, or nobody says.
+Rewriting = Literal["none", "switch", "always", "unknown"]
+REWRITING = "{rewriting}"  # the placeholder of the switch
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Place = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.=\[\]-]+$", max_length=200)]
@@ -91,6 +94,7 @@ class Poll(Part):
 
     Attributes:
         path: with `{id}`; without it, the address that the answer to the order brought.
+        queued: those of `waiting` that mean that nobody works on the order yet.
         lost: words for an id that the service no longer knows.
         error_at: if something is there, the order has failed, whatever the status is.
         file_at: the file's address, or what `result` asks for.
@@ -102,6 +106,7 @@ class Poll(Part):
     path: Path_ | None = None
     status_at: Place
     waiting: Words
+    queued: Words = ()
     done: Words
     failed: Words = ()
     refused: Words = ()
@@ -112,6 +117,12 @@ class Poll(Part):
     file_at: Place | None = None
     base64_at: Place | None = None
     no_file: Literal["refused", "failed"] = "failed"
+
+    @model_validator(mode="after")
+    def _check_queued(self) -> Self:
+        if unknown := set(self.queued) - set(self.waiting):
+            raise ValueError(f"queued has {sorted(unknown)[0]!r}, which is not in waiting")
+        return self
 
 
 class Result(Part):
@@ -202,7 +213,9 @@ class Order(Part):
         sound: whether clips have sound: if it is a switch, `sound_on` and `sound_off` set it.
         seed_max: the largest seed; None: the service takes none.
         image_as: how an image is sent.
-        end: until when the models can be ordered.
+        rewriting: whether prompts are rewritten; None: as the provider says. If it is a switch,
+            `rewriting_off` is sent in tracks that forbid it, and nothing in the others.
+        ends: the day from which the models can be ordered no more.
     """
 
     models: dict[Name, Name] = Field(min_length=1)
@@ -222,6 +235,8 @@ class Order(Part):
     sound_off: bool | str = False
     seed_max: int | None = Field(default=None, ge=1)
     image_as: Literal["data-uri", "base64"] = "data-uri"
+    rewriting: Rewriting | None = None
+    rewriting_off: bool | str = False
     ends: date | None = None
 
     @field_validator("body")
@@ -251,6 +266,7 @@ class Provider(Part):
         read: when its documents were read.
         source: where they are.
         mark: how the visible mark is switched off, or that there is none.
+        rewriting: whether prompts are rewritten, where an order does not say otherwise.
         ends: the day from which it can be ordered from no more.
         regions: other addresses of the same API, by name.
         prices: US dollars per second of video, by model and tier, at the day of `read`.
@@ -263,6 +279,7 @@ class Provider(Part):
     read: date
     source: Name
     mark: Name
+    rewriting: Rewriting = "unknown"
     note: Name | None = None
     ends: date | None = None
     base_url: str
@@ -326,6 +343,20 @@ class Provider(Part):
         if self.result is None and self.poll.file_at is None and self.poll.base64_at is None:
             raise ValueError("nothing says where the file is: poll.file_at, poll.base64_at, result")
         return self
+
+    @model_validator(mode="after")
+    def _check_rewriting(self) -> Self:
+        for number, order in enumerate(self.orders):
+            if (self.rewriting_of(order) == "switch") != (REWRITING in texts_of(order.body)):
+                raise ValueError(
+                    f'orders.{number}: rewriting = "switch" and "{REWRITING}" in its body go '
+                    "together"
+                )
+        return self
+
+    def rewriting_of(self, order: Order) -> Rewriting:
+        """Whether prompts of an order are rewritten."""
+        return order.rewriting or self.rewriting
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from generator.backends.api.provider import WITH_SOUND, Order, Provider
 from generator.errors import BackendError, SpecError
-from generator.spec import TrackSettings
+from generator.spec import OFF, TrackSettings
 
 RATIO_TOLERANCE = 0.02  # of the logarithm: 1.02 to 1, as 854x480 beside 16:9
 
@@ -81,6 +81,17 @@ def choose(
         values["sound"] = order.sound_on if track.audio else order.sound_off
     elif order.sound == "always" and not track.audio:
         adapted.append("comes with sound, which is removed")
+    if track.prompt_rewriting == OFF:
+        rewriting = provider.rewriting_of(order)
+        if rewriting == "always":
+            raise SpecError(
+                f"{model} rewrites prompts and has no switch for it, and the track {track.name} "
+                f'has prompt_rewriting = "{OFF}"; remove that track.'
+            )
+        if rewriting == "switch":
+            values["rewriting"] = order.rewriting_off
+        elif rewriting == "unknown":
+            adapted.append("whether the service rewrites prompts is not documented")
     price = _price_per_second(provider, model, name, sound=track.audio)
     billed_s = math.ceil(seconds / provider.block_s) * provider.block_s
     return Choice(

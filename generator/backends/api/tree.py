@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 PLACEHOLDERS = frozenset(
-    "model prompt seed seconds ratio tier width height sound image video order_name".split()
+    (
+        "model prompt seed seconds ratio tier width height sound image video order_name rewriting"
+    ).split()
 )
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
@@ -39,6 +41,14 @@ def check_tree(tree: Any) -> None:
             raise ValueError(f"{tree} is not a placeholder; use one of {known}")
     elif not isinstance(tree, str | int | float | bool):
         raise ValueError(f"{tree!r} should be a text, a number, true, false, a list or a table")
+
+
+def texts_of(tree: Any) -> set[str]:
+    """The texts that are values of a tree, placeholders included."""
+    if isinstance(tree, Mapping | list):
+        parts = tree.values() if isinstance(tree, Mapping) else tree
+        return set[str]().union(*(texts_of(part) for part in parts))
+    return {tree} if isinstance(tree, str) else set()
 
 
 def fill(tree: Any, values: Mapping[str, Any]) -> Any:

@@ -23,7 +23,7 @@ from generator.jsonable import to_jsonable
 from generator.media import Limits, decode_for_track
 from generator.media.images import load_image
 from generator.orders import NoJournal, OrderEnd, OrderJournal
-from generator.spec import Entrant, TrackSettings
+from generator.spec import OFF, Entrant, TrackSettings
 
 if TYPE_CHECKING:
     from openai.types import Video
@@ -109,6 +109,7 @@ class OpenaiBackend(ExitStack):
             ),
             versions=installed_versions(PACKAGES),
             seconds=seconds_taken,
+            order_seconds=seconds_taken,
             cost_usd=self._cost_usd(video, requested_s=seconds),
             usage=_usage(video),
             created_at=datetime.now(UTC),
@@ -116,11 +117,12 @@ class OpenaiBackend(ExitStack):
 
     def _buy(
         self, api: "VideosApi", arguments: dict[str, Any], journal: OrderJournal
-    ) -> tuple["Order", bytes, float]:
+    ) -> tuple["Order", bytes, float | None]:
         """Order a video, or continue an earlier order of the same one, and download its file.
 
         Returns:
-            The order, the file, and the seconds from the order to the end of the download.
+            The order, the file, and the seconds from the order to the end of the download; None if
+            another run has ordered it.
         """
         options = api.options
         order_id = journal.begin(options.base_url, _without_files(arguments))
@@ -138,7 +140,7 @@ class OpenaiBackend(ExitStack):
             journal.ended(OrderEnd.RECEIVED)
         finally:
             journal.release()
-        return order, data, time.monotonic() - started
+        return order, data, time.monotonic() - started if order_id is None else None
 
     def _cost_usd(self, video: "Video", *, requested_s: float) -> float | None:
         try:
@@ -181,6 +183,8 @@ def _adapted(seconds: float, size: tuple[int, int], track: TrackSettings) -> tup
     if size != (track.width, track.height):
         wanted = f"{track.width}x{track.height}"
         changes.append(f"asked for {size[0]}x{size[1]} instead of {wanted}")
+    if track.prompt_rewriting == OFF:  # the API has no switch; `call` may hold a server's own
+        changes.append("whether the server rewrites prompts is not known")
     return tuple(changes)
 
 
