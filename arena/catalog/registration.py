@@ -17,14 +17,26 @@ from sqlalchemy.orm import Session
 
 from arena.canonical import canonical_json, instant_text, sha256_hex
 from arena.errors import CatalogError
-from arena.models import Battle, Deviation, HoldRule, Prompt, PromptTrack, Registration, Track, Vote
+from arena.models import (
+    PROMPT_REWRITING,
+    Battle,
+    Deviation,
+    HoldRule,
+    Prompt,
+    PromptTrack,
+    Registration,
+    Track,
+    Vote,
+)
 
 VERSION = 1
 NONCE_BYTES = 16
 SETTINGS = (
     *("modality", "audio", "width", "height", "fps", "frames", "video_kbps", "bytes", "seeds"),
-    *("min_watch_ms", "reveal", "reasons"),
+    *("min_watch_ms", "reveal", "reasons", "prompt_rewriting"),
 )
+# Settings that earlier versions did not register, with the value that all tracks had then.
+ADDED_LATER = {"prompt_rewriting": PROMPT_REWRITING[0]}
 BOTH_BAD = "a vote `both_bad` counts as a tie"
 DEFAULT_STOPPING = "None: the track is open until its operator closes it."
 DEFAULT_EXCLUSION = (
@@ -208,7 +220,8 @@ def _changes(session: Session) -> dict[int, list[dict[str, Any]]]:
 def _parts(document: Mapping[str, Any]) -> dict[str, Any]:
     """The parts of a registration that can change, by name."""
     parts = {name: document[name] for name in ("sampler", "ties", "both_bad", "holds")}
-    parts |= {f"settings.{name}": value for name, value in document["settings"].items()}
+    settings = ADDED_LATER | document["settings"]
+    parts |= {f"settings.{name}": value for name, value in settings.items()}
     return parts | {f"{PROMPT}{each['id']}": each for each in document["prompts"]}
 
 

@@ -11,7 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from arena.catalog.tables import Table, describe_forbidden, read_csv_table, read_json_lines
 from arena.errors import CatalogError
-from arena.models import KEY_LENGTH, NAME_LENGTH, OVERALL, SAMPLERS, Modality, Reveal
+from arena.models import (
+    KEY_LENGTH,
+    NAME_LENGTH,
+    OVERALL,
+    PROMPT_REWRITING,
+    SAMPLERS,
+    Modality,
+    Reveal,
+)
 from arena.validation import describe_key_error
 from ratings.schema import TIE_RULES
 
@@ -58,6 +66,7 @@ class TrackEntry(Entry):
     sampler: str = SAMPLERS[0]
     ties: str = TIE_RULES[0]
     reasons: Annotated[list[Reason], Field(max_length=MAX_REASONS)] = []
+    prompt_rewriting: str = PROMPT_REWRITING[0]
 
     @model_validator(mode="before")
     @classmethod
@@ -95,6 +104,11 @@ class TrackEntry(Entry):
     @classmethod
     def _known_ties(cls, value: str) -> str:
         return _one_of(value, TIE_RULES)
+
+    @field_validator("prompt_rewriting")
+    @classmethod
+    def _known_rewriting(cls, value: str) -> str:
+        return _one_of(value, PROMPT_REWRITING)
 
 
 class EntrantEntry(Entry):

@@ -31,14 +31,14 @@ def list_tracks(format: FormatOption = TableFormat.TABLE) -> None:
 
     columns = (
         *("track", "audio", "width", "height", "fps", "frames", "kbps", "bytes"),
-        *("entrants", "prompts", "registered", "closed"),
+        *("prompt rewriting", "entrants", "prompts", "registered", "closed"),
     )
     with open_configured_arena().database.reading() as session:
         rows = [
             (
                 *(track.name, "yes" if track.audio else "no", track.width, track.height),
                 *(track.fps, track.frames, track.video_kbps, track.bytes),
-                *(len(track.entrants), len(track.prompts)),
+                *(track.prompt_rewriting, len(track.entrants), len(track.prompts)),
                 _registered(find_registration(session, track)),
                 "yes" if track.closed_at else None,
             )

@@ -36,6 +36,7 @@ from arena.models.enums import KEY_LENGTH as KEY_LENGTH
 from arena.models.enums import MEDIA_TYPE_LENGTH as MEDIA_TYPE_LENGTH
 from arena.models.enums import NAME_LENGTH as NAME_LENGTH
 from arena.models.enums import NETWORK_LENGTH as NETWORK_LENGTH
+from arena.models.enums import PROMPT_REWRITING as PROMPT_REWRITING
 from arena.models.enums import REASON_LENGTH as REASON_LENGTH
 from arena.models.enums import REPEAT as REPEAT
 from arena.models.enums import REPORT_LENGTH as REPORT_LENGTH

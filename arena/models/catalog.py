@@ -18,6 +18,7 @@ from arena.models.enums import (
     KEY_LENGTH,
     MEDIA_TYPE_LENGTH,
     NAME_LENGTH,
+    PROMPT_REWRITING,
     RULE_LENGTH,
     Modality,
     Reveal,
@@ -50,6 +51,10 @@ class Track(Base):
     ties: Mapped[str] = mapped_column(String(RULE_LENGTH))
     # What voters may choose as the reasons of a vote.
     reasons: Mapped[list[str]] = mapped_column(default=list, server_default="[]")
+    # Whether makers' services may rewrite prompts; one of `PROMPT_REWRITING`.
+    prompt_rewriting: Mapped[str] = mapped_column(
+        String(RULE_LENGTH), default=PROMPT_REWRITING[0], server_default=PROMPT_REWRITING[0]
+    )
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
 

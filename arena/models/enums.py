@@ -4,6 +4,8 @@ import enum
 
 # Rules that draw a pair, by their published names; the first is the default of a new track.
 SAMPLERS = ("adaptive", "uniform")
+# Whether makers' services may rewrite prompts, as `generator.spec` has it.
+PROMPT_REWRITING = ("maker-default", "off")
 REPEAT = "repeat"  # the sampler of a battle that shows an earlier one again
 # Longest texts that the columns hold, in characters; the schemas of files have the same limits.
 NAME_LENGTH = 120  # of an entrant's name, slug, codename, creator or licence

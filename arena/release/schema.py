@@ -211,6 +211,7 @@ TRACKS = TableSchema(
             reveal="when voters see names: `after-vote` or `at-close`",
             sampler="the rule that draws pairs",
             ties=f"how ratings treat a tie: {TIE_NAMES}",
+            prompt_rewriting="whether services may rewrite prompts: `maker-default` or `off`",
             created_at="ISO 8601, UTC",
             closed_at="ISO 8601, UTC; empty: open",
         ),

@@ -3,6 +3,7 @@
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from statistics import fmean, median
 from typing import Any
 
@@ -15,6 +16,9 @@ from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.standings.computing import CONFIDENCE
 
 FIGURES = ("seconds", "gpu_seconds", "peak_memory_bytes", "cost_usd", "billed_usd")
+WAITS = ("order_seconds", "queue_seconds")
+# What users of a service wait for changes with its load: only orders of the last days are counted.
+RECENT = timedelta(days=14)
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,10 @@ class ProductionStats:
         cost_per_minute_usd: mean price per minute of video, as recorded with the clips. None under
             a codename, since a price can identify the creator.
         billed_per_minute_usd: the same by what the services' own answers say was billed.
+        order_seconds: of a service, median time from the order to its file, over the clips that
+            were made in the last 14 days; the interval is that between order statistics. None under
+            a codename, since it says that the model is a service, and which.
+        queue_seconds: the same for the part in the service's queue, where its answers say it.
         hardware: on which the clips were generated; empty under a codename.
     """
 
@@ -60,11 +68,19 @@ class ProductionStats:
     peak_memory_bytes: int | None
     cost_per_minute_usd: Figure | None
     billed_per_minute_usd: Figure | None
+    order_seconds: Figure | None
+    queue_seconds: Figure | None
     hardware: tuple[str, ...]
 
 
-def production_stats(session: Session, track: Track) -> list[ProductionStats]:
-    """Return the statistics of each entrant with clips in the track, ordered by name."""
+def production_stats(session: Session, track: Track, *, now: datetime) -> list[ProductionStats]:
+    """Return the statistics of each entrant with clips in the track, ordered by name.
+
+    Args:
+        session: of the database.
+        track: the track.
+        now: aware; the end of the days that waiting times are of.
+    """
     rows = session.execute(
         select(Clip.entrant_id, Clip.status, Clip.refused, Clip.provenance)
         .where(Clip.track_id == track.id)
@@ -73,7 +89,12 @@ def production_stats(session: Session, track: Track) -> list[ProductionStats]:
     by_entrant: dict[int, list[Any]] = defaultdict(list)
     for entrant_id, status, refused, provenance in rows:
         values = provenance or {}
-        figures = (values.get("hardware"), *(values.get(name) for name in FIGURES))
+        is_recent = _is_recent(values.get("created_at"), now)
+        figures = (
+            values.get("hardware"),
+            *(values.get(name) for name in FIGURES),
+            *(values.get(name) if is_recent else None for name in WAITS),
+        )
         by_entrant[entrant_id].append((status, refused, *figures))
     entrants = session.scalars(select(Entrant).where(Entrant.id.in_(by_entrant)))
     minutes = track.frames / track.fps / 60
@@ -84,7 +105,8 @@ def production_stats(session: Session, track: Track) -> list[ProductionStats]:
 def _statistics(entrant: Entrant, rows: list[Any], minutes: float) -> ProductionStats:
     statuses, refusals, hardware, *columns = zip(*rows, strict=True)
     ready = [status is ClipStatus.READY for status in statuses]
-    seconds, gpu_seconds, memory, cost, billed = (_measured(column, ready) for column in columns)
+    measured = (_measured(column, ready) for column in columns)
+    seconds, gpu_seconds, memory, cost, billed, waits, queues = measured
     refused = refusals.count(True)
     failed = ready.count(False) - refused
     is_named = not entrant.stealth
@@ -100,8 +122,18 @@ def _statistics(entrant: Entrant, rows: list[Any], minutes: float) -> Production
         peak_memory_bytes=int(max(memory)) if memory and is_named else None,
         cost_per_minute_usd=_mean([each / minutes for each in cost]) if is_named else None,
         billed_per_minute_usd=_mean([each / minutes for each in billed]) if is_named else None,
+        order_seconds=_median(waits) if is_named else None,
+        queue_seconds=_median(queues) if is_named else None,
         hardware=tuple(sorted(set(filter(None, hardware)))) if is_named else (),
     )
+
+
+def _is_recent(created_at: Any, now: datetime) -> bool:
+    """Whether a clip was made in the last days, by its provenance."""
+    try:
+        return now - RECENT <= datetime.fromisoformat(created_at)
+    except (TypeError, ValueError):
+        return False
 
 
 def _measured(column: tuple[Any, ...], ready: list[bool]) -> list[float]:

@@ -303,7 +303,7 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
     def get_production(track: str) -> list[ProductionStats]:
         """Measured generation time, memory, cost and failure rate of each model in a track."""
         with arena.database.reading() as session:
-            return production_stats(session, catalog.find_track(session, track))
+            return production_stats(session, catalog.find_track(session, track), now=utc_now())
 
     @router.get("/receipts/{code}")
     def get_receipt(code: str) -> ReceiptResponse:

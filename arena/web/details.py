@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from arena.catalog.registration import PublishedRegistration, describe_deviation
+from arena.models import Track
 from arena.standings.boards import SOURCES, describe_held_out
 from arena.text import page_text, pluralize
 from arena.web.tables import EMPTY, Column, render_table
@@ -50,6 +51,20 @@ def render_registration(registration: PublishedRegistration, base_path: str) -> 
         f". Closes: {escape(page_text(document['stopping_rule']))} "
         f"Left out: {escape(page_text(document['exclusion_rule']))}"
         f"{'' if changes else ' Nothing has changed since.'}</p>{deviations}"
+    )
+
+
+def render_terms(track: Track) -> str:
+    """What all clips of a track have in common."""
+    sound = "with sound" if track.audio else "without sound"
+    rewriting = (
+        "Services rewrite no prompt: where they do by default, it is switched off."
+        if track.prompt_rewriting == "off"
+        else "Makers' services may rewrite prompts, as they do by default."
+    )
+    return (
+        f"<p class='board-note'>All clips: {track.width}x{track.height}, {track.fps} frames/s, "
+        f"{track.frames / track.fps:g} s, {sound}. {rewriting}</p>"
     )
 
 

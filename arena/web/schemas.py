@@ -37,6 +37,9 @@ class TrackResponse(BaseModel):
     ties: str
     reasons: list[str] = Field(description="what a vote's reasons are chosen from")
     sampler: str
+    prompt_rewriting: str = Field(
+        description="whether makers' services may rewrite prompts: maker-default or off"
+    )
     active: bool = Field(description="whether two entrants have clips to compare")
     closed: bool
     categories: list[str]
@@ -243,6 +246,7 @@ def track_response(
         ties=track.ties,
         reasons=track.reasons,
         sampler=track.sampler,
+        prompt_rewriting=track.prompt_rewriting,
         active=active,
         closed=track.closed_at is not None,
         categories=categories,

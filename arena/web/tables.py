@@ -164,6 +164,13 @@ def _figure(figure: Figure | None, spec: str) -> str:
     return f"<span title='{source}'>{value} <small>{interval}</small></span>"
 
 
+def _wait(figure: Figure | None) -> str:
+    """Seconds with their interval and the number of clips."""
+    if figure is None or figure.lower is None:
+        return _figure(figure, ".1f")
+    return f"{_figure(figure, '.1f')} <small>from {pluralize(figure.clips, 'clip')}</small>"
+
+
 def _memory(record: ProductionStats) -> str:
     memory = record.peak_memory_bytes
     return EMPTY if memory is None else f"{memory / 2**30:.2f} GiB"
@@ -206,6 +213,18 @@ PRODUCTION_TABLE = (
         "USD billed",
         lambda it: _figure(it.billed_per_minute_usd, ".3f"),
         "The same by what the services' answers say was billed, where they say it",
+    ),
+    Column[ProductionStats](
+        "Order to file",
+        lambda it: _wait(it.order_seconds),
+        "Median seconds from the order at a service to its whole file, over the last 14 days, with "
+        "its 95% interval",
+    ),
+    Column[ProductionStats](
+        "In its queue",
+        lambda it: _wait(it.queue_seconds),
+        "Median of the seconds of these that the order was in the service's queue, where its "
+        "answers say it",
     ),
     Column[ProductionStats](
         "Hardware", lambda it: escape(", ".join(it.hardware)) or EMPTY, css="status"

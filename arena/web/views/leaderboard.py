@@ -22,7 +22,7 @@ from arena.text import page_text, pluralize, track_label
 from arena.voting.matchmaking import is_active
 from arena.web.app_state import get_arena
 from arena.web.charts import pair_chart, rating_chart
-from arena.web.details import render_details, render_registration
+from arena.web.details import render_details, render_registration, render_terms
 from arena.web.tables import render_board, render_production_stats
 from arena.web.theme import PALETTES, Palette
 from arena.web.views.last_known import last_known
@@ -106,7 +106,7 @@ def _variants() -> dict[str, Variants]:
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _production_stats(track: str) -> list[ProductionStats]:
     with get_arena().database.reading() as session:
-        records = production_stats(session, catalog.find_track(session, track))
+        records = production_stats(session, catalog.find_track(session, track), now=utc_now())
     return [replace(each, model=page_text(each.model)) for each in records]
 
 
@@ -115,6 +115,13 @@ def _production_stats(track: str) -> list[ProductionStats]:
 def _registration(track: str) -> PublishedRegistration | None:
     with get_arena().database.reading() as session:
         return find_registration(session, catalog.find_track(session, track))
+
+
+@last_known
+@st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
+def _terms(track: str) -> str:
+    with get_arena().database.reading() as session:
+        return render_terms(catalog.find_track(session, track))
 
 
 def show_leaderboard() -> None:
@@ -166,6 +173,7 @@ def _show(palette: Palette) -> None:
             st.vega_lite_chart(chart, width="stretch", theme=None, key="ratings")
     st.html(render_board(board, _variants()))
     st.html(_provenance(board))
+    st.html(_terms(track))
     if (registration := _registration(track)) is not None:
         st.html(render_registration(registration, get_arena().settings.base_path))
     _show_held(board)
@@ -309,7 +317,8 @@ def _show_production(track: str) -> None:
         st.html(
             f"<p class='board-note'>Measured while {pluralize(clips, 'clip')} of this track were "
             "generated, beside anything else that ran on the machine; these are not the makers' "
-            "figures. Medians and shares have 95% intervals. Values that were not reported are "
+            "figures. Medians and shares have 95% intervals. From order to file is what a user of "
+            "a service waits for, over the last 14 days. Values that were not reported are "
             "left empty. "
             "Price, memory and hardware of a model under a codename appear once its maker claims "
             "it. "

@@ -5,6 +5,7 @@ import json
 import pytest
 from released_arena import NOW, let_people_vote, release
 from sealed_arena import seal, tamper
+from sqlalchemy import select
 
 from arena.audit.database_check import audit_seals
 from arena.canonical import canonical_json, sha256_hex
@@ -18,7 +19,7 @@ from arena.catalog.registration import (
 from arena.catalog.schemas import PromptEntry
 from arena.database import Database
 from arena.errors import CatalogError, ReleaseError
-from arena.models import Prompt, Seal
+from arena.models import Prompt, Registration, Seal
 from arena.release.verify import verify_release
 from small_arena import START, TRACK, Booth
 
@@ -46,6 +47,7 @@ def test_a_registration_states_prompts_and_rules_and_a_seal_covers_it(
     assert document["stopping_rule"] == "At 100 votes."
     assert (document["ties"], document["sampler"]) == ("half", "adaptive")
     assert document["settings"]["min_watch_ms"] == 1000
+    assert document["settings"]["prompt_rewriting"] == "maker-default"
     prompts = {each["id"]: each for each in document["prompts"]}
     assert prompts["p-1"]["text"] == "Prompt p-1"
     assert (prompts["p-4"]["text"], prompts["p-4"]["held_out"]) == (None, True)
@@ -96,6 +98,24 @@ def test_later_changes_are_deviations_until_they_are_undone(arena_database: Data
     registered = found(arena_database)
     assert describe_deviation(registered.deviations[-1]) == "prompt p-2 is as registered again"
     assert [each["what"] for each in registered.changed] == ["prompt p-5"]
+
+
+def test_a_term_that_an_earlier_version_did_not_register_is_not_a_deviation(
+    arena_database: Database,
+) -> None:
+    register(arena_database)
+    with arena_database.writing() as session:
+        registration = session.scalars(select(Registration)).one()
+        document = json.loads(registration.document)
+        del document["settings"]["prompt_rewriting"]
+        registration.document = canonical_json(document)
+        assert note_deviations(session, now=START) == 0
+        catalog.find_track(session, TRACK).prompt_rewriting = "off"
+        assert note_deviations(session, now=START) == 1
+    (deviation,) = found(arena_database).deviations
+    assert describe_deviation(deviation) == (
+        "settings.prompt_rewriting was maker-default and became off"
+    )
 
 
 def test_a_change_behind_the_arenas_back_is_noted_with_the_next_seal(

@@ -1,5 +1,7 @@
 """Production statistics: figures with intervals, failure rates, and what codenames hide."""
 
+from datetime import datetime, timedelta
+
 from sqlalchemy import select
 
 from arena.catalog import catalog
@@ -9,9 +11,9 @@ from arena.standings.production_stats import ProductionStats, production_stats
 from small_arena import NAMES, PROMPTS, START, TRACK
 
 
-def records(database: Database) -> dict[str, ProductionStats]:
+def records(database: Database, now: datetime = START) -> dict[str, ProductionStats]:
     with database.reading() as session:
-        found = production_stats(session, catalog.find_track(session, TRACK))
+        found = production_stats(session, catalog.find_track(session, TRACK), now=now)
     return {record.model: record for record in found}
 
 
@@ -115,3 +117,56 @@ def test_values_that_are_not_finite_numbers_are_ignored(arena_database: Database
     record = records(arena_database)["Alder"]
     assert record.seconds is not None
     assert (record.seconds.value, record.seconds.clips) == (3.0, 1)
+
+
+def test_waiting_at_a_service_is_of_the_last_14_days(arena_database: Database) -> None:
+    old, new = (START - timedelta(days=days) for days in (15, 13))
+    set_provenance(
+        arena_database,
+        "Alder",
+        order_seconds=[100.0, 10.0, 12.0, 14.0],
+        queue_seconds=[50.0, 1.0, None, 3.0],
+        created_at=[old.isoformat(), *[new.isoformat()] * 3],
+    )
+    record = records(arena_database)["Alder"]
+    assert record.order_seconds is not None
+    assert (record.order_seconds.value, record.order_seconds.clips) == (12.0, 3)
+    assert record.queue_seconds is not None
+    assert (record.queue_seconds.value, record.queue_seconds.clips) == (2.0, 2)
+    later = records(arena_database, START + timedelta(days=2))["Alder"]
+    assert (later.order_seconds, later.queue_seconds) == (None, None)
+
+
+def test_the_interval_of_a_wait_is_between_order_statistics(arena_database: Database) -> None:
+    with arena_database.writing() as session:
+        alder = session.scalars(select(Clip).join(Entrant).where(Entrant.name == "Alder")).all()
+        first = alder[0]
+        for seed in range(1, 17):
+            session.add(
+                Clip(
+                    entrant_id=first.entrant_id,
+                    track_id=first.track_id,
+                    prompt_id=first.prompt_id,
+                    seed=seed,
+                    status=ClipStatus.READY,
+                    rendition_path=f"r{seed}",
+                    sha256="0" * 64,
+                    created_at=START,
+                )
+            )
+    waits = [float(number) for number in range(1, 21)]
+    set_provenance(arena_database, "Alder", order_seconds=waits, created_at=START.isoformat())
+    figure = records(arena_database)["Alder"].order_seconds
+    assert figure is not None
+    # Of 20 measurements the 6th and the 15th enclose the median with 95.9% (binomial).
+    assert (figure.value, figure.lower, figure.upper, figure.clips) == (10.5, 6.0, 15.0, 20)
+
+
+def test_a_codename_hides_that_it_is_a_service(arena_database: Database) -> None:
+    set_provenance(
+        arena_database, "Birch", order_seconds=9.0, queue_seconds=1.0, created_at=START.isoformat()
+    )
+    with arena_database.writing() as session:
+        catalog.find_entrant(session, "Birch").codename = "Lantern"
+    record = records(arena_database)["Lantern"]
+    assert (record.order_seconds, record.queue_seconds) == (None, None)

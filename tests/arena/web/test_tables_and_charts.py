@@ -116,6 +116,7 @@ def stats(model: str, **values: object) -> ProductionStats:
         **{"refusal_rate": figure, "seconds": Figure(38.456, None, None, 1), "gpu_seconds": None},
         **{"peak_memory_bytes": 3 * 2**29, "cost_per_minute_usd": figure},
         **{"billed_per_minute_usd": None, "hardware": ()},
+        **{"order_seconds": figure, "queue_seconds": None},
     }
     return ProductionStats(model=model, **(defaults | values))  # type: ignore[arg-type]
 
@@ -126,7 +127,8 @@ def test_production_statistics_show_intervals_and_leave_unknown_values_empty() -
     assert heading == [column.heading for column in PRODUCTION_TABLE]
     assert cells == [
         *("Alder", "1,000", "25.0% (10.0% – 50.0%)", "25.0% (10.0% – 50.0%)"),
-        *("38.46 from 1 clip", "–", "1.50 GiB", "0.250 (0.100 – 0.500)", "–", "–"),
+        *("38.46 from 1 clip", "–", "1.50 GiB", "0.250 (0.100 – 0.500)", "–"),
+        *("0.2 (0.1 – 0.5) from 8 clips", "–", "–"),
     ]
     assert "from 8 clips" in table.titles
 
