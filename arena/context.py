@@ -51,7 +51,8 @@ def make_arena(settings: Settings, collection: Collection | None) -> Arena:
         collection: the shipped tracks and prompts to add, if any.
 
     Raises:
-        CatalogError: the demo is requested in an arena whose tracks have other settings.
+        CatalogError: the demo or the contest is requested in an arena whose tracks have other
+            settings.
     """
     make_home(settings)
     opened = Database(settings.database)
@@ -92,6 +93,6 @@ def _add_shipped(arena: Arena, collection: Collection) -> None:
                 catalog.add_track(session, entry, now=now)
         except CatalogError as error:
             raise CatalogError(
-                f"{error} The demo needs its own arena: set ARENA_HOME to a new folder."
+                f"{error} The {collection} needs its own arena: set ARENA_HOME to a new folder."
             ) from error
         catalog.import_prompts(session, prompts, sources=sources, now=now)

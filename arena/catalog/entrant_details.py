@@ -20,6 +20,12 @@ def has_folder(entrant: Entrant) -> bool:
     return entrant.backend.get("kind") == FOLDER
 
 
+def has_clips(session: Session, entrant: Entrant) -> bool:
+    """Whether the entrant has a clip with a master, ready or not."""
+    query = select(Clip.id).where(Clip.entrant_id == entrant.id, Clip.master_path.is_not(None))
+    return session.scalar(query.limit(1)) is not None
+
+
 def describe_entrant(session: Session, entrant: Entrant, *, identity: bool) -> dict[str, Any]:
     """Return what is known of an entrant, as JSON-compatible values.
 

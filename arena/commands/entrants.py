@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from arena.catalog.catalog import AddedEntrant
+    from arena.catalog.schemas import EntrantEntry
+    from arena.context import Arena
     from arena.models import Entrant
 
 EntrantArgument = Annotated[str, typer.Argument(help="The entrant's slug, name or codename.")]
@@ -77,14 +79,21 @@ def show_entrant(
     identities: IdentitiesOption = False,
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
-    """Show one entrant: its settings, its clips by track and how they were made."""
+    """Show one entrant: its settings, clips and how they were made; write its first clip's picture.
+
+    The picture is a PNG of the clip as its maker delivered it, for you to look for visible marks.
+    """
     from arena.catalog import catalog
     from arena.catalog.entrant_details import describe_entrant
 
-    with open_configured_arena().database.reading() as session:
+    arena = open_configured_arena()
+    with arena.database.reading() as session:
         row = catalog.find_entrant(session, entrant)
         description = describe_entrant(session, row, identity=identities)
         notes = [] if row.stealth and not identities else _misnamed_files(session, row)
+        path, sentence = _write_picture(arena, session, row)
+    description["picture"] = path
+    notes += [sentence] if sentence else []
     if format is TableFormat.JSON:
         show_json(description | {"notes": notes})
         return
@@ -100,6 +109,25 @@ def show_entrant(
     if format is TableFormat.TABLE:
         for note in notes:
             out.print(note)
+
+
+def _write_picture(
+    arena: "Arena", session: "Session", entrant: "Entrant"
+) -> tuple[str | None, str | None]:
+    """Write the picture of the entrant's first clip; return where it is, and a sentence on it."""
+    from arena.catalog.entrant_details import has_clips
+
+    if not has_clips(session, entrant):
+        return None, None
+    from arena import production  # loads the generator
+
+    written = production.write_first_picture(session, arena.store, arena.settings.home, entrant)
+    if written is None or written.path is None:
+        return None, None if written is None else written.problem
+    return str(written.path), (
+        f"{written.path} shows its first clip as it came: look for visible marks, such as a name "
+        "or a logo."
+    )
 
 
 def _as_text(value: object) -> object:
@@ -122,15 +150,28 @@ def _misnamed_files(session: "Session", entrant: "Entrant") -> list[str]:
 
 
 @entrants_app.command(
-    "add", examples=["arena entrants add my-model.toml", "arena entrants add happyhorse-1.0"]
+    "add",
+    examples=[
+        "arena entrants add my-model.toml",
+        "arena entrants add happyhorse-1.0 kling-3.0 --track text-to-video-audio",
+    ],
 )
-def add_entrant(
-    file: Annotated[
-        Path,
+def add_entrants(
+    files: Annotated[
+        list[Path],
         typer.Argument(
-            help="The entrant's TOML file, or the name of a shipped one of `arena providers`.",
+            metavar="FILE...",
+            help="Entrants' TOML files, or names of shipped ones, as of `arena providers`.",
         ),
     ],
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--track",
+            metavar="TRACK",
+            help="Of shipped ones, only this track instead of all they can serve; may be repeated.",
+        ),
+    ] = None,
     trust_host: Annotated[
         str | None,
         typer.Option(
@@ -140,20 +181,31 @@ def add_entrant(
         ),
     ] = None,
 ) -> None:
-    """Add a model version, after checking that its backend supports its tracks."""
+    """Add model versions, after checking that their backends support their tracks."""
     from arena import production
     from arena.catalog import catalog
+
+    arena = open_configured_arena()
+    entries = []
+    with arena.database.reading() as session:
+        # All before the first is added, or its files are hashed, which takes a while.
+        tracks = catalog.list_tracks(session)
+        for file in files:
+            entry, sentences = production.read_entry(file, tracks, only=track)
+            entry = production.trust_host(entry, trust_host)
+            production.check_entrant(entry, tracks)
+            entries.append((entry, [*production.describe_service(entry), *sentences]))
+    for entry, sentences in entries:
+        for sentence in sentences:
+            err.print(sentence)
+        _add(arena, entry)
+
+
+def _add(arena: "Arena", entry: "EntrantEntry") -> None:
+    from arena import production
     from arena.catalog.entering import enter
     from arena.context import utc_now
 
-    arena = open_configured_arena()
-    entry = production.read_entrant_file(production.find_entrant_file(file))
-    entry = production.trust_host(entry, trust_host)
-    with arena.database.reading() as session:
-        # Before its files are hashed, which takes a while, and written only if this is all right.
-        production.check_entrant(entry, catalog.list_tracks(session))
-    for sentence in production.describe_service(entry):
-        err.print(sentence)
     entered = enter(
         arena.database,
         arena.settings.home,

@@ -15,7 +15,10 @@ def providers(track: TrackOption = None, format: FormatOption = TableFormat.TABL
     with open_configured_arena().database.reading() as session:
         tracks = [catalog.find_track(session, track)] if track else catalog.list_tracks(session)
         offers = production.list_offers(tracks)
-    columns = ("provider", "model", "track", "usd a clip", "key", "read", "ends", "mark", "adapted")
+    columns = (
+        *("provider", "model", "track", "usd a clip", "key", "read", "ends", "mark"),
+        *("prompt rewriting", "adapted"),
+    )
     rows = [
         (
             offer.provider,
@@ -26,6 +29,7 @@ def providers(track: TrackOption = None, format: FormatOption = TableFormat.TABL
             offer.read,
             offer.ends,
             offer.mark,
+            offer.rewriting,
             list(offer.adapted),
         )
         for offer in offers

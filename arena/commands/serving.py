@@ -1,5 +1,6 @@
 """The commands `arena init`, `serve` and `demo`."""
 
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,13 +12,33 @@ if TYPE_CHECKING:
     from arena.context import Arena
     from arena.settings import Settings
 
+CONTEST_STEPS = (
+    "`arena providers` for the models and their prices, `arena entrants add NAME...`, "
+    "`arena generate --dry-run` for the bill"
+)
+
+
+class Preset(StrEnum):
+    """The collections of `arena.shipped` that can be asked for by name."""
+
+    CONTEST = "contest"
+
 
 def init(
     empty: Annotated[
         bool, typer.Option("--empty", help="Without the shipped tracks and prompts.")
     ] = False,
+    preset: Annotated[
+        Preset | None,
+        typer.Option(
+            "--preset",
+            help="Other tracks and prompts: for a contest of models behind their makers' APIs.",
+        ),
+    ] = None,
 ) -> None:
     """Create ARENA_HOME with database, keys, shipped tracks and prompts. Safe to repeat."""
+    if empty and preset is not None:
+        raise typer.BadParameter("--empty and --preset contradict each other.")
     from arena.audit.seals import seal_votes
     from arena.context import make_arena, utc_now
     from arena.settings import load_settings
@@ -25,10 +46,16 @@ def init(
 
     settings = load_settings()
     is_new = not settings.home.is_dir() or not any(settings.home.iterdir())
-    arena = make_arena(settings, None if empty else Collection.STANDARD)
+    shipped = Collection(preset.value) if preset is not None else Collection.STANDARD
+    arena = make_arena(settings, None if empty else shipped)
     seal_votes(arena, now=utc_now())  # the first time: the key, and the seal that others follow
     first = "`arena tracks add FILE`, `arena prompts import FILE`, " if empty else ""
-    if is_new:
+    if preset is not None:
+        out.print(
+            f"The arena in {settings.home} has the tracks and prompts of the {preset.value}. "
+            f"Next: {CONTEST_STEPS}."
+        )
+    elif is_new:
         out.print(
             f"Created an arena in {settings.home}. "
             f"Next: {first}`arena entrants add FILE`, `arena generate`, `arena serve`."

@@ -15,6 +15,7 @@ from arena.production.pending import (
     find_pending,
     split_by_file,
 )
+from arena.production.pictures import write_first_picture
 from arena.production.produce_clips import (
     failure_reason,
     forget_failures,
@@ -23,8 +24,8 @@ from arena.production.produce_clips import (
 )
 from arena.production.providers import (
     describe_service,
-    find_entrant_file,
     list_offers,
+    read_entry,
     trust_host,
 )
 from arena.production.reproducibility import Recheck, recheck, sample_ready
@@ -39,7 +40,6 @@ __all__ = [
     "count_maybe_billed",
     "describe_service",
     "failure_reason",
-    "find_entrant_file",
     "find_pending",
     "find_stored_masters",
     "fingerprint_of",
@@ -53,8 +53,10 @@ __all__ = [
     "other_encodings",
     "produce",
     "read_entrant_file",
+    "read_entry",
     "recheck",
     "sample_ready",
     "split_by_file",
     "trust_host",
+    "write_first_picture",
 ]

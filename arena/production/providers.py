@@ -8,7 +8,7 @@ from pathlib import Path
 from arena.catalog.schemas import EntrantEntry
 from arena.errors import CatalogError
 from arena.models import Track
-from arena.production.entrants import track_settings
+from arena.production.entrants import check_entrant, read_entrant_file, track_settings
 from generator.backends import find_backend
 from generator.backends.api.provider import find_provider, shipped_entrants, shipped_providers
 from generator.backends.api.settings import choose
@@ -33,6 +33,7 @@ class Offer:
         read: when the provider's documents were read.
         ends: from when it can be ordered from no more.
         mark: how the visible mark is switched off.
+        rewriting: whether prompts are rewritten: `none`, `switch`, `always` or `unknown`.
     """
 
     provider: str
@@ -44,6 +45,7 @@ class Offer:
     read: date
     ends: date | None
     mark: str
+    rewriting: str
 
 
 def list_offers(tracks: list[Track]) -> list[Offer]:
@@ -77,6 +79,7 @@ def list_offers(tracks: list[Track]) -> list[Offer]:
                         read=provider.read,
                         ends=order.ends or provider.ends,
                         mark=provider.mark,
+                        rewriting=provider.rewriting_of(order),
                     )
                 )
     return offers
@@ -100,6 +103,54 @@ def find_entrant_file(name: Path) -> Path:
         f"There is no file {name} and no shipped entrant of that name; use a TOML file or one of "
         f"{', '.join(shipped)}."
     )
+
+
+def read_entry(
+    name: Path, tracks: list[Track], *, only: list[str] | None = None
+) -> tuple[EntrantEntry, list[str]]:
+    """Read an entrant's file, or a shipped one, which enters the tracks that its model can serve.
+
+    Args:
+        name: the file, or the name of a shipped entrant.
+        tracks: those of the arena.
+        only: names of the tracks that a shipped entrant is limited to.
+
+    Returns:
+        The entrant, and why it does not enter other tracks, as sentences.
+
+    Raises:
+        CatalogError: there is no such file, it is invalid, or the model can serve no track.
+    """
+    path = find_entrant_file(name)
+    entry = read_entrant_file(path)
+    if path not in shipped_entrants():
+        if only:
+            raise CatalogError(
+                f"--track is for shipped entrants: {name} names its tracks itself; leave it out."
+            )
+        return entry, []
+    by_name = {track.name: track for track in tracks if track.closed_at is None}
+    if unknown := [each for each in only or () if each not in by_name]:
+        raise CatalogError(
+            f"No open track is named {unknown[0]}; the tracks are: {', '.join(by_name) or 'none'}."
+        )
+    served: list[str] = []
+    reasons: dict[str, str] = {}
+    for track in by_name.values():
+        if only and track.name not in only:
+            continue
+        try:
+            check_entrant(entry.model_copy(update={"tracks": (track.name,)}), [track])
+            served.append(track.name)
+        except CatalogError as error:
+            reasons[track.name] = str(error)
+    if not served:
+        why = next(iter(reasons.values()), "the arena has no track: run `arena init` first.")
+        raise CatalogError(f"{entry.name} can serve none of the arena's tracks: {why}")
+    return entry.model_copy(update={"tracks": tuple(served)}), [
+        f"Not in {', '.join(each for each in reasons if reasons[each] == reason)}: {reason}"
+        for reason in dict.fromkeys(reasons.values())
+    ]
 
 
 def trust_host(entry: EntrantEntry, host: str | None) -> EntrantEntry:

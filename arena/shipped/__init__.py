@@ -1,4 +1,4 @@
-"""The shipped tracks and prompts: at full size, and at the size of the built-in model."""
+"""The shipped tracks and prompts: standard, of the demo, and of a contest of makers' services."""
 
 import csv
 from enum import StrEnum
@@ -10,15 +10,18 @@ from arena.text import AUDIO_SUFFIX
 class Collection(StrEnum):
     STANDARD = "standard"  # 1280 x 720, five seconds: added by `arena init`
     DEMO = "demo"  # 256 x 256, three seconds: added by `arena demo`
+    CONTEST = "contest"  # 1920 x 1080, five and ten seconds: added by `arena init --preset contest`
 
 
 def track_files(collection: Collection) -> list[Path]:
-    """Return the files of the shipped tracks, text tracks first."""
+    """Return the files of the shipped tracks, text tracks first, each before its one with sound."""
     order = ("text-to-video", "image-to-video", "video-edit")
-    files = (Path(__file__).parent / collection / "tracks").glob("*.toml")
-    return sorted(
-        files, key=lambda path: (order.index(path.stem.removesuffix(AUDIO_SUFFIX)), path.stem)
-    )
+
+    def key(path: Path) -> tuple[int, str, str]:
+        modality = next(index for index, name in enumerate(order) if path.stem.startswith(name))
+        return modality, path.stem.removesuffix(AUDIO_SUFFIX), path.stem
+
+    return sorted((Path(__file__).parent / collection / "tracks").glob("*.toml"), key=key)
 
 
 def prompt_file(collection: Collection) -> Path:

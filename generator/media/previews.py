@@ -19,6 +19,16 @@ def first_frame(file: Path) -> bytes:
     return _encode(Image.fromarray(first.pixels()), "WEBP")
 
 
+def middle_frame(data: bytes) -> bytes:
+    """Return the frame in the middle of a video file, in its own size, as PNG.
+
+    Raises:
+        ClipError: The file cannot be decoded.
+    """
+    total = sum(1 for _ in read_pictures(data))
+    return _encode(next(_pictures_at(data, [total // 2])), "PNG")
+
+
 def thumbnails(data: bytes, *, count: int, max_side: int) -> list[bytes]:
     """Return evenly spaced frames, including the first and the last, as JPEG.
 
