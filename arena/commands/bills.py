@@ -67,7 +67,7 @@ def agree_on_bill(
 
 
 def _sum(bill: "Bill") -> str:
-    total = f"{bill.total_usd:.2f} US dollars at list prices"
+    total = f"{bill.total_usd:,.2f} US dollars at list prices"
     return f"{total}, and {bill.unpriced} at unknown prices" if bill.unpriced else total
 
 
@@ -93,7 +93,7 @@ def _show(bill: "Bill", clips: int) -> None:
     show_table("Bill", columns, rows, if_empty="Nothing is ordered from a paid service.")
     ordered = sum(line.clips + line.continued + len(line.problems) for line in bill.lines)
     out.print(
-        f"{pluralize(clips, 'clip')} missing, {len(bill.prices)} to be ordered for {_sum(bill)}. "
+        f"{pluralize(clips, 'clip')} missing, {len(bill.prices):,} to be ordered for {_sum(bill)}. "
         "Nothing was ordered."
         if ordered
         else f"{pluralize(clips, 'clip')} missing. Nothing was generated."

@@ -16,6 +16,7 @@ from generator.errors import GeneratorError, SpecError
 from generator.spec import Entrant, TrackSettings
 
 API = "api"
+ADVICE = "; remove "  # begins what to do about a track that is named in a file
 EXAMPLE_SIZE = {"width": 1280, "height": 720, "fps": 24, "frames": 120}
 
 
@@ -143,7 +144,7 @@ def read_entry(
             check_entrant(entry.model_copy(update={"tracks": (track.name,)}), [track])
             served.append(track.name)
         except CatalogError as error:
-            reasons[track.name] = str(error)
+            reasons[track.name] = str(error).partition(ADVICE)[0].removesuffix(".") + "."
     if not served:
         why = next(iter(reasons.values()), "the arena has no track: run `arena init` first.")
         raise CatalogError(f"{entry.name} can serve none of the arena's tracks: {why}")

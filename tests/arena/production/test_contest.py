@@ -97,7 +97,8 @@ def test_the_preset_goes_into_an_arena_of_its_own(home: Path) -> None:
 def test_a_shipped_model_enters_the_tracks_that_it_can_serve(home: Path) -> None:
     run("init", "--preset", "contest")
     text = run("entrants", "add", "veo-3.1", "kling-3.0", "luma-ray-3.2")
-    assert "Not in text-to-video-10s, text-to-video-10s-audio: veo-3.1 makes clips of at" in text
+    assert "Not in text-to-video-10s: veo-3.1 makes clips of at most 8 s and the track" in text
+    assert "remove" not in text
     entered = {row["slug"]: row["tracks"] for row in rows("entrants", "list")}
     assert entered["kling-3-0"].count("text-to-video") == len(TRACKS)
     assert entered["veo-3-1"] == "text-to-video, text-to-video-audio"

@@ -139,23 +139,22 @@ def test_waiting_at_a_service_is_of_the_last_14_days(arena_database: Database) -
 
 def test_the_interval_of_a_wait_is_between_order_statistics(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        alder = session.scalars(select(Clip).join(Entrant).where(Entrant.name == "Alder")).all()
-        first = alder[0]
-        for seed in range(1, 17):
+        track = catalog.find_track(session, TRACK)
+        alder = catalog.find_entrant(session, "Alder")
+        for number in range(1, 21):
             session.add(
                 Clip(
-                    entrant_id=first.entrant_id,
-                    track_id=first.track_id,
-                    prompt_id=first.prompt_id,
-                    seed=seed,
+                    entrant_id=alder.id,
+                    track_id=track.id,
+                    prompt_id=PROMPTS[0],
+                    seed=number,
                     status=ClipStatus.READY,
-                    rendition_path=f"r{seed}",
+                    rendition_path=f"renditions/{number}",
                     sha256="0" * 64,
+                    provenance={"order_seconds": number, "created_at": START.isoformat()},
                     created_at=START,
                 )
             )
-    waits = [float(number) for number in range(1, 21)]
-    set_provenance(arena_database, "Alder", order_seconds=waits, created_at=START.isoformat())
     figure = records(arena_database)["Alder"].order_seconds
     assert figure is not None
     # Of 20 measurements the 6th and the 15th enclose the median with 95.9% (binomial).
