@@ -1,5 +1,6 @@
 """Settings of all tests, and how many of them run at once."""
 
+import gc
 import os
 import signal
 
@@ -26,3 +27,13 @@ def pytest_xdist_auto_num_workers() -> int:
     by_memory = int(available_memory() / MEMORY_PER_JOB)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return max(1, min(cores or 1, by_memory))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the imported modules hold out of garbage collections.
+
+    A full collection takes half a second once PyTorch and its libraries are loaded, and the code
+    under test asks for some itself.
+    """
+    gc.collect()
+    gc.freeze()

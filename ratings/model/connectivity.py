@@ -31,10 +31,10 @@ def largest_component(wins: Floats) -> Mask:
         Membership, shape (m,); all false if no two models are connected in both directions.
     """
     size = len(wins)
-    if size == 0:
-        return np.zeros(0, dtype=bool)
-    if _is_strongly_connected(wins > 0):
+    if is_strongly_connected(wins):
         return np.ones(size, dtype=bool)
+    if size < 2:
+        return np.zeros(size, dtype=bool)
     from scipy.sparse import csr_array  # loads slowly, and the usual case does not need it
     from scipy.sparse.csgraph import connected_components
 
@@ -46,8 +46,15 @@ def largest_component(wins: Floats) -> Mask:
     return best if best.sum() > 1 else np.zeros(size, dtype=bool)
 
 
-def _is_strongly_connected(beats: Mask) -> bool:
-    """Whether all models are strongly connected: a fast test of the usual case."""
+def is_strongly_connected(wins: Floats) -> bool:
+    """Whether `largest_component` has all models; much faster, since it looks for no other one.
+
+    Args:
+        wins: as of `largest_component`.
+    """
+    if len(wins) < 2:
+        return False
+    beats = wins > 0
     for direction in (beats, beats.T):
         reached = direction[0].copy()
         reached[0] = True
@@ -56,7 +63,7 @@ def _is_strongly_connected(beats: Mask) -> bool:
             reached |= direction[reached].any(axis=0)
         if count < len(beats):
             return False
-    return len(beats) > 1
+    return True
 
 
 def has_maximum(design: Design) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from ratings.arrays import Floats
 from ratings.errors import RatingsError
 from ratings.model.bradley_terry import BradleyTerry, prior_in_strengths
-from ratings.model.connectivity import has_maximum, largest_component
+from ratings.model.connectivity import has_maximum, is_strongly_connected
 from ratings.model.design import NEITHER_STRENGTH, TIE_PARAMETER, Design, prior_precision
 from ratings.model.newton import maximise
 from ratings.model.outcomes import OUTCOMES, win_matrix
@@ -49,7 +49,7 @@ def refit(design: Design, *, prior_sd: float | None, start: Floats | None = None
         for name, answer in answers.items():
             if design.index_of(name) is not None and not design.counts[answer].any():
                 return None
-        if not largest_component(_win_matrix(design)).all() or not has_maximum(design):
+        if not is_strongly_connected(_win_matrix(design)) or not has_maximum(design):
             return None
     try:
         return maximise(design, prior_sd=prior_sd, start=start).params

@@ -682,7 +682,7 @@ def serving_service(service: FakeService) -> Iterator[FakeService]:
     servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler(is_file)) for is_file in (False, True)]
     for server in servers:
         server.daemon_threads = True
-        Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     service.api = f"http://127.0.0.1:{servers[0].server_port}"
     port = servers[0 if service.transcript.file_with_key else 1].server_port
     service.file_url = f"http://127.0.0.1:{port}/the-file.mp4"

@@ -203,7 +203,7 @@ def scripted(replies: Sequence[Reply] | Callable[[str, str], Reply]) -> Iterator
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield Scripted(f"http://127.0.0.1:{server.server_port}/v1", requests)
     finally:

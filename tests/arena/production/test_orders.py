@@ -64,7 +64,7 @@ def add_model(arena: Arena, address: str, *, prompts: int = 1, **options: object
         track = track_entry(TRACK, modality="text-to-video", audio=False)
         catalog.add_track(session, track, now=START)
         asked = [
-            PromptEntry(id=f"p{number}", text="a red ball", tracks=(TRACK,))
+            PromptEntry(id=f"p{number}", text="a horse", tracks=(TRACK,))
             for number in range(prompts)
         ]
         catalog.import_prompts(session, asked, now=START)

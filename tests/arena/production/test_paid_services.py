@@ -59,7 +59,7 @@ def arena(
     with made.database.writing() as session:
         track = track_entry(TRACK, modality="text-to-video", audio=False)
         catalog.add_track(session, track, now=START)
-        prompts = [PromptEntry(id=f"p{n}", text="a red ball", tracks=(TRACK,)) for n in range(3)]
+        prompts = [PromptEntry(id=f"p{n}", text="a horse", tracks=(TRACK,)) for n in range(3)]
         catalog.import_prompts(session, prompts, now=START)
         entry = entrant_entry("Alder", tracks=(TRACK,), backend=backend)
         catalog.add_entrant(session, entry, now=START)

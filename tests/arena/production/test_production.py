@@ -51,7 +51,7 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
     }
     with made.database.writing() as session:
         catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
-        prompts = [PromptEntry(id=key, text="a red ball", tracks=(TRACK,)) for key in ("p1", "p2")]
+        prompts = [PromptEntry(id=key, text="a horse", tracks=(TRACK,)) for key in ("p1", "p2")]
         catalog.import_prompts(session, prompts, now=START)
         for name, backend in backends.items():
             entry = EntrantEntry(

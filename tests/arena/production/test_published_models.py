@@ -39,7 +39,7 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
         catalog.add_track(session, track, now=START)
         prompts = [
             PromptEntry(id=f"p{number}", text=text, tracks=(TRACK,))
-            for number, text in enumerate(("a ball", "two balls", "a cube", "a horse"))
+            for number, text in enumerate(("a dog", "two dogs", "a cat", "a horse"))
         ]
         catalog.import_prompts(session, prompts, now=START)
     return made

@@ -48,7 +48,7 @@ def entrant(folder: Path, **options: object) -> Entrant:
 
 def make(entrant: Entrant, *, source: Path | None = None, **track: Any) -> GeneratedClip:
     settings = {"audio": False, "height": HEIGHT, "frames": FRAMES} | track
-    request = ClipRequest(entrant, small_track(**settings), "p1", "a ball", 1, source)
+    request = ClipRequest(entrant, small_track(**settings), "p1", "a horse", 1, source)
     (clip,) = generate([request], workers=0)
     assert isinstance(clip, GeneratedClip), clip
     return clip
@@ -138,7 +138,7 @@ def recorder(
 
 def request_of(backend: DiffusersBackend, source: Path, modality: str) -> ClipRequest:
     track = small_track(audio=False, height=HEIGHT, frames=20, modality=modality)
-    return ClipRequest(backend.entrant, track, "p1", "a ball", 1, source)
+    return ClipRequest(backend.entrant, track, "p1", "a horse", 1, source)
 
 
 def test_a_source_is_padded_not_stretched_to_the_models_size(

@@ -223,7 +223,7 @@ def test_tiling_and_slicing_are_enabled_and_recorded(tiny_wan: Path) -> None:
     with DiffusersBackend(entrant) as backend:
         vae = backend._pipeline.vae
         assert (vae.use_tiling, vae.use_slicing) == (True, True)
-        _, provenance = backend.generate(ClipRequest(entrant, TRACK, "p1", "a ball", 1))
+        _, provenance = backend.generate(ClipRequest(entrant, TRACK, "p1", "a horse", 1))
     assert provenance.options == {"vae_tiling": True, "vae_slicing": True}
 
 
@@ -246,7 +246,7 @@ def test_an_available_variant_is_loaded(tmp_path: Path) -> None:
     entrant = entrant_of(
         "diffusers", call={"num_inference_steps": 1}, model=str(tmp_path), variant="fp16"
     )
-    (clip,) = generate([ClipRequest(entrant, TRACK, "p1", "a ball", 1)], workers=0)
+    (clip,) = generate([ClipRequest(entrant, TRACK, "p1", "a horse", 1)], workers=0)
     assert isinstance(clip, GeneratedClip), clip
     assert clip.provenance.options == {"variant": "fp16"}
 
@@ -280,7 +280,7 @@ def test_the_dtype_is_recorded(tiny_wan: Path) -> None:
     entrant = entrant_of(
         "diffusers", call={"num_inference_steps": 1}, model=str(tiny_wan), dtype="bfloat16"
     )
-    (clip,) = generate([ClipRequest(entrant, TRACK, "p1", "a ball", 1)], workers=0)
+    (clip,) = generate([ClipRequest(entrant, TRACK, "p1", "a horse", 1)], workers=0)
     assert isinstance(clip, GeneratedClip), clip
     assert (clip.provenance.dtype, clip.provenance.device) == ("bfloat16", "cpu")
 
@@ -290,7 +290,7 @@ def test_a_clip_is_retried_with_tiling_when_memory_runs_out(
 ) -> None:
     entrant = entrant_of("diffusers", call={"num_inference_steps": 1}, model=str(tiny_wan))
     with DiffusersBackend(entrant) as backend, caplog.at_level(logging.WARNING):
-        first, untouched = backend.generate(ClipRequest(entrant, TRACK, "p1", "a ball", 1))
+        first, untouched = backend.generate(ClipRequest(entrant, TRACK, "p1", "a horse", 1))
         decode, failures = backend._pipeline.vae.decode, [MemoryError()] * 2
 
         def fail(*args: Any, **kwargs: Any) -> Any:
@@ -299,8 +299,8 @@ def test_a_clip_is_retried_with_tiling_when_memory_runs_out(
             return decode(*args, **kwargs)
 
         monkeypatch.setattr(backend._pipeline.vae, "decode", fail)
-        again, retried = backend.generate(ClipRequest(entrant, TRACK, "p1", "a ball", 1))
-        _, later = backend.generate(ClipRequest(entrant, TRACK, "p1", "a ball", 2))
+        again, retried = backend.generate(ClipRequest(entrant, TRACK, "p1", "a horse", 1))
+        _, later = backend.generate(ClipRequest(entrant, TRACK, "p1", "a horse", 2))
         assert backend._pipeline.vae.use_tiling
     assert untouched.adapted == ()
     tiled = "ran out of memory: VAE tiling"

@@ -16,15 +16,24 @@ from generator.errors import ClipError, SpecError
 from generator.media import decode, encode_rendition
 
 TRACK = small_track(audio=True)
+PROMPT = "a horse"  # unknown to the built-in model, whose measures would take time
 LONGER = small_track(audio=True, frames=36)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / "fits.mp4").write_bytes(encode_rendition(ball_clip(), TRACK))
+@pytest.fixture(scope="module")
+def videos() -> dict[str, bytes]:
     longer = ball_clip(frames=ball_frames(36), audio=tone(1.5))
-    (tmp_path / "longer.mp4").write_bytes(encode_rendition(longer, LONGER))
-    (tmp_path / "text.mp4").write_text("not a video", encoding="utf-8")
+    return {
+        "fits.mp4": encode_rendition(ball_clip(), TRACK),
+        "longer.mp4": encode_rendition(longer, LONGER),
+        "text.mp4": b"not a video",
+    }
+
+
+@pytest.fixture
+def folder(videos: dict[str, bytes], tmp_path: Path) -> Path:
+    for name, data in videos.items():
+        (tmp_path / name).write_bytes(data)
     return tmp_path
 
 
@@ -33,7 +42,7 @@ def generate_one(folder: Path, prompt_id: str, **changes: object) -> GeneratedCl
         entrant_of("folder", path=str(folder)),
         small_track(audio=True, **changes),
         prompt_id,
-        "a red ball",
+        PROMPT,
         seed=0,
     )
     (clip,) = generate([request], workers=0)
@@ -108,7 +117,7 @@ def test_the_formats_of_common_tools_are_read(
     data = video(frames, container=container, codec=codec, pix_fmt=pix_fmt, fps=fps)
     (tmp_path / name).write_bytes(data)
     silent = ClipRequest(
-        entrant_of("folder", path=str(tmp_path)), small_track(audio=False), "s3", "a ball", seed=0
+        entrant_of("folder", path=str(tmp_path)), small_track(audio=False), "s3", PROMPT, seed=0
     )
     (clip,) = generate([silent], workers=0)
     assert isinstance(clip, GeneratedClip), clip
@@ -154,7 +163,7 @@ def test_links_within_a_folder_or_a_hubs_cache_are_followed(folder: Path) -> Non
 
 def test_a_file_that_comes_later_is_found(folder: Path) -> None:
     backend = FolderBackend(entrant_of("folder", path=str(folder)))
-    request = ClipRequest(backend.entrant, TRACK, "late", "a red ball", seed=0)
+    request = ClipRequest(backend.entrant, TRACK, "late", PROMPT, seed=0)
     assert missing_reasons([request]) == [f"{folder} has no file late.mp4; add it."]
     assert backend.missing(request)
     (folder / "late.mp4").write_bytes((folder / "fits.mp4").read_bytes())
@@ -194,7 +203,7 @@ def test_an_unknown_backend_is_rejected() -> None:
 
 
 def test_importing_one_file(folder: Path) -> None:
-    request = ClipRequest(entrant_of("folder"), TRACK, "p1", "a red ball", seed=0)
+    request = ClipRequest(entrant_of("folder"), TRACK, "p1", PROMPT, seed=0)
     clip = import_clip(folder / "longer.mp4", request)
     assert len(clip.rendition) == TRACK.bytes
     assert clip.provenance.backend == "import"

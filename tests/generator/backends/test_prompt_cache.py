@@ -51,7 +51,7 @@ def frames_of(folder: Path, *, cached: bool, audio: bool) -> tuple[list[str], li
 
                 part.register_forward_hook(count)
         for seed in SEEDS:
-            raw, _ = backend.generate(ClipRequest(entrant, track, "p1", "a ball", seed))
+            raw, _ = backend.generate(ClipRequest(entrant, track, "p1", "a horse", seed))
             digests.append(hashlib.sha256(raw.frames.data).hexdigest())
             if raw.audio is not None:
                 digests.append(hashlib.sha256(raw.audio.data).hexdigest())

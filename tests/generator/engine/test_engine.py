@@ -104,7 +104,7 @@ def test_an_entrant_that_cannot_load_does_not_stop_the_others(tiny_foal: Path) -
 
 
 def test_an_exception_of_a_model_becomes_one_sentence(deadly: Entrant) -> None:
-    results = outcome(generate(requests_for(deadly, ("raise", "a ball")), workers=0))
+    results = outcome(generate(requests_for(deadly, ("raise", "a horse")), workers=0))
     assert results["Deadly", "p0"] == (
         "Deadly failed on prompt p0 (ZeroDivisionError: first line)."
     )
@@ -112,21 +112,21 @@ def test_an_exception_of_a_model_becomes_one_sentence(deadly: Entrant) -> None:
 
 
 def test_a_clip_that_kills_its_process_twice_fails_alone(deadly: Entrant) -> None:
-    results = outcome(generate(requests_for(deadly, ("die", "a ball", "a cube")), workers=2))
+    results = outcome(generate(requests_for(deadly, ("die", "a horse", "a dog")), workers=2))
     assert "process of Deadly ended on prompt p0 (exit code 9)" in results["Deadly", "p0"]
     assert [len(results["Deadly", key]) for key in ("p1", "p2")] == [64, 64]
 
 
 def test_a_clip_whose_process_died_is_retried_in_another(deadly: Entrant, tmp_path: Path) -> None:
     once = f"die once {tmp_path / 'died'}"
-    results = outcome(generate(requests_for(deadly, ("a ball", once, "a cube")), workers=1))
+    results = outcome(generate(requests_for(deadly, ("a horse", once, "a dog")), workers=1))
     assert (tmp_path / "died").exists()
     assert [len(results["Deadly", key]) for key in ("p0", "p1", "p2")] == [64, 64, 64]
 
 
 def test_after_a_lost_device_another_process_continues(deadly: Entrant, tmp_path: Path) -> None:
     once = f"lose once {tmp_path / 'lost'}"
-    results = outcome(generate(requests_for(deadly, (once, "a cube")), workers=1))
+    results = outcome(generate(requests_for(deadly, (once, "a dog")), workers=1))
     assert [len(results["Deadly", key]) for key in ("p0", "p1")] == [64, 64]
 
 
@@ -237,7 +237,7 @@ def test_no_requests_give_no_clips() -> None:
 
 
 def test_clips_of_the_built_in_world_are_measured(tiny_foal: Path) -> None:
-    (clip,) = generate(requests_for(read_entrant(tiny_foal), PROMPTS[:1]), workers=1)
+    (clip,) = generate(requests_for(read_entrant(tiny_foal), ("a red ball bounces on grass",)), workers=1)
     assert isinstance(clip, GeneratedClip)
     assert clip.measures is not None
     assert "quality" in clip.measures

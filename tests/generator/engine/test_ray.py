@@ -29,7 +29,7 @@ def cluster() -> Iterator[Any]:
 @pytest.mark.timeout(600)
 def test_a_cluster_that_loses_a_node_makes_every_clip(cluster: Any, tiny_foal: Path) -> None:
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-    prompts = tuple(f"a red ball bounces {number}" for number in range(8))
+    prompts = tuple(f"a horse jumps {number}" for number in range(8))
     requests = requests_for(read_entrant(tiny_foal), prompts)
     run = generate(requests, ray=cluster.address, workers=2)
     first = next(run)

@@ -1,5 +1,6 @@
 """Training: reproducible after interruption, gated by the codec's quality, loadable."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,13 +53,28 @@ STAGES = ("decoder", "encoder", "transformer", "distilled")
 LOSSES = ("decoder_loss", "scene_encoder_loss", "flow_loss", "distillation_loss")
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _small_sheets() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sheets, "CLIPS", 1)
+        patch.setattr(sheets, "PIXELS", 32)
+        yield
+
+
 @pytest.fixture
-def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(sheets, "CLIPS", 1)
-    monkeypatch.setattr(sheets, "PIXELS", 32)
+def config(tmp_path: Path) -> Path:
     path = tmp_path / "tiny.toml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope="module")
+def finished(_small_sheets: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a training that was not interrupted; tests only read it."""
+    folder = tmp_path_factory.mktemp("finished")
+    (folder / "tiny.toml").write_text(TINY)
+    train_from_file(folder / "tiny.toml", folder / "run")
+    return folder / "run"
 
 
 def _stop_at(monkeypatch: pytest.MonkeyPatch, name: str, call: int) -> None:
@@ -75,10 +91,9 @@ def _stop_at(monkeypatch: pytest.MonkeyPatch, name: str, call: int) -> None:
 
 
 def test_an_interrupted_training_ends_with_identical_weights(
-    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, broken = tmp_path / "whole", tmp_path / "broken"
-    train_from_file(config, whole)
+    broken = tmp_path / "broken"
     for name in LOSSES:
         with monkeypatch.context() as patch:
             _stop_at(patch, name, 3)
@@ -86,7 +101,7 @@ def test_an_interrupted_training_ends_with_identical_weights(
                 train_from_file(config, broken)
     train_from_file(config, broken)
     for stage in STAGES:
-        one, other = (load_checkpoint(run / f"{stage}.pt") for run in (whole, broken))
+        one, other = (load_checkpoint(run / f"{stage}.pt") for run in (finished, broken))
         assert one is not None
         assert other is not None
         assert one["step"] == other["step"] == 4
@@ -96,18 +111,16 @@ def test_an_interrupted_training_ends_with_identical_weights(
 
 
 def test_a_finished_training_saves_pipelines_and_sample_sheets(
-    config: Path, tmp_path: Path
+    config: Path, finished: Path
 ) -> None:
-    run = tmp_path / "run"
-    train_from_file(config, run)
-    assert all((run / f"{stage}.png").exists() for stage in STAGES)
+    assert all((finished / f"{stage}.png").exists() for stage in STAGES)
     for folder in ("model", "model-000002", "model-distilled"):
-        pipe = FoalPipeline.from_pretrained(run / folder, local_files_only=True)
+        pipe = FoalPipeline.from_pretrained(finished / folder, local_files_only=True)
         pipe.set_progress_bar_config(disable=True)
         assert pipe("a ball", height=32, width=32, num_frames=4).frames.shape == (1, 4, 32, 32, 3)
-    trained = (run / "transformer.pt").stat().st_mtime_ns
-    train_from_file(config, run)
-    assert (run / "transformer.pt").stat().st_mtime_ns == trained
+    trained = (finished / "transformer.pt").stat().st_mtime_ns
+    train_from_file(config, finished)
+    assert (finished / "transformer.pt").stat().st_mtime_ns == trained
 
 
 def test_a_codec_below_the_quality_gate_stops_the_training(config: Path, tmp_path: Path) -> None:
@@ -168,12 +181,13 @@ def test_shipped_configurations_are_valid() -> None:
     assert all(config.transformer_training.steps > 0 for config in configs.values())
 
 
-def test_batches_from_worker_processes_give_identical_weights(config: Path, tmp_path: Path) -> None:
-    train_from_file(config, tmp_path / "one")
+def test_batches_from_worker_processes_give_identical_weights(
+    config: Path, finished: Path, tmp_path: Path
+) -> None:
     config.write_text("workers = 2\n" + TINY)
-    train_from_file(config, tmp_path / "two")
+    train_from_file(config, tmp_path / "run")
     for stage in STAGES:
-        one, other = (load_checkpoint(tmp_path / run / f"{stage}.pt") for run in ("one", "two"))
+        one, other = (load_checkpoint(run / f"{stage}.pt") for run in (finished, tmp_path / "run"))
         assert one is not None
         assert other is not None
         assert all(torch.equal(one["mean"][key], other["mean"][key]) for key in one["mean"])
