@@ -33,9 +33,7 @@ def wan(folder: Path, call: dict[str, object] | None = None, **options: object) 
     return entrant_of("diffusers", call=steps | (call or {}), model=str(folder), **options)
 
 
-def make(
-    entrant: Entrant, seed: int = 0, *, prompt: str = PROMPT, **changes: Any
-) -> GeneratedClip:
+def make(entrant: Entrant, seed: int = 0, *, prompt: str = PROMPT, **changes: Any) -> GeneratedClip:
     audio = changes.pop("audio", False)
     track = small_track(audio=audio, **changes)
     (clip,) = generate([ClipRequest(entrant, track, "p1", prompt, seed)], workers=0)

@@ -237,7 +237,9 @@ def test_no_requests_give_no_clips() -> None:
 
 
 def test_clips_of_the_built_in_world_are_measured(tiny_foal: Path) -> None:
-    (clip,) = generate(requests_for(read_entrant(tiny_foal), ("a red ball bounces on grass",)), workers=1)
+    (clip,) = generate(
+        requests_for(read_entrant(tiny_foal), ("a red ball bounces on grass",)), workers=1
+    )
     assert isinstance(clip, GeneratedClip)
     assert clip.measures is not None
     assert "quality" in clip.measures
