@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import event, update
 from sqlalchemy.orm import ORMExecuteState, Session, sessionmaker
 
+from arena.driver import first_value
 from arena.models import (
     CatalogVersion,
     Clip,
@@ -32,8 +33,8 @@ _SELECT = f"SELECT version FROM {CatalogVersion.__tablename__} WHERE id = 1"  # 
 
 def read_version(session: Session) -> int:
     """Return the catalog's version, as this transaction sees it."""
-    # By the driver itself, at a fraction of the cost: every vote and every clip ask for it.
-    return session.connection().exec_driver_sql(_SELECT).scalar() or 0
+    # Every vote and every clip ask for it.
+    return first_value(session.connection(), _SELECT) or 0
 
 
 def replace_version_on_changes(sessions: sessionmaker[Session]) -> None:

@@ -38,7 +38,7 @@ from arena.standings.rated_votes import WINNERS
 REFERENCE = 60_000  # votes of other voters that tested ones are compared with
 CHUNK = 400  # voters in one query
 LOOKBACK = 2000  # numbers below the newest vote that may have been committed late
-EVENTS = 2000  # in one transaction
+EVENTS = 200  # in one transaction, for which votes wait
 OWN_RULES = (*TESTED, HoldRule.ONE_SIDED)  # the rules that are applied here
 _MIRRORED = {Choice.A: Choice.B, Choice.B: Choice.A}
 

@@ -12,21 +12,21 @@ a transaction costs for them is one statement that reads and one that writes.
 """
 
 import secrets
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import ceil
 from typing import cast
 
-from sqlalchemy import Table, delete
+from sqlalchemy import Table, delete, select
 from sqlalchemy.orm import Session
 
+from arena.database import Database
 from arena.errors import TooMany
 from arena.models import IssuedTo
 from arena.settings import PERIODS_S, RateLimit
 from arena.voting.limits import VotingRules
-from arena.voting.networks import delete_old_salts, network_names, salt_of
+from arena.voting.networks import delete_old_salts, has_old_salts, network_names, salt_of
 from arena.voting.statements import Change, Query
 
 # Honest voters cast 3.5 votes on average and leave two battles without one: 1.57 battles a vote.
@@ -51,18 +51,26 @@ _ADD = Change(
 _OWN_SHARD = secrets.randbelow(SHARDS)
 
 
-@dataclass
+@dataclass(slots=True)
 class _Counts:
-    day: Counter[str]
-    hour: Counter[str]
+    """Battles and votes of a network, or of the whole arena, on this day and in this hour."""
+
+    issued: int = 0
+    votes: int = 0
+    issued_in_hour: int = 0
+    votes_in_hour: int = 0
 
     def used(self, period_s: int) -> float:
-        counts = self.day if period_s == PERIODS_S["day"] else self.hour
-        return counts["issued"] - BATTLES_PER_VOTE * counts["votes"]
+        if period_s == PERIODS_S["day"]:
+            return self.issued - BATTLES_PER_VOTE * self.votes
+        return self.issued_in_hour - BATTLES_PER_VOTE * self.votes_in_hour
 
-    def add(self, name: str, number: int) -> None:
-        self.day[name] += number
-        self.hour[name] += number
+    def add(self, issued: int, votes: int, *, in_hour: bool = True) -> None:
+        self.issued += issued
+        self.votes += votes
+        if in_hour:
+            self.issued_in_hour += issued
+            self.votes_in_hour += votes
 
 
 class Budgets:
@@ -86,8 +94,8 @@ class Budgets:
         self._session, self._rules = session, rules
         self._now = now.astimezone(UTC)
         self._counts: dict[str, _Counts] = {}
-        self._added: dict[str, Counter[str]] = {}
-        self._total = _Counts(Counter(), Counter())
+        self._added: dict[str, _Counts] = {}
+        self._total = _Counts()
         self._is_active = bool(rules.network_limits or rules.total_limits)
         if not self._is_active:
             return
@@ -104,13 +112,14 @@ class Budgets:
             [self._shard(number) for number in range(SHARDS)] if self._rules.total_limits else []
         )
         networks = sorted({name for names in self._names.values() for name in names})
-        self._counts = {name: _Counts(Counter(), Counter()) for name in networks}
+        self._counts = {name: _Counts() for name in networks}
         for row in _READ.rows(self._session.connection(), [*networks, *shards]):
             network, _, hour, issued, votes, issued_in_hour, votes_in_hour = row
             counts = self._counts.get(network, self._total)
-            counts.day.update(issued=issued, votes=votes)
+            counts.add(issued, votes, in_hour=False)
             if hour == self._now.hour:
-                counts.hour.update(issued=issued_in_hour, votes=votes_in_hour)
+                counts.issued_in_hour += issued_in_hour
+                counts.votes_in_hour += votes_in_hour
 
     def _shard(self, number: int) -> str:
         return f"all {self._day.isoformat()} {number}"
@@ -157,10 +166,11 @@ class Budgets:
             self._count(self._shard(_OWN_SHARD), self._total, issued, votes)
 
     def _count(self, name: str, counts: _Counts, issued: int, votes: int) -> None:
-        added = self._added.setdefault(name, Counter())
-        for key, number in (("issued", issued), ("votes", votes)):
-            counts.add(key, number)
-            added[key] += number
+        counts.add(issued, votes)
+        added = self._added.get(name)
+        if added is None:
+            added = self._added[name] = _Counts()
+        added.add(issued, votes)
 
     def store(self) -> None:
         """Store what was counted; the last statement of the transaction.
@@ -168,15 +178,21 @@ class Budgets:
         In the order of the names, so that two processes never wait for each other.
         """
         rows: list[Sequence[object]] = [
-            (name, self._day, self._now.hour, *(added["issued"], added["votes"]) * 2)
+            (name, self._day, self._now.hour, *(added.issued, added.votes) * 2)
             for name, added in sorted(self._added.items())
         ]
         _ADD.run(self._session.connection(), rows)
         self._added = {}
 
 
-def delete_old_counts(session: Session, *, now: datetime) -> None:
+def delete_old_counts(database: Database, *, now: datetime) -> None:
     """Delete the counts and secrets of days that are over."""
     today = now.astimezone(UTC).date()
-    session.execute(delete(IssuedTo).where(IssuedTo.day < today))
-    delete_old_salts(session, today)
+    with database.reading() as session:
+        found = session.scalar(select(IssuedTo.day).where(IssuedTo.day < today).limit(1))
+        has_old = found is not None or has_old_salts(session, today)
+    if not has_old:
+        return
+    with database.writing() as session:
+        session.execute(delete(IssuedTo).where(IssuedTo.day < today))
+        delete_old_salts(session, today)

@@ -6,15 +6,16 @@ is `ratings.screening.completion`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Engine, Table, func, null, select
+from sqlalchemy import ColumnElement, Engine, Table, func, select
 from sqlalchemy.orm import Session, aliased
 
+from arena.database import Database
 from arena.models import (
     Battle,
     Choice,
@@ -30,7 +31,7 @@ from arena.models import (
 from arena.voting.limits import CLOCK_TOLERANCE
 from arena.voting.statements import Change
 
-BATCH = 4000  # battles or votes in one transaction, about 50 ms
+BATCH = 20_000  # battles or votes in one query, about 100 ms
 # On PostgreSQL, numbers may be committed out of order: by now all of them are.
 SETTLED = timedelta(seconds=60)
 PAST = timedelta(days=60)  # days that a test compares with
@@ -76,71 +77,93 @@ class CompletionFlag:
     z: float
 
 
-def count_battles(session: Session, *, now: datetime) -> int:
+def count_battles(database: Database, *, now: datetime) -> int:
     """Count some of the battles and votes that are new, and return how many they were.
 
+    They are counted by the database, before the transaction that writes, so that no vote waits.
+
     Args:
-        session: in a transaction that writes.
+        database: of the arena.
         now: aware.
+
+    Returns:
+        The number; 0 also if another process counts them at the moment.
     """
-    progress = session.scalars(select(CompletionProgress).with_for_update()).one_or_none()
-    if progress is None:
-        progress = CompletionProgress(id=1, battle_id=0, vote_id=0)
-        session.add(progress)
-        session.flush()
-    battles = _read(session, votes=False, after=progress.battle_id, now=now)
-    votes = _read(session, votes=True, after=progress.vote_id, now=now)
-    issued, voted = _count(battles), _count(votes)
+    with database.reading() as session:
+        progress = session.scalars(select(CompletionProgress)).one_or_none()
+        known = (0, 0) if progress is None else (progress.battle_id, progress.vote_id)
+        issued = _count(session, votes=False, after=known[0], now=now)
+        voted = _count(session, votes=True, after=known[1], now=now)
     rows: list[Sequence[object]] = [
-        (*key, issued[key], voted[key]) for key in sorted({*issued, *voted})
+        (*key, issued.by_key[key], voted.by_key[key])
+        for key in sorted({*issued.by_key, *voted.by_key})
     ]
-    _ADD.run(session.connection(), rows)
-    progress.battle_id = max([row[0] for row in battles], default=progress.battle_id)
-    progress.vote_id = max([row[0] for row in votes], default=progress.vote_id)
-    return len(battles) + len(votes)
+
+    def store(session: Session) -> int:
+        progress = session.scalars(select(CompletionProgress).with_for_update()).one_or_none()
+        if progress is None:
+            progress = CompletionProgress(id=1, battle_id=0, vote_id=0)
+            session.add(progress)
+            session.flush()
+        if (progress.battle_id, progress.vote_id) != known:
+            return 0
+        _ADD.run(session.connection(), rows)
+        progress.battle_id, progress.vote_id = issued.last, voted.last
+        return issued.number + voted.number
+
+    if (issued.last, voted.last) == known:
+        return 0
+    return database.write(store)
 
 
-_Row = tuple[int, int, datetime, int, int, bool]
+@dataclass(frozen=True)
+class _Counted:
+    """The settled rows after a number: how many, the last, and those that count, by key."""
+
+    number: int
+    last: int
+    by_key: Counter[_Key]
 
 
-def _read(session: Session, *, votes: bool, after: int, now: datetime) -> list[_Row]:
-    """Return number, track, time of issue, both entrants and "is counted" of settled rows."""
+def _count(session: Session, *, votes: bool, after: int, now: datetime) -> _Counted:
+    row, at = (Vote, Vote.cast_at) if votes else (Battle, Battle.issued_at)
+    part = select(row.id, at.label("at")).where(row.id > after).order_by(row.id).limit(BATCH)
+    first = part.subquery()
+    # The first that is not settled; a time in the future is from a clock that was ahead.
+    waits = (first.c.at > now - SETTLED) & (first.c.at <= now + CLOCK_TOLERANCE)
+    waiting = session.scalar(select(func.min(first.c.id)).where(waits))
+    settled = select(func.count(), func.max(first.c.id))
+    if waiting is not None:
+        settled = settled.where(first.c.id < waiting)
+    number, last = session.execute(settled).one()
+    if not number:
+        return _Counted(0, after, Counter())
     left, right = aliased(Clip), aliased(Clip)
-    number, at = (Vote.id, Vote.cast_at) if votes else (Battle.id, Battle.issued_at)
+    day = _utc_day(session).label("day")
     query = (
-        select(
-            *(number, Battle.track_id, Battle.issued_at, left.entrant_id, right.entrant_id),
-            *(Battle.repeat_of, Voter.kind, at, Vote.choice if votes else null()),
-        )
+        select(Battle.track_id, day, left.entrant_id, right.entrant_id, func.count())
         .select_from(Battle)
         .join(left, left.id == Battle.clip_a_id)
         .join(right, right.id == Battle.clip_b_id)
         .outerjoin(Voter, Voter.id == Battle.voter_id)
-        .where(number > after)
-        .order_by(number)
-        .limit(BATCH)
+        .where(row.id > after, row.id <= last, Battle.repeat_of.is_(None))
+        .where(Voter.kind.is_distinct_from(VoterKind.SIMULATED))
+        .group_by(Battle.track_id, day, left.entrant_id, right.entrant_id)
     )
     if votes:
-        query = query.join(Vote, Vote.battle_id == Battle.id)
-    found: list[_Row] = []
-    for row in session.connection().execute(query):
-        key, track, issued_at, entrant_a, entrant_b, repeat_of, kind, stored_at, choice = row
-        if now - SETTLED < stored_at <= now + CLOCK_TOLERANCE:
-            break
-        is_rated = repeat_of is None and choice is not Choice.SKIP
-        is_counted = is_rated and kind is not VoterKind.SIMULATED
-        found.append((key, track, issued_at, entrant_a, entrant_b, is_counted))
-    return found
-
-
-def _count(rows: Iterable[_Row]) -> Counter[_Key]:
+        query = query.join(Vote, Vote.battle_id == Battle.id).where(Vote.choice != Choice.SKIP)
     counts: Counter[_Key] = Counter()
-    for _, track, issued_at, left, right, is_counted in rows:
-        if is_counted:
-            day = issued_at.astimezone(UTC).date()
-            counts[track, day, left] += 1
-            counts[track, day, right] += 1
-    return counts
+    for track, text, *entrants, together in session.execute(query):
+        for entrant in entrants:
+            counts[track, date.fromisoformat(str(text)), entrant] += together
+    return _Counted(number, last, counts)
+
+
+def _utc_day(session: Session) -> ColumnElement[Any]:
+    """The day on which a battle was issued; text on SQLite."""
+    if session.get_bind().dialect.name == "sqlite":
+        return func.date(Battle.issued_at)
+    return func.date(func.timezone("UTC", Battle.issued_at))
 
 
 def completion_flags(session: Session, track: Track) -> list[CompletionFlag]:

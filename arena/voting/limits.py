@@ -1,7 +1,7 @@
 """Checks a vote against the watch time, the rate limits and the limit on skips. Only reads."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -44,6 +44,14 @@ class VotingRules:
     watch_time: bool = True
     network_limits: tuple[RateLimit, ...] = ()
     total_limits: tuple[RateLimit, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        values = (self.limits, self.watch_time, self.network_limits, self.total_limits)
+        object.__setattr__(self, "_hash", hash(values))
+
+    def __hash__(self) -> int:  # computed once: requests are grouped by their rules
+        return self._hash
 
 
 def check_watch_time(

@@ -20,7 +20,7 @@ from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, chain
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import select
@@ -121,9 +121,12 @@ def _used_up(shown: Collection[ClipPair]) -> set[int]:
     """Return the clips that a voter may not be shown again."""
     if len(shown) < MAX_SHOWN:
         return set()
+    counts = Counter(chain.from_iterable(shown))
+    if max(counts.values()) < MAX_SHOWN:  # nearly always
+        return set()
     # A repeat shows a pair with its sides swapped, and does not count as another battle.
     pairs = {(min(pair), max(pair)) for pair in shown}
-    counts = Counter(clip for pair in pairs for clip in pair)
+    counts = Counter(chain.from_iterable(pairs))
     return {clip for clip, number in counts.items() if number >= MAX_SHOWN}
 
 

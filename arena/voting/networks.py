@@ -83,3 +83,9 @@ def salt_of(session: Session, day: date) -> str:
 def delete_old_salts(session: Session, today: date) -> None:
     """Delete the secrets of days that are over."""
     session.execute(delete(NetworkSalt).where(NetworkSalt.day < today))
+
+
+def has_old_salts(session: Session, today: date) -> bool:
+    """Whether there are secrets of days that are over."""
+    found = session.scalar(select(NetworkSalt.day).where(NetworkSalt.day < today).limit(1))
+    return found is not None

@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from arena.driver import first_value
 from arena.models import OVERALL, Snapshot, Standing, VoterKind
 from arena.voting.matchmaking import PairChances
 
@@ -39,7 +40,7 @@ def last_snapshot(session: Session, track_id: int) -> LastSnapshot:
     connection = session.connection()
     place = "?" if connection.dialect.name == "sqlite" else "%s"
     wanted = (track_id, OVERALL, VoterKind.PERSON.value)
-    snapshot_id = connection.exec_driver_sql(_NEWEST.format(place), wanted).scalar()
+    snapshot_id = first_value(connection, _NEWEST.format(place), wanted)
     if snapshot_id is None:
         return _NONE
     known = _read.setdefault(session.get_bind().engine, {})

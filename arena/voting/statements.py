@@ -1,8 +1,8 @@
 """Statements that every vote needs, run by the database's driver with little else.
 
 SQLAlchemy works several times as long on the execution of such a statement as the database does.
-Here its types still convert the values, its connection runs the statement, and its exceptions
-report errors; the SQL is written out, and works on both databases.
+Here its types still convert most values, and its exceptions report errors; the SQL is written out,
+and works on both databases.
 
 All rows are read as one value of JSON, and written by few statements. Python's driver of SQLite
 gives up the interpreter's lock for every row and every statement, and waits for it while the event
@@ -18,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Dialect, Float
 
+from arena.driver import first_value, run
 from arena.models import UtcDateTime
 
 Process = Callable[[Any], Any]
@@ -62,7 +63,7 @@ class Query:
             sql, bound = _listed(self._sqlite, count), tuple(values) * self._lists
         else:
             sql, bound = self._postgres, (list(values),) * self._lists
-        rows: list[Sequence[Any]] = json.loads(connection.exec_driver_sql(sql, bound).scalar_one())
+        rows: list[Sequence[Any]] = json.loads(first_value(connection, sql, bound))
         processors = self._processors.get(dialect)
         if processors is None:
             processors = _result_processors(self._columns, dialect)
@@ -95,7 +96,7 @@ class Change:
         dialect = connection.dialect
         if dialect.name != "sqlite":
             named = [dict(zip(self._names, row, strict=True)) for row in rows]
-            connection.exec_driver_sql(self._postgres, (json.dumps(named, default=_time_text),))
+            run(connection, self._postgres, (json.dumps(named, default=_time_text),))
             return
         processors = self._processors.get(dialect)
         if processors is None:
@@ -103,7 +104,7 @@ class Change:
         bound = [_processed(row, processors) for row in rows]
         for some in _few_lengths(bound):
             sql = _with_rows(self._sql, len(self._columns), len(some))
-            connection.exec_driver_sql(sql, tuple(chain.from_iterable(some)))
+            run(connection, sql, tuple(chain.from_iterable(some)))
 
 
 def insertion(columns: Sequence[Column[Any]]) -> Change:
@@ -132,7 +133,7 @@ def new_ids(connection: Connection, table: str, count: int) -> Sequence[int]:
     if not count:
         return ()
     if connection.dialect.name == "sqlite":  # where this transaction is the only one that writes
-        last = connection.exec_driver_sql(f"SELECT max(id) FROM {table}").scalar() or 0  # noqa: S608
+        last = first_value(connection, f"SELECT max(id) FROM {table}") or 0  # noqa: S608
         return range(last + 1, last + 1 + count)
     rows = connection.exec_driver_sql(
         "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
@@ -182,7 +183,12 @@ def _processed(row: Sequence[Any], processors: list[tuple[int, Process]]) -> Seq
 
 
 def _bind_processors(columns: Sequence[Column[Any]], dialect: Dialect) -> list[tuple[int, Process]]:
-    found = [column.type.dialect_impl(dialect).bind_processor(dialect) for column in columns]
+    found = [
+        _sqlite_text
+        if isinstance(column.type, UtcDateTime)
+        else column.type.dialect_impl(dialect).bind_processor(dialect)
+        for column in columns
+    ]
     return [(position, each) for position, each in enumerate(found) if each is not None]
 
 
@@ -194,8 +200,8 @@ def _result_processors(
     for position, column in enumerate(columns):
         if isinstance(column.type, Float):
             found.append((position, float))
-        elif isinstance(column.type, UtcDateTime) and dialect.name != "sqlite":
-            found.append((position, _time))
+        elif isinstance(column.type, UtcDateTime):
+            found.append((position, _sqlite_time if dialect.name == "sqlite" else _time))
         elif process := column.type.dialect_impl(dialect).result_processor(dialect, None):
             found.append((position, process))
     return found
@@ -203,3 +209,14 @@ def _result_processors(
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _sqlite_time(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def _sqlite_text(value: datetime) -> str:
+    """Return a time as SQLAlchemy stores it in SQLite, in a tenth of its time."""
+    if value.tzinfo is None:
+        raise ValueError("a datetime without a time zone cannot be stored")
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")

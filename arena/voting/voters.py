@@ -12,6 +12,7 @@ from sqlalchemy import Table, delete
 from sqlalchemy.orm import Session
 
 from arena.database import Conflict
+from arena.driver import first_value
 from arena.models import Visitor, Voter, VoterKind
 from arena.voting.statements import Change, Query, insertion, new_ids
 
@@ -78,10 +79,11 @@ def _new_ids(session: Session, count: int) -> Sequence[int]:
     connection = session.connection()
     if not count or connection.dialect.name != "sqlite":
         return new_ids(connection, "voter", count)
-    last = connection.exec_driver_sql(
+    last = first_value(
+        connection,
         "SELECT max(coalesce((SELECT max(id) FROM voter), 0), "
-        "coalesce((SELECT max(id) FROM visitor), 0))"
-    ).scalar()
+        "coalesce((SELECT max(id) FROM visitor), 0))",
+    )
     return range(int(last or 0) + 1, int(last or 0) + 1 + count)
 
 

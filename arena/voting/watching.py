@@ -83,8 +83,8 @@ def _allowed_ms(
 
 
 def _capped(reported: PerSide | None, allowed: tuple[int, int]) -> PerSide | None:
-    if reported is None:
-        return None
+    if reported is None or (reported.a <= allowed[0] and reported.b <= allowed[1]):
+        return reported
     return PerSide(a=min(reported.a, allowed[0]), b=min(reported.b, allowed[1]))
 
 

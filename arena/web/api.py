@@ -9,6 +9,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from arena.audit.proofs import find_inclusion
 from arena.catalog import catalog
@@ -118,7 +119,7 @@ def _json(content: dict[str, Any] | BaseModel, status: int = 200) -> Response:
     # Not through FastAPI's own conversion, which validates the answer.
     if isinstance(content, BaseModel):
         content = content.model_dump(mode="json")
-    return Response(_encode(content), status, NO_STORE, "application/json")
+    return Response(to_json(content), status, NO_STORE, "application/json")
 
 
 class Votes:

@@ -26,18 +26,14 @@ log = logging.getLogger(__name__)
 def upkeep_step(database: Database) -> bool:
     """Do a part of what there is to do, in short transactions; whether there may be more."""
     now = utc_now()
-    with database.writing() as session:
-        done = count_battles(session, now=now)
-    with database.writing() as session:
-        done += sweep_visitors(session, now=now)
-        delete_old_counts(session, now=now)
+    done = count_battles(database, now=now) + sweep_visitors(database, now=now)
+    delete_old_counts(database, now=now)
     return done > 0
 
 
 def review_step(database: Database) -> None:
     """Put votes under review, if there is an alarm."""
-    with database.writing() as session:
-        held = review_completion(session, now=utc_now())
+    held = review_completion(database, now=utc_now())
     if held:
         log.warning("%s under review: `arena holds list` says why.", pluralize(held, "vote"))
 

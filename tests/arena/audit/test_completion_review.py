@@ -32,10 +32,9 @@ def test_an_alarm_holds_the_votes_of_those_who_voted_rarely(booth: Booth) -> Non
                     )
                 )
     now = START + timedelta(hours=1)
-    with booth.database.writing() as session:
-        held = review_completion(session, now=now)
-        assert 0 < held < 12
-        assert review_completion(session, now=now) == 0
+    held = review_completion(booth.database, now=now)
+    assert 0 < held < 12
+    assert review_completion(booth.database, now=now) == 0
     with booth.database.reading() as session:
         votes = list(session.scalars(select(Vote)))
         verdicts = judge_votes(session, votes)

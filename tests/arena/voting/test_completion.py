@@ -22,8 +22,7 @@ LATER = START + timedelta(minutes=5)
 
 
 def count_all(database: Database, *, now: datetime = LATER) -> int:
-    with database.writing() as session:
-        return count_battles(session, now=now)
+    return count_battles(database, now=now)
 
 
 def totals(database: Database) -> tuple[int, int]:
@@ -65,8 +64,7 @@ def test_who_did_not_vote_is_deleted_a_day_later_and_stays_counted(booth: Booth)
     last.ask()
 
     def sweep(days: float) -> int:
-        with booth.database.writing() as session:
-            return sweep_visitors(session, now=START + timedelta(days=days))
+        return sweep_visitors(booth.database, now=START + timedelta(days=days))
 
     assert sweep(2) == 0  # not counted yet
     count_all(booth.database, now=START + timedelta(days=4))
