@@ -148,8 +148,8 @@ def shown_url(engine: Engine) -> str:
     return shown.render_as_string(hide_password=True)
 
 
-# Of the lock of SQLite, before SQLite waits for it by itself.
-POLL_S, POLL_FOR_S = 0.0005, 0.1
+# How often a writer looks for the lock of SQLite: at first, until then, and later.
+POLL_S, POLL_SOON_S, POLL_LATER_S = 0.0005, 0.1, 0.003
 
 
 def describe_store_error(error: DBAPIError | PoolTimeout) -> StoreUnavailable:
@@ -212,7 +212,7 @@ def _sqlite_engine(url: URL) -> Engine:
         options = connection.get_execution_options()
         until = options.get("until", time.monotonic() + READ_WAIT_S)
         writes = options.get("kind") is Kind.WRITE
-        if writes and _begins_soon(connection.connection.driver_connection, until):
+        if writes and _begins(connection.connection.driver_connection, until):
             return
         connection.exec_driver_sql(f"PRAGMA busy_timeout={_remaining_ms(until)}")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
@@ -220,20 +220,21 @@ def _sqlite_engine(url: URL) -> Engine:
     return engine
 
 
-def _begins_soon(connection: sqlite3.Connection, until: float) -> bool:
-    """Begin a transaction that writes, if another process leaves the lock in time.
+def _begins(connection: sqlite3.Connection, until: float) -> bool:
+    """Begin a transaction that writes, once other processes leave the lock.
 
     SQLite itself looks again after 1, 3, 8, 18, 33 ms and so on, and the lock is free meanwhile:
-    two processes that write in turn would idle half of the time.
+    two processes that write in turn would idle half of the time, and one that rarely writes would
+    wait for seconds beside one that always does.
 
     Args:
         connection: to the database.
-        until: when to give up, by `time.monotonic`, if `POLL_FOR_S` is not over before.
+        until: when to give up, by `time.monotonic`.
 
     Returns:
         Whether the transaction has begun; if not, beginning it once more says why.
     """
-    until = min(until, time.monotonic() + POLL_FOR_S)
+    soon = time.monotonic() + POLL_SOON_S
     try:
         connection.execute("PRAGMA busy_timeout=0")
         while True:
@@ -241,9 +242,10 @@ def _begins_soon(connection: sqlite3.Connection, until: float) -> bool:
                 connection.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
                 is_locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not is_locked or time.monotonic() >= until:
+                now = time.monotonic()
+                if not is_locked or now >= until:
                     return False
-                time.sleep(POLL_S)
+                time.sleep(POLL_S if now < soon else POLL_LATER_S)
             else:
                 return True
     except sqlite3.Error:

@@ -18,7 +18,6 @@ from arena.holds.rules import AUTOMATIC, RULES
 from arena.models import CompletionProgress, HoldKind, HoldRule
 from arena.voting.completion import completion_flags, votes_to_review
 
-
 EVENTS = 200  # in one transaction
 
 

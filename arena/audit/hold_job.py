@@ -2,13 +2,17 @@
 
 import logging
 import time
+from typing import TYPE_CHECKING
 
-from arena.audit.screening import VoterScreen
 from arena.context import utc_now
 from arena.database import Database
 from arena.error_log import ErrorLog
 from arena.errors import ArenaError
 from arena.standings.leased_job import LeasedJob
+
+# It loads slowly, and is not needed before the first round.
+if TYPE_CHECKING:
+    from arena.audit.screening import VoterScreen
 
 LEASE = "holds"
 TICK_S = 20.0  # between rounds, at least
@@ -43,7 +47,8 @@ class HoldJob(LeasedJob):
                 return False
             if time.monotonic() < self._due_at:
                 return False
-            self._screen = self._screen or VoterScreen(self._database)
+            if self._screen is None:
+                self._screen = self._new_screen()
             started = time.thread_time()
             self._screen.run(now=utc_now())
             self._due_at = time.monotonic() + (time.thread_time() - started) / SHARE
@@ -55,3 +60,8 @@ class HoldJob(LeasedJob):
             return False
         self._errors.succeeded()
         return True
+
+    def _new_screen(self) -> "VoterScreen":
+        from arena.audit.screening import VoterScreen
+
+        return VoterScreen(self._database)

@@ -23,6 +23,7 @@ from arena.models import Battle, Clip, ClipStatus, SealedClip, Vote
 SALT_BYTES = 16
 PLAIN = re.compile(r"[0-9A-Za-z:.+-]*")  # needs no escapes in JSON
 IN = 500  # numbers in one query; databases limit parameters
+NAMED = 500  # clips in one transaction, for which votes wait
 
 
 class ClipName(NamedTuple):
@@ -152,21 +153,27 @@ def read_clip_names(session: Session, known: dict[int, ClipName], numbers: Itera
 
 
 def unnamed_clips(session: Session) -> list[tuple[int, str]]:
-    """Return number and SHA-256 of the ready clips that have no name in seals yet."""
+    """Return number and SHA-256 of some ready clips that have no name in seals yet."""
     query = (
         select(Clip.id, Clip.sha256)
         .outerjoin(SealedClip, SealedClip.clip_id == Clip.id)
         .where(Clip.status == ClipStatus.READY, SealedClip.clip_id.is_(None))
         .order_by(Clip.id)
+        .limit(NAMED)
     )
     return [(number, str(sha256)) for number, sha256 in session.execute(query)]
 
 
-def name_clips(session: Session) -> None:
-    """Give every ready clip a salt and a name in seals, in a transaction that writes."""
+def name_clips(session: Session) -> int:
+    """Give some ready clips a salt and a name in seals, and return how many got one.
+
+    Args:
+        session: in a transaction that writes.
+    """
     rows: list[dict[str, Any]] = []
     for number, sha256 in unnamed_clips(session):
         salt = secrets.token_hex(SALT_BYTES)
         rows.append({"clip_id": number, "salt": salt, "reference": reference_of(sha256, salt)})
     if rows:
         session.execute(insert(SealedClip), rows)
+    return len(rows)

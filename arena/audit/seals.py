@@ -107,8 +107,9 @@ def make_seals(
     with database.reading() as session:
         has_unnamed = bool(unnamed_clips(session))
         has_changes = has_deviations(session)
-    if has_unnamed:
-        database.write(name_clips)
+    while has_unnamed:
+        has_unnamed = database.write(name_clips) > 0
+        pause()
     if has_changes:
         database.write(lambda session: note_deviations(session, now=now))
     made: list[Seal] = []

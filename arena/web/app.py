@@ -8,6 +8,7 @@ import asyncio
 import gc
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.resources import files
@@ -19,18 +20,18 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from arena.audit.hold_job import HoldJob
-from arena.audit.job import SealJob
 from arena.catalog.sources import store_missing_sources
 from arena.catalog.withholding import restore_intact
 from arena.context import Arena
-from arena.errors import ConfigurationError, StoreUnavailable
+from arena.database import Database
+from arena.errors import ConfigurationError, DatabaseError, StoreUnavailable
 from arena.site import Site, read_site
 from arena.standings.job import StandingsJob
 from arena.standings.standings import follow_job
 from arena.voting.fetches import FetchLedger
 from arena.web import api, api_page, assets, clips, health, release_routes, seal_routes
 from arena.web.app_state import get_arena, set_arena
+from arena.web.background import background_process
 from arena.web.base_path import BasePathMiddleware
 from arena.web.clip_urls import ClipUrls
 from arena.web.csrf import CsrfMiddleware
@@ -38,18 +39,16 @@ from arena.web.headers import SecurityHeadersMiddleware
 from arena.web.hosts import HostMiddleware, HostPolicy, is_loopback
 from arena.web.http_protocol import allow_many_connections, protocol_options
 from arena.web.listening import BACKLOG, listen
+from arena.web.log import log_to_stderr
 from arena.web.metrics import Metrics, RequestMetricsMiddleware
 from arena.web.pages import PagesMiddleware
 from arena.web.problem_details import install_error_handlers
 from arena.web.public_api import HeadMiddleware, PublicApiMiddleware
 from arena.web.request_limits import RequestLimitsMiddleware
 from arena.web.streamlit_settings import apply_streamlit_settings
-from arena.web.sweep import sweep_forever
-from arena.web.upkeep import upkeep_forever
 from arena.web.vote_route import VoteRouteMiddleware
 from arena.web.voters import VoterCookieMiddleware
 from arena.web.workers import run_workers
-from ratings.printable import printable
 
 CLIP_PREFIX = "/clip/"
 API_PREFIXES = ("/api/", CLIP_PREFIX, "/assets/")
@@ -57,6 +56,7 @@ API_PATHS = ("/api", "/clip", "/healthz", "/readyz", "/metrics")
 KEEP_ALIVE_S = 75  # longer than a voter watches; uvicorn's default is 5 s
 SHUTDOWN_S = 3  # pages keep their WebSockets open
 COLLECT_EVERY_S = 60.0
+WRITE_TEST_S = 2.0  # how long a process that starts waits for the lock of the database
 
 logger = logging.getLogger(__name__)
 
@@ -147,6 +147,14 @@ async def _collect_garbage() -> None:
         gc.collect()
 
 
+def _can_write(database: Database) -> bool:
+    try:
+        with database.writing(until=time.monotonic() + WRITE_TEST_S):
+            return True
+    except DatabaseError:
+        return False
+
+
 def _lifespan(votes: api.Votes) -> Callable[[st.App], AbstractAsyncContextManager[None]]:
     """Return what runs beside the requests, from the start of the server to its end."""
 
@@ -156,27 +164,20 @@ def _lifespan(votes: api.Votes) -> Callable[[st.App], AbstractAsyncContextManage
         gc.collect()
         gc.freeze()
         arena = get_arena()
-        tasks = [
-            asyncio.create_task(each)
-            for each in (_collect_garbage(), sweep_forever(arena), upkeep_forever(arena))
-        ]
-        job = StandingsJob(arena.database, folder=arena.settings.home)
+        collecting = asyncio.create_task(_collect_garbage())
+        # What the background process computes is read from the database; if that cannot be
+        # written, this process computes what it shows.
         follow_job(arena.database)
-        job.start()
-        seal_job = SealJob(arena)
-        seal_job.start()
-        hold_job = HoldJob(arena.database)
-        hold_job.start()
+        job = None
+        if not await asyncio.to_thread(_can_write, arena.database):
+            job = StandingsJob(arena.database)
+            job.start()
         yield
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
         await asyncio.to_thread(votes.close)
-        await asyncio.gather(
-            asyncio.to_thread(job.stop),
-            asyncio.to_thread(seal_job.stop),
-            asyncio.to_thread(hold_job.stop),
-        )
+        if job is not None:
+            await asyncio.to_thread(job.stop)
 
     return lifespan
 
@@ -216,20 +217,6 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._on_ready()
-
-
-class _PrintableFormatter(logging.Formatter):
-    """Shows control characters of requests and names as escapes."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return printable(super().format(record))
-
-
-def log_to_stderr() -> None:
-    """Show the arena's own messages: failures of the stores, damaged clips."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_PrintableFormatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.getLogger("arena").addHandler(handler)
 
 
 def serve(
@@ -286,7 +273,7 @@ def serve(
         def announce() -> None:
             on_ready(f"http://{shown}:{bound}")
 
-        with suppress(KeyboardInterrupt):
+        with suppress(KeyboardInterrupt), background_process(arena.settings):
             if workers > 1:
                 arena.database.dispose()
                 run_workers(

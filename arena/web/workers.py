@@ -2,8 +2,7 @@
 
 uvicorn's supervisor passes the listening socket to the processes, starts one again that has ended,
 and lets them answer what they have begun on SIGTERM. Every process serves the pages as well: they
-hold no state of a voter, so a page that reconnects to another process only runs again. What is
-computed in the background is done by the process that holds the lease (`arena.standings`).
+hold no state of a voter, so a page that reconnects to another process only runs again.
 """
 
 import logging
@@ -23,6 +22,7 @@ from uvicorn.supervisors import Multiprocess
 
 from arena.context import open_arena
 from arena.settings import Settings
+from arena.web.log import log_to_stderr
 
 PARENT_CHECK_S = 1.0
 START_S = 120.0  # in which a process has to accept requests
@@ -113,7 +113,7 @@ def make_worker_app(settings: Settings, host: str, *, supervisor: int) -> ASGIAp
         host: the name or address that it listens on.
         supervisor: the id of the process that started this one, and may have ended meanwhile.
     """
-    from arena.web.app import log_to_stderr, make_app
+    from arena.web.app import make_app
 
     logging.getLogger("uvicorn.access").disabled = True
     log_to_stderr()
