@@ -24,7 +24,8 @@ def background_of(process: psutil.Process) -> list[psutil.Process]:
     return [
         child
         for child in process.children()
-        if child.status() != psutil.STATUS_ZOMBIE and child.cmdline()[-1] == "arena.web.background"
+        if child.status() != psutil.STATUS_ZOMBIE
+        and child.cmdline()[-1:] == ["arena.web.background"]
     ]
 
 
