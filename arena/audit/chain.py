@@ -1,7 +1,8 @@
 """Checks keys and seals as they are published, without a database: signatures and the chain.
 
 Whoever knows a fingerprint of the arena's key, also of an early one, can follow the rotations to
-the newest. Without one, the chain is checked for itself only: a forger could have made all of it.
+the newest, but not past a key that was lost. Without one, the chain is checked for itself only: a
+forger could have made all of it.
 """
 
 import json
@@ -90,18 +91,48 @@ class SealPayload(_Model):
 
 
 @dataclass(frozen=True)
-class Chain:
-    """Keys and seals that are consistent with each other.
+class LostKey:
+    """A key that was lost, so that it did not sign the one after it.
 
     Attributes:
-        fingerprints: of the keys, the first one first; the last one is in use.
+        fingerprint: of the lost key.
+        successor: fingerprint of the key after it.
+        at: when it was replaced, ISO 8601 in UTC.
+        reason: public sentence.
+    """
+
+    fingerprint: str
+    successor: str
+    at: str
+    reason: str
+
+    def __str__(self) -> str:
+        return (
+            f"the key {self.fingerprint} was lost and replaced on {self.at[:10]}, so it did not "
+            f"sign the key after it, {self.successor} ({self.reason.rstrip('.')})"
+        )
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Keys that follow each other.
+
+    Attributes:
+        fingerprints: the first one first; the last one is in use.
         public_keys: in hexadecimal, by fingerprint.
-        seals: what they state, in order.
+        lost: those that did not sign the one after them, in order.
     """
 
     fingerprints: tuple[str, ...]
     public_keys: Mapping[str, str]
-    seals: tuple[SealPayload, ...]
+    lost: tuple[LostKey, ...] = ()
+
+
+@dataclass(frozen=True)
+class Chain(Keys):
+    """Keys and seals that are consistent with each other; `seals` is what they state, in order."""
+
+    seals: tuple[SealPayload, ...] = ()
 
 
 def read_payload(text: str) -> dict[str, Any]:
@@ -110,27 +141,31 @@ def read_payload(text: str) -> dict[str, Any]:
     return payload
 
 
-def check_keys(documents: Sequence[Any]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Check that each key is signed by the one before; return fingerprints and public keys.
+def check_keys(documents: Sequence[Any]) -> Keys:
+    """Check that each key is signed by the one before, unless that one is said to be lost.
 
     Raises:
         ChainError: says which key is wrong.
     """
     order: list[str] = []
     public_keys: dict[str, str] = {}
+    lost: list[LostKey] = []
     for number, document in enumerate(documents, start=1):
         try:
             statement = json.loads(document["statement"])
             public_key = str(statement["public_key"])
             fingerprint = fingerprint_of(public_key)
             stated = (document["fingerprint"], document["public_key"], statement["previous"])
-            signature = document["signature"]
+            signature, reason = document["signature"], statement.get("lost")
+            made_at = str(statement["made_at"])
         except (KeyError, TypeError, ValueError) as error:
             raise ChainError(f"key {number} is not a key") from error
         previous = order[-1] if order else None
         if stated != (fingerprint, public_key, previous) or fingerprint in public_keys:
             raise ChainError(f"key {number} does not follow the one before it")
-        if previous is not None and not is_signed(
+        if previous is not None and reason is not None and signature is None:
+            lost.append(LostKey(previous, fingerprint, made_at, str(reason)))
+        elif previous is not None and not is_signed(
             public_keys[previous], KEY_DOMAIN, document["statement"], signature
         ):
             raise ChainError(f"key {number} is not signed by the one before it")
@@ -138,7 +173,7 @@ def check_keys(documents: Sequence[Any]) -> tuple[tuple[str, ...], dict[str, str
         public_keys[fingerprint] = public_key
     if not order:
         raise ChainError("there is no key")
-    return tuple(order), public_keys
+    return Keys(tuple(order), public_keys, tuple(lost))
 
 
 def check_chain(keys: Sequence[Any], seals: Sequence[Any]) -> Chain:
@@ -151,7 +186,8 @@ def check_chain(keys: Sequence[Any], seals: Sequence[Any]) -> Chain:
     Raises:
         ChainError: says which key or seal is wrong.
     """
-    order, public_keys = check_keys(keys)
+    known = check_keys(keys)
+    order, public_keys = known.fingerprints, known.public_keys
     payloads: list[SealPayload] = []
     previous, used = GENESIS, 0
     for number, document in enumerate(seals):
@@ -178,7 +214,7 @@ def check_chain(keys: Sequence[Any], seals: Sequence[Any]) -> Chain:
         payloads.append(payload)
     if not payloads:
         raise ChainError("there is no seal")
-    return Chain(order, public_keys, tuple(payloads))
+    return Chain(order, public_keys, known.lost, tuple(payloads))
 
 
 def _payload(document: Any, number: int) -> tuple[SealPayload, str]:
@@ -198,6 +234,24 @@ def published_seal(payload: str, signature: str) -> dict[str, Any]:
     return {"payload": read_payload(payload), "hash": sha256_hex(payload), "signature": signature}
 
 
-def pinned(chain: Chain, fingerprint: str) -> bool:
-    """Whether a fingerprint, with or without colons, is of a key of this chain."""
-    return fingerprint.replace(":", "").strip().lower() in chain.fingerprints
+def pinned(keys: Keys, fingerprint: str) -> bool:
+    """Whether the key in use follows from a fingerprint, with or without colons.
+
+    It does not from a key that was lost, nor from one before it.
+    """
+    first = keys.fingerprints.index(keys.lost[-1].successor) if keys.lost else 0
+    return _plain(fingerprint) in keys.fingerprints[first:]
+
+
+def lost_after(keys: Keys, fingerprint: str) -> LostKey | None:
+    """Return the lost key that keeps a known one from leading to the key in use, if any does."""
+    if _plain(fingerprint) not in keys.fingerprints:
+        return None
+    since = keys.fingerprints.index(_plain(fingerprint))
+    return next(
+        (each for each in keys.lost if keys.fingerprints.index(each.fingerprint) >= since), None
+    )
+
+
+def _plain(fingerprint: str) -> str:
+    return fingerprint.replace(":", "").strip().lower()

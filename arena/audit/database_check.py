@@ -11,7 +11,7 @@ from datetime import date
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.audit.chain import ChainError, SealPayload, check_chain, pinned
+from arena.audit.chain import ChainError, SealPayload, check_chain, lost_after, pinned
 from arena.audit.hold_check import check_hold_events
 from arena.audit.keys import list_keys
 from arena.audit.leaves import (
@@ -49,6 +49,7 @@ class SealAudit:
         fingerprint: of the key in use; empty without a seal.
         is_pinned: whether it is of the key that was asked for; None: no key was asked for.
         faults: sentences, each naming a vote, or what else is wrong.
+        lost_keys: phrases, one for each key that was lost and replaced.
     """
 
     seals: int
@@ -57,6 +58,7 @@ class SealAudit:
     fingerprint: str
     is_pinned: bool | None
     faults: tuple[str, ...]
+    lost_keys: tuple[str, ...] = ()
 
 
 def audit_seals(database: Database, *, key: str | None = None) -> SealAudit:
@@ -77,7 +79,9 @@ def audit_seals(database: Database, *, key: str | None = None) -> SealAudit:
         faults: list[str] = []
         is_pinned = None if key is None else pinned(chain, key)
         if is_pinned is False:
-            faults.append(f"The seals are not signed by the key {key}.")
+            lost = lost_after(chain, key or "")
+            reason = "" if lost is None else f": {lost}"
+            faults.append(f"The seals are not signed by the key {key}{reason}.")
         last = chain.seals[-1]
         faults += _check_votes(session, chain.seals)
         faults += _check_clips(session)
@@ -91,6 +95,7 @@ def audit_seals(database: Database, *, key: str | None = None) -> SealAudit:
         fingerprint=chain.fingerprints[-1],
         is_pinned=is_pinned,
         faults=tuple(faults),
+        lost_keys=tuple(str(each) for each in chain.lost),
     )
 
 

@@ -2,6 +2,10 @@
 
 The database holds the public keys. Each but the first is signed by the key before it, so whoever
 knows an early key can follow to the newest. The statement of a key is canonical JSON.
+
+A key that was lost cannot sign the next one. The statement of the key that replaces it says so with
+`lost`, a public reason, and has no signature: the seals go on, each naming the one before, and
+nobody who knows an earlier key is led to the new one.
 """
 
 import hashlib
@@ -18,7 +22,7 @@ from arena.canonical import canonical_json, instant_text
 from arena.database import Database
 from arena.errors import ConfigurationError
 from arena.files import atomic_write
-from arena.models import SealKey
+from arena.models import REASON_LENGTH, SealKey
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -29,6 +33,8 @@ NEXT_SUFFIX = ".next"  # of a key that is about to become the one in use
 KEY_DOMAIN, SEAL_DOMAIN, RELEASE_DOMAIN = (
     f"hippodrome {what} 1\n".encode() for what in ("key", "seal", "release")
 )
+REPLACED_SUFFIX = ".replaced"  # of a file that was not the key in use when a lost one was replaced
+_IF_LOST = "If it is lost, see `arena seals replace-lost-key --help`."
 
 
 @dataclass(frozen=True)
@@ -115,14 +121,16 @@ def _read(path: Path) -> Signer:
     except OSError as error:
         raise ConfigurationError(
             f"The key {path} cannot be read ({error.strerror}): run `arena init`, or restore it "
-            "from a backup."
+            f"from a backup. {_IF_LOST}"
         ) from error
     except ValueError as error:
         raise ConfigurationError(
-            f"{path} is not a private key: restore it from a backup."
+            f"{path} is not a private key: restore it from a backup. {_IF_LOST}"
         ) from error
     if not isinstance(private, Ed25519PrivateKey):
-        raise ConfigurationError(f"{path} is not an Ed25519 key: restore it from a backup.")
+        raise ConfigurationError(
+            f"{path} is not an Ed25519 key: restore it from a backup. {_IF_LOST}"
+        )
     return _signer(private)
 
 
@@ -142,19 +150,30 @@ def open_signer(home: Path, database: Database, *, now: datetime) -> Signer:
         make_key(home)
         signer = _read(path)
         current = database.write(lambda session: _add_first(session, signer, now=now))
-    else:
-        signer = _read(path)
-    upcoming = path.with_suffix(NEXT_SUFFIX)
-    if signer.fingerprint != current.fingerprint and upcoming.exists():
-        signer = _read(upcoming)
-        if signer.fingerprint == current.fingerprint:
-            os.replace(upcoming, path)
+    if not _is_key(path, current.fingerprint):
+        _finish_replacement(path, current.fingerprint)
+    signer = _read(path)
     if signer.fingerprint != current.fingerprint:
         raise ConfigurationError(
             f"{path} is not the key that signed the last seal ({current.fingerprint[:16]}…): "
-            "restore it from a backup."
+            f"restore it from a backup. {_IF_LOST}"
         )
     return signer
+
+
+def _finish_replacement(path: Path, fingerprint: str) -> None:
+    """Put the upcoming key in the place of the one before, if it is the key in use already."""
+    upcoming = path.with_suffix(NEXT_SUFFIX)
+    if _is_key(upcoming, fingerprint):
+        os.replace(upcoming, path)
+
+
+def _is_key(path: Path, fingerprint: str) -> bool:
+    """Whether a file has the key of this fingerprint."""
+    try:
+        return path.exists() and _read(path).fingerprint == fingerprint
+    except ConfigurationError:
+        return False
 
 
 def _add_first(session: Session, signer: Signer, *, now: datetime) -> SealKey:
@@ -163,20 +182,30 @@ def _add_first(session: Session, signer: Signer, *, now: datetime) -> SealKey:
 
 
 def _add(session: Session, signer: Signer, *, previous: Signer | None, now: datetime) -> SealKey:
-    number = session.scalar(select(func.count()).select_from(SealKey)) or 0
-    statement = canonical_json(
+    fingerprint = None if previous is None else previous.fingerprint
+    statement = _statement(signer, fingerprint, now=now)
+    signature = None if previous is None else previous.sign(KEY_DOMAIN, statement)
+    return _store(session, signer, statement, signature)
+
+
+def _statement(signer: Signer, previous: str | None, *, now: datetime, **lost: str) -> str:
+    return canonical_json(
         {
             "made_at": instant_text(now),
-            "previous": previous and previous.fingerprint,
+            "previous": previous,
             "public_key": signer.public_key,
+            **lost,
         }
     )
+
+
+def _store(session: Session, signer: Signer, statement: str, signature: str | None) -> SealKey:
     key = SealKey(
-        number=number,
+        number=session.scalar(select(func.count()).select_from(SealKey)) or 0,
         fingerprint=signer.fingerprint,
         public_key=signer.public_key,
         statement=statement,
-        signature=previous and previous.sign(KEY_DOMAIN, statement),
+        signature=signature,
     )
     session.add(key)
     session.flush()
@@ -199,6 +228,46 @@ def rotate_key(home: Path, database: Database, *, now: datetime) -> Signer:
     upcoming = path.with_suffix(NEXT_SUFFIX)
     _write(upcoming, new, overwrite=True)
     database.write(lambda session: _add(session, new, previous=old, now=now))
+    os.replace(upcoming, path)
+    return new
+
+
+def replace_lost_key(home: Path, database: Database, *, reason: str, now: datetime) -> Signer:
+    """Begin with a new key that the key before, which is lost, does not sign; return the new one.
+
+    Whoever knows the fingerprint of an earlier key has to be given the new one.
+
+    Args:
+        home: ARENA_HOME.
+        database: of the arena.
+        reason: one plain sentence, which is public.
+        now: aware.
+
+    Raises:
+        ConfigurationError: nothing was sealed yet, the key is there, or the reason is empty, too
+            long or not plain text.
+        StoreUnavailable: the database cannot be read or written.
+    """
+    reason, path = " ".join(reason.split()), home / KEY_FILE
+    if not reason or len(reason) > REASON_LENGTH or not reason.isprintable():
+        raise ConfigurationError(
+            f"The reason must be a plain sentence of at most {REASON_LENGTH} characters."
+        )
+    with database.reading() as session:
+        lost = newest_key(session)
+    if lost is None:
+        raise ConfigurationError("Nothing was signed yet: `arena seals make` makes the first key.")
+    upcoming = path.with_suffix(NEXT_SUFFIX)
+    if _is_key(path, lost.fingerprint) or _is_key(upcoming, lost.fingerprint):
+        raise ConfigurationError(
+            f"{path} is the key in use, so it is not lost: `arena seals rotate-key` replaces it."
+        )
+    new = new_signer()
+    _write(upcoming, new, overwrite=True)
+    statement = _statement(new, lost.fingerprint, now=now, lost=reason)
+    if path.exists():  # whatever it is the key of
+        os.replace(path, path.with_suffix(REPLACED_SUFFIX))
+    database.write(lambda session: _store(session, new, statement, None))
     os.replace(upcoming, path)
     return new
 

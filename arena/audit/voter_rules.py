@@ -18,9 +18,11 @@ from scipy.special import bdtr, bdtrc, expit
 
 import ratings
 from arena.models import HoldRule
+from ratings.inference.proportions import false_discovery_rates
 from ratings.model.bradley_terry import ELO_PER_STRENGTH
-from ratings.screening.anomalies import flag_voters
+from ratings.screening.indifference import Checks, indifference
 from ratings.screening.voter_habits import tie_rate
+from ratings.screening.voter_tests import Choices, taste_variance
 from ratings.votes.columns import Outcome
 
 # Tests of `ratings.screen_voters` by the rules that they stand for.
@@ -32,13 +34,14 @@ TESTS = {
 }
 # Rules whose false alarms are controlled together.
 TESTED = (*TESTS, HoldRule.REPETITION, HoldRule.HONEY)
+OWN_RULES = (*TESTED, HoldRule.ONE_SIDED)  # that hold all votes of a voter in a track
 RATE = 0.01  # of honest voters among the held
 RELEASE_RATE = 0.1  # votes are released once the voter's q-value is above: so nothing flips
 MIN_VOTES = 5  # below it, no test could find anything
-# A record as surprising as this, in standard deviations under the ratings, is held whatever tastes
-# there are: the tests above allow for tastes, and so for voters who toss a coin.
-SURPRISE_VOTES, SURPRISE, SURPRISE_RELEASE = 20, 3.5, 3.0
-SURPRISE_ROUNDS = 5  # of computing the ratings without surprising voters
+# A record that a coin explains better than the ratings and any taste is held at this p-value, which
+# is not shared with the other tests: it is rare among honest voters, and the same in every track.
+COIN_P, COIN_RELEASE_P = 0.002, 0.01
+COIN_ROUNDS = 3  # of computing the ratings without such voters
 # The band of the left share is one of its own, which is published: 99.9% of a fair coin.
 SIDE_VOTES, SIDE_P, SIDE_RELEASE_P = 30, 0.001, 0.01
 MIN_RETESTS = 4  # repeats, and pairs with a damaged copy, from which on a voter is tested
@@ -75,7 +78,8 @@ def voter_p_values(
     Returns:
         By voter: `votes`; a p-value for each rule of `TESTED`, NaN where it could not be tested;
         `model`, the most favoured or disfavoured one; `left`, the share of votes for the left side,
-        and `left_p`, its p-value; `z`, how surprising the choices are under the ratings.
+        and `left_p`, its p-value; `coin_p`, how likely an honest voter is to look as much like a
+        coin.
     """
     battles = ratings.Battles.from_frame(votes)
     fit = ratings.bradley_terry(battles, "half")
@@ -93,14 +97,19 @@ def voter_p_values(
     voters = table.index.to_numpy()
     table[HoldRule.REPETITION.value] = _retest(voters, repeats)
     table[HoldRule.HONEY.value] = _retest(voters, honey)
-    return table.join(_sides(votes)).join(_surprise(votes))
+    return table.join(_sides(votes)).join(_coins(votes, repeats, honey))
+
+
+def _counts(voters: Any, retests: Retests) -> tuple[Any, Any]:
+    """How many retests each voter failed and was shown."""
+    shown = np.array([retests.shown.get(int(voter), 0) for voter in voters], dtype=np.intp)
+    failed = np.array([retests.failed.get(int(voter), 0) for voter in voters], dtype=np.intp)
+    return np.minimum(failed, shown), shown
 
 
 def _retest(voters: Any, retests: Retests) -> Any:
     """P-values of failing more often than honest voters, who differ, do."""
-    shown = np.array([retests.shown.get(int(voter), 0) for voter in voters], dtype=np.intp)
-    failed = np.array([retests.failed.get(int(voter), 0) for voter in voters], dtype=np.intp)
-    failed = np.minimum(failed, shown)
+    failed, shown = _counts(voters, retests)
     p = np.full(len(voters), np.nan)
     if not shown.any():
         return p
@@ -115,12 +124,10 @@ def _retest(voters: Any, retests: Retests) -> Any:
     return p
 
 
-def _surprise(votes: pd.DataFrame) -> pd.DataFrame:
-    """How surprising each voter's choices are under the ratings, in standard deviations.
+def _coins(votes: pd.DataFrame, *retests: Retests) -> pd.DataFrame:
+    """How well a coin explains each voter's choices, as a p-value of honest voters.
 
-    The sum of -log p of the choices, less its mean, over its standard deviation. The ratings are of
-    all votes but those of surprising voters, so that these do not bend them; a voter's own votes
-    among them can only make it smaller.
+    The ratings are of all votes but those of such voters, so that these do not flatten them.
     """
     decided = votes[votes["winner"].astype(str).isin([LEFT, RIGHT])]
     voters, code = np.unique(decided["voter"].to_numpy(), return_inverse=True)
@@ -130,30 +137,44 @@ def _surprise(votes: pd.DataFrame) -> pd.DataFrame:
         for side in (LEFT, RIGHT)
     )
     won = (decided["winner"].astype(str) == LEFT).to_numpy()
-    number = np.bincount(code, minlength=len(voters))
-    z = np.full(len(voters), np.nan)
+    checks = [Checks(*_counts(voters, each)) for each in retests if each.shown]
+    p = np.full(len(voters), np.nan)
     usual = np.ones(len(voters), dtype=bool)
-    for _ in range(SURPRISE_ROUNDS):
-        used = usual[code]
-        battles = ratings.Battles.from_codes(
-            tuple(models), left[used], right[used], np.where(won[used], Outcome.A, Outcome.B)
-        )
-        try:
-            fit = ratings.bradley_terry(battles, "drop")
-        except ratings.RatingsError:
+    for _ in range(COIN_ROUNDS):
+        choices = _choices(tuple(models), code, left, right, won, usual)
+        if choices is None:
             break
-        strength = fit.ratings.reindex(models).to_numpy(dtype=float) / ELO_PER_STRENGTH
-        gap = np.nan_to_num(strength[left] - strength[right])
-        chance = expit(gap)
-        excess = np.bincount(code, -gap * (won - chance), minlength=len(voters))
-        variance = np.bincount(code, gap**2 * chance * (1 - chance), minlength=len(voters))
-        known = (variance > 0) & (number >= SURPRISE_VOTES)
-        z = np.full(len(voters), np.nan)
-        z[known] = excess[known] / np.sqrt(variance[known])
-        before, usual = usual, ~(z > SURPRISE_RELEASE)
+        taste = taste_variance(choices, usual)
+        p = indifference(choices, taste, checks=checks, honest=usual)
+        before, usual = usual, ~(p < COIN_RELEASE_P)
         if (before == usual).all():
             break
-    return pd.DataFrame({"z": z}, index=pd.Index(voters, name="voter"))
+    return pd.DataFrame({"coin_p": p}, index=pd.Index(voters, name="voter"))
+
+
+def _choices(
+    models: tuple[str, ...], voter: Any, left: Any, right: Any, won: Any, usual: Any
+) -> Choices | None:
+    """All votes, with the ratings of usual voters; None if there are no ratings."""
+    used = usual[voter]
+    battles = ratings.Battles.from_codes(
+        models, left[used], right[used], np.where(won[used], Outcome.A, Outcome.B)
+    )
+    try:
+        fit = ratings.bradley_terry(battles, "drop")
+    except ratings.RatingsError:
+        return None
+    strength = fit.ratings.reindex(list(models)).to_numpy(dtype=float) / ELO_PER_STRENGTH
+    gap = np.nan_to_num(strength[left] - strength[right])
+    chance = expit(gap)
+    information = np.bincount(
+        np.concatenate([left, right]),
+        np.tile(chance * (1 - chance) * used, 2),
+        minlength=len(models),
+    ).astype(np.float64)
+    return Choices(
+        voter, len(usual), left, right, len(models), won.astype(float), gap, information
+    ).calibrated(usual)
 
 
 def _sides(votes: pd.DataFrame) -> pd.DataFrame:
@@ -182,16 +203,19 @@ def flag(table: pd.DataFrame, *, rate: float = RATE) -> pd.DataFrame:
     Returns:
         The table; `keeps` says whether a voter that is held stays so.
     """
-    names = tuple(rule.value for rule in TESTED)
-    flagged = flag_voters(table.copy(), names, rate)
-    p = flagged[list(names)].to_numpy(dtype=float)
-    strongest = np.argmin(np.where(np.isnan(p), 2.0, p), axis=1) if len(p) else np.zeros(0, int)
-    rule = np.where(flagged["flagged"], np.array(names, dtype=object)[strongest], "")
+    flagged = table.copy()
+    p = flagged[[rule.value for rule in TESTED]].to_numpy(dtype=float)
+    made, known = (~np.isnan(p)).sum(axis=1), np.where(np.isnan(p), 1.0, p)
+    smallest = np.minimum(1, known.min(axis=1, initial=1.0) * made)
+    flagged["p"] = np.where(made > 0, smallest, np.nan)
+    flagged["q"] = q = false_discovery_rates(flagged["p"].to_numpy(dtype=float))
+    names = np.array([rule.value for rule in TESTED], dtype=object)
+    rule = np.where(q <= rate, names[np.argmin(known, axis=1)], "")
     is_one_sided = (flagged["left_p"] < SIDE_P).to_numpy(dtype=bool)
     rule = np.where(is_one_sided & (rule == ""), HoldRule.ONE_SIDED.value, rule)
-    is_surprising = (flagged["z"] > SURPRISE).to_numpy(dtype=bool)
-    flagged["rule"] = np.where(is_surprising & (rule == ""), HoldRule.AGREEMENT.value, rule)
+    is_coin = (flagged["coin_p"] < COIN_P).to_numpy(dtype=bool)
+    flagged["rule"] = np.where(is_coin & (rule == ""), HoldRule.AGREEMENT.value, rule)
     stays_one_sided = (flagged["left_p"] < SIDE_RELEASE_P).to_numpy(dtype=bool)
-    stays = stays_one_sided | (flagged["z"] > SURPRISE_RELEASE).to_numpy(dtype=bool)
+    stays = stays_one_sided | (flagged["coin_p"] < COIN_RELEASE_P).to_numpy(dtype=bool)
     flagged["keeps"] = (flagged["q"] <= RELEASE_RATE).to_numpy(dtype=bool) | stays
-    return flagged.drop(columns=["flagged", "reason"])
+    return flagged

@@ -1,8 +1,8 @@
 """Registers a track: publishes its prompts and rules before its first vote, and notes changes.
 
 What is published is one canonical JSON document. Its hash is in the next seal, so nobody can
-replace it later. The prompts that are private are in it by a hash with a nonce that stays secret,
-since a short text could be guessed from a plain hash.
+replace it later. The prompts that are private are in it by a hash with a nonce that stays secret
+until the track is closed, since a short text could be guessed from a plain hash.
 """
 
 import json
@@ -56,6 +56,7 @@ class PublishedRegistration:
         registered_at: when.
         document: what was registered.
         deviations: later changes: `what`, `registered`, `found` and `noted_at`.
+        nonces: of the hashes of private prompts, by the prompt's id; none while the track is open.
     """
 
     track: str
@@ -63,6 +64,7 @@ class PublishedRegistration:
     registered_at: str
     document: dict[str, Any]
     deviations: list[dict[str, Any]]
+    nonces: dict[str, str]
 
     @property
     def changed(self) -> list[dict[str, Any]]:
@@ -166,11 +168,23 @@ def _prompt_state(prompt: Prompt, nonce: str | None) -> dict[str, Any]:
     }
     if prompt.private:
         # A private prompt that was not registered is shown without a hash: it has no nonce.
-        hashed = None if nonce is None else sha256_hex(canonical_json(content | {"nonce": nonce}))
+        hashed = None if nonce is None else private_hash(content, nonce)
         content |= {"source_sha256": None, "text": None}
     else:
         hashed = sha256_hex(canonical_json(content))
     return content | {"held_out": prompt.is_held_out, "private": prompt.private, "sha256": hashed}
+
+
+def private_hash(content: Mapping[str, Any], nonce: str) -> str:
+    """Return the registered hash of a private prompt.
+
+    Args:
+        content: its `categories`, `id`, `source_sha256` (of its source's file; None without one)
+            and `text`.
+        nonce: published once the track is closed.
+    """
+    names = ("categories", "id", "source_sha256", "text")
+    return sha256_hex(canonical_json({name: content[name] for name in names} | {"nonce": nonce}))
 
 
 # --- changes --------------------------------------------------------------------------------------
@@ -252,7 +266,25 @@ def find_registration(session: Session, track: Track) -> PublishedRegistration |
             }
             for row in _stored(session, track.id)
         ],
+        nonces=_published_nonces(session, track, registration.nonces),
     )
+
+
+def _published_nonces(session: Session, track: Track, nonces: Mapping[str, str]) -> dict[str, str]:
+    """The nonces of private prompts, once neither this track nor another one shows them.
+
+    With a nonce, a text can be checked, and one that is easy to guess be guessed.
+    """
+    if track.closed_at is None or not nonces:
+        return {}
+    in_use = set(
+        session.scalars(
+            select(PromptTrack.prompt_id)
+            .join(Track, Track.id == PromptTrack.track_id)
+            .where(Track.closed_at.is_(None), PromptTrack.prompt_id.in_(list(nonces)))
+        )
+    )
+    return {prompt: nonce for prompt, nonce in sorted(nonces.items()) if prompt not in in_use}
 
 
 def describe_deviation(deviation: Mapping[str, Any]) -> str:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from arena.commands.options import open_configured_arena
-from arena.commands.output import FormatOption, TableFormat, out, show_table
+from arena.commands.options import YesOption, open_configured_arena
+from arena.commands.output import FormatOption, TableFormat, confirm, out, show_table
 from arena.commands.typer_app import App
 from arena.text import pluralize
 
@@ -66,6 +66,37 @@ def rotate_key() -> None:
     out.print(f"The arena's key is {signer.fingerprint} now. Next: `arena seals make`.")
 
 
+@seals_app.command(
+    "replace-lost-key",
+    examples=['arena seals replace-lost-key --reason "The disk with the key failed."'],
+)
+def replace_lost_key(
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="One plain sentence, which is public.")
+    ],
+    yes: YesOption = False,
+) -> None:
+    """Begin with a new key after the old one was lost; every release and audit says so for good.
+
+    Seals go on from the last one. Readers who know the old fingerprint are not led to the new key,
+    which no key signs: they need its fingerprint from you.
+    """
+    from arena.audit.keys import replace_lost_key as replace
+    from arena.context import utc_now
+
+    arena = open_configured_arena()
+    confirm(
+        "Replace the arena's key for good? Look for a backup first: `arena verify --key` with the "
+        "old fingerprint will fail from now on.",
+        yes=yes,
+    )
+    signer = replace(arena.settings.home, arena.database, reason=reason, now=utc_now())
+    out.print(
+        f"The arena's key is {signer.fingerprint} now. Publish this fingerprint where readers "
+        "trust it. Next: `arena seals make`."
+    )
+
+
 @audit_app.command("seals", examples=["arena audit seals"])
 def audit_seals(key: KeyOption = None) -> None:
     """Check every vote of the database against the seals, and name those that differ."""
@@ -83,4 +114,5 @@ def audit_seals(key: KeyOption = None) -> None:
         f"{pluralize(found.votes, 'vote')} in {pluralize(found.seals, 'seal')} are as they were "
         f"sealed; {pluralize(found.unsealed, 'vote')} not sealed yet. "
         f"Key {found.fingerprint}, {known}."
+        + "".join(f" Note that {each}." for each in found.lost_keys)
     )

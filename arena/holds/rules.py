@@ -67,6 +67,12 @@ RULES: dict[HoldRule, RuleText] = {
         "the votes on it by voters with few votes are under review.",
         "under review with a model's day",
     ),
+    HoldRule.BLOC: RuleText(
+        1,
+        "Voters with about as many votes as this one together favour or disfavour one of the "
+        "models far more than others do, so their votes on it are under review.",
+        "under review with a group of voters",
+    ),
     HoldRule.WITHDRAWN: RuleText(
         1,
         "The voter withdrew the vote at once, before any name was shown.",

@@ -1,6 +1,6 @@
 """Whether a vote counts: the one function that answers, receipts, own votes and releases use.
 
-Standings read the same events for all votes at once (`standings.vote_reader`).
+Standings, which read all votes at once (`standings.vote_reader`), apply the same functions.
 
 A skip never counts. A vote that was cast without hearing both clips of a track with sound is held
 by that fact. For every other vote, the last event of the ledger decides; without one it counts.
@@ -56,9 +56,19 @@ def judge(choice: Choice, *, picture_only: bool, last: Event | None = None) -> V
         return _SKIPPED
     if picture_only:
         return _PICTURE_ONLY
-    if last is None or last.kind is not HoldKind.HOLD:
+    if last is None or (rule := holding_rule(last.kind, last.rule)) is None:
         return _COUNTED
-    return Verdict(VoteStatus.HELD, last.rule, last.reason)
+    return Verdict(VoteStatus.HELD, rule, last.reason)
+
+
+def holding_rule(kind: str, rule: str) -> str | None:
+    """Return the rule that holds a vote after its last event; None: it counts.
+
+    Args:
+        kind: of the event, a `HoldKind`.
+        rule: of the event.
+    """
+    return rule if kind == HoldKind.HOLD else None
 
 
 def judge_votes(session: Session, votes: Iterable[Vote]) -> dict[int, Verdict]:

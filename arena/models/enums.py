@@ -69,6 +69,8 @@ class HoldRule(enum.StrEnum):
     HONEY = "honey"
     # Of events, about votes on one model and day, by voters with few votes.
     COMPLETION = "completion"
+    # Of events, about votes on one model by voters with about as many votes as each other.
+    BLOC = "bloc"
     WITHDRAWN = "withdrawn"  # the voter took the vote back
     OPERATOR = "operator"  # somebody who runs the arena decided
 

@@ -14,6 +14,7 @@ from arena.audit.merkle import HASH_BYTES
 from arena.canonical import instant_text, sha256_hex
 from arena.errors import ReleaseError
 from arena.holds.ledger import EMPTY_CHAIN, Event, event_text, next_link, read_events, text_of
+from arena.holds.status import holding_rule
 from arena.models import HoldKind, HoldRule
 
 if TYPE_CHECKING:
@@ -77,11 +78,11 @@ class HoldHistory:
         """Numbers of the votes that the events up to a number hold."""
         if up_to not in self._known:
             last = {
-                int(row["vote_id"]): row["kind"] for row in self._rows if row["number"] <= up_to
+                int(row["vote_id"]): holding_rule(row["kind"], row["rule"])
+                for row in self._rows
+                if row["number"] <= up_to
             }
-            self._known[up_to] = frozenset(
-                vote for vote, kind in last.items() if kind == HoldKind.HOLD
-            )
+            self._known[up_to] = frozenset(vote for vote, rule in last.items() if rule is not None)
         return self._known[up_to]
 
 
@@ -124,7 +125,7 @@ def _fault(row: Row, last: Row | None, *, has_sound: bool) -> str:
         if row["counted"]:
             return f"it is counted, but hold_rule is {rule!r}"
         return "" if has_sound else f"hold_rule is {rule!r} in a track without sound"
-    expected = last["rule"] if last is not None and last["kind"] == HoldKind.HOLD else None
+    expected = None if last is None else holding_rule(last["kind"], last["rule"])
     if row["counted"] != (expected is None):
         said = "counted" if row["counted"] else "not counted"
         ledger = f"holds it by the rule {expected!r}" if expected else "does not hold it"

@@ -7,8 +7,9 @@ the signature over all of it is one that only the arena's key can make.
 import base64
 import hashlib
 import json
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,14 @@ HASH = r"^[0-9a-f]{64}$"
 MAX_NAMED = 20  # rows in one message
 KEY = "id"  # the column whose value names a row
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+# How JSON has values of a type; any other is encoded as a whole.
+_TEXT_OF: dict[type, Callable[[Any], str]] = {
+    str: json.encoder.encode_basestring_ascii,
+    int: int.__repr__,
+    bool: {True: "true", False: "false"}.__getitem__,
+    float: lambda cell: float.__repr__(cell) if math.isfinite(cell) else _encode(cell),
+}
+_NULL = "null"
 
 
 class TableHashes(BaseModel):
@@ -74,13 +83,25 @@ class TableRows:
 
 def hash_rows(names: Sequence[str], columns: Sequence[list[Any]]) -> TableRows:
     """Hash a table row by row: the SHA-256 of the JSON list of its cells, in order."""
-    everything, hashes = hashlib.sha256(), []
-    for row in zip(*columns, strict=True):
-        digest = hashlib.sha256(_encode(row).encode()).digest()
-        everything.update(digest)
-        hashes.append(digest[:ROW_BYTES])
+    # Cells are encoded by column, which is several times faster than row by row.
+    texts = [_json_cells(column) for column in columns]
+    sha256 = hashlib.sha256
+    digests = [sha256(f"[{','.join(row)}]".encode()).digest() for row in zip(*texts, strict=True)]
+    hashes = [digest[:ROW_BYTES] for digest in digests]
     ids = columns[names.index(KEY)] if KEY in names else None
-    return TableRows(ids, hashes, everything.hexdigest())
+    return TableRows(ids, hashes, sha256(b"".join(digests)).hexdigest())
+
+
+def _json_cells(cells: list[Any]) -> list[str]:
+    """The JSON of each cell of a column."""
+    types = set(map(type, cells))
+    has_null = type(None) in types
+    types.discard(type(None))
+    (kind,) = types if len(types) == 1 else (object,)
+    encode = _TEXT_OF.get(kind, _encode)
+    if has_null:
+        return [_NULL if cell is None else encode(cell) for cell in cells]
+    return list(map(encode, cells))
 
 
 def make_manifest(

@@ -77,16 +77,20 @@ def _check_references(row: Row, models: dict[str, Row], ties: dict[str, str]) ->
 RATED_COLUMNS = [
     *("model_a", "model_b", "winner", "evaluation_session_id", "counted", "repeat_of"),
 ]
+NO_CATEGORY = ""
 HELD = "held"  # by the events that a leaderboard was computed with
 
 
 def _votes(table: Any) -> pd.DataFrame:
-    names = ["id", "track", "categories", "hold_rule", *RATED_COLUMNS]
-    frame: pd.DataFrame = table.select(names).to_pandas()
+    texts = ["track", "categories", "hold_rule", *RATED_COLUMNS]
+    # Texts are coded once, and not again for every leaderboard.
+    frame: pd.DataFrame = table.select(["id", *texts]).to_pandas(
+        categories=[name for name in texts if name != "counted"]
+    )
     # Of a fact of the vote itself, which no event changes.
     frame["counted"] = frame["hold_rule"] != HoldRule.PICTURE_ONLY
     frame["id"] = frame["id"].astype("int64")
-    frame["categories"] = frame["categories"].fillna("")
+    frame["categories"] = frame["categories"].cat.add_categories([NO_CATEGORY]).fillna(NO_CATEGORY)
     return frame
 
 
@@ -96,12 +100,14 @@ def _votes_of_board(votes: pd.DataFrame, board: Row, history: HoldHistory) -> pd
     if board["category"] != OVERALL:
         matching = [
             joined
-            for joined in votes["categories"].unique()
+            for joined in votes["categories"].cat.categories
             if board["category"] in joined.split(JOIN)
         ]
         mask &= votes["categories"].isin(matching)
     held = votes.loc[mask, "id"].isin(history.held(board["hold_events"]))
     selected: pd.DataFrame = votes.loc[mask, RATED_COLUMNS].assign(**{HELD: held})
+    for name in ("model_a", "model_b"):  # a category is a model, also without a vote
+        selected[name] = selected[name].cat.remove_unused_categories()
     return selected
 
 

@@ -6,7 +6,7 @@ The seal that covers a registration is older than the track's first vote, or has
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.orm import Session
 
 from arena.audit.chain import Chain
@@ -42,6 +42,8 @@ class ReleasedRegistration(BaseModel):
     registered_at: str
     document: dict[str, Any]
     deviations: list[ReleasedDeviation]
+    # Of private prompts' hashes, by the prompt's id. Releases of earlier versions do not have it.
+    nonces: dict[str, str] = Field(default_factory=dict)
 
 
 class RegistrationsDocument(BaseModel):
@@ -89,9 +91,18 @@ def check_registrations(text: str, chain: Chain, tables: Mapping[str, Sequence[R
             raise ReleaseError(f"{where}: it is not the registration that a seal covers.")
         if each.track in first and first[each.track] < each.registered_at:
             raise ReleaseError(f"{where}: the track has votes from before it was registered.")
+        _check_nonces(each, where)
         _check_settings(each, tracks[each.track], where)
         _check_prompts(each, tables["prompts"], where)
     return len(registrations)
+
+
+def _check_nonces(each: ReleasedRegistration, where: str) -> None:
+    """Check that nonces are of private prompts, whose texts the release does not contain."""
+    private = {prompt["id"] for prompt in each.document["prompts"] if prompt["private"]}
+    for prompt in each.nonces:
+        if prompt not in private:
+            raise ReleaseError(f"{where}: it has a nonce of {prompt}, which is not private.")
 
 
 def _first_votes(tables: Mapping[str, Sequence[Row]]) -> dict[str, str]:

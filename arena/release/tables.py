@@ -44,7 +44,17 @@ def clean_text(text: str) -> str | None:
 
 def columns_of(table: Any) -> list[list[Any]]:
     """Return the cells of an Arrow table as Python values, by column."""
-    return [column.to_pylist() for column in table.columns]
+    return [_cells(column) for column in table.columns]
+
+
+def _cells(column: Any) -> list[Any]:
+    """The values of a column; by way of numpy where that keeps them, which is far faster."""
+    if pa.types.is_string(column.type) or (
+        column.null_count == 0 and pa.types.is_primitive(column.type)
+    ):
+        cells: list[Any] = column.to_numpy().tolist()
+        return cells
+    return list(column.to_pylist())
 
 
 def rows_of(table: Any, columns: Sequence[list[Any]]) -> list[dict[str, Any]]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from arena.audit.chain import Chain, pinned
+from arena.audit.chain import Chain, lost_after, pinned
 from arena.canonical import canonical_json, sha256_hex
 from arena.errors import ReleaseError
 from arena.release.archive import extracted
@@ -58,6 +58,7 @@ class VerifyReport:
         fingerprint: of the key that signed the release.
         is_pinned: whether the key was one that the caller knows.
         left_out: what stands beside the release's files and is not checked.
+        lost_keys: phrases, one for each key that was lost and replaced.
     """
 
     folder: Path
@@ -72,6 +73,7 @@ class VerifyReport:
     is_pinned: bool
     left_out: tuple[str, ...] = ()
     registrations: int = 0
+    lost_keys: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         left_out = (
@@ -98,9 +100,10 @@ class VerifyReport:
             if self.is_pinned
             else "unpinned: compare it with one that you know, with --key"
         )
+        lost = "".join(f" Note that {each}." for each in self.lost_keys)
         return (
             f"{self.folder} verifies: {'; '.join(checks)}. Signed by the key {self.fingerprint}, "
-            f"{pinned}.{left_out}"
+            f"{pinned}.{lost}{left_out}"
         )
 
 
@@ -175,9 +178,10 @@ def _verify_folder(folder: Path, key: str | None) -> VerifyReport:
     if manifest.seal != sha256_hex(canonical_json(chain.seals[-1].model_dump(exclude_unset=True))):
         raise ReleaseError(f"{SEALS} does not end with the seal that {MANIFEST} names.")
     if key is not None and not pinned(chain, key):
+        lost = lost_after(chain, key)
         raise ReleaseError(
             f"The release is signed by the key {chain.fingerprints[-1]}, which does not follow "
-            f"from {key}."
+            f"from {key}{'' if lost is None else f': {lost}'}."
         )
     return VerifyReport(
         folder=folder,
@@ -192,6 +196,7 @@ def _verify_folder(folder: Path, key: str | None) -> VerifyReport:
         fingerprint=chain.fingerprints[-1],
         is_pinned=key is not None,
         left_out=tuple(left_out),
+        lost_keys=tuple(str(each) for each in chain.lost),
     )
 
 

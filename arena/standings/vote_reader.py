@@ -12,19 +12,20 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Executable, Select, and_, case, cast, literal, select
+from sqlalchemy import BigInteger, Executable, Select, case, cast, literal, select
 from sqlalchemy.orm import Session, aliased
 
+from arena.holds.status import holding_rule, judge
 from arena.models import (
     Battle,
     Choice,
     Clip,
     HoldEvent,
-    HoldKind,
     Side,
     Vote,
     Voter,
     VoterKind,
+    VoteStatus,
 )
 from arena.standings.vote_arrays import (
     FIRST_LEFT,
@@ -197,9 +198,7 @@ class VoteReader:
         rows = _rows(session, query.order_by(HoldEvent.number))
         if not rows:
             return
-        rules = {
-            int(vote): (rule if kind == HoldKind.HOLD else None) for _, vote, kind, rule in rows
-        }
+        rules = {int(vote): holding_rule(kind, rule) for _, vote, kind, rule in rows}
         numbers = np.array(sorted(rules), dtype=np.int64)
         codes = np.array(
             [
@@ -296,10 +295,13 @@ class VoteReader:
 
 def _packed() -> Select[int, int, int]:
     """Select votes in order: id, both clips, and voter, answer, first side and "is a repeat"."""
-    outcome = case(
-        {choice.value: int(code) for choice, code in _OUTCOMES.items()},
-        value=Vote.choice,
-        else_=_UNRATED,
+    heard, unheard = (
+        case(
+            {each.value: _code_of(each, picture_only=only) for each in Choice},
+            value=Vote.choice,
+            else_=_UNRATED,
+        )
+        for only in (False, True)
     )
     first = case(
         {Side.A.value: FIRST_LEFT, Side.B.value: FIRST_RIGHT},
@@ -307,8 +309,7 @@ def _packed() -> Select[int, int, int]:
         else_=FIRST_UNKNOWN,
     )
     repeat = case((Battle.repeat_of.is_(None), 0), else_=1)
-    unheard = and_(Vote.picture_only, Vote.choice != Choice.SKIP)
-    rated = case((unheard, _PICTURE_ONLY), else_=outcome)
+    rated = case((Vote.picture_only, unheard), else_=heard)
     return (
         select(
             Vote.id,
@@ -323,6 +324,17 @@ def _packed() -> Select[int, int, int]:
         .join(Battle, Battle.id == Vote.battle_id)
         .order_by(Vote.id)
     )
+
+
+def _code_of(choice: Choice, *, picture_only: bool) -> int:
+    """What stands for an answer, before the ledger of holds is read."""
+    match judge(choice, picture_only=picture_only).status:
+        case VoteStatus.COUNTED:
+            return int(_OUTCOMES[choice])
+        case VoteStatus.HELD:
+            return _PICTURE_ONLY
+        case VoteStatus.SKIPPED:
+            return _UNRATED
 
 
 def _rows(session: Session, query: Executable) -> list[tuple[Any, ...]]:

@@ -63,6 +63,9 @@ class RegistrationResponse(BaseModel):
     registered_at: str
     document: dict[str, Any] = Field(description="prompts, settings and rules, as registered")
     deviations: list[DeviationResponse] = Field(description="later changes, oldest first")
+    nonces: dict[str, str] = Field(
+        description="of the hashes of private prompts, by id; none while the track is open"
+    )
 
 
 class RegisteredResponse(BaseModel):

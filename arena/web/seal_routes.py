@@ -29,7 +29,9 @@ class SealResponse(BaseModel):
 
 
 class SealsResponse(BaseModel):
-    keys: list[dict[str, Any]] = Field(description="each signed by the one before it")
+    keys: list[dict[str, Any]] = Field(
+        description="each signed by the one before it, unless its statement says `lost`"
+    )
     seals: list[SealResponse]
     next: int | None = Field(description="`first` of the next page; null: this is the last one")
 

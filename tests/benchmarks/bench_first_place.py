@@ -1,6 +1,6 @@
 """How often a false first place is ever declared known, when somebody looks every hour.
 
-Run: python tests/benchmarks/bench_first_place.py [--arenas 1000] [--jobs 2]
+Run: python tests/benchmarks/bench_first_place.py [--arenas 1000] [--from 0] [--jobs 2] [--equal]
 
 Each arena has six models, of which two share the first place, so that every first place that is
 declared known is false: no configuration gives more occasions to err. Votes come in at a steady
@@ -20,11 +20,14 @@ import numpy as np
 import pandas as pd
 
 import ratings
-from ratings.distributions import student_tail
+from ratings.distributions import normal_tail, student_tail
+from ratings.inference.anytime import DEFAULT_SCALE, log_evidence
 from ratings.inference.proportions import wilson_interval
+from ratings.model.bradley_terry import ELO_PER_STRENGTH
 
 HOURS, VOTES_AN_HOUR, VOTES_A_VOTER = 100, 100, 3.5
 CONFIDENCE = 0.95
+NEWTON_STEPS = 8
 MARGIN = 1.5  # in the logarithm of the evidence: how much a variance by vote may be off
 OTHERS = (-40.0, -60.0, -80.0, -120.0)
 SCENARIOS = [(0.0, 0.0), (0.0, 60.0), (0.0, 120.0), (30.0, 60.0), (60.0, 60.0)]  # lead, taste sd
@@ -68,13 +71,61 @@ def passes_once(fit: ratings.BradleyTerry, around: ratings.Intervals, margin: fl
     return bool(p.max() <= (1 - CONFIDENCE) / len(rated) * np.exp(margin))
 
 
+def near_looks(votes: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Whether a first place may be declared known in each hour, at any time and at a fixed time.
+
+    All looks are fitted at once, with variances by vote as if the model were true, which the margin
+    allows for. Only at these hours the functions of `ratings` are called.
+    """
+    a, b = (votes[name].cat.codes.to_numpy().astype(int) for name in ("model_a", "model_b"))
+    won = votes["winner"].cat.codes.to_numpy() == 0
+    size = int(max(a.max(), b.max())) + 1
+    hour = np.arange(len(votes)) // VOTES_AN_HOUR
+    winner, loser = np.where(won, a, b), np.where(won, b, a)
+    key = (hour * size + winner) * size + loser
+    wins = np.bincount(key, minlength=HOURS * size * size).reshape(HOURS, size, size)
+    wins = wins.cumsum(axis=0).astype(float)
+    total = wins + wins.transpose(0, 2, 1)
+    strength = np.zeros((HOURS, size))
+    for _ in range(NEWTON_STEPS):
+        chance = 1 / (1 + np.exp(strength[:, None, :] - strength[:, :, None]))
+        gradient = (wins - total * chance).sum(axis=2)
+        weight = total * chance * (1 - chance)
+        information = -weight
+        information[:, np.arange(size), np.arange(size)] += weight.sum(axis=2)
+        inverse = np.linalg.inv(information + 1 / size) - 1 / size
+        change = (inverse @ gradient[:, :, None])[:, :, 0]
+        strength += np.clip(change, -1, 1)
+    rated = strength * ELO_PER_STRENGTH
+    first = rated.argmax(axis=1)
+    hours = np.arange(HOURS)
+    diagonal = inverse[:, np.arange(size), np.arange(size)]
+    variance = diagonal[hours, first][:, None] + diagonal - 2 * inverse[hours, first]
+    gap = rated[hours, first][:, None] - rated
+    is_other = np.arange(size) != first[:, None]
+    gap = gap[is_other].reshape(HOURS, -1)
+    variance = variance[is_other].reshape(HOURS, -1) * ELO_PER_STRENGTH**2
+    forever = np.full(gap.size, np.inf)
+    log_e = log_evidence(gap.ravel(), variance.ravel(), forever, scale=DEFAULT_SCALE)
+    needed = np.log(size / (1 - CONFIDENCE)) - MARGIN
+    at_any_time = log_e.reshape(gap.shape).min(axis=1) >= needed
+    p = normal_tail(gap / np.sqrt(variance)).max(axis=1)
+    once = p <= (1 - CONFIDENCE) / size * np.exp(MARGIN)
+    # Models without a win or a loss so far have no rating.
+    unrated = (wins.sum(axis=2) == 0).any(axis=1) | (wins.sum(axis=1) == 0).any(axis=1)
+    return at_any_time | unrated, once | unrated
+
+
 def look_every_hour(task: tuple[int, float, float]) -> tuple[int | None, int | None, bool]:
     """Hours after which the first place is declared known, by each rule, and whether truly."""
     seed, lead, taste = task
     votes = draw_votes(np.random.default_rng(seed), lead, taste)
     known = once = None
     correct = True
+    near_any_time, near_once = near_looks(votes)
     for hour in range(1, HOURS + 1):
+        if not (near_any_time[hour - 1] or (once is None and near_once[hour - 1])):
+            continue
         battles = ratings.Battles.from_frame(votes.iloc[: hour * VOTES_AN_HOUR])
         fit = ratings.bradley_terry(battles)
         if fit.ratings.isna().any():
@@ -102,14 +153,19 @@ def write(line: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--arenas", type=int, default=1000, help="in each scenario")
+    parser.add_argument("--from", type=int, default=0, dest="first", help="seed of the first arena")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--equal", action="store_true", help="only arenas without a true leader")
     options = parser.parse_args()
     begun = time.perf_counter()
     write(f"{HOURS} looks, one each {VOTES_AN_HOUR} votes; {options.arenas} arenas a scenario")
     write("lead  taste sd  false, any time (95%)      false, fixed time  known   median votes")
     with multiprocessing.Pool(options.jobs) as pool:
         for lead, taste in SCENARIOS:
-            tasks = [(seed, lead, taste) for seed in range(options.arenas)]
+            if options.equal and lead:
+                continue
+            seeds = range(options.first, options.first + options.arenas)
+            tasks = [(seed, lead, taste) for seed in seeds]
             results = pool.map(look_every_hour, tasks, chunksize=4)
             false = np.array([known is not None and not correct for known, _, correct in results])
             lower, upper = wilson_interval(false.mean(), len(false), 0.95)

@@ -1,80 +1,34 @@
 """Rules hold the votes of flagged voters, release them, and respect what a person decided."""
 
-import random
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import pytest
-from sqlalchemy import insert, select, update
+from screened_arena import LEFT_ONLY, VOTERS, VOTES, add_voters, held_voters
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
+from arena.audit import screening
 from arena.audit.hold_job import HoldJob
 from arena.audit.screening import VoterScreen
-from arena.catalog.catalog import find_track
+from arena.audit.voter_rules import MIN_VOTES
+from arena.audit.voter_votes import read_votes
 from arena.database import Database
 from arena.holds.decisions import Selection, list_events, release_votes
-from arena.holds.status import judge_votes
-from arena.models import Battle, Clip, Vote, Voter, VoterKind, VoteStatus
-from small_arena import START, TRACK, fill_small_arena, new_database
-
-VOTERS, VOTES = 12, 40
-LEFT_ONLY = VOTERS + 1  # the number of a voter who always votes for the left side
+from arena.models import HoldRule, Vote
+from small_arena import START, Booth, fill_small_arena, new_database
 
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:
-    """Honest voters who mostly prefer the first entrant, and one who always chooses the left."""
     opened = new_database(tmp_path)
     fill_small_arena(opened)
-    rng = random.Random(1)
-    with opened.writing() as session:
-        track = find_track(session, TRACK)
-        clips = session.scalars(
-            select(Clip).where(Clip.track_id == track.id, Clip.prompt_id == "p-1")
-        ).all()
-        for number in range(1, LEFT_ONLY + 1):
-            key = f"{number:032x}"
-            voter = {"id": number, "key": key, "kind": VoterKind.PERSON, "created_at": START}
-            session.execute(insert(Voter).values(voter))
-            for turn in range(VOTES):
-                a, b = rng.sample(clips, 2)
-                identity = number * 1000 + turn
-                better = rng.random() < 0.5 + 0.1 * (b.entrant_id - a.entrant_id)
-                choice = "a" if better or number == LEFT_ONLY else "b"
-                session.execute(
-                    insert(Battle).values(
-                        id=identity,
-                        token=f"t{identity}",
-                        track_id=track.id,
-                        prompt_id="p-1",
-                        voter_id=number,
-                        clip_a_id=a.id,
-                        clip_b_id=b.id,
-                        sampler="uniform",
-                        probability=1 / 3,
-                        state="answered",
-                        issued_at=START,
-                    )
-                )
-                session.execute(
-                    insert(Vote).values(
-                        id=identity,
-                        battle_id=identity,
-                        voter_id=number,
-                        choice=choice,
-                        cast_at=START,
-                        receipt=f"r{identity}",
-                        decided_ms=int(3000 * rng.lognormvariate(0, 0.3)),
-                        reasons=[],
-                    )
-                )
+    add_voters(opened)
     return opened
-
-
-def held_voters(database: Database) -> set[int]:
-    with database.reading() as session:
-        votes = session.scalars(select(Vote)).all()
-        verdicts = judge_votes(session, votes)
-    return {vote.voter_id for vote in votes if verdicts[vote.id].status is VoteStatus.HELD}
 
 
 def test_the_votes_of_a_one_sided_voter_are_held_with_the_public_reason(
@@ -120,3 +74,74 @@ def test_the_job_holds_votes_by_itself(database: Database) -> None:
     assert held_voters(database) == {LEFT_ONLY}
     assert not HoldJob(database).run_once()  # another process has the lease
     database.dispose()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of votes that each query of the screen returned."""
+    numbers: list[int] = []
+
+    def count(session: Session, track: int, voters: Sequence[int] | None) -> pd.DataFrame:
+        frame = read_votes(session, track, voters)
+        numbers.append(len(frame))
+        return frame
+
+    monkeypatch.setattr(screening, "read_votes", count)
+    return numbers
+
+
+def test_a_round_in_a_large_arena_reads_a_bounded_number_of_votes(
+    database: Database, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Large is more than the sample; the sample is read once, and each voter is tested once."""
+    monkeypatch.setattr(screening, "REFERENCE", 5 * VOTES)
+    monkeypatch.setattr(screening, "BATCH", 3 * VOTES)
+    screen = VoterScreen(database, seed=1)
+    screen.run(now=START)
+    assert read == [5 * VOTES, 3 * VOTES]
+    assert screen.is_behind
+    screen.run_all(now=START)
+    assert not screen.is_behind
+    assert sum(read) == 5 * VOTES + (VOTERS + 1) * VOTES
+    assert held_voters(database) == {LEFT_ONLY}
+    read.clear()
+    assert screen.run(now=START) == 0
+    assert read == []  # nobody voted meanwhile
+
+
+def test_only_voters_with_new_votes_are_read_again(
+    database: Database, read: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screening, "REFERENCE", 5 * VOTES)
+    screen = VoterScreen(database, seed=1)
+    screen.run_all(now=START)
+    read.clear()
+    newcomer = Booth(database)
+    for _ in range(MIN_VOTES):
+        newcomer.vote("a")
+    screen.run_all(now=newcomer.now)
+    assert read == [MIN_VOTES]
+
+
+def test_votes_of_a_group_that_favours_a_model_are_put_under_review_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a person decided about one of them stays, and all votes of the group on it are held."""
+
+    def found(*, voter: Any, left: Any, right: Any, outcome: Any, models: int) -> Any:
+        return ["a bloc"], (np.asarray(voter) <= 4) & (np.asarray(left) == 0)
+
+    monkeypatch.setattr(screening, "find_blocs", found)
+    screen = VoterScreen(database, seed=1)
+    screen.run(now=START)
+    with database.reading() as session:
+        events = [
+            each.event for each in list_events(session) if each.event.rule == HoldRule.BLOC.value
+        ]
+    assert 4 < len(events) < 4 * VOTES
+    assert len({event.vote_id for event in events}) == len(events)
+    assert held_voters(database) == {1, 2, 3, 4, LEFT_ONLY}
+    with database.writing() as session:
+        selection = Selection(vote_id=events[0].vote_id)
+        release_votes(session, selection, reason="Looked at.", now=START)
+    assert VoterScreen(database, seed=1).run(now=START) == 0

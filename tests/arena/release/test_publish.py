@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -13,14 +14,17 @@ from sqlalchemy import func, select
 from typer.testing import CliRunner
 
 from arena.audit.blindness_reports import store_report
+from arena.audit.database_check import audit_seals
 from arena.catalog import catalog
+from arena.catalog.registration import private_hash, register_track
 from arena.commands.cli import app
 from arena.context import Arena, open_arena
-from arena.errors import BattleExpired, NoPair, NotFound
-from arena.models import Clip, Reveal, Seal, Vote
+from arena.errors import BattleExpired, NoPair, NotFound, ReleaseError
+from arena.models import Clip, Prompt, Reveal, Seal, Vote
 from arena.published import find_published, list_published, published_file, releases_folder
 from arena.release import publish
 from arena.release.closing import close_for_good, is_finished
+from arena.release.export import ReleaseSummary
 from arena.release.publish import publish_release
 from arena.release.verify import verify_release
 from arena.settings import Settings
@@ -234,6 +238,78 @@ def test_each_step_of_closing_can_be_repeated(
         assert session.scalar(select(func.count()).select_from(Seal)) == 1
     (release,) = list_published(arena.settings.home)
     verify_release(release.folder)
+
+
+# Where closing is killed: the function whose call is the last thing that the process does.
+STEPS = (
+    "arena.release.closing.compute_boards",
+    "arena.release.closing.store_snapshot",
+    "arena.audit.seals._store",
+    "arena.release.publish.export_arena",
+    "arena.release.export.write_sums",
+)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_track_whose_closing_was_killed_is_closed_by_closing_it_again(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """`kill -9` of a process that is closing a track, at each of its steps."""
+    booth = Booth(arena.database)
+    booth.vote("a")
+    if (child := os.fork()) == 0:
+        monkeypatch.setattr(step, lambda *_args, **_kwargs: os.kill(os.getpid(), signal.SIGKILL))
+        close_for_good(open_arena(arena.settings), TRACK, now=booth.now)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    with arena.database.reading() as session:
+        assert catalog.find_track(session, TRACK).closed_at == booth.now
+    with pytest.raises(NoPair):
+        Booth(arena.database, key="b" * 32).ask()
+    assert list_published(arena.settings.home) == []
+    summary = close_for_good(arena, TRACK, now=booth.now)
+    assert summary is not None
+    assert verify_release(summary.folder).votes == 1
+    assert [each.folder for each in list_published(arena.settings.home)] == [summary.folder]
+    assert audit_seals(arena.database).faults == ()
+
+
+def test_closing_publishes_the_nonces_that_hashes_of_private_prompts_were_made_with(
+    arena: Arena, tmp_path: Path
+) -> None:
+    """Whoever has the text can check the hash then; the text itself is not published."""
+    with arena.database.writing() as session:
+        session.get_one(Prompt, "p-4").private = True
+        track = catalog.find_track(session, TRACK)
+        register_track(session, track, now=NOW)
+    opened = registration_of(publish_release(arena, now=NOW, track=TRACK))
+    assert opened["nonces"] == {}
+    close_for_good(arena, TRACK, now=NOW)
+    still_used = registration_of(publish_release(arena, now=NOW, track=TRACK))
+    assert still_used["nonces"] == {}  # the prompt is in a track that is open
+    close_for_good(arena, TRACK_WITH_SOUND, now=NOW)
+    summary = publish_release(arena, now=NOW, track=TRACK)
+    assert summary is not None
+    closed = registration_of(summary)
+    (private,) = (each for each in closed["document"]["prompts"] if each["private"])
+    content = {**private, "text": "Prompt p-4", "source_sha256": None}
+    assert private["text"] is None
+    assert private_hash(content, closed["nonces"]["p-4"]) == private["sha256"]
+    assert (
+        private_hash({**content, "text": "Another"}, closed["nonces"]["p-4"]) != private["sha256"]
+    )
+    assert "Prompt p-4" not in (summary.folder / "registrations.json").read_text()
+    verify_release(summary.folder)
+    path = summary.folder / "registrations.json"
+    path.write_text(path.read_text().replace('"p-4": "', '"p-1": "'))
+    with pytest.raises(ReleaseError, match="a nonce of p-1, which is not private"):
+        verify_release(summary.folder)
+
+
+def registration_of(summary: ReleaseSummary | None) -> dict[str, Any]:
+    assert summary is not None
+    (found,) = json.loads((summary.folder / "registrations.json").read_text())["registrations"]
+    return dict(found)
 
 
 def _die(*_arguments: object, **_options: object) -> None:

@@ -1,0 +1,92 @@
+"""Finds the votes of groups of voters who together favour or disfavour one model.
+
+The groups are those of `ratings.screening.blocs`: voters who cast about as many votes as others.
+All votes of a group on the model are put under review, for it and against it, so that what is left
+out does not lean to either side. `arena holds release` lets them count again.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ratings.screening.blocs import BlocTest, bloc_test
+from ratings.votes.columns import Outcome
+
+BLOC_P = 1e-4  # times the number of tests: a look at every new hundredth of the votes is a test too
+MIN_VOTERS = 5  # of a group; single voters have tests of their own
+
+
+@dataclass(frozen=True)
+class Bloc:
+    """A group of voters and a model that it favours or disfavours.
+
+    Attributes:
+        fewest, most: votes that each voter of the group has cast.
+        model: code of the model.
+        voters: number of voters in the group.
+        votes: decided votes of the group on the model.
+        won: those that the model won.
+        expected: those that it would have won by the ratings of other voters.
+        p: p-value times the number of tests.
+    """
+
+    fewest: int
+    most: int
+    model: int
+    voters: int
+    votes: int
+    won: int
+    expected: float
+    p: float
+
+
+def find_blocs(
+    voter: Any, left: Any, right: Any, outcome: Any, *, models: int
+) -> tuple[list[Bloc], Any]:
+    """Return the blocs among votes, and whether each vote is one of a bloc on its model.
+
+    Args:
+        voter: number of each vote's voter, shape (votes,).
+        left: code of the model on the left.
+        right: code of the model on the right.
+        outcome: `Outcome` of each vote.
+        models: number of models.
+    """
+    code = np.unique(np.asarray(voter), return_inverse=True)[1]
+    decided = np.asarray(outcome) < Outcome.TIE
+    if not decided.any():
+        return [], np.zeros(len(code), dtype=bool)
+    left, right = (np.asarray(side).astype(np.intp) for side in (left, right))
+    tested = bloc_test(
+        np.bincount(code),
+        code[decided],
+        left[decided],
+        right[decided],
+        np.asarray(outcome)[decided] == Outcome.A,
+        models=models,
+    )
+    number = np.bincount(code)
+    found: list[Bloc] = []
+    inside = np.zeros(len(code), dtype=bool)
+    for group, model in np.argwhere(tested.p <= BLOC_P):
+        low, high = tested.ranges[group]
+        voters = (number >= low) & (number <= high)
+        if voters.sum() < MIN_VOTERS:
+            continue
+        found.append(_bloc(tested, int(group), int(model), int(voters.sum())))
+        inside |= voters[code] & ((left == model) | (right == model))
+    return found, inside
+
+
+def _bloc(tested: BlocTest, group: int, model: int, voters: int) -> Bloc:
+    return Bloc(
+        fewest=tested.ranges[group][0],
+        most=tested.ranges[group][1],
+        model=model,
+        voters=voters,
+        votes=int(tested.votes[group, model]),
+        won=int(tested.won[group, model]),
+        expected=float(tested.expected[group, model]),
+        p=float(tested.p[group, model]),
+    )

@@ -1,0 +1,77 @@
+"""What `arena audit voters` shows: flagged voters and groups, and what holding them changes."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from arena.audit.blocs import find_blocs
+from arena.audit.voter_rules import flag, voter_p_values
+from arena.audit.voter_votes import effect_of, read_repeats, read_votes
+from arena.holds.rules import rule_text
+from arena.models import Track
+from arena.standings.rated_votes import WINNERS
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class VoterReport:
+    """Rows of tables, and sentences.
+
+    Attributes:
+        voters: track, number, votes, rule, reason, p, q and share of the left side.
+        blocs: track, votes of each voter, voters, model, votes on it, votes that it won, that it
+            would have won by the ratings of others, p.
+        effects: what holding their votes changes.
+    """
+
+    voters: list[Row]
+    blocs: list[Row]
+    effects: list[str]
+
+
+def report_voters(session: Session, track: Track) -> VoterReport:
+    """Test all voters of a track, whatever the ledger holds already.
+
+    Args:
+        session: only reads.
+        track: whose votes by people are tested.
+    """
+    frame = read_votes(session, track.id, None)
+    if frame.empty:
+        return VoterReport([], [], [])
+    table = flag(voter_p_values(frame, repeats=read_repeats(session, track.id, None)))
+    flagged = table[table["rule"] != ""].sort_values(["q", "coin_p"])
+    voters: list[Row] = [
+        (
+            *(track.name, number, int(row["votes"]), row["rule"], rule_text(row["rule"]).short),
+            *(f"{row['p']:.2g}", f"{row['q']:.2g}", f"{row['left']:.0%}"),
+        )
+        for number, row in flagged.iterrows()
+    ]
+    names = {str(entrant.id): entrant.shown_name for entrant in track.entrants}
+    of_voters = frame["voter"].isin(flagged.index).to_numpy(copy=True)
+    rest = frame[~of_voters]
+    models = sorted({*rest["model_a"], *rest["model_b"]})
+    codes = {model: code for code, model in enumerate(models)}
+    answers = {answer: code for code, answer in enumerate(WINNERS.values())}
+    found, inside = find_blocs(
+        rest["voter"].to_numpy(),
+        rest["model_a"].map(codes).to_numpy(),
+        rest["model_b"].map(codes).to_numpy(),
+        rest["winner"].map(answers).to_numpy(),
+        models=len(models),
+    )
+    held = of_voters.copy()
+    held[np.flatnonzero(~of_voters)[inside]] = True
+    blocs: list[Row] = [
+        (
+            *(track.name, f"{bloc.fewest} to {bloc.most}", bloc.voters),
+            *(names.get(models[bloc.model], models[bloc.model]), bloc.votes, bloc.won),
+            *(f"{bloc.expected:.0f}", f"{bloc.p:.2g}"),
+        )
+        for bloc in found
+    ]
+    effects = [f"{track.name}: {line}" for line in effect_of(frame, held, names)]
+    return VoterReport(voters, blocs, effects)

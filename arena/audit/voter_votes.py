@@ -1,0 +1,118 @@
+"""Reads what the rules about voters look at: votes, and answers to deliberate repeats."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from arena.audit.voter_rules import NO_RETESTS, Retests
+from arena.models import Battle, Choice, Clip, Vote, Voter, VoterKind
+from arena.standings.rated_votes import WINNERS
+
+CHUNK = 400  # voters in one query
+_MIRRORED = {Choice.A: Choice.B, Choice.B: Choice.A}
+
+
+def read_votes(session: Session, track_id: int, voters: Sequence[int] | None) -> pd.DataFrame:
+    """Return votes by people in a track, as `voter_rules.voter_p_values` takes them.
+
+    Args:
+        session: only reads.
+        track_id: of the track.
+        voters: whose votes; None: everybody's.
+    """
+    a, b = aliased(Clip), aliased(Clip)
+    query = (
+        select(
+            *(Vote.id, Vote.voter_id, a.entrant_id, b.entrant_id, Vote.choice, Vote.decided_ms),
+            *(Battle.clip_a_id, Battle.clip_b_id, Battle.probability),
+        )
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(Voter, Voter.id == Vote.voter_id)
+        .join(a, a.id == Battle.clip_a_id)
+        .join(b, b.id == Battle.clip_b_id)
+        .where(
+            *(Battle.track_id == track_id, Battle.repeat_of.is_(None)),
+            *(Vote.choice != Choice.SKIP, Vote.picture_only.is_(False)),
+            Voter.kind == VoterKind.PERSON,
+        )
+        .order_by(Vote.id)
+    )
+    rows: list[Any] = []
+    for part in _parts(query, voters):
+        rows += session.execute(part)
+    columns = ["vote", "voter", "model_a", "model_b", "winner", "decided_ms"]
+    frame = pd.DataFrame(rows, columns=[*columns, "clip_a", "clip_b", "probability"])
+    for side in ("model_a", "model_b"):
+        frame[side] = frame[side].astype(str)
+    frame["winner"] = [WINNERS[choice] for choice in frame["winner"]]
+    return frame
+
+
+def read_repeats(session: Session, track_id: int, voters: Sequence[int] | None) -> Retests:
+    """Return how often voters answered deliberate repeats differently; None: all voters."""
+    first, earlier = aliased(Battle), aliased(Vote)
+    query = (
+        select(Vote.voter_id, Vote.choice, earlier.choice, Battle.clip_a_id, first.clip_a_id)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(first, first.id == Battle.repeat_of)
+        .join(earlier, earlier.battle_id == first.id)
+        .where(
+            Battle.track_id == track_id,
+            *(Vote.choice != Choice.SKIP, earlier.choice != Choice.SKIP),
+        )
+    )
+    failed: Counter[int] = Counter()
+    shown: Counter[int] = Counter()
+    for part in _parts(query, voters):
+        for voter, again, answer, clip, clip_before in session.execute(part):
+            same_sides = clip == clip_before
+            expected = answer if same_sides else _MIRRORED.get(answer, answer)
+            shown[voter] += 1
+            failed[voter] += again is not expected
+    return Retests(failed, shown) if shown else NO_RETESTS
+
+
+def _parts(query: Any, voters: Sequence[int] | None) -> Iterable[Any]:
+    if voters is None:
+        return [query]
+    return [
+        query.where(Vote.voter_id.in_(voters[at : at + CHUNK]))
+        for at in range(0, len(voters), CHUNK)
+    ]
+
+
+def effect_of(frame: pd.DataFrame, held: Any, names: dict[str, str]) -> list[str]:
+    """Return sentences on how ratings and ranks change if votes are held.
+
+    Args:
+        frame: from `read_votes`.
+        held: whether each of its votes is held, shape (votes,).
+        names: of the entrants, by number.
+    """
+    import ratings
+
+    if not held.any():
+        return []
+    try:
+        before, after = (
+            ratings.bradley_terry(ratings.Battles.from_frame(part), "half").ratings
+            for part in (frame, frame[~held])
+        )
+    except ratings.RatingsError as error:
+        return [f"what holding them changes is not known: {error}."]
+    ranks = [rated.rank(ascending=False, method="min") for rated in (before, after)]
+    moved = [
+        f"{names.get(str(model), str(model))} {before[model]:.0f} to {after[model]:.0f} Elo"
+        + (
+            f", place {ranks[0][model]:.0f} to {ranks[1][model]:.0f}"
+            if ranks[0][model] != ranks[1][model]
+            else ""
+        )
+        for model in before.dropna().sort_values(ascending=False).index
+        if model in after and after[model] == after[model]
+    ]
+    return [f"if their votes are held: {'; '.join(moved)}."]
