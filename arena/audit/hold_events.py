@@ -6,10 +6,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.audit.voter_rules import OWN_RULES
 from arena.holds.decisions import is_decided
 from arena.holds.ledger import NewEvent, add_events, last_events
-from arena.holds.rules import AUTOMATIC, RULES
+from arena.holds.rules import AUTOMATIC, RULES, VOTER_RULES
 from arena.models import Battle, Choice, HoldKind, HoldRule, Vote
 
 
@@ -46,7 +45,9 @@ def events_of_voter(
         return [
             NewEvent(number, HoldKind.RELEASE, name, RULES[name].version, reason, AUTOMATIC)
             for number, event in last.items()
-            if event.kind is HoldKind.HOLD and event.author == AUTOMATIC and event.rule in OWN_RULES
+            if event.kind is HoldKind.HOLD
+            and event.author == AUTOMATIC
+            and event.rule in VOTER_RULES
         ]
     return [
         _hold(number, HoldRule(rule))

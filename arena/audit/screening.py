@@ -21,7 +21,6 @@ from arena.audit.hold_events import add_new, events_of_voter, events_of_votes
 from arena.audit.voter_rules import (
     MIN_VOTES,
     NO_RETESTS,
-    OWN_RULES,
     Retests,
     flag,
     voter_p_values,
@@ -29,6 +28,7 @@ from arena.audit.voter_rules import (
 from arena.audit.voter_votes import read_repeats, read_votes
 from arena.database import Database
 from arena.holds.ledger import NewEvent
+from arena.holds.rules import VOTER_RULES
 from arena.models import HoldRule, VoterKind
 from arena.standings.vote_arrays import Pool, VoteArrays
 from arena.standings.vote_reader import VoteReader
@@ -195,7 +195,7 @@ class VoterScreen:
         codes = pool.votes["held"][rows]
         held: dict[int, str] = {}
         for code, rule in enumerate(rules, start=1):
-            if rule in OWN_RULES:
+            if rule in VOTER_RULES:
                 held |= dict.fromkeys(np.unique(voter[rows[codes == code]]).tolist(), rule)
         counting = np.bincount(voter) - np.bincount(voter[rows], minlength=int(voter.max()) + 1)
         return held, counting

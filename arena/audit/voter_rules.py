@@ -34,7 +34,6 @@ TESTS = {
 }
 # Rules whose false alarms are controlled together.
 TESTED = (*TESTS, HoldRule.REPETITION, HoldRule.HONEY)
-OWN_RULES = (*TESTED, HoldRule.ONE_SIDED)  # that hold all votes of a voter in a track
 RATE = 0.01  # of honest voters among the held
 RELEASE_RATE = 0.1  # votes are released once the voter's q-value is above: so nothing flips
 MIN_VOTES = 5  # below it, no test could find anything

@@ -84,6 +84,11 @@ RULES: dict[HoldRule, RuleText] = {
         "by decision",
     ),
 }
+# Rules that hold all votes of a voter in a track.
+VOTER_RULES = (
+    *(HoldRule.AGREEMENT, HoldRule.FAVOURITISM, HoldRule.CONCENTRATION, HoldRule.SPEED),
+    *(HoldRule.REPETITION, HoldRule.HONEY, HoldRule.ONE_SIDED),
+)
 AUTOMATIC = "arena"  # the author of events that rules write
 
 
