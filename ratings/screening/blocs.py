@@ -116,8 +116,8 @@ class _Votes:
     models: int
 
     def select(self, chosen: Mask) -> "_Votes":
-        columns = (self.voter, self.left, self.right, self.won)
-        return _Votes(*(column[chosen] for column in columns), self.models)
+        voter, left, right = (each[chosen] for each in (self.voter, self.left, self.right))
+        return _Votes(voter, left, right, self.won[chosen], self.models)
 
     @property
     def counts(self) -> Floats:
