@@ -121,7 +121,7 @@ def replace(database: Database, home: Path, reason: str = "The disk failed.") ->
     return keys.replace_lost_key(home, database, reason=reason, now=START)
 
 
-def test_seals_go_on_after_a_lost_key_and_everybody_is_told(
+def test_seals_go_on_after_a_lost_key_and_releases_and_audits_say_so(
     arena_database: Database, tmp_path: Path, lost: keys.Signer
 ) -> None:
     """The chain continues, the reason is public, and the old fingerprint vouches for nothing."""

@@ -45,7 +45,7 @@ def test_most_voters_who_toss_a_coin_two_hundred_times_are_found():
     assert not (p[:20] < 0.0005).any()
 
 
-def test_a_voter_against_all_others_but_with_a_taste_of_its_own_is_no_coin():
+def test_a_voter_against_all_others_but_consistent_with_itself_is_not_flagged():
     """Consistent choices are explained by a taste, where tastes are that strong."""
     random = np.random.default_rng(3)
     found = choices(random, voters=30, votes=100, taste=120)
