@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from arena.models import Clip, ClipStatus
 from arena.production.orders import ClipKey, unfinished_orders
 from arena.production.pending import PendingClip
-from generator.backends import Estimate, estimate_clip
+from generator.backends import Backend, Estimate, estimate_clip, find_backend
 from generator.errors import GeneratorError
 
 
@@ -85,8 +85,9 @@ def make_bill(session: Session, pending: list[PendingClip]) -> Bill:
     groups: dict[tuple[int, int], list[int]] = defaultdict(list)
     prices: dict[int, float | None] = {}
     estimates: dict[int, Estimate | str | None] = {}
+    backends: dict[int, Backend] = {}
     for number, item in enumerate(pending):
-        estimates[number] = _estimate(item)
+        estimates[number] = _estimate(item, backends)
         if estimates[number] is not None:
             groups[item.entrant_id, item.track_id].append(number)
     lines = []
@@ -124,12 +125,17 @@ def make_bill(session: Session, pending: list[PendingClip]) -> Bill:
     return Bill(tuple(lines), prices)
 
 
-def _estimate(item: PendingClip) -> Estimate | str | None:
-    """The estimate of a clip of a paid service, why it cannot be ordered, or None: it is free."""
+def _estimate(item: PendingClip, backends: dict[int, Backend]) -> Estimate | str | None:
+    """The estimate of a clip of a paid service, why it cannot be ordered, or None: it is free.
+
+    `backends` are those of entrants that have been found before.
+    """
     if item.request.stored_master is not None:
         return None
     try:
-        return estimate_clip(item.request)
+        if item.entrant_id not in backends:
+            backends[item.entrant_id] = find_backend(item.request.entrant)
+        return estimate_clip(item.request, backends[item.entrant_id])
     except GeneratorError as error:
         return str(error)
 

@@ -126,8 +126,10 @@ class Estimate:
     concurrency: int = 1
 
 
-def estimate_clip(request: ClipRequest) -> Estimate | None:
+def estimate_clip(request: ClipRequest, backend: Backend | None = None) -> Estimate | None:
     """Return what a clip will cost; None if it costs nothing, as at one's own server.
+
+    `backend` is the entrant's, if it is known already: looking it up takes a while.
 
     Backends of services with prices have a method `estimate(request)`; for others with orders, the
     entrant's own price counts.
@@ -135,7 +137,7 @@ def estimate_clip(request: ClipRequest) -> Estimate | None:
     Raises:
         GeneratorError: the clip cannot be ordered; says why.
     """
-    backend = find_backend(request.entrant)
+    backend = backend or find_backend(request.entrant)
     estimate: Callable[[ClipRequest], Estimate] | None = getattr(backend, "estimate", None)
     if estimate is not None:
         return estimate(request)
