@@ -3,7 +3,7 @@
 import re
 import tomllib
 from datetime import date
-from functools import cached_property, lru_cache
+from functools import cached_property
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -424,7 +424,6 @@ def find_provider(name: str) -> ProviderFile:
     )
 
 
-@lru_cache(maxsize=64)
 def parse_provider(data: bytes, *, source: str) -> Provider:
     """Check the text of a provider file.
 

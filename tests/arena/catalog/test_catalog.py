@@ -21,12 +21,19 @@ from small_arena import NAMES, START, TRACK, entrant_entry, track_entry
 @pytest.mark.parametrize("collection", Collection)
 def test_the_shipped_tracks_and_prompts_are_valid(collection: Collection) -> None:
     tracks = [read_track(path) for path in track_files(collection)]
-    assert [track.name for track in tracks] == [
-        f"{modality}{sound}" for modality in Modality for sound in ("", "-audio")
-    ]
+    kinds = [*Modality]
+    if collection is Collection.CONTEST:
+        kinds = ["text-to-video", "text-to-video-10s"]  # type: ignore[list-item]
+    names = [f"{kind}{sound}" for kind in kinds for sound in ("", "-audio")]
+    assert [track.name for track in tracks] == names
+    assert [track.audio for track in tracks] == [name.endswith("-audio") for name in names]
     sizes = {(track.width, track.height, track.fps, track.frames) for track in tracks}
-    expected = {Collection.STANDARD: (1280, 720, 24, 120), Collection.DEMO: (256, 256, 24, 72)}
-    assert sizes == {expected[collection]}
+    expected = {
+        Collection.STANDARD: {(1280, 720, 24, 120)},
+        Collection.DEMO: {(256, 256, 24, 72)},
+        Collection.CONTEST: {(1920, 1080, 24, 120), (1920, 1080, 24, 240)},
+    }
+    assert sizes == expected[collection]
     assert len(read_prompts(prompt_file(collection))) >= 12
 
 
@@ -44,6 +51,7 @@ def test_the_watch_time_defaults_to_the_clips_length(tmp_path: Path) -> None:
         (lambda text: text + "colour = 1\n", "'colour' is unknown"),
         (lambda text: text.replace("fps = 24", "fps = 0"), "fps = 0"),
         (lambda text: text.replace('"half"', '"thirds"'), "ties"),
+        (lambda text: text + 'prompt_rewriting = "on"\n', "one of maker-default, off"),
         (lambda text: "name = ", "not TOML"),
     ],
 )
