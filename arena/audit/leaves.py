@@ -49,6 +49,24 @@ def reference_of(sha256: str, salt: str) -> str:
     return hmac.new(bytes.fromhex(salt), sha256.encode(), hashlib.sha256).hexdigest()
 
 
+def is_plain(texts: Iterable[str | None]) -> bool:
+    """Whether JSON has all of these texts as they are."""
+    try:
+        return PLAIN.fullmatch("".join(texts)) is not None  # type: ignore[arg-type]
+    except TypeError:  # one of them is missing
+        return False
+
+
+def plain_leaf_text(
+    battle: str, cast_at: str, choice: str, clip_a: str, clip_b: str, a: str, b: str, vote: str
+) -> str:
+    """Return what `leaf_text` returns of texts that `is_plain` accepts; millions are made."""
+    return (
+        f'{{"battle":"{battle}","cast_at":"{cast_at}","choice":"{choice}",'
+        f'"clips":["{clip_a}","{clip_b}"],"entrants":["{a}","{b}"],"vote":"{vote}"}}'
+    )
+
+
 def leaf_text(
     *,
     vote: str,
@@ -68,14 +86,8 @@ def leaf_text(
         entrants: numbers of those on the left and on the right.
         clips: their references.
     """
-    parts = (battle, cast_at, choice, *clips, *entrants, vote)
-    if None not in parts and PLAIN.fullmatch("".join(parts)):
-        # The same text as below, of which millions are made.
-        return (
-            f'{{"battle":"{battle}","cast_at":"{cast_at}","choice":"{choice}",'
-            f'"clips":["{clips[0]}","{clips[1]}"],'
-            f'"entrants":["{entrants[0]}","{entrants[1]}"],"vote":"{vote}"}}'
-        )
+    if is_plain((battle, cast_at, choice, *clips, *entrants, vote)):
+        return plain_leaf_text(battle, cast_at, choice, *clips, *entrants, vote)
     return canonical_json(
         {
             "battle": battle,

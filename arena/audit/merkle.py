@@ -74,12 +74,25 @@ class Frontier:
 
     def append(self, leaf: bytes) -> None:
         """Append an entry by its hash."""
-        height, value = 0, leaf
+        self._add(0, leaf)
+
+    def extend(self, leaves: Sequence[bytes]) -> None:
+        """Append entries by their hashes, in order; far faster than one by one."""
+        start = 0
+        while start < len(leaves):
+            left = len(leaves) - start
+            height = left.bit_length() - 1
+            if self.size:  # a complete subtree begins at a multiple of its size
+                height = min(height, (self.size & -self.size).bit_length() - 1)
+            self._add(height, _full_root(b"".join(leaves[start : start + (1 << height)])))
+            start += 1 << height
+
+    def _add(self, height: int, root: bytes) -> None:
+        self.size += 1 << height
         while self._roots and self._roots[-1][0] == height:
-            value = node_hash(self._roots.pop()[1], value)
+            root = node_hash(self._roots.pop()[1], root)
             height += 1
-        self._roots.append((height, value))
-        self.size += 1
+        self._roots.append((height, root))
 
     def become(self, other: "Frontier") -> None:
         """Continue from the entries of another list."""

@@ -7,6 +7,7 @@ does not contain, so that the signed roots can be computed from any release.
 import base64
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from arena.audit.chain import Chain, ChainError, SealPayload, check_chain
 from arena.audit.keys import list_keys
-from arena.audit.leaves import leaf_text, reference_of
+from arena.audit.leaves import is_plain, leaf_text, plain_leaf_text, reference_of
 from arena.audit.merkle import HASH_BYTES, Frontier, leaf_hash, split_hashes
 from arena.audit.proofs import published_seals, unpack_numbers
 from arena.audit.sealed_standings import row_of, standings_hash
@@ -143,36 +144,53 @@ class LeafMaker:
             for row in clips
         }
 
-    def hash(self, row: Row, winner: str) -> bytes:
-        """The hash of a row's leaf."""
-        a, b = row["model_a"], row["model_b"]
-        task = (row["track"], row["prompt_id"])
-        text = leaf_text(
-            vote=row["id"],
-            battle=row["battle_id"],
-            choice=winner,
-            cast_at=row["timestamp"],
-            entrants=(self._entrant[a], self._entrant[b]),
-            clips=(
-                self._reference[(a, *task, row["clip_a"])],
-                self._reference[(b, *task, row["clip_b"])],
-            ),
+    def hashes(self, rows: Sequence[Row], choices: Sequence[str]) -> list[bytes]:
+        """The hashes of the leaves of rows."""
+        entrant, reference = self._entrant, self._reference
+        varying = ((row["id"], row["battle_id"], row["timestamp"]) for row in rows)
+        plain = is_plain(chain.from_iterable(varying)) and is_plain(
+            chain(entrant.values(), reference.values(), set(choices))
         )
-        return leaf_hash(text.encode())
+        make = plain_leaf_text if plain else _any_leaf_text
+        found = []
+        for row, choice in zip(rows, choices, strict=True):
+            a, b, track, prompt = row["model_a"], row["model_b"], row["track"], row["prompt_id"]
+            text = make(
+                row["battle_id"],
+                row["timestamp"],
+                choice,
+                reference[a, track, prompt, row["clip_a"]],
+                reference[b, track, prompt, row["clip_b"]],
+                entrant[a],
+                entrant[b],
+                row["id"],
+            )
+            found.append(leaf_hash(text.encode()))
+        return found
+
+
+def _any_leaf_text(
+    battle: str, cast_at: str, choice: str, clip_a: str, clip_b: str, a: str, b: str, vote: str
+) -> str:
+    return leaf_text(
+        vote=vote,
+        battle=battle,
+        choice=choice,
+        cast_at=cast_at,
+        entrants=(a, b),
+        clips=(clip_a, clip_b),
+    )
 
 
 def check_votes(
-    document: SealsDocument, chain: Chain, tables: Mapping[str, Sequence[Row]]
-) -> dict[str, int]:
+    document: SealsDocument, sealed: Chain, tables: Mapping[str, Sequence[Row]]
+) -> None:
     """Check that every answer is sealed, unchanged and in its place.
 
     Args:
         document: `seals.json`.
-        chain: of it.
+        sealed: the chain of it.
         tables: rows of all tables of the release, whose references to each other are right.
-
-    Returns:
-        The position of each answer's leaf in the tree, by its id.
 
     Raises:
         ReleaseError: names the vote, or the seal and its votes.
@@ -183,36 +201,40 @@ def check_votes(
         for number, row in enumerate(tables[table], start=1)
     ]
     rows.sort(key=lambda each: each[0])
-    last = chain.seals[-1]
-    for number, table, place, _row, _choice in rows:
-        if number > int(last.watermark):
-            raise ReleaseError(f"{table}.*, row {place} (vote {number}): no seal covers it.")
+    last = sealed.seals[-1]
+    if rows and rows[-1][0] > int(last.watermark):
+        number, table, place = next(row for row in rows if row[0] > int(last.watermark))[:3]
+        raise ReleaseError(f"{table}.*, row {place} (vote {number}): no seal covers it.")
     others = _other_leaves(document, last.size)
-    order = _in_order_of_seals(rows, chain.seals)
+    order = _in_order_of_seals(rows, sealed.seals)
     if len(order) + len(others) != last.size:
         raise ReleaseError(
             f"{SEALS}: the last seal covers {last.size:,} votes, and the release has "
             f"{len(order):,} with {len(others):,} other hashes: a vote was dropped or added."
         )
     maker = LeafMaker(tables["models"], tables["clips"])
-    frontier, positions, answers = Frontier(), dict[str, int](), iter(order)
-    for start, seal in zip((0, *(each.size for each in chain.seals)), chain.seals, strict=False):
-        named: list[str] = []
-        for position in range(start, seal.size):
-            leaf = others.get(position)
-            if leaf is None:
-                _number, _table, _place, row, choice = next(answers)
-                leaf = maker.hash(row, choice)
-                positions[row["id"]] = position
-                named.append(row["id"])
-            frontier.append(leaf)
+    leaves = maker.hashes([each[3] for each in order], [each[4] for each in order])
+    frontier, start, used = Frontier(), 0, 0
+    for seal in sealed.seals:
+        contained = seal.size - start
+        if others:
+            contained -= sum(position in others for position in range(start, seal.size))
+        mine = iter(leaves[used : used + contained])
+        frontier.extend(
+            leaves[used : used + contained]
+            if contained == seal.size - start
+            else [others.get(position) or next(mine) for position in range(start, seal.size)]
+        )
         if frontier.root().hex() != seal.root:
-            votes = f"one of the votes {named[0]} to {named[-1]}" if named else "another vote"
+            votes = "another vote"
+            if contained:
+                first, final = order[used], order[used + contained - 1]
+                votes = f"one of the votes {first[3]['id']} to {final[3]['id']}"
             raise ReleaseError(
                 f"{SEALS}: the votes do not give the root of seal {seal.number}: {votes} was "
                 "changed."
             )
-    return positions
+        start, used = seal.size, used + contained
 
 
 def _choice_of(row: Row) -> str:

@@ -24,6 +24,7 @@ _MAX_SCORES = 1 << 24  # numbers held in memory at once
 _CLUSTER_BATCH = 1 << 13
 MIN_LEVERAGE = 0.02  # below this share of one parameter's information a correction is under 1%
 _MAX_CORRECTED = 1000
+_MAX_PAIRS = 1 << 12  # for which information is summed over all pairs
 _MIN_OUTSIDE = 1e-2  # share of a direction's information outside the cluster
 NORMAL_KURTOSIS = 3.0
 
@@ -167,8 +168,11 @@ def cluster_corrections(
     members = members[np.argsort(code_of[cluster[members]], kind="stable")]
     ends = np.cumsum(np.bincount(code_of[cluster[members]], minlength=len(candidates)))
     corrections = {}
+    information_of = _Information(votes)
     for which, start, end in zip(candidates, [0, *ends[:-1]], ends, strict=True):
-        information = _information(votes, members[start:end])
+        information = information_of(members[start:end])
+        if (information * inverse).sum() < MIN_LEVERAGE:  # the sum of all eigenvalues
+            continue
         leverage, axes = np.linalg.eigh(root.T @ information @ root)
         if leverage[-1] < MIN_LEVERAGE:
             continue
@@ -177,14 +181,34 @@ def cluster_corrections(
     return corrections
 
 
-def _information(votes: VoteScores, chosen: Codes) -> Floats:
-    """Information of some votes only, shape (n_params, n_params)."""
-    pairs, codes = np.unique(votes.pair[chosen], return_inverse=True)
-    counts: Floats = np.bincount(
-        votes.outcome[chosen].astype(np.intp) * len(pairs) + codes,
-        votes.weight[chosen],
-        minlength=OUTCOMES * len(pairs),
-    ).astype(np.float64)
-    return votes.design.select(pairs, counts.reshape(OUTCOMES, len(pairs))).information(
-        votes.params
-    )
+class _Information:
+    """Information of some votes only, shape (n_params, n_params).
+
+    Args:
+        votes: from `score_votes`.
+    """
+
+    def __init__(self, votes: VoteScores) -> None:
+        self._votes = votes
+        self._curvature: Floats | None = None
+        if len(votes.design.left) <= _MAX_PAIRS:
+            local = votes.design.evaluate(votes.params)
+            if len(local.curvature) == 1:  # the same for all answers to a pair
+                self._curvature = local.curvature[0]
+
+    def __call__(self, chosen: Codes) -> Floats:
+        votes = self._votes
+        if self._curvature is not None:
+            weight = np.bincount(
+                votes.pair[chosen], votes.weight[chosen], minlength=len(votes.design.left)
+            )
+            return votes.design.to_matrix(self._curvature * weight)
+        pairs, codes = np.unique(votes.pair[chosen], return_inverse=True)
+        counts: Floats = np.bincount(
+            votes.outcome[chosen].astype(np.intp) * len(pairs) + codes,
+            votes.weight[chosen],
+            minlength=OUTCOMES * len(pairs),
+        ).astype(np.float64)
+        return votes.design.select(pairs, counts.reshape(OUTCOMES, len(pairs))).information(
+            votes.params
+        )
