@@ -87,7 +87,8 @@ def leaf_text(
         clips: their references.
     """
     if is_plain((battle, cast_at, choice, *clips, *entrants, vote)):
-        return plain_leaf_text(battle, cast_at, choice, *clips, *entrants, vote)
+        (clip_a, clip_b), (a, b) = clips, entrants
+        return plain_leaf_text(battle, cast_at, choice, clip_a, clip_b, a, b, vote)
     return canonical_json(
         {
             "battle": battle,
