@@ -9,7 +9,8 @@ the voter's taste, where `mean m` is the mean over the pair:
 standard deviation `TASTE_STD`. `noise` is normal with standard deviation `NOISE_STD`, one draw per
 clip of a pair. If both clips are perceived below `POOR`, both are bad; if they differ by less than
 `CLOSE`, they tie; otherwise the better one wins. Sides have no effect: the noise belongs to the
-clips, so the seed, the voter and the pair of clips determine the answer.
+clips, so the seed, the voter and the pair of clips determine the answer. A clip is preferred to its
+own damaged copy with the probability `REJECTS`.
 """
 
 import hashlib
@@ -30,6 +31,7 @@ from arena.catalog.index import catalog_index
 from arena.database import Database
 from arena.errors import BallotError, NoPair, TooMany
 from arena.models import (
+    HONEY,
     Battle,
     Choice,
     Clip,
@@ -49,6 +51,7 @@ NOISE_STD = 0.12
 TASTE_STD = 0.1
 CLOSE = 0.05  # a difference that a viewer would hardly notice
 POOR = 0.3  # below this, a clip shows little of its prompt
+REJECTS = 0.95  # damaged copies, as people do who look
 KEY_DIGITS = 32  # the length of a person's key
 VOTES_PER_TRANSACTION = 200  # few waits for the disk, yet people's votes are not held up
 RULES = VotingRules(watch_time=False)
@@ -77,6 +80,11 @@ class Judge:
         if abs(perceived[a.id] - perceived[b.id]) < CLOSE:
             return Choice.TIE
         return Choice.A if perceived[a.id] > perceived[b.id] else Choice.B
+
+    def check(self, a: Clip, b: Clip) -> Choice:
+        """Return the answer to a honey pair: a clip and its damaged copy."""
+        rejects = self._random(f"{a.id + b.id}/honey").random() < REJECTS
+        return Choice.A if (a.damage is None) == rejects else Choice.B
 
     def _preference(self, low: Clip, high: Clip) -> float:
         """Return by how much this voter's taste prefers the first clip."""
@@ -288,6 +296,10 @@ def _first_battle(
 
 def _choice(session: Session, run: _Run, judge: Judge, issued: IssuedBattle) -> Choice:
     battle = session.get_one(Battle, issued.id)
+    if battle.sampler == HONEY and not run.clips.keys().isdisjoint(
+        (battle.clip_a_id, battle.clip_b_id)
+    ):
+        return judge.check(battle.clip_a, battle.clip_b)
     a, b = run.clips.get(battle.clip_a_id), run.clips.get(battle.clip_b_id)
     # The clips may be of an entrant that is not judged, or no longer shown since an earlier run.
     return judge.choose(a, b) if a and b else Choice.SKIP

@@ -15,6 +15,7 @@ from arena.catalog.withholding import faulty_sources, is_withheld
 from arena.context import Arena
 from arena.health import check_health
 from arena.models import (
+    HONEY,
     Battle,
     Choice,
     Clip,
@@ -44,7 +45,7 @@ class TrackStatus:
         entrants, prompts: that are not retired.
         ready, failed, missing: clips of these; a failed clip is not counted as missing.
         withheld: of the ready clips, those that are in no battle.
-        votes: by people, without skips.
+        votes: by people, without skips and honey pairs.
         votes_today: of these, since 00:00 UTC.
     """
 
@@ -170,7 +171,10 @@ def _count_clips(session: Session) -> Counter[tuple[int, ClipStatus]]:
         select(Clip.track_id, Clip.status, func.count())
         .join(Entrant, Entrant.id == Clip.entrant_id)
         .join(Prompt, Prompt.id == Clip.prompt_id)
-        .where(Entrant.retired_at.is_(None), Prompt.retired_at.is_(None))
+        .where(
+            *(Entrant.retired_at.is_(None), Prompt.retired_at.is_(None)),
+            Clip.damage.is_(None),
+        )
         .group_by(Clip.track_id, Clip.status)
     )
     return Counter({(track, status): n for track, status, n in session.execute(query)})
@@ -181,7 +185,10 @@ def _withheld(session: Session) -> list[Clip]:
         select(Clip)
         .join(Entrant, Entrant.id == Clip.entrant_id)
         .join(Prompt, Prompt.id == Clip.prompt_id)
-        .where(is_withheld(), Entrant.retired_at.is_(None), Prompt.retired_at.is_(None))
+        .where(
+            *(is_withheld(), Clip.damage.is_(None)),
+            *(Entrant.retired_at.is_(None), Prompt.retired_at.is_(None)),
+        )
     )
     return list(session.scalars(query))
 
@@ -207,13 +214,16 @@ def _count_prompts(session: Session) -> Counter[int]:
 
 
 def _count_votes(session: Session, *, since: datetime | None) -> Counter[int]:
-    """Return the numbers of votes by people, without skips, by track."""
+    """Return the numbers of votes by people, without skips and honey pairs, by track."""
     query = (
         select(Battle.track_id, func.count())
         .select_from(Vote)
         .join(Battle, Battle.id == Vote.battle_id)
         .join(Voter, Voter.id == Vote.voter_id)
-        .where(Voter.kind == VoterKind.PERSON, Vote.choice != Choice.SKIP)
+        .where(
+            *(Voter.kind == VoterKind.PERSON, Vote.choice != Choice.SKIP),
+            Battle.sampler != HONEY,
+        )
         .group_by(Battle.track_id)
     )
     if since is not None:

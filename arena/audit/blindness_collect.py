@@ -22,11 +22,12 @@ import httpx2
 from sqlalchemy import select
 from sqlalchemy.orm import aliased
 
+from arena.catalog.withholding import is_withheld
 from arena.context import Arena
 from arena.database import Database
 from arena.database_copy import copy_database
 from arena.errors import ArenaError, StoreUnavailable
-from arena.models import Battle, Clip, Entrant, Track
+from arena.models import Battle, Clip, Entrant, Track, WithheldCause, WithheldClip
 
 BATTLES_A_VOTER = 12
 CHOICES = ("a", "b", "tie", "bad", "skip")
@@ -70,11 +71,27 @@ def collect(
     with tempfile.TemporaryDirectory(prefix="blindness-") as folder:
         copy = Database(f"sqlite:///{Path(folder) / 'arena.sqlite'}")
         copy_database(arena.database, copy, on_rows=lambda _: None)
+        _withhold_copies(copy)
         with _served(arena, Path(folder)) as address:
             collection = _vote(address, track.name, battles, seed=seed, on_battle=on_battle)
         _add_owners(copy, collection)
         copy.dispose()
     return collection
+
+
+def _withhold_copies(copy: Database) -> None:
+    """Let no battle be a honey pair: its two clips are of one entrant, and say nothing here."""
+    with copy.writing() as session:
+        copies = select(Clip).where(Clip.damage.is_not(None), ~is_withheld())
+        for clip in session.scalars(copies).all():
+            session.add(
+                WithheldClip(
+                    clip_id=clip.id,
+                    cause=WithheldCause.OPERATOR,
+                    reason="a damaged copy",
+                    withheld_at=clip.created_at,
+                )
+            )
 
 
 @contextmanager

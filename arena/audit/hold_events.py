@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from arena.holds.decisions import is_decided
 from arena.holds.ledger import NewEvent, add_events, last_events
 from arena.holds.rules import AUTOMATIC, RULES, VOTER_RULES
-from arena.models import Battle, Choice, HoldKind, HoldRule, Vote
+from arena.models import HONEY, Battle, Choice, HoldKind, HoldRule, Vote
 
 
 def events_of_voter(
@@ -28,7 +28,7 @@ def events_of_voter(
         select(Vote.id)
         .join(Battle, Battle.id == Vote.battle_id)
         .where(
-            *(Battle.track_id == track_id, Vote.voter_id == voter),
+            *(Battle.track_id == track_id, Battle.sampler != HONEY, Vote.voter_id == voter),
             *(Vote.choice != Choice.SKIP, Vote.picture_only.is_(False)),
         )
         .order_by(Vote.id)

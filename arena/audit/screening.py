@@ -18,14 +18,8 @@ import pandas as pd
 
 from arena.audit.blocs import Bloc, find_blocs
 from arena.audit.hold_events import add_new, events_of_voter, events_of_votes
-from arena.audit.voter_rules import (
-    MIN_VOTES,
-    NO_RETESTS,
-    Retests,
-    flag,
-    voter_p_values,
-)
-from arena.audit.voter_votes import read_repeats, read_votes
+from arena.audit.voter_rules import MIN_VOTES, Retests, flag, voter_p_values
+from arena.audit.voter_votes import read_retests, read_votes
 from arena.database import Database
 from arena.holds.ledger import NewEvent
 from arena.holds.rules import VOTER_RULES
@@ -48,7 +42,7 @@ class _Screened:
         tested: number of votes of each voter, by its number, when it was last tested.
         table: p-values of the voters who were tested.
         sample: votes of the voters that others are compared with.
-        repeats: their repeats.
+        retests: their answers to repeats and honey pairs.
         sampled_at: number of votes in the track when they were drawn.
         blocs_at: number of votes when groups of voters were last tested.
         settled: what was decided last of voters for whom nothing needs to be written.
@@ -57,7 +51,7 @@ class _Screened:
     tested: Any = field(default_factory=lambda: np.zeros(0, np.int64))
     table: pd.DataFrame | None = None
     sample: pd.DataFrame | None = None
-    repeats: Retests = NO_RETESTS
+    retests: dict[str, Retests] = field(default_factory=dict)
     sampled_at: int = 0
     blocs_at: int = 0
     settled: dict[int, tuple[Any, ...]] = field(default_factory=dict)
@@ -122,10 +116,10 @@ class VoterScreen:
             chosen = np.flatnonzero(votes)
         else:
             chosen = self._up_to(BATCH, waiting, votes)
-        frame, repeats = self._read(track, chosen, votes, state, len(voter))
+        frame, retests = self._read(track, chosen, votes, state, len(voter))
         if frame.empty:
             return []
-        table = voter_p_values(frame, repeats=repeats)
+        table = voter_p_values(frame, **retests)
         if state.table is not None and len(voter) > REFERENCE:
             table = table.loc[table.index.isin(chosen)]
             table = pd.concat([state.table.loc[~state.table.index.isin(chosen)], table])
@@ -142,23 +136,27 @@ class VoterScreen:
 
     def _read(
         self, track: int, chosen: Any, votes: Any, state: _Screened, total: int
-    ) -> tuple[pd.DataFrame, Retests]:
-        """Votes and repeats of chosen voters, and of the sample in a large track."""
+    ) -> tuple[pd.DataFrame, dict[str, Retests]]:
+        """Votes and retests of chosen voters, and of the sample in a large track."""
         with self._database.reading() as session:
             if total <= REFERENCE:
-                return read_votes(session, track, None), read_repeats(session, track, None)
+                return read_votes(session, track, None), read_retests(session, track, None)
             if state.sample is None or total > REDRAW * state.sampled_at:
                 sample = self._up_to(REFERENCE, np.flatnonzero(votes), votes).tolist()
                 state.sample = read_votes(session, track, sample)
-                state.repeats = read_repeats(session, track, sample)
+                state.retests = read_retests(session, track, sample)
                 state.sampled_at = total
             tested = read_votes(session, track, chosen.tolist())
-            repeats = read_repeats(session, track, chosen.tolist())
+            retests = read_retests(session, track, chosen.tolist())
         others = state.sample[~state.sample["voter"].isin(chosen)]
         frame = pd.concat([others, tested]).sort_values("vote", kind="stable", ignore_index=True)
-        return frame, Retests(
-            {**state.repeats.failed, **repeats.failed}, {**state.repeats.shown, **repeats.shown}
-        )
+        return frame, {
+            name: Retests(
+                {**state.retests[name].failed, **found.failed},
+                {**state.retests[name].shown, **found.shown},
+            )
+            for name, found in retests.items()
+        }
 
     def _events(
         self, track: int, pool: Pool, state: _Screened, table: pd.DataFrame

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from arena.audit.blocs import find_blocs
 from arena.audit.voter_rules import flag, voter_p_values
-from arena.audit.voter_votes import effect_of, read_repeats, read_votes
+from arena.audit.voter_votes import effect_of, read_retests, read_votes
 from arena.holds.rules import rule_text
 from arena.models import Track
 from arena.standings.rated_votes import WINNERS
@@ -20,7 +20,8 @@ class VoterReport:
     """Rows of tables, and sentences.
 
     Attributes:
-        voters: track, number, votes, rule, reason, p, q and share of the left side.
+        voters: track, number, votes, rule, reason, p, q, share of the left side, and
+            honey pairs that failed.
         blocs: track, votes of each voter, voters, model, votes on it, votes that it won, that it
             would have won by the ratings of others, p.
         effects: what holding their votes changes.
@@ -41,14 +42,17 @@ def report_voters(session: Session, track: Track) -> VoterReport:
     frame = read_votes(session, track.id, None)
     if frame.empty:
         return VoterReport([], [], [])
-    table = flag(voter_p_values(frame, repeats=read_repeats(session, track.id, None)))
+    retests = read_retests(session, track.id, None)
+    honey = retests["honey"]
+    table = flag(voter_p_values(frame, **retests))
     flagged = table[table["rule"] != ""].sort_values(["q", "coin_p"])
     voters: list[Row] = [
         (
             *(track.name, number, int(row["votes"]), row["rule"], rule_text(row["rule"]).short),
             *(f"{row['p']:.2g}", f"{row['q']:.2g}", f"{row['left']:.0%}"),
+            f"{honey.failed.get(number, 0)} of {honey.shown.get(number, 0)}",
         )
-        for number, row in flagged.iterrows()
+        for number, (_, row) in zip(flagged.index.tolist(), flagged.iterrows(), strict=True)
     ]
     names = {str(entrant.id): entrant.shown_name for entrant in track.entrants}
     of_voters = frame["voter"].isin(flagged.index).to_numpy(copy=True)

@@ -118,7 +118,10 @@ def _retest(voters: Any, retests: Retests) -> Any:
     honest = np.ones(len(voters), dtype=bool)
     for _ in range(3):  # again without those who fail far too often
         p = tie_rate(voter, is_failed, honest)[0]
-        honest = ~(p < RATE / max(len(voters), 1))
+        usual = ~(p < RATE / max(len(voters), 1))
+        if not is_failed[usual[voter]].any():  # of a rate of 0, nothing would be surprising
+            break
+        honest = usual
     p[shown < MIN_RETESTS] = np.nan
     return p
 

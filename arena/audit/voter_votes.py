@@ -1,4 +1,4 @@
-"""Reads what the rules about voters look at: votes, and answers to deliberate repeats."""
+"""Reads what the rules about voters look at: votes, and answers to repeats and honey pairs."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from arena.audit.voter_rules import NO_RETESTS, Retests
-from arena.models import Battle, Choice, Clip, Vote, Voter, VoterKind
+from arena.models import HONEY, Battle, Choice, Clip, Vote, Voter, VoterKind
 from arena.standings.rated_votes import WINNERS
 
 CHUNK = 400  # voters in one query
@@ -35,7 +35,7 @@ def read_votes(session: Session, track_id: int, voters: Sequence[int] | None) ->
         .join(a, a.id == Battle.clip_a_id)
         .join(b, b.id == Battle.clip_b_id)
         .where(
-            *(Battle.track_id == track_id, Battle.repeat_of.is_(None)),
+            *(Battle.track_id == track_id, Battle.repeat_of.is_(None), Battle.sampler != HONEY),
             *(Vote.choice != Choice.SKIP, Vote.picture_only.is_(False)),
             Voter.kind == VoterKind.PERSON,
         )
@@ -74,6 +74,40 @@ def read_repeats(session: Session, track_id: int, voters: Sequence[int] | None) 
             shown[voter] += 1
             failed[voter] += again is not expected
     return Retests(failed, shown) if shown else NO_RETESTS
+
+
+def read_honey(session: Session, track_id: int, voters: Sequence[int] | None) -> Retests:
+    """Return how often voters did not prefer a clip to its own damaged copy; None: all voters.
+
+    Who calls both bad says nothing of which is better, and who skips says nothing at all.
+    """
+    left = aliased(Clip)
+    query = (
+        select(Vote.voter_id, Vote.choice, left.damage)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(left, left.id == Battle.clip_a_id)
+        .where(
+            *(Battle.track_id == track_id, Battle.sampler == HONEY),
+            Vote.choice.not_in([Choice.SKIP, Choice.BAD]),
+        )
+    )
+    failed: Counter[int] = Counter()
+    shown: Counter[int] = Counter()
+    for part in _parts(query, voters):
+        for voter, choice, damage in session.execute(part):
+            shown[voter] += 1
+            failed[voter] += choice is not (Choice.A if damage is None else Choice.B)
+    return Retests(failed, shown) if shown else NO_RETESTS
+
+
+def read_retests(
+    session: Session, track_id: int, voters: Sequence[int] | None
+) -> dict[str, Retests]:
+    """Return both, as arguments of `voter_rules.voter_p_values`."""
+    return {
+        "repeats": read_repeats(session, track_id, voters),
+        "honey": read_honey(session, track_id, voters),
+    }
 
 
 def _parts(query: Any, voters: Sequence[int] | None) -> Iterable[Any]:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from arena.errors import NotFound
-from arena.models import Clip, Entrant, Track, WithheldClip
+from arena.models import Clip, Entrant, Track, WithheldClip, copy_seed
 
 WITHHELD = "withheld"  # the state of a ready clip that is in no battle
 
@@ -23,7 +23,7 @@ class ListedClip:
         prompt_id: of the prompt.
         seed: number of the seed.
         state: `ready`, `withheld` or `failed`.
-        reason: why it is withheld or failed.
+        reason: why it is withheld or failed, or that it is a damaged copy, for honey pairs.
     """
 
     id: int
@@ -80,12 +80,18 @@ def list_clips(
             entrant=clip.entrant.shown_name,
             track=clip.track.name,
             prompt_id=clip.prompt_id,
-            seed=clip.seed,
+            seed=clip.seed if clip.damage is None else copy_seed(clip.seed),
             state=clip.status.value if withheld is None else WITHHELD,
-            reason=clip.failure if withheld is None else f"{withheld.cause}: {withheld.reason}",
+            reason=_reason(clip, withheld),
         )
         for clip, withheld in session.execute(query)
     ]
+
+
+def _reason(clip: Clip, withheld: WithheldClip | None) -> str | None:
+    if withheld is not None:
+        return f"{withheld.cause}: {withheld.reason}"
+    return clip.failure if clip.damage is None else f"a damaged copy ({clip.damage})"
 
 
 def describe_clip(session: Session, clip_id: int) -> dict[str, Any]:
@@ -102,7 +108,7 @@ def describe_clip(session: Session, clip_id: int) -> dict[str, Any]:
         "track": listed.track,
         "prompt_id": clip.prompt_id,
         "prompt": clip.prompt.text,
-        "seed": clip.seed,
+        "seed": listed.seed,
         "state": listed.state,
         "reason": listed.reason,
         "created_at": clip.created_at.isoformat(timespec="seconds"),

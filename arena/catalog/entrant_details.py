@@ -59,7 +59,8 @@ def _clips(session: Session, entrant: Entrant, track: Track) -> dict[str, Any]:
         select(Clip.status, func.count())
         .join(Prompt, Prompt.id == Clip.prompt_id)
         .where(
-            Clip.entrant_id == entrant.id, Clip.track_id == track.id, Prompt.retired_at.is_(None)
+            *(Clip.entrant_id == entrant.id, Clip.track_id == track.id, Clip.damage.is_(None)),
+            Prompt.retired_at.is_(None),
         )
         .group_by(Clip.status)
     )
@@ -85,7 +86,8 @@ def _clips(session: Session, entrant: Entrant, track: Track) -> dict[str, Any]:
 def _provenance(session: Session, entrant: Entrant) -> dict[str, Any] | None:
     """Return how the entrant's ready clips were made, summed up; None without clips."""
     query = select(Clip.provenance, Clip.created_at).where(
-        Clip.entrant_id == entrant.id, Clip.status == ClipStatus.READY
+        *(Clip.entrant_id == entrant.id, Clip.status == ClipStatus.READY),
+        Clip.damage.is_(None),
     )
     rows = list(session.execute(query))
     if not rows:

@@ -27,6 +27,7 @@ from arena.models import (
     PromptCategory,
     Reveal,
     Track,
+    copy_seed,
 )
 
 # Reading a large catalog again takes a noticeable part of a second. While it changes all the time,
@@ -76,7 +77,10 @@ class IndexedPrompt:
 
 @dataclass(frozen=True, slots=True)
 class IndexedClip:
-    """A clip; `path` and `sha256` of the rendition are None unless it is ready."""
+    """A clip; `path` and `sha256` of the rendition are None unless it is ready.
+
+    A damaged copy has a `seed` below 0 (`models.copy_seed`).
+    """
 
     id: int
     entrant_id: int
@@ -140,7 +144,10 @@ class TrackIndex:
 
     Attributes:
         clips: every clip of the track by id, those that are not shown any more included.
-        shown: the ids of the clips that battles may show.
+        shown: the ids of the clips that battles may show, without damaged copies.
+        copies: the damaged copies that honey pairs may show: the id of the clip, by that of the
+            copy.
+        copy_ids: all damaged copies, those that are not shown any more included.
         choices: the pairs of the whole track.
     """
 
@@ -149,12 +156,16 @@ class TrackIndex:
         track: "IndexedTrack",
         clips: dict[int, IndexedClip],
         shown: frozenset[int],
+        copies: dict[int, int],
         same_bytes: dict[EntrantPair, set[Task]],
         prompts: dict[str, IndexedPrompt],
     ) -> None:
         self.track = track
         self.clips = clips
         self.shown = shown
+        self.copies = copies
+        self.copy_ids = frozenset(clip.id for clip in clips.values() if clip.seed < 0)
+        self._shown_with_copies = shown.union(copies)
         self._identical = same_bytes
         self._prompts = prompts
         self._by_category: dict[str, PairChoices] = {}
@@ -166,7 +177,15 @@ class TrackIndex:
 
     def shows(self, *clip_ids: int) -> bool:
         """Whether battles may show all of these clips."""
-        return self.shown.issuperset(clip_ids)
+        return self._shown_with_copies.issuperset(clip_ids)
+
+    def copies_of(self, category: str | None) -> list[int]:
+        """Return the damaged copies whose prompt has a category, by id; None for all prompts."""
+        return [
+            copy
+            for copy in self.copies
+            if category is None or category in self._prompts[self.clips[copy].prompt_id].categories
+        ]
 
     def choices_of(self, category: str | None) -> PairChoices:
         """Return the pairs whose prompt has a category; None for all prompts."""
@@ -244,16 +263,18 @@ class CatalogIndex:
     def _read_track(self, session: Session, track: IndexedTrack) -> TrackIndex:
         query = select(
             *(Clip.id, Clip.entrant_id, Clip.prompt_id, Clip.seed),
-            *(Clip.rendition_path, Clip.sha256, Clip.master_sha256, Clip.status),
+            *(Clip.rendition_path, Clip.sha256, Clip.master_sha256, Clip.status, Clip.damage),
             is_withheld().label("withheld"),
         ).where(Clip.track_id == track.id)
         rows = session.connection().execute(query).all()
         clips = {row[0]: IndexedClip(*row[:6]) for row in rows}
-        shown = [row for row in rows if self._is_shown(track, row)]
+        found = [row for row in rows if self._is_shown(track, row)]
+        shown = [row for row in found if row.damage is None]
         return TrackIndex(
             track,
             clips,
             frozenset(row[0] for row in shown),
+            _copies(shown, [row for row in found if row.damage is not None]),
             _same_bytes(shown),
             self.prompts,
         )
@@ -339,6 +360,19 @@ def _read_prompts(session: Session) -> dict[str, IndexedPrompt]:
         )
         for row in connection.execute(query)
     }
+
+
+def _copies(
+    shown: Iterable[Row[*tuple[object, ...]]], copies: Iterable[Row[*tuple[object, ...]]]
+) -> dict[int, int]:
+    """Return the shown clip of each damaged copy, by the copy's id, if the copy is of its file."""
+    by_key = {(row.entrant_id, row.prompt_id, row.seed): row for row in shown}
+    found: dict[int, int] = {}
+    for copy in copies:
+        clip = by_key.get((copy.entrant_id, copy.prompt_id, copy_seed(copy.seed)))
+        if clip is not None and clip.sha256 == copy.master_sha256:
+            found[copy.id] = clip.id
+    return dict(sorted(found.items()))
 
 
 def _same_bytes(rows: Iterable[Row[*tuple[object, ...]]]) -> dict[EntrantPair, set[Task]]:

@@ -40,8 +40,8 @@ ADDED_LATER = {"prompt_rewriting": PROMPT_REWRITING[0]}
 BOTH_BAD = "a vote `both_bad` counts as a tie"
 DEFAULT_STOPPING = "None: the track is open until its operator closes it."
 DEFAULT_EXCLUSION = (
-    "Skips, deliberate repeats and votes that a rule below holds are not rated. Nothing else is "
-    "left out, and nothing is deleted."
+    "Skips, deliberate repeats, honey pairs (a clip beside its own damaged copy) and votes that a "
+    "rule below holds are not rated. Nothing else is left out, and nothing is deleted."
 )
 PROMPT = "prompt "  # begins the name of a deviation of one prompt
 

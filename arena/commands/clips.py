@@ -88,7 +88,10 @@ def generate(
     ] = None,
     yes: YesOption = False,
 ) -> None:
-    """Generate all missing clips. If interrupted, run it again to resume."""
+    """Generate all missing clips. If interrupted, run it again to resume.
+
+    Then make the damaged copies of a few clips, for honey pairs.
+    """
     arena = open_configured_arena()
     if masters_of is not None:
         if track is None or recheck is not None:
@@ -96,6 +99,7 @@ def generate(
         rerender_clips(
             arena, masters_of, track=track, entrant=entrant, limit=limit, workers=workers, ray=ray
         )
+        make_honey_copies(arena, track=track)
     elif recheck is None:
         generate_missing(
             arena,
@@ -107,6 +111,8 @@ def generate(
             order_again=order_again,
             budget=Budget(dry_run, max_usd, yes),
         )
+        if not dry_run:
+            make_honey_copies(arena, track=track)
     elif limit is not None:
         raise ProductionError(
             "--limit cannot be used with --recheck, which sets the number itself."
@@ -186,6 +192,32 @@ def generate_pending(
         arena.database, arena.store, pending, workers=workers, ray=ray, clock=utc_now
     )
     return _show_progress("Generating clips", results, [item.request for item in pending])
+
+
+def make_honey_copies(arena: "Arena", *, track: str | None = None) -> None:
+    """Make the damaged copies that honey pairs of this track, or of all, still lack."""
+    from arena import production
+    from arena.commands.progress import progress
+    from arena.context import utc_now
+
+    with arena.database.reading() as session:
+        selection = _select(session, track, None)
+        shortages = production.find_missing_copies(session, track=selection["track"])
+    total = sum(shortage.missing for shortage in shortages)
+    if not total:
+        return
+    made = 0
+    with progress("Making damaged copies for honey pairs", total) as advance:
+        for added in production.make_copies(
+            arena.database,
+            arena.store,
+            shortages,
+            seed_key=arena.settings.seed_key(),
+            clock=utc_now,
+        ):
+            made += added
+            advance(added)
+    out.print(f"Made damaged copies of {pluralize(made, 'clip')} for honey pairs.")
 
 
 def rerender_clips(
@@ -385,4 +417,5 @@ def import_clips(
         )
     existing = len(rows) - added
     note = f" {pluralize(existing, 'clip')} already existed, unchanged." if existing else ""
+    make_honey_copies(arena)
     out.print(f"Added {pluralize(added, 'clip')}.{note} Next: `arena serve`.")

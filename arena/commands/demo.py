@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from arena import production
 from arena.audit.seals import seal_votes
 from arena.catalog import catalog
-from arena.commands.clips import generate_pending
+from arena.commands.clips import generate_pending, make_honey_copies
 from arena.commands.output import err
 from arena.commands.results import simulate_votes
 from arena.context import Arena, make_arena, utc_now
@@ -59,7 +59,8 @@ def fill(arena: Arena, own: frozenset[int], *, workers: int | None) -> Iterator[
         pending = [item for item in found if item.entrant_id in own]
         ready = session.scalar(
             select(func.count(Clip.id)).where(
-                Clip.entrant_id.in_(own), Clip.status == ClipStatus.READY
+                *(Clip.entrant_id.in_(own), Clip.status == ClipStatus.READY),
+                Clip.damage.is_(None),
             )
         )
     if pending:
@@ -70,6 +71,10 @@ def fill(arena: Arena, own: frozenset[int], *, workers: int | None) -> Iterator[
                 yield f"{pluralize(done.failed, 'clip')} failed: `arena failures` lists them."
         except ArenaError as error:
             yield f"{error} `arena failures` lists failed clips."
+    try:
+        make_honey_copies(arena)
+    except ArenaError as error:
+        yield f"{error} `arena generate` makes the damaged copies for honey pairs."
     if missing := missing_simulated_votes(arena):
         try:
             simulate_votes(

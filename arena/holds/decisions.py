@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from arena.errors import BallotError, NotFound
 from arena.holds.ledger import Event, NewEvent, add_events, last_events
 from arena.holds.rules import AUTOMATIC, RULES
-from arena.holds.status import judge
+from arena.holds.status import BY_FACT, judge_votes
 from arena.models import (
     KEY_LENGTH,
     REASON_LENGTH,
@@ -69,13 +69,8 @@ def hold_votes(
     """
     reason, author = _checked(reason, author)
     votes = _select(session, selection)
-    events = last_events(session, [vote.id for vote in votes])
-    chosen = [
-        vote.id
-        for vote in votes
-        if judge(vote.choice, picture_only=vote.picture_only, last=events.get(vote.id)).status
-        is VoteStatus.COUNTED
-    ]
+    verdicts = judge_votes(session, votes)
+    chosen = [vote.id for vote in votes if verdicts[vote.id].status is VoteStatus.COUNTED]
     if not chosen:
         raise BallotError(_nothing(votes, selection, "is held already"))
     return _write(session, chosen, HoldKind.HOLD, reason=reason, author=author, now=now)
@@ -102,9 +97,15 @@ def release_votes(
     reason, author = _checked(reason, author)
     votes = _select(session, selection)
     events = last_events(session, [vote.id for vote in votes])
-    rated = [vote for vote in votes if vote.choice is not Choice.SKIP and not vote.picture_only]
+    verdicts = judge_votes(session, votes)
+    rated = [
+        vote
+        for vote in votes
+        if vote.choice is not Choice.SKIP and verdicts[vote.id].rule not in BY_FACT
+    ]
     if not rated:
-        raise BallotError(_nothing(votes, selection, "was cast without hearing both clips"))
+        reason = "was cast without hearing both clips, or on a honey pair"
+        raise BallotError(_nothing(votes, selection, reason))
     held = [
         vote.id
         for vote in rated

@@ -26,6 +26,11 @@ RULES: dict[HoldRule, RuleText] = {
         "The vote was cast without hearing both clips, in a track with sound.",
         "cast without hearing both sides",
     ),
+    HoldRule.HONEY_PAIR: RuleText(
+        1,
+        "This pair was a check: one clip was a damaged copy of the other, so no rating counts it.",
+        "a check with a damaged copy",
+    ),
     HoldRule.AGREEMENT: RuleText(
         1,
         "Votes of this voter agree with those of other voters less than tastes explain.",
@@ -58,8 +63,8 @@ RULES: dict[HoldRule, RuleText] = {
     ),
     HoldRule.HONEY: RuleText(
         1,
-        "This voter too often preferred the damaged copy of a clip.",
-        "preferred damaged copies",
+        "This voter too often did not prefer a clip to its own damaged copy.",
+        "did not reject damaged copies",
     ),
     HoldRule.COMPLETION: RuleText(
         1,

@@ -2,18 +2,20 @@
 
 Standings, which read all votes at once (`standings.vote_reader`), apply the same functions.
 
-A skip never counts. A vote that was cast without hearing both clips of a track with sound is held
-by that fact. For every other vote, the last event of the ledger decides; without one it counts.
+A skip never counts. A vote on a honey pair, and one that was cast without hearing both clips of a
+track with sound, is held by that fact. For every other vote, the last event of the ledger decides;
+without one it counts.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.holds.ledger import Event, last_events
 from arena.holds.rules import RULES
-from arena.models import Choice, HoldKind, HoldRule, Vote, VoteStatus
+from arena.models import HONEY, Battle, Choice, HoldKind, HoldRule, Vote, VoteStatus
 
 
 @dataclass(frozen=True)
@@ -39,21 +41,30 @@ class Verdict:
 
 
 _COUNTED, _SKIPPED = Verdict(VoteStatus.COUNTED), Verdict(VoteStatus.SKIPPED)
-_PICTURE_ONLY = Verdict(
-    VoteStatus.HELD, HoldRule.PICTURE_ONLY.value, RULES[HoldRule.PICTURE_ONLY].reason
+_PICTURE_ONLY, _HONEY_PAIR = (
+    Verdict(VoteStatus.HELD, rule.value, RULES[rule].reason)
+    for rule in (HoldRule.PICTURE_ONLY, HoldRule.HONEY_PAIR)
 )
+# Rules that hold a vote by what it is: no event of the ledger changes that.
+BY_FACT = frozenset({HoldRule.PICTURE_ONLY.value, HoldRule.HONEY_PAIR.value})
+_IN = 500  # numbers in one query; databases limit parameters
 
 
-def judge(choice: Choice, *, picture_only: bool, last: Event | None = None) -> Verdict:
+def judge(
+    choice: Choice, *, picture_only: bool, sampler: str, last: Event | None = None
+) -> Verdict:
     """Return whether a vote counts.
 
     Args:
         choice: of the vote.
         picture_only: whether it was cast without hearing both clips of a track with sound.
+        sampler: of the battle.
         last: the last event of the ledger about the vote; None: there is none.
     """
     if choice is Choice.SKIP:
         return _SKIPPED
+    if sampler == HONEY:
+        return _HONEY_PAIR
     if picture_only:
         return _PICTURE_ONLY
     if last is None or (rule := holding_rule(last.kind, last.rule)) is None:
@@ -75,7 +86,22 @@ def judge_votes(session: Session, votes: Iterable[Vote]) -> dict[int, Verdict]:
     """Return whether each of these stored votes counts, by its number."""
     votes = list(votes)
     events = last_events(session, [vote.id for vote in votes])
+    samplers = _samplers(session, [vote.battle_id for vote in votes])
     return {
-        vote.id: judge(vote.choice, picture_only=vote.picture_only, last=events.get(vote.id))
+        vote.id: judge(
+            vote.choice,
+            picture_only=vote.picture_only,
+            sampler=samplers[vote.battle_id],
+            last=events.get(vote.id),
+        )
         for vote in votes
     }
+
+
+def _samplers(session: Session, battle_ids: Sequence[int]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    query = select(Battle.id, Battle.sampler)
+    for at in range(0, len(battle_ids), _IN):
+        part = query.where(Battle.id.in_(battle_ids[at : at + _IN]))
+        found |= dict(session.execute(part).all())
+    return found

@@ -31,7 +31,10 @@ from arena.models.catalog import Track as Track
 from arena.models.clips import Clip as Clip
 from arena.models.clips import ClipOrder as ClipOrder
 from arena.models.clips import WithheldClip as WithheldClip
+from arena.models.clips import copy_seed as copy_seed
+from arena.models.enums import DAMAGE_LENGTH as DAMAGE_LENGTH
 from arena.models.enums import FINGERPRINT_LENGTH as FINGERPRINT_LENGTH
+from arena.models.enums import HONEY as HONEY
 from arena.models.enums import KEY_LENGTH as KEY_LENGTH
 from arena.models.enums import MEDIA_TYPE_LENGTH as MEDIA_TYPE_LENGTH
 from arena.models.enums import NAME_LENGTH as NAME_LENGTH

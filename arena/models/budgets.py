@@ -45,7 +45,8 @@ class NetworkSalt(Base):
 class Completion(Base):
     """How many battles of one day showed an entrant, and how many of them were voted on.
 
-    Written by `voting.completion`. Battles and votes by people, without repeats.
+    Written by `voting.completion`. Battles and votes by people, without repeats and
+    honey pairs.
     """
 
     __tablename__ = "completion"

@@ -15,11 +15,20 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from arena.models.base import Base, string_enum
 from arena.models.catalog import Entrant, Prompt, Track
-from arena.models.enums import ClipStatus, OrderState, WithheldCause
+from arena.models.enums import DAMAGE_LENGTH, ClipStatus, OrderState, WithheldCause
+
+
+def copy_seed(seed: int) -> int:
+    """Return the seed of a clip's damaged copy, below 0; of a copy, the seed of its clip."""
+    return -1 - seed
 
 
 class Clip(Base):
-    """One entrant's result for one prompt and seed, or its failure. Written by `production`."""
+    """One entrant's result for one prompt and seed, or its failure. Written by `production`.
+
+    A damaged copy of a clip, for honey pairs, is a row with `damage`, and with `copy_seed(seed)`
+    instead of the clip's seed. Its `master_sha256` is the hash of the rendition that was damaged.
+    """
 
     __tablename__ = "clip"
     __table_args__ = (
@@ -35,6 +44,7 @@ class Clip(Base):
     track_id: Mapped[int] = mapped_column(ForeignKey("track.id"), index=True)
     prompt_id: Mapped[str] = mapped_column(ForeignKey("prompt.id"), index=True)
     seed: Mapped[int]
+    damage: Mapped[str | None] = mapped_column(String(DAMAGE_LENGTH))  # None: not a copy
     status: Mapped[ClipStatus] = mapped_column(string_enum(ClipStatus))
     master_path: Mapped[str | None]
     rendition_path: Mapped[str | None]

@@ -7,6 +7,7 @@ SAMPLERS = ("adaptive", "uniform")
 # Whether makers' services may rewrite prompts, as `generator.spec` has it.
 PROMPT_REWRITING = ("maker-default", "off")
 REPEAT = "repeat"  # the sampler of a battle that shows an earlier one again
+HONEY = "honey"  # of a honey pair, a clip beside its own damaged copy, which no rating counts
 # Longest texts that the columns hold, in characters; the schemas of files have the same limits.
 NAME_LENGTH = 120  # of an entrant's name, slug, codename, creator or licence
 KEY_LENGTH = 80  # of a track's name, a prompt's id or a category
@@ -14,6 +15,7 @@ RULE_LENGTH = 40  # of a sampler's or a tie rule's name
 MEDIA_TYPE_LENGTH = 40  # of a source's media type, such as `image/png`
 FINGERPRINT_LENGTH = 90  # of what an entrant runs: a kind, a colon and a SHA-256
 NETWORK_LENGTH = 40  # of the hash of a network, or of the name of a total
+DAMAGE_LENGTH = 20  # of the kind of a damaged copy
 REPORT_LENGTH = 200  # of the reason that a voter gives for a report
 REASON_LENGTH = 300  # of the public reason why a vote is held or counts again
 
@@ -59,6 +61,8 @@ class HoldRule(enum.StrEnum):
 
     # Of the vote itself: in a track with sound, judged without hearing both sides.
     PICTURE_ONLY = "picture-only"
+    # Of the vote itself: its battle was a honey pair.
+    HONEY_PAIR = "honey-pair"
     # Of events, about all votes of a voter in a track.
     AGREEMENT = "agreement"
     FAVOURITISM = "favouritism"

@@ -7,6 +7,7 @@ them. May import: `arena.catalog`, `arena.media`, `arena.models`, `arena.errors`
 from arena.production.bills import Bill, make_bill
 from arena.production.entrants import built_in_entrants, check_entrant, read_entrant_file
 from arena.production.fingerprints import fingerprint_of
+from arena.production.honey import find_missing_copies, make_copies
 from arena.production.importing import import_clips
 from arena.production.misnamed_files import misnamed_files, misnamed_files_of
 from arena.production.pending import (
@@ -40,6 +41,7 @@ __all__ = [
     "count_maybe_billed",
     "describe_service",
     "failure_reason",
+    "find_missing_copies",
     "find_pending",
     "find_stored_masters",
     "fingerprint_of",
@@ -48,6 +50,7 @@ __all__ = [
     "is_missing",
     "list_offers",
     "make_bill",
+    "make_copies",
     "misnamed_files",
     "misnamed_files_of",
     "other_encodings",

@@ -55,7 +55,7 @@ def other_encodings(session: Session, pending: list[PendingClip]) -> list[str]:
         .join(Clip, Clip.track_id == Track.id)
         .where(
             Track.id.in_({item.track_id for item in pending}),
-            Clip.status == ClipStatus.READY,
+            *(Clip.status == ClipStatus.READY, Clip.damage.is_(None)),
             encoding.is_(None) | (encoding != ENCODING),
         )
         .group_by(Track.name)

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from arena.errors import ReleaseError
-from arena.models import OVERALL, VoterKind
+from arena.models import HONEY, OVERALL, Choice, VoterKind
 from arena.release.collect import JOIN
-from arena.release.schema import SIMULATED, SKIPS, VOTES
+from arena.release.schema import ANSWERS, SIMULATED, TRAPS, VOTES
 from arena.standings.rated_votes import WINNERS
 
 KIND_OF = {VOTES.name: VoterKind.PERSON, SIMULATED.name: VoterKind.SIMULATED}
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 
 
 class Answer(NamedTuple):
-    """One row of `votes`, `simulated` or `skips`."""
+    """One row of `votes`, `simulated`, `skips` or `traps`."""
 
     table: str
     number: int  # of the row, from 1
@@ -33,11 +33,12 @@ def check_answers(tables: Mapping[str, list[Row]]) -> None:
     Args:
         tables: rows of all tables of a release.
     """
-    answers = {schema.name: _answers(tables, schema.name) for schema in (VOTES, SIMULATED, SKIPS)}
+    answers = {name: _answers(tables, name) for name in ANSWERS}
     everyone = [answer for part in answers.values() for answer in part]
     for part in answers.values():
         _check_order(part)
     _check_references(everyone, tables)
+    _check_traps(answers[TRAPS.name], tables)
     for name, kind in KIND_OF.items():
         _check_votes(answers[name], kind)
     _check_once(everyone)
@@ -94,8 +95,39 @@ def _check_references(answers: list[Answer], tables: Mapping[str, list[Row]]) ->
                 raise answer.error(f"models.* has no model {model!r}")
             if (model, row["track"], row["prompt_id"], row[f"clip_{side}"]) not in clips:
                 raise answer.error(f"clips.* has no such clip_{side} of this model and prompt")
-        if row["model_a"] == row["model_b"]:
+        if answer.table != TRAPS.name and row["model_a"] == row["model_b"]:
             raise answer.error("both sides have the same model")
+
+
+def _check_traps(answers: list[Answer], tables: Mapping[str, list[Row]]) -> None:
+    """Check that each honey pair is a clip and its damaged copy, and what is said of the answer."""
+    clips = {
+        (row["model"], row["track"], row["prompt_id"], row["sha256"] or row["reference"]): row
+        for row in tables["clips"]
+    }
+    for answer in answers:
+        row = answer.row
+        a, b = (
+            clips[row[f"model_{side}"], row["track"], row["prompt_id"], row[f"clip_{side}"]]
+            for side in ("a", "b")
+        )
+        if a["model"] != b["model"] or a["number"] != b["number"]:
+            raise answer.error("its clips are not a clip and its copy")
+        if (a["damage"] is None) == (b["damage"] is None):
+            raise answer.error("not exactly one of its clips is a damaged copy")
+        damaged, clean = ("a", "b") if b["damage"] is None else ("b", "a")
+        if row["damaged"] != damaged:
+            raise answer.error(
+                f"damaged is {row['damaged']!r}, but the copy is on side {damaged!r}"
+            )
+        if row["sampler"] != HONEY:
+            raise answer.error(f"sampler is {row['sampler']!r}, not {HONEY!r}")
+        if row["choice"] not in list(Choice):
+            raise answer.error(f"choice is {row['choice']!r}")
+        says_nothing = row["choice"] in (Choice.SKIP, Choice.BAD)
+        passed = None if says_nothing else row["choice"] == clean
+        if row["passed"] is not passed:
+            raise answer.error(f"passed is {row['passed']!r}, but the choice gives {passed!r}")
 
 
 def _check_votes(answers: list[Answer], kind: VoterKind) -> None:

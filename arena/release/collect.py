@@ -18,6 +18,7 @@ from arena.catalog.variants import ALONE, Variants, count_variants
 from arena.errors import ReleaseError
 from arena.holds.status import judge
 from arena.models import (
+    HONEY,
     Battle,
     BattleState,
     Choice,
@@ -31,6 +32,7 @@ from arena.models import (
     Voter,
     VoterKind,
     VoteStatus,
+    copy_seed,
 )
 from arena.release.holds import hold_rows, last_events
 from arena.release.schema import TABLES, TRACKS
@@ -75,11 +77,12 @@ def collect_tables(session: Session, extent: Extent, leaderboard: list[Row]) -> 
     clips = ready_clips(session, extent)
     references = clip_references(session)
     names = clip_names(clips, references)
-    votes, simulated, skips = _answers(session, extent, entrants, prompts, names)
+    votes, simulated, skips, traps = _answers(session, extent, entrants, prompts, names)
     rows: dict[str, list[Row]] = {
         "votes": votes,
         "simulated": simulated,
         "skips": skips,
+        "traps": traps,
         "unanswered": _unanswered(session, extent, entrants, prompts),
         "holds": hold_rows(session, extent.hold_events, [*votes, *simulated]),
         "models": [_model(entrant, extent, variants) for entrant in entrants.values()],
@@ -118,14 +121,14 @@ def _answers(
     entrants: Mapping[int, Entrant],
     prompts: Mapping[str, Prompt],
     names: Mapping[int, str],
-) -> tuple[list[Row], list[Row], list[Row]]:
-    """Return people's votes, simulated votes and skips, each in the order of votes."""
+) -> tuple[list[Row], list[Row], list[Row], list[Row]]:
+    """Return people's and simulated votes, skips, and honey pairs, each in the order of votes."""
     a, b = aliased(Clip), aliased(Clip)
     query = (
         select(Vote, Battle, Voter.key, Voter.kind)
         .join(Battle, Battle.id == Vote.battle_id)
         .join(Voter, Voter.id == Vote.voter_id)
-        .add_columns(a.entrant_id, b.entrant_id)
+        .add_columns(a.entrant_id, b.entrant_id, a.damage)
         .join(a, a.id == Battle.clip_a_id)
         .join(b, b.id == Battle.clip_b_id)
         .where(
@@ -139,7 +142,8 @@ def _answers(
     votes: list[Row] = []
     simulated: list[Row] = []
     skips: list[Row] = []
-    for vote, battle, key, kind, entrant_a, entrant_b in session.execute(query):
+    traps: list[Row] = []
+    for vote, battle, key, kind, entrant_a, entrant_b, damage_a in session.execute(query):
         answered[key] = answered.get(key, 0) + 1
         prompt = prompts[battle.prompt_id]
         row: Row = {
@@ -167,16 +171,32 @@ def _answers(
             "reasons": JOIN.join(reason.replace(JOIN, ",") for reason in vote.reasons),
             "voter_kind": kind,
         }
+        if battle.sampler == HONEY:
+            traps.append(row | _trap(vote.choice, left_is_damaged=damage_a is not None))
+            continue
         if vote.choice is Choice.SKIP:
             skips.append(row)
             continue
         row["winner"] = WINNERS[vote.choice]
-        verdict = judge(vote.choice, picture_only=vote.picture_only, last=events.get(vote.id))
+        verdict = judge(
+            vote.choice,
+            picture_only=vote.picture_only,
+            sampler=battle.sampler,
+            last=events.get(vote.id),
+        )
         row["counted"] = verdict.status is VoteStatus.COUNTED
         row["hold_rule"] = verdict.rule
         row["repeat_of"] = None if battle.repeat_of is None else str(battle.repeat_of)
         (votes if kind is VoterKind.PERSON else simulated).append(row)
-    return votes, simulated, skips
+    return votes, simulated, skips, traps
+
+
+def _trap(choice: Choice, *, left_is_damaged: bool) -> Row:
+    """What `traps.*` says of an answer to a honey pair."""
+    damaged, clean = (Choice.A, Choice.B) if left_is_damaged else (Choice.B, Choice.A)
+    says_nothing = choice in (Choice.SKIP, Choice.BAD)
+    passed = None if says_nothing else choice is clean
+    return {"damaged": damaged.value, "choice": choice.value, "passed": passed}
 
 
 def _unanswered(
@@ -194,7 +214,7 @@ def _unanswered(
         .where(
             Battle.state == BattleState.EXPIRED,
             Battle.opened_at.is_not(None),
-            Vote.id.is_(None),
+            *(Vote.id.is_(None), Battle.sampler != HONEY),
             Battle.track_id.in_([track.id for track in extent.tracks]),
         )
         .order_by(Battle.id)
@@ -273,11 +293,23 @@ def _prompt(prompt: Prompt, extent: Extent) -> Row:
 
 
 def ready_clips(session: Session, extent: Extent) -> list[Clip]:
-    """Return the clips that voters of these tracks may have seen."""
+    """Return the clips that voters of these tracks may have seen.
+
+    Of damaged copies, those of honey pairs that were answered: others would say which battles to
+    come are honey pairs, and whose clips these show.
+    """
+    answered = (
+        select(Battle.id)
+        .where(
+            *(Battle.sampler == HONEY, Battle.state == BattleState.ANSWERED),
+            (Battle.clip_a_id == Clip.id) | (Battle.clip_b_id == Clip.id),
+        )
+        .exists()
+    )
     query = (
         select(Clip)
         .where(
-            Clip.status == ClipStatus.READY,
+            *(Clip.status == ClipStatus.READY, Clip.damage.is_(None) | answered),
             Clip.track_id.in_([track.id for track in extent.tracks]),
         )
         .options(selectinload(Clip.entrant), selectinload(Clip.track), selectinload(Clip.prompt))
@@ -319,7 +351,8 @@ def _clip(clip: Clip, references: Mapping[int, tuple[str, str]]) -> Row:
         "model": clip.entrant.shown_name,
         "track": clip.track.name,
         "prompt_id": clip.prompt_id,
-        "number": clip.seed,
+        "number": clip.seed if clip.damage is None else copy_seed(clip.seed),
+        "damage": clip.damage,
         "seed": None if hidden else seed,
         "sha256": clip.sha256 if is_public else None,
         "salt": salt if is_public else None,

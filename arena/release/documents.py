@@ -125,7 +125,8 @@ tie or both bad; voters could also skip. Names were shown after the vote at the 
 
 `votes.*` contains votes by people. `simulated.*` contains votes by simulated voters, who judge by \
 measured quality; they are marked, and have separate leaderboards. A skip is not a vote and is in \
-`skips.*`. A vote on a deliberate repeat has `repeat_of` set and is not rated.
+`skips.*`. A vote on a deliberate repeat has `repeat_of` set and is not rated. Answers to honey \
+pairs, a clip beside its own damaged copy, are in `traps.*` and count in no rating.
 
 `leaderboard.*` contains Bradley-Terry ratings on the Elo scale with {CONFIDENCE:.0%} sandwich \
 intervals clustered by voter, computed from the counted votes up to the `watermark`; `both_bad` \

@@ -38,7 +38,7 @@ from arena.release.documents import (
 from arena.release.manifest import MANIFEST, make_manifest
 from arena.release.openings import OPENINGS, openings_document
 from arena.release.registrations import REGISTRATIONS, registrations_document
-from arena.release.schema import TABLES
+from arena.release.schema import ANSWERS, TABLES
 from arena.release.seals import SEALS, dump, seals_document
 from arena.release.tables import FORMATS, spreadsheet_name, write_table
 from arena.shipped import shipped_prompts
@@ -52,7 +52,6 @@ MEDIA = "media"
 README = "README.md"
 CROISSANT = "croissant.json"
 BLINDNESS = "blindness.json"
-ANSWERS = ("votes", "simulated", "skips")
 NO_AUDIT = (
     "No audit of blindness was made of these tracks before the release: whether what voters "
     "receive names the models is not measured. `arena audit blindness` measures it."

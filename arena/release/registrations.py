@@ -14,6 +14,7 @@ from arena.canonical import canonical_json, sha256_hex
 from arena.catalog.registration import find_registration
 from arena.errors import ReleaseError
 from arena.models import Track
+from arena.release.schema import ANSWERS
 from arena.release.tables import clean_text
 
 REGISTRATIONS = "registrations.json"
@@ -108,7 +109,7 @@ def _check_nonces(each: ReleasedRegistration, where: str) -> None:
 def _first_votes(tables: Mapping[str, Sequence[Row]]) -> dict[str, str]:
     """The time of each track's first answer."""
     first: dict[str, str] = {}
-    for name in ("votes", "simulated", "skips"):
+    for name in ANSWERS:
         for row in tables[name]:
             known = first.get(row["track"])
             if known is None or row["timestamp"] < known:

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from arena.holds.rules import RULES
+from arena.models import HoldRule
 from arena.standings.boards import COLUMN_DESCRIPTIONS, COLUMN_TYPES
 from ratings import TIE_RULES
 
@@ -80,6 +81,8 @@ def _board_columns(*names: str) -> tuple[Column, ...]:
     )
 
 
+# Votes on honey pairs are in a table of their own.
+_RULES = tuple(rule for rule in RULES if rule is not HoldRule.HONEY_PAIR)
 _VOTE_COLUMNS = (
     *_texts(
         id="the vote: the number shown by its receipt, the same in every release",
@@ -123,7 +126,7 @@ _VOTE_COLUMNS = (
     *_truths(counted="whether leaderboards count the vote"),
     *_texts(
         hold_rule="the rule because of which the vote does not count: "
-        f"{', '.join(f'`{rule}` ({text.short})' for rule, text in RULES.items())}; empty: counted",
+        f"{', '.join(f'`{rule}` ({RULES[rule].short})' for rule in _RULES)}; empty: counted",
         repeat_of="battle_id of the battle that this one repeats deliberately; not rated",
     ),
 )
@@ -145,6 +148,26 @@ SKIPS = TableSchema(
         column
         for column in _VOTE_COLUMNS
         if column.name not in {"winner", "counted", "hold_rule", "repeat_of"}
+    ),
+)
+TRAPS = TableSchema(
+    "traps",
+    "Answers to honey pairs, skips included: a clip beside its own damaged copy, to find who votes "
+    "without looking. Never rated, and in no other table.",
+    (
+        *(
+            column
+            for column in _VOTE_COLUMNS
+            if column.name not in {"winner", "counted", "hold_rule", "repeat_of"}
+        ),
+        *_texts(
+            damaged="the side of the damaged copy, `a` or `b`",
+            choice="`a`, `b`, `tie`, `bad` or `skip`",
+        ),
+        *_truths(
+            passed="whether the undamaged side was preferred; empty: skipped, or both bad, which "
+            "does not say"
+        ),
     ),
 )
 HOLDS = TableSchema(
@@ -269,10 +292,16 @@ PROMPTS = TableSchema(
 )
 CLIPS = TableSchema(
     "clips",
-    "The clips: provenance and measures. The files are in `media/` if the release was exported "
-    "with them.",
+    "The clips: provenance and measures; also the damaged copies that `traps.*` names. The files "
+    "are in `media/` if the release was exported with them.",
     (
-        *_texts(model="name in `models.*`", track="name in `tracks.*`", prompt_id="in `prompts.*`"),
+        *_texts(
+            model="name in `models.*`",
+            track="name in `tracks.*`",
+            prompt_id="in `prompts.*`",
+            damage="how a copy for honey pairs was damaged: `blocks`, `blur` or `noise`; empty: "
+            "not a copy",
+        ),
         *_integers(
             number="which of the track's seeds, from 0 on",
             seed="of the generation; empty until the track is closed, and of a private prompt",
@@ -327,4 +356,9 @@ LEADERBOARD = TableSchema(
     ),
 )
 
-TABLES = (VOTES, SIMULATED, SKIPS, UNANSWERED, HOLDS, MODELS, PROMPTS, CLIPS, TRACKS, LEADERBOARD)
+TABLES = (
+    *(VOTES, SIMULATED, SKIPS, TRAPS, UNANSWERED, HOLDS),
+    *(MODELS, PROMPTS, CLIPS, TRACKS, LEADERBOARD),
+)
+# Each vote, skip and honey pair is in one of these; seals cover them all.
+ANSWERS = (VOTES.name, SIMULATED.name, SKIPS.name, TRAPS.name)

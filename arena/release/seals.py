@@ -23,6 +23,7 @@ from arena.audit.sealed_standings import row_of, standings_hash
 from arena.errors import ReleaseError
 from arena.models import SealedClip, SealTile
 from arena.release.holds import other_events
+from arena.release.schema import ANSWERS
 from arena.standings.rated_votes import WINNERS
 
 SEALS = "seals.json"
@@ -197,7 +198,7 @@ def check_votes(
     """
     rows = [
         (int(row["id"]), table, number, row, _choice_of(row))
-        for table in ("votes", "simulated", "skips")
+        for table in ANSWERS
         for number, row in enumerate(tables[table], start=1)
     ]
     rows.sort(key=lambda each: each[0])
@@ -238,7 +239,7 @@ def check_votes(
 
 
 def _choice_of(row: Row) -> str:
-    return CHOICES[row["winner"]] if "winner" in row else SKIP
+    return CHOICES[row["winner"]] if "winner" in row else row.get("choice", SKIP)
 
 
 def _other_leaves(document: SealsDocument, size: int) -> dict[int, bytes]:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.catalog import count_held_out
-from arena.models import Battle, Choice, Reveal, Track, Vote, Voter, VoterKind
+from arena.models import HONEY, Battle, Choice, Reveal, Track, Vote, Voter, VoterKind
 from arena.standings.boards import Board
 from arena.voting.limits import CLOCK_TOLERANCE
 
@@ -52,6 +52,7 @@ def waits_for_lot(session: Session, board: Board, track: Track, *, now: datetime
         .where(
             *(Vote.id > board.watermark, Battle.track_id == track.id),
             *(Vote.choice != Choice.SKIP, Voter.kind == VoterKind.PERSON),
+            Battle.sampler != HONEY,
         )
     )
     return (session.scalar(newer) or 0) < LOT_VOTES

@@ -83,7 +83,7 @@ def production_stats(session: Session, track: Track, *, now: datetime) -> list[P
     """
     rows = session.execute(
         select(Clip.entrant_id, Clip.status, Clip.refused, Clip.provenance)
-        .where(Clip.track_id == track.id)
+        .where(Clip.track_id == track.id, Clip.damage.is_(None))
         .order_by(Clip.id)
     )
     by_entrant: dict[int, list[Any]] = defaultdict(list)

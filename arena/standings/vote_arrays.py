@@ -1,8 +1,9 @@
 """The rated votes of all tracks as arrays of small integers, which new votes are appended to.
 
-A pool has the votes of one track by one kind of voter. Skips, and votes cast without hearing both
-clips, are left out; votes that the ledger holds are marked with their rule, and leaderboards leave
-them out. Deliberate repeats are kept apart, since they only measure how reliable voters are.
+A pool has the votes of one track by one kind of voter. Skips, votes on honey pairs and votes cast
+without hearing both clips are left out; votes that the ledger holds are marked with their rule, and
+leaderboards leave them out. Deliberate repeats are kept apart, since they only measure how reliable
+voters are.
 """
 
 from collections import Counter

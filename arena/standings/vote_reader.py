@@ -130,7 +130,10 @@ class VoteReader:
                 del gaps[int(number)]
 
     def _append(self, session: Session, rows: Array) -> None:
-        """Decode packed rows, and append them to the pools of their tracks and voters."""
+        """Decode packed rows, and append them to the pools of their tracks and voters.
+
+        Honey pairs, whose two clips are of one entrant, are left out.
+        """
         flags = rows[:, 2] & (1 << _FLAG_BITS) - 1
         outcome = flags & 7
         rated = outcome < _PICTURE_ONLY
@@ -141,8 +144,14 @@ class VoteReader:
         if not len(rows):
             return
         clip_a, clip_b = rows[:, 1] >> _BITS_OF_ID, rows[:, 1] & (1 << _BITS_OF_ID) - 1
-        voter = rows[:, 2] >> _FLAG_BITS
         self._know_clips(session, clip_a, clip_b)
+        is_pair = self._clip_entrant[clip_a] != self._clip_entrant[clip_b]
+        if not is_pair.all():
+            rows, flags, outcome = rows[is_pair], flags[is_pair], outcome[is_pair]
+            clip_a, clip_b = clip_a[is_pair], clip_b[is_pair]
+        if not len(rows):
+            return
+        voter = rows[:, 2] >> _FLAG_BITS
         self._know_voters(session, voter)
         first = flags >> _FIRST_BIT & 3
         repeat = (flags >> _REPEAT_BIT & 1).astype(bool)
@@ -172,7 +181,12 @@ class VoteReader:
         if not len(rows):
             return
         clip, voter = rows[:, 1] >> _BITS_OF_ID, rows[:, 2] >> _FLAG_BITS
-        self._know_clips(session, clip)
+        other = rows[:, 1] & (1 << _BITS_OF_ID) - 1
+        self._know_clips(session, clip, other)
+        is_pair = self._clip_entrant[clip] != self._clip_entrant[other]
+        clip, voter = clip[is_pair], voter[is_pair]
+        if not len(clip):
+            return
         self._know_voters(session, voter)
         tracks, kinds = self._clip_track[clip], self._voter_kind[voter]
         for track, kind, prompt in zip(

@@ -327,7 +327,8 @@ class _Round:
         times = judge_times(battle, track.track, form, fetches=sent, rules=request.rules, now=now)
         watched, heard = times.watched, times.heard
         shown: Sequence[float | None] = (None, None)
-        if reveals(track.track, self.index.prompts[battle.prompt_id], form.choice):
+        prompt = self.index.prompts[battle.prompt_id]
+        if reveals(track.track, prompt, sampler=battle.sampler, choice=form.choice):
             rated = self._snapshot(track).ratings
             shown = [
                 rated.get(track.clips[clip_id].entrant_id)
@@ -380,7 +381,9 @@ class _Round:
             return opened or NoPair("There is no pair to show.")
         shown = (vote["shown_rating_a"], vote["shown_rating_b"])
         last = None if each.is_new_vote else self.events.get(vote["id"])
-        verdict = judge(vote["choice"], picture_only=vote["picture_only"], last=last)
+        verdict = judge(
+            vote["choice"], picture_only=vote["picture_only"], sampler=battle.sampler, last=last
+        )
         return CastVote(
             choice=vote["choice"],
             receipt=vote["receipt"],

@@ -11,7 +11,7 @@ from sqlalchemy import Table, bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from arena.catalog.index import CatalogIndex, catalog_index
-from arena.models import Battle, BattleState, Vote
+from arena.models import HONEY, Battle, BattleState, Vote
 from arena.voting.matchmaking import ClipPair
 from arena.voting.statements import Query, change, insertion, new_ids
 
@@ -95,7 +95,7 @@ _REPEATABLE = (
     .join(VOTE, VOTE.c.battle_id == BATTLE.c.id)
     .where(
         *_OF_VOTER,
-        *(BATTLE.c.repeat_of.is_(None), VOTE.c.choice != "skip"),
+        *(BATTLE.c.repeat_of.is_(None), BATTLE.c.sampler != HONEY, VOTE.c.choice != "skip"),
         ~select(_AGAIN.c.id)
         .where(_AGAIN.c.voter_id == bindparam("voter"), _AGAIN.c.repeat_of == BATTLE.c.id)
         .exists(),
@@ -190,7 +190,8 @@ def read_repeatable(
 ) -> list[tuple[int, int, int, str]]:
     """Return what a voter may be shown again, oldest first: id, left and right clip, prompt.
 
-    These are battles that the voter voted on, not skipped, that were no repeats and not repeated.
+    These are battles that the voter voted on, not skipped, that were neither repeats nor honey
+    pairs, and not repeated.
     """
     rows = session.connection().execute(_REPEATABLE, {"voter": voter_id, "track": track_id})
     return [(row[0], row[1], row[2], row[3]) for row in rows]

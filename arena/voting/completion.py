@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from arena.database import Database
 from arena.models import (
+    HONEY,
     Battle,
     Choice,
     Clip,
@@ -147,6 +148,7 @@ def _count(session: Session, *, votes: bool, after: int, now: datetime) -> _Coun
         .join(right, right.id == Battle.clip_b_id)
         .outerjoin(Voter, Voter.id == Battle.voter_id)
         .where(row.id > after, row.id <= last, Battle.repeat_of.is_(None))
+        .where(Battle.sampler != HONEY)
         .where(Voter.kind.is_distinct_from(VoterKind.SIMULATED))
         .group_by(Battle.track_id, day, left.entrant_id, right.entrant_id)
     )
@@ -259,6 +261,7 @@ def votes_to_review(session: Session, track: Track, flag: CompletionFlag) -> lis
             Battle.issued_at >= start,
             Battle.issued_at < start + timedelta(days=1),
             *(Vote.choice != Choice.SKIP, Voter.kind == VoterKind.PERSON, few),
+            Battle.sampler != HONEY,
         )
         .order_by(Vote.id)
     )

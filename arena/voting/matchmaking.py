@@ -12,7 +12,8 @@ the two, is equally likely. No voter is shown one clip in more than `MAX_SHOWN` 
 names shown after votes make no dictionary of clips, and no voter has much weight in what is known
 of one clip. Two clips with the same bytes are never a pair. A small share of the
 battles of voters who have voted for a while is a repeat: an earlier pair with its sides swapped,
-which measures how reliable votes are and has no weight in ratings.
+which measures how reliable votes are and has no weight in ratings. Another small share is a honey
+pair: a clip and its own damaged copy, which shows who votes without looking; no rating counts it.
 """
 
 import random
@@ -31,7 +32,7 @@ from arena.models import OVERALL, SAMPLERS, Battle, Track
 
 ADAPTIVE, UNIFORM = SAMPLERS
 CONTROL_SHARE = 0.1  # of the battles of an adaptive track, drawn by `uniform`
-MAX_SHOWN = 3  # battles of one voter and track that show the same clip, repeats not counted
+MAX_SHOWN = 3  # battles of one voter and track with the same clip, but for repeats and honey pairs
 _TRIES = 8  # random draws of a task before those left are listed
 
 ClipPair = tuple[int, int]  # the ids of two clips
@@ -97,7 +98,7 @@ def draw(
     """
     choices = index.choices_of(category)
     left = choices.pairs
-    used_up = _used_up(shown)
+    used_up = _used_up(index, shown)
     # Of fewer battles, none can have used up all tasks of a pair.
     if len(shown) + len(used_up) >= choices.fewest_tasks:
         seen = seen_tasks(index, shown)
@@ -117,13 +118,15 @@ def draw(
     return Pair(clips=clips, prompt_id=task[0], sampler=rule, probability=probability)
 
 
-def _used_up(shown: Collection[ClipPair]) -> set[int]:
+def _used_up(index: TrackIndex, shown: Collection[ClipPair]) -> set[int]:
     """Return the clips that a voter may not be shown again."""
     if len(shown) < MAX_SHOWN:
         return set()
     counts = Counter(chain.from_iterable(shown))
     if max(counts.values()) < MAX_SHOWN:  # nearly always
         return set()
+    if index.copy_ids:  # a honey pair names no model, and has no weight
+        shown = [pair for pair in shown if index.copy_ids.isdisjoint(pair)]
     # A repeat shows a pair with its sides swapped, and does not count as another battle.
     pairs = {(min(pair), max(pair)) for pair in shown}
     counts = Counter(chain.from_iterable(pairs))

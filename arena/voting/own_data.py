@@ -70,6 +70,7 @@ def own_votes(
     for vote in found:
         battle = vote.battle
         track, prompt = index.tracks[battle.track_id], index.prompts[battle.prompt_id]
+        is_named = reveals(track, prompt, sampler=battle.sampler, choice=vote.choice)
         names = (battle.clip_a.entrant.shown_name, battle.clip_b.entrant.shown_name)
         votes.append(
             OwnVote(
@@ -80,7 +81,7 @@ def own_votes(
                 choice=vote.choice,
                 cast_at=vote.cast_at,
                 verdict=verdicts[vote.id],
-                models=names if reveals(track, prompt, vote.choice) else None,
+                models=names if is_named else None,
             )
         )
     return votes

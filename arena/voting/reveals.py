@@ -1,14 +1,18 @@
 """Decides what a voter learns about the two sides after the vote. Only reads."""
 
 from arena.catalog.index import CatalogIndex, IndexedPrompt, IndexedTrack, TrackIndex
-from arena.models import Choice, Reveal
+from arena.models import HONEY, Choice, Reveal
 from arena.voting.battles import BattleRow
 from arena.voting.schemas import RevealedSide
 
 
-def reveals(track: IndexedTrack, prompt: IndexedPrompt, choice: Choice) -> bool:
-    """Whether names are shown: not for skips, held-out prompts or tracks that reveal at close."""
-    if prompt.is_held_out or choice is Choice.SKIP:
+def reveals(track: IndexedTrack, prompt: IndexedPrompt, *, sampler: str, choice: Choice) -> bool:
+    """Whether names are shown.
+
+    Not for skips, held-out prompts, honey pairs and tracks that reveal at close. After a honey
+    pair, its voter learns that it was one, by the status of the vote.
+    """
+    if prompt.is_held_out or sampler == HONEY or choice is Choice.SKIP:
         return False
     return track.reveal is Reveal.AFTER_VOTE or track.is_closed
 
@@ -29,7 +33,8 @@ def reveal(
         choice: the vote's.
         shown_ratings: the ratings of both sides when the vote was cast.
     """
-    if not reveals(track.track, index.prompts[battle.prompt_id], choice):
+    prompt = index.prompts[battle.prompt_id]
+    if not reveals(track.track, prompt, sampler=battle.sampler, choice=choice):
         return None
     clips = (battle.clip_a_id, battle.clip_b_id)
     entrants = [index.entrants[track.clips[clip_id].entrant_id] for clip_id in clips]

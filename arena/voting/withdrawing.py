@@ -14,7 +14,7 @@ from arena.errors import BattleExpired, NotFound, NotWithdrawable
 from arena.holds.ledger import NewEvent, add_events, last_events
 from arena.holds.rules import RULES
 from arena.holds.status import Verdict, judge
-from arena.models import Choice, HoldKind, HoldRule
+from arena.models import HONEY, Choice, HoldKind, HoldRule
 from arena.voting import battles
 from arena.voting.limits import CLOCK_TOLERANCE
 from arena.voting.reveals import reveals
@@ -52,7 +52,7 @@ def withdraw_vote(session: Session, *, voter_key: str, token: str, now: datetime
 
     Raises:
         NotFound: unknown token, that of another voter, or no vote.
-        NotWithdrawable: a skip, or the models' names were shown.
+        NotWithdrawable: a skip, a honey pair, or the models' names were shown.
         BattleExpired: the vote is older than ten seconds.
     """
     voter = read_voters(session, [voter_key]).get(voter_key)
@@ -65,7 +65,10 @@ def withdraw_vote(session: Session, *, voter_key: str, token: str, now: datetime
         index = battles.index_with(session, catalog_index(session), [battle])
         if choice is Choice.SKIP:
             raise NotWithdrawable("A skip never counts, so there is nothing to withdraw.")
-        if reveals(index.tracks[battle.track_id], index.prompts[battle.prompt_id], choice):
+        if battle.sampler == HONEY:
+            raise NotWithdrawable("This pair was a check, which no rating counts: the vote stays.")
+        track, prompt = index.tracks[battle.track_id], index.prompts[battle.prompt_id]
+        if reveals(track, prompt, sampler=battle.sampler, choice=choice):
             raise NotWithdrawable(
                 "The models' names were shown after this vote, so it cannot be withdrawn."
             )
@@ -77,5 +80,5 @@ def withdraw_vote(session: Session, *, voter_key: str, token: str, now: datetime
         event = NewEvent(vote["id"], HoldKind.HOLD, rule, text.version, text.reason, AUTHOR)
         add_events(session, [event], now=now)
         last = last_events(session, [vote["id"]])[vote["id"]]
-    verdict = judge(choice, picture_only=vote["picture_only"], last=last)
+    verdict = judge(choice, picture_only=vote["picture_only"], sampler=battle.sampler, last=last)
     return WithdrawnVote(choice, vote["receipt"], verdict)

@@ -129,7 +129,11 @@ class VoteResponse(BaseModel):
     choice: Choice
     receipt: str
     status: str
-    hold: HoldResponse | None = Field(default=None, description="why the vote is held, if it is")
+    hold: HoldResponse | None = Field(
+        default=None,
+        description="why the vote is held, if it is; the rule `honey-pair` says that the pair was "
+        "a check: a clip and its own damaged copy",
+    )
     reveal: RevealResponse | None
     next: BattleResponse | None
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
+from honey_copies import add_copies
 from sqlalchemy import text
 
 from alembic import command
@@ -41,6 +42,32 @@ def test_an_upgrade_keeps_the_votes(booth: Booth) -> None:
     with booth.database.reading() as session:
         assert session.execute(text("SELECT count(*) FROM vote")).scalar() == 1
         assert session.execute(text("SELECT count(*) FROM clip WHERE refused")).scalar() == 0
+
+
+def test_a_downgrade_leaves_honey_pairs_unrated_and_unshown(
+    booth: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copies = add_copies(booth.database)
+    monkeypatch.setattr("arena.voting.issuing.HONEY_SHARE", 1.0)
+    for _ in range(6):
+        booth.vote("a")
+
+    def count(condition: str) -> int:
+        with booth.database.reading() as session:
+            query = f"SELECT count(*) FROM {condition}"  # noqa: S608
+            return int(session.execute(text(query)).scalar_one())
+
+    honey = "battle b ON b.id = v.battle_id WHERE b.sampler = 'honey'"
+    assert count(f"vote v JOIN {honey}") == 3
+    database.downgrade(booth.database, "0014")
+    assert count(f"vote v JOIN {honey} AND v.picture_only") == 3
+    assert count("battle WHERE sampler = 'honey' AND state IN ('open', 'ahead')") == 0
+    assert count("withheld_clip") == len(copies)
+    database.upgrade(booth.database)
+    assert count("withheld_clip") == 0
+    assert count("clip WHERE damage = 'blocks'") == len(copies)
+    booth.vote("a")
+    assert count(f"vote v JOIN {honey}") >= 3
 
 
 def test_a_database_without_tables_needs_init(tmp_path: Path) -> None:

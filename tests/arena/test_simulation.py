@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import stdev
 
 import pytest
+from honey_copies import add_copies
 from sqlalchemy import func, select
 
 from arena.catalog import catalog
@@ -24,7 +25,7 @@ from arena.models import (
     Voter,
     VoterKind,
 )
-from arena.simulation import CLOSE, NOISE_STD, POOR, TASTE_STD, Judge, simulate
+from arena.simulation import CLOSE, NOISE_STD, POOR, REJECTS, TASTE_STD, Judge, simulate
 from arena.standings import standings
 from small_arena import START, TRACK, TRACK_WITH_SOUND, new_database
 from small_arena import fill_small_arena as fill
@@ -255,5 +256,28 @@ def test_expired_battles_are_not_answered(arena_database: Database) -> None:
 def test_the_docs_state_the_models_constants() -> None:
     text = (Path(__file__).parents[2] / "docs" / "release.md").read_text()
     section = text[text.index("## Simulated voters") : text.index("## Data dictionary")]
-    for number in (NOISE_STD, TASTE_STD, CLOSE, POOR):
+    for number in (NOISE_STD, TASTE_STD, CLOSE, POOR, REJECTS):
         assert re.search(rf"\b{re.escape(str(number))}(?!\d)", section), number
+
+
+def test_simulated_voters_mostly_reject_damaged_copies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = new_database(tmp_path)
+    fill(opened)
+    add_copies(opened)
+    monkeypatch.setattr("arena.voting.issuing.HONEY_SHARE", 0.5)
+    run(opened, 200, voters=20)
+    with opened.reading() as session:
+        honey = session.execute(
+            select(Battle, Vote.choice)
+            .join(Vote, Vote.battle_id == Battle.id)
+            .where(Battle.sampler == "honey")
+        ).all()
+        passed = [
+            choice is (Choice.A if battle.clip_a.damage is None else Choice.B)
+            for battle, choice in honey
+        ]
+    assert len(passed) > 50
+    assert 0.85 < sum(passed) / len(passed) <= 1
+    opened.dispose()

@@ -157,10 +157,10 @@ def test_events_of_a_track_or_voter_can_be_listed_alone(booth: Booth) -> None:
 
 
 def test_a_vote_without_sound_stays_held_whatever_events_say() -> None:
-    verdict = judge(Choice.A, picture_only=True)
+    verdict = judge(Choice.A, picture_only=True, sampler="uniform")
     assert verdict.status is VoteStatus.HELD
     assert verdict.rule == HoldRule.PICTURE_ONLY
-    assert judge(Choice.SKIP, picture_only=True).status is VoteStatus.SKIPPED
+    assert judge(Choice.SKIP, picture_only=True, sampler="uniform").status is VoteStatus.SKIPPED
 
 
 def test_every_rule_has_a_public_sentence() -> None:

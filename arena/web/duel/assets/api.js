@@ -50,6 +50,7 @@
  * @typedef {object} VoteResult
  * @property {Choice} choice
  * @property {string} receipt
+ * @property {{rule: string, reason: string} | null} [hold] why the vote is held, if it is
  * @property {PerSide<RevealedSide> | null} reveal
  * @property {Battle | null} next
  */

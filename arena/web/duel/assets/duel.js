@@ -39,6 +39,7 @@ import { Withdrawal } from "./withdrawal.js";
 
 const NAMES_MS = 1_700; // how long the names are shown before the next pair
 const LOADER_DELAY_MS = 250; // a shorter wait shows no loader
+const HONEY_PAIR = "honey-pair"; // the rule of votes on a clip and its damaged copy
 const MAX_BROKEN_IN_A_ROW = 3; // then the cause is probably this browser: ask before going on
 const INTRO = "Blind test: two models, one prompt. Which video is better?";
 const PICTURE_ONLY = "Picture only: your votes here count for the picture, not for the sound.";
@@ -494,6 +495,9 @@ export class Duel {
     if (result.reveal) {
       this.withdrawal.end();
       this.view.setLastResult(result.reveal, result);
+    } else if (result.hold?.rule === HONEY_PAIR) {
+      this.withdrawal.end();
+      this.view.setLastCheck(result.hold.reason, result);
     } else this.withdrawal.offer(token);
   }
 

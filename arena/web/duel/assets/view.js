@@ -346,6 +346,19 @@ export class View {
     fitText(line);
   }
 
+  /**
+   * Say in the footer that the last pair was a check.
+   * @param {string} reason one sentence
+   * @param {VoteResult} result
+   */
+  setLastCheck(reason, { receipt }) {
+    const line = this.find(".last-result");
+    line.replaceChildren(reason.replace(/^This pair/, "The last pair"));
+    line.title = `${line.textContent} · receipt ${receipt}`;
+    line.hidden = false;
+    fitText(line);
+  }
+
   /** @param {string | null} label of the button that withdraws the last vote; null hides it */
   setWithdrawal(label) {
     const button = this.find(".withdraw");
