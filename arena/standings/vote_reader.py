@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, aliased
 
 from arena.holds.status import holding_rule, judge
 from arena.models import (
+    SAMPLERS,
     Battle,
     Choice,
     Clip,
@@ -341,8 +342,11 @@ def _packed() -> Select[int, int, int]:
 
 
 def _code_of(choice: Choice, *, picture_only: bool) -> int:
-    """What stands for an answer, before the ledger of holds is read."""
-    match judge(choice, picture_only=picture_only).status:
+    """What stands for an answer, before the ledger of holds is read.
+
+    That of a pair of two models: `_append` leaves out honey pairs by their clips.
+    """
+    match judge(choice, picture_only=picture_only, sampler=SAMPLERS[0]).status:
         case VoteStatus.COUNTED:
             return int(_OUTCOMES[choice])
         case VoteStatus.HELD:
