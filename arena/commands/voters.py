@@ -33,7 +33,17 @@ def voters(
             voters += report.voters
             blocs += report.blocs
             effects += report.effects
-    columns = ("track", "voter", "votes", "rule", "reason", "p", "q", "left", "honey failed")
+    columns: tuple[str, ...] = (
+        "track",
+        "voter",
+        "votes",
+        "rule",
+        "reason",
+        "p",
+        "q",
+        "left",
+        "honey failed",
+    )
     show_table(
         "Flagged voters", columns, voters, format, if_empty="The rules flag no voter of people."
     )
