@@ -9,6 +9,7 @@ sent it the settings until the other end is closed. If it is killed itself, it i
 """
 
 import asyncio
+import gc
 import logging
 import os
 import pickle
@@ -33,6 +34,11 @@ from arena.web.sweep import sweep_forever
 from arena.web.upkeep import upkeep_forever
 
 RESTART_S = 2.0  # after the process ended by itself
+# The matrices have as many rows as models: more threads would only wait for each other, and for
+# those that answer requests.
+ONE_THREAD = {
+    name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+}
 STOP_S = 15.0  # in which it has to end a round and keep what the next start needs
 
 log = logging.getLogger(__name__)
@@ -77,6 +83,7 @@ def _start(settings: Settings) -> subprocess.Popen[bytes]:
         # Without the current folder on the path, where a module could shadow an installed one.
         [sys.executable, "-P", "-m", "arena.web.background"],
         stdin=subprocess.PIPE,
+        env=os.environ | ONE_THREAD,
     )
     pipe = cast(BinaryIO, process.stdin)
     with suppress(BrokenPipeError):  # it has ended already
@@ -120,6 +127,8 @@ async def _work(arena: Arena, pipe: BinaryIO) -> None:
     tasks = [asyncio.create_task(each) for each in (sweep_forever(arena), upkeep_forever(arena))]
     for job in jobs:
         job.start()
+    # Objects created by imports are never garbage: exclude them from collections.
+    gc.freeze()
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
 
     def wait_for_end() -> None:

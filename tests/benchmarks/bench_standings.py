@@ -1,13 +1,15 @@
 """How long leaderboards take with millions of votes: reading, refreshing and showing them.
 
-    python tests/benchmarks/bench_standings.py [--votes 10000000] [--folder FOLDER]
+    OPENBLAS_NUM_THREADS=1 python tests/benchmarks/bench_standings.py [--votes 10000000] [--folder FOLDER]
 
 Fills an arena in the folder, unless it has one, which takes some minutes and 4 GB for ten million
 votes. CPU times are of this process, which does nothing else.
 """
 
 import argparse
+import gc
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -123,6 +125,8 @@ def views_of_the_page(arena: Arena) -> None:
 
 
 def main() -> None:
+    # As in the process that does it beside a server (`arena.web.background`).
+    gc.freeze()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--votes", type=int, default=10_000_000)
     parser.add_argument("--models", type=int, default=50)
