@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 import ratings
 from arena.models import OVERALL, HoldRule, Track, VoterKind
-from arena.standings.boards import Board
-from arena.standings.computing import ComputedBoard, named, rate_battles, to_python
+from arena.standings.boards import Board, public_holds
+from arena.standings.computing import ComputedBoard, rate_battles, to_python
 from arena.standings.hold_share import share_alarm
 from arena.voting.completion import CompletionFlag, completion_flags
 
@@ -116,7 +116,8 @@ def with_holds(
     names = {
         number: row.model for number, row in zip(computed.entrant_ids, board.rows, strict=True)
     }
-    return named(replace(computed, hold_events=arrays.events, holds=holds), names)
+    board = replace(board, holds=public_holds(holds, arrays.events, names))
+    return replace(computed, board=board, hold_events=arrays.events, holds=holds)
 
 
 def _under_review(

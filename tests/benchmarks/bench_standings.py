@@ -1,6 +1,7 @@
 """How long leaderboards take with millions of votes: reading, refreshing and showing them.
 
-    OPENBLAS_NUM_THREADS=1 python tests/benchmarks/bench_standings.py [--votes 10000000] [--folder FOLDER]
+    OPENBLAS_NUM_THREADS=1 python tests/benchmarks/bench_standings.py [--votes 10000000]
+        [--folder FOLDER]
 
 Fills an arena in the folder, unless it has one, which takes some minutes and 4 GB for ten million
 votes. CPU times are of this process, which does nothing else.
