@@ -36,9 +36,7 @@ from arena.web.upkeep import upkeep_forever
 RESTART_S = 2.0  # after the process ended by itself
 # The matrices have as many rows as models: more threads would only wait for each other, and for
 # those that answer requests.
-ONE_THREAD = {
-    name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-}
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 STOP_S = 15.0  # in which it has to end a round and keep what the next start needs
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,6 @@ votes. CPU times are of this process, which does nothing else.
 import argparse
 import gc
 import json
-import os
 import tempfile
 import time
 from collections.abc import Callable
