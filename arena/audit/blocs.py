@@ -14,6 +14,7 @@ from ratings.screening.blocs import BlocTest, bloc_test
 from ratings.votes.columns import Outcome
 
 BLOC_P = 1e-4  # times the number of tests: a look at every new hundredth of the votes is a test too
+MAX_BLOCS = 20  # in one look
 MIN_VOTERS = 5  # of a group; single voters have tests of their own
 
 
@@ -54,29 +55,44 @@ def find_blocs(
         models: number of models.
     """
     code = np.unique(np.asarray(voter), return_inverse=True)[1]
-    decided = np.asarray(outcome) < Outcome.TIE
-    if not decided.any():
-        return [], np.zeros(len(code), dtype=bool)
-    left, right = (np.asarray(side).astype(np.intp) for side in (left, right))
-    tested = bloc_test(
-        np.bincount(code),
-        code[decided],
-        left[decided],
-        right[decided],
-        np.asarray(outcome)[decided] == Outcome.A,
-        models=models,
-    )
     number = np.bincount(code)
+    left, right = (np.asarray(side).astype(np.intp) for side in (left, right))
+    outcome = np.asarray(outcome)
     found: list[Bloc] = []
     inside = np.zeros(len(code), dtype=bool)
-    for group, model in np.argwhere(tested.p <= BLOC_P):
+    while len(found) < MAX_BLOCS:
+        # One after the other: votes of a bloc bend the ratings that others are compared with.
+        rest = (outcome < Outcome.TIE) & ~inside
+        if not rest.any():
+            break
+        tested = bloc_test(
+            number,
+            code[rest],
+            left[rest],
+            right[rest],
+            outcome[rest] == Outcome.A,
+            models=models,
+        )
+        bloc, voters = _strongest(tested, number)
+        if bloc is None:
+            break
+        found.append(bloc)
+        inside |= voters[code] & ((left == bloc.model) | (right == bloc.model))
+    return found, inside
+
+
+def _strongest(tested: BlocTest, number: Any) -> tuple[Bloc | None, Any]:
+    """The bloc with the smallest p-value and which voters are in it; None: there is none."""
+    p = np.where(np.isfinite(tested.p), tested.p, 1.0)
+    for place in np.argsort(p, axis=None, kind="stable"):
+        group, model = np.unravel_index(int(place), p.shape)
+        if p[group, model] > BLOC_P:
+            break
         low, high = tested.ranges[group]
         voters = (number >= low) & (number <= high)
-        if voters.sum() < MIN_VOTERS:
-            continue
-        found.append(_bloc(tested, int(group), int(model), int(voters.sum())))
-        inside |= voters[code] & ((left == model) | (right == model))
-    return found, inside
+        if voters.sum() >= MIN_VOTERS:
+            return _bloc(tested, int(group), int(model), int(voters.sum())), voters
+    return None, None
 
 
 def _bloc(tested: BlocTest, group: int, model: int, voters: int) -> Bloc:
