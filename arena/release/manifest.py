@@ -99,6 +99,12 @@ def _json_cells(cells: list[Any]) -> list[str]:
     types.discard(type(None))
     (kind,) = types if len(types) == 1 else (object,)
     encode = _TEXT_OF.get(kind, _encode)
+    if kind is float:
+        distinct = set(cells)
+        # 0.0 and -0.0 are equal, and have different texts.
+        if len(distinct) < len(cells) / 10 and 0.0 not in distinct:
+            text_of = {cell: _NULL if cell is None else encode(cell) for cell in distinct}
+            return [text_of[cell] for cell in cells]
     if has_null:
         return [_NULL if cell is None else encode(cell) for cell in cells]
     return list(map(encode, cells))
