@@ -88,7 +88,7 @@ def bloc_test(
             (expected, (chance, 1 - chance)),
         ):
             table[code] = np.bincount(sides, np.concatenate(values), minlength=models)
-    tests = 2 * int(np.isfinite(p).sum())
+    tests = 4 * int(np.isfinite(p).sum())  # two directions, with and without calibration
     return BlocTest(ranges, votes, wins, expected, effect, np.minimum(1, p * tests))
 
 
@@ -171,8 +171,37 @@ def _test_group(
     choices, models = group.choices(strength, information), group.models
     if not len(choices.won):
         return None
-    # Voters who pay less attention, or more, are so for all models.
-    choices = choices.calibrated(np.ones(choices.voters, dtype=bool))
+    # Voters who pay less attention, or more, are so for all models. But a bloc for or against the
+    # strong looks like that, too: of both, take what leaves the usual models closer together.
+    calibrated = choices.calibrated(np.ones(choices.voters, dtype=bool))
+    found = [(each, *_effects(each, information, taste, models)) for each in (calibrated, choices)]
+    used, effect, error = min(found, key=lambda each: _deviation(each[1]))
+    tested = np.isfinite(effect)
+    if tested.sum() < MIN_MODELS:
+        return None
+    z, df = _standardize(effect, error, tested)
+    p = np.full(models, np.nan)
+    p[tested] = np.minimum(1, 2 * student_tail(np.abs(z[tested]), df[tested]))
+    return used, effect * ELO_PER_STRENGTH, p
+
+
+def _deviation(effect: Floats) -> float:
+    """Median absolute deviation of the models' effects."""
+    known = effect[np.isfinite(effect)]
+    return float(np.median(np.abs(known - np.median(known)))) if len(known) else np.inf
+
+
+def _effects(
+    choices: Choices, information: Floats, taste: float, models: int
+) -> tuple[Floats, Floats]:
+    """How much stronger each model is for a group, and the error's variance, in strengths.
+
+    Args:
+        choices: of the group.
+        information: of the other voters' votes on each model.
+        taste: variance of tastes.
+        models: number of models; NaN for those without votes.
+    """
     alone = replace(choices, voter=np.zeros_like(choices.voter), voters=1)
     within, excess = np.zeros((2, models))
     within[alone.model_of] = alone.by_voter_model(alone.information, 1)
@@ -185,15 +214,10 @@ def _test_group(
     squares += choices.by_voter_model(choices.information**2, 1)
     variance += taste * np.bincount(choices.model_of, squares, minlength=models)
     tested = within > 0
-    if tested.sum() < MIN_MODELS:
-        return None
     effect, error = np.full((2, models), np.nan)
     effect[tested] = excess[tested] / within[tested]
     error[tested] = variance[tested] / within[tested] ** 2
-    z, df = _standardize(effect, error, tested)
-    p = np.full(models, np.nan)
-    p[tested] = np.minimum(1, 2 * student_tail(np.abs(z[tested]), df[tested]))
-    return choices, effect * ELO_PER_STRENGTH, p
+    return effect, error
 
 
 def _standardize(effect: Floats, error: Floats, tested: Mask) -> tuple[Floats, Floats]:
