@@ -10,7 +10,7 @@ from small_clips import ball_clip
 
 from generator.errors import ClipError
 from generator.media import encode_master
-from generator.media.previews import first_frame, sprite_sheet, thumbnails
+from generator.media.previews import first_frame, middle_frame, sprite_sheet, thumbnails
 
 COUNT, WIDTH, HEIGHT = 24, 96, 64
 
@@ -31,6 +31,13 @@ def test_thumbnails_include_the_first_and_last_frame() -> None:
     assert [grey_level(image) for image in images] == pytest.approx([0, 110, 230], abs=3)
     with Image.open(BytesIO(images[0])) as image:
         assert (image.format, image.size) == ("JPEG", (48, 32))
+
+
+def test_the_middle_frame_is_a_png_in_the_videos_own_size() -> None:
+    data = middle_frame(brightening_video())
+    assert grey_level(data) == pytest.approx(120, abs=3)
+    with Image.open(BytesIO(data)) as image:
+        assert (image.format, image.size) == ("PNG", (WIDTH, HEIGHT))
 
 
 def test_a_sprite_sheet_is_read_from_left_to_right_and_down(tmp_path: Path) -> None:
