@@ -130,23 +130,29 @@ class GroupCommit:
                 self._arrived.wait_for(self._may_commit)
                 if not self._waiting:
                     return
-                batch = [self._waiting.popleft() for _ in range(min(MAX_BATCH, len(self._waiting)))]
+                batch: list[_Waiting] = []
+                self._take_waiting(batch)
                 self._writing_since = time.monotonic()
-                self._wanted = len(batch)
             try:
-                self._commit_or_refuse(batch)
+                self._commit_or_refuse(batch, others_may_join=True)
             except Exception:
                 log.exception("Votes could not be stored.")
             finally:
                 with self._arrived:
                     self._writing_since = None
+                    self._wanted = len(batch)
+
+    def _take_waiting(self, batch: list[_Waiting]) -> None:
+        with self._arrived:
+            while self._waiting and len(batch) < MAX_BATCH:
+                batch.append(self._waiting.popleft())
 
     def _may_commit(self) -> bool:
         return self._closed or len(self._waiting) >= self._wanted
 
-    def _commit_or_refuse(self, batch: Sequence[_Waiting]) -> None:
+    def _commit_or_refuse(self, batch: list[_Waiting], *, others_may_join: bool = False) -> None:
         try:
-            _post(self._commit(batch))
+            _post(self._commit(batch, others_may_join))
         except StoreUnavailable as error:
             _post([(waiting, error) for waiting in batch])
         except Exception as error:
@@ -157,8 +163,12 @@ class GroupCommit:
             for waiting in batch:
                 self._commit_or_refuse([waiting])
 
-    def _commit(self, batch: Sequence[_Waiting]) -> list[tuple[_Waiting, Result]]:
+    def _commit(
+        self, batch: list[_Waiting], others_may_join: bool
+    ) -> list[tuple[_Waiting, Result]]:
         def answer(session: Session) -> list[tuple[_Waiting, Result]]:
+            if others_may_join:  # those that arrived while another process had the lock
+                self._take_waiting(batch)
             # A request that was given up while the database was locked is not stored.
             wanted = [waiting for waiting in batch if not waiting.future.done()]
             requests = [waiting.request for waiting in wanted]

@@ -90,6 +90,32 @@ def test_votes_that_wait_are_stored_together(arena_database: Database) -> None:
     assert commits < len(KEYS) / 4
 
 
+def test_votes_that_arrive_while_another_process_writes_join_those_that_wait(
+    arena_database: Database,
+) -> None:
+    async def main() -> int:
+        writer = GroupCommit(arena_database, None)
+        battles = await ask_all(writer)
+        with commits_of(arena_database) as commits:
+            with held_lock(arena_database):
+                first = asyncio.create_task(writer.vote(vote_of(KEYS[0], battles[0])))
+                await asyncio.sleep(0.2)  # its transaction waits for the lock
+                number = len(commits)
+                votes = [
+                    asyncio.create_task(writer.vote(vote_of(key, each)))
+                    for key, each in zip(KEYS[1:], battles[1:], strict=True)
+                ]
+                await asyncio.sleep(0.2)
+            await asyncio.gather(first, *votes)
+            number = len(commits) - number
+        writer.close()
+        return number
+
+    commits = asyncio.run(main())
+    assert stored(arena_database) == len(KEYS)
+    assert commits <= 2  # that of the votes, and perhaps the one that held the lock
+
+
 def test_one_refused_request_does_not_touch_the_others(arena_database: Database) -> None:
     async def main() -> list[object]:
         writer = GroupCommit(arena_database, None)
