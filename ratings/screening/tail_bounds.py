@@ -21,6 +21,7 @@ _MAX_TILT = 30.0
 _MARGIN = 1.15  # the approximation is up to 13% too low for equal steps
 _REWEIGHTING_STEPS = 50  # far more than needed to converge
 _CUTOFF = 3.0  # standard deviations: truncating a normal square there removes 0.5% of its mean
+_MIN_VARIANCE = 1e-30  # where sums have no variance at all
 _SCREENING_Z = 2.0  # standard deviations: below it p is set to 1, which is always an upper bound
 
 
@@ -119,7 +120,7 @@ def between_variance(total: NDArray[Any], within: NDArray[Any], scale: NDArray[A
         return 0.0
     estimate = max(0.0, float((total**2 - within).sum() / scale.sum()))
     for _ in range(_REWEIGHTING_STEPS):
-        variance = within + estimate * scale
+        variance = np.maximum(within + estimate * scale, _MIN_VARIANCE)
         square = np.minimum(total**2, _CUTOFF**2 * variance)
         weight = scale / variance**2
         estimate = max(0.0, float((weight * (square - within)).sum() / (weight * scale).sum()))
