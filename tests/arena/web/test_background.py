@@ -14,9 +14,7 @@ API = "/api/v1"
 
 def server() -> psutil.Process:
     """The process that this test started."""
-    return next(
-        child for child in psutil.Process().children() if "serve" in " ".join(child.cmdline())
-    )
+    return next(child for child in psutil.Process().children() if "serve" in child.cmdline())
 
 
 def background_of(process: psutil.Process) -> list[psutil.Process]:
