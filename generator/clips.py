@@ -57,6 +57,28 @@ class RawClip:
         return self.frames.nbytes + (0 if self.audio is None else self.audio.nbytes)
 
 
+@dataclass(frozen=True)
+class ClipFile:
+    """A clip as a file that a service delivered, which is decoded in post-processing.
+
+    Attributes:
+        data: the file, from a source that is not trusted.
+        max_bytes: the largest file that is decoded.
+    """
+
+    data: bytes = field(repr=False)
+    max_bytes: int
+
+    @property
+    def size_bytes(self) -> int:
+        """Size in memory."""
+        return len(self.data)
+
+
+# What a backend makes, with how it was made.
+ModelOutput = tuple[RawClip | ClipFile, "Provenance"]
+
+
 def _measurable(value: Any) -> Any:
     """None for NaN, infinity and negative values, which JSON or sums cannot hold."""
     return value if isinstance(value, int | float) and 0 <= value < math.inf else None

@@ -30,7 +30,7 @@ from generator.orders import NOTE, OrderEnd
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-RENEW_S = 30.0  # between two notes that a process still waits for its order
+RENEW_S = 120.0  # between two notes that a process still waits for its order
 # A process of another machine that has noted nothing for so long has ended. One that has not is
 # only slow: it can no longer order, and the id of an order that it has placed is still stored.
 ABANDONED_AFTER = timedelta(minutes=10)
@@ -109,6 +109,9 @@ class StoredOrders:
             last.service, last.request = service, request
         elif last.state is OrderState.UNKNOWN:
             return _raising(self._may_be_billed(last, last.reason or "Its outcome is unknown."))
+        elif last.state is OrderState.RECEIVED and last.order_id is None:
+            reason = "The file came with the answer to the order, and was not kept."
+            return _raising(self._may_be_billed(last, reason))
         elif other:
             reason = f"The order {last.order_id} was placed with other settings."
             return _raising(self._may_be_billed(last, reason))
@@ -278,10 +281,14 @@ def unfinished_orders(session: Session) -> set[ClipKey]:
     """The clips whose last order the service has accepted: they are fetched, not ordered."""
     query = select(ClipOrder).order_by(ClipOrder.attempt)
     last = {
-        ClipKey(order.entrant_id, order.track_id, order.prompt_id, order.seed): order.state
+        ClipKey(order.entrant_id, order.track_id, order.prompt_id, order.seed): order
         for order in session.scalars(query)
     }
-    return {key for key, state in last.items() if state in _WITH_ID}
+    return {
+        key
+        for key, order in last.items()
+        if order.state in _WITH_ID and order.order_id is not None
+    }
 
 
 def finish_order(session: Session, clip: Clip) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Protocol
 
-from generator.clips import ClipRequest, Provenance, RawClip
+from generator.clips import ClipRequest, ModelOutput
 from generator.errors import GeneratorError, SpecError
 from generator.spec import Entrant, TrackSettings
 
@@ -23,20 +23,25 @@ GROUP = "hippodrome.backends"
 class Backend(AbstractContextManager["Backend"], Protocol):
     """Runs one entrant; loads its weights on entering the context and releases them on leaving.
 
-    Two class attributes are optional: `libraries`, the slow-to-import modules that it uses, and
-    `repeatable`, False if a request must not be made again after its process died.
+    Some attributes are optional: `libraries`, the slow-to-import modules that it uses;
+    `repeatable`, False if a request must not be made again after its process died; `waits`, True if
+    the work is waiting for a service. Such a backend is called by many threads at once, waits by
+    `generator.waiting`, and may have an `account`, the name under which its orders are counted.
     """
 
     def __init__(self, entrant: Entrant) -> None: ...
 
     @property
     def workers(self) -> int | None:
-        """Maximum number of processes that may run this backend at once; None for one per core."""
+        """Maximum number of processes that may run this backend at once; None for one per core.
+
+        Of a backend that waits: the maximum number of orders of its account at once.
+        """
 
     def check(self, track: TrackSettings) -> None:
         """Raise a SpecError for anything that is wrong and detectable before loading the model."""
 
-    def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
+    def generate(self, request: ClipRequest) -> ModelOutput:
         """Generate one clip, or raise a GeneratorError."""
 
 
@@ -107,6 +112,28 @@ def is_repeatable(entrant: Entrant) -> bool:
         return bool(getattr(find_backend(entrant), "repeatable", True))
     except GeneratorError:
         return True  # every request fails with this error
+
+
+@dataclass(frozen=True)
+class OrderLimit:
+    """How many orders of one account at a service may wait at once."""
+
+    account: str
+    at_once: int
+
+
+def order_limit(entrant: Entrant) -> OrderLimit | None:
+    """The limit of an entrant whose backend waits for a service; None if it computes clips here."""
+    try:
+        backend = find_backend(entrant)
+    except GeneratorError:
+        return None  # every request fails with this error
+    if not getattr(backend, "waits", False):
+        return None
+    try:
+        return OrderLimit(getattr(backend, "account", entrant.key), backend.workers or 1)
+    except GeneratorError:
+        return OrderLimit(entrant.key, 1)  # as above
 
 
 @dataclass(frozen=True)

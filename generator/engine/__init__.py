@@ -5,6 +5,7 @@ Read it in the order in which a request travels:
     generate         the entry: in this process, in worker processes or on a Ray cluster
     schedule         which clip a worker makes next, and how often a clip is retried
     pool             the main process: starts workers, hands out tasks, yields clips (or `ray`)
+    order_pool       the same for clips of services, for which one process waits
     process          a worker's process as the main process sees it: start, submit, receive, stop
     worker_main      the code in that process and in its two post-processing processes
     worker           holds the backend; runs the model, queues its output for post-processing

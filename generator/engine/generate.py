@@ -38,7 +38,7 @@ def generate(
         requests: the clips to make, in any order.
         workers: number of worker processes. Default: the number of CPU cores, or the number of
             accelerators if an entrant runs on them. 0 generates in this process, which suits a few
-            clips.
+            clips. Clips that are ordered from services do not count: one process waits for all.
         ray: address of a Ray cluster to use instead, or "local" to start one on this machine;
             `workers` is then the number of actors.
 
@@ -55,7 +55,7 @@ def generate(
         yield from _generate_here(requests)
     else:
         count = _default_workers(requests) if workers is None else workers
-        yield from generate_in_processes(requests, min(count, len(requests)))
+        yield from generate_in_processes(requests, count)
 
 
 def _default_workers(requests: Sequence[ClipRequest]) -> int:
@@ -63,7 +63,8 @@ def _default_workers(requests: Sequence[ClipRequest]) -> int:
     count = count or 1
     for entrant in entrants_with_models(requests):
         try:
-            limit = find_backend(entrant).workers
+            backend = find_backend(entrant)
+            limit = None if getattr(backend, "waits", False) else backend.workers
         except Exception as error:  # its clips will fail with this reason
             logger.debug("Ignoring %s when choosing the number of workers: %s", entrant.name, error)
             continue

@@ -1,4 +1,4 @@
-"""A pool of worker processes, each serving one entrant.
+"""A pool of worker processes, each serving one entrant, and one that waits for all services.
 
 A CUDA error, a memory leak or a crash ends with its process. The clips that the process had are
 retried once in a new one.
@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import Any
 
 from generator.clips import ClipRequest
+from generator.engine.order_pool import OrderPool
 from generator.engine.process import WorkerProcess, preload
-from generator.engine.schedule import Schedule, Task, entrants_with_models
+from generator.engine.schedule import (
+    Schedule,
+    Task,
+    entrants_with_models,
+    is_ordered,
+    order_limits,
+)
 from generator.engine.worker import Clips, Finished, Outcome
 
 
@@ -37,12 +44,19 @@ class WorkerHandle:
 
 
 def generate_in_processes(requests: Sequence[ClipRequest], count: int) -> Clips:
-    """Yield the clips of all requests as they are finished by `count` worker processes."""
+    """Yield the clips of all requests as they are finished.
+
+    At most `count` worker processes compute; clips of services are ordered by one further process.
+    """
     preload(entrants_with_models(requests))
-    pool = _Pool(Schedule(requests))
+    limits = order_limits(requests)
+    ordered = [request for request in requests if is_ordered(request, limits)]
+    computed = [request for request in requests if not is_ordered(request, limits)]
+    pool = _Pool(Schedule(computed), OrderPool(ordered, limits))
     devices: list[str | None] = [*find_gpus()] or [None]
     try:
-        for number in range(count):
+        pool.orders.start()
+        for number in range(min(count, len(computed))):
             pool.start_worker(devices[number % len(devices)])
         yield from pool.run()
     finally:
@@ -50,7 +64,8 @@ def generate_in_processes(requests: Sequence[ClipRequest], count: int) -> Clips:
 
 
 class _Pool:
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, orders: OrderPool) -> None:
+        self.orders = orders
         self._schedule = schedule
         self._workers: dict[Any, WorkerHandle] = {}  # by their connections
 
@@ -64,9 +79,12 @@ class _Pool:
 
     def run(self) -> Iterator[Outcome]:
         """Hand out tasks until all workers have ended; yield the clips."""
-        while self._workers:
-            for connection in wait(list(self._workers)):
-                yield from self._handle_message(connection)
+        while connections := [*self._workers, *self.orders.connections]:
+            for connection in wait(connections):
+                if connection in self._workers:
+                    yield from self._handle_message(connection)
+                else:
+                    yield from self.orders.handle_message()
 
     def _handle_message(self, connection: Any) -> Iterator[Outcome]:
         worker = self._workers[connection]
@@ -96,10 +114,12 @@ class _Pool:
 
     def stop(self) -> None:
         """Stop the workers that are still running."""
+        self.orders.stop()
         for worker in self._workers.values():
             worker.process.stop()
         for worker in self._workers.values():
             worker.process.join()
+        self.orders.join()
 
 
 def find_gpus() -> list[str]:

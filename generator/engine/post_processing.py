@@ -7,36 +7,47 @@ from pathlib import Path
 import numpy as np
 
 from generator.clips import (
+    ClipFile,
     ClipRequest,
     FailedClip,
     GeneratedClip,
     Master,
+    ModelOutput,
     Provenance,
     RawClip,
     file_provenance,
 )
 from generator.engine.failures import result_or_failure
 from generator.measures import measure_clip
-from generator.media import decode_for_track, encode_master, fit_to_track
+from generator.media import Limits, decode_for_track, encode_master, fit_to_track
 from generator.media.buffers import each_frame
 from generator.media.checks import check_rendition, check_samples
 from generator.media.encode import ENCODING, MASTER_SUFFIX, make_rendition
 from generator.media.watermark import check_watermark
 
 
-def post_process(
-    request: ClipRequest, raw: RawClip, provenance: Provenance
-) -> GeneratedClip | FailedClip:
+def post_process(request: ClipRequest, output: ModelOutput) -> GeneratedClip | FailedClip:
     """The finished clip, or a failed one with its master, for the operator to look at.
 
     Raises:
         DeviceLost: the device can do no more work for this process.
     """
+    made, provenance = output
+    raw = result_or_failure(request, lambda: _samples(made, request))
+    if isinstance(raw, FailedClip):
+        return raw
     clip = result_or_failure(request, lambda: render(raw, request, provenance))
     if isinstance(clip, FailedClip):
         master = result_or_failure(request, lambda: make_master(raw))
         return clip if isinstance(master, FailedClip) else replace(clip, master=master)
     return clip
+
+
+def _samples(made: RawClip | ClipFile, request: ClipRequest) -> RawClip:
+    """What a model made, as samples; a service's file is not trusted."""
+    if isinstance(made, RawClip):
+        return made
+    return decode_for_track(made.data, request.track, limits=Limits(file_bytes=made.max_bytes))
 
 
 def render(raw: RawClip, request: ClipRequest, provenance: Provenance) -> GeneratedClip:

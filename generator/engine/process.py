@@ -14,7 +14,7 @@ from multiprocessing.process import BaseProcess
 
 from generator.backends import libraries_of
 from generator.clips import ClipRequest, FailedClip
-from generator.engine.worker import POST_PROCESSORS, Finished, Outcome, Ready
+from generator.engine.worker import POST_PROCESSORS, Finished, Lost, Outcome, Ready
 from generator.spec import Entrant
 
 STOP_TIMEOUT_S = 5.0  # a process that has not ended by then is killed
@@ -34,9 +34,16 @@ class WorkerProcess:
     Args:
         device: the GPU to use, as written in CUDA_VISIBLE_DEVICES. Default: all.
         post_processors: number of clips in post-processing at once.
+        waits: whether it waits for services: many requests at once, of several entrants.
     """
 
-    def __init__(self, device: str | None = None, post_processors: int = POST_PROCESSORS) -> None:
+    def __init__(
+        self,
+        device: str | None = None,
+        post_processors: int = POST_PROCESSORS,
+        *,
+        waits: bool = False,
+    ) -> None:
         context = _context()
         # The current environment: the fork server has that of its own start.
         environment = dict(os.environ)
@@ -49,7 +56,7 @@ class WorkerProcess:
         worker_ends, post_processor_ends = zip(*links, strict=True)
         self.process = context.Process(
             name="worker",
-            target=_run_worker,
+            target=_run_order_worker if waits else _run_worker,
             args=(far_end, worker_ends, self._progress, environment),
             daemon=True,
         )
@@ -77,6 +84,11 @@ class WorkerProcess:
         return float(self._progress.value)
 
     @property
+    def exit_code(self) -> int | None:
+        """Of the process; None while it runs, negative after a signal."""
+        return self.process.exitcode
+
+    @property
     def exited(self) -> bool:
         """Whether the process has ended."""
         return self.process.exitcode is not None
@@ -95,18 +107,18 @@ class WorkerProcess:
         with suppress(BrokenPipeError):
             self.connection.send(None)
 
-    def receive(self) -> Ready | Finished:
+    def receive(self) -> Ready | Finished | Lost:
         """Wait for its next message.
 
         Raises:
             EOFError: the process has ended.
         """
         try:
-            message: Ready | Finished = self.connection.recv()
+            message: Ready | Finished | Lost = self.connection.recv()
         except (EOFError, ConnectionResetError):
             self.join()
             raise EOFError from None
-        if isinstance(message, Finished):
+        if not isinstance(message, Ready):
             del self.requests[message.number]
         return message
 
@@ -115,7 +127,7 @@ class WorkerProcess:
         (request,) = self.requests.values()
         try:
             while not isinstance(message := self.receive(), Finished):
-                pass
+                pass  # such a process sends no `Lost`
         except EOFError:
             self.requests.clear()
             return FailedClip(request, self.failure_reason(request))
@@ -161,6 +173,17 @@ def _run_worker(
     from generator.engine.worker_main import run_worker
 
     run_worker(connection, links, progress, environment)
+
+
+def _run_order_worker(
+    connection: Connection,
+    links: tuple[Connection, ...],
+    progress: c_double,
+    environment: dict[str, str],
+) -> None:
+    from generator.engine.worker_main import run_order_worker
+
+    run_order_worker(connection, links, environment)
 
 
 def _run_post_processor(link: Connection, environment: dict[str, str]) -> None:

@@ -1,7 +1,8 @@
-"""A worker: holds one entrant's backend and makes one clip after another.
+"""Workers: one holds an entrant's backend and makes one clip after another, one waits for services.
 
-A clip has two parts: the model's, which needs the weights, and post-processing (fitting, encoding,
-measuring), which needs only a CPU. Post-processing of a clip overlaps the model's part of the next.
+A clip has two parts: the model's, which needs the weights or a service, and post-processing
+(fitting, encoding, measuring), which needs only a CPU. Post-processing of a clip overlaps the
+model's part of the next.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -11,7 +12,7 @@ from threading import Condition, Lock
 from typing import NamedTuple
 
 from generator.backends import Backend, find_backend
-from generator.clips import ClipRequest, FailedClip, GeneratedClip, Provenance, RawClip
+from generator.clips import ClipRequest, FailedClip, GeneratedClip, ModelOutput
 from generator.engine.failures import describe_error, result_or_failure
 from generator.engine.post_processing import post_process
 from generator.errors import GeneratorError
@@ -19,9 +20,10 @@ from generator.media import decode_for_track
 
 Outcome = GeneratedClip | FailedClip
 Clips = Generator[Outcome, None, None]
-ModelOutput = tuple[RawClip, Provenance]
+PostProcess = Callable[[ClipRequest, ModelOutput], Outcome]
 
 POST_PROCESSORS = 2  # clips of one worker in post-processing at once
+NO_POST_PROCESSORS = 3  # exit code of a process whose post-processors have died; `Lost` says where
 
 # Limits of `Backlog`. Eight clips, so that a small model does not wait for one slow clip, yet a
 # kill loses few. The bytes are those of raw samples: 5 s of 1080p are 750 MB, and of such clips
@@ -32,7 +34,9 @@ MIN_CLIPS = 2
 
 
 class Ready(NamedTuple):
-    """Message of a worker's process: the model is free for the next request."""
+    """Message of a worker's process: the model, or the service, is done with this request."""
+
+    number: int
 
 
 class Finished(NamedTuple):
@@ -42,10 +46,14 @@ class Finished(NamedTuple):
     clip: Outcome
 
 
+class Lost(NamedTuple):
+    """Message of a worker's process: a post-processor died on the clip of this request."""
+
+    number: int
+
+
 @contextmanager
-def open_worker(
-    post_process: Callable[[ClipRequest, RawClip, Provenance], Outcome] = post_process,
-) -> Iterator["Worker"]:
+def open_worker(post_process: PostProcess = post_process) -> Iterator["Worker"]:
     """A worker; on leaving, its backend is closed and its last clips are finished.
 
     After an error, such as the exit of the process, unfinished clips are dropped.
@@ -53,11 +61,27 @@ def open_worker(
     Args:
         post_process: called by `POST_PROCESSORS` threads.
     """
-    threads = ThreadPoolExecutor(POST_PROCESSORS, thread_name_prefix="post-processing")
-    with ExitStack() as backend:
-        worker = Worker(backend, threads, post_process)
+    with _post_processing(post_process, POST_PROCESSORS) as (backends, queue):
+        yield Worker(Backends(backends, at_once=1), queue)
+
+
+@contextmanager
+def open_order_worker(
+    post_process: PostProcess, *, post_processors: int
+) -> Iterator["OrderWorker"]:
+    """A worker for requests that wait for services; otherwise like `open_worker`."""
+    with _post_processing(post_process, post_processors) as (backends, queue):
+        yield OrderWorker(Backends(backends, at_once=None), queue)
+
+
+@contextmanager
+def _post_processing(
+    post_process: PostProcess, count: int
+) -> Iterator[tuple[ExitStack, "PostProcessing"]]:
+    threads = ThreadPoolExecutor(count, thread_name_prefix="post-processing")
+    with ExitStack() as backends:
         try:
-            yield worker
+            yield backends, PostProcessing(threads, post_process)
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
@@ -65,22 +89,11 @@ def open_worker(
 
 
 class Worker:
-    """Makes clips; its backend stays open until a request of another entrant comes."""
+    """Makes clips one at a time; its backend stays open until another entrant's request comes."""
 
-    def __init__(
-        self,
-        open_backend: ExitStack,
-        threads: ThreadPoolExecutor,
-        post_process: Callable[[ClipRequest, RawClip, Provenance], Outcome],
-    ) -> None:
-        self._open_backend = open_backend
-        self._threads = threads
-        self._post_process = post_process
-        self._entrant: str | None = None  # key of the entrant whose backend is open
-        self._backend: Backend | None = None
-        self._load_error: str | None = None  # why the entrant's backend cannot be opened
-        self._checked_tracks: set[str] = set()
-        self._backlog = Backlog()
+    def __init__(self, backends: "Backends", queue: "PostProcessing") -> None:
+        self._backends = backends
+        self._queue = queue
         self._model_lock = Lock()  # a model makes one clip at a time
 
     def submit(self, request: ClipRequest) -> "Future[Outcome]":
@@ -91,25 +104,18 @@ class Worker:
         Raises:
             DeviceLost: the device can do no more work for this process.
         """
-        self._backlog.acquire()
-        size = 0
+        backlog = self._queue.backlog
+        backlog.acquire()
         try:
             with self._model_lock:
                 output = result_or_failure(request, lambda: self._run_model(request))
-            if isinstance(output, FailedClip):
-                self._backlog.release(0)
-                failed: Future[Outcome] = Future()
-                failed.set_result(output)
-                return failed
-            raw, provenance = output
-            size = raw.size_bytes
-            self._backlog.add_bytes(size)
-            clip = self._threads.submit(self._post_process, request, raw, provenance)
         except BaseException:
-            self._backlog.release(size)
+            backlog.release(0)
             raise
-        clip.add_done_callback(lambda _: self._backlog.release(size))
-        return clip
+        if isinstance(output, FailedClip):
+            backlog.release(0)
+            return _finished(output)
+        return self._queue.submit(request, output)
 
     def make(self, request: ClipRequest) -> Outcome:
         """Make a clip and wait for it."""
@@ -119,30 +125,111 @@ class Worker:
         if request.stored_master is not None:
             master = request.stored_master.read()
             return decode_for_track(master, request.track), request.stored_master.provenance
-        return self._ready_backend(request).generate(request)
+        return self._backends.ready(request).generate(request)
 
-    def _ready_backend(self, request: ClipRequest) -> Backend:
+
+class OrderWorker:
+    """Makes clips by backends that wait for services, many at once: one in each calling thread."""
+
+    def __init__(self, backends: "Backends", queue: "PostProcessing") -> None:
+        self._backends = backends
+        self._queue = queue
+
+    def submit(self, request: ClipRequest) -> "Future[Outcome]":
+        """Order a clip, wait for its file, then queue the file for post-processing.
+
+        Blocks until the file is there, and longer while the backlog of unfinished clips is full:
+        so no more clips are ordered than can be finished.
+        """
+        output = result_or_failure(request, lambda: self._backends.ready(request).generate(request))
+        if isinstance(output, FailedClip):
+            return _finished(output)
+        self._queue.backlog.acquire()
+        return self._queue.submit(request, output)
+
+
+def _finished(clip: FailedClip) -> "Future[Outcome]":
+    future: Future[Outcome] = Future()
+    future.set_result(clip)
+    return future
+
+
+class PostProcessing:
+    """Queues the output of models for post-processing."""
+
+    def __init__(self, threads: ThreadPoolExecutor, post_process: PostProcess) -> None:
+        self._threads = threads
+        self._post_process = post_process
+        self.backlog = Backlog()
+
+    def submit(self, request: ClipRequest, output: ModelOutput) -> "Future[Outcome]":
+        """Queue the output of a clip that was acquired from the backlog."""
+        size = output[0].size_bytes
+        self.backlog.add_bytes(size)
+        try:
+            clip = self._threads.submit(self._post_process, request, output)
+        except BaseException:
+            self.backlog.release(size)
+            raise
+        clip.add_done_callback(lambda _: self.backlog.release(size))
+        return clip
+
+
+class Backends:
+    """The open backends of one process; thread-safe.
+
+    Args:
+        stack: closes them.
+        at_once: how many may be open; None for any number.
+    """
+
+    def __init__(self, stack: ExitStack, *, at_once: int | None) -> None:
+        self._stack = stack
+        self._at_once = at_once
+        self._open: dict[str, _OpenBackend] = {}  # by their entrants' keys
+        self._lock = Lock()
+
+    def ready(self, request: ClipRequest) -> Backend:
         """The request's backend, checked for its track and opened once."""
-        if request.entrant.key != self._entrant:
-            self._open_backend.close()
-            self._entrant, self._backend, self._load_error = request.entrant.key, None, None
-            self._checked_tracks.clear()
-        if self._load_error is not None:
-            raise GeneratorError(self._load_error)
-        backend = self._backend or find_backend(request.entrant)
-        track = request.track.model_dump_json()
-        if track not in self._checked_tracks:
-            backend.check(request.track)
-            self._checked_tracks.add(track)
-        if self._backend is None:
-            try:
-                self._backend = self._open_backend.enter_context(backend)
-            except Exception as error:
-                # Loading again for every clip would fail as slowly each time.
-                expected = isinstance(error, GeneratorError)
-                self._load_error = str(error) if expected else describe_error(request, error)
-                raise
-        return self._backend
+        with self._lock:
+            key = request.entrant.key
+            if key not in self._open:
+                if len(self._open) == self._at_once:
+                    self._stack.close()
+                    self._open.clear()
+                self._open[key] = _OpenBackend(self._stack)
+            backend = self._open[key]
+        return backend.ready(request)
+
+
+class _OpenBackend:
+    """The backend of one entrant, opened for its first request."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._backend: Backend | None = None
+        self._load_error: str | None = None  # why it cannot be opened
+        self._checked_tracks: set[str] = set()
+        self._lock = Lock()
+
+    def ready(self, request: ClipRequest) -> Backend:
+        with self._lock:
+            if self._load_error is not None:
+                raise GeneratorError(self._load_error)
+            backend = self._backend or find_backend(request.entrant)
+            track = request.track.model_dump_json()
+            if track not in self._checked_tracks:
+                backend.check(request.track)
+                self._checked_tracks.add(track)
+            if self._backend is None:
+                try:
+                    self._backend = self._stack.enter_context(backend)
+                except Exception as error:
+                    # Loading again for every clip would fail as slowly each time.
+                    expected = isinstance(error, GeneratorError)
+                    self._load_error = str(error) if expected else describe_error(request, error)
+                    raise
+            return self._backend
 
 
 class Backlog:

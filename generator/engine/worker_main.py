@@ -4,6 +4,7 @@ Importing this module loads the installed measures. The fork server imports it o
 processes inherit them.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
@@ -19,17 +20,30 @@ from queue import LifoQueue
 
 from threadpoolctl import threadpool_limits
 
-from generator.clips import ClipRequest, FailedClip, Provenance, RawClip
+from generator.clips import ClipRequest, FailedClip, ModelOutput
 from generator.engine.failures import DeviceLost, describe_error
 from generator.engine.post_processing import post_process
-from generator.engine.worker import Finished, Outcome, Ready, open_worker
+from generator.engine.worker import (
+    NO_POST_PROCESSORS,
+    Finished,
+    Lost,
+    Outcome,
+    Ready,
+    open_order_worker,
+    open_worker,
+)
 from generator.measures import find_measures
 from generator.memory import reuse_freed_memory
 from generator.progress import progress_listener
+from generator.waiting import stopped_by
 
 # Time to clean up once the main process is gone; longer than that one waits before it kills.
 EXIT_TIMEOUT_S = 8.0
 NICENESS = 10  # of post-processors: the model comes first
+# Time in which orders that are being sent, and the journal, may finish when the process is stopped.
+STOP_ORDERS_S = 4.0
+
+logger = logging.getLogger(__name__)
 
 find_measures()
 
@@ -77,10 +91,72 @@ def run_worker(
                 except DeviceLost:
                     os._exit(1)  # cleaning up would hang on the lost device
                 clip.add_done_callback(partial(send_clip, number))
-                send(Ready())
+                send(Ready(number))
     except (EOFError, ConnectionResetError, SystemExit):
         # Stopped. The model is closed; do not wait for threads, which may be sending to a main
         # process that no longer reads.
+        os._exit(0)
+
+
+def run_order_worker(
+    connection: Connection, links: tuple[Connection, ...], environment: dict[str, str]
+) -> None:
+    """Make clips that are ordered from services, each in a thread, until no more requests come.
+
+    Args:
+        connection: to the main process, as for `run_worker`; sends `Lost` too.
+        links: to the post-processors.
+        environment: replaces `os.environ`.
+    """
+    _set_up_process(environment)
+    send_lock = threading.Lock()
+    stop = threading.Event()
+    # No exception in the main thread: it ends once the main process has closed the connection.
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    threads: set[threading.Thread] = set()
+    post_processors = PostProcessors(links)
+
+    def send(message: Ready | Finished | Lost) -> None:
+        with send_lock, suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(message)
+
+    def send_clip(number: int, clip: "Future[Outcome]") -> None:
+        if clip.cancelled():
+            return  # the process is ending
+        try:
+            send(Finished(number, clip.result()))
+        except Exception:  # a post-processor died, or the clip cannot be sent
+            send(Lost(number))
+            if not post_processors.alive:
+                os._exit(NO_POST_PROCESSORS)
+
+    def make(number: int, request: ClipRequest) -> None:
+        try:
+            with stopped_by(stop):
+                clip = worker.submit(request)
+            send(Ready(number))
+            clip.add_done_callback(partial(send_clip, number))
+        except SystemExit:
+            pass  # stopped while it waited
+        except Exception:
+            logger.exception("%s is lost", request.prompt_id)
+            send(Lost(number))
+        finally:
+            threads.discard(threading.current_thread())
+            if stop.is_set() and not threads:
+                os._exit(0)
+
+    try:
+        with open_order_worker(post_processors, post_processors=len(links)) as worker:
+            while (message := connection.recv()) is not None:
+                thread = threading.Thread(target=make, args=message, daemon=True)
+                threads.add(thread)
+                thread.start()
+    except (EOFError, ConnectionResetError):
+        stop.set()
+        end = time.monotonic() + STOP_ORDERS_S
+        for thread in list(threads):
+            thread.join(max(0.0, end - time.monotonic()))
         os._exit(0)
 
 
@@ -92,10 +168,12 @@ class PostProcessors:
 
     def __init__(self, links: tuple[Connection, ...]) -> None:
         self._idle: LifoQueue[Connection] = LifoQueue()
+        self._lock = threading.Lock()
+        self.alive = len(links)
         for link in links:
             self._idle.put(link)
 
-    def __call__(self, request: ClipRequest, raw: RawClip, provenance: Provenance) -> Outcome:
+    def __call__(self, request: ClipRequest, output: ModelOutput) -> Outcome:
         """Send the model's output to an idle process and wait for the clip.
 
         Raises:
@@ -103,15 +181,24 @@ class PostProcessors:
         """
         link = self._idle.get()
         try:
-            link.send((request, raw, provenance))
+            link.send((request, output))
         except OSError:
+            self._lose()
             raise
         except Exception as error:  # it cannot be pickled: nothing was sent
             self._idle.put(link)
             return FailedClip(request, describe_error(request, error))
-        clip: Outcome = link.recv()
+        try:
+            clip: Outcome = link.recv()
+        except (EOFError, OSError):
+            self._lose()
+            raise
         self._idle.put(link)
         return clip
+
+    def _lose(self) -> None:
+        with self._lock:
+            self.alive -= 1
 
 
 def run_post_processor(link: Connection, environment: dict[str, str]) -> None:

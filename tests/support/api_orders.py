@@ -10,7 +10,7 @@ from generator.backends.api import ApiBackend
 from generator.backends.api.provider import find_provider
 from generator.clips import ClipRequest, Provenance
 from generator.orders import NoJournal
-from generator.spec import Entrant, TrackSettings
+from generator.spec import Entrant, Modality, TrackSettings
 
 PROMPT = "a red ball"
 
@@ -56,6 +56,7 @@ def make_entrant(
         "trusted_host": service.api.removeprefix("http://"),
         "poll_s": 0.01,
         "requests_per_minute": 60_000,
+        "sources_url": "https://example.com/sources/",
     }
     return Entrant(
         name="Alder",
@@ -66,25 +67,44 @@ def make_entrant(
     )
 
 
+TRACK = TrackSettings(
+    name="text-to-video",
+    modality="text-to-video",
+    audio=False,
+    width=1280,
+    height=720,
+    fps=24,
+    frames=120,
+    video_kbps=4000,
+    bytes=3_000_000,
+)
+
+
 def a_request(entrant: Entrant, journal: NoJournal, *, prompt: str = PROMPT) -> ClipRequest:
-    track = TrackSettings(
-        name="text-to-video",
-        modality="text-to-video",
-        audio=False,
-        width=1280,
-        height=720,
-        fps=24,
-        frames=120,
-        video_kbps=4000,
-        bytes=3_000_000,
-    )
     return ClipRequest(
-        entrant=entrant, track=track, prompt_id="p1", prompt=prompt, seed=7, orders=journal
+        entrant=entrant, track=TRACK, prompt_id="p1", prompt=prompt, seed=7, orders=journal
     )
 
 
-def order(entrant: Entrant, journal: NoJournal | None = None) -> Provenance:
-    request = a_request(entrant, journal or Remembering())
+def sourced_request(entrant: Entrant, modality: Modality, source: Path) -> ClipRequest:
+    """A request of a small clip, so that its source is quickly made."""
+    small = {"width": 256, "height": 144, "video_kbps": 400, "bytes": 400_000}
+    track = TRACK.model_copy(update={"modality": modality, "name": modality} | small)
+    return ClipRequest(
+        entrant=entrant,
+        track=track,
+        prompt_id="p1",
+        prompt=PROMPT,
+        seed=7,
+        source=source,
+        orders=Remembering(),
+    )
+
+
+def order(
+    entrant: Entrant, journal: NoJournal | None = None, *, request: ClipRequest | None = None
+) -> Provenance:
+    request = request or a_request(entrant, journal or Remembering())
     with ApiBackend(entrant) as backend:
         backend.check(request.track)
         return backend.generate(request)[1]

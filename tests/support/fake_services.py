@@ -6,9 +6,10 @@ file does not repeat itself here. `{file}` is where the clip lies, `{api}` the s
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock, Thread
@@ -19,13 +20,48 @@ KEY = "k-secret-of-the-tests"
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer; `drop` reads the request and closes the connection."""
+    """One answer; `drop` reads the request and closes the connection, `stall_s` waits before."""
 
     data: Any = None
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
     raw: bytes | None = None
+    stall_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A request of an upload, and its answer; `away`: not at the API, so without the key."""
+
+    method: str
+    path: str
+    reply: Reply
+    away: bool = False
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """An order with a source, as the documents want it: `{source}` in its body is the source.
+
+    Attributes:
+        create, poll: paths; None: those without a source.
+        body: of the order, for a silent 5 s clip of 16:9 and seed 7.
+        sent_as: an image or video as a data URI, or its bare base64, or "uploaded" or "address".
+        headers: beside those of all orders.
+        upload: the requests before the order, in their order.
+        called: what an uploaded source is called; None: the folder and the file's name.
+        model: if it is another one.
+    """
+
+    body: dict[str, Any]
+    create: str | None = None
+    poll: str | None = None
+    sent_as: str = "data-uri"
+    headers: dict[str, str] = field(default_factory=dict)
+    upload: tuple[Step, ...] = ()
+    called: Any = None
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -41,6 +77,8 @@ class Transcript:
         file_with_key: the file lies at the service's own address and needs the key.
         result: of a further request for the file's address, by path.
         billed_usd: what the answer's own figures make.
+        answers_file: the answer to an order is the file.
+        image, edit: orders with a source.
     """
 
     model: str
@@ -64,6 +102,9 @@ class Transcript:
     names: bool = False  # a repeated name makes no second clip, or can be asked for
     find: str | None = None
     nothing_found: Any = None
+    answers_file: bool = False
+    image: Sourced | None = None
+    edit: Sourced | None = None
 
 
 def _dashscope(status: str, **more: Any) -> dict[str, Any]:
@@ -84,6 +125,77 @@ _DASH = {
     "unknown_id": Reply(_dashscope("UNKNOWN")),
     "headers": {"X-DashScope-Async": "enable"},
 }
+_OSS = (
+    Step(
+        "GET",
+        r"/api/v1/uploads\?action=getPolicy&model=.+",
+        Reply(
+            {
+                "request_id": "r",
+                "data": {
+                    "upload_host": "{away}/bucket",
+                    "upload_dir": "dashscope-instant/1/2",
+                    "policy": "p0",
+                    "signature": "s0",
+                    "oss_access_key_id": "LTAI-no-key",
+                    "x_oss_object_acl": "private",
+                    "x_oss_forbid_overwrite": "true",
+                },
+            }
+        ),
+    ),
+    Step("POST", "/bucket", Reply(status=200, raw=b""), away=True),
+)
+_OSS_HEADER = {"X-DashScope-OssResourceResolve": "enable"}
+
+
+def _dash_image(model: str, **more: Any) -> Sourced:
+    parameters = {"resolution": "720P", "duration": 5, "seed": 7, "watermark": False} | more
+    return Sourced(
+        body={
+            "model": model,
+            "input": {
+                "prompt": "a red ball",
+                "media": [{"type": "first_frame", "url": "{source}"}],
+            },
+            "parameters": parameters,
+        }
+    )
+
+
+def _dash_edit(model: str) -> Sourced:
+    return Sourced(
+        body={
+            "model": model,
+            "input": {"prompt": "a red ball", "media": [{"type": "video", "url": "{source}"}]},
+            "parameters": {
+                "resolution": "720P",
+                "audio_setting": "origin",
+                "seed": 7,
+                "watermark": False,
+            },
+        },
+        sent_as="uploaded",
+        headers=_OSS_HEADER,
+        upload=_OSS,
+    )
+
+
+def _ark_source(part: dict[str, Any], **more: Any) -> Sourced:
+    return Sourced(
+        body={
+            "model": "dreamina-seedance-2-5-260628",
+            "content": [{"type": "text", "text": "a red ball"}, part],
+            "resolution": "480p",
+            "generate_audio": False,
+            "watermark": False,
+        }
+        | more,
+        model="seedance-2.5",
+        sent_as="address" if part["type"] == "video_url" else "data-uri",
+    )
+
+
 _ARK_PATH = "/api/v3/contents/generations/tasks"
 
 
@@ -121,6 +233,8 @@ TRANSCRIPTS: dict[str, Transcript] = {
         },
         billed_usd=0.70,
         **_DASH,
+        image=_dash_image("happyhorse-1.0-i2v"),
+        edit=_dash_edit("happyhorse-1.0-video-edit"),
     ),
     "dashscope-wan": Transcript(
         model="wan3.0",
@@ -138,6 +252,25 @@ TRANSCRIPTS: dict[str, Transcript] = {
         },
         billed_usd=0.50,
         **_DASH,
+        image=_dash_image("wan3.0-video", resolution="480P", audio=False),
+    ),
+    "dashscope-wan-2.7": Transcript(
+        model="wan2.7",
+        body={
+            "model": "wan2.7-t2v",
+            "input": {"prompt": "a red ball"},
+            "parameters": {
+                "resolution": "720P",
+                "ratio": "16:9",
+                "duration": 5,
+                "seed": 7,
+                "watermark": False,
+            },
+        },
+        billed_usd=0.50,
+        **_DASH,
+        image=_dash_image("wan2.7-i2v"),
+        edit=_dash_edit("wan2.7-videoedit"),
     ),
     "ark": Transcript(
         model="seedance-2.0",
@@ -177,6 +310,17 @@ TRANSCRIPTS: dict[str, Transcript] = {
         failed_after={"id": "cgt-1", "status": "failed", "error": {"code": "Odd", "message": "x"}},
         later=Reply({"error": {"code": "RateLimitExceeded.EndpointRPMExceeded"}}, 429),
         unknown_id=Reply({"error": {"code": "InvalidParameter.NotFound", "message": "no"}}, 404),
+        billed_usd=0.756,  # 108,900 tokens; the list price of 5 s is 0.75 for 108,000
+        image=_ark_source(
+            {"type": "image_url", "role": "first_frame", "image_url": {"url": "{source}"}},
+            duration=5,
+        ),
+        edit=_ark_source(
+            {"type": "video_url", "role": "reference_video", "video_url": {"url": "{source}"}},
+            omni_reference_task_type="edit",
+            ratio="adaptive",
+            duration=-1,
+        ),
     ),
     "kling": Transcript(
         model="kling-3.0",
@@ -213,6 +357,36 @@ TRANSCRIPTS: dict[str, Transcript] = {
         names=True,
         find=r"/tasks\?external_task_ids=.+",
         nothing_found=_kling([]),
+        image=Sourced(
+            create="/image-to-video/kling-3.0",
+            body={
+                "contents": [
+                    {"type": "prompt", "text": "a red ball"},
+                    {"type": "first_frame", "url": "{source}"},
+                ],
+                "settings": {
+                    "resolution": "720p",
+                    "duration": 5,
+                    "audio": "off",
+                    "multi_shot": False,
+                },
+                "options": {"external_task_id": "{name}", "watermark_info": {"enabled": False}},
+            },
+            sent_as="base64",
+        ),
+        edit=Sourced(
+            create="/omni-video/kling-3.0-omni",
+            body={
+                "contents": [
+                    {"type": "prompt", "text": "a red ball"},
+                    {"type": "base_video", "url": "{source}", "id": "video_1"},
+                ],
+                "settings": {"resolution": "720p", "audio": "off", "multi_shot": False},
+                "options": {"external_task_id": "{name}", "watermark_info": {"enabled": False}},
+            },
+            sent_as="address",
+            model="kling-3.0-omni",
+        ),
     ),
     "kling-legacy": Transcript(
         model="kling-v3",
@@ -241,6 +415,21 @@ TRANSCRIPTS: dict[str, Transcript] = {
         failed_after=_old_kling("failed", task_status_msg="broken"),
         later=Reply(_kling(None, 1302, "too often"), 429),
         unknown_id=Reply(_kling(None, 1203, "not found"), 404),
+        image=Sourced(
+            create="/v1/videos/image2video",
+            poll="/v1/videos/image2video/t-1",
+            body={
+                "model_name": "kling-v3",
+                "image": "{source}",
+                "prompt": "a red ball",
+                "duration": "5",
+                "mode": "std",
+                "sound": "off",
+                "multi_shot": False,
+                "watermark_info": {"enabled": False},
+            },
+            sent_as="base64",
+        ),
     ),
     "gemini-veo": Transcript(
         model="veo-3.1",
@@ -280,6 +469,22 @@ TRANSCRIPTS: dict[str, Transcript] = {
         later=_GEMINI_LATER,
         unknown_id=_GEMINI_404,
         file_with_key=True,
+        image=Sourced(
+            body={
+                "instances": [
+                    {
+                        "prompt": "a red ball",
+                        "image": {"bytesBase64Encoded": "{source}", "mimeType": "image/png"},
+                    }
+                ],
+                "parameters": {
+                    "aspectRatio": "16:9",
+                    "resolution": "720p",
+                    "durationSeconds": "6",
+                },
+            },
+            sent_as="base64",
+        ),
     ),
     "gemini-omni": Transcript(
         model="gemini-omni-1.1",
@@ -320,6 +525,25 @@ TRANSCRIPTS: dict[str, Transcript] = {
         later=_GEMINI_LATER,
         unknown_id=_GEMINI_404,
         file_with_key=True,
+        billed_usd=0.5068,
+        image=Sourced(
+            body={
+                "model": "gemini-omni-1.1-flash",
+                "background": True,
+                "input": [
+                    {"type": "image", "data": "{source}", "mime_type": "image/png"},
+                    {"type": "text", "text": "a red ball"},
+                ],
+                "response_format": {
+                    "type": "video",
+                    "delivery": "uri",
+                    "duration": "5s",
+                    "aspect_ratio": "16:9",
+                    "resolution": "360p",
+                },
+            },
+            sent_as="base64",
+        ),
     ),
     "runway": Transcript(
         model="gen4.5",
@@ -347,6 +571,27 @@ TRANSCRIPTS: dict[str, Transcript] = {
         },
         later=Reply({"error": "the day's cap"}, 429),
         unknown_id=Reply({"error": "not found"}, 404),
+        image=Sourced(
+            create="/v1/image_to_video",
+            body={
+                "model": "gen4.5",
+                "promptText": "a red ball",
+                "promptImage": "{source}",
+                "ratio": "1280:720",
+                "duration": 5,
+                "seed": 7,
+            },
+        ),
+        edit=Sourced(
+            create="/v1/video_to_video",
+            body={
+                "model": "aleph2",
+                "promptText": "a red ball",
+                "videoUri": "{source}",
+                "seed": 7,
+            },
+            model="aleph2",
+        ),
     ),
     "luma": Transcript(
         model="ray-3.2",
@@ -368,6 +613,31 @@ TRANSCRIPTS: dict[str, Transcript] = {
         failed_after={"id": "g-1", "state": "failed", "failure_code": "generation_failed"},
         later=Reply({"detail": "slow down", "code": "rate_limited"}, 429, {"Retry-After": "0"}),
         unknown_id=Reply({"detail": "not found"}, 404),
+        image=Sourced(
+            body={
+                "model": "ray-3.2",
+                "type": "video",
+                "prompt": "a red ball",
+                "aspect_ratio": "16:9",
+                "video": {
+                    "duration": "5s",
+                    "resolution": "540p",
+                    "start_frame": {"data": "{source}", "media_type": "image/png"},
+                },
+            },
+            sent_as="base64",
+        ),
+        edit=Sourced(
+            body={
+                "model": "ray-3.2",
+                "type": "video_edit",
+                "prompt": "a red ball",
+                "source": {"data": "{source}", "media_type": "video/mp4"},
+                "video": {"resolution": "540p"},
+            },
+            sent_as="base64",
+            model="ray-3.2-edit",
+        ),
     ),
     "minimax": Transcript(
         model="minimax-h3",
@@ -392,6 +662,22 @@ TRANSCRIPTS: dict[str, Transcript] = {
         failed_after={"task": {"status": "failed", "error": {"code": "2013", "message": "bad"}}},
         later=Reply({"error": {"code": "1002", "message": "slow down"}}, 429),
         unknown_id=Reply({"error": {"code": "2013", "message": "no task"}}, 404),
+        image=Sourced(
+            body={
+                "model": "MiniMax-H3",
+                "content": [
+                    {"type": "text", "text": "a red ball"},
+                    {
+                        "type": "image_url",
+                        "role": "first_frame",
+                        "image_url": {"url": "{source}"},
+                    },
+                ],
+                "resolution": "768P",
+                "duration": 5,
+                "aigc_watermark": False,
+            }
+        ),
     ),
     "minimax-hailuo": Transcript(
         model="hailuo-2.3",
@@ -418,6 +704,15 @@ TRANSCRIPTS: dict[str, Transcript] = {
         failed_after={"status": "Fail", "base_resp": {"status_code": 2013, "status_msg": "bad"}},
         later=Reply({"base_resp": {"status_code": 1002, "status_msg": "slow down"}}),
         unknown_id=Reply({"base_resp": {"status_code": 2013, "status_msg": "no task"}}, 404),
+        image=Sourced(
+            body={
+                "model": "MiniMax-Hailuo-2.3",
+                "prompt": "a red ball",
+                "first_frame_image": "{source}",
+                "duration": 6,
+                "resolution": "768P",
+            }
+        ),
     ),
     "vidu": Transcript(
         model="vidu-q3-pro",
@@ -444,6 +739,19 @@ TRANSCRIPTS: dict[str, Transcript] = {
         failed_after={"id": "7", "state": "failed", "err_code": "Broken", "creations": []},
         later=Reply({"code": 429, "message": "slow down"}, 429),
         unknown_id=Reply({"code": 404, "message": "no task"}, 404),
+        image=Sourced(
+            create="/ent/v2/img2video",
+            body={
+                "model": "viduq3-pro",
+                "images": ["{source}"],
+                "prompt": "a red ball",
+                "duration": 5,
+                "seed": 7,
+                "resolution": "720p",
+                "audio": False,
+                "watermark": False,
+            },
+        ),
     ),
     "pixverse": Transcript(
         model="pixverse-v6",
@@ -470,6 +778,28 @@ TRANSCRIPTS: dict[str, Transcript] = {
         later=Reply({"ErrCode": 500044, "ErrMsg": "too many at once"}, 429),
         unknown_id=Reply({"ErrCode": 400, "ErrMsg": "no video"}, 404),
         names=True,
+        image=Sourced(
+            create="/openapi/v2/video/img/generate",
+            body={
+                "model": "v6",
+                "img_id": "{source}",
+                "prompt": "a red ball",
+                "duration": 5,
+                "quality": "720p",
+                "seed": 7,
+                "generate_audio_switch": False,
+                "water_mark": False,
+            },
+            sent_as="uploaded",
+            upload=(
+                Step(
+                    "POST",
+                    "/openapi/v2/image/upload",
+                    Reply({"ErrCode": 0, "ErrMsg": "success", "Resp": {"img_id": 77}}),
+                ),
+            ),
+            called=77,
+        ),
     ),
     "ltx": Transcript(
         model="ltx-2.3-pro",
@@ -500,6 +830,72 @@ TRANSCRIPTS: dict[str, Transcript] = {
             {"Retry-After": "0"},
         ),
         unknown_id=Reply({"error": {"type": "not_found_error"}}, 404),
+        image=Sourced(
+            create="/v2/image-to-video",
+            body={
+                "model": "ltx-2-3-pro",
+                "image_uri": "{source}",
+                "prompt": "a red ball",
+                "duration": 6,
+                "resolution": "1920x1080",
+                "fps": 24,
+                "generate_audio": False,
+            },
+            poll="/v2/image-to-video/j-1",
+        ),
+    ),
+    "ltx-sync": Transcript(
+        model="ltx-2.3-fast",
+        key=("Authorization", f"Bearer {KEY}"),
+        create="/v1/text-to-video",
+        poll="no polls",
+        body={
+            "model": "ltx-2-3-fast",
+            "prompt": "a red ball",
+            "duration": 6,
+            "resolution": "1920x1080",
+            "fps": 24,
+            "generate_audio": False,
+        },
+        accepted=None,
+        waiting=None,
+        done=None,
+        refused_before=Reply({"error": {"type": "content_filtered_error", "message": "no"}}, 422),
+        refused_after=None,
+        failed_after=None,
+        later=Reply(
+            {"error": {"type": "rate_limit_error", "message": "busy"}}, 429, {"Retry-After": "0"}
+        ),
+        unknown_id=Reply({}, 404),
+        answers_file=True,
+        image=Sourced(
+            create="/v1/image-to-video",
+            body={
+                "model": "ltx-2-3-fast",
+                "image_uri": "{source}",
+                "prompt": "a red ball",
+                "duration": 6,
+                "resolution": "1920x1080",
+                "fps": 24,
+                "generate_audio": False,
+            },
+            sent_as="uploaded",
+            upload=(
+                Step(
+                    "POST",
+                    "/v1/upload",
+                    Reply(
+                        {
+                            "upload_url": "{away}/up/1?signature=x",
+                            "storage_uri": "ltx://uploads/u1",
+                            "required_headers": {"x-goog-content-length-range": "0,104857600"},
+                        }
+                    ),
+                ),
+                Step("PUT", r"/up/1\?signature=x", Reply(raw=b""), away=True),
+            ),
+            called="ltx://uploads/u1",
+        ),
     ),
     "fal": Transcript(
         model="ltx-2.3-fast",
@@ -532,6 +928,63 @@ TRANSCRIPTS: dict[str, Transcript] = {
         failed_after={"status": "COMPLETED", "error": "timed out", "error_type": "request_timeout"},
         later=Reply({"detail": "busy", "error_type": "concurrent_requests_limit"}, 429),
         unknown_id=Reply({"detail": "not found"}, 404),
+        image=Sourced(
+            create="/fal-ai/ltx-2.3/image-to-video/fast",
+            body={
+                "prompt": "a red ball",
+                "image_url": "{source}",
+                "duration": 6,
+                "resolution": "1080p",
+                "aspect_ratio": "16:9",
+                "generate_audio": False,
+            },
+        ),
+    ),
+    "openrouter": Transcript(
+        model="seedance-2.5",
+        key=("Authorization", f"Bearer {KEY}"),
+        create="/api/v1/videos",
+        poll="/api/v1/videos/job-1",
+        body={
+            "model": "bytedance/seedance-2.5",
+            "prompt": "a red ball",
+            "duration": 5,
+            "resolution": "720p",
+            "aspect_ratio": "16:9",
+            "generate_audio": False,
+        },
+        accepted={"id": "job-1", "polling_url": "/api/v1/videos/job-1", "status": "pending"},
+        waiting={"id": "job-1", "polling_url": "/api/v1/videos/job-1", "status": "in_progress"},
+        done={
+            "id": "job-1",
+            "status": "completed",
+            "generation_id": "gen-1",
+            "unsigned_urls": ["{file}"],
+            "usage": {"cost": 0.42, "is_byok": False},
+        },
+        refused_before=Reply({"error": {"code": 403, "message": "Your input was flagged"}}, 403),
+        refused_after={"id": "job-1", "status": "failed", "error": "Blocked by content policy"},
+        failed_after={"id": "job-1", "status": "failed", "error": "upstream timeout"},
+        later=Reply({"error": {"code": 429, "message": "Rate limit exceeded"}}, 429),
+        unknown_id=Reply({"error": {"code": 404, "message": "Resource not found"}}, 404),
+        file_with_key=True,
+        billed_usd=0.42,
+        image=Sourced(
+            body={
+                "model": "bytedance/seedance-2.5",
+                "prompt": "a red ball",
+                "frame_images": [
+                    {
+                        "type": "image_url",
+                        "frame_type": "first_frame",
+                        "image_url": {"url": "{source}"},
+                    }
+                ],
+                "duration": 5,
+                "resolution": "480p",
+                "generate_audio": False,
+            }
+        ),
     ),
     "replicate": Transcript(
         model="wan-2.2",
@@ -554,6 +1007,17 @@ TRANSCRIPTS: dict[str, Transcript] = {
         failed_after={"id": "p1", "status": "failed", "error": "out of memory"},
         later=Reply({"detail": "throttled"}, 429, {"Retry-After": "0"}),
         unknown_id=Reply({"detail": "not found"}, 404),
+        image=Sourced(
+            create="/v1/models/wan-video/wan-2.2-i2v-fast/predictions",
+            body={
+                "input": {
+                    "prompt": "a red ball",
+                    "image": "{source}",
+                    "resolution": "480p",
+                    "seed": 7,
+                }
+            },
+        ),
     ),
 }
 
@@ -566,6 +1030,7 @@ class Request:
     path: str
     headers: dict[str, str]
     body: Any
+    data: bytes = b""
 
 
 class FakeService:
@@ -577,6 +1042,8 @@ class FakeService:
         final: the last state, instead of a finished one.
         gone: how often the file is answered with 403.
         accept_dropped: an order whose connection is dropped was accepted.
+        uploading: the steps of an upload.
+        together: orders are done once so many were accepted.
     """
 
     def __init__(self, transcript: Transcript, file: bytes) -> None:
@@ -591,15 +1058,25 @@ class FakeService:
         self.file_requests: list[Request] = []
         self.clips: list[str] = []  # orders that were accepted, by name or number
         self.waited: dict[str, int] = {}
-        self.api = self.file_url = ""
+        self.api = self.file_url = self.away = ""
+        self.uploading: tuple[Step, ...] = ()
+        self.uploads: list[Request] = []
+        self.together = 0
+        self.most_waiting = 0
         self._lock = Lock()
 
     @property
     def orders(self) -> list[Request]:
-        return [each for each in self.requests if each.method == "POST"]
+        created = self.transcript.create
+        return [each for each in self.requests if (each.method, each.path) == ("POST", created)]
 
     def answer(self, request: Request, *, at_file: bool) -> Reply:
         with self._lock:
+            for step in self.uploading:
+                at_step = step.method == request.method and re.fullmatch(step.path, request.path)
+                if at_step and step.away == at_file:
+                    self.uploads.append(request)
+                    return self._fill(step.reply)
             if at_file:
                 self.file_requests.append(request)
                 return self.file_replies.pop(0) if self.file_replies else Reply(raw=self.file)
@@ -612,7 +1089,7 @@ class FakeService:
             reply = self.create_replies.pop(0) if self.create_replies else None
             if reply is None or (reply.drop and self.accept_dropped):
                 self._accept(request)
-            return reply or Reply(script.accepted)
+            return reply or self._accepted()
         if script.find and re.fullmatch(script.find, request.path):
             name = request.path.rpartition("=")[2]
             return Reply(script.waiting if name in self.clips else script.nothing_found)
@@ -623,23 +1100,30 @@ class FakeService:
                 return Reply(data)
         return Reply({"error": "no such address"}, 404)
 
+    def _accepted(self) -> Reply:
+        if self.transcript.answers_file:
+            return Reply(raw=self.file, headers={"content-type": "application/octet-stream"})
+        return Reply(self.transcript.accepted)
+
     def _accept(self, request: Request) -> None:
         named = (request.body.get("options") or {}).get("external_task_id")
         name = named or request.headers.get("ai-trace-id") or str(len(self.clips))
         if name not in self.clips:
             self.clips.append(name)
+        self.most_waiting = max(self.most_waiting, len(self.clips) - len(self.file_requests))
 
     def _poll(self) -> Reply:
         if self.poll_replies:
             return self.poll_replies.pop(0)
         waited = self.waited["t"] = self.waited.get("t", 0) + 1
-        if waited <= self.polls:
+        if waited <= self.polls or len(self.clips) < self.together:
             return Reply(self.transcript.waiting)
         return Reply(self.transcript.done if self.final is None else self.final)
 
     def _fill(self, reply: Reply) -> Reply:
         text = json.dumps(reply.data).replace("{file}", self.file_url).replace("{api}", self.api)
-        return Reply(json.loads(text), reply.status, reply.headers, reply.drop, reply.raw)
+        text = text.replace("{away}", self.away)
+        return replace(reply, data=json.loads(text))
 
 
 @contextmanager
@@ -653,11 +1137,13 @@ def serving_service(service: FakeService) -> Iterator[FakeService]:
             def _answer(self) -> None:
                 data = self.rfile.read(int(self.headers.get("content-length") or 0))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                body = json.loads(data) if data else None
+                is_json = headers.get("content-type") == "application/json"
+                body = json.loads(data) if is_json else None
                 is_file = at_file or self.path.startswith("/the-file")
                 reply = service.answer(
-                    Request(self.command, self.path, headers, body), at_file=is_file
+                    Request(self.command, self.path, headers, body, data), at_file=is_file
                 )
+                time.sleep(reply.stall_s)
                 if reply.drop:
                     self.close_connection = True
                     return
@@ -684,6 +1170,7 @@ def serving_service(service: FakeService) -> Iterator[FakeService]:
         server.daemon_threads = True
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     service.api = f"http://127.0.0.1:{servers[0].server_port}"
+    service.away = f"http://127.0.0.1:{servers[1].server_port}"
     port = servers[0 if service.transcript.file_with_key else 1].server_port
     service.file_url = f"http://127.0.0.1:{port}/the-file.mp4"
     try:

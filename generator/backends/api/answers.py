@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
-from generator.backends.api.provider import Errors
+from generator.backends.api.schema import Errors
 from generator.jsonable import one_line
 
 MAX_MESSAGE = 300  # characters of a service's message
@@ -37,12 +37,13 @@ class Meaning(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A response: `data` is its JSON, or None if it is not JSON."""
+    """A response: `data` is its JSON, or None if it is not JSON; `file` may come instead."""
 
     status: int
     data: Any
     text: str
     retry_after_s: float | None = None
+    file: bytes | None = field(default=None, repr=False)
 
     @property
     def ok(self) -> bool:

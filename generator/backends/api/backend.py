@@ -1,12 +1,8 @@
 """The api backend: orders clips from the API that a provider file describes."""
 
-import base64
-import hashlib
-import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import Any, Self
 
 from generator.backends import Estimate
@@ -17,24 +13,27 @@ from generator.backends.api.options import (
     base_url,
     check_track,
     find_order,
+    host_of,
     notes_about,
     read_keys,
     read_options,
     read_provider,
 )
-from generator.backends.api.placing import Delivery, Handle, Placing
-from generator.backends.api.provider import Order, ProviderFile
+from generator.backends.api.placing import Delivery, Handle, Placing, Times
+from generator.backends.api.provider import ProviderFile
+from generator.backends.api.schema import Order
 from generator.backends.api.settings import Choice, check_prompt, choose, seed_values
 from generator.backends.api.signing import key_headers
+from generator.backends.api.sources import Source, find_source
 from generator.backends.api.tree import fill
+from generator.backends.api.uploading import upload
 from generator.backends.meter import installed_versions
+from generator.backends.ordering import Purchase, Steps, buy
 from generator.backends.rate_limit import SharedRateLimit
-from generator.clips import ClipRequest, Provenance, RawClip
-from generator.errors import BackendError, ClipError
+from generator.clips import ClipFile, ClipRequest, ModelOutput, Provenance
+from generator.errors import BackendError
 from generator.jsonable import to_jsonable
-from generator.media import Limits, decode_for_track
-from generator.media.images import load_image
-from generator.orders import NOTE, NoJournal, OrderEnd, OrderJournal
+from generator.orders import NOTE, NoJournal, OrderJournal
 from generator.spec import Entrant, TrackSettings
 
 PACKAGES = ("httpx2", "av")
@@ -49,9 +48,10 @@ class _Connection:
 
 
 class ApiBackend(ExitStack):
-    """Orders a clip, waits for it, downloads it, and decodes it within limits."""
+    """Orders a clip, waits for it, and downloads its file."""
 
     repeatable = False  # the service may have accepted, and may bill, the first order
+    waits = True  # for the service: many requests at once, in threads
 
     def __init__(self, entrant: Entrant) -> None:
         super().__init__()
@@ -63,6 +63,14 @@ class ApiBackend(ExitStack):
         """Orders at once: the work is waiting for the service."""
         options = read_options(self.entrant)
         return _concurrency(options, read_provider(self.entrant, options))
+
+    @property
+    def account(self) -> str:
+        """Whose orders are limited together."""
+        options = read_options(self.entrant)
+        file = read_provider(self.entrant, options)
+        host = host_of(base_url(self.entrant, options, file))
+        return f"{host} {options.api_key_env or file.provider.key.variable}"
 
     def check(self, track: TrackSettings) -> None:
         """Reject invalid options, a provider that has ended, and unsupported tracks."""
@@ -107,7 +115,7 @@ class ApiBackend(ExitStack):
             self._connection.http.close()
             self._connection = None
 
-    def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
+    def generate(self, request: ClipRequest) -> ModelOutput:
         """Have the service make the clip; the downloaded file is the master."""
         connection = self._connection
         if connection is None:
@@ -120,20 +128,21 @@ class ApiBackend(ExitStack):
         choice = choose(provider, order, options.model, request.track, tier=options.tier)
         check_prompt(order, options.model, request.prompt_id, request.prompt)
         seed, dropped = seed_values(order, request.seed)
-        values = choice.values | seed | {"prompt": request.prompt} | _image(request, order, choice)
-        delivery = self._buy(connection, order, values, request.orders or NoJournal())
-        limits = Limits(file_bytes=options.max_download_mib * 2**20)
-        raw = decode_for_track(delivery.file, request.track, limits=limits)
+        size = choice.values["width"], choice.values["height"]
+        source = find_source(request, order, size, sources_url=options.sources_url)
+        asked = choice.values | seed
+        values = asked | {"prompt": request.prompt}
+        bought = self._buy(connection, order, values, source, request.orders or NoJournal())
+        delivery = bought.file
         usage = at(delivery.data, provider.usage_at)
-        asked = {key: value for key, value in values.items() if key not in ("prompt", "image")}
         differences, rewritten = self._compare(connection, request, choice, values, delivery.data)
-        return raw, Provenance(
+        return ClipFile(delivery.file, options.max_download_mib * 2**20), Provenance(
             backend="api",
             model=order.models[options.model],
             seed=request.seed,
             call=asked,
             dropped=dropped,
-            adapted=choice.adapted + differences,
+            adapted=choice.adapted + (source.adapted if source else ()) + differences,
             warnings=tuple(
                 f"waited although the status {word!r} is not known"
                 for word in delivery.unknown_words
@@ -144,52 +153,72 @@ class ApiBackend(ExitStack):
             order_seconds=delivery.seconds,
             queue_seconds=delivery.queue_seconds,
             cost_usd=self._list_price(choice),
-            billed_usd=_billed(file, choice, delivery.data),
+            billed_usd=_billed(file, options.model, choice, delivery.data),
             usage=to_jsonable(usage) if isinstance(usage, dict) else None,
             created_at=datetime.now(UTC),
         )
 
     def _buy(
-        self, connection: _Connection, order: Order, values: dict[str, Any], journal: OrderJournal
-    ) -> Delivery:
+        self,
+        connection: _Connection,
+        order: Order,
+        values: dict[str, Any],
+        source: Source | None,
+        journal: OrderJournal,
+    ) -> Purchase[Delivery]:
         """Order a clip, or continue an earlier order of the same one, and download its file."""
         options, file, http = connection.options, connection.file, connection.http
         provider, pace = file.provider, file.provider.pace
-        path = order.path.replace("{model}", order.models[options.model])
-        order_id = journal.begin(
-            str(http.base_url),
-            {
+        model = order.models[options.model]
+        path = order.path.replace("{model}", model)
+        times = Times()
+        identity = {} if source is None else {source.placeholder: source.identity}
+        if source is not None and source.kind:
+            values = values | {"source_type": source.kind}
+
+        def placing(deadline: float) -> Placing:
+            return Placing(
+                http=http,
+                provider=provider,
+                path=path,
+                journal=journal,
+                poll_s=options.poll_s or pace.poll_s,
+                deadline=deadline,
+                max_bytes=options.max_download_mib * 2**20,
+                times=times,
+            )
+
+        def place(deadline: float) -> Handle:
+            named = values | {"order_name": journal.name}
+            if source is not None:
+                named[source.placeholder] = (
+                    upload(http, provider, source, model=model, deadline=deadline)
+                    if order.source_as == "upload"
+                    else source.value(order)
+                )
+            headers = fill(provider.headers | order.headers, named)
+            return placing(deadline).place(fill(order.body, named), headers)
+
+        per_minute = options.requests_per_minute or pace.per_minute
+        return buy(
+            Steps(
+                place=place,
+                resume=Handle.parse,
+                fetch=lambda handle, deadline: placing(deadline).deliver(handle),
+            ),
+            journal,
+            service=str(http.base_url),
+            request={
                 "path": path,
-                "body": to_jsonable(fill(order.body, values | _hashed_image(values))),
+                "body": to_jsonable(fill(order.body, values | identity)),
                 NOTE: {"provider": file.name, "provider_sha256": file.sha256},
             },
             named=provider.order_name is not None,
+            limit=(
+                None if per_minute is None else SharedRateLimit(self.account, per_minute=per_minute)
+            ),
+            timeout_s=options.timeout_s or pace.timeout_s,
         )
-        try:
-            per_minute = options.requests_per_minute or pace.per_minute
-            if order_id is None and per_minute is not None:
-                SharedRateLimit(
-                    f"{http.host} {provider.key.variable}", per_minute=per_minute
-                ).wait()
-            placing = Placing(
-                http=http,
-                provider=provider,
-                order=order,
-                journal=journal,
-                poll_s=options.poll_s or pace.poll_s,
-                deadline=time.monotonic() + (options.timeout_s or pace.timeout_s),
-                max_bytes=options.max_download_mib * 2**20,
-            )
-            if order_id is None:
-                named = values | {"order_name": journal.name}
-                handle = placing.place(path, fill(order.body, named), fill(provider.headers, named))
-            else:
-                handle = Handle.parse(order_id)
-            delivery = placing.deliver(handle)
-            journal.ended(OrderEnd.RECEIVED)
-        finally:
-            journal.release()
-        return delivery
 
     def _list_price(self, choice: Choice) -> float | None:
         own = self.entrant.cost_usd(choice.seconds)
@@ -231,37 +260,18 @@ def _concurrency(options: ApiOptions, file: ProviderFile) -> int:
     return options.concurrency or file.provider.pace.concurrency
 
 
-def _image(request: ClipRequest, order: Order, choice: Choice) -> dict[str, str]:
-    """The prompt's image in the size of the clip, without metadata, as the service wants it."""
-    if request.track.modality != "image-to-video":
-        return {}
-    if request.source is None:
-        raise ClipError(
-            f"The prompt {request.prompt_id} has no source and the track {request.track.name} "
-            "needs one; set the prompt's source to an image."
-        )
-    size = choice.values["width"], choice.values["height"]
-    buffer = BytesIO()
-    load_image(request.source, size).save(buffer, "PNG")
-    encoded = base64.b64encode(buffer.getvalue()).decode()
-    return {"image": encoded if order.image_as == "base64" else f"data:image/png;base64,{encoded}"}
-
-
-def _hashed_image(values: dict[str, Any]) -> dict[str, str]:
-    """A hash in place of the image, for the journal."""
-    if "image" not in values:
-        return {}
-    return {"image": f"sha256:{hashlib.sha256(values['image'].encode()).hexdigest()}"}
-
-
-def _billed(file: ProviderFile, choice: Choice, data: Any) -> float | None:
+def _billed(file: ProviderFile, model: str, choice: Choice, data: Any) -> float | None:
     """US dollars that the answer says were billed."""
     billed = file.provider.billed
     figure = None if billed is None else number_at(data, billed.at)
     if billed is None or figure is None:
         return None
-    if billed.unit == "usd":
-        return figure
-    if billed.unit == "tokens" and billed.usd_per_million is not None:
-        return figure * billed.usd_per_million / 1e6
-    return None if choice.price_usd is None else choice.price_usd / choice.seconds * figure
+    match billed.unit:
+        case "usd":
+            return figure
+        case "seconds":
+            return None if choice.usd_per_second is None else choice.usd_per_second * figure
+    per_million = billed.usd_per_million
+    if isinstance(per_million, dict):
+        per_million = per_million.get(model, {}).get(choice.tier)
+    return None if per_million is None else figure * per_million / 1e6

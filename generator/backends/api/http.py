@@ -8,15 +8,15 @@ import ipaddress
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
 import httpx2
 
 from generator.backends.api.answers import Answer, parse_json
+from generator.backends.ordering import NOT_SENT, retry_after
 from generator.errors import BackendError
 
 REQUEST_TIMEOUT_S = 120.0  # until a response begins, and between its parts
@@ -28,7 +28,9 @@ GONE = (
     HTTPStatus.NOT_FOUND,
     HTTPStatus.GONE,
 )
-NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+# Of a request that can be repeated, over a connection that was kept open.
+CLOSED = (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError)
+KEPT_CONNECTIONS, KEPT_S = 16, 60.0
 
 
 class NotSent(BackendError):
@@ -56,6 +58,8 @@ class Http:
         base_url: of the API; the key is sent to it alone.
         key_headers: makes the headers with the key.
         secrets: texts that are removed from everything that is reported.
+        client: opens a connection for each request.
+        polls: keeps connections open, which saves most of a poll's time: their encryption.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Http:
     key_headers: Callable[[], dict[str, str]]
     secrets: tuple[str, ...]
     client: httpx2.Client
+    polls: httpx2.Client
 
     @classmethod
     def connect(
@@ -73,14 +78,12 @@ class Http:
         secrets: tuple[str, ...],
     ) -> "Http":
         """Create a client; sends no request."""
-        client = httpx2.Client(
-            timeout=REQUEST_TIMEOUT_S,
-            follow_redirects=False,
-            headers={"Accept-Encoding": "identity", "User-Agent": "hippodrome"},
-            # A service may close an idle connection just as an order is sent on it.
-            limits=httpx2.Limits(max_keepalive_connections=0),
+        # A service may close an idle connection just as an order is sent on it.
+        client = _client(httpx2.Limits(max_keepalive_connections=0))
+        polls = _client(
+            httpx2.Limits(max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_S)
         )
-        return cls(name, httpx2.URL(base_url), key_headers, secrets, client)
+        return cls(name, httpx2.URL(base_url), key_headers, secrets, client, polls)
 
     @property
     def host(self) -> str:
@@ -95,6 +98,8 @@ class Http:
         deadline: float,
         body: Any = None,
         headers: Mapping[str, str] | None = None,
+        form: "Form | None" = None,
+        file_bytes: int = 0,
     ) -> Answer:
         """Send a request to the API and read its answer.
 
@@ -104,6 +109,9 @@ class Http:
             deadline: for the end of the answer, in seconds of `time.monotonic`.
             body: is sent as JSON; None: no body.
             headers: beside the key.
+            form: is sent instead of `body`.
+            file_bytes: an answer that is not JSON is a file of at most so many bytes, which may
+                take until the deadline; 0: it is not.
 
         Raises:
             NotSent: the service cannot be reached.
@@ -112,8 +120,17 @@ class Http:
         url = self.base_url.join(address)
         if not self._is_own(url):
             raise Lost(f"{self.name}: {self.host} brings an address of another host for its API.")
+        sent = dict(headers or {}) | self.key_headers()
+        content: dict[str, Any] = {"json": body} if form is None else form.content()
         try:
-            return self._read_answer(method, url, deadline, body, headers or {})
+            if method == "GET":
+                try:
+                    stream = self._stream(self.polls, method, url, sent, deadline, {})
+                    return self._read_answer(stream, deadline, file_bytes)
+                except CLOSED:
+                    pass
+            stream = self._stream(self.client, method, url, sent, deadline, content, file_bytes)
+            return self._read_answer(stream, deadline, file_bytes)
         except NOT_SENT as error:
             raise NotSent(
                 f"{self.name}: {self.host} cannot be reached ({type(error).__name__}); check the "
@@ -124,33 +141,70 @@ class Http:
                 f"{self.name}: {self.host} did not answer ({type(error).__name__})."
             ) from None
 
-    def _read_answer(
-        self, method: str, url: httpx2.URL, deadline: float, body: Any, headers: Mapping[str, str]
+    def send_file(
+        self, method: str, address: str, headers: Mapping[str, str], form: "Form", deadline: float
     ) -> Answer:
-        sent = dict(headers) | self.key_headers()
-        with self.client.stream(
-            method,
-            url,
-            headers=sent,
-            json=body,
-            timeout=_timeout(deadline),
-        ) as response:
+        """Send a file to an address that the API brought, without the key.
+
+        Raises:
+            BackendError: the address is not acceptable, or the file was not taken.
+        """
+        try:
+            target, extensions = self._reachable(httpx2.URL(address))
+            host = {"Host": httpx2.URL(address).netloc.decode()}
+            stream = self.client.stream(
+                method,
+                target,
+                headers=dict(headers) | host,
+                timeout=_timeout(deadline),
+                extensions=extensions,
+                **form.content(),
+            )
+            return self._read_answer(stream, deadline, 0)
+        except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+            raise Interrupted(
+                f"{self.name}: the source cannot be uploaded ({type(error).__name__})."
+            ) from None
+
+    def _stream(
+        self,
+        client: httpx2.Client,
+        method: str,
+        url: httpx2.URL,
+        headers: dict[str, str],
+        deadline: float,
+        content: dict[str, Any],
+        file_bytes: int = 0,
+    ) -> AbstractContextManager[httpx2.Response]:
+        remaining_s = max(0.001, deadline - time.monotonic())
+        timeout = remaining_s if file_bytes else _timeout(deadline)
+        return client.stream(method, url, headers=headers, timeout=timeout, **content)
+
+    def _read_answer(
+        self, stream: AbstractContextManager[httpx2.Response], deadline: float, file_bytes: int
+    ) -> Answer:
+        with stream as response:
+            is_json = "json" in response.headers.get("content-type", "json")
+            is_file = bool(file_bytes) and response.is_success and not is_json
+            limit = file_bytes if is_file else MAX_JSON_BYTES
             data = bytearray()
             for part in response.iter_raw():
                 data += part
-                if len(data) > MAX_JSON_BYTES:
+                if len(data) > limit:
+                    what = "in its answer" if is_file else "of JSON"
                     raise Lost(
-                        f"{self.name}: {self.host} sends more than "
-                        f"{MAX_JSON_BYTES // 2**20} MiB of JSON."
+                        f"{self.name}: {self.host} sends more than {limit // 2**20} MiB {what}."
                     )
                 if time.monotonic() > deadline:
                     raise Lost(f"{self.name}: {self.host} takes too long to send its answer.")
+            if is_file and not _is_page(data):
+                return Answer(response.status_code, None, "", file=bytes(data))
             clean = self.clean(bytes(data).decode("utf-8", "replace"))
             return Answer(
                 status=response.status_code,
                 data=parse_json(clean.encode()),
                 text=clean[:1000],
-                retry_after_s=_retry_after(response.headers),
+                retry_after_s=retry_after(response.headers),
             )
 
     def download(self, address: str, *, with_key: bool, deadline: float, max_bytes: int) -> bytes:
@@ -210,7 +264,7 @@ class Http:
                     )
                 if time.monotonic() > deadline:
                     raise BackendError(f"{self.name}: the file takes too long to download.")
-        if bytes(data[:64]).lstrip().lower().startswith((b"<!doctype", b"<html")):
+        if _is_page(data):
             raise BackendError(f"{self.name}: the file's address gives a web page, not a video.")
         return bytes(data)
 
@@ -252,6 +306,47 @@ class Http:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+        self.polls.close()
+
+
+@dataclass(frozen=True)
+class Form:
+    """A file to be sent, alone or as a part of a form.
+
+    Attributes:
+        name, kind, data: of the file; `kind` is its media type.
+        part: its name in the form; None: it is sent alone.
+        texts: the other parts.
+    """
+
+    name: str
+    kind: str
+    data: bytes
+    part: str | None = None
+    texts: Mapping[str, str] | None = None
+
+    def content(self) -> dict[str, Any]:
+        """Arguments of a request."""
+        if self.part is None:
+            return {"content": self.data}
+        return {
+            "data": dict(self.texts or {}),
+            "files": {self.part: (self.name, self.data, self.kind)},
+        }
+
+
+def _client(limits: httpx2.Limits) -> httpx2.Client:
+    return httpx2.Client(
+        timeout=REQUEST_TIMEOUT_S,
+        follow_redirects=False,
+        headers={"Accept-Encoding": "identity", "User-Agent": "hippodrome"},
+        limits=limits,
+    )
+
+
+def _is_page(data: bytes | bytearray) -> bool:
+    """Whether a file is a web page, such as one that asks for a password."""
+    return bytes(data[:64]).lstrip().lower().startswith((b"<!doctype", b"<html"))
 
 
 def _timeout(deadline: float) -> float:
@@ -262,19 +357,3 @@ def _is_public(address: str) -> bool:
     ip = ipaddress.ip_address(address.partition("%")[0])
     mapped = getattr(ip, "ipv4_mapped", None) or ip
     return bool(mapped.is_global) and not mapped.is_multicast
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that an answer asks to wait, as a number or as a date."""
-    text = headers.get("retry-after", "")
-    try:
-        seconds = float(text)
-        return seconds if 0 <= seconds < float("inf") else None
-    except ValueError:
-        pass
-    try:
-        date = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())

@@ -8,12 +8,14 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from generator.backends import refuse_unknown_options
-from generator.backends.api.provider import STALE_DAYS, Order, ProviderFile, find_provider
+from generator.backends.api.provider import ProviderFile, find_provider
+from generator.backends.api.schema import Order
 from generator.errors import SpecError
 from generator.spec import Entrant, TrackSettings
 from generator.validation import describe_validation_error
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]{0,99}")
+STALE_DAYS = 180  # a provider file that was read longer ago is warned of
 # Long runs of letters and digits, and known prefixes: a key rather than a variable or a name.
 KEY = re.compile(
     r"(?=[A-Za-z]*[0-9])(?=[0-9]*[A-Za-z])[A-Za-z0-9]{24,}|\b(sk|key|fal|r8|hf)[-_][\w-]{16,}"
@@ -39,11 +41,20 @@ class ApiOptions(BaseModel):
     region: str | None = None
     tier: str | None = None
     trusted_host: str | None = None  # of an operator's own provider file
+    sources_url: str | None = None  # where the operator serves the prompts' sources
     timeout_s: float | None = Field(default=None, gt=0)
     poll_s: float | None = Field(default=None, gt=0)
     concurrency: int | None = Field(default=None, ge=1, le=64)
     requests_per_minute: float | None = Field(default=None, gt=0)
     max_download_mib: int = Field(default=128, ge=1, le=128)
+
+    @field_validator("sources_url")
+    @classmethod
+    def _is_an_address(cls, address: str | None) -> str | None:
+        parts = urlsplit(address or "https://example.com")
+        if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError("must be an address such as https://example.com/sources")
+        return address
 
     @field_validator("api_key_env")
     @classmethod
@@ -218,6 +229,13 @@ def check_track(entrant: Entrant, track: TrackSettings) -> None:
     options = read_options(entrant)
     file = read_provider(entrant, options)
     order = find_order(entrant, options, file, track.modality)
+    if track.modality != "text-to-video" and order.source_as == "address":
+        if options.sources_url is None:
+            raise SpecError(
+                f"{entrant.name}: {file.provider.title} takes the sources of {track.modality} as "
+                "web addresses only; serve the folder with your prompts' sources at an https "
+                "address and set backend.sources_url to it."
+            )
     choose(file.provider, order, options.model, track, tier=options.tier)
 
 

@@ -22,17 +22,18 @@ from generator.backends.api.answers import (
     word_at,
 )
 from generator.backends.api.http import FileGone, Http, Interrupted, Lost, NotSent
-from generator.backends.api.provider import Order, Provider
+from generator.backends.api.schema import Poll, Provider
+from generator.backends.ordering import goes_on, outcome_unknown, sending
 from generator.errors import BackendError, BilledRefusal, OrderError, RefusalError
 from generator.jsonable import one_line
 from generator.orders import OrderEnd, OrderJournal
 from generator.progress import report_progress
+from generator.waiting import pause, pause_until_poll
 
 RETRY_S, MAX_RETRY_S = 1.0, 60.0  # between attempts, doubled each time
 CANCEL_TIMEOUT_S = 3.0
 MAX_ID = 1000  # characters of an id, with the addresses of later steps
 MAX_UNREADABLE = 5  # polls in a row whose answers are no use
-POLL_MARGIN_S = 0.01  # past the deadline, so that the last poll sees that it has passed
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,13 @@ class Times:
 
 @dataclass(frozen=True)
 class Handle:
-    """An accepted order: its id, and the addresses that the answer brought, if any."""
+    """An accepted order: its id, and what else the answer brought: addresses, or the file."""
 
     id: str
     poll_url: str = ""
     result_url: str = ""
     cancel_url: str = ""
+    file: bytes | None = field(default=None, repr=False)
 
     @property
     def text(self) -> str:
@@ -89,7 +91,7 @@ class Placing:
     Args:
         http: to the service.
         provider: how it is spoken to.
-        order: of this model and modality.
+        path: of the order.
         journal: of the clip.
         poll_s: seconds between two polls.
         deadline: for the whole order, in seconds of `time.monotonic`.
@@ -98,14 +100,14 @@ class Placing:
 
     http: Http
     provider: Provider
-    order: Order
+    path: str
     journal: OrderJournal
     poll_s: float
     deadline: float
     max_bytes: int
     times: Times = field(default_factory=Times)
 
-    def place(self, path: str, body: Any, headers: dict[str, str]) -> Handle:
+    def place(self, body: Any, headers: dict[str, str]) -> Handle:
         """Send the order, and have the journal store the service's id of it.
 
         Raises:
@@ -113,17 +115,11 @@ class Placing:
             OrderError: it may have been accepted, and there is no id.
             BackendError: it was surely not accepted.
         """
-        try:
-            handle = (self._found() if self.journal.maybe_placed else None) or self._send(
-                path, body, headers
-            )
-        except OrderError as error:
-            self.journal.ended(OrderEnd.UNKNOWN, str(error))
-            raise
-        except BackendError as error:
-            self.journal.ended(OrderEnd.REJECTED, str(error))
-            raise
-        self.journal.accepted(handle.text)
+        with sending(self.journal):
+            found = self._found() if self.journal.maybe_placed else None
+            handle = found or self._send(body, headers)
+        if handle.file is None:
+            self.journal.accepted(handle.text)
         return handle
 
     def deliver(self, handle: Handle) -> Delivery:
@@ -134,6 +130,8 @@ class Placing:
             OrderError: the order goes on without us, or nobody knows what became of it.
             BackendError: the service made no clip.
         """
+        if handle.file is not None:
+            return Delivery(handle.file, None, (), *self._measured(None))
         try:
             return self._deliver(handle)
         except (OrderError, RefusalError):
@@ -152,7 +150,7 @@ class Placing:
         cancel = self.provider.cancel
         if cancel is None:
             return
-        address = cancel.path.replace("{id}", quote(handle.id)) if cancel.path else ""
+        address = self._address(cancel.path, handle) if cancel.path else ""
         try:
             self.http.request(
                 cancel.method,
@@ -181,7 +179,7 @@ class Placing:
             raise self._unknown(f"{self._who}: {reason_of(answer, self.provider.errors)}.")
         return None if found is None else Handle(found[:MAX_ID])
 
-    def _send(self, path: str, body: Any, headers: dict[str, str]) -> Handle:
+    def _send(self, body: Any, headers: dict[str, str]) -> Handle:
         """Send the order until it is accepted, or surely not."""
         attempt = 0
         while True:
@@ -190,7 +188,12 @@ class Placing:
             self.times.ordered = time.monotonic()
             try:
                 answer = self.http.request(
-                    "POST", path, body=body, headers=headers, deadline=self.deadline
+                    "POST",
+                    self.path,
+                    body=body,
+                    headers=headers,
+                    deadline=self.deadline,
+                    file_bytes=self.max_bytes if self.provider.create.file else 0,
                 )
             except NotSent as error:
                 if time.monotonic() + wait_s > self.deadline:
@@ -208,11 +211,12 @@ class Placing:
                     return handle
                 self.journal.ended(OrderEnd.REJECTED, handle)
                 if answer.retry_after_s is not None:
-                    wait_s = min(answer.retry_after_s, MAX_RETRY_S)
+                    # Not less: with a clock behind ours, a date has passed already.
+                    wait_s = max(RETRY_S, min(answer.retry_after_s, MAX_RETRY_S))
                 if time.monotonic() + wait_s > self.deadline:
                     raise BackendError(handle)
             attempt += 1
-            time.sleep(wait_s)
+            pause(wait_s)
 
     def _accepted(self, answer: Answer) -> Handle | str:
         """The handle of an accepted order, or why it is to be sent again later.
@@ -221,7 +225,9 @@ class Placing:
             RefusalError, OrderError, BackendError: as `place` does.
         """
         create, errors = self.provider.create, self.provider.errors
-        order_id = text_at(answer.data, [create.id_at])
+        if answer.file is not None:
+            return Handle("", file=answer.file)
+        order_id = None if create.id_at is None else text_at(answer.data, [create.id_at])
         said_ok = create.ok_at is None or word_at(answer.data, create.ok_at) == create.ok
         if answer.ok and said_ok and order_id:
             return self._handle(order_id, answer.data)
@@ -266,16 +272,14 @@ class Placing:
         if ordered is None:
             return None, None
         in_queue = number_at(data, self.provider.queue_seconds_at)
-        if in_queue is None and self.provider.poll.queued:
+        if in_queue is None and self.provider.poll and self.provider.poll.queued:
             in_queue = 0.0 if self.times.queued is None else self.times.queued - ordered
         return time.monotonic() - ordered, in_queue
 
     def _wait(self, handle: Handle, unknown: dict[str, None]) -> Any:
         """Poll until the order is done; return the last answer."""
-        poll = self.provider.poll
-        address = handle.poll_url
-        if poll.path is not None:
-            address = poll.path.replace("{id}", quote(handle.id, safe="/:"))
+        poll = self._poll
+        address = handle.poll_url if poll.path is None else self._address(poll.path, handle)
         unreadable = 0
         while True:
             word, reason = "", ""
@@ -311,7 +315,7 @@ class Placing:
 
     def _check_failure(self, handle: Handle, answer: Answer, word: str) -> None:
         """Raise if a poll says that the order has failed, was refused, or is not known."""
-        poll, errors = self.provider.poll, self.provider.errors
+        poll, errors = self._poll, self.provider.errors
         if word in poll.lost:
             raise self._over(handle, f"{self._who} does not know the order any more ({word}).")
         failed = poll.error_at is not None and at(answer.data, poll.error_at) is not None
@@ -336,7 +340,7 @@ class Placing:
 
     def _file(self, handle: Handle, data: Any) -> bytes:
         """The file of a finished order."""
-        poll, result = self.provider.poll, self.provider.result
+        poll, result = self._poll, self.provider.result
         if encoded := at(data, poll.base64_at):
             try:
                 return base64.b64decode(str(encoded), validate=True)
@@ -372,7 +376,7 @@ class Placing:
                 attempt += 1
                 if attempt > 2 or time.monotonic() + wait_s > self.deadline:
                     raise
-                time.sleep(wait_s)
+                pause(wait_s)
 
     def _result(self, handle: Handle, file: str) -> Answer:
         """The answer to the further request for the file's address."""
@@ -396,9 +400,9 @@ class Placing:
                 raise BackendError(reason)
 
     def _report(self, data: Any) -> None:
-        done = number_at(data, self.provider.poll.progress_at)
+        done = number_at(data, self._poll.progress_at)
         if done is not None:
-            report_progress(done / self.provider.poll.progress_of)
+            report_progress(done / self._poll.progress_of)
 
     def _pause(self, handle: Handle, state: str, wait_s: float) -> None:
         """Wait until the next poll; give up at the deadline."""
@@ -407,8 +411,7 @@ class Placing:
                 f"{self._who} did not finish within the time limit, and {one_line(state)}; set "
                 "backend.timeout_s higher."
             )
-        remaining_s = max(0.0, self.deadline - time.monotonic())
-        time.sleep(min(wait_s, remaining_s + POLL_MARGIN_S))
+        pause_until_poll(wait_s, deadline=self.deadline)
         self.journal.waiting()
 
     def _ended(self, reason: str, *, refused: bool = False) -> BackendError:
@@ -428,23 +431,24 @@ class Placing:
     def _goes_on(self, handle: Handle, error: BackendError) -> OrderError:
         """The error of an order that a later run can continue, or that is given up."""
         if self.journal.continues:
-            return OrderError(
-                f"{str(error).rstrip('.')}; the order {handle.id} goes on: generate again to "
-                "continue it."
-            )
+            return goes_on(error, f"order {handle.id}")
         self.cancel(handle)
         return self._over(handle, str(error))
 
     def _unknown(self, reason: str, order_id: str | None = None) -> OrderError:
-        order = (
-            f"the order {order_id}"
-            if order_id
-            else f"the order of {time.strftime('%H:%M:%SZ', time.gmtime())}"
-        )
-        return OrderError(
-            f"{reason.rstrip('.')}; the outcome of {order} is unknown, may have been billed: check "
-            f"your account at {self.http.host} before ordering it again."
-        )
+        when = time.strftime("%H:%M:%SZ", time.gmtime())
+        order = f"order {order_id}" if order_id else f"order of {when}"
+        return outcome_unknown(reason, order, self.http.host)
+
+    def _address(self, path: str, handle: Handle) -> str:
+        """The path of a later step of the order."""
+        return path.replace("{path}", self.path).replace("{id}", quote(handle.id, safe="/:"))
+
+    @property
+    def _poll(self) -> Poll:
+        if self.provider.poll is None:
+            raise BackendError(f"{self._who} brings the file with its answer and has no polls.")
+        return self.provider.poll
 
     @property
     def _who(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from generator.backends.api.provider import WITH_SOUND, Order, Provider
+from generator.backends.api.schema import WITH_SOUND, Order, Provider
 from generator.errors import BackendError, SpecError
 from generator.spec import OFF, TrackSettings
 
@@ -21,6 +21,7 @@ class Choice:
         seconds: length that is asked for.
         tier: the size, in the service's words.
         price_usd: list price of the clip; None if the provider file has none.
+        usd_per_second: list price of a second of it.
         adapted: what was asked for other than the track says.
         dropped: what the service does not take.
     """
@@ -29,6 +30,7 @@ class Choice:
     seconds: int
     tier: str
     price_usd: float | None
+    usd_per_second: float | None = None
     adapted: tuple[str, ...] = ()
     dropped: dict[str, Any] = field(default_factory=dict)
 
@@ -51,23 +53,19 @@ def choose(
     if track.audio and order.sound == "never":
         raise SpecError(f"{model} makes no sound; remove the track {track.name}.")
     name = _choose_tier(provider, order, model, track, tier)
-    lengths = [s for s in order.lengths if s in order.pairs.get(name, order.lengths)]
-    enough = [seconds for seconds in lengths if seconds >= track.duration_s]
-    if not enough:
-        raise SpecError(
-            f"{model} makes clips of at most {max(lengths, default=0)} s and the track "
-            f"{track.name} needs {track.duration_s:g} s; remove that track."
-        )
-    seconds = enough[0]
     values: dict[str, Any] = {"model": order.models[model], "tier": name}
-    values["seconds"] = {"number": seconds, "text": str(seconds), "suffix": f"{seconds}s"}[
-        order.seconds_as
-    ]
+    if order.lengths:
+        seconds = _choose_seconds(order, model, track, name)
+        values["seconds"] = {"number": seconds, "text": str(seconds), "suffix": f"{seconds}s"}[
+            order.seconds_as
+        ]
+    else:
+        seconds = math.ceil(track.duration_s)  # as long as its source
     size = order.tiers[name]
     width, height = _size(size, track)
     values |= {"width": width, "height": height}
     adapted = []
-    if seconds != track.duration_s:
+    if order.lengths and seconds != track.duration_s:
         adapted.append(f"asked for {seconds} s instead of {track.duration_s:g} s")
     if min(width, height) < min(track.width, track.height):
         adapted.append(f"asked for {name}, which is smaller than {track.width}x{track.height}")
@@ -94,13 +92,31 @@ def choose(
             adapted.append("whether the service rewrites prompts is not documented")
     price = _price_per_second(provider, model, name, sound=track.audio)
     billed_s = math.ceil(seconds / provider.block_s) * provider.block_s
+    billed_s *= 2 if order.bills_source else 1
     return Choice(
         values=values,
         seconds=seconds,
         tier=name,
         price_usd=None if price is None else round(price * billed_s, 6),
+        usd_per_second=price,
         adapted=tuple(adapted),
     )
+
+
+def _choose_seconds(order: Order, model: str, track: TrackSettings, tier: str) -> int:
+    """The shortest length that covers the track.
+
+    Raises:
+        SpecError: all are shorter.
+    """
+    lengths = [s for s in order.lengths if s in order.pairs.get(tier, order.lengths)]
+    enough = [seconds for seconds in lengths if seconds >= track.duration_s]
+    if not enough:
+        raise SpecError(
+            f"{model} makes clips of at most {max(lengths, default=0)} s and the track "
+            f"{track.name} needs {track.duration_s:g} s; remove that track."
+        )
+    return enough[0]
 
 
 def seed_values(order: Order, seed: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -166,6 +182,8 @@ def _size(size: int | tuple[int, int], track: TrackSettings) -> tuple[int, int]:
     """Width and height; of a tier that names only the shorter side, in the track's shape."""
     if not isinstance(size, int):
         return size
+    if size == 0:  # as the source, which is sent in the track's size
+        return track.width, track.height
     scale = size / min(track.width, track.height)
     return round(track.width * scale), round(track.height * scale)
 

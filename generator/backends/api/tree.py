@@ -10,9 +10,11 @@ from typing import Any
 
 PLACEHOLDERS = frozenset(
     (
-        "model prompt seed seconds ratio tier width height sound image video order_name rewriting"
+        "model prompt seed seconds ratio tier width height sound image video source_type order_name "
+        "rewriting"
     ).split()
 )
+FILE_PLACEHOLDERS = frozenset({"file_name", "file_type"})  # of the request for an upload
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 
@@ -23,7 +25,7 @@ class _Absent:
 ABSENT = _Absent()
 
 
-def check_tree(tree: Any) -> None:
+def check_tree(tree: Any, known: frozenset[str] = PLACEHOLDERS) -> None:
     """Check that all placeholders of a tree are known.
 
     Raises:
@@ -31,14 +33,14 @@ def check_tree(tree: Any) -> None:
     """
     if isinstance(tree, Mapping):
         for value in tree.values():
-            check_tree(value)
+            check_tree(value, known)
     elif isinstance(tree, list):
         for value in tree:
-            check_tree(value)
+            check_tree(value, known)
     elif isinstance(tree, str) and (match := _PLACEHOLDER.fullmatch(tree)):
-        if match[1] not in PLACEHOLDERS:
-            known = ", ".join(sorted(PLACEHOLDERS))
-            raise ValueError(f"{tree} is not a placeholder; use one of {known}")
+        if match[1] not in known:
+            names = ", ".join(sorted(known))
+            raise ValueError(f"{tree} is not a placeholder; use one of {names}")
     elif not isinstance(tree, str | int | float | bool):
         raise ValueError(f"{tree!r} should be a text, a number, true, false, a list or a table")
 

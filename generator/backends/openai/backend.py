@@ -1,11 +1,8 @@
 """The openai backend: any model that a server offers through the OpenAI Videos API."""
 
-import hashlib
 import math
-import time
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 
 from generator.backends.meter import installed_versions
@@ -16,13 +13,12 @@ from generator.backends.openai.options import (
     read_key,
     read_options,
 )
+from generator.backends.ordering import Purchase, Steps, buy, sha256, source_image
 from generator.backends.rate_limit import SharedRateLimit
-from generator.clips import ClipRequest, Provenance, RawClip
-from generator.errors import BackendError, ClipError
+from generator.clips import ClipFile, ClipRequest, ModelOutput, Provenance
+from generator.errors import BackendError
 from generator.jsonable import to_jsonable
-from generator.media import Limits, decode_for_track
-from generator.media.images import load_image
-from generator.orders import NoJournal, OrderEnd, OrderJournal
+from generator.orders import NoJournal, OrderJournal
 from generator.spec import OFF, Entrant, TrackSettings
 
 if TYPE_CHECKING:
@@ -39,6 +35,7 @@ class OpenaiBackend(ExitStack):
     """Requests a video, waits for it, downloads it, and decodes it within limits."""
 
     repeatable = False  # the server may have accepted, and may bill, the first order
+    waits = True  # for the server: many requests at once, in threads
 
     def __init__(self, entrant: Entrant) -> None:
         super().__init__()
@@ -49,6 +46,12 @@ class OpenaiBackend(ExitStack):
     def workers(self) -> int | None:
         """The spec's `concurrency`: the work is waiting for the server."""
         return read_options(self.entrant).concurrency
+
+    @property
+    def account(self) -> str:
+        """Whose orders are limited together."""
+        options = read_options(self.entrant)
+        return f"{options.base_url} {options.api_key_env}"
 
     def check(self, track: TrackSettings) -> None:
         """Reject invalid options, API keys in the spec, an unset variable, unsupported tracks."""
@@ -71,7 +74,7 @@ class OpenaiBackend(ExitStack):
             self._api.close()
             self._api = None
 
-    def generate(self, request: ClipRequest) -> tuple[RawClip, Provenance]:
+    def generate(self, request: ClipRequest) -> ModelOutput:
         """Have the server generate the video; the downloaded file is the master."""
         api = self._api
         if api is None:
@@ -92,11 +95,10 @@ class OpenaiBackend(ExitStack):
             extra = seed | extra
         image = _first_image(request, size)
         arguments = requested | image | {"prompt": request.prompt, "extra_body": extra or None}
-        order, data, seconds_taken = self._buy(api, arguments, request.orders or NoJournal())
+        bought = self._buy(api, arguments, request.orders or NoJournal())
+        order, data = bought.file
         video = order.video
-        limits = Limits(file_bytes=options.max_download_mib * 2**20)
-        raw = decode_for_track(data, track, limits=limits)
-        return raw, Provenance(
+        return ClipFile(data, options.max_download_mib * 2**20), Provenance(
             backend="openai",
             model=options.model,
             seed=request.seed,
@@ -108,8 +110,8 @@ class OpenaiBackend(ExitStack):
                 for status in order.unknown_statuses
             ),
             versions=installed_versions(PACKAGES),
-            seconds=seconds_taken,
-            order_seconds=seconds_taken,
+            seconds=bought.seconds,
+            order_seconds=bought.seconds,
             cost_usd=self._cost_usd(video, requested_s=seconds),
             usage=_usage(video),
             created_at=datetime.now(UTC),
@@ -117,30 +119,27 @@ class OpenaiBackend(ExitStack):
 
     def _buy(
         self, api: "VideosApi", arguments: dict[str, Any], journal: OrderJournal
-    ) -> tuple["Order", bytes, float | None]:
-        """Order a video, or continue an earlier order of the same one, and download its file.
+    ) -> "Purchase[tuple[Order, bytes]]":
+        """Order a video, or continue an earlier order of the same one, and download its file."""
+        from generator.backends.openai.client import Placed
 
-        Returns:
-            The order, the file, and the seconds from the order to the end of the download; None if
-            another run has ordered it.
-        """
         options = api.options
-        order_id = journal.begin(options.base_url, _without_files(arguments))
-        try:
-            if order_id is None and options.requests_per_minute is not None:
-                name = f"{options.base_url} {options.api_key_env}"
-                SharedRateLimit(name, per_minute=options.requests_per_minute).wait()
-            started = time.monotonic()
-            deadline = started + options.timeout_s
-            if order_id is None:
-                order = api.create(arguments, journal=journal, deadline=deadline)
-            else:
-                order = api.resume(order_id, journal=journal, deadline=deadline)
-            data = api.download(order.id, journal=journal, deadline=deadline)
-            journal.ended(OrderEnd.RECEIVED)
-        finally:
-            journal.release()
-        return order, data, time.monotonic() - started if order_id is None else None
+        limit = options.requests_per_minute
+        return buy(
+            Steps(
+                place=lambda deadline: api.create(arguments, journal=journal, deadline=deadline),
+                resume=Placed,
+                fetch=lambda placed, deadline: api.fetch(
+                    placed, journal=journal, deadline=deadline
+                ),
+            ),
+            journal,
+            service=options.base_url,
+            request=_without_files(arguments),
+            named=False,
+            limit=None if limit is None else SharedRateLimit(self.account, per_minute=limit),
+            timeout_s=options.timeout_s,
+        )
 
     def _cost_usd(self, video: "Video", *, requested_s: float) -> float | None:
         try:
@@ -156,14 +155,7 @@ def _first_image(request: ClipRequest, size: tuple[int, int]) -> dict[str, Any]:
     """Return the prompt's image at the requested size, as APIs require, without metadata."""
     if request.track.modality != "image-to-video":
         return {}
-    if request.source is None:
-        raise ClipError(
-            f"The prompt {request.prompt_id} has no source and the track {request.track.name} "
-            "needs one; set the prompt's source to an image."
-        )
-    buffer = BytesIO()
-    load_image(request.source, size).save(buffer, "PNG")
-    return {"input_reference": (IMAGE_NAME, buffer.getvalue(), IMAGE_TYPE)}
+    return {"input_reference": (IMAGE_NAME, source_image(request, size), IMAGE_TYPE)}
 
 
 def _without_files(arguments: dict[str, Any]) -> dict[str, Any]:
@@ -171,7 +163,7 @@ def _without_files(arguments: dict[str, Any]) -> dict[str, Any]:
     hashes = {}
     if "input_reference" in arguments:
         _, data, _ = arguments["input_reference"]
-        hashes["input_reference"] = hashlib.sha256(data).hexdigest()
+        hashes["input_reference"] = sha256(data)
     values: dict[str, Any] = to_jsonable(arguments | hashes)
     return values
 

@@ -21,10 +21,12 @@ from generator.backends.openai.options import OpenaiOptions
 from generator.backends.openai.orders import MAX_RETRY_S, RETRY_S, may_be_accepted, order_once
 from generator.backends.openai.responses import limit_response, same_host_only
 from generator.backends.openai.statuses import Stage, progress_of, stage_of
+from generator.backends.ordering import goes_on, outcome_unknown, sending
 from generator.errors import BackendError, OrderError, RefusalError
 from generator.jsonable import one_line
 from generator.orders import OrderEnd, OrderJournal
 from generator.progress import report_progress
+from generator.waiting import pause, pause_until_poll
 
 REQUEST_TIMEOUT_S = 120.0  # until a response begins; downloading a video may take longer
 DELETE_TIMEOUT_S = 3.0  # an interrupted run waits no longer for its video to be deleted
@@ -36,8 +38,15 @@ MAX_STATUS = 80  # characters of a server's status word, and of a video's id in 
 FILE_NOT_READY = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY)
 UNKNOWN_ID = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 FILE_READY_S = 60.0  # a completed video's file is waited for no longer
-POLL_MARGIN_S = 0.01  # past the deadline, so that the last poll sees that it has passed
 NO_COMPRESSION = {"Accept-Encoding": "identity"}  # so that a small response cannot expand
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A video that was ordered; None: by an earlier run, so that its state is not known."""
+
+    id: str
+    video: Video | None = None
 
 
 @dataclass(frozen=True)
@@ -83,32 +92,39 @@ class VideosApi:
         )
         return cls(name, options, key, client)
 
-    def create(self, arguments: dict[str, Any], *, journal: OrderJournal, deadline: float) -> Order:
-        """Order a video and poll until it is completed.
-
-        An unfinished one is deleted, unless the journal lets a later run continue it.
+    def create(
+        self, arguments: dict[str, Any], *, journal: OrderJournal, deadline: float
+    ) -> Placed:
+        """Order a video.
 
         Args:
             arguments: Keyword arguments of `videos.create`.
-            journal: Gets the video's id before the first poll.
-            deadline: Latest completion, in seconds of `time.monotonic`.
+            journal: Gets the video's id.
+            deadline: Latest start of an attempt, in seconds of `time.monotonic`.
 
         Raises:
             RefusalError: The server's content policy does not allow the video.
-            OrderError: The order may have been accepted, and no video was received.
-            BackendError: The server rejects the order, or failed to generate the video.
+            OrderError: The order may have been accepted, and there is no id.
+            BackendError: The server rejects the order.
         """
         video = self._order(arguments, journal=journal, deadline=deadline)
         journal.accepted(video.id)
-        return self._finish(video.id, video, journal=journal, deadline=deadline)
+        return Placed(video.id, video)
 
-    def resume(self, video_id: str, *, journal: OrderJournal, deadline: float) -> Order:
-        """Poll a video that was ordered earlier until it is completed.
+    def fetch(
+        self, placed: Placed, *, journal: OrderJournal, deadline: float
+    ) -> tuple[Order, bytes]:
+        """Poll a video until it is completed, and download its file.
+
+        An unfinished one is deleted, unless the journal lets a later run continue it.
 
         Raises:
-            RefusalError, OrderError, BackendError: As `create` does.
+            RefusalError: The server's content policy does not allow the video.
+            OrderError: No video was received, and it may be billed.
+            BackendError: The server failed to generate the video.
         """
-        return self._finish(video_id, None, journal=journal, deadline=deadline)
+        order = self._finish(placed.id, placed.video, journal=journal, deadline=deadline)
+        return order, self.download(placed.id, journal=journal, deadline=deadline)
 
     def _finish(
         self, video_id: str, video: Video | None, *, journal: OrderJournal, deadline: float
@@ -139,23 +155,17 @@ class VideosApi:
                     not_ready = error.status_code in FILE_NOT_READY
                     if not not_ready or time.monotonic() >= not_ready_until:
                         raise
-                    time.sleep(min(self.options.poll_s, MAX_RETRY_S))
+                    pause(min(self.options.poll_s, MAX_RETRY_S))
                 except httpx2.TransportError:
                     if attempt == self.options.max_retries:
                         raise
-                    time.sleep(min(MAX_RETRY_S, RETRY_S * 2**attempt))
+                    pause(min(MAX_RETRY_S, RETRY_S * 2**attempt))
                     attempt += 1
 
     def _order(self, arguments: dict[str, Any], *, journal: OrderJournal, deadline: float) -> Video:
         """Send the order, once unless the server surely did not accept it."""
-        try:
+        with sending(journal):
             return self._send_order(arguments, journal=journal, deadline=deadline)
-        except OrderError as error:
-            journal.ended(OrderEnd.UNKNOWN, str(error))
-            raise
-        except BackendError as error:
-            journal.ended(OrderEnd.REJECTED, str(error))
-            raise
 
     def _send_order(
         self, arguments: dict[str, Any], *, journal: OrderJournal, deadline: float
@@ -173,7 +183,7 @@ class VideosApi:
             cause = error.__context__
             lost = not isinstance(cause, openai.OpenAIError) or may_be_accepted(cause)
             if lost:
-                raise self._unknown(error, "the order") from None
+                raise self._unknown(error, "order") from None
             raise
         if isinstance(answer, Video) and isinstance(getattr(answer, "id", None), str):
             return answer
@@ -185,7 +195,7 @@ class VideosApi:
         problem = self._not_a_video()
         if isinstance(answer, str) and is_html(answer):  # another site than the API
             raise problem
-        raise self._unknown(problem, "the order")
+        raise self._unknown(problem, "order")
 
     def _wait(
         self, video_id: str, video: Video | None, *, journal: OrderJournal, deadline: float
@@ -212,8 +222,7 @@ class VideosApi:
                     if fraction is not None:
                         report_progress(fraction)
                     self._check_deadline(deadline, state)
-                    remaining_s = max(0.0, deadline - time.monotonic())
-                    time.sleep(min(self.options.poll_s, remaining_s + POLL_MARGIN_S))
+                    pause_until_poll(self.options.poll_s, deadline=deadline)
                     journal.waiting()
                     video = self.client.videos.retrieve(video_id)
         finally:
@@ -258,19 +267,13 @@ class VideosApi:
             cause = error.__context__
             forgotten = isinstance(cause, openai.APIStatusError) and cause.status_code in UNKNOWN_ID
             if journal.continues and not forgotten:
-                raise OrderError(
-                    f"{str(error).rstrip('.')}; the order of the video {name} goes on: generate "
-                    "again to continue it."
-                ) from None
-            unknown = self._unknown(error, f"the order of the video {name}")
+                raise goes_on(error, f"order of the video {name}") from None
+            unknown = self._unknown(error, f"order of the video {name}")
             journal.ended(OrderEnd.UNKNOWN, str(unknown))
             raise unknown from None
 
     def _unknown(self, error: BackendError, order: str) -> OrderError:
-        return OrderError(
-            f"{str(error).rstrip('.')}; the outcome of {order} is unknown, may have been billed: "
-            f"check your account at {self.options.host} before ordering it again."
-        )
+        return outcome_unknown(error, order, self.options.host)
 
     def _not_a_video(self) -> BackendError:
         return BackendError(

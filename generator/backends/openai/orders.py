@@ -5,20 +5,17 @@ may have accepted such an order, and would then bill two.
 """
 
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable
 from http import HTTPStatus
 
-import httpx2
 import openai
 from openai.types import Video
 
+from generator.backends.ordering import NOT_SENT, retry_after
 from generator.orders import OrderEnd, OrderJournal
+from generator.waiting import pause
 
 RETRY_S, MAX_RETRY_S = 0.5, 8.0  # between attempts, the same as the client's
-# The connection was never made, so that no byte of the order was sent.
-NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 # A server or gateway that answers with another status of 500 and above may have passed it on.
 NOT_ACCEPTED = frozenset({HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED})
 
@@ -47,7 +44,7 @@ def order_once(
             if wait_s is None or time.monotonic() + wait_s > deadline:
                 raise
         journal.ended(OrderEnd.REJECTED)  # while waiting there is no order
-        time.sleep(wait_s)
+        pause(wait_s)
     journal.placing()
     return send()
 
@@ -65,7 +62,7 @@ def _is_busy(error: openai.APIStatusError) -> bool:
     """Whether the server asks for another attempt: 503 alone can also come from a gateway."""
     return error.status_code == HTTPStatus.TOO_MANY_REQUESTS or (
         error.status_code == HTTPStatus.SERVICE_UNAVAILABLE
-        and _retry_after(error.response.headers) is not None
+        and retry_after(error.response.headers) is not None
     )
 
 
@@ -75,24 +72,6 @@ def _wait_before_retry(error: openai.OpenAIError, attempt: int) -> float | None:
     if isinstance(error, openai.APIStatusError):
         if not _is_busy(error):
             return None
-        requested_s = _retry_after(error.response.headers)
+        requested_s = retry_after(error.response.headers)
         return backoff_s if requested_s is None else requested_s
     return None if may_be_accepted(error) else backoff_s
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds that a response asks to wait, as a number or as a date."""
-    for name, unit_s in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        text = headers.get(name, "")
-        try:
-            seconds = float(text) * unit_s
-        except ValueError:
-            continue
-        if 0 <= seconds < float("inf"):
-            return seconds
-    try:
-        date = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
-        return None
-    date = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return max(0.0, (date - datetime.now(UTC)).total_seconds())

@@ -1,11 +1,11 @@
 """Clips of paid services are ordered once: after a kill at any step, and by two runs at once."""
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
+from killed_orders import order_states, produce, run_and_kill
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -71,38 +71,6 @@ def add_model(arena: Arena, address: str, *, prompts: int = 1, **options: object
         catalog.add_entrant(session, entry, now=START)
 
 
-def produce(arena: Arena, *, order_again: bool = False) -> list[GeneratedClip | FailedClip]:
-    with arena.database.reading() as session:
-        pending = production.find_pending(session, seed_key="key", order_again=order_again)
-    return list(production.produce(arena.database, arena.store, pending, workers=0, clock=utc_now))
-
-
-def run_and_kill(arena: Arena, owner: type, method: str, *, after: bool) -> int:
-    """Produce clips in a process that is killed before or after it calls a method."""
-    child = os.fork()
-    if child == 0:
-        arena.database.engine.dispose(close=False)  # the parent's connections
-        original: Callable[..., object] = getattr(owner, method)
-
-        def killed(*arguments: object, **options: object) -> None:
-            if after:
-                original(*arguments, **options)
-            os._exit(9)
-
-        setattr(owner, method, killed)
-        try:
-            produce(arena)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    return os.waitstatus_to_exitcode(status)
-
-
-def states(arena: Arena) -> list[OrderState]:
-    with arena.database.reading() as session:
-        return list(session.scalars(select(ClipOrder.state).order_by(ClipOrder.id)))
-
-
 def is_ready(arena: Arena) -> bool:
     with arena.database.reading() as session:
         return session.scalars(select(Clip.status)).all() == [ClipStatus.READY]
@@ -124,13 +92,13 @@ def is_ready(arena: Arena) -> bool:
 def test_a_killed_run_continues_its_order(
     arena: Arena, server: Scripted, owner: type, method: str, after: bool
 ) -> None:
-    assert run_and_kill(arena, owner, method, after=after) == 9
+    run_and_kill(arena, owner, method, after=after)
     assert not is_ready(arena)
     (clip,) = produce(arena)
     assert isinstance(clip, GeneratedClip), clip
     assert server.times("POST", "/videos") == 1
     assert is_ready(arena)
-    assert states(arena) == [OrderState.RECEIVED]
+    assert order_states(arena) == [OrderState.RECEIVED]
     assert produce(arena) == []
 
 
@@ -145,18 +113,18 @@ def test_a_killed_run_continues_its_order(
 def test_an_order_whose_id_is_not_stored_is_ordered_again_only_on_request(
     arena: Arena, server: Scripted, owner: type, method: str, after: bool, sent: int
 ) -> None:
-    assert run_and_kill(arena, owner, method, after=after) == 9
+    run_and_kill(arena, owner, method, after=after)
     (clip,) = produce(arena)
     assert isinstance(clip, FailedClip)
     assert clip.maybe_billed
     assert "may have been billed" in clip.reason
     assert server.times("POST", "/videos") == sent
-    assert states(arena) == [OrderState.UNKNOWN]
+    assert order_states(arena) == [OrderState.UNKNOWN]
     assert produce(arena) == []  # left out
     (clip,) = produce(arena, order_again=True)
     assert isinstance(clip, GeneratedClip)
     assert server.times("POST", "/videos") == sent + 1
-    assert states(arena) == [OrderState.UNKNOWN, OrderState.RECEIVED]
+    assert order_states(arena) == [OrderState.UNKNOWN, OrderState.RECEIVED]
 
 
 def test_two_runs_at_once_order_each_clip_once(
@@ -181,7 +149,7 @@ def test_two_runs_at_once_order_each_clip_once(
     assert sorted(made) == [f"p{number}" for number in range(6)]
     others = [clip for clip in clips if isinstance(clip, FailedClip)]
     assert all(clip.missing and "Another run" in clip.reason for clip in others)
-    assert states(arena) == [OrderState.RECEIVED] * 6
+    assert order_states(arena) == [OrderState.RECEIVED] * 6
 
 
 def test_a_video_that_is_not_finished_in_time_is_waited_for_by_the_next_run(
@@ -203,13 +171,13 @@ def test_a_video_that_is_not_finished_in_time_is_waited_for_by_the_next_run(
 def test_an_order_that_the_service_has_forgotten_is_reported(
     arena: Arena, shop: VideoShop, server: Scripted
 ) -> None:
-    assert run_and_kill(arena, StoredOrders, "accepted", after=True) == 9
+    run_and_kill(arena, StoredOrders, "accepted", after=True)
     shop.forgotten.add("video_0")
     (clip,) = produce(arena)
     assert isinstance(clip, FailedClip)
     assert "There is no such video" in clip.reason
     assert clip.maybe_billed
-    assert states(arena) == [OrderState.UNKNOWN]
+    assert order_states(arena) == [OrderState.UNKNOWN]
     assert produce(arena) == []
     assert server.times("POST", "/videos") == 1
 
@@ -241,13 +209,13 @@ def test_a_rejected_order_is_placed_again_by_the_next_run(
         assert not clip.maybe_billed
         (clip,) = produce(arena)
     assert isinstance(clip, GeneratedClip)
-    assert states(arena) == [OrderState.REJECTED, OrderState.RECEIVED]
+    assert order_states(arena) == [OrderState.REJECTED, OrderState.RECEIVED]
 
 
 def test_an_order_of_other_settings_is_not_taken_for_this_clip(
     arena: Arena, server: Scripted
 ) -> None:
-    assert run_and_kill(arena, StoredOrders, "accepted", after=True) == 9
+    run_and_kill(arena, StoredOrders, "accepted", after=True)
     with arena.database.writing() as session:
         order = session.scalars(select(ClipOrder)).one()
         order.request = order.request | {"seconds": "9"}

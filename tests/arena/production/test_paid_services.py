@@ -1,10 +1,12 @@
 """Models behind their makers' APIs: each clip is paid once, and nobody pays unasked."""
 
-import os
-from collections.abc import Callable, Iterator
+import multiprocessing
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Barrier, Thread
 
 import pytest
+from killed_orders import order_states, produce, run_and_kill
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -14,16 +16,18 @@ from arena.catalog import catalog
 from arena.catalog.schemas import PromptEntry
 from arena.commands.cli import app
 from arena.context import Arena, make_arena, utc_now
-from arena.models import Clip, ClipOrder, ClipStatus, OrderState
+from arena.models import Clip, ClipOrder, ClipStatus, Entrant, OrderState
 from arena.production.orders import StoredOrders
-from fake_services import TRANSCRIPTS, FakeService, Reply, serving_service
+from fake_services import KEY, TRANSCRIPTS, FakeService, Reply, serving_service
 from generator.backends.api import placing
 from generator.backends.api.http import Http
 from generator.backends.api.placing import Placing
 from generator.clips import FailedClip, GeneratedClip
+from generator.engine.process import POST_PROCESSOR
 from generator.media import encode_master
 from playable import bar_clip, settings_for
 from small_arena import START, entrant_entry, track_entry
+from video_servers import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
@@ -66,38 +70,6 @@ def arena(
     return made
 
 
-def produce(arena: Arena, *, count: int = 1) -> list[GeneratedClip | FailedClip]:
-    with arena.database.reading() as session:
-        pending = production.find_pending(session, seed_key="key")[:count]
-    return list(production.produce(arena.database, arena.store, pending, workers=0, clock=utc_now))
-
-
-def run_and_kill(arena: Arena, owner: type, method: str, *, after: bool) -> None:
-    """Produce a clip in a process that is killed before or after it calls a method."""
-    child = os.fork()
-    if child == 0:
-        arena.database.engine.dispose(close=False)  # the parent's connections
-        original: Callable[..., object] = getattr(owner, method)
-
-        def killed(*arguments: object, **options: object) -> None:
-            if after:
-                original(*arguments, **options)
-            os._exit(9)
-
-        setattr(owner, method, killed)
-        try:
-            produce(arena)
-        finally:
-            os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 9
-
-
-def states(arena: Arena) -> list[OrderState]:
-    with arena.database.reading() as session:
-        return list(session.scalars(select(ClipOrder.state).order_by(ClipOrder.id)))
-
-
 STEPS = [
     (StoredOrders, "begin", True),
     (StoredOrders, "accepted", True),
@@ -120,24 +92,24 @@ UNSURE = [
 def test_a_run_killed_at_any_step_and_continued_pays_once(
     arena: Arena, service: FakeService, owner: type, method: str, after: bool
 ) -> None:
-    run_and_kill(arena, owner, method, after=after)
-    (clip,) = produce(arena)
+    run_and_kill(arena, owner, method, after=after, count=1)
+    (clip,) = produce(arena, count=1)
     assert isinstance(clip, GeneratedClip), clip
     assert len(service.orders) == len(service.clips) == 1
-    assert states(arena) == [OrderState.RECEIVED]
+    assert order_states(arena) == [OrderState.RECEIVED]
 
 
 @pytest.mark.parametrize(("owner", "method", "after"), UNSURE)
 def test_a_run_killed_while_it_ordered_leaves_the_order_unknown(
     arena: Arena, service: FakeService, owner: type, method: str, after: bool
 ) -> None:
-    run_and_kill(arena, owner, method, after=after)
+    run_and_kill(arena, owner, method, after=after, count=1)
     sent = len(service.orders)
-    (clip,) = produce(arena)
+    (clip,) = produce(arena, count=1)
     assert isinstance(clip, FailedClip)
     assert clip.maybe_billed
     assert len(service.orders) == sent
-    assert states(arena) == [OrderState.UNKNOWN]
+    assert order_states(arena) == [OrderState.UNKNOWN]
 
 
 @pytest.mark.parametrize("service", ["kling", "pixverse"], indirect=True)
@@ -145,22 +117,119 @@ def test_a_run_killed_while_it_ordered_leaves_the_order_unknown(
 def test_a_run_killed_while_it_ordered_under_a_name_finds_its_order(
     arena: Arena, service: FakeService, owner: type, method: str, after: bool
 ) -> None:
-    run_and_kill(arena, owner, method, after=after)
-    (clip,) = produce(arena)
+    run_and_kill(arena, owner, method, after=after, count=1)
+    (clip,) = produce(arena, count=1)
     assert isinstance(clip, GeneratedClip), clip
     assert len(service.clips) == 1  # of one name
-    assert states(arena) == [OrderState.RECEIVED]
+    assert order_states(arena) == [OrderState.RECEIVED]
+
+
+@pytest.mark.parametrize("service", ["ltx-sync"], indirect=True)
+@pytest.mark.parametrize(
+    ("owner", "method", "after"),
+    [(Http, "request", True), (StoredOrders, "ended", True), (StoredOrders, "release", True)],
+)
+def test_a_file_that_came_with_the_answer_to_a_killed_run_is_not_ordered_again(
+    arena: Arena, service: FakeService, owner: type, method: str, after: bool
+) -> None:
+    run_and_kill(arena, owner, method, after=after, count=1)
+    (clip,) = produce(arena, count=1)
+    assert isinstance(clip, FailedClip)
+    assert clip.maybe_billed
+    assert len(service.orders) == len(service.clips) == 1
 
 
 def test_a_changed_provider_file_does_not_lose_an_order(
     arena: Arena, service: FakeService, tmp_path: Path
 ) -> None:
-    run_and_kill(arena, StoredOrders, "accepted", after=True)
+    run_and_kill(arena, StoredOrders, "accepted", after=True, count=1)
     (path,) = tmp_path.glob("dashscope.toml")
     path.write_text(f"# Prices were checked.\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
-    (clip,) = produce(arena)
+    (clip,) = produce(arena, count=1)
     assert isinstance(clip, GeneratedClip), clip
     assert len(service.orders) == 1
+
+
+def test_a_process_holds_all_waiting_orders_within_the_limit_of_the_account(
+    arena: Arena, service: FakeService
+) -> None:
+    service.together = service.most_waiting = 0
+    allow(arena, at_once=2)
+    service.together = 2  # no order is done before two wait
+    clips = produce(arena, workers=1)
+    assert [type(clip) for clip in clips] == [GeneratedClip] * 3
+    assert len(service.orders) == len(service.clips) == 3
+    assert service.most_waiting == 2
+
+
+def test_when_the_process_of_the_orders_is_killed_another_one_continues_them(
+    arena: Arena, service: FakeService
+) -> None:
+    allow(arena, at_once=3)
+    service.together = 4  # not before the kill
+    killer = Thread(target=kill_once, args=(service, "worker"))
+    killer.start()
+    clips = produce(arena, workers=1)
+    killer.join()
+    assert [type(clip) for clip in clips] == [GeneratedClip] * 3
+    assert len(service.orders) == len(service.clips) == 3
+    assert order_states(arena) == [OrderState.RECEIVED] * 3
+
+
+def test_orders_go_on_when_all_post_processors_are_killed(
+    arena: Arena, service: FakeService
+) -> None:
+    allow(arena, at_once=3)
+    service.together = 4
+    killer = Thread(target=kill_once, args=(service, POST_PROCESSOR))
+    killer.start()
+    clips = produce(arena, workers=1)
+    killer.join()
+    assert [type(clip) for clip in clips] == [GeneratedClip] * 3
+    assert len(service.orders) == len(service.clips) == 3
+
+
+def test_a_run_that_is_stopped_gives_up_its_claims_and_a_later_one_continues_its_orders(
+    arena: Arena, service: FakeService
+) -> None:
+    allow(arena, at_once=3)
+    service.together = 4
+    service.create_replies = [Reply({"code": "DataInspectionFailed", "message": "no"}, 400)]
+    with arena.database.reading() as session:
+        pending = production.find_pending(session, seed_key="key")
+    run = production.produce(arena.database, arena.store, pending, workers=1, clock=utc_now)
+    assert isinstance(next(run), FailedClip)
+    wait_for_orders(service, 2)
+    run.close()  # as Ctrl-C does
+    assert multiprocessing.active_children() == []
+    with arena.database.reading() as session:
+        assert set(session.scalars(select(ClipOrder.holder))) == {None}
+    assert order_states(arena).count(OrderState.ACCEPTED) == 2
+    service.together = 0
+    produce(arena, workers=1)
+    received = order_states(arena).count(OrderState.RECEIVED)
+    assert received == len(service.clips) >= 2
+
+
+def allow(arena: Arena, *, at_once: int) -> None:
+    """Let the model's account have so many orders at once."""
+    with arena.database.writing() as session:
+        entrant = session.scalars(select(Entrant)).one()
+        entrant.backend = entrant.backend | {"concurrency": at_once}
+
+
+def wait_for_orders(service: FakeService, count: int) -> None:
+    wait_for(lambda: len(service.clips) >= count)
+
+
+def kill_once(service: FakeService, name: str) -> None:
+    """Kill the processes of a name once three orders wait; the orders are done afterwards."""
+    wait_for_orders(service, 3)
+    for process in multiprocessing.active_children():
+        if process.name == name:
+            process.kill()
+            process.join()
+    service.together = 0
 
 
 def run(*words: str) -> tuple[int, str]:
@@ -191,7 +260,7 @@ def test_a_limit_stops_orders_before_the_sum_passes_it(arena: Arena, service: Fa
 
 
 def test_what_was_ordered_before_is_not_on_the_bill(arena: Arena, service: FakeService) -> None:
-    run_and_kill(arena, StoredOrders, "accepted", after=True)
+    run_and_kill(arena, StoredOrders, "accepted", after=True, count=1)
     with arena.database.reading() as session:
         pending = production.find_pending(session, seed_key="key")
         bill = production.make_bill(session, pending)
@@ -200,7 +269,7 @@ def test_what_was_ordered_before_is_not_on_the_bill(arena: Arena, service: FakeS
 
 
 def test_what_was_billed_stands_beside_the_list_price(arena: Arena, service: FakeService) -> None:
-    (clip,) = produce(arena)
+    (clip,) = produce(arena, count=1)
     assert isinstance(clip, GeneratedClip)
     with arena.database.reading() as session:
         (stored,) = session.scalars(select(Clip).where(Clip.status == ClipStatus.READY))
@@ -209,9 +278,51 @@ def test_what_was_billed_stands_beside_the_list_price(arena: Arena, service: Fak
     assert provenance["billed_usd"] == pytest.approx(0.70)  # the answer says 5 seconds
 
 
+def test_a_key_in_a_services_error_is_not_stored(arena: Arena, service: FakeService) -> None:
+    service.create_replies = [Reply({"code": "InvalidApiKey", "message": f"Bad {KEY}"}, 401)]
+    (clip,) = produce(arena, count=1)
+    assert isinstance(clip, FailedClip)
+    with arena.database.reading() as session:
+        (order,) = session.scalars(select(ClipOrder))
+        (stored,) = session.scalars(select(Clip))
+        texts = f"{clip.reason} {stored.failure} {order.reason} {order.request}"
+    assert "check the key" in texts
+    assert KEY not in texts
+
+
+def test_a_prompt_beyond_the_limit_stands_on_the_bill_with_its_length(
+    arena: Arena, service: FakeService
+) -> None:
+    with arena.database.writing() as session:
+        long = PromptEntry(id="long", text="x" * 2501, tracks=(TRACK,))
+        catalog.import_prompts(session, [long], now=START)
+    status, text = run("generate", "--dry-run")
+    assert status == 0
+    assert "2,501 characters" in text
+    assert service.requests == []
+
+
+def test_two_runs_at_once_order_each_clip_once(arena: Arena, service: FakeService) -> None:
+    barrier = Barrier(2)
+    made: list[GeneratedClip | FailedClip] = []
+
+    def run_once() -> None:
+        barrier.wait()
+        made.extend(produce(arena))
+
+    threads = [Thread(target=run_once) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(service.orders) == len(service.clips) == 3
+    assert order_states(arena) == [OrderState.RECEIVED] * 3
+    assert sum(isinstance(clip, GeneratedClip) for clip in made) == 3
+
+
 def test_a_refusal_counts_as_refused(arena: Arena, service: FakeService) -> None:
     service.create_replies = [Reply({"code": "DataInspectionFailed", "message": "no"}, 400)]
-    (clip,) = produce(arena)
+    (clip,) = produce(arena, count=1)
     assert isinstance(clip, FailedClip)
     assert (clip.refused, clip.maybe_billed) == (True, False)
 

@@ -1,28 +1,32 @@
 """The api backend: bodies, provider files of an operator's own, and faults of services."""
 
+import base64
+import itertools
 import json
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+from small_clips import entrant_of
 
-from api_orders import Remembering, a_request, make_entrant, order
+from api_orders import Remembering, a_request, make_entrant, order, sourced_request
 from fake_services import KEY, TRANSCRIPTS, FakeService, Reply, serving_service
-from generator.backends.api import ApiBackend, http, options, placing
+from generator.backends.api import ApiBackend, http, options, placing, uploading
 from generator.backends.api.answers import Answer, Meaning, at, meaning_of
-from generator.backends.api.provider import (
-    Errors,
-    find_provider,
-    parse_provider,
-    shipped_providers,
-)
+from generator.backends.api.provider import find_provider, parse_provider, shipped_providers
+from generator.backends.api.schema import Errors
 from generator.backends.api.signing import kling_token
+from generator.backends.api.sources import find_source
 from generator.backends.api.tree import PLACEHOLDERS, fill
 from generator.clips import ClipRequest
-from generator.errors import BackendError, OrderError, SpecError
+from generator.errors import BackendError, ClipError, OrderError, SpecError
 from generator.media import encode_master
 from generator.orders import NoJournal
 from generator.spec import Entrant, TrackSettings
@@ -112,7 +116,11 @@ def test_an_unknown_key_of_a_provider_file_is_refused_with_its_line(tmp_path: Pa
     text = (Path(placing.__file__).parent / "providers/ark.toml").read_text(encoding="utf-8")
     lines = text.splitlines()
     for wanted, wrong in (
-        ("poll_s = 5", "pol_s = 5"),
+        (
+            "pace = { concurrency = 3, per_minute = 180, poll_s = 5 }",
+            "pace = { concurrency = 3, per_minute = 180, pol_s = 5 }",
+        ),
+        ('file_at = "content.video_url"', 'fille_at = "content.video_url"'),
         ('sound = "switch"', 'sonud = "switch"'),
         ('mark = "switched off with watermark = false"', 'mrk = "x"'),
     ):
@@ -188,14 +196,19 @@ def test_a_prompt_beyond_the_limit_is_not_cut_and_not_ordered(
     ],
 )
 def test_a_rejected_order_says_why_without_the_key(
-    service: FakeService, entrant: Entrant, reply: Reply, words: str
+    service: FakeService,
+    entrant: Entrant,
+    reply: Reply,
+    words: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("DEBUG")
     service.create_replies = [reply]
     journal = Remembering()
     with pytest.raises(BackendError, match=words) as caught:
         order(entrant, journal)
     assert not isinstance(caught.value, OrderError)
-    assert KEY not in str(caught.value)
+    assert KEY not in str(caught.value) + caplog.text
     assert journal.events == ["placing", "rejected"]
 
 
@@ -243,6 +256,125 @@ def test_a_poll_that_never_ends_ends_at_the_deadline_and_goes_on_later(
     assert "unknown" not in journal.events
     with pytest.raises(OrderError, match="may have been billed"):
         order(entrant, NoJournal())  # type: ignore[arg-type]
+
+
+def test_a_service_that_does_not_answer_polls_is_waited_for_until_the_deadline_only(
+    service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.poll_replies = [Reply({}, stall_s=30)] * 3
+    entrant = make_entrant(NAME, service, tmp_path, monkeypatch, timeout_s=0.5)
+    started = time.monotonic()
+    with pytest.raises(OrderError, match="within the time limit"):
+        order(entrant)
+    assert time.monotonic() - started < 25
+
+
+def test_a_clock_that_is_set_back_does_not_lengthen_an_order(
+    service: FakeService, entrant: Entrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = itertools.count(2_000_000_000.0, -3600.0)
+    service.polls = 3
+    monkeypatch.setattr("generator.backends.api.placing.time.time", lambda: next(moments))
+    provenance = order(entrant)
+    assert provenance.seconds is not None
+    assert 0 <= provenance.seconds < 600
+
+
+def test_a_date_to_wait_for_that_has_passed_already_is_not_taken_for_now(
+    service: FakeService, entrant: Entrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing, "RETRY_S", 0.02)
+    pauses: list[float] = []
+    monkeypatch.setattr(placing, "pause", pauses.append)
+    past = {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}
+    service.create_replies = [Reply({"code": "Throttling"}, 429, past)] * 2
+    order(entrant)
+    assert pauses == [0.02, 0.02]
+
+
+def test_a_token_is_valid_a_little_before_now_for_clocks_that_differ() -> None:
+    payload = kling_token("ak", "sk", now=1_700_000_000).split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    assert claims == {"iss": "ak", "exp": 1_700_001_800, "nbf": 1_699_999_995}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"region": "atlantis"}, "no region 'atlantis'; Alibaba Model Studio has beijing"),
+        ({"model": "happyhorse-9"}, "has no model 'happyhorse-9'; use one of happyhorse-1.0"),
+        ({"tier": "8K"}, "backend.tier is '8K'"),
+        ({"sources_url": "ftp://example.com"}, "sources_url"),
+    ],
+)
+def test_what_the_provider_does_not_have_is_refused_at_entry(
+    entrant: Entrant, options: dict[str, str], words: str
+) -> None:
+    backend = entrant.backend.model_copy(update=options)
+    if "region" in options:
+        backend = backend.model_copy(update={"provider": NAME})  # whose regions are known
+    with pytest.raises(SpecError, match=words):
+        ApiBackend(entrant.model_copy(update={"backend": backend})).check(
+            a_request(entrant, NoJournal()).track
+        )
+
+
+def test_sources_that_only_an_address_can_name_need_the_operators_address(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving_service(FakeService(TRANSCRIPTS["ark"], b"")) as service:
+        entrant = make_entrant("ark", service, tmp_path, monkeypatch)
+    track = TrackSettings.named("video-edit").model_copy(update={"width": 1280, "height": 720})
+    update = {"model": "seedance-2.5", "sources_url": None}
+    backend = entrant.backend.model_copy(update=update)
+    with pytest.raises(SpecError, match=r"web addresses only.*backend\.sources_url"):
+        ApiBackend(entrant.model_copy(update={"backend": backend})).check(track)
+
+
+def test_an_upload_that_fails_orders_nothing_and_a_busy_one_is_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uploading, "PAUSE_S", 0.01)
+    script = TRANSCRIPTS["pixverse"]
+    sourced = script.image
+    assert sourced is not None
+    script = replace(script, create=sourced.create or "")
+    image = tmp_path / "first.png"
+    Image.new("RGB", (64, 36), "red").save(image)
+    with serving_service(FakeService(script, encode_master(bar_clip(1)))) as service:
+        entrant = make_entrant("pixverse", service, tmp_path, monkeypatch)
+        request = sourced_request(entrant, "image-to-video", image)
+        (step,) = sourced.upload
+        service.uploading = (replace(step, reply=Reply({"ErrCode": 0}, 503)),)
+        with pytest.raises(BackendError, match="did not take the source"):
+            order(entrant, request=request)
+        assert len(service.uploads) == uploading.ATTEMPTS
+        refused = Reply({"ErrCode": 500020, "ErrMsg": f"not an image {KEY}"}, 400)
+        service.uploading = (replace(step, reply=refused),)
+        with pytest.raises(BackendError, match="not an image …") as caught:
+            order(entrant, request=request)
+        assert KEY not in str(caught.value)
+        assert service.orders == []
+
+
+def test_an_image_beyond_the_services_limit_is_sent_as_jpeg(tmp_path: Path) -> None:
+    image = tmp_path / "first.png"
+    noise = np.random.default_rng(1).integers(0, 255, (144, 256, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(image)
+    (entry,) = (
+        each
+        for each in find_provider("replicate").provider.orders
+        if each.modality == "image-to-video"
+    )
+    request = sourced_request(entrant_of("api"), "image-to-video", image)
+    small = entry.model_copy(update={"source_mib": 0.08})
+    source = find_source(request, small, (256, 144), sources_url=None)
+    assert source is not None
+    assert source.value(small).startswith("data:image/jpeg;base64,")
+    assert source.adapted == ("sent the image as JPEG",)
+    smaller = entry.model_copy(update={"source_mib": 0.01})
+    with pytest.raises(ClipError, match=r"the service takes 0\.01"):
+        find_source(request, smaller, (256, 144), sources_url=None)
 
 
 @pytest.mark.parametrize(

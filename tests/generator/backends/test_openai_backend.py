@@ -4,6 +4,7 @@ import gzip
 import time
 from contextlib import closing
 from pathlib import Path
+from threading import Event
 
 import pytest
 from PIL import Image
@@ -16,6 +17,7 @@ from generator.errors import SpecError
 from generator.media import decode, encode_rendition
 from generator.progress import progress_listener
 from generator.spec import Entrant, read_entrant
+from generator.waiting import stopped_by
 from video_servers import (
     KEY,
     KEY_VARIABLE,
@@ -278,29 +280,52 @@ def test_an_interrupted_run_deletes_its_unfinished_video() -> None:
         assert server.times("DELETE", "/videos/video_1") == 1
 
 
+def stopped_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time of day, which passes only while somebody sleeps."""
+    clock = [1_000_000_000.0]
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("generator.backends.rate_limit.time.time", lambda: clock[0])
+
+    def sleep(seconds: float) -> None:
+        clock[0] += seconds
+
+    monkeypatch.setattr("generator.waiting.time.sleep", sleep)
+    return clock
+
+
+def waited(clock: list[float], server: str) -> float:
+    before = clock[0]
+    SharedRateLimit(server, per_minute=6).wait()
+    return clock[0] - before
+
+
 def test_the_rate_limit_is_shared_between_limiters(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    sleeps: list[float] = []
-    monkeypatch.setattr("time.sleep", sleeps.append)
-    for _ in range(3):
-        SharedRateLimit("a server", per_minute=6).wait()
-    SharedRateLimit("another server", per_minute=6).wait()
-    assert sleeps == pytest.approx([0, 10, 20, 0], abs=1)
+    clock = stopped_clock(tmp_path, monkeypatch)
+    waits = [waited(clock, "a server") for _ in range(3)] + [waited(clock, "another server")]
+    assert waits == pytest.approx([0, 10, 10, 0], abs=0.1)
 
 
 def test_the_rate_limit_ignores_slots_in_the_far_future(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    sleeps: list[float] = []
-    monkeypatch.setattr("time.sleep", sleeps.append)
-    SharedRateLimit("a server", per_minute=6).wait()
-    (file,) = tmp_path.iterdir()
-    file.write_text(repr(time.time() + 1e6), encoding="ascii")  # as if the clock was set back since
-    SharedRateLimit("a server", per_minute=6).wait()
-    assert sleeps == pytest.approx([0, 0], abs=1)
+    clock = stopped_clock(tmp_path, monkeypatch)
+    waited(clock, "a server")
+    clock[0] -= 1e6
+    assert waited(clock, "a server") == 0
+
+
+def test_what_is_stopped_while_it_waits_for_a_slot_leaves_none_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = stopped_clock(tmp_path, monkeypatch)
+    waited(clock, "a server")
+    stop = Event()
+    stop.set()
+    with stopped_by(stop), pytest.raises(SystemExit):
+        SharedRateLimit("a server", per_minute=6).wait()
+    assert waited(clock, "a server") == pytest.approx(10, abs=0.1)
 
 
 @pytest.mark.parametrize(

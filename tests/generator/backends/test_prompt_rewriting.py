@@ -22,7 +22,7 @@ from playable import bar_clip
 # The switch in the body, by the documents of each service that has one, and its value for "off".
 SWITCHES = {
     ("dashscope-wan", "wan3.0"): ("parameters.prompt_extend", False),
-    ("dashscope-wan", "wan2.7"): ("parameters.prompt_extend", False),
+    ("dashscope-wan-2.7", "wan2.7"): ("parameters.prompt_extend", False),
     ("minimax", "minimax-h3-max"): ("extra.prompt_expansion_mode", "disabled"),
     ("minimax-hailuo", "hailuo-2.3"): ("prompt_optimizer", False),
 }

@@ -147,11 +147,11 @@ def test_a_clip_that_cannot_be_pickled_fails_and_the_next_one_is_made() -> None:
     (request,) = requests_for(entrant_of("folder", path="/clips"), PROMPTS[:1])
     unpicklable = replace(ball_clip(), original=lambda: b"")  # type: ignore[arg-type]
     provenance = Provenance(backend="folder", seed=1, created_at=datetime.now(UTC))
-    failed = post_process(request, unpicklable, provenance)
+    failed = post_process(request, (unpicklable, provenance))
     assert isinstance(failed, FailedClip)
     assert "pickle" in failed.reason
     threading.Thread(target=lambda: (far.recv(), far.send("the clip")), daemon=True).start()
-    assert post_process(request, ball_clip(), provenance) == "the clip"
+    assert post_process(request, (ball_clip(), provenance)) == "the clip"
 
 
 def test_a_post_processor_that_dies_while_it_sends_a_clip_is_noticed() -> None:
@@ -167,7 +167,7 @@ def test_a_post_processor_that_dies_while_it_sends_a_clip_is_noticed() -> None:
 
     threading.Thread(target=die, daemon=True).start()
     with pytest.raises(OSError, match="end of file"):
-        post_process(request, ball_clip(), provenance)
+        post_process(request, (ball_clip(), provenance))
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="this system has no SIGKILL")
