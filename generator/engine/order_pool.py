@@ -11,7 +11,7 @@ from generator.backends import OrderLimit
 from generator.clips import ClipRequest
 from generator.engine.process import WorkerProcess
 from generator.engine.schedule import OrderSchedule, Task, may_be_billed
-from generator.engine.worker import NO_POST_PROCESSORS, POST_PROCESSORS, Finished, Outcome, Ready
+from generator.engine.worker import CLIP_LOST, POST_PROCESSORS, Finished, Lost, Outcome
 
 # Orders of many services are finished faster than a few processes encode them. Each holds the
 # samples of a clip: 750 MB for 5 s of 1080p.
@@ -63,21 +63,22 @@ class OrderPool:
         if message.number in self._ordered:
             self._ordered.remove(message.number)
             self._schedule.release(task)
-        failed = None
-        if not isinstance(message, Ready):
+        if isinstance(message, Lost):
             del self._tasks[message.number]
-            if not isinstance(message, Finished):
-                failed = self._schedule.retry(task, process.failure_reason(task.request))
+            failed = self._schedule.retry(task, _lost_reason(task.request))
+            if failed is not None:
+                yield failed
+            return  # the process ends
+        if isinstance(message, Finished):
+            del self._tasks[message.number]
         self._submit(process, self._schedule.take())
         if isinstance(message, Finished):
             yield message.clip
-        if failed is not None:
-            yield failed
 
     def _restart(self, process: WorkerProcess) -> Iterator[Outcome]:
         """Replace a process that has ended; yield the clips that failed for good."""
-        # A process without post-processors has named the clips that they died on.
-        is_blamed = process.exit_code != NO_POST_PROCESSORS
+        # After `Lost`, the clip that is to blame was counted already.
+        is_blamed = process.exit_code != CLIP_LOST
         self._process = None
         for number, task in self._tasks.items():
             if number in self._ordered:
@@ -99,3 +100,10 @@ class OrderPool:
         """Wait until the process has ended."""
         if self._process is not None:
             self._process.join()
+
+
+def _lost_reason(request: ClipRequest) -> str:
+    return (
+        f"The processes that finish clips of {request.entrant.name} ended on prompt "
+        f"{request.prompt_id}; give them more memory."
+    )

@@ -23,7 +23,7 @@ Clips = Generator[Outcome, None, None]
 PostProcess = Callable[[ClipRequest, ModelOutput], Outcome]
 
 POST_PROCESSORS = 2  # clips of one worker in post-processing at once
-NO_POST_PROCESSORS = 3  # exit code of a process whose post-processors have died; `Lost` says where
+CLIP_LOST = 3  # exit code of a process of orders after `Lost`
 
 # Limits of `Backlog`. Eight clips, so that a small model does not wait for one slow clip, yet a
 # kill loses few. The bytes are those of raw samples: 5 s of 1080p are 750 MB, and of such clips
@@ -47,7 +47,7 @@ class Finished(NamedTuple):
 
 
 class Lost(NamedTuple):
-    """Message of a worker's process: a post-processor died on the clip of this request."""
+    """Last message of a process of orders: post-processors died on the clip of this request."""
 
     number: int
 

@@ -24,7 +24,7 @@ from generator.clips import ClipRequest, FailedClip, ModelOutput
 from generator.engine.failures import DeviceLost, describe_error
 from generator.engine.post_processing import post_process
 from generator.engine.worker import (
-    NO_POST_PROCESSORS,
+    CLIP_LOST,
     Finished,
     Lost,
     Outcome,
@@ -114,7 +114,7 @@ def run_order_worker(
     # No exception in the main thread: it ends once the main process has closed the connection.
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threads: set[threading.Thread] = set()
-    post_processors = PostProcessors(links)
+    post_processors = PostProcessors(links, attempts=2)
 
     def send(message: Ready | Finished | Lost) -> None:
         with send_lock, suppress(BrokenPipeError, ConnectionResetError):
@@ -125,10 +125,13 @@ def run_order_worker(
             return  # the process is ending
         try:
             send(Finished(number, clip.result()))
-        except Exception:  # a post-processor died, or the clip cannot be sent
-            send(Lost(number))
-            if not post_processors.alive:
-                os._exit(NO_POST_PROCESSORS)
+        except Exception:  # post-processors died, or the clip cannot be sent
+            lose(number)
+
+    def lose(number: int) -> None:
+        """End the process, and with it the claims of its journals: another one continues."""
+        send(Lost(number))
+        os._exit(CLIP_LOST)
 
     def make(number: int, request: ClipRequest) -> None:
         try:
@@ -140,36 +143,41 @@ def run_order_worker(
             pass  # stopped while it waited
         except Exception:
             logger.exception("%s is lost", request.prompt_id)
-            send(Lost(number))
+            lose(number)
         finally:
             threads.discard(threading.current_thread())
             if stop.is_set() and not threads:
                 os._exit(0)
 
-    try:
-        with open_order_worker(post_processors, post_processors=len(links)) as worker:
+    with open_order_worker(post_processors, post_processors=len(links)) as worker:
+        try:
             while (message := connection.recv()) is not None:
                 thread = threading.Thread(target=make, args=message, daemon=True)
                 threads.add(thread)
                 thread.start()
-    except (EOFError, ConnectionResetError):
-        stop.set()
-        end = time.monotonic() + STOP_ORDERS_S
-        for thread in list(threads):
-            thread.join(max(0.0, end - time.monotonic()))
-        os._exit(0)
+        except (EOFError, ConnectionResetError):  # while the backends are open: some cancel orders
+            stop.set()
+            end = time.monotonic() + STOP_ORDERS_S
+            for thread in list(threads):
+                thread.join(max(0.0, end - time.monotonic()))
+            os._exit(0)
 
 
 class PostProcessors:
     """Post-processes clips in the processes at the other ends of `links`; for their many threads.
 
     The process used last comes first: what a measure has loaded for one clip serves for the next.
+
+    Args:
+        links: to the processes.
+        attempts: how many processes may die on a clip.
     """
 
-    def __init__(self, links: tuple[Connection, ...]) -> None:
+    def __init__(self, links: tuple[Connection, ...], *, attempts: int = 1) -> None:
         self._idle: LifoQueue[Connection] = LifoQueue()
         self._lock = threading.Lock()
-        self.alive = len(links)
+        self._alive = len(links)
+        self._attempts = attempts
         for link in links:
             self._idle.put(link)
 
@@ -177,28 +185,30 @@ class PostProcessors:
         """Send the model's output to an idle process and wait for the clip.
 
         Raises:
-            OSError, EOFError: the process has died.
+            OSError, EOFError: the process has died, and so have as many before as may.
         """
-        link = self._idle.get()
+        for attempt in range(1, self._attempts + 1):
+            link = self._idle.get()
+            try:
+                return self._post_process(link, request, output)
+            except (EOFError, OSError):
+                with self._lock:
+                    self._alive -= 1
+                    if attempt == self._attempts or not self._alive:
+                        raise
+        raise AssertionError
+
+    def _post_process(self, link: Connection, request: ClipRequest, output: ModelOutput) -> Outcome:
         try:
             link.send((request, output))
         except OSError:
-            self._lose()
             raise
         except Exception as error:  # it cannot be pickled: nothing was sent
             self._idle.put(link)
             return FailedClip(request, describe_error(request, error))
-        try:
-            clip: Outcome = link.recv()
-        except (EOFError, OSError):
-            self._lose()
-            raise
+        clip: Outcome = link.recv()
         self._idle.put(link)
         return clip
-
-    def _lose(self) -> None:
-        with self._lock:
-            self.alive -= 1
 
 
 def run_post_processor(link: Connection, environment: dict[str, str]) -> None:

@@ -69,7 +69,7 @@ class Handle:
     poll_url: str = ""
     result_url: str = ""
     cancel_url: str = ""
-    file: bytes | None = field(default=None, repr=False)
+    file: bytes | None = field(default=None, repr=False, kw_only=True)
 
     @property
     def text(self) -> str:

@@ -84,12 +84,12 @@ def test_an_order_is_placed_as_documented_awaited_and_fetched(
     else:
         (fetched,) = service.file_requests
         assert (KEY in str(fetched.headers)) == script.file_with_key
-        assert "authorization" not in fetched.headers
+        assert script.file_with_key or "authorization" not in fetched.headers
         assert journal.events[:2] == ["placing", "accepted"]  # stored before the first poll
     assert journal.events[-1] == "received"
     assert provenance.cost_usd is None or provenance.cost_usd > 0
     assert provenance.billed_usd == (
-        None if script.billed_usd is None else pytest.approx(script.billed_usd)
+        None if script.billed_usd is None else pytest.approx(script.billed_usd, rel=1e-3)
     )
     assert KEY not in provenance.model_dump_json() + str(journal.request)
 
