@@ -181,5 +181,9 @@ def describe_service(entry: EntrantEntry) -> list[str]:
 
 
 def _example_tracks() -> list[TrackSettings]:
-    names = ("text-to-video", "text-to-video-audio", "image-to-video", "image-to-video-audio")
-    return [TrackSettings.named(name).model_copy(update=EXAMPLE_SIZE) for name in names]
+    names = ("text-to-video", "image-to-video", "video-edit")
+    return [
+        TrackSettings.named(name + sound).model_copy(update=EXAMPLE_SIZE)
+        for name in names
+        for sound in ("", "-audio")
+    ]
