@@ -285,9 +285,7 @@ def unfinished_orders(session: Session) -> set[ClipKey]:
         for order in session.scalars(query)
     }
     return {
-        key
-        for key, order in last.items()
-        if order.state in _WITH_ID and order.order_id is not None
+        key for key, order in last.items() if order.state in _WITH_ID and order.order_id is not None
     }
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 PLACEHOLDERS = frozenset(
     (
-        "model prompt seed seconds ratio tier width height sound image video source_type order_name "
-        "rewriting"
+        "model prompt seed seconds ratio tier width height sound image video source_type "
+        "order_name rewriting"
     ).split()
 )
 FILE_PLACEHOLDERS = frozenset({"file_name", "file_type"})  # of the request for an upload
