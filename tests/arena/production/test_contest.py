@@ -289,5 +289,8 @@ def test_a_contest_of_six_services_killed_twice_orders_each_clip_once(
     assert {row["model"] for row in board} == set(MODELS.values())
     assert sum(int(row["vote_count"]) for row in board) == 2 * 12
     waits = {row["model"]: row for row in rows("costs", "--track", "small")}
-    assert float(waits["veo-3.1"]["order_to_file"]) > 0
+    # Not of clips that were ordered by a run that was killed.
+    measured = [float(row["order_to_file"]) for row in waits.values() if row["order_to_file"]]
+    assert measured
+    assert min(measured) > 0
     assert waits["veo-3.1"]["in_its_queue"] == ""  # its answers do not say
