@@ -17,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from statistics import median
@@ -136,8 +137,9 @@ def generate(home: str) -> None:
     with arena.database.reading() as session:
         pending = production.find_pending(session, seed_key="key")
     run = production.produce(arena.database, arena.store, pending, workers=None, clock=utc_now)
-    for clip in run:
-        say(f"{time.time()} {getattr(clip, 'reason', 'ready')}")
+    with suppress(KeyboardInterrupt):
+        for clip in run:
+            say(f"{time.time()} {getattr(clip, 'reason', 'ready')}")
 
 
 def fill_arena(home: Path, kind: str, address: str, orders: int) -> None:
