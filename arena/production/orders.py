@@ -30,7 +30,7 @@ from generator.orders import NOTE, OrderEnd
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-RENEW_S = 120.0  # between two notes that a process still waits for its order
+RENEW_S = 180.0  # between two notes that a process still waits for its order
 # A process of another machine that has noted nothing for so long has ended. One that has not is
 # only slow: it can no longer order, and the id of an order that it has placed is still stored.
 ABANDONED_AFTER = timedelta(minutes=10)
@@ -168,7 +168,9 @@ class StoredOrders:
     def accepted(self, order_id: str) -> None:
         """Store the service's id of the order; if the database is away, try again at each poll."""
         try:
-            self._update(state=OrderState.ACCEPTED, order_id=order_id, held_at=utc_now())
+            now = utc_now()
+            self._update(state=OrderState.ACCEPTED, order_id=order_id, held_at=now)
+            self._renewed_at = now
         except GeneratorError as error:
             log.warning("The order %s is not stored yet: %s", order_id, error)
             self._unsaved_id = order_id

@@ -36,6 +36,7 @@ ACCOUNTS = 4  # an account has at most 64 orders at once
 WIDTH, HEIGHT, FRAMES = 1280, 720, 120
 KINDS = ("api", "openai")
 BETWEEN_S = 6.0  # between two finished clips
+SETTLE_S = 20.0  # until all processes have started
 LATER_S = 10.0  # from the last order to the first finished clip
 
 
@@ -203,13 +204,13 @@ def ask(address: str, path: str) -> dict[str, Any]:
     return dict(httpx2.get(f"{address}{path}").json())
 
 
-def cpu_seconds(process: psutil.Process) -> float:
-    """Of a process and all its children."""
-    total = 0.0
+def cpu_seconds(process: psutil.Process) -> tuple[float, float]:
+    """Of a process and all its children, and of these the one that holds the orders."""
+    used: list[tuple[int, float]] = []
     for each in (process, *process.children(recursive=True)):
         times = each.cpu_times()
-        total += times.user + times.system
-    return total
+        used.append((each.num_threads(), times.user + times.system))
+    return sum(seconds for _, seconds in used), max(used)[1]
 
 
 def wait_for_orders(address: str, count: int, run: subprocess.Popen[str]) -> None:
@@ -230,19 +231,19 @@ def measure_waiting(kind: str, orders: int, seconds: float, folder: Path) -> tup
     run = start("generate", str(home))
     try:
         wait_for_orders(address, orders, run)
-        time.sleep(5)
         process = psutil.Process(run.pid)
+        time.sleep(SETTLE_S)
         before, polls = cpu_seconds(process), ask(address, "/state")["polls"]
         time.sleep(seconds)
-        used = cpu_seconds(process) - before
+        after = cpu_seconds(process)
         polls = ask(address, "/state")["polls"] - polls
         processes = 1 + len(process.children(recursive=True))
     finally:
         run.send_signal(signal.SIGINT)
         run.wait(60)
         server.kill()
-    share = f"{used / seconds:.1%}"
-    return kind, str(orders), share, f"{polls / seconds:.1f}", str(processes)
+    shares = (f"{(b - a) / seconds:.1%}" for a, b in zip(before, after, strict=True))
+    return kind, str(orders), *shares, f"{polls / seconds:.1f}", str(processes)
 
 
 def measure_delay(kind: str, clips: int, folder: Path) -> tuple[str, ...]:
@@ -279,7 +280,9 @@ def main() -> None:
     numbers = [int(word) for word in sys.argv[1:]]
     orders, seconds, clips = (*numbers, *(200, 30, 8)[len(numbers) :])
     out = Console()
-    waiting = Table("kind", "orders", "share of a core", "polls per second", "processes")
+    waiting = Table(
+        "kind", "orders", "share of a core", "of which the orders", "polls/s", "processes"
+    )
     waiting.title = f"{orders} orders that wait, over {seconds} s"
     delay = Table("kind", "clips", "until a poll", "from the poll to the row", "together")
     delay.title = "Seconds from a finished clip at 720p, median (largest)"
