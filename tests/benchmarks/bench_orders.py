@@ -291,7 +291,7 @@ def main() -> None:
         make_video(folder / "clip.mp4")
         for kind in KINDS:
             waiting.add_row(*measure_waiting(kind, orders, seconds, folder))
-        for kind in KINDS:
+        for kind in KINDS if clips else ():
             delay.add_row(*measure_delay(kind, clips, folder))
     out.print(waiting)
     out.print(delay)
