@@ -144,7 +144,7 @@ def generate(home: str) -> None:
 
 
 def fill_arena(home: Path, kind: str, address: str, orders: int) -> None:
-    """An arena with models of several accounts, which have so many orders together."""
+    """An arena with models of several accounts, which have that number of orders together."""
     from arena.catalog import catalog
     from arena.catalog.schemas import PromptEntry
     from arena.context import make_arena

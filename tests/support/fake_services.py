@@ -1043,7 +1043,7 @@ class FakeService:
         gone: how often the file is answered with 403.
         accept_dropped: an order whose connection is dropped was accepted.
         uploading: the steps of an upload.
-        together: orders are done once so many were accepted.
+        together: orders are done once that number was accepted.
     """
 
     def __init__(self, transcript: Transcript, file: bytes) -> None:

@@ -110,7 +110,7 @@ class Http:
             body: is sent as JSON; None: no body.
             headers: beside the key.
             form: is sent instead of `body`.
-            file_bytes: an answer that is not JSON is a file of at most so many bytes, which may
+            file_bytes: an answer that is not JSON is a file of at most that number of bytes, which may
                 take until the deadline; 0: it is not.
 
         Raises:

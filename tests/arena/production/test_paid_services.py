@@ -212,14 +212,14 @@ def test_a_run_that_is_stopped_gives_up_its_claims_and_a_later_one_continues_its
 
 
 def allow(arena: Arena, *, at_once: int) -> None:
-    """Let the model's account have so many orders at once."""
+    """Let the model's account have that many orders at once."""
     with arena.database.writing() as session:
         entrant = session.scalars(select(Entrant)).one()
         entrant.backend = entrant.backend | {"concurrency": at_once}
 
 
 def wait_for_orders(arena: Arena, count: int) -> None:
-    """Wait until so many orders are accepted, and their ids stored."""
+    """Wait until that many orders are accepted, and their ids stored."""
     wait_for(lambda: order_states(arena).count(OrderState.ACCEPTED) >= count)
 
 
