@@ -110,8 +110,8 @@ class Http:
             body: is sent as JSON; None: no body.
             headers: beside the key.
             form: is sent instead of `body`.
-            file_bytes: an answer that is not JSON is a file of at most that number of bytes, which may
-                take until the deadline; 0: it is not.
+            file_bytes: if it is not 0, an answer that is not JSON is a file, of at most that
+                number of bytes, which may take until the deadline.
 
         Raises:
             NotSent: the service cannot be reached.
