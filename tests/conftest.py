@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
 
@@ -37,3 +38,21 @@ def pytest_collection_finish() -> None:
     """
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_fork_server() -> Iterator[None]:
+    """Have the server that forks workers import PyTorch once, whichever test starts it.
+
+    A process has one such server. Without PyTorch, which a run of clips from files does not need,
+    every worker of later tests would import it.
+    """
+
+    def libraries_of(_entrants: object) -> list[str]:
+        from generator.backends.diffusers.backend import DiffusersBackend
+
+        return list(DiffusersBackend.libraries)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("generator.engine.process.libraries_of", libraries_of)
+        yield

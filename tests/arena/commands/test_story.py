@@ -4,6 +4,7 @@ Its clips are rows with measures here, of which the codename's are the best; tha
 models make such clips is what `arena demo --story` shows.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +26,22 @@ from arena.settings import Settings
 EXTENT = Extent(prompts=12, votes=400, voters=12, open_entrants=("foal-xxs.toml", "foal-xs.toml"))
 
 
-@pytest.fixture
-def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
-    monkeypatch.setattr(story, "generate_pending", _make_rows)
-    return open_story(Settings(home=tmp_path), EXTENT)
+@pytest.fixture(autouse=True, scope="module")
+def _rows_for_clips() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(story, "generate_pending", _make_rows)
+        yield
+
+
+@pytest.fixture(scope="module")
+def told(
+    _rows_for_clips: None, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Arena, list[str]]:
+    """The arena of the story, and its sentences."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("arena.voting.issuing.REPEAT_SHARE", 0.0)
+        opened = open_story(Settings(home=tmp_path_factory.mktemp("story")), EXTENT)
+        return opened, list(tell(opened, EXTENT))
 
 
 def _make_rows(arena: Arena, pending: list[PendingClip], **_options: Any) -> Produced:
@@ -52,8 +65,10 @@ def _make_rows(arena: Arena, pending: list[PendingClip], **_options: Any) -> Pro
     return Produced(added=len(pending), reasons=())
 
 
-def test_a_codename_wins_is_claimed_and_verified_by_a_stranger(arena: Arena) -> None:
-    sentences = list(tell(arena, EXTENT))
+def test_a_codename_wins_is_claimed_and_verified_by_a_stranger(
+    told: tuple[Arena, list[str]],
+) -> None:
+    arena, sentences = told
     top = next(each for each in sentences if each.startswith(f"{CODENAME} (Elo"))
     assert top.endswith("their intervals do not overlap.")
     assert not any(NAME in each for each in sentences[: sentences.index(top) + 1])
@@ -66,8 +81,8 @@ def test_a_codename_wins_is_claimed_and_verified_by_a_stranger(arena: Arena) -> 
     assert "as given" in sentences[-1]
 
 
-def test_the_same_story_again_changes_nothing(arena: Arena) -> None:
-    first = list(tell(arena, EXTENT))
+def test_the_same_story_again_changes_nothing(told: tuple[Arena, list[str]]) -> None:
+    arena, first = told
     with arena.database.reading() as session:
         votes = session.scalars(select(Vote.id)).all()
     again = list(tell(arena, EXTENT))
@@ -77,8 +92,9 @@ def test_the_same_story_again_changes_nothing(arena: Arena) -> None:
 
 
 def test_a_release_that_names_the_model_before_its_claim_is_found(
-    arena: Arena, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    arena = open_story(Settings(home=tmp_path), EXTENT)
     publish = story.publish_release
 
     def careless(arena: Arena, *, release_id: str, **options: Any) -> Any:
