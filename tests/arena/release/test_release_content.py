@@ -51,6 +51,11 @@ def folder(opened: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return release(opened, tmp_path_factory.mktemp("releases") / "first")
 
 
+@pytest.fixture(scope="module")
+def of_one_track(opened: Database, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return release(opened, tmp_path_factory.mktemp("releases") / "one", track=TRACK)
+
+
 def texts(folder: Path) -> str:
     return "".join(path.read_text() for path in folder.iterdir() if path.suffix != ".parquet")
 
@@ -143,10 +148,9 @@ def test_simulated_votes_and_skips_are_never_among_peoples_votes(folder: Path) -
 @pytest.mark.parametrize("format_", FORMATS)
 @pytest.mark.parametrize(("table", "voters"), [("votes", "person"), ("simulated", "simulated")])
 def test_ratings_computes_the_released_leaderboard(
-    opened: Database, tmp_path: Path, format_: str, table: str, voters: str
+    opened: Database, of_one_track: Path, format_: str, table: str, voters: str
 ) -> None:
-    folder = release(opened, tmp_path / "one", track=TRACK, formats=(format_,))
-    frame = ratings.read_votes(folder / f"{table}.{format_}")
+    frame = ratings.read_votes(of_one_track / f"{table}.{format_}")
     recomputed = ratings.leaderboard(ratings.Battles.from_frame(frame)).set_index("model")
     board = standings.leaderboard(opened, track_name=TRACK, voters=VoterKind(voters), now=NOW)
     released = board_frame(board).set_index("model").loc[recomputed.index]
@@ -166,11 +170,12 @@ def test_leaderboards_are_as_new_as_the_votes(folder: Path) -> None:
     assert set(board["track"]) == {TRACK, TRACK_WITH_SOUND}
 
 
-def test_a_release_of_one_track_has_no_other(opened: Database, tmp_path: Path) -> None:
-    folder = release(opened, tmp_path / "one", track=TRACK)
+def test_a_release_of_one_track_has_no_other(
+    opened: Database, of_one_track: Path, tmp_path: Path
+) -> None:
     for name in ("votes", "simulated", "skips", "clips", "tracks", "leaderboard"):
-        assert {row["track"] for row in read_rows(folder, name)} == {TRACK}
-    assert {row["tracks"] for row in read_rows(folder, "models")} == {TRACK}
+        assert {row["track"] for row in read_rows(of_one_track, name)} == {TRACK}
+    assert {row["tracks"] for row in read_rows(of_one_track, "models")} == {TRACK}
     with pytest.raises(NotFound, match="No track is named 'dressage'"):
         release(opened, tmp_path / "none", track="dressage")
     assert not (tmp_path / "none").exists()

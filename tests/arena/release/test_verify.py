@@ -107,8 +107,11 @@ def test_a_single_format_verifies(pristine: Path, format_: str) -> None:
     assert verify_release(pristine.parent / format_).formats == (format_,)
 
 
-@pytest.mark.parametrize("change", CHANGES)
-@pytest.mark.parametrize("format_", FORMATS)
+# Every change in one format, and one change in every format.
+@pytest.mark.parametrize(
+    ("change", "format_"),
+    [*((change, "csv") for change in CHANGES), (flip, "parquet"), (drop, "jsonl")],
+)
 def test_a_vote_changed_in_one_file_is_found(
     folder: Path, change: Callable[[Rows], None], format_: str
 ) -> None:
