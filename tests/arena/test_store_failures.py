@@ -92,9 +92,7 @@ def test_a_failure_is_logged_once_with_a_count(
     assert "read-only" in caplog.messages[0]
 
 
-def test_a_database_on_a_read_only_disk_is_opened_and_read(
-    arena_database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_database_on_a_read_only_disk_is_opened_and_read(arena_database: Database) -> None:
     arena_database.dispose()
     path = path_of(arena_database)
     assert not Path(f"{path}-wal").exists()
@@ -106,7 +104,5 @@ def test_a_database_on_a_read_only_disk_is_opened_and_read(
     with pytest.raises(StoreUnavailable, match="read-only"):
         write(opened)
     Path(f"{path}-wal").write_bytes(b"votes that are not in the file yet")
-    for module in ("database", "engines"):
-        monkeypatch.setattr(f"arena.{module}.READ_WAIT_S", 0.1)
     with pytest.raises(StoreUnavailable, match="cannot be opened"):
         check(Database(f"sqlite:///{path}"))
