@@ -34,7 +34,7 @@ def _rows_for_clips() -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def told(
+def finished(
     _rows_for_clips: None, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Arena, list[str]]:
     """The arena of the story, and its sentences."""
@@ -66,9 +66,9 @@ def _make_rows(arena: Arena, pending: list[PendingClip], **_options: Any) -> Pro
 
 
 def test_a_codename_wins_is_claimed_and_verified_by_a_stranger(
-    told: tuple[Arena, list[str]],
+    finished: tuple[Arena, list[str]],
 ) -> None:
-    arena, sentences = told
+    arena, sentences = finished
     top = next(each for each in sentences if each.startswith(f"{CODENAME} (Elo"))
     assert top.endswith("their intervals do not overlap.")
     assert not any(NAME in each for each in sentences[: sentences.index(top) + 1])
@@ -81,8 +81,8 @@ def test_a_codename_wins_is_claimed_and_verified_by_a_stranger(
     assert "as given" in sentences[-1]
 
 
-def test_the_same_story_again_changes_nothing(told: tuple[Arena, list[str]]) -> None:
-    arena, first = told
+def test_the_same_story_again_changes_nothing(finished: tuple[Arena, list[str]]) -> None:
+    arena, first = finished
     with arena.database.reading() as session:
         votes = session.scalars(select(Vote.id)).all()
     again = list(tell(arena, EXTENT))
