@@ -101,7 +101,7 @@ def generate(
         )
         make_honey_copies(arena, track=track)
     elif recheck is None:
-        generate_missing(
+        has_new = generate_missing(
             arena,
             track=track,
             entrant=entrant,
@@ -113,6 +113,8 @@ def generate(
         )
         if not dry_run:
             make_honey_copies(arena, track=track)
+        if has_new:
+            out.print("Next: `arena serve`.")
     elif limit is not None:
         raise ProductionError(
             "--limit cannot be used with --recheck, which sets the number itself."
@@ -131,8 +133,11 @@ def generate_missing(
     ray: str | None = None,
     order_again: bool = False,
     budget: Budget | None = None,
-) -> None:
+) -> bool:
     """Generate the missing clips, with one progress bar per entrant.
+
+    Returns:
+        Whether there are new clips.
 
     Raises:
         ProductionError: some clips failed; says how many and where the reasons are.
@@ -165,20 +170,19 @@ def generate_missing(
             out.print(sentence)
     missing = available[:limit]
     if absent and not missing:
-        return
+        return False
     if not missing:
         no_entrants = "There are no entrants yet. Next: `arena entrants add FILE`."
         out.print("No clips are missing." if has_entrants else no_entrants)
-        return
+        return False
     missing = agree_on_bill(arena, missing, budget or Budget())
     if not missing:
-        return
+        return False
     done = generate_pending(arena, missing, workers=workers, ray=ray)
     _print_added(done)
     if done.failed:
         raise ProductionError(done.describe_failures("see `arena failures`"))
-    if done.added:
-        out.print("Next: `arena serve`.")
+    return bool(done.added)
 
 
 def generate_pending(
