@@ -57,7 +57,8 @@ def put_tree_behind(opened: Database, size: int) -> None:
     by_key = {(tile["level"], tile["number"]): tile["hashes"] for tile in tiles}
     root = Tree(lambda level, number: by_key[level, number]).root(size)
     signer, now = new_signer(), utc_now()
-    draft = seals._Draft([], [], size, [], {"commitment": [], "claim": [], "standings": []})
+    entries = {"commitment": [], "claim": [], "registration": [], "standings": []}
+    draft = seals._Draft([], [], size, [], entries, seals._sealed_holds(None))
     draft.root, draft.hashes = root, [b""] * size
     seal = seals._sign(draft, None, signer_of(opened) or signer, now=now)
     with opened.writing() as session:
