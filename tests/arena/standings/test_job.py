@@ -29,10 +29,17 @@ def followed(booth: Booth, monkeypatch: pytest.MonkeyPatch) -> Iterator[Booth]:
     # Rounds follow each other here without the pause that keeps the job from using a whole core.
     monkeypatch.setattr(job_module, "COMPUTE_SHARE", float("inf"))
     monkeypatch.setattr(job_module, "DETAILS_SHARE", float("inf"))
-    monkeypatch.setattr(job_module, "DETAILS_ROUND_S", float("inf"))  # all in the same round
+    monkeypatch.setattr(job_module, "DETAILS_ROUND_S", -1.0)  # without details, which take long
     standings.follow_job(booth.database)
     yield booth
     standings.follow_job(booth.database, follows=False)
+
+
+@pytest.fixture
+def detailed(followed: Booth, monkeypatch: pytest.MonkeyPatch) -> Booth:
+    """The same, and each round computes the details of all leaderboards."""
+    monkeypatch.setattr(job_module, "DETAILS_ROUND_S", float("inf"))
+    return followed
 
 
 def shown(database: Database, now: object = HOUR, **values: object) -> Board:
@@ -51,12 +58,12 @@ def test_every_leaderboard_has_a_snapshot_after_the_first_round(followed: Booth)
     assert shown(followed.database).votes == 1
 
 
-def test_a_round_shows_the_votes_since_the_last_one(followed: Booth) -> None:
-    job = StandingsJob(followed.database)
+def test_a_round_shows_the_votes_since_the_last_one(detailed: Booth) -> None:
+    job = StandingsJob(detailed.database)
     for number, choice in enumerate(("a", "b", "tie", "skip", "bad"), start=1):
-        followed.vote(choice)
+        detailed.vote(choice)
         job.run_once(now=HOUR + timedelta(minutes=number))
-    board = shown(followed.database)
+    board = shown(detailed.database)
     assert board.votes == 4
     assert board.details is not None
     assert board.details["votes"] >= 1
@@ -78,13 +85,13 @@ def test_the_job_shows_what_is_computed_on_demand(followed: Booth) -> None:
     assert by_job.equals(board_frame(on_demand))
 
 
-def test_a_round_without_news_stores_nothing(followed: Booth) -> None:
-    job = StandingsJob(followed.database)
-    followed.vote("a")
+def test_a_round_without_news_stores_nothing(detailed: Booth) -> None:
+    job = StandingsJob(detailed.database)
+    detailed.vote("a")
     job.run_once(now=HOUR)
 
     def newest() -> int | None:
-        with followed.database.reading() as session:
+        with detailed.database.reading() as session:
             return session.scalar(select(func.max(Snapshot.id)))
 
     before = newest()
