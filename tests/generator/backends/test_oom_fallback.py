@@ -54,6 +54,15 @@ def on_gpu(pipeline: HungryPipeline, **changes: object) -> OomFallback:
     return OomFallback(pipeline, name="Hungry", device="mps", **changes)  # type: ignore[arg-type]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _quick_collections() -> None:
+    """Each fallback collects garbage: not among the objects of PyTorch, which takes a second."""
+    import torch  # noqa: F401  (before, so that its objects are left out)
+
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _no_gpu_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
