@@ -269,7 +269,7 @@ def test_an_interrupted_command_says_how_to_resume(
         time.sleep(0.5 if after_s is None else after_s)
         os.killpg(process.pid, sent)  # as a terminal does: its processes get it too
         _, stderr = process.communicate(timeout=120)
-    assert process.returncode == 128 + sent
+    assert process.returncode == 128 + sent, stderr
     assert stderr.splitlines()[-1] == "Interrupted. Run the same command again to resume."
     assert "Traceback" not in stderr
 

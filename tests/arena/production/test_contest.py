@@ -265,7 +265,10 @@ def test_a_contest_of_six_services_killed_twice_orders_each_clip_once(
     # may have been paid.
     assert states[OrderState.RECEIVED] == len(ready)
     assert len(ready) + sum(refused.values()) + sum(unknown.values()) == CLIPS
-    assert refused == {"happyhorse-1.0": 2, "kling-3.0": 2}
+    # Refused once in each track, unless the run was killed before it had the answer.
+    for name in ("happyhorse-1.0", "kling-3.0"):
+        assert refused[name] <= 2 <= refused[name] + unknown[name]
+    assert set(refused) <= {"happyhorse-1.0", "kling-3.0"}
     # The lost answer, and at most the orders on their way when the run was killed.
     assert unknown["minimax-h3"] >= 1
     assert states.get(OrderState.UNKNOWN, 0) == sum(unknown.values())

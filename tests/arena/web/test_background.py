@@ -12,9 +12,14 @@ from playable import TRACK, make_playable_arena, served
 API = "/api/v1"
 
 
-def server() -> psutil.Process:
-    """The process that this test started."""
-    return next(child for child in psutil.Process().children() if "serve" in child.cmdline())
+def server_of(home: Path) -> psutil.Process:
+    """The process that serves this arena."""
+    (found,) = (
+        child
+        for child in psutil.Process().children()
+        if "serve" in child.cmdline() and child.environ().get("ARENA_HOME") == str(home)
+    )
+    return found
 
 
 def background_of(process: psutil.Process) -> list[psutil.Process]:
@@ -53,7 +58,7 @@ def test_leaderboards_go_on_after_the_background_process_was_killed_and_it_ends_
         served(tmp_path, ARENA_RATE_LIMIT="off") as address,
         httpx.Client(base_url=address, timeout=60) as voter,
     ):
-        started = server()
+        started = server_of(tmp_path)
         (first,) = background_of(started)
         vote(voter)
         wait_until(lambda: votes_on_the_board(voter) == 1, "the vote is not on the board")
