@@ -120,7 +120,7 @@ def read_entry(
         The entrant, and why it does not enter other tracks, as sentences.
 
     Raises:
-        CatalogError: there is no such file, it is invalid, or the model can serve no track.
+        CatalogError: the file does not exist, it is invalid, or the model can serve no track.
     """
     path = find_entrant_file(name)
     entry = read_entrant_file(path)

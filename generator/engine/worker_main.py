@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from ctypes import c_double
@@ -65,11 +66,7 @@ def run_worker(
     """
     _set_up_process(environment)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())
-    send_lock = threading.Lock()
-
-    def send(message: Ready | Finished) -> None:
-        with send_lock, suppress(BrokenPipeError, ConnectionResetError):
-            connection.send(message)
+    send = _sender(connection)
 
     def send_clip(number: int, clip: "Future[Outcome]") -> None:
         if clip.cancelled():
@@ -98,6 +95,17 @@ def run_worker(
         os._exit(0)
 
 
+def _sender(connection: Connection) -> Callable[[Ready | Finished | Lost], None]:
+    """Return what threads send messages with, one at a time; not to a process that has ended."""
+    lock = threading.Lock()
+
+    def send(message: Ready | Finished | Lost) -> None:
+        with lock, suppress(BrokenPipeError, ConnectionResetError):
+            connection.send(message)
+
+    return send
+
+
 def run_order_worker(
     connection: Connection, links: tuple[Connection, ...], environment: dict[str, str]
 ) -> None:
@@ -109,16 +117,12 @@ def run_order_worker(
         environment: replaces `os.environ`.
     """
     _set_up_process(environment)
-    send_lock = threading.Lock()
+    send = _sender(connection)
     stop = threading.Event()
     # No exception in the main thread: it ends once the main process has closed the connection.
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     threads: set[threading.Thread] = set()
     post_processors = PostProcessors(links, attempts=2)
-
-    def send(message: Ready | Finished | Lost) -> None:
-        with send_lock, suppress(BrokenPipeError, ConnectionResetError):
-            connection.send(message)
 
     def send_clip(number: int, clip: "Future[Outcome]") -> None:
         if clip.cancelled():

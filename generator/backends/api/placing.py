@@ -112,7 +112,7 @@ class Placing:
 
         Raises:
             RefusalError: the service's rules of content do not allow it.
-            OrderError: it may have been accepted, and there is no id.
+            OrderError: it may have been accepted, and has no id.
             BackendError: it was surely not accepted.
         """
         with sending(self.journal):

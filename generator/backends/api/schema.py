@@ -62,7 +62,7 @@ class Create(Part):
 
     Attributes:
         id_at: the service's id of the order.
-        file: the body of the answer is the clip's file, so there is no id and no poll.
+        file: the body of the answer is the clip's file, so no id is read and nothing is polled.
         ok_at, ok: a field and its value without which a successful HTTP status means nothing.
         poll_url_at, result_url_at, cancel_url_at: addresses of the later steps, if the answer
             brings them.
@@ -88,7 +88,7 @@ class Poll(Part):
         error_at: if something is there, the order has failed, whatever the status is.
         file_at: the file's address, or what `result` asks for.
         base64_at: the file itself, in base64.
-        no_file: what it means if the order is done and there is no file.
+        no_file: what it means if the order is done without a file.
         progress_of: the number that means finished.
     """
 

@@ -104,7 +104,7 @@ class VideosApi:
 
         Raises:
             RefusalError: The server's content policy does not allow the video.
-            OrderError: The order may have been accepted, and there is no id.
+            OrderError: The order may have been accepted, and its id is not known.
             BackendError: The server rejects the order.
         """
         video = self._order(arguments, journal=journal, deadline=deadline)
