@@ -4,7 +4,9 @@ PYTHON ?= python3
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-warn-script-location -c constraints.txt
+# Python compiles what is imported; pip would compile every file of every package, for a minute.
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-warn-script-location \
+	--no-compile -c constraints.txt
 NPM_STAMP := tests/js/node_modules/.installed
 SOURCES := arena generator ratings tests alembic setup.py
 PORT ?= 8501
@@ -12,7 +14,7 @@ PORT ?= 8501
 TEST_JOBS ?= auto
 export PORT
 
-.PHONY: demo test check format mutants load faults clean
+.PHONY: demo test check check-format check-types check-layers check-pages format mutants load faults clean
 
 demo: $(STAMP)
 	@$(BIN)/arena demo --port $(PORT)
@@ -22,11 +24,20 @@ test: $(DEV_STAMP)
 	@$(BIN)/python tests/support/needs.py
 	$(BIN)/pytest -n $(TEST_JOBS) --dist worksteal --durations=10 $(if $(COVERAGE),--cov --cov-report=term)
 
-check: $(DEV_STAMP) $(NPM_STAMP)
+# `make -j2 check` runs the type checker, which takes longest, beside the others.
+check: check-format check-types check-layers check-pages
+
+check-format: $(DEV_STAMP)
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
+
+check-types: $(DEV_STAMP)
 	$(BIN)/mypy
+
+check-layers: $(DEV_STAMP)
 	$(BIN)/lint-imports
+
+check-pages: $(NPM_STAMP)
 	npm --prefix tests/js run --silent check
 
 format: $(DEV_STAMP) $(NPM_STAMP)
@@ -50,26 +61,29 @@ load: $(DEV_STAMP)
 faults: $(DEV_STAMP)
 	PYTHONPATH=tests/support:tests/benchmarks $(BIN)/python tests/faults/run.py $(FAULTS)
 
-# The stamp is written last: an install that was stopped is done again.
-$(STAMP): pyproject.toml constraints.txt
+$(BIN)/python:
 	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: install python3." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed: set PYTHON=/path/to/python3.11." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo "Python's venv module is needed: on Debian, apt install python3-venv." >&2; exit 1; }
+	@echo "Creating $(VENV)."
+	@$(PYTHON) -m venv $(VENV)
+
+# The stamps are written last: an install that was stopped is done again.
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing Hippodrome into $(VENV): about 1.9 GB, 1 to 10 minutes depending on the network."
 	@echo "  PyTorch is the largest part; its CUDA build, which pip may choose, adds several GB."
-	@echo "Step 1 of 2: create $(VENV)."
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "Step 2 of 2: download and install the packages; pip prints nothing unless it fails."
+	@echo "  pip prints nothing unless it fails."
 	@$(PIP) -e .
 	@touch $@
 
-# What only tests and checks need: pytest, mypy, Playwright, Ray and others.
-$(DEV_STAMP): $(STAMP)
-	@echo "Installing the tools for tests and checks into $(VENV): about 0.7 GB."
+# With what only tests and checks need: pytest, mypy, Playwright, Ray and others.
+$(DEV_STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing Hippodrome and the tools for its tests and checks into $(VENV): about 2.6 GB,"
+	@echo "  1 to 10 minutes depending on the network; pip prints nothing unless it fails."
 	@$(PIP) -e '.[dev]'
-	@touch $@
+	@touch $(STAMP) $@
 
 # The checkers of the pages' JavaScript; the pages themselves need no build step.
 $(NPM_STAMP): tests/js/package.json tests/js/package-lock.json

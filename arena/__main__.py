@@ -3,9 +3,12 @@
 import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 
 INTERRUPTED = 128 + signal.SIGINT  # as a shell reports Ctrl-C
+MESSAGE = "Interrupted. Run the same command again to resume.\n"
+IMPORT_SYSTEM = "<frozen importlib._bootstrap>"  # the file that its frames name
 
 
 class Interrupted(KeyboardInterrupt):
@@ -20,9 +23,17 @@ def main() -> None:
     """Run a command; if interrupted, say so in one line and exit with 128 + the signal's number."""
     received = signal.SIGINT
 
-    def stop(number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         nonlocal received
         received = signal.Signals(number)
+        if _is_importing(frame):
+            # Libraries in C++, such as PyTorch, end the process with SIGABRT if code that they run
+            # while they are imported raises an exception.
+            with suppress(Exception):  # such as of a pipe that nobody reads
+                sys.stdout.flush()
+            with suppress(OSError):
+                os.write(sys.stderr.fileno(), MESSAGE.encode())
+            os._exit(128 + number)
         raise Interrupted
 
     try:
@@ -43,8 +54,17 @@ def main() -> None:
     except SystemExit as error:
         if error.code != INTERRUPTED:
             raise
-    sys.stderr.write("Interrupted. Run the same command again to resume.\n")
+    sys.stderr.write(MESSAGE)
     sys.exit(128 + received)
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    """Whether a module is being imported in this frame or in one that called it."""
+    while frame is not None:
+        if frame.f_code.co_filename == IMPORT_SYSTEM:
+            return True
+        frame = frame.f_back
+    return False
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from forked_arena import arena_program
+
 from arena import database
 from arena.catalog import catalog
 from arena.catalog.schemas import PromptEntry
@@ -23,9 +25,11 @@ DEMO_PROMPTS = ("world-01", "world-02")
 MAKE = f"""#!/bin/sh
 exec {{make}} --directory {ROOT} --dry-run "$@"
 """
-ARENA = f"""#!/bin/sh
-[ "$1" = serve ] && set -- "$@" --help
-exec {sys.executable} -m arena "$@"
+SERVE = """
+arena() {
+  if [ "$1" = serve ]; then set -- "$@" --help; fi
+  command arena "$@"
+}
 """
 
 
@@ -67,7 +71,7 @@ def write_files(folder: Path) -> dict[str, str]:
 
 def run(block: str, folder: Path, environment: dict[str, str]) -> str:
     done = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", block],
+        ["bash", "-euo", "pipefail", "-c", SERVE + block],
         cwd=folder,
         env=environment,
         capture_output=True,
@@ -84,28 +88,28 @@ def test_every_recipe_runs(tmp_path: Path) -> None:
     programs = tmp_path / "programs"
     programs.mkdir()
     make = subprocess.run(["which", "make"], capture_output=True, text=True, check=True).stdout
-    for name, text in (("make", MAKE.format(make=make.strip())), ("arena", ARENA)):
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
+    (programs / "make").write_text(MAKE.format(make=make.strip()))
+    (programs / "make").chmod(0o755)
     path = os.pathsep.join([str(programs), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ARENA_")}
     environment |= {"PATH": path}
 
-    quick_start, add_a_model, own_arena, release = blocks("sh")
-    run(quick_start, tmp_path, environment)
-    shown = run(add_a_model, tmp_path, environment)
-    assert "Added My Model." in shown
-    assert "Added 2 clips." in shown
-    home = {"ARENA_HOME": str(tmp_path / "arena-data")}
-    run(release, tmp_path, environment | home)
+    with arena_program(programs):
+        quick_start, add_a_model, own_arena, release = blocks("sh")
+        run(quick_start, tmp_path, environment)
+        shown = run(add_a_model, tmp_path, environment)
+        assert "Added My Model." in shown
+        assert "Added 2 clips." in shown
+        home = {"ARENA_HOME": str(tmp_path / "arena-data")}
+        run(release, tmp_path, environment | home)
 
-    own = spec.replace('["text-to-video"]', '["my-track"]')
-    (tmp_path / "my-model.toml").write_text(own, encoding="utf-8")
-    other = own.replace("My Model", "Other Model")
-    (tmp_path / "other-model.toml").write_text(other, encoding="utf-8")
-    shown = run(own_arena, tmp_path, environment)
-    assert "Added 4 clips." in shown
-    assert (tmp_path / "my-arena" / "arena.sqlite").is_file()
+        own = spec.replace('["text-to-video"]', '["my-track"]')
+        (tmp_path / "my-model.toml").write_text(own, encoding="utf-8")
+        other = own.replace("My Model", "Other Model")
+        (tmp_path / "other-model.toml").write_text(other, encoding="utf-8")
+        shown = run(own_arena, tmp_path, environment)
+        assert "Added 4 clips." in shown
+        assert (tmp_path / "my-arena" / "arena.sqlite").is_file()
 
 
 def test_every_link_and_picture_has_a_target() -> None:

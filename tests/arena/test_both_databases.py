@@ -20,6 +20,8 @@ from arena.voting.schemas import BrokenForm
 from postgres_server import PostgresServer
 from small_arena import START, Booth, fill_small_arena, find_track
 
+AS_IN_PRODUCTION = True  # for the fixture `_quick_sqlite`
+
 WORDS = ("a b", "a-b", "ab", "B", "Z", "_", "a", "z", "É", "é", "ß", "ё", "猫", "🐎", "10", "9")
 
 

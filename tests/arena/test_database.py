@@ -13,6 +13,8 @@ from arena.database import Database, _configuration, _revisions
 from arena.errors import ConfigurationError, DatabaseOutdated, DatabaseTooNew, StoreUnavailable
 from small_arena import Booth
 
+AS_IN_PRODUCTION = True  # for the fixture `_quick_sqlite`
+
 
 def test_the_models_and_the_migrations_agree(arena_database: Database) -> None:
     command.check(_configuration(arena_database))

@@ -19,6 +19,8 @@ from arena.models import Base, Clip, Entrant, Prompt, Snapshot, Track, Vote, Vot
 from postgres_server import PostgresServer
 from small_arena import Booth
 
+AS_IN_PRODUCTION = True  # for the fixture `_quick_sqlite`
+
 ODD = "Ünïcode 🐎 \u202fوثيقة ' \" \\ %s %(x)s ${y}"
 
 

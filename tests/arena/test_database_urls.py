@@ -11,6 +11,8 @@ from arena.database import Database
 from arena.errors import ArenaError, ConfigurationError, StoreUnavailable
 from postgres_server import PASSWORD, ROLE, PostgresServer
 
+AS_IN_PRODUCTION = True  # for the fixture `_quick_sqlite`
+
 SECRET = "s3cret"  # noqa: S105
 
 

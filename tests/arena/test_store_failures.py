@@ -29,19 +29,17 @@ def test_waiting_for_the_turn_and_for_the_lock_share_one_deadline(
             write(arena_database)
         return time.monotonic() - started
 
-    with lock_held(arena_database), ThreadPoolExecutor(12) as threads:
+    with lock_held(arena_database), ThreadPoolExecutor(60) as threads:
         until = time.monotonic() + 1
-        waited = list(threads.map(attempt, range(12)))
-    # One after another, each with a second of its own, they would have taken 12 seconds.
-    assert max(waited) < 6
+        waited = list(threads.map(attempt, range(60)))
+    # One after another, each with a second of its own, they would have taken a minute.
+    assert max(waited) < 40
 
 
 def test_readers_do_not_wait_for_a_writer(arena_database: Database) -> None:
-    with lock_held(arena_database):
-        started = time.monotonic()
-        with arena_database.reading() as session:
-            assert session.execute(text("SELECT count(*) FROM clip")).scalar()
-        assert time.monotonic() - started < 5
+    # One that waited would fail: the lock is held until then.
+    with lock_held(arena_database), arena_database.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM clip")).scalar()
 
 
 def test_after_the_lock_is_released_writing_works(arena_database: Database) -> None:

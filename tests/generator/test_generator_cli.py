@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from small_clips import ball_clip, small_track
 
+from arena.context import make_arena
+from arena.settings import Settings
+from arena.shipped import Collection
 from generator.__main__ import main
 from generator.media import decode, encode_rendition
 from generator.spec import TrackSettings
@@ -35,7 +38,7 @@ def run_as_program(*words: str | Path) -> subprocess.CompletedProcess[str]:
 
 def test_sample_writes_a_clip_of_the_track(tiny_foal: Path, tmp_path: Path) -> None:
     output = tmp_path / "clip.mp4"
-    done = run_as_program("sample", tiny_foal, "a red ball bounces", "--seed", "3", "-o", output)
+    done = run("sample", tiny_foal, "a red ball bounces", "--seed", "3", "-o", output)
     assert (done.returncode, done.stderr) == (0, "")
     assert str(output) in done.stdout
     track = TrackSettings.named("text-to-video-audio")
@@ -111,16 +114,17 @@ def test_code_next_to_a_spec_never_runs(tiny_foal: Path, tmp_path: Path, module:
         "generator": ["sample", "evil.toml", "a ball", "-o", "x.mp4"],
         "arena": ["entrants", "add", "evil.toml"],
     }
-    environment = os.environ | {"ARENA_HOME": str(tmp_path / "home")}
-    for each in (["init"], words[module]) if module == "arena" else (words[module],):
-        done = subprocess.run(
-            [sys.executable, "-m", module, *each],
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    environment = {"ARENA_HOME": str(tmp_path / "home")}
+    if module == "arena":
+        make_arena(Settings(home=tmp_path / "home"), Collection.STANDARD)
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words[module]],
+        cwd=tmp_path,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 1
     assert "the pipeline evil:Evil was not found" in done.stderr
     assert not (tmp_path / "canary").exists()

@@ -297,6 +297,47 @@ def test_an_interrupt_inside_exec_has_the_same_exit_status(
     assert done.returncode == 128 + sent
 
 
+INTERRUPTED_IN_IMPORT = """
+import sys, types
+import arena.__main__
+
+command = types.ModuleType("arena.commands.cli")
+command.run = lambda: __import__("library_in_cpp")
+sys.modules["arena.commands.cli"] = command
+arena.__main__.main()
+"""
+LIBRARY_IN_CPP = """
+import os, sys
+
+print("loading")
+try:
+    os.kill(os.getpid(), int(sys.argv[1]))
+    while True:
+        pass
+except BaseException:
+    os.abort()  # as C++ does with an exception that nothing handles
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_while_a_library_is_imported_raises_nothing_in_its_code(
+    tmp_path: Path, sent: signal.Signals
+) -> None:
+    (tmp_path / "in_import.py").write_text(INTERRUPTED_IN_IMPORT)
+    (tmp_path / "library_in_cpp.py").write_text(LIBRARY_IN_CPP)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "in_import", str(int(sent))],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 128 + sent
+    assert done.stderr == "Interrupted. Run the same command again to resume.\n"
+    assert done.stdout == "loading\n"
+
+
 def test_an_empty_leaderboard_names_the_next_commands(arena: Callable[..., Done]) -> None:
     shown = arena("leaderboard")
     assert shown.returncode == 0

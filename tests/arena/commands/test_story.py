@@ -5,6 +5,7 @@ models make such clips is what `arena demo --story` shows.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from arena.production import PendingClip
 from arena.settings import Settings
 
 EXTENT = Extent(prompts=12, votes=400, voters=12, open_entrants=("foal-xxs.toml", "foal-xs.toml"))
+
+SHORT = replace(EXTENT, prompts=3, votes=20, voters=4)  # where its end does not matter
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -94,7 +97,7 @@ def test_the_same_story_again_changes_nothing(finished: tuple[Arena, list[str]])
 def test_a_release_that_names_the_model_before_its_claim_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    arena = open_story(Settings(home=tmp_path), EXTENT)
+    arena = open_story(Settings(home=tmp_path), SHORT)
     publish = story.publish_release
 
     def careless(arena: Arena, *, release_id: str, **options: Any) -> Any:
@@ -104,7 +107,7 @@ def test_a_release_that_names_the_model_before_its_claim_is_found(
 
     monkeypatch.setattr(story, "publish_release", careless)
     with pytest.raises(ReleaseError, match=r"notes\.txt says what Grey Colt is"):
-        list(tell(arena, EXTENT))
+        list(tell(arena, SHORT))
     assert (arena.settings.home / "releases" / BEFORE).is_dir()
 
 

@@ -42,6 +42,16 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
     return open_arena(Settings(home=tmp_path / "home"))
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Arena:
+    """An arena with one release, for tests that only read it."""
+    home = tmp_path_factory.mktemp("published")
+    new_home(home).dispose()
+    opened = open_arena(Settings(home=home))
+    publish_release(opened, now=NOW)
+    return opened
+
+
 def client_of(arena: Arena) -> TestClient:
     app = FastAPI()
     install_error_handlers(app)
@@ -104,9 +114,8 @@ def test_a_release_has_the_battles_that_nobody_answered(arena: Arena) -> None:
     verify_release(summary.folder)
 
 
-def test_files_are_sent_in_ranges_with_their_media_types(arena: Arena) -> None:
-    publish_release(arena, now=NOW)
-    client, url = client_of(arena), "/api/v1/releases/2026-11-23"
+def test_files_are_sent_in_ranges_with_their_media_types(published: Arena) -> None:
+    client, url = client_of(published), "/api/v1/releases/2026-11-23"
     types = {
         "votes.parquet": "application/vnd.apache.parquet",
         "votes.csv": "text/csv; charset=utf-8",
@@ -135,11 +144,10 @@ def test_files_are_sent_in_ranges_with_their_media_types(arena: Arena) -> None:
         "%2e%2e",
     ],
 )
-def test_nothing_but_a_releases_own_files_is_served(arena: Arena, path: str) -> None:
-    publish_release(arena, now=NOW)
-    response = client_of(arena).get(f"/api/v1/releases/{path}")
+def test_nothing_but_a_releases_own_files_is_served(published: Arena, path: str) -> None:
+    response = client_of(published).get(f"/api/v1/releases/{path}")
     assert response.status_code == 404
-    assert arena.settings.signing_key() not in response.text
+    assert published.settings.signing_key() not in response.text
 
 
 def test_a_killed_export_leaves_nothing_that_is_served(

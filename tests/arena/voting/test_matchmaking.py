@@ -21,6 +21,7 @@ DRAWS = 1200
 SIGNIFICANCE = 1e-4  # the seed is fixed, so this is deterministic
 
 
+@pytest.mark.databases("sqlite")  # they are drawn from the catalog in memory
 def test_pairs_and_sides_are_uniform(arena_database: Database) -> None:
     rng = random.Random(5)
     with arena_database.writing() as session:
