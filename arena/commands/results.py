@@ -202,7 +202,7 @@ class PublishedSet(StrEnum):
 def export(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[DIR]", help="The folder to create; not needed with --publish."),
+        typer.Argument(metavar="DIR", help="The folder to create; not needed with --publish."),
     ] = None,
     track: TrackOption = None,
     format: Annotated[
