@@ -122,7 +122,7 @@ def plan(
         [*([] if track else ["track"]), *PLAN_COLUMNS],
         [[round(cell, 3) if isinstance(cell, float) else cell for cell in row] for row in shown],
         format,
-        if_empty="No track has two models rated by people yet. Next: `arena serve` to collect votes.",
+        if_empty="No track has two models rated by people yet. Next: `arena serve`.",
     )
     if format is TableFormat.TABLE:
         for name, found in plans.items():
