@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_copies import PostgresCopies
 from sqlalchemy import URL, Dialect, Engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -139,6 +140,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     server.close()
 
 
+@pytest.fixture(scope="session")
+def postgres_copies(postgres: PostgresServer) -> PostgresCopies:
+    """Databases with the small arena."""
+    return PostgresCopies(postgres, SMALL_ARENA)
+
+
 def _make_cluster(factory: pytest.TempPathFactory) -> Path:
     """The data of a server with the small arena, made once for all processes of the tests."""
     base = factory.getbasetemp()
@@ -180,11 +187,12 @@ def _copied(name: str, folder: Path, request: pytest.FixtureRequest) -> Iterator
         opened.dispose()
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    copied = server.create_database(template=SMALL_ARENA)
+    copies: PostgresCopies = request.getfixturevalue("postgres_copies")
+    copied = copies.take()
     opened = Database(server.url(copied))
     yield opened
     opened.dispose()
-    server.drop_database(copied)
+    copies.give_back(copied)
 
 
 @pytest.fixture

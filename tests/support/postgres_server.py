@@ -32,8 +32,9 @@ MISSING = (
 WATCHDOG = (
     '"$@" & server=$!; (read -r _; kill -INT $server) <&3 & wait $server; kill $! 2>/dev/null'
 )
-# Quick: what the system was given survives the end of every process, and no test cuts the power.
-NOT_DURABLE = {"fsync": "off", "full_page_writes": "off"}
+# Quick: what the system was given survives the end of every process, and no test cuts the power or
+# leaves many rows behind.
+NOT_DURABLE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
 def find_binaries() -> Path | None:
