@@ -2,6 +2,7 @@
 
 GeneratorError
 ├── SpecError     an entrant or track file, or what it names, cannot be used
+│   └── MissingKey    the environment has no key for an entrant's service
 ├── ClipError     a media file or a generated clip cannot become a rendition
 │   └── MissingClip   the file of a clip is yet to come; nothing failed
 └── BackendError  a model failed to load or to run
@@ -17,6 +18,10 @@ class GeneratorError(Exception):
 
 class SpecError(GeneratorError):
     """An entrant or track file, or a model or folder that it names, cannot be used."""
+
+
+class MissingKey(SpecError):
+    """The environment variable with the key for an entrant's service is not set."""
 
 
 class ClipError(GeneratorError):

@@ -140,7 +140,8 @@ def generate_missing(
         Whether there are new clips.
 
     Raises:
-        ProductionError: some clips failed; says how many and where the reasons are.
+        ProductionError: some clips failed; says how many and where the reasons are. Or some
+            cannot be ordered without a key: the others were generated.
     """
     from arena import production
     from arena.catalog import catalog
@@ -168,21 +169,37 @@ def generate_missing(
             misnamed = production.misnamed_files(session, [item for item, _ in absent])
         for sentence in misnamed:
             out.print(sentence)
+    budget = budget or Budget()
+    keyless: dict[str, int] = {}
+    if not budget.dry_run and ray is None:  # the environment of other machines is not known
+        available, keyless = production.split_by_key(available)
+    for reason, count in keyless.items():
+        out.print(f"Left out {pluralize(count, 'clip')} of {reason}")
     missing = available[:limit]
+    if not missing and keyless:
+        raise ProductionError(_describe_keyless(keyless))
     if absent and not missing:
         return False
     if not missing:
         no_entrants = "There are no entrants yet. Next: `arena entrants add FILE`."
         out.print("No clips are missing." if has_entrants else no_entrants)
         return False
-    missing = agree_on_bill(arena, missing, budget or Budget())
-    if not missing:
-        return False
-    done = generate_pending(arena, missing, workers=workers, ray=ray)
-    _print_added(done)
-    if done.failed:
-        raise ProductionError(done.describe_failures("see `arena failures`"))
-    return bool(done.added)
+    missing = agree_on_bill(arena, missing, budget)
+    has_new = False
+    if missing:
+        done = generate_pending(arena, missing, workers=workers, ray=ray)
+        _print_added(done)
+        if done.failed:
+            raise ProductionError(done.describe_failures("see `arena failures`"))
+        has_new = bool(done.added)
+    if keyless:
+        raise ProductionError(_describe_keyless(keyless))
+    return has_new
+
+
+def _describe_keyless(keyless: dict[str, int]) -> str:
+    clips = pluralize(sum(keyless.values()), "clip")
+    return f"{clips} cannot be ordered without a key. The first: {next(iter(keyless))}"
 
 
 def generate_pending(

@@ -160,7 +160,7 @@ def add_entrants(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="Entrants' TOML files, or names of shipped ones, as of `arena providers`.",
         ),
     ],

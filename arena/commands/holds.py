@@ -10,7 +10,7 @@ from arena.commands.typer_app import App
 from arena.text import pluralize
 
 VoteArgument = Annotated[
-    int | None, typer.Argument(metavar="[VOTE_ID]", help="The vote's number.", show_default=False)
+    int | None, typer.Argument(metavar="VOTE_ID", help="The vote's number.", show_default=False)
 ]
 VoterOption = Annotated[
     int | None,

@@ -84,6 +84,8 @@ def leaderboard(
                     err.print(f"{board.track}: {alarm}", style="red")
                 for line in describe_held(board):
                     err.print(line)
+            if found and voters is VoterGroup.PEOPLE and not any(board.votes for board in found):
+                out.print("Simulated votes have leaderboards of their own: --voters simulated.")
 
 
 def plan(
@@ -120,7 +122,7 @@ def plan(
         [*([] if track else ["track"]), *PLAN_COLUMNS],
         [[round(cell, 3) if isinstance(cell, float) else cell for cell in row] for row in shown],
         format,
-        if_empty="No track has two rated models yet. Next: `arena serve` to collect votes.",
+        if_empty="No track has two models rated by people yet. Next: `arena serve`.",
     )
     if format is TableFormat.TABLE:
         for name, found in plans.items():
@@ -202,7 +204,7 @@ class PublishedSet(StrEnum):
 def export(
     folder: Annotated[
         Path | None,
-        typer.Argument(metavar="[DIR]", help="The folder to create; not needed with --publish."),
+        typer.Argument(metavar="DIR", help="The folder to create; not needed with --publish."),
     ] = None,
     track: TrackOption = None,
     format: Annotated[

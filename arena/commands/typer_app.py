@@ -13,6 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+WITHOUT_BRACES = str.maketrans("", "", "{}")
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -43,6 +44,10 @@ def _set_metavars(parameters: list[Any]) -> list[Any]:
 class Command(TyperCommand):
     def get_params(self, ctx: Any) -> list[Any]:
         return _set_metavars(super().get_params(ctx))
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return arguments as `NAME`, `[NAME]` or `NAME...`, where Typer writes `{NAME}`."""
+        return [piece.translate(WITHOUT_BRACES) for piece in super().collect_usage_pieces(ctx)]
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         _write_options(self.get_params(ctx), ctx, formatter)

@@ -15,6 +15,7 @@ from arena.production.pending import (
     count_maybe_billed,
     find_pending,
     split_by_file,
+    split_by_key,
 )
 from arena.production.pictures import write_first_picture
 from arena.production.produce_clips import (
@@ -60,6 +61,7 @@ __all__ = [
     "recheck",
     "sample_ready",
     "split_by_file",
+    "split_by_key",
     "trust_host",
     "write_first_picture",
 ]

@@ -1,5 +1,6 @@
 """Finds the missing clips by a query, so that an interrupted run is resumed by running it again."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, Prompt
 from arena.production.entrants import entrant_spec, track_settings
 from arena.production.orders import can_continue
 from arena.production.seeds import generation_seed
-from generator.backends import missing_reasons
+from generator.backends import find_missing_key, missing_reasons
 from generator.clips import ClipRequest
 from generator.spec import Entrant as EntrantSpec
 
@@ -113,6 +114,23 @@ def split_by_file(
     pairs = list(zip(pending, reasons, strict=True))
     available = [item for item, reason in pairs if reason is None]
     return available, [(item, reason) for item, reason in pairs if reason is not None]
+
+
+def split_by_key(pending: list[PendingClip]) -> tuple[list[PendingClip], dict[str, int]]:
+    """Return the clips that can be ordered or made, and why others cannot: no key is set.
+
+    The others are missing, not failed, since no model had anything to do with it.
+
+    Returns:
+        The clips; and the number of the others by reason.
+    """
+    reasons = {
+        entrant_id: find_missing_key(request.entrant)
+        for entrant_id, request in {item.entrant_id: item.request for item in pending}.items()
+    }
+    available = [item for item in pending if reasons[item.entrant_id] is None]
+    without = Counter(reasons[item.entrant_id] for item in pending)
+    return available, {reason: count for reason, count in without.items() if reason is not None}
 
 
 def _weights(session: Session) -> dict[int, str]:

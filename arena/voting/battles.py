@@ -76,7 +76,7 @@ _SHOWN = Query(
     "SELECT voter_id, track_id, clip_a_id, clip_b_id FROM battle WHERE voter_id {listed}",
     _SHOWN_COLUMNS,
 )
-_BY_ID = select(*_COLUMNS).where(BATTLE.c.id == bindparam("battle"))
+_BY_ID = Query(f"SELECT {_SELECTED} FROM battle WHERE id {{listed}}", _COLUMNS)  # noqa: S608
 _OF_VOTER = (BATTLE.c.voter_id == bindparam("voter"), BATTLE.c.track_id == bindparam("track"))
 _SET_ASIDE = (
     select(*_COLUMNS)
@@ -155,8 +155,8 @@ def read_by_token(
 
 def read_battle(session: Session, battle_id: int) -> BattleRow | None:
     """Return one battle."""
-    row = session.connection().execute(_BY_ID, {"battle": battle_id}).first()
-    return None if row is None else BattleRow(*row)
+    rows = _BY_ID.rows(session.connection(), [battle_id])
+    return BattleRow(*rows[0]) if rows else None
 
 
 def read_live(session: Session, voter_ids: Sequence[int]) -> dict[int, list[BattleRow]]:

@@ -2,20 +2,23 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import bindparam, select, union_all
+from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from arena.catalog.index import CatalogIndex, catalog_index
 from arena.errors import NotFound
-from arena.models import BattleFile, Visitor, Voter
+from arena.models import BattleFile, Voter
 from arena.voting.battles import BattleRow, has_expired, index_with, is_withdrawn, read_battle
+from arena.voting.statements import Query
 
 CLIP_MEDIA_TYPE = "video/mp4"
 # One message for unknown, forged and other voters' URLs, so that nobody can distinguish them.
 NO_CLIP = "No clip at this URL for this voter."
-_KEY = union_all(
-    *(select(kind.key).where(kind.id == bindparam("voter")) for kind in (Voter, Visitor))
+_KEY = Query(
+    "SELECT key FROM voter WHERE id {listed} UNION ALL SELECT key FROM visitor WHERE id {listed}",
+    [cast(Table, Voter.__table__).c.key],
 )
 
 
@@ -94,7 +97,7 @@ def file_of(
     battle = read_battle(session, battle_id)
     if battle is None or has_expired(battle, now):
         raise NotFound(NO_CLIP)
-    if session.connection().scalar(_KEY, {"voter": battle.voter_id}) != voter_key:
+    if _KEY.rows(session.connection(), [battle.voter_id]) != [[voter_key]]:
         raise NotFound(NO_CLIP)
     index = index_of(session, battle)
     if is_withdrawn(index, session, battle):

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import to_json
+from starlette.types import Receive, Scope
 
 from arena.audit.proofs import find_inclusion
 from arena.catalog import catalog
@@ -30,6 +31,7 @@ from arena.voting.own_data import MOST_VOTES, own_votes, stored_data
 from arena.voting.schemas import BrokenForm, VoteForm
 from arena.web.client_address import client_address
 from arena.web.clip_urls import ClipUrls
+from arena.web.direct_routes import DirectRoute, read_body
 from arena.web.group_commit import GroupCommit
 from arena.web.metrics import Metrics
 from arena.web.problem_details import describe_validation_error
@@ -188,6 +190,21 @@ class Votes:
         self.commits.close()
         with suppress(DatabaseError):  # which the database has logged
             self.fetches.store()
+
+
+def direct_route(votes: Votes) -> DirectRoute:
+    """The route of votes, without FastAPI."""
+
+    async def answer(scope: Scope, receive: Receive, token: str) -> Response | None:
+        body = await read_body(receive)
+        if body is None:
+            return None
+        voter_key = scope["state"]["voter_key"]
+        return await votes.cast(voter_key, token, body, address=client_address(scope))
+
+    return DirectRoute(
+        "/api/v1/battles/{token}/vote", frozenset({"POST"}), "[A-Za-z0-9_-]+", answer
+    )
 
 
 def make_router(arena: Arena, votes: Votes) -> APIRouter:

@@ -1,7 +1,9 @@
-"""The web server: Streamlit for pages, FastAPI for everything else, in one uvicorn process.
+"""The web server: Streamlit for pages, FastAPI for everything else.
 
-A dispatcher routes requests by path, so votes and clips bypass Streamlit's session, gzip and path
-middleware. Streamlit's application handles the lifespan.
+The pages' scripts run in a process of their own, which gets their connections from the one that
+answers everything else (`arena/web/pages_process.py`). A dispatcher routes requests by path, so
+votes and clips bypass Streamlit's session, gzip and path middleware. Streamlit's application
+handles the lifespan.
 """
 
 import asyncio
@@ -13,7 +15,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import streamlit as st
 import uvicorn
@@ -35,26 +36,26 @@ from arena.web.background import background_process
 from arena.web.base_path import BasePathMiddleware
 from arena.web.clip_urls import ClipUrls
 from arena.web.csrf import CsrfMiddleware
+from arena.web.direct_routes import DirectRoutesMiddleware
 from arena.web.headers import SecurityHeadersMiddleware
 from arena.web.hosts import HostMiddleware, HostPolicy, is_loopback
-from arena.web.http_protocol import allow_many_connections, protocol_options
-from arena.web.listening import BACKLOG, listen
+from arena.web.http_protocol import allow_many_connections
+from arena.web.listening import listen
 from arena.web.log import log_to_stderr
 from arena.web.metrics import Metrics, RequestMetricsMiddleware
 from arena.web.pages import PagesMiddleware
+from arena.web.pages_process import pages_process
 from arena.web.problem_details import install_error_handlers
 from arena.web.public_api import HeadMiddleware, PublicApiMiddleware
 from arena.web.request_limits import RequestLimitsMiddleware
+from arena.web.server_options import server_options
 from arena.web.streamlit_settings import apply_streamlit_settings
-from arena.web.vote_route import VoteRouteMiddleware
 from arena.web.voters import VoterCookieMiddleware
 from arena.web.workers import run_workers
 
 CLIP_PREFIX = "/clip/"
 API_PREFIXES = ("/api/", CLIP_PREFIX, "/assets/")
 API_PATHS = ("/api", "/clip", "/healthz", "/readyz", "/metrics")
-KEEP_ALIVE_S = 75  # longer than a voter watches; uvicorn's default is 5 s
-SHUTDOWN_S = 3  # pages keep their WebSockets open
 COLLECT_EVERY_S = 60.0
 WRITE_TEST_S = 2.0  # how long a process that starts waits for the lock of the database
 
@@ -90,13 +91,19 @@ def make_api(arena: Arena) -> FastAPI:
     app.include_router(router)
     app.include_router(seal_routes.make_router(arena))
     app.include_router(release_routes.make_router(arena))
-    app.include_router(clips.make_router(arena, clip_urls, fetches))
+    sent_clips = clips.Clips(arena, clip_urls, fetches)
+    clip_router = clips.make_router(sent_clips)
+    app.include_router(clip_router)
     app.include_router(health.make_router(arena, metrics))
     app.include_router(assets.make_router())
     app.include_router(api_page.make_router(app))
     app.add_middleware(PublicApiMiddleware)
     app.add_middleware(HeadMiddleware, own=(CLIP_PREFIX,))
-    app.add_middleware(VoteRouteMiddleware, router=router, vote=votes.cast)
+    app.add_middleware(
+        DirectRoutesMiddleware,
+        routers=[router, clip_router],
+        routes=[api.direct_route(votes), clips.direct_route(sent_clips)],
+    )
     app.add_middleware(RequestMetricsMiddleware, metrics=metrics)
     return app
 
@@ -255,17 +262,6 @@ def serve(
     with listen(host, port) as listening:
         bound = listening.getsockname()[1]
         shown = f"[{host}]" if ":" in host else host
-        options: dict[str, Any] = {
-            "timeout_keep_alive": KEEP_ALIVE_S,
-            "timeout_graceful_shutdown": SHUTDOWN_S,
-            "access_log": False,
-            "log_level": "warning",
-            "server_header": False,
-            "backlog": BACKLOG,
-            "proxy_headers": bool(arena.settings.trusted_proxies),
-            "forwarded_allow_ips": arena.settings.trusted_proxies or None,
-            **protocol_options(),
-        }
         # Streamlit adds a handler to this logger, and URLs contain battle tokens.
         logging.getLogger("uvicorn.access").disabled = True
         log_to_stderr()
@@ -273,7 +269,12 @@ def serve(
         def announce() -> None:
             on_ready(f"http://{shown}:{bound}")
 
-        with suppress(KeyboardInterrupt), background_process(arena.settings):
+        with (
+            suppress(KeyboardInterrupt),
+            background_process(arena.settings),
+            pages_process(arena.settings, host=host) as handoff,
+        ):
+            options = server_options(arena.settings, handoff)
             if workers > 1:
                 arena.database.dispose()
                 run_workers(

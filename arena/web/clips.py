@@ -4,13 +4,17 @@ The headers are the same for every clip: no ETag, no date, no name. All renditio
 the same size, so the length identifies no clip either.
 """
 
+import asyncio
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 from fastapi import APIRouter, Request
+from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope
 
 from arena.context import Arena, utc_now
 from arena.errors import NotFound, StoreUnavailable
@@ -19,8 +23,11 @@ from arena.media import MediaStore
 from arena.voting.fetches import FetchLedger
 from arena.voting.served_files import NO_CLIP, StoredFile, file_of
 from arena.web.clip_urls import ClipUrls
+from arena.web.direct_routes import DirectRoute
 from arena.web.problem_details import problem
 
+PATH = "/clip/{name}"
+THREADS = 8
 WITHHOLD_S = 1.0  # how long a request for a damaged clip waits to have it withheld
 MAX_DIGITS = 18
 CHUNK_BYTES = 256 * 1024  # 1.4 ms of CPU a MB, against 2.4 to 3.7 at 64 KiB
@@ -101,16 +108,36 @@ def _check_file(arena: Arena, checker: FileChecker, file: StoredFile) -> None:
     raise NotFound(NO_CLIP)
 
 
-def make_router(arena: Arena, clip_urls: ClipUrls, fetches: FetchLedger) -> APIRouter:
-    """The route of clips: GET and HEAD."""
-    router = APIRouter()
-    checker = FileChecker(arena.store)
+class Clips:
+    """What answers requests for clips and sources.
 
-    @router.api_route("/clip/{name}", methods=["GET", "HEAD"], include_in_schema=False)
-    def get_clip(request: Request, name: str) -> Response:
-        voter_key = request.state.voter_key
-        battle_id, file = clip_urls.read(name, voter_key=voter_key)
-        with arena.database.reading() as session:
+    Args:
+        arena: whose clips they are.
+        clip_urls: of the battles.
+        fetches: learns what was sent.
+    """
+
+    def __init__(self, arena: Arena, clip_urls: ClipUrls, fetches: FetchLedger) -> None:
+        self._arena, self._clip_urls, self._fetches = arena, clip_urls, fetches
+        self._checker = FileChecker(arena.store)
+        # Not the threads of all other requests: each that computes keeps the interpreter from
+        # votes, and clips are asked for by the dozen.
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="clips")
+
+    async def respond(self, scope: Scope, name: str) -> Response:
+        """Return the response to GET or HEAD.
+
+        Raises:
+            NotFound: the name is forged or another voter's, or the file is withheld.
+            StoreUnavailable: the database or the media store cannot be read.
+        """
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, self._respond, scope, name)
+
+    def _respond(self, scope: Scope, name: str) -> Response:
+        headers_of, voter_key = Headers(scope=scope), scope["state"]["voter_key"]
+        battle_id, file = self._clip_urls.read(name, voter_key=voter_key)
+        with self._arena.database.reading() as session:
             stored = file_of(
                 session,
                 battle_id=battle_id,
@@ -119,10 +146,10 @@ def make_router(arena: Arena, clip_urls: ClipUrls, fetches: FetchLedger) -> APIR
                 now=utc_now(),
             )
         size = stored.bytes
-        _check_file(arena, checker, stored)
+        _check_file(self._arena, self._checker, stored)
         try:
             # There is no validator, so a conditional range gets the whole file (RFC 9110).
-            header = None if "if-range" in request.headers else request.headers.get("range")
+            header = None if "if-range" in headers_of else headers_of.get("range")
             part = parse_range(header, size)
         except UnsatisfiableRange:
             headers = HEADERS | {"Content-Range": f"bytes */{size}"}
@@ -132,17 +159,36 @@ def make_router(arena: Arena, clip_urls: ClipUrls, fetches: FetchLedger) -> APIR
         if part:
             headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
         status = 206 if part else 200
-        if request.method == "HEAD":
+        if scope["method"] == "HEAD":
             return Response(None, status, headers, stored.media_type)
 
         def on_sent(sent: int) -> None:
-            fetches.record(battle_id, file, sent=sent, now=utc_now())
+            self._fetches.record(battle_id, file, sent=sent, now=utc_now())
 
+        store = self._arena.store
         if end - start <= WHOLE_BYTES:
-            content = arena.store.read(stored.path, start, end)
+            content = store.read(stored.path, start, end)
             on_sent(len(content))
             return Response(content, status, headers, stored.media_type)
-        body = _chunks(arena.store, stored.path, start, end, on_sent)
+        body = _chunks(store, stored.path, start, end, on_sent)
         return StreamingResponse(body, status, headers, stored.media_type)
 
+
+def make_router(clips: Clips) -> APIRouter:
+    """The route of clips: GET and HEAD."""
+    router = APIRouter()
+
+    @router.api_route(PATH, methods=["GET", "HEAD"], include_in_schema=False)
+    async def get_clip(request: Request, name: str) -> Response:
+        return await clips.respond(request.scope, name)
+
     return router
+
+
+def direct_route(clips: Clips) -> DirectRoute:
+    """The same route, without FastAPI."""
+
+    async def answer(scope: Scope, _receive: Receive, name: str) -> Response:
+        return await clips.respond(scope, name)
+
+    return DirectRoute(PATH, frozenset({"GET", "HEAD"}), "[^/]+", answer)

@@ -11,11 +11,13 @@ are few, the connections that have waited longest for a client are closed for ne
 import asyncio
 import re
 import resource
+from functools import partial
 from typing import Any, ClassVar, cast
 
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from arena.web.handoff import Handoff
 from arena.web.listening import BACKLOG
 
 HEADER_TIMEOUT_S = 10.0  # from the first byte of a request, or the connection, to its headers' end
@@ -80,8 +82,9 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     _half_open: ClassVar["dict[LimitedHttpProtocol, None]"] = {}
     _kept_alive: ClassVar["dict[LimitedHttpProtocol, None]"] = {}
 
-    def __init__(self, *args: Any, **values: Any) -> None:
+    def __init__(self, *args: Any, handoff: Handoff | None = None, **values: Any) -> None:
         super().__init__(*args, **values)
+        self._handoff = handoff
         self.access_log = False  # paths hold tokens
         self._is_in_head = self._is_upgraded = False
         self._head_bytes = 0
@@ -164,7 +167,18 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         # The WebSocket's protocol gets the bare transport.
         self.transport.flush()  # type: ignore[attr-defined]
         self.transport = self.transport._transport  # type: ignore[attr-defined]
-        super().handle_websocket_upgrade()
+        if self._handoff is not None and self._is_passed_on(self._handoff):
+            self.connections.discard(self)
+            self.transport.abort()  # this process's descriptor; the connection stays open
+        else:
+            super().handle_websocket_upgrade()
+
+    def _is_passed_on(self, handoff: Handoff) -> bool:
+        if self.transport.get_write_buffer_size():  # of an earlier answer
+            return False
+        lines = [b"GET %b HTTP/1.1" % self.url, *(b"%b: %b" % header for header in self.headers)]
+        head = b"\r\n".join([*lines, b"", b""])
+        return handoff.pass_on(self.transport.get_extra_info("socket").fileno(), head)
 
     def _unsupported_upgrade_warning(self) -> None:
         # It is answered as any other request, but what follows would be of the other protocol.
@@ -220,10 +234,16 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def protocol_options() -> dict[str, Any]:
-    """The options of `uvicorn.Config` that limit what clients send."""
+def protocol_options(handoff: Handoff | None = None) -> dict[str, Any]:
+    """The options of `uvicorn.Config` that limit what clients send.
+
+    Args:
+        handoff: passes WebSockets on to another process; None: this one answers them.
+    """
     return {
-        "http": LimitedHttpProtocol,
+        "http": LimitedHttpProtocol
+        if handoff is None
+        else partial(LimitedHttpProtocol, handoff=handoff),
         "loop": "uvloop",
         "ws_max_size": 256 * 1024,  # the pages send widgets' states, of a few hundred bytes
         "ws_max_queue": 8,

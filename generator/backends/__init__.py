@@ -14,7 +14,7 @@ from importlib.metadata import entry_points
 from typing import Protocol
 
 from generator.clips import ClipRequest, ModelOutput
-from generator.errors import GeneratorError, SpecError
+from generator.errors import GeneratorError, MissingKey, SpecError
 from generator.spec import Entrant, TrackSettings
 
 GROUP = "hippodrome.backends"
@@ -172,6 +172,22 @@ def estimate_clip(request: ClipRequest, backend: Backend | None = None) -> Estim
     if getattr(backend, "repeatable", True) or not price:
         return None
     return Estimate(price, concurrency=backend.workers or 1)
+
+
+def find_missing_key(entrant: Entrant) -> str | None:
+    """Say why an entrant's service cannot be called if the environment has no key for it.
+
+    Backends of such services have a method `check_key()`, which raises MissingKey.
+    """
+    try:
+        check = getattr(find_backend(entrant), "check_key", None)
+        if check is not None:
+            check()
+    except MissingKey as error:
+        return str(error)
+    except GeneratorError:
+        return None  # every request fails with this error
+    return None
 
 
 def refuse_unknown_options(entrant: Entrant, known: frozenset[str]) -> None:

@@ -29,7 +29,9 @@ from playable import served
 from postgres_server import postgres_server
 from small_arena import TRACK
 
-ARRIVE_S = 15.0  # in which all voters arrive; measured is what follows
+ARRIVE_S = 15.0  # in which voters arrive, unless they are many; measured is what follows
+ARRIVALS = 15.0  # voters a second at most: each loads the page and the clips of two battles
+START_S = 10.0  # for the server's other processes, before voters arrive
 SETTLE_S = 5.0  # after they have arrived, before the measurement
 LOCUSTFILE = Path(__file__).with_name("locustfile.py")
 SHOWN = ("vote", "battle", "clip", "page", "open a page", "leaderboard", "leaderboard's page")
@@ -86,11 +88,12 @@ def run_locust(
 ) -> tuple[list[dict[str, str]], float, int]:
     """Return Locust's table, the server's CPU seconds per second meanwhile, and the exit status."""
     users = options.voters + options.readers
+    arrive_s = max(ARRIVE_S, users / ARRIVALS)
     command = [
         *(sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--only-summary"),
         *("--host", address, "--users", str(users)),
-        *("--spawn-rate", str(max(1.0, users / ARRIVE_S)), "--reset-stats"),
-        *("--run-time", f"{ARRIVE_S + SETTLE_S + options.seconds:.0f}s", "--stop-timeout", "20"),
+        *("--spawn-rate", str(users / arrive_s), "--reset-stats"),
+        *("--run-time", f"{arrive_s + SETTLE_S + options.seconds:.0f}s", "--stop-timeout", "20"),
         *("--csv", str(folder / "load"), "--exit-code-on-error", "1", "--loglevel", "WARNING"),
     ]
     environment = os.environ | {
@@ -105,7 +108,7 @@ def run_locust(
     if options.pin:
         os.sched_setaffinity(process.pid, {1})
     server = server_process()
-    time.sleep(ARRIVE_S + SETTLE_S)
+    time.sleep(arrive_s + SETTLE_S)
     before, started = cpu_s(server), time.monotonic()
     time.sleep(options.seconds - 1)
     share = (cpu_s(server) - before) / (time.monotonic() - started)
@@ -146,6 +149,7 @@ def main() -> None:
         if settings:
             environment["ARENA_DATABASE_URL"] = settings["database_url"]
         with served(home, workers=options.workers, **environment) as address:
+            time.sleep(START_S)
             if options.pin:
                 pinned(server_process(), 0)
             rows, share, status = run_locust(address, options, home)

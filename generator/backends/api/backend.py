@@ -76,6 +76,11 @@ class ApiBackend(ExitStack):
         """Reject invalid options, a provider that has ended, and unsupported tracks."""
         check_track(self.entrant, track)
 
+    def check_key(self) -> None:
+        """Raise MissingKey if the environment has no key for the service."""
+        options = read_options(self.entrant)
+        read_keys(self.entrant, options, read_provider(self.entrant, options))
+
     def notes(self) -> tuple[str, ...]:
         """Sentences for the operator: where it is ordered, its price, what to know."""
         options = read_options(self.entrant)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from generator.backends import refuse_unknown_options
 from generator.backends.api.provider import ProviderFile, find_provider
 from generator.backends.api.schema import Order
-from generator.errors import SpecError
+from generator.errors import MissingKey, SpecError
 from generator.spec import Entrant, TrackSettings
 from generator.validation import describe_validation_error
 
@@ -136,7 +136,8 @@ def read_keys(entrant: Entrant, options: ApiOptions, file: ProviderFile) -> dict
     """The keys from the environment, by the provider's names of their variables.
 
     Raises:
-        SpecError: a variable is not set.
+        MissingKey: a variable is not set.
+        SpecError: a key has characters that no key has.
     """
     keys = {}
     for variable in file.provider.variables:
@@ -145,7 +146,7 @@ def read_keys(entrant: Entrant, options: ApiOptions, file: ProviderFile) -> dict
             name = options.api_key_env
         value = os.environ.get(name, "").strip()
         if not value:
-            raise SpecError(
+            raise MissingKey(
                 f"{entrant.name}: the environment variable {name} is not set; set it to the key "
                 f"for {file.provider.title}."
             )

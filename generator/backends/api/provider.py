@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from functools import lru_cache
 from hashlib import sha256
 from importlib.resources import files
 from pathlib import Path
@@ -62,6 +63,7 @@ def find_provider(name: str) -> ProviderFile:
     )
 
 
+@lru_cache(maxsize=64)  # a bill asks for the same files once a clip
 def parse_provider(data: bytes, *, source: str) -> Provider:
     """Check the text of a provider file.
 

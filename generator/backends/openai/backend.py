@@ -59,6 +59,10 @@ class OpenaiBackend(ExitStack):
         read_key(self.entrant, options)
         check_call(self.entrant, options, track)
 
+    def check_key(self) -> None:
+        """Raise MissingKey if the environment has no key for the server."""
+        read_key(self.entrant, read_options(self.entrant))
+
     def __enter__(self) -> Self:
         # Imported here because the client takes a second to import and `check` does not need it.
         from generator.backends.openai.client import VideosApi

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from generator.backends import refuse_unknown_options
-from generator.errors import SpecError
+from generator.errors import MissingKey, SpecError
 from generator.spec import Entrant, TrackSettings
 from generator.validation import describe_validation_error
 
@@ -97,14 +97,14 @@ def read_key(entrant: Entrant, options: OpenaiOptions) -> str | None:
     """Return the API key from the environment, or None if the spec names no variable.
 
     Raises:
-        SpecError: The variable is not set.
+        MissingKey: The variable is not set.
     """
     name = options.api_key_env
     if name is None:
         return None
     key = os.environ.get(name, "").strip()
     if not key:
-        raise SpecError(
+        raise MissingKey(
             f"{entrant.name}: the environment variable {name} is not set; set it to the API key."
         )
     return key

@@ -93,6 +93,7 @@ def test_every_command_has_help_with_examples_and_without_types(words: tuple[str
     assert " ".join(("Usage: root", *words)) in shown.output
     assert not re.search(r"bool|<\w+>|\b(INTEGER|PATH|FLOAT)\b", shown.output)
     assert f"$ arena {' '.join(words)}".strip() in shown.output
+    assert not re.search(r"[{}]|\[\[|\.\.\.\.", shown.output)
 
 
 EXAMPLES = {

@@ -52,6 +52,18 @@ def test_without_a_track_all_tracks_with_ratings_are_planned(home: Path) -> None
     assert {row["track"] for row in rows} == {TRACK}
 
 
+def test_without_votes_by_people_both_commands_say_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new_home(tmp_path / "home").dispose()
+    monkeypatch.setenv("ARENA_HOME", str(tmp_path / "home"))
+    assert "No track has two models rated by people yet." in run().output
+    hint = "Simulated votes have leaderboards of their own: --voters simulated."
+    for voters, hinted in (("people", True), ("simulated", False)):
+        shown = CliRunner().invoke(app, ["leaderboard", "--voters", voters]).stdout
+        assert (hint in shown) is hinted
+
+
 def test_more_power_needs_more_votes_and_an_impossible_power_is_refused(home: Path) -> None:
     def votes(power: str) -> int:
         answer = run("--track", TRACK, "--format", "json", "--power", power)

@@ -1,0 +1,101 @@
+"""Hands connections of pages to the process that runs the pages.
+
+A page is a WebSocket, on which Streamlit runs its script: a tenth of a second of computing for
+each look at a leaderboard. In the process that answers votes, these would wait meanwhile for their
+turns of the Python interpreter. So that process reads only the head of the WebSocket's request, and
+passes the connection itself, with this head, through a Unix socket (`SCM_RIGHTS`, unix(7)).
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+MAX_HEAD_BYTES = 64 * 1024  # more than a request's head may have
+BACKLOG = 512
+
+log = logging.getLogger(__name__)
+
+
+class Handoff:
+    """The end that passes connections on.
+
+    Args:
+        path: of the Unix socket.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def pass_on(self, connection: int, head: bytes) -> bool:
+        """Pass a connection on; the caller then closes its own descriptor.
+
+        Args:
+            connection: its file descriptor.
+            head: of the request that was read from it.
+
+        Returns:
+            False if no process takes it now, such as one that is just being started.
+        """
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sending:
+            sending.setblocking(False)
+            try:
+                sending.connect(str(self._path))
+                return socket.send_fds(sending, [head], [connection]) == len(head)
+            except OSError:
+                return False
+
+
+class HandoffListener:
+    """The end that takes connections, in the event loop of the process that runs the pages.
+
+    Args:
+        path: of the Unix socket; one that a killed process left is replaced.
+        make_protocol: for a connection.
+    """
+
+    def __init__(self, path: Path, make_protocol: Callable[[], asyncio.Protocol]) -> None:
+        self._make_protocol = make_protocol
+        self._tasks: set[asyncio.Task[None]] = set()
+        path.unlink(missing_ok=True)
+        self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._listening.bind(str(path))
+        self._listening.listen(BACKLOG)
+        self._listening.setblocking(False)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._listening.fileno(), self._accept)
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self._loop.remove_reader(self._listening.fileno())
+        self._listening.close()
+
+    def _accept(self) -> None:
+        try:
+            sending, _ = self._listening.accept()
+        except OSError:  # such as too many open files: it is tried again, as it stays readable
+            return
+        task = self._loop.create_task(self._take(sending))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _take(self, sending: socket.socket) -> None:
+        with sending:
+            # What is sent was written before `connect` returned, or follows at once.
+            sending.settimeout(1.0)
+            try:
+                head, descriptors, _, _ = socket.recv_fds(sending, MAX_HEAD_BYTES, 1)
+            except OSError:
+                return
+        for descriptor in descriptors:
+            connection = socket.socket(fileno=descriptor)
+            connection.setblocking(False)
+            try:
+                _, protocol = await self._loop.connect_accepted_socket(
+                    self._make_protocol, connection
+                )
+            except OSError:  # the client has gone
+                connection.close()
+                continue
+            protocol.data_received(head)

@@ -1,0 +1,133 @@
+"""Runs the pages in a process of their own, which takes their WebSockets from the server.
+
+Every process of the server can run pages, as this one does: they do so while this one starts, and
+where the system has no Unix sockets. The process ends with the one that started it, and is started
+again if it is killed itself (`arena/web/child_process.py`); browsers then connect again.
+"""
+
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import uvicorn
+
+from arena.context import open_arena
+from arena.errors import ArenaError
+from arena.settings import Settings
+from arena.web.child_process import RESTART_S, call_at_end, child_process, read_value
+from arena.web.handoff import Handoff, HandoffListener
+from arena.web.http_protocol import LimitedHttpProtocol
+from arena.web.log import log_to_stderr
+from arena.web.server_options import server_options
+
+NICENESS = 5  # votes and clips go first where the cores are busy
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PagesOf:
+    """What the process works with.
+
+    Attributes:
+        settings: of the arena, which the process opens for itself.
+        host: the name or address that the server listens on.
+        path: of the Unix socket.
+    """
+
+    settings: Settings
+    host: str
+    path: Path
+
+
+@contextmanager
+def pages_process(settings: Settings, *, host: str) -> Iterator[Handoff | None]:
+    """Run the process beside the block.
+
+    Args:
+        settings: of the arena.
+        host: the name or address that the server listens on.
+
+    Yields:
+        What passes connections to it; None where the system cannot.
+    """
+    if sys.platform == "win32":
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="arena-pages-") as folder:
+        given = PagesOf(settings, host, Path(folder) / "socket")
+        with child_process("arena.web.pages_process", given, name="pages' process"):
+            yield Handoff(given.path)
+
+
+class _Server(uvicorn.Server):
+    """Answers the connections that it is given, and listens on no port."""
+
+    def __init__(self, config: uvicorn.Config, path: Path) -> None:
+        super().__init__(config)
+        self._path = path
+        self._taking: HandoffListener | None = None
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        # It ends with the pipe: Ctrl-C and SIGTERM are for the process that started it.
+        return nullcontext()
+
+    async def startup(self, sockets: object = None) -> None:
+        await super().startup(sockets=[])
+        if self.started:
+            self._taking = HandoffListener(self._path, self._make_protocol)
+
+    async def shutdown(self, sockets: object = None) -> None:
+        if self._taking is not None:
+            self._taking.close()
+        await super().shutdown(sockets=[])
+
+    def _make_protocol(self) -> LimitedHttpProtocol:
+        return LimitedHttpProtocol(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+
+
+def run(pipe: BinaryIO) -> None:
+    """Run pages until the other end of the pipe is closed.
+
+    Args:
+        pipe: has a pickled `PagesOf`.
+    """
+    given: PagesOf = read_value(pipe)
+    with suppress(OSError):
+        os.nice(NICENESS)
+    from arena.web.app import make_app
+
+    logging.getLogger("uvicorn.access").disabled = True
+    log_to_stderr()
+    app = make_app(open_arena(given.settings), host=given.host)
+    server = _Server(uvicorn.Config(app, **server_options(given.settings)), given.path)
+
+    def end() -> None:
+        server.should_exit = True
+
+    call_at_end(pipe, end)
+    server.run()
+
+
+def main() -> None:
+    """Run as a process; what it works with comes from standard input."""
+    try:
+        run(sys.stdin.buffer)
+    except ArenaError as error:
+        log.error("The pages cannot run in a process of their own: %s", error)
+        time.sleep(RESTART_S)
+        sys.exit(1)
+    except EOFError:  # the server ended before it sent the settings
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
