@@ -25,6 +25,7 @@ class OrderEnd(StrEnum):
     """How an order ended."""
 
     REJECTED = "rejected"  # surely not accepted: the clip may be ordered again
+    REFUSED = "refused"  # by the service's rules of content: not ordered again unless asked
     FAILED = "failed"  # the service reports that it made no clip: it may be ordered again
     RECEIVED = "received"  # its file was downloaded
     UNKNOWN = "unknown"  # it may have been accepted, and billed, and cannot be continued
@@ -61,6 +62,7 @@ class OrderJournal(Protocol):
 
         Raises:
             OrderError: an earlier order may have been accepted, and cannot be continued.
+            RefusalError: the service has refused the clip.
             MissingClip: another run has claimed the clip.
             GeneratorError: the journal cannot be written, so nothing may be ordered.
         """

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from arena.context import Arena
     from arena.models import Entrant, Track
     from arena.production import PendingClip
+    from arena.production.pending import LeftOut
     from generator.clips import ClipRequest, FailedClip, GeneratedClip
 
 
@@ -70,7 +71,7 @@ def generate(
         bool,
         typer.Option(
             "--order-again",
-            help="Also order clips whose first order may have been billed.",
+            help="Also order clips again that may have been billed, or that were refused.",
         ),
     ] = False,
     dry_run: Annotated[
@@ -151,14 +152,11 @@ def generate_missing(
         pending = production.find_pending(
             session, seed_key=arena.settings.seed_key(), **selection, order_again=order_again
         )
-        billed = 0 if order_again else production.count_maybe_billed(session, **selection)
+        left_out = None if order_again else production.count_left_out(session, **selection)
         has_entrants = bool(catalog.list_entrants(session))
         mixed = production.other_encodings(session, pending)
-    if billed:
-        out.print(
-            f"Left out {pluralize(billed, 'clip')} whose order may have been billed; see `arena "
-            "failures`. After checking with the server, use `arena generate --order-again`."
-        )
+    if left_out is not None:
+        _print_left_out(left_out)
     for sentence in mixed:
         err.print(f"Warning: {sentence}", style="yellow")
     available, absent = production.split_by_file(pending)
@@ -200,6 +198,20 @@ def generate_missing(
 def _describe_keyless(keyless: dict[str, int]) -> str:
     clips = pluralize(sum(keyless.values()), "clip")
     return f"{clips} cannot be ordered without a key. The first: {next(iter(keyless))}"
+
+
+def _print_left_out(left_out: "LeftOut") -> None:
+    if left_out.maybe_billed:
+        out.print(
+            f"Left out {pluralize(left_out.maybe_billed, 'clip')} whose order may have been "
+            "billed; see `arena failures`. After checking with the server, use `arena generate "
+            "--order-again`."
+        )
+    if left_out.refused:
+        out.print(
+            f"Left out {pluralize(left_out.refused, 'clip')} that their services refused; see "
+            "`arena failures`. Use `arena generate --order-again` to ask once more."
+        )
 
 
 def generate_pending(
@@ -396,7 +408,10 @@ def failures(
     ] = None,
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
-    """List failed clips with their reasons; `arena generate` tries them again."""
+    """List failed clips with their reasons.
+
+    `arena generate` tries them again, but not what a service has refused or may have billed.
+    """
     from arena.production.failures import failures_page, list_failures
 
     arena = open_configured_arena()

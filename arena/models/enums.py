@@ -44,6 +44,7 @@ class OrderState(enum.StrEnum):
     ACCEPTED = "accepted"  # the service gave it an id; the next run goes on waiting for it
     RECEIVED = "received"  # its file was downloaded
     REJECTED = "rejected"  # surely not accepted: the clip may be ordered again
+    REFUSED = "refused"  # by the service's rules of content: not ordered again unless asked
     FAILED = "failed"  # the service made no clip: it may be ordered again
     UNKNOWN = "unknown"  # may have been accepted, and billed: not ordered again unless asked
 

@@ -12,7 +12,7 @@ from arena.production.importing import import_clips
 from arena.production.misnamed_files import misnamed_files, misnamed_files_of
 from arena.production.pending import (
     PendingClip,
-    count_maybe_billed,
+    count_left_out,
     find_pending,
     split_by_file,
     split_by_key,
@@ -39,7 +39,7 @@ __all__ = [
     "Recheck",
     "built_in_entrants",
     "check_entrant",
-    "count_maybe_billed",
+    "count_left_out",
     "describe_service",
     "failure_reason",
     "find_missing_copies",

@@ -9,6 +9,7 @@ import logging
 import os
 import secrets
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,13 +25,16 @@ from arena.context import utc_now
 from arena.database import Database
 from arena.errors import ArenaError
 from arena.models import Clip, ClipOrder, Entrant, OrderState, Track
-from generator.errors import GeneratorError, MissingClip, OrderError
+from generator.errors import GeneratorError, MissingClip, OrderError, RefusalError
 from generator.orders import NOTE, OrderEnd
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 RENEW_S = 180.0  # between two notes that a process still waits for its order
+# How long a step waits for the database: hundreds of orders may be placed at once, by threads that
+# write one after the other.
+WRITE_WAIT_S = 60.0
 # A process of another machine that has noted nothing for so long has ended. One that has not is
 # only slow: it can no longer order, and the id of an order that it has placed is still stored.
 ABANDONED_AFTER = timedelta(minutes=10)
@@ -39,6 +43,7 @@ GIVEN_UP_AFTER = timedelta(hours=24)
 
 _STATES = {
     OrderEnd.REJECTED: OrderState.REJECTED,
+    OrderEnd.REFUSED: OrderState.REFUSED,
     OrderEnd.FAILED: OrderState.FAILED,
     OrderEnd.RECEIVED: OrderState.RECEIVED,
     OrderEnd.UNKNOWN: OrderState.UNKNOWN,
@@ -64,7 +69,8 @@ class StoredOrders:
     Args:
         url: of the database.
         key: of the clip.
-        order_again: whether to order a clip again although it may have been billed already.
+        order_again: whether to order a clip again although it may have been billed already, or was
+            refused.
     """
 
     url: str = field(repr=False)  # may hold a password
@@ -83,7 +89,7 @@ class StoredOrders:
         """Claim the clip, and return the service's id of an order to continue, if there is one.
 
         Raises:
-            OrderError, MissingClip, GeneratorError: as `generator.orders.OrderJournal` says.
+            GeneratorError: as `generator.orders.OrderJournal` says.
         """
         self._holder = _new_holder()
         return self._write(lambda session: self._claim(session, service, request, named))()
@@ -107,6 +113,8 @@ class StoredOrders:
             return self._insert(session, last, service, request, now)
         if last.state is OrderState.PLANNED:
             last.service, last.request = service, request
+        elif last.state is OrderState.REFUSED:
+            return _raising(RefusalError(last.reason or "The service refused to make the clip."))
         elif last.state is OrderState.UNKNOWN:
             return _raising(self._may_be_billed(last, last.reason or "Its outcome is unknown."))
         elif last.state is OrderState.RECEIVED and last.order_id is None:
@@ -121,11 +129,11 @@ class StoredOrders:
         return lambda: continued
 
     def _may_replace(self, last: ClipOrder, now: datetime) -> bool:
-        """Whether to order again although the last order may have been billed."""
+        """Whether to order again although the last order may have been billed, or was refused."""
         if not self.order_again:
             return False
         is_late = now - last.created_at > GIVEN_UP_AFTER
-        is_over = last.state in (OrderState.UNKNOWN, OrderState.RECEIVED)
+        is_over = last.state in (OrderState.UNKNOWN, OrderState.RECEIVED, OrderState.REFUSED)
         return is_over or (last.state is OrderState.ACCEPTED and is_late)
 
     def _insert(
@@ -216,7 +224,7 @@ class StoredOrders:
 
     def _write(self, work: Callable[[Session], T]) -> T:
         try:
-            return _database(self.url).write(work)
+            return _database(self.url).write(work, until=time.monotonic() + WRITE_WAIT_S)
         except ArenaError as error:
             raise GeneratorError(
                 f"Nothing is ordered, because the arena's database cannot be written: {error}"
@@ -307,18 +315,22 @@ def finish_order(session: Session, clip: Clip) -> None:
 def can_continue() -> ColumnElement[bool]:
     """SQL condition on `Clip`: its last order was accepted, so that it is not ordered again."""
     later = aliased(ClipOrder)
-    same_clip = [
-        getattr(later, name) == getattr(ClipOrder, name)
-        for name in ("entrant_id", "track_id", "prompt_id", "seed")
-    ]
     return exists().where(
-        ClipOrder.entrant_id == Clip.entrant_id,
-        ClipOrder.track_id == Clip.track_id,
-        ClipOrder.prompt_id == Clip.prompt_id,
-        ClipOrder.seed == Clip.seed,
+        *_of_same_clip(ClipOrder, Clip),
         ClipOrder.state == OrderState.ACCEPTED,
-        ~exists().where(*same_clip, later.attempt > ClipOrder.attempt),
+        ~exists().where(*_of_same_clip(later, ClipOrder), later.attempt > ClipOrder.attempt),
     )
+
+
+def was_ordered() -> ColumnElement[bool]:
+    """SQL condition on `Clip`: it was ordered from a service."""
+    return exists().where(*_of_same_clip(ClipOrder, Clip))
+
+
+def _of_same_clip(one: Any, other: Any) -> list[ColumnElement[bool]]:
+    """SQL conditions: the rows of two tables are of the same clip."""
+    names = ("entrant_id", "track_id", "prompt_id", "seed")
+    return [getattr(one, name) == getattr(other, name) for name in names]
 
 
 def _last_order(session: Session, key: ClipKey) -> ClipOrder | None:

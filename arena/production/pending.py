@@ -4,12 +4,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from arena.models import Clip, ClipStatus, Entrant, EntrantTrack, Prompt, PromptTrack, Track
 from arena.production.entrants import entrant_spec, track_settings
-from arena.production.orders import can_continue
+from arena.production.orders import can_continue, was_ordered
 from arena.production.seeds import generation_seed
 from generator.backends import find_missing_key, missing_reasons
 from generator.clips import ClipRequest
@@ -25,7 +25,7 @@ class PendingClip:
     prompt_id: str
     seed: int  # which of the track's seeds, from 0 on; `request.seed` is the generator's
     request: ClipRequest
-    order_again: bool = False  # although an earlier order may have been billed
+    order_again: bool = False  # although an earlier order may have been billed, or was refused
 
 
 def find_pending(
@@ -45,7 +45,8 @@ def find_pending(
         seed_key: `Settings.seed_key()`, from which the seeds follow.
         track: only its clips.
         entrant: only its clips.
-        order_again: also clips that may have been billed already, which would be ordered again.
+        order_again: also clips that may have been billed already, or that a service has refused,
+            which would be ordered again.
     """
     pairs = (
         select(Track, Entrant, Prompt)
@@ -58,7 +59,8 @@ def find_pending(
     )
     key_of_clip = (Clip.entrant_id, Clip.track_id, Clip.prompt_id, Clip.seed)
     ready = select(*key_of_clip).where(Clip.status == ClipStatus.READY)
-    billed = {tuple(row) for row in session.execute(select(*key_of_clip).where(_maybe_billed()))}
+    is_final = or_(_maybe_billed(), _refused())
+    final = {tuple(row) for row in session.execute(select(*key_of_clip).where(is_final))}
     if track is not None:
         pairs = pairs.where(Track.id == track.id)
     if entrant is not None:
@@ -71,36 +73,61 @@ def find_pending(
         spec = specs.setdefault(row_entrant.id, entrant_spec(row_entrant))
         for number in range(row_track.seeds):
             key = (row_entrant.id, row_track.id, prompt.id, number)
-            if key in existing or (key in billed and not order_again):
+            if key in existing or (key in final and not order_again):
                 continue
             sha256 = weights.get(row_entrant.id)
             seed = generation_seed(
                 seed_key, track=row_track.name, prompt_id=prompt.id, number=number
             )
             request = make_request(spec, row_track, prompt, seed, weights_sha256=sha256)
-            pending.append(PendingClip(*key, request=request, order_again=key in billed))
+            pending.append(PendingClip(*key, request=request, order_again=key in final))
     return pending
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Numbers of failed clips that are ordered again only with `order_again`.
+
+    Attributes:
+        maybe_billed: their orders may have been billed.
+        refused: a service has refused them by its rules of content.
+    """
+
+    maybe_billed: int
+    refused: int
+
+
+def count_left_out(
+    session: Session, *, track: Track | None = None, entrant: Entrant | None = None
+) -> LeftOut:
+    """Return how many clips of active entrants are not ordered again unless somebody asks."""
+
+    def count(condition: ColumnElement[bool]) -> int:
+        query = select(func.count(Clip.id)).where(
+            condition,
+            Clip.entrant_id.in_(select(Entrant.id).where(Entrant.retired_at.is_(None))),
+        )
+        if track is not None:
+            query = query.where(Clip.track_id == track.id)
+        if entrant is not None:
+            query = query.where(Clip.entrant_id == entrant.id)
+        return session.scalar(query) or 0
+
+    return LeftOut(count(_maybe_billed() & ~_refused()), count(_refused()))
 
 
 def _maybe_billed() -> ColumnElement[bool]:
     """Failed clips whose order may have been billed, and that no later run can continue."""
-    is_marked = (Clip.status == ClipStatus.FAILED) & Clip.maybe_billed
-    return is_marked & ~can_continue()
+    return _failed() & Clip.maybe_billed & ~can_continue()
 
 
-def count_maybe_billed(
-    session: Session, *, track: Track | None = None, entrant: Entrant | None = None
-) -> int:
-    """Number of failed clips that are not ordered again because they may have been billed."""
-    query = select(func.count(Clip.id)).where(
-        _maybe_billed(),
-        Clip.entrant_id.in_(select(Entrant.id).where(Entrant.retired_at.is_(None))),
-    )
-    if track is not None:
-        query = query.where(Clip.track_id == track.id)
-    if entrant is not None:
-        query = query.where(Clip.entrant_id == entrant.id)
-    return session.scalar(query) or 0
+def _refused() -> ColumnElement[bool]:
+    """Failed clips that a service has refused: the same order would be refused again."""
+    return _failed() & Clip.refused & was_ordered() & ~can_continue()
+
+
+def _failed() -> ColumnElement[bool]:
+    return Clip.status == ClipStatus.FAILED
 
 
 def split_by_file(

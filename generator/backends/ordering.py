@@ -18,7 +18,7 @@ import httpx2
 
 from generator.backends.rate_limit import SharedRateLimit
 from generator.clips import ClipRequest
-from generator.errors import BackendError, ClipError, OrderError
+from generator.errors import BackendError, ClipError, OrderError, RefusalError
 from generator.media.images import load_image
 from generator.orders import OrderEnd, OrderJournal
 
@@ -100,6 +100,9 @@ def sending(journal: OrderJournal) -> Iterator[None]:
     """Within the block an order is sent; an error is noted by whether it may be accepted."""
     try:
         yield
+    except RefusalError as error:
+        journal.ended(OrderEnd.REFUSED, str(error))
+        raise
     except OrderError as error:
         journal.ended(OrderEnd.UNKNOWN, str(error))
         raise

@@ -9,7 +9,7 @@ from multiprocessing.connection import Connection
 
 from generator.backends import OrderLimit
 from generator.clips import ClipRequest
-from generator.engine.process import WorkerProcess
+from generator.engine.process import NICENESS, WorkerProcess
 from generator.engine.schedule import OrderSchedule, Task, may_be_billed
 from generator.engine.worker import CLIP_LOST, POST_PROCESSORS, Finished, Lost, Outcome
 
@@ -19,10 +19,23 @@ MAX_POST_PROCESSORS = 8
 
 
 class OrderPool:
-    """Has clips ordered, as many at once as the accounts allow, and yields them."""
+    """Has clips ordered, as many at once as the accounts allow, and yields them.
 
-    def __init__(self, requests: Sequence[ClipRequest], limits: dict[str, OrderLimit]) -> None:
+    Args:
+        requests: of the clips.
+        limits: of their accounts.
+        beside_models: models compute on the same machine; finished files then give way to them.
+    """
+
+    def __init__(
+        self,
+        requests: Sequence[ClipRequest],
+        limits: dict[str, OrderLimit],
+        *,
+        beside_models: bool = False,
+    ) -> None:
         self._schedule = OrderSchedule(requests, limits)
+        self._niceness = NICENESS if beside_models else 0
         self._process: WorkerProcess | None = None
         self._tasks: dict[int, Task] = {}  # by the numbers of their requests
         self._ordered: set[int] = set()  # those whose order is not over
@@ -38,7 +51,9 @@ class OrderPool:
         tasks = self._schedule.take()
         if tasks:
             count = max(POST_PROCESSORS, min(MAX_POST_PROCESSORS, (os.cpu_count() or 1) // 2))
-            self._process = WorkerProcess(post_processors=count, waits=True)
+            self._process = WorkerProcess(
+                post_processors=count, waits=True, niceness=self._niceness
+            )
             self._submit(self._process, tasks)
 
     def _submit(self, process: WorkerProcess, tasks: list[Task]) -> None:

@@ -52,7 +52,7 @@ def generate_in_processes(requests: Sequence[ClipRequest], count: int) -> Clips:
     limits = order_limits(requests)
     ordered = [request for request in requests if is_ordered(request, limits)]
     computed = [request for request in requests if not is_ordered(request, limits)]
-    pool = _Pool(Schedule(computed), OrderPool(ordered, limits))
+    pool = _Pool(Schedule(computed), OrderPool(ordered, limits, beside_models=bool(computed)))
     devices: list[str | None] = [*find_gpus()] or [None]
     try:
         pool.orders.start()

@@ -19,6 +19,7 @@ from generator.spec import Entrant
 
 STOP_TIMEOUT_S = 5.0  # a process that has not ended by then is killed
 POST_PROCESSOR = "post-processor"  # name of its processes
+NICENESS = 10  # of these, so that a model on the same processors comes first
 # The code of the processes. Only they import it: importing it loads the measures.
 MAIN_MODULE = "generator.engine.worker_main"
 # Bytes: 107 for a socket's path (unix(7)), less "/pymp-XXXXXXXX/listener-XXXXXXXX".
@@ -35,6 +36,7 @@ class WorkerProcess:
         device: the GPU to use, as written in CUDA_VISIBLE_DEVICES. Default: all.
         post_processors: number of clips in post-processing at once.
         waits: whether it waits for services: many requests at once, of several entrants.
+        niceness: of the post-processors; by default models come first.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class WorkerProcess:
         post_processors: int = POST_PROCESSORS,
         *,
         waits: bool = False,
+        niceness: int = NICENESS,
     ) -> None:
         context = _context()
         # The current environment: the fork server has that of its own start.
@@ -64,7 +67,7 @@ class WorkerProcess:
             context.Process(
                 name=POST_PROCESSOR,
                 target=_run_post_processor,
-                args=(link, environment),
+                args=(link, environment, niceness),
                 daemon=True,
             )
             for link in post_processor_ends
@@ -186,10 +189,10 @@ def _run_order_worker(
     run_order_worker(connection, links, environment)
 
 
-def _run_post_processor(link: Connection, environment: dict[str, str]) -> None:
+def _run_post_processor(link: Connection, environment: dict[str, str], niceness: int) -> None:
     from generator.engine.worker_main import run_post_processor
 
-    run_post_processor(link, environment)
+    run_post_processor(link, environment, niceness)
 
 
 def _context() -> ForkServerContext | SpawnContext:

@@ -40,7 +40,6 @@ from generator.waiting import stopped_by
 
 # Time to clean up once the main process is gone; longer than that one waits before it kills.
 EXIT_TIMEOUT_S = 8.0
-NICENESS = 10  # of post-processors: the model comes first
 # Time in which orders that are being sent, and the journal, may finish when the process is stopped.
 STOP_ORDERS_S = 4.0
 
@@ -215,14 +214,14 @@ class PostProcessors:
         return clip
 
 
-def run_post_processor(link: Connection, environment: dict[str, str]) -> None:
+def run_post_processor(link: Connection, environment: dict[str, str], niceness: int) -> None:
     """Post-process the clips of one worker until it ends."""
     _set_up_process(environment)
     # Leave the processors to the models. numpy's second thread, for one, waits in a busy loop.
     threadpool_limits(1)
     reuse_freed_memory()
-    if hasattr(os, "nice"):
-        os.nice(NICENESS)
+    if niceness and hasattr(os, "nice"):
+        os.nice(niceness)
     with suppress(EOFError, OSError):
         while True:
             link.send(post_process(*link.recv()))

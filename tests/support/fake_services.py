@@ -32,12 +32,22 @@ class Reply:
 
 @dataclass(frozen=True)
 class Step:
-    """A request of an upload, and its answer; `away`: not at the API, so without the key."""
+    """A request of an upload, and its answer.
+
+    Attributes:
+        later: the answer when it comes again.
+        away: not at the API.
+        with_key: of those at the API, all but those to an address that an answer brought.
+        headers: that it must have; `{size}` is that of the file.
+    """
 
     method: str
     path: str
     reply: Reply
     away: bool = False
+    later: Reply | None = None
+    with_key: bool = True
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,7 @@ class Transcript:
         billed_usd: what the answer's own figures make.
         answers_file: the answer to an order is the file.
         image, edit: orders with a source.
+        other_images: of other models.
     """
 
     model: str
@@ -105,6 +116,7 @@ class Transcript:
     answers_file: bool = False
     image: Sourced | None = None
     edit: Sourced | None = None
+    other_images: tuple[Sourced, ...] = ()
 
 
 def _dashscope(status: str, **more: Any) -> dict[str, Any]:
@@ -210,6 +222,37 @@ def _old_kling(status: str, **more: Any) -> dict[str, Any]:
 _MINIMAX_OK = {"status_code": 0, "status_msg": "success"}
 _GEMINI_LATER = Reply({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "q"}}, 429)
 _GEMINI_404 = Reply({"error": {"code": 404, "status": "NOT_FOUND", "message": "no"}}, 404)
+_GOOGLE_FILE = {
+    "name": "files/f-1",
+    "uri": "https://generativelanguage.googleapis.com/v1beta/files/f-1",
+    "state": "PROCESSING",
+}
+_GOOGLE_FILES = (
+    Step(
+        "POST",
+        "/upload/v1beta/files",
+        Reply({}, headers={"X-Goog-Upload-URL": "{api}/upload/v1beta/files?upload_id=u-1"}),
+        headers={
+            "x-goog-upload-protocol": "resumable",
+            "x-goog-upload-command": "start",
+            "x-goog-upload-header-content-length": "{size}",
+            "x-goog-upload-header-content-type": "video/mp4",
+        },
+    ),
+    Step(
+        "POST",
+        r"/upload/v1beta/files\?upload_id=u-1",
+        Reply({"file": _GOOGLE_FILE}),
+        with_key=False,
+        headers={"x-goog-upload-offset": "0", "x-goog-upload-command": "upload, finalize"},
+    ),
+    Step(
+        "GET",
+        "/v1beta/files/f-1",
+        Reply(_GOOGLE_FILE),
+        later=Reply(_GOOGLE_FILE | {"state": "ACTIVE"}),
+    ),
+)
 _VEO_NAME = "models/veo-3.1-generate-preview/operations/o-1"
 
 
@@ -544,6 +587,20 @@ TRANSCRIPTS: dict[str, Transcript] = {
             },
             sent_as="base64",
         ),
+        edit=Sourced(
+            body={
+                "model": "gemini-omni-1.1-flash",
+                "background": True,
+                "input": [
+                    {"type": "video", "uri": "{source}", "mime_type": "video/mp4"},
+                    {"type": "text", "text": "a red ball"},
+                ],
+                "response_format": {"type": "video", "delivery": "uri"},
+            },
+            sent_as="uploaded",
+            upload=_GOOGLE_FILES,
+            called=_GOOGLE_FILE["uri"],
+        ),
     ),
     "runway": Transcript(
         model="gen4.5",
@@ -677,6 +734,25 @@ TRANSCRIPTS: dict[str, Transcript] = {
                 "duration": 5,
                 "aigc_watermark": False,
             }
+        ),
+        other_images=(
+            Sourced(
+                model="minimax-h3-max",
+                body={
+                    "model": "MiniMax-H3-Max",
+                    "content": [
+                        {"type": "text", "text": "a red ball"},
+                        {
+                            "type": "image_url",
+                            "role": "first_frame",
+                            "image_url": {"url": "{source}"},
+                        },
+                    ],
+                    "resolution": "480P",
+                    "duration": 5,
+                    "aigc_watermark": False,
+                },
+            ),
         ),
     ),
     "minimax-hailuo": Transcript(
@@ -1075,8 +1151,9 @@ class FakeService:
             for step in self.uploading:
                 at_step = step.method == request.method and re.fullmatch(step.path, request.path)
                 if at_step and step.away == at_file:
+                    came = any(each.path == request.path for each in self.uploads)
                     self.uploads.append(request)
-                    return self._fill(step.reply)
+                    return self._fill(step.later if came and step.later else step.reply)
             if at_file:
                 self.file_requests.append(request)
                 return self.file_replies.pop(0) if self.file_replies else Reply(raw=self.file)
@@ -1123,7 +1200,8 @@ class FakeService:
     def _fill(self, reply: Reply) -> Reply:
         text = json.dumps(reply.data).replace("{file}", self.file_url).replace("{api}", self.api)
         text = text.replace("{away}", self.away)
-        return replace(reply, data=json.loads(text))
+        headers = {k: v.replace("{api}", self.api) for k, v in reply.headers.items()}
+        return replace(reply, data=json.loads(text), headers=headers)
 
 
 @contextmanager

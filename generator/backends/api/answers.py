@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from http import HTTPStatus
 from typing import Any
 
-from generator.backends.api.schema import Errors
+from generator.backends.api.schema_parts import Errors
 from generator.jsonable import one_line
 
 MAX_MESSAGE = 300  # characters of a service's message
@@ -37,13 +37,17 @@ class Meaning(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """A response: `data` is its JSON, or None if it is not JSON; `file` may come instead."""
+    """A response: `data` is its JSON, or None if it is not JSON; `file` may come instead.
+
+    The names of `headers` are in lower case.
+    """
 
     status: int
     data: Any
     text: str
     retry_after_s: float | None = None
     file: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def ok(self) -> bool:

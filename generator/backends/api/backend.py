@@ -3,10 +3,12 @@
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from functools import cached_property
+from typing import Any, Self, TypeVar
 
 from generator.backends import Estimate
 from generator.backends.api.answers import at, number_at, text_at
+from generator.backends.api.delivering import Delivering, Delivery
 from generator.backends.api.http import Http
 from generator.backends.api.options import (
     ApiOptions,
@@ -19,7 +21,8 @@ from generator.backends.api.options import (
     read_options,
     read_provider,
 )
-from generator.backends.api.placing import Delivery, Handle, Placing, Times
+from generator.backends.api.pending_order import Handle, PendingOrder, Times
+from generator.backends.api.placing import Placing
 from generator.backends.api.provider import ProviderFile
 from generator.backends.api.schema import Order
 from generator.backends.api.settings import Choice, check_prompt, choose, seed_values
@@ -35,6 +38,8 @@ from generator.errors import BackendError
 from generator.jsonable import to_jsonable
 from generator.orders import NOTE, NoJournal, OrderJournal
 from generator.spec import Entrant, TrackSettings
+
+Step = TypeVar("Step", bound=PendingOrder)
 
 PACKAGES = ("httpx2", "av")
 LENGTH_TOLERANCE_S = 0.5  # clips differ by some frames from the length that was asked for
@@ -58,17 +63,21 @@ class ApiBackend(ExitStack):
         self.entrant = entrant
         self._connection: _Connection | None = None
 
+    @cached_property
+    def _settings(self) -> tuple[ApiOptions, ProviderFile]:
+        """Options and provider file, read once for all clips of this backend."""
+        options = read_options(self.entrant)
+        return options, read_provider(self.entrant, options)
+
     @property
     def workers(self) -> int | None:
         """Orders at once: the work is waiting for the service."""
-        options = read_options(self.entrant)
-        return _concurrency(options, read_provider(self.entrant, options))
+        return _concurrency(*self._settings)
 
     @property
     def account(self) -> str:
         """Whose orders are limited together."""
-        options = read_options(self.entrant)
-        file = read_provider(self.entrant, options)
+        options, file = self._settings
         host = host_of(base_url(self.entrant, options, file))
         return f"{host} {options.api_key_env or file.provider.key.variable}"
 
@@ -83,13 +92,11 @@ class ApiBackend(ExitStack):
 
     def notes(self) -> tuple[str, ...]:
         """Sentences for the operator: where it is ordered, its price, what to know."""
-        options = read_options(self.entrant)
-        return notes_about(self.entrant, options, read_provider(self.entrant, options))
+        return notes_about(self.entrant, *self._settings)
 
     def estimate(self, request: ClipRequest) -> Estimate:
         """What a clip will cost; raises a GeneratorError if it cannot be ordered."""
-        options = read_options(self.entrant)
-        file = read_provider(self.entrant, options)
+        options, file = self._settings
         order = find_order(self.entrant, options, file, request.track.modality)
         choice = choose(file.provider, order, options.model, request.track, tier=options.tier)
         check_prompt(order, options.model, request.prompt_id, request.prompt)
@@ -102,8 +109,7 @@ class ApiBackend(ExitStack):
         )
 
     def __enter__(self) -> Self:
-        options = read_options(self.entrant)
-        file = read_provider(self.entrant, options)
+        options, file = self._settings
         keys = read_keys(self.entrant, options, file)
         http = Http.connect(
             self.entrant.name,
@@ -181,8 +187,8 @@ class ApiBackend(ExitStack):
         if source is not None and source.kind:
             values = values | {"source_type": source.kind}
 
-        def placing(deadline: float) -> Placing:
-            return Placing(
+        def make(step: type[Step], deadline: float) -> Step:
+            return step(
                 http=http,
                 provider=provider,
                 path=path,
@@ -202,14 +208,14 @@ class ApiBackend(ExitStack):
                     else source.value(order)
                 )
             headers = fill(provider.headers | order.headers, named)
-            return placing(deadline).place(fill(order.body, named), headers)
+            return make(Placing, deadline).place(fill(order.body, named), headers)
 
         per_minute = options.requests_per_minute or pace.per_minute
         return buy(
             Steps(
                 place=place,
                 resume=Handle.parse,
-                fetch=lambda handle, deadline: placing(deadline).deliver(handle),
+                fetch=lambda handle, deadline: make(Delivering, deadline).deliver(handle),
             ),
             journal,
             service=str(http.base_url),

@@ -4,8 +4,6 @@ Neither the service nor the host of a file is trusted: redirects of the API are 
 address of a file may not lead to this machine or its network.
 """
 
-import ipaddress
-import socket
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -15,12 +13,15 @@ from typing import Any
 
 import httpx2
 
+from generator.backends.api.addresses import resolve_public
 from generator.backends.api.answers import Answer, parse_json
+from generator.backends.api.redaction import Redactor
 from generator.backends.ordering import NOT_SENT, retry_after
 from generator.errors import BackendError
 
 REQUEST_TIMEOUT_S = 120.0  # until a response begins, and between its parts
 MAX_JSON_BYTES = 4 * 2**20
+MAX_TEXT = 1000  # characters that are kept of an answer that is not JSON
 MAX_REDIRECTS = 5
 GONE = (
     HTTPStatus.UNAUTHORIZED,
@@ -120,17 +121,19 @@ class Http:
         url = self.base_url.join(address)
         if not self._is_own(url):
             raise Lost(f"{self.name}: {self.host} brings an address of another host for its API.")
-        sent = dict(headers or {}) | self.key_headers()
+        keys = self.key_headers()
+        redactor = self._redactor(keys)
+        sent = dict(headers or {}) | keys
         content: dict[str, Any] = {"json": body} if form is None else form.content()
         try:
             if method == "GET":
                 try:
                     stream = self._stream(self.polls, method, url, sent, deadline, {})
-                    return self._read_answer(stream, deadline, file_bytes)
+                    return self._read_answer(stream, deadline, file_bytes, redactor)
                 except CLOSED:
                     pass
             stream = self._stream(self.client, method, url, sent, deadline, content, file_bytes)
-            return self._read_answer(stream, deadline, file_bytes)
+            return self._read_answer(stream, deadline, file_bytes, redactor)
         except NOT_SENT as error:
             raise NotSent(
                 f"{self.name}: {self.host} cannot be reached ({type(error).__name__}); check the "
@@ -160,7 +163,7 @@ class Http:
                 extensions=extensions,
                 **form.content(),
             )
-            return self._read_answer(stream, deadline, 0)
+            return self._read_answer(stream, deadline, 0, self._redactor({}))
         except (httpx2.HTTPError, httpx2.InvalidURL) as error:
             raise Interrupted(
                 f"{self.name}: the source cannot be uploaded ({type(error).__name__})."
@@ -181,7 +184,11 @@ class Http:
         return client.stream(method, url, headers=headers, timeout=timeout, **content)
 
     def _read_answer(
-        self, stream: AbstractContextManager[httpx2.Response], deadline: float, file_bytes: int
+        self,
+        stream: AbstractContextManager[httpx2.Response],
+        deadline: float,
+        file_bytes: int,
+        redactor: Redactor,
     ) -> Answer:
         with stream as response:
             is_json = "json" in response.headers.get("content-type", "json")
@@ -199,12 +206,13 @@ class Http:
                     raise Lost(f"{self.name}: {self.host} takes too long to send its answer.")
             if is_file and not _is_page(data):
                 return Answer(response.status_code, None, "", file=bytes(data))
-            clean = self.clean(bytes(data).decode("utf-8", "replace"))
+            text = bytes(data).decode("utf-8", "replace")
             return Answer(
                 status=response.status_code,
-                data=parse_json(clean.encode()),
-                text=clean[:1000],
+                data=redactor.tree(parse_json(text.encode())),
+                text=redactor.text(text)[:MAX_TEXT],
                 retry_after_s=retry_after(response.headers),
+                headers=dict(response.headers),
             )
 
     def download(self, address: str, *, with_key: bool, deadline: float, max_bytes: int) -> bytes:
@@ -269,39 +277,23 @@ class Http:
         return bytes(data)
 
     def _reachable(self, url: httpx2.URL) -> tuple[httpx2.URL, dict[str, Any]]:
-        """The address with its host resolved, so that what was checked is what is asked.
+        """The address to ask for a file, and the extensions of the request.
 
         Raises:
             BackendError: it leads into a private network, or is not an https address.
         """
         if self._is_own(url) or url.host == self.base_url.host == "127.0.0.1":
             return url, {}
-        if url.scheme != "https" or url.userinfo:
-            raise BackendError(f"{self.name}: the file's address is not an https address.")
-        port = url.port or 443
-        try:
-            found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError):
-            raise BackendError(
-                f"{self.name}: the host of the file, {url.host}, is not known."
-            ) from None
-        addresses = [str(entry[4][0]) for entry in found]
-        if not addresses or not all(_is_public(address) for address in addresses):
-            raise BackendError(
-                f"{self.name}: the file's address leads into a private network, which is not "
-                "followed."
-            )
-        return url.copy_with(host=addresses[0]), {"sni_hostname": url.host}
+        return resolve_public(url, self.name)
+
+    def _redactor(self, headers: Mapping[str, str]) -> Redactor:
+        """Removes the keys, and a token that was signed with them for these headers."""
+        tokens = [value.rpartition(" ")[2] for value in headers.values()]
+        return Redactor([*self.secrets, *tokens])
 
     def _is_own(self, url: httpx2.URL) -> bool:
         base = self.base_url
         return (url.scheme, url.netloc) == (base.scheme, base.netloc)
-
-    def clean(self, text: str) -> str:
-        """A text without the keys."""
-        for secret in self.secrets:
-            text = text.replace(secret, "…")
-        return text
 
     def close(self) -> None:
         """Close the connections."""
@@ -351,9 +343,3 @@ def _is_page(data: bytes | bytearray) -> bool:
 
 def _timeout(deadline: float) -> float:
     return max(0.001, min(REQUEST_TIMEOUT_S, deadline - time.monotonic()))
-
-
-def _is_public(address: str) -> bool:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None) or ip
-    return bool(mapped.is_global) and not mapped.is_multicast

@@ -52,6 +52,11 @@ def choose(
     """
     if track.audio and order.sound == "never":
         raise SpecError(f"{model} makes no sound; remove the track {track.name}.")
+    if order.source_max_s is not None and track.duration_s > order.source_max_s:
+        raise SpecError(
+            f"{model} takes sources of at most {order.source_max_s:g} s and the track {track.name} "
+            f"needs {track.duration_s:g} s; remove that track."
+        )
     name = _choose_tier(provider, order, model, track, tier)
     values: dict[str, Any] = {"model": order.models[model], "tier": name}
     if order.lengths:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable, Mapping
 
-from generator.backends.api.schema import Key
+from generator.backends.api.schema_parts import Key
 
 LIFETIME_S = 1800
 EARLIER_S = 5  # the token is valid from a little before now, for clocks that differ

@@ -14,7 +14,9 @@ PLACEHOLDERS = frozenset(
         "order_name rewriting"
     ).split()
 )
-FILE_PLACEHOLDERS = frozenset({"file_name", "file_type"})  # of the request for an upload
+FILE_PLACEHOLDERS = frozenset(
+    {"file_name", "file_type", "file_size"}
+)  # of the request for an upload
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 
 

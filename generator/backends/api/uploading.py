@@ -6,9 +6,10 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
-from generator.backends.api.answers import Answer, at, reason_of
+from generator.backends.api.answers import Answer, at, reason_of, text_at, word_at
 from generator.backends.api.http import Form, Http, Interrupted, Lost, NotSent
-from generator.backends.api.schema import Provider, Upload
+from generator.backends.api.schema import Provider
+from generator.backends.api.schema_parts import Ready, Upload
 from generator.backends.api.sources import SUFFIXES, Source
 from generator.backends.api.tree import fill
 from generator.errors import BackendError
@@ -16,7 +17,7 @@ from generator.jsonable import one_line
 from generator.waiting import pause
 
 ATTEMPTS = 4
-PAUSE_S = 1.0  # before the second attempt, doubled each time
+PAUSE_S = 1.0  # before the second attempt, doubled each time; between two looks at a file
 BUSY = 429
 
 
@@ -42,13 +43,16 @@ def upload(
     asked = Answer(200, None, "")
     if steps.ask is not None:
         path = steps.ask.replace("{model}", quote(model, safe=""))
-        body = steps.ask_body
-        values = {"file_name": name, "file_type": source.kind}
-        filled = None if body is None else fill(body, values)
+        size = str(len(source.data))
+        values = {"file_name": name, "file_type": source.kind, "file_size": size}
+        body = None if steps.ask_body is None else fill(steps.ask_body, values)
+        ask_headers = fill(steps.ask_headers, values)
         asked = _repeated(
             http,
             provider,
-            lambda: http.request(steps.ask_method, path, body=filled, deadline=deadline),
+            lambda: http.request(
+                steps.ask_method, path, body=body, headers=ask_headers, deadline=deadline
+            ),
             deadline,
         )
     folder = at(asked.data, steps.folder_at)
@@ -61,10 +65,14 @@ def upload(
             return http.request(
                 steps.method, steps.to, headers=headers, form=form, deadline=deadline
             )
-        address = str(at(asked.data, steps.to_at) or "")
-        return http.send_file(steps.method, address, headers, form, deadline)
+        brought = at(asked.data, steps.to_at)
+        if steps.to_header is not None:
+            brought = asked.headers.get(steps.to_header.lower())
+        return http.send_file(steps.method, str(brought or ""), headers, form, deadline)
 
     sent = _repeated(http, provider, send, deadline)
+    if steps.ready is not None:
+        _wait_until_ready(http, provider, steps.ready, sent.data, deadline)
     value = f"{steps.value_prefix}{key}" if steps.value_at is None else None
     for data in (sent.data, asked.data):
         value = value if value is not None else at(data, steps.value_at)
@@ -73,6 +81,38 @@ def upload(
             f"{http.name}: {http.host} took the source and does not say how an order names it."
         )
     return value
+
+
+def _wait_until_ready(
+    http: Http, provider: Provider, ready: Ready, sent: Any, deadline: float
+) -> None:
+    """Wait until an uploaded file can be used.
+
+    Raises:
+        BackendError: it cannot.
+    """
+    file_id = text_at(sent, [ready.id_at])
+    if file_id is None:
+        raise BackendError(f"{http.name}: {http.host} took the source and gives no id of it.")
+    path = ready.path.replace("{id}", quote(file_id, safe="/:"))
+    while True:
+        answer = _repeated(
+            http, provider, lambda: http.request("GET", path, deadline=deadline), deadline
+        )
+        word = word_at(answer.data, ready.status_at)
+        if word in ready.done:
+            return
+        if word not in ready.waiting:
+            reason = reason_of(answer, provider.errors)
+            raise BackendError(
+                f"{http.name}: {http.host} cannot use the source ({word}): {reason}."
+            )
+        if time.monotonic() + PAUSE_S > deadline:
+            raise BackendError(
+                f"{http.name}: {http.host} works on the source for longer than the time limit; "
+                "set backend.timeout_s higher."
+            )
+        pause(PAUSE_S)
 
 
 def _texts(steps: Upload, asked: Any, key: str) -> dict[str, str]:
@@ -90,7 +130,9 @@ def _texts(steps: Upload, asked: Any, key: str) -> dict[str, str]:
 def _headers(steps: Upload, asked: Any, kind: str) -> dict[str, str]:
     """Headers of the request with the file; one that is not text is left out."""
     brought = at(asked, steps.headers_at)
-    headers = {} if steps.part is not None else {"Content-Type": kind}
+    headers = dict(steps.headers)
+    if steps.part is None:
+        headers["Content-Type"] = kind
     if isinstance(brought, dict):
         texts = {str(name): one_line(str(text)) for name, text in brought.items()}
         headers |= {name: text for name, text in texts.items() if (name + text).isascii()}

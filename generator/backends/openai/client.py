@@ -133,7 +133,8 @@ class VideosApi:
             order = self._wait(video_id, video, journal=journal, deadline=deadline)
         if stage_of(order.video.status) is Stage.FAILED:
             failure = self._failure(order.video)
-            journal.ended(OrderEnd.FAILED, str(failure))
+            is_refusal = isinstance(failure, RefusalError)
+            journal.ended(OrderEnd.REFUSED if is_refusal else OrderEnd.FAILED, str(failure))
             raise failure
         return order
 
@@ -261,6 +262,9 @@ class VideosApi:
         try:
             yield
         except OrderError:
+            raise
+        except RefusalError as error:
+            journal.ended(OrderEnd.REFUSED, str(error))
             raise
         except BackendError as error:
             name = self._clean(video_id)[:MAX_STATUS]

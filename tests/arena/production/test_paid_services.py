@@ -1,16 +1,20 @@
 """Models behind their makers' APIs: each clip is paid once, and nobody pays unasked."""
 
 import multiprocessing
+import os
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Barrier, Thread
+from typing import Any
 
+import psutil  # type: ignore[import-untyped]
 import pytest
 from killed_orders import order_states, produce, run_and_kill
+from paid_arena import TRACK, make_paid_arena
 from sqlalchemy import select
 from typer.testing import CliRunner
 
-from api_orders import make_entrant
 from arena import production
 from arena.catalog import catalog
 from arena.catalog.schemas import PromptEntry
@@ -19,19 +23,17 @@ from arena.context import Arena, make_arena, utc_now
 from arena.models import Clip, ClipOrder, ClipStatus, Entrant, OrderState
 from arena.production.orders import StoredOrders
 from fake_services import KEY, TRANSCRIPTS, FakeService, Reply, serving_service
-from generator.backends.api import placing
+from generator.backends.api.delivering import Delivering
 from generator.backends.api.http import Http
-from generator.backends.api.placing import Placing
+from generator.backends.api.provider import parse_provider
 from generator.clips import FailedClip, GeneratedClip
 from generator.engine.process import POST_PROCESSOR
 from generator.media import encode_master
 from playable import bar_clip, settings_for
-from small_arena import START, entrant_entry, track_entry
+from small_arena import START
 from video_servers import wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-
-TRACK = "paid"
 
 
 @pytest.fixture(scope="module")
@@ -49,33 +51,18 @@ def service(request: pytest.FixtureRequest, video_file: bytes) -> Iterator[FakeS
 def arena(
     tmp_path: Path,
     service: FakeService,
-    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Arena:
     """An arena with one model behind the service and three prompts."""
-    monkeypatch.setenv("ARENA_HOME", str(tmp_path))
-    monkeypatch.setenv("COLUMNS", "300")
-    monkeypatch.setattr(placing, "RETRY_S", 0.01)
-    made = make_arena(settings_for(tmp_path), None)
-    name = next(name for name, script in TRANSCRIPTS.items() if script is service.transcript)
-    spec = make_entrant(name, service, tmp_path, monkeypatch, concurrency=1)
-    backend = {"kind": "api"} | spec.backend.options
-    with made.database.writing() as session:
-        track = track_entry(TRACK, modality="text-to-video", audio=False)
-        catalog.add_track(session, track, now=START)
-        prompts = [PromptEntry(id=f"p{n}", text="a horse", tracks=(TRACK,)) for n in range(3)]
-        catalog.import_prompts(session, prompts, now=START)
-        entry = entrant_entry("Alder", tracks=(TRACK,), backend=backend)
-        catalog.add_entrant(session, entry, now=START)
-    return made
+    return make_paid_arena(tmp_path, service, monkeypatch)
 
 
 STEPS = [
     (StoredOrders, "begin", True),
     (StoredOrders, "accepted", True),
-    (Placing, "_wait", False),
+    (Delivering, "_wait", False),
     (StoredOrders, "waiting", True),
-    (Placing, "_wait", True),
+    (Delivering, "_wait", True),
     (Http, "download", False),
     (Http, "download", True),
     (StoredOrders, "ended", True),
@@ -181,10 +168,12 @@ def test_orders_go_on_when_all_post_processors_are_killed(
 ) -> None:
     allow(arena, at_once=3)
     service.together = 4
-    killer = Thread(target=kill_once, args=(arena, service, POST_PROCESSOR))
+    niceness: set[int] = set()
+    killer = Thread(target=kill_once, args=(arena, service, POST_PROCESSOR, niceness))
     killer.start()
     clips = produce(arena, workers=1)
     killer.join()
+    assert niceness == {os.nice(0)}  # they give way to nobody: no model computes here
     assert [getattr(clip, "reason", None) for clip in clips] == [None] * 3
     assert len(service.orders) == len(service.clips) == 3
 
@@ -223,11 +212,15 @@ def wait_for_orders(arena: Arena, count: int) -> None:
     wait_for(lambda: order_states(arena).count(OrderState.ACCEPTED) >= count)
 
 
-def kill_once(arena: Arena, service: FakeService, name: str) -> None:
+def kill_once(
+    arena: Arena, service: FakeService, name: str, niceness: set[int] | None = None
+) -> None:
     """Kill the processes of a name once three orders wait; the orders are done afterwards."""
     wait_for_orders(arena, 3)
     for process in multiprocessing.active_children():
         if process.name == name:
+            if niceness is not None:
+                niceness.add(psutil.Process(process.pid).nice())
             process.kill()
             process.join()
     service.together = 0
@@ -258,6 +251,25 @@ def test_a_limit_stops_orders_before_the_sum_passes_it(arena: Arena, service: Fa
     _, text = run("generate", "--max-usd", "0.9", "--limit", "3", "--workers", "1")
     assert "Left out 1 clip" in text, text
     assert len(service.orders) == 2
+
+
+def test_the_provider_file_is_read_once_for_the_bill_of_many_clips(
+    arena: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts: list[str] = []
+    read = tomllib.loads
+
+    def noted(text: str) -> dict[str, Any]:
+        texts.append(text)
+        return read(text)
+
+    monkeypatch.setattr(tomllib, "loads", noted)
+    parse_provider.cache_clear()
+    with arena.database.reading() as session:
+        pending = production.find_pending(session, seed_key="key")
+        bill = production.make_bill(session, pending * 20)
+    assert sum(line.clips for line in bill.lines) == 60
+    assert len([text for text in texts if "base_url" in text]) == 1
 
 
 def test_what_was_ordered_before_is_not_on_the_bill(arena: Arena, service: FakeService) -> None:
@@ -322,11 +334,51 @@ def test_two_runs_at_once_order_each_clip_once(arena: Arena, service: FakeServic
     assert ready == {"p0", "p1", "p2"}
 
 
-def test_a_refusal_counts_as_refused(arena: Arena, service: FakeService) -> None:
-    service.create_replies = [Reply({"code": "DataInspectionFailed", "message": "no"}, 400)]
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_refused_clip_is_ordered_again_only_on_request(
+    arena: Arena, service: FakeService, when: str
+) -> None:
+    if when == "before":
+        service.create_replies = [Reply({"code": "DataInspectionFailed", "message": "no"}, 400)]
+    else:
+        service.final = service.transcript.refused_after
     (clip,) = produce(arena, count=1)
     assert isinstance(clip, FailedClip)
     assert (clip.refused, clip.maybe_billed) == (True, False)
+    assert order_states(arena) == [OrderState.REFUSED]
+    service.final = None
+    assert {clip.request.prompt_id for clip in produce(arena)} == {"p1", "p2"}
+    assert "Left out 1 clip that their services refused" in run("generate", "--yes")[1]
+    assert produce(arena) == []
+    assert len(service.orders) == 3
+    (clip,) = produce(arena, order_again=True)
+    assert isinstance(clip, GeneratedClip)
+    assert clip.request.prompt_id == "p0"
+    assert order_states(arena)[0] is OrderState.REFUSED
+
+
+def test_a_run_that_is_killed_after_a_refusal_does_not_order_again(
+    arena: Arena, service: FakeService
+) -> None:
+    service.final = service.transcript.refused_after
+    run_and_kill(arena, StoredOrders, "release", after=True, count=1)
+    service.final = None
+    (clip,) = produce(arena, count=1)
+    assert isinstance(clip, FailedClip)
+    assert clip.refused
+    assert len(service.orders) == 1
+
+
+@pytest.mark.parametrize("service", ["runway"], indirect=True)
+def test_a_refusal_that_is_billed_is_shown_as_refused(arena: Arena, service: FakeService) -> None:
+    service.final = service.transcript.refused_after
+    (clip,) = produce(arena, count=1)
+    assert isinstance(clip, FailedClip)
+    assert (clip.refused, clip.maybe_billed) == (True, True)
+    assert order_states(arena) == [OrderState.REFUSED]
+    with arena.database.reading() as session:
+        left_out = production.count_left_out(session)
+    assert (left_out.refused, left_out.maybe_billed) == (1, 0)
 
 
 def test_providers_are_listed_with_price_and_key(

@@ -291,7 +291,7 @@ def test_a_clip_that_may_have_been_billed_is_ordered_again_only_on_request(arena
             each.request.prompt_id for each in production.find_pending(session, seed_key="key")[:1]
         }
         assert pending == {other.prompt_id}
-        assert production.count_maybe_billed(session) == 1
+        assert production.count_left_out(session).maybe_billed == 1
         again = production.find_pending(session, seed_key="key", order_again=True)
         assert again[0].prompt_id == item.prompt_id
     result = CliRunner().invoke(app, ["generate", "--limit", "1"], env={"COLUMNS": "300"})

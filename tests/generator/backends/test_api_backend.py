@@ -18,10 +18,11 @@ from small_clips import entrant_of
 
 from api_orders import Remembering, a_request, make_entrant, order, sourced_request
 from fake_services import KEY, TRANSCRIPTS, FakeService, Reply, serving_service
-from generator.backends.api import ApiBackend, http, options, placing, uploading
+from generator.backends.api import ApiBackend, options, placing, uploading
+from generator.backends.api.addresses import is_public
 from generator.backends.api.answers import Answer, Meaning, at, meaning_of
 from generator.backends.api.provider import find_provider, parse_provider, shipped_providers
-from generator.backends.api.schema import Errors
+from generator.backends.api.schema_parts import Errors
 from generator.backends.api.signing import kling_token
 from generator.backends.api.sources import find_source
 from generator.backends.api.tree import PLACEHOLDERS, fill
@@ -489,7 +490,7 @@ def test_only_pairs_of_size_and_length_that_exist_are_asked_for(
 
 
 def test_private_addresses_are_recognised() -> None:
-    assert http._is_public("93.184.216.34")
-    assert http._is_public("2606:2800:220:1:248:1893:25c8:1946")
+    assert is_public("93.184.216.34")
+    assert is_public("2606:2800:220:1:248:1893:25c8:1946")
     for address in ("127.0.0.1", "10.1.1.1", "169.254.169.254", "::1", "fe80::1", "224.0.0.1"):
-        assert not http._is_public(address)
+        assert not is_public(address)

@@ -23,7 +23,7 @@ from fake_services import (
     Transcript,
     serving_service,
 )
-from generator.backends.api import ApiBackend, placing
+from generator.backends.api import ApiBackend, placing, uploading
 from generator.backends.api.provider import find_provider, shipped_entrants, shipped_providers
 from generator.errors import BackendError, OrderError, RefusalError
 from generator.media import encode_master
@@ -113,7 +113,7 @@ def test_what_is_refused_before_the_order_is_a_refusal(
     with pytest.raises(RefusalError):
         order(entrant, journal)
     assert len(service.orders) == 1
-    assert journal.events == ["placing", "rejected"]
+    assert journal.events == ["placing", "refused"]
 
 
 def test_what_is_refused_after_the_order_is_a_refusal(
@@ -122,8 +122,10 @@ def test_what_is_refused_after_the_order_is_a_refusal(
     if script.answers_file:
         return  # nothing comes after the order
     service.final = script.refused_after
+    journal = Remembering()
     with pytest.raises(RefusalError) as caught:
-        order(entrant)
+        order(entrant, journal)
+    assert journal.events[-1] == "refused"
     billed = find_provider(str(entrant.backend.options["provider"])).provider.errors.refusal_billed
     assert isinstance(caught.value, OrderError) == billed
     assert len(service.orders) == 1
@@ -220,10 +222,15 @@ def test_a_later_run_continues_an_order_by_its_id(
 
 SOURCED = sorted(
     {
-        (name, order.modality)
+        (name, order.modality, 0)
         for name in shipped_providers()
         for order in find_provider(name).provider.orders
         if order.modality != "text-to-video"
+    }
+    | {
+        (name, "image-to-video", number)
+        for name, script in TRANSCRIPTS.items()
+        for number in range(1, len(script.other_images) + 1)
     }
 )
 
@@ -240,17 +247,20 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return paths
 
 
-@pytest.mark.parametrize(("name", "modality"), SOURCED)
+@pytest.mark.parametrize(("name", "modality", "other"), SOURCED)
 def test_an_order_with_a_source_is_placed_as_documented(
     name: str,
     modality: Modality,
+    other: int,
     video_file: bytes,
     sources: dict[str, Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     script = TRANSCRIPTS[name]
+    monkeypatch.setattr(uploading, "PAUSE_S", 0.01)
     sourced = script.image if modality == "image-to-video" else script.edit
+    sourced = script.other_images[other - 1] if other else sourced
     assert sourced is not None, f"write what {name} wants for {modality} by hand"
     script = replace(
         script,
@@ -272,11 +282,13 @@ def test_an_order_with_a_source_is_placed_as_documented(
     assert body == _filled(sourced.body, {"name": journal.name, "source": "{source}"})
     for header, value in (script.headers | sourced.headers).items():
         assert sent.headers[header.lower()] == _filled(value, {"name": journal.name})
-    assert len(service.uploads) == len(sourced.upload)
-    for step, upload in zip(sourced.upload, service.uploads, strict=True):
-        assert (KEY in str(upload.headers)) == (not step.away)
     if sourced.sent_as == "uploaded":
-        found = [service.uploads[-1].data]
+        found = [max((upload.data for upload in service.uploads), key=len)]
+    steps = [step for step in sourced.upload for _ in range(1 + (step.later is not None))]
+    for step, upload in zip(steps, service.uploads, strict=True):
+        assert (KEY in str(upload.headers)) == (step.with_key and not step.away)
+        for header, value in step.headers.items():
+            assert upload.headers[header] == value.format(size=len(found[0]))
     if sourced.sent_as != "address":
         assert (b"PNG" if modality == "image-to-video" else b"ftyp") in found[0]
     assert journal.events[-1] == "received"
