@@ -121,7 +121,15 @@ def generate(
             "--limit cannot be used with --recheck, which sets the number itself."
         )
     else:
-        recheck_clips(arena, recheck, track=track, entrant=entrant, workers=workers, ray=ray)
+        recheck_clips(
+            arena,
+            recheck,
+            track=track,
+            entrant=entrant,
+            workers=workers,
+            ray=ray,
+            budget=Budget(dry_run, max_usd, yes),
+        )
 
 
 def generate_missing(
@@ -355,11 +363,13 @@ def recheck_clips(
     entrant: str | None,
     workers: int | None,
     ray: str | None,
+    budget: Budget | None = None,
 ) -> None:
     """Generate random clips again and show how they differ from the stored ones.
 
     Raises:
-        ProductionError: some clips failed, or differ although the hardware is the same.
+        ProductionError: some clips failed, or differ although the hardware is the same; or they
+            would be paid for, and nobody has agreed to it.
     """
     from arena import production
     from arena.commands.progress import progress
@@ -368,6 +378,10 @@ def recheck_clips(
         sample = production.sample_ready(session, count, **_select(session, track, entrant))
     if not sample:
         out.print("No stored clip was generated here, so there is nothing to generate again.")
+        return
+    agreed = agree_on_bill(arena, [ready.pending for ready in sample], budget or Budget())
+    sample = [ready for ready in sample if ready.pending in agreed]
+    if not sample:
         return
     rows, different = [], 0
     with progress("Generating clips again", len(sample)) as advance:

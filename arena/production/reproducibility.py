@@ -12,24 +12,29 @@ from arena.errors import NotFound, ProductionError
 from arena.media import MediaStore
 from arena.models import Clip, ClipStatus, Entrant, Track
 from arena.production.entrants import entrant_spec
-from arena.production.pending import make_request, request_key
+from arena.production.pending import PendingClip, make_request, request_key
+from generator.backends import is_repeatable
 from generator.clips import ClipRequest, FailedClip, GeneratedClip
 from generator.engine import generate
 from generator.errors import ClipError, GeneratorError
 from generator.media.compare import Difference, compare
 
 MADE_ELSEWHERE = frozenset({"import", "folder"})  # backends that would only copy a file
-PAID = "openai"  # may cost money: generated again only if the entrant is named
 
 
 @dataclass(frozen=True)
 class ReadyClip:
-    """A stored clip: its request, its master, and the hardware and library versions used."""
+    """A stored clip: as if it were missing, its master, and the hardware and versions used."""
 
-    request: ClipRequest
+    pending: PendingClip
     master_path: str
     hardware: str | None
     versions: dict[str, str]
+
+    @property
+    def request(self) -> ClipRequest:
+        """What it is generated again with."""
+        return self.pending.request
 
 
 @dataclass(frozen=True)
@@ -64,20 +69,25 @@ class Recheck:
 def sample_ready(
     session: Session, count: int, *, track: Track | None, entrant: Entrant | None
 ) -> list[ReadyClip]:
-    """Draw up to `count` random clips that were generated here and for their own track."""
+    """Draw up to `count` random clips that were generated here and for their own track.
+
+    Those of services, which may cost money, only if the entrant is named.
+    """
     query = select(Clip).where(Clip.status == ClipStatus.READY, Clip.master_path.is_not(None))
     if track is not None:
         query = query.where(Clip.track_id == track.id)
     if entrant is not None:
         query = query.where(Clip.entrant_id == entrant.id)
-    clips = [
-        clip
-        for clip in session.scalars(query.order_by(Clip.id))
-        if clip.provenance
-        and clip.provenance["backend"] not in MADE_ELSEWHERE
-        and not clip.provenance.get("rendered_from")
-        and (entrant is not None or clip.provenance["backend"] != PAID)
-    ]
+    is_free: dict[int, bool] = {}
+    clips = []
+    for clip in session.scalars(query.order_by(Clip.id)):
+        provenance = clip.provenance or {"backend": "import"}
+        if provenance["backend"] in MADE_ELSEWHERE or provenance.get("rendered_from"):
+            continue
+        if clip.entrant_id not in is_free:
+            is_free[clip.entrant_id] = is_repeatable(entrant_spec(clip.entrant))
+        if entrant is not None or is_free[clip.entrant_id]:
+            clips.append(clip)
     sample = random.sample(clips, min(count, len(clips)))
     return [_ready_clip(clip, clip.provenance or {}) for clip in sample]
 
@@ -90,8 +100,10 @@ def _ready_clip(clip: Clip, provenance: dict[str, Any]) -> ReadyClip:
         provenance["seed"],
         weights_sha256=provenance.get("weights_sha256"),
     )
+    # An order of its own, not a continuation of the one that made the stored clip.
+    key = (clip.entrant_id, clip.track_id, clip.prompt_id, clip.seed)
     return ReadyClip(
-        request,
+        PendingClip(*key, request=request, order_again=True),
         master_path=str(clip.master_path),
         hardware=provenance.get("hardware"),
         versions=provenance.get("versions", {}),

@@ -247,6 +247,19 @@ def test_nobody_pays_unasked(arena: Arena, service: FakeService) -> None:
     assert service.requests == []
 
 
+def test_nobody_pays_unasked_for_clips_that_are_generated_again(
+    arena: Arena, service: FakeService
+) -> None:
+    produce(arena, count=1)
+    sent = len(service.requests)
+    assert "nothing to generate again" in run("generate", "--recheck", "1")[1]
+    status, text = run("generate", "--recheck", "1", "--entrant", "Alder")
+    assert status == 1
+    assert "1 clip for 0.42 US dollars" in text
+    assert run("generate", "--recheck", "1", "--entrant", "Alder", "--max-usd", "0.4")[0] == 0
+    assert len(service.requests) == sent
+
+
 def test_a_limit_stops_orders_before_the_sum_passes_it(arena: Arena, service: FakeService) -> None:
     _, text = run("generate", "--max-usd", "0.9", "--limit", "3", "--workers", "1")
     assert "Left out 1 clip" in text, text
