@@ -174,7 +174,7 @@ FAULTS = {
     ),
     "unknown status": Fault(
         polls(data={"output": {"task_status": "POLISHING"}}),
-        "it is POLISHING",
+        "did not finish within the time limit",
         OrderState.ACCEPTED,
     ),
     "poll that never ends": Fault(
