@@ -87,8 +87,7 @@ class ApiBackend(ExitStack):
 
     def check_key(self) -> None:
         """Raise MissingKey if the environment has no key for the service."""
-        options = read_options(self.entrant)
-        read_keys(self.entrant, options, read_provider(self.entrant, options))
+        read_keys(self.entrant, *self._settings)
 
     def notes(self) -> tuple[str, ...]:
         """Sentences for the operator: where it is ordered, its price, what to know."""

@@ -124,12 +124,6 @@ def never_resolves(_: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 FAULTS = {
-    "missing key": Fault(
-        lambda _, patch: patch.delenv("DASHSCOPE_API_KEY"),
-        "DASHSCOPE_API_KEY is not set",
-        None,
-        sent=0,
-    ),
     "key of another region": Fault(
         answers({"code": "InvalidApiKey", "message": "Invalid API-key provided."}, 401),
         "of this region",
@@ -239,6 +233,16 @@ def test_a_fault_is_one_sentence_and_the_clip_is_kept_for_later(
     for text in (said, caplog.text, reason, *stored):
         assert KEY not in text
         assert ESCAPED_KEY not in text
+
+
+def test_without_a_key_nothing_is_sent_and_the_clip_stays_missing(
+    arena: Arena, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DASHSCOPE_API_KEY")
+    assert "DASHSCOPE_API_KEY is not set" in generate(arena)
+    assert failed_clips(arena) == []
+    assert pending_prompts(arena) == {"p0", "p1", "p2"}
+    assert service.requests == []
 
 
 def test_what_a_service_is_still_making_is_fetched_later_without_another_order(
