@@ -109,7 +109,7 @@ def cpu_s() -> tuple[float, float]:
         times = child.cpu_times()
         if "".join(child.cmdline()[-1:]).startswith(
             "arena.web."
-        ):  # modules that run beside the server
+        ):  # that run beside it
             background += times.user + times.system
         else:
             answering += times.user + times.system
