@@ -116,7 +116,7 @@ class Database:
             yield session
 
     @contextmanager
-    def writing(self, *, until: float | None = None) -> Iterator[Session]:
+    def writing(self, *, until: float | None = None, is_logged: bool = True) -> Iterator[Session]:
         """Yield a session in one transaction: committed at the end, rolled back on any error.
 
         On SQLite it holds the write lock from the start, so that what is read cannot change before
@@ -126,15 +126,17 @@ class Database:
         Args:
             until: when to give up waiting for the turn of this thread and for the database,
                 both together, by `time.monotonic`; by default that of `write_deadline`.
+            is_logged: whether a failure is logged; not where it is tried again soon.
 
         Raises:
             StoreUnavailable: the database cannot be written, or its lock is not released in time.
             Conflict: PostgreSQL ended the transaction for the sake of another one.
         """
         deadline = until or _deadline.get() or time.monotonic() + WRITE_WAIT_S
-        with self._waiting_for_turn(deadline):
+        log = self._write_log if is_logged else None
+        with self._waiting_for_turn(deadline, log):
             options = {"kind": Kind.WRITE, "until": deadline}
-            with self._transaction(options, log=self._write_log) as session:
+            with self._transaction(options, log=log) as session:
                 yield session
 
     def write(self, function: Callable[[Session], Result], *, until: float | None = None) -> Result:
@@ -168,14 +170,15 @@ class Database:
         raise AssertionError("the last attempt returns or raises")
 
     @contextmanager
-    def _waiting_for_turn(self, deadline: float) -> Iterator[None]:
+    def _waiting_for_turn(self, deadline: float, log: ErrorLog | None) -> Iterator[None]:
         """Wait until no other thread writes, where the database allows one writer only."""
         if not self.is_sqlite:
             yield
             return
         if not self._turn.acquire(timeout=max(0.0, deadline - time.monotonic())):
             error = StoreUnavailable("The database is busy: try again.")
-            self._write_log.failed(str(error))
+            if log is not None:
+                log.failed(str(error))
             raise error
         try:
             yield
@@ -183,7 +186,7 @@ class Database:
             self._turn.release()
 
     @contextmanager
-    def _transaction(self, options: dict[str, Any], *, log: ErrorLog) -> Iterator[Session]:
+    def _transaction(self, options: dict[str, Any], *, log: ErrorLog | None) -> Iterator[Session]:
         try:
             with self._sessions.begin() as session:
                 session.connection(execution_options=options)
@@ -200,11 +203,13 @@ class Database:
             unavailable = describe_store_error(error)
             if isinstance(error, DBAPIError) and sqlstate_of(error) in _CONFLICTS:
                 raise Conflict(unavailable.sentence, cause=unavailable.cause) from error
-            log.failed(str(unavailable))
+            if log is not None:
+                log.failed(str(unavailable))
             raise unavailable from error
         except OverflowError as error:  # of SQLite's driver
             raise NotFound(_TOO_LARGE) from error
-        log.succeeded()
+        if log is not None:
+            log.succeeded()
 
     def dispose(self) -> None:
         """Close all connections."""

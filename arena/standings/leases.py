@@ -10,11 +10,12 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from threading import Event, Lock, Thread
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from arena.database import Database
 from arena.errors import DatabaseError
@@ -96,14 +97,14 @@ class LeaseKeeper:
     def release(self) -> None:
         """Give the lease up, so that another process need not wait."""
         self._is_held = False
-        with self._database.writing(until=self._until()) as session:
+        with self._writing() as session:
             session.execute(
                 delete(Lease).where(Lease.name == self._name, Lease.holder == self.holder)
             )
 
     def _insert(self) -> bool:
         try:
-            with self._database.writing(until=self._until()) as session:
+            with self._writing() as session:
                 values = {"name": self._name, "holder": self.holder, "renewals": 1}
                 session.execute(insert(Lease).values(values))
         except IntegrityError:  # another process was first
@@ -111,7 +112,7 @@ class LeaseKeeper:
         return True
 
     def _update(self, holder: str, renewals: int) -> bool:
-        with self._database.writing(until=self._until()) as session:
+        with self._writing() as session:
             changed = session.execute(
                 update(Lease)
                 .where(Lease.name == self._name, Lease.holder == holder, Lease.renewals == renewals)
@@ -119,6 +120,6 @@ class LeaseKeeper:
             )
             return bool(changed.rowcount)  # type: ignore[attr-defined]
 
-    @staticmethod
-    def _until() -> float:
-        return time.monotonic() + WRITE_S
+    def _writing(self) -> AbstractContextManager[Session]:
+        # A lease that could not be renewed is tried again within its time: no fault of the arena.
+        return self._database.writing(until=time.monotonic() + WRITE_S, is_logged=False)

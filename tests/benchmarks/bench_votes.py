@@ -107,9 +107,7 @@ def cpu_s() -> tuple[float, float]:
     answering = background = 0.0
     for child in psutil.Process().children(recursive=True):
         times = child.cpu_times()
-        if "".join(child.cmdline()[-1:]).startswith(
-            "arena.web."
-        ):  # that run beside it
+        if "".join(child.cmdline()[-1:]).startswith("arena.web."):  # that run beside it
             background += times.user + times.system
         else:
             answering += times.user + times.system

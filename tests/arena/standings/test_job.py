@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
+from arena import database as migrations
 from arena.catalog import catalog
 from arena.database import Database
 from arena.errors import StoreUnavailable
@@ -240,6 +241,20 @@ def test_a_lease_that_is_given_up_is_free_at_once(arena_database: Database) -> N
     assert second.hold()
     first.release()  # it is another's now
     assert second.hold()
+
+
+def test_a_renewal_that_finds_the_database_locked_logs_no_error(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leases, "WRITE_S", 0.05)
+    opened, other = (Database(f"sqlite:///{tmp_path / 'arena.sqlite'}") for _ in range(2))
+    migrations.upgrade(opened)
+    keeper = leases.LeaseKeeper(opened, "standings")
+    assert keeper.hold()
+    with other.writing(), pytest.raises(StoreUnavailable):
+        keeper.hold()
+    assert keeper.hold()
+    assert not caplog.records
 
 
 def test_many_processes_that_start_at_once_have_one_holder(arena_database: Database) -> None:
