@@ -44,7 +44,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     entrants.append(entrant("Secret", "secret", codename=CODENAME))
     prompts = [
         PromptEntry(id=f"p-{number}", text=PROMPT, categories=(CATEGORY,), tracks=(TRACK,))
-        for number in range(10)
+        for number in range(4)
     ]
     arena = make_playable_arena(home, entrants=entrants, prompts=prompts)
     rng = random.Random(0)

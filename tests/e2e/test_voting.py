@@ -1,16 +1,15 @@
 """A person opens the page, watches, votes by key, sees the names, and finds the vote again."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
+from typer.testing import CliRunner
 
+from arena.commands.cli import app
 from playable import TRACK, make_playable_arena, served
 from small_arena import NAMES
 
@@ -57,11 +56,8 @@ def test_watch_vote_reveal_leaderboard_and_export(
 
     release = tmp_path / "release"
     for command in (["export", str(release)], ["verify", str(release)]):
-        subprocess.run(
-            [sys.executable, "-m", "arena", *command],
-            env=os.environ | {"ARENA_HOME": str(home)},
-            check=True,
-        )
+        done = CliRunner().invoke(app, command, env={"ARENA_HOME": str(home)})
+        assert done.exit_code == 0, done.output
     votes = pd.read_csv(release / "votes.csv")
     left, right = (vote["reveal"][side]["name"] for side in ("a", "b"))
     row = votes.iloc[0]

@@ -6,8 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from source_arena import client_of
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -18,12 +18,12 @@ from arena.catalog.entrant_details import describe_entrant
 from arena.catalog.withholding import withhold_clip
 from arena.commands.cli import app
 from arena.commands.clips import make_honey_copies
-from arena.context import Arena, utc_now
+from arena.context import Arena, open_arena, utc_now
 from arena.integrity import check_files
 from arena.models import Battle, Clip, Prompt, WithheldCause
 from arena.production.honey import FEWEST
 from arena.status import read_status
-from playable import TRACK, make_playable_arena, served
+from playable import TRACK, make_playable_arena, settings_for
 
 
 @pytest.fixture
@@ -132,22 +132,19 @@ def test_a_honey_pair_is_served_like_any_other_and_reported_after_the_vote(arena
             found.append((re.sub(r"[\w-]", "x", path), sorted(headers), len(answer.content)))
         return found
 
-    with (
-        served(arena.settings.home, ARENA_RATE_LIMIT="off") as url,
-        httpx.Client(base_url=url, timeout=60) as voter,
-    ):
-        pair = voter.post(api, json={"track": TRACK}).json()
-        usual = clips_of(pair)
-        for side in ("a", "b"):
-            make_next_honey(arena, copy_on=side)
-            cast = voter.post(f"{api}/{pair['token']}/vote", json={"choice": "a"}).json()
-            honey = cast["next"]
-            assert honey.keys() == pair.keys()
-            assert clips_of(honey) == usual
-            cast = voter.post(f"{api}/{honey['token']}/vote", json={"choice": "b"}).json()
-            assert cast["reveal"] is None
-            assert (cast["status"], cast["hold"]["rule"]) == ("held", "honey-pair")
-            receipt = voter.get(f"/api/v1/receipts/{cast['receipt']}").json()
-            assert (receipt["status"], receipt["hold"]) == ("held", cast["hold"])
-            assert voter.delete(f"{api}/{honey['token']}/vote").status_code == 409
-            pair = cast["next"]
+    voter = client_of(open_arena(settings_for(arena.settings.home, rate_limit="off")))
+    pair = voter.post(api, json={"track": TRACK}).json()
+    usual = clips_of(pair)
+    for side in ("a", "b"):
+        make_next_honey(arena, copy_on=side)
+        cast = voter.post(f"{api}/{pair['token']}/vote", json={"choice": "a"}).json()
+        honey = cast["next"]
+        assert honey.keys() == pair.keys()
+        assert clips_of(honey) == usual
+        cast = voter.post(f"{api}/{honey['token']}/vote", json={"choice": "b"}).json()
+        assert cast["reveal"] is None
+        assert (cast["status"], cast["hold"]["rule"]) == ("held", "honey-pair")
+        receipt = voter.get(f"/api/v1/receipts/{cast['receipt']}").json()
+        assert (receipt["status"], receipt["hold"]) == ("held", cast["hold"])
+        assert voter.delete(f"{api}/{honey['token']}/vote").status_code == 409
+        pair = cast["next"]

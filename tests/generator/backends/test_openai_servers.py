@@ -1,7 +1,6 @@
 """Servers of the OpenAI Videos API that answer in their own ways, and orders that cost money."""
 
-import os
-import signal
+import multiprocessing
 import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -17,7 +16,7 @@ from generator.engine import generate
 from generator.media import encode_rendition
 from generator.progress import progress_listener
 from generator.spec import Entrant
-from video_servers import Reply, scripted, video, wait_for
+from video_servers import Reply, Scripted, scripted, video, wait_for
 
 pytestmark = pytest.mark.filterwarnings("ignore:The Sora API:DeprecationWarning")
 
@@ -247,8 +246,7 @@ def test_an_order_is_not_repeated_after_its_worker_died() -> None:
     with scripted([waiting] * 5000) as server:
         request = request_to(server.base_url, poll_s=0.1)
         with closing(generate([request], workers=1)) as run:
-            workers: list[int] = []
-            watcher = Thread(target=lambda: workers.append(_kill_worker(server)))
+            watcher = Thread(target=_kill_worker, args=(server,))
             watcher.start()
             clip = next(run)
             watcher.join()
@@ -258,24 +256,11 @@ def test_an_order_is_not_repeated_after_its_worker_died() -> None:
     assert UNKNOWN in clip.reason
 
 
-def _kill_worker(server: object) -> int:
-    """Kill the process that polls the server; return its id."""
-    import psutil
-
-    wait_for(lambda: server.times("GET", "/videos/video_1") > 0)  # type: ignore[attr-defined]
-    port = int(server.base_url.split(":")[2].split("/")[0])  # type: ignore[attr-defined]
-    found: list[int] = []
-
-    def polls() -> bool:
-        for process in psutil.Process().children(recursive=True):
-            for connection in process.net_connections("tcp"):
-                if connection.raddr and connection.raddr.port == port:
-                    found.append(process.pid)
-        return bool(found)
-
-    wait_for(polls)
-    os.kill(found[0], signal.SIGKILL)
-    return found[0]
+def _kill_worker(server: Scripted) -> None:
+    """Kill the process that polls the server."""
+    wait_for(lambda: server.times("GET", "/videos/video_1") > 0)
+    (worker,) = (each for each in multiprocessing.active_children() if each.name == "worker")
+    worker.kill()
 
 
 @contextmanager

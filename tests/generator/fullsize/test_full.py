@@ -1,7 +1,6 @@
 """The full-size benchmark: published figures, the command, its configs."""
 
 import json
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -98,22 +97,19 @@ def test_the_light_decoder_needs_fewer_operations(full: FullConfig) -> None:
     assert count_decoding(full, "light", "256p") < count_decoding(full, "wan", "256p") / 6
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "generator", "bench", *words],
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-
-
-def test_bench_reports_every_stage_of_every_size(tmp_path: Path) -> None:
+def test_bench_reports_every_stage_of_every_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     figures = tmp_path / "figures.json"
-    done = run("--config", "full-tiny", "--device", "cpu", "--runs", "2", "--json", str(figures))
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "Median of 2 runs" in done.stdout
-    assert "refine" in done.stdout
+    words = ["--config", "full-tiny", "--device", "cpu", "--runs", "2", "--json", str(figures)]
+    monkeypatch.setattr(sys, "argv", ["generator", "bench", *words])
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    with pytest.raises(SystemExit) as ended:
+        main()
+    shown = capsys.readouterr()
+    assert (ended.value.code or 0, shown.err) == (0, "")
+    assert "Median of 2 runs" in shown.out
+    assert "refine" in shown.out
     report = json.loads(figures.read_text())
     rows = {(row["size"], row["stage"]): row for row in report["stages"]}
     assert [stage for size, stage in rows if size == "32p"] == ["base", "decode", "encode", "total"]
