@@ -332,8 +332,10 @@ def measure_steps(video: Path) -> Iterator[tuple[str, str]]:
     """Seconds of the steps of post-processing, in one process and thread."""
     from generator.clips import ClipFile, ClipRequest, FailedClip, Provenance
     from generator.engine import post_processing
+    from generator.measures import find_measures
     from generator.spec import Entrant
 
+    find_measures()  # a run loads them before its first clip
     spent = dict.fromkeys(STEPS, 0.0)
 
     def timed(name: str) -> Callable[..., Any]:
