@@ -7,7 +7,6 @@ import typer
 from arena.commands.options import TrackOption, open_configured_arena
 from arena.commands.output import FormatOption, TableFormat, out, show_table
 from arena.commands.typer_app import App
-from arena.text import pluralize
 
 VoteArgument = Annotated[
     int | None, typer.Argument(metavar="VOTE_ID", help="The vote's number.", show_default=False)
@@ -77,7 +76,7 @@ def add(
     held = arena.database.write(
         lambda session: hold_votes(session, selection, reason=reason, author=author, now=utc_now())
     )
-    out.print(f"Held {pluralize(held, 'vote')} of {selection}. Next: `arena leaderboard`.")
+    out.print(f"Held {selection.describe(held)}. Next: `arena leaderboard`.")
 
 
 @holds_app.command(
@@ -101,9 +100,8 @@ def release(
             session, selection, reason=reason, author=author, now=utc_now()
         )
     )
-    out.print(
-        f"{pluralize(released, 'vote')} of {selection} will count. Next: `arena leaderboard`."
-    )
+    what = selection.describe(released)
+    out.print(f"{what[0].upper()}{what[1:]} will count. Next: `arena leaderboard`.")
 
 
 def _checked(vote: int | None, voter: int | None, reason: str) -> tuple[int | None, int | None]:

@@ -24,6 +24,7 @@ from arena.models import (
     Voter,
     VoteStatus,
 )
+from arena.text import pluralize
 
 OPERATOR = "operator"  # the author of a decision, unless it names another one
 
@@ -40,6 +41,10 @@ class Selection:
         if self.vote_id is not None:
             return f"vote {self.vote_id}"
         return f"voter {self.voter_id}" + (f" in the track {self.track}" if self.track else "")
+
+    def describe(self, votes: int) -> str:
+        """Name the votes, of which there are `votes`."""
+        return str(self) if self.vote_id is not None else f"{pluralize(votes, 'vote')} of {self}"
 
 
 @dataclass(frozen=True)

@@ -337,7 +337,8 @@ def _describe_difference(name: str, other: Any, trusted: str, table: Any) -> str
 
 
 def _row_name(row: dict[str, Any], number: int) -> str:
-    return f"row {number + 1}" + (f" ({row['id']})" if "id" in row else "")
+    noun = "vote " if "battle_id" in row else ""
+    return f"row {number + 1}" + (f" ({noun}{row['id']})" if "id" in row else "")
 
 
 def _shown(cell: Any) -> str:

@@ -281,6 +281,16 @@ def test_a_missing_column_is_named(folder: Path) -> None:
     assert error_of(folder) == "tracks.csv has no column 'ties'."
 
 
+def test_a_vote_that_one_format_has_otherwise_is_named_by_its_id(folder: Path) -> None:
+    path = folder / "votes.csv"
+    header, first, *others = path.read_text(encoding="utf-8").split("\n")
+    winner = next(each for each in FLIPPED if f",{each}," in first)
+    changed = first.replace(f",{winner},", f",{FLIPPED[winner]},", 1)
+    path.write_text("\n".join([header, changed, *others]), encoding="utf-8")
+    vote = first.split(",")[0]
+    assert error_of(folder).startswith(f"votes.csv, row 1 (vote {vote}): winner is ")
+
+
 def test_a_column_that_no_other_check_reads_is_covered(folder: Path) -> None:
     before = (folder / "croissant.json").read_text()
     rewrite(folder, "votes", lambda rows: rows[0].__setitem__("reasons", "spite"))
