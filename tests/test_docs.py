@@ -54,6 +54,17 @@ def test_every_link_has_a_target(document: Path) -> None:
         assert (DOCS / target).exists(), target
 
 
+SCRIPT = re.compile(r"(PYTHONPATH=\S+ )?python (tests/\S+?\.py)")
+
+
+@pytest.mark.parametrize("document", sorted(DOCS.glob("*.md")), ids=lambda path: path.name)
+def test_scripts_are_documented_with_the_path_that_they_need(document: Path) -> None:
+    for path, script in SCRIPT.findall(document.read_text(encoding="utf-8")):
+        source = (DOCS.parent / script).read_text(encoding="utf-8")
+        needed = next((found for found, name in SCRIPT.findall(source) if name == script), "")
+        assert bool(path) is bool(needed), script
+
+
 TRUST = (DOCS / "trust.md").read_text(encoding="utf-8")
 
 
