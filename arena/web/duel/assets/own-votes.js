@@ -23,8 +23,9 @@ const STATUSES = {
 const HEADINGS = ["Vote", "When", "Track", "Prompt", "Your answer", "Models", "Status", "Receipt"];
 const RULE =
   "Leaving deletes what connects your votes to this browser. The votes stay counted, because " +
-  "published leaderboards rest on them, and nobody can tell any more whose they are. A vote " +
-  "cannot be taken back: the models' names are shown right after it.";
+  "published leaderboards rest on them, and nobody can tell any more whose they are. Leaving takes " +
+  "no vote back: a vote can be withdrawn only on the voting page, for ten seconds, and only where " +
+  "no names were shown after it.";
 
 /**
  * An element with text or children. Text is never parsed as HTML.
