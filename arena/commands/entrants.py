@@ -194,14 +194,14 @@ def add_entrants(
             entry, sentences = production.read_entry(file, tracks, only=track)
             entry = production.trust_host(entry, trust_host)
             production.check_entrant(entry, tracks)
-            entries.append((entry, [*production.describe_service(entry), *sentences]))
-    for entry, sentences in entries:
-        for sentence in sentences:
+            entries.append((entry, production.describe_service(entry), sentences))
+    for entry, service, sentences in entries:
+        for sentence in (*service, *sentences):
             err.print(sentence)
-        _add(arena, entry)
+        _add(arena, entry, is_paid=bool(service))
 
 
-def _add(arena: "Arena", entry: "EntrantEntry") -> None:
+def _add(arena: "Arena", entry: "EntrantEntry", *, is_paid: bool) -> None:
     from arena import production
     from arena.catalog.entering import enter
     from arena.context import utc_now
@@ -226,7 +226,8 @@ def _add(arena: "Arena", entry: "EntrantEntry") -> None:
             "and safe, since only it can prove a claim."
         )
     slug = shlex.quote(added.entrant.shown_slug)
-    out.print(f"{_describe(added)} Next: `arena generate --entrant {slug}`.")
+    bill = " --dry-run` for the bill" if is_paid else "`"
+    out.print(f"{_describe(added)} Next: `arena generate --entrant {slug}{bill}.")
 
 
 def _describe(added: "AddedEntrant") -> str:

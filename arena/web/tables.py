@@ -51,7 +51,9 @@ class Column(Generic[Row]):
     is_name: bool = False
 
     def render_heading(self) -> str:
-        return f"<th scope='col' title='{escape(self.tip, quote=True)}'>{escape(self.heading)}</th>"
+        css = f" class='{self.css}'" if self.css else ""
+        tip = escape(self.tip, quote=True)
+        return f"<th scope='col'{css} title='{tip}'>{escape(self.heading)}</th>"
 
     def render_cell(self, row: Row) -> str:
         if self.is_name:

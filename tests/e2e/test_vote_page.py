@@ -1,5 +1,6 @@
 """The vote page in a browser: sizes, sources, sound, broken clips, prompts, keys and the end."""
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -136,6 +137,7 @@ def test_both_clips_fill_the_window_at_one_size_and_nothing_moves(
     loaded = page.evaluate("performance.now()")
     vote(page)
     expect(page.locator(".count")).to_have_text("1 vote")
+    expect(page.locator(".count")).to_have_attribute("href", re.compile(r"/me$"))
     can_vote(page)
     assert page.evaluate(BOXES) == boxes
     shifts = page.evaluate("shifts")

@@ -77,8 +77,8 @@ RELEASE_TABLE = (
     ),
     Column[ReleaseResponse](
         "Signed by",
-        lambda row: f"<small>{escape(row.key[:16])}…</small>",
-        "First digits of the fingerprint of the arena's key",
+        lambda row: f"<small>{escape(row.key)}</small>",
+        "Fingerprint of the arena's key, which arena verify --key compares",
         css="status",
     ),
     Column[ReleaseResponse]("Files", _files, css="status wrapped"),

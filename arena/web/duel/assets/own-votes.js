@@ -84,6 +84,8 @@ class OwnVotes {
     const download = make("a", "Download all that is stored of you (JSON)");
     download.href = `${BASE_URL.pathname}api/v1/me/data`;
     download.download = "arena-my-data.json";
+    download.className = "own-votes-link";
+    this.#more.className = this.#leave.className = "own-votes-button";
     this.#status.setAttribute("role", "status");
     this.#more.hidden = true;
     this.#more.onclick = () => this.#show();
@@ -148,6 +150,13 @@ const STYLES = `
     text-align: left; vertical-align: top; padding: 0.4rem 0.7rem 0.4rem 0;
     border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent);
   }
+  .own-votes-table a, .own-votes-link { color: var(--st-link-color, inherit) }
+  .own-votes-button {
+    padding: 0.5rem 1.2rem; border: 1px solid currentColor; border-radius: 99px;
+    background: none; color: inherit; font: inherit; cursor: pointer;
+    &:disabled { opacity: 0.5; cursor: default }
+  }
+  .own-votes-table td:nth-child(-n + 2) { white-space: nowrap }
   .own-votes-table td:nth-child(4) { min-width: 14rem; overflow-wrap: anywhere }
 `;
 

@@ -78,7 +78,8 @@ const HELP = `
       "I cannot hear sound",
       "Judge the picture only. Such votes are kept apart from the ratings of sound.",
     )}
-    <p class="links"><a data-page="leaderboard">Leaderboard</a> <a data-page="about">About</a>
+    <p class="links"><a data-page="leaderboard">Leaderboard</a> <a data-page="me">Your votes</a>
+      <a data-page="about">About</a>
       <button type="button" data-input="fullscreen">Full screen</button></p>
   </dialog>`;
 
@@ -89,7 +90,7 @@ export const TEMPLATE = `
     <div class="axis audio" role="group" aria-label="Track: with or without sound"></div>
     <select class="track-list" aria-label="Track" hidden></select>
     <select class="track-menu" aria-label="Track"></select>
-    <span class="count"></span>
+    <a class="link count" data-page="me" hidden></a>
     <a class="link" data-page="leaderboard">Leaderboard</a>
     <a class="link" data-page="about">About</a>
     <button type="button" class="tool round" data-input="help" title="Keys and settings (?)"

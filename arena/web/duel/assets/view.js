@@ -304,7 +304,7 @@ export class View {
   setCount(votes) {
     const count = this.find(".count");
     count.replaceChildren(element("b", "", String(votes)), votes === 1 ? " vote" : " votes");
-    count.title = "Your votes in this session";
+    count.title = "Your votes in this session: see what became of them";
     count.hidden = votes === 0;
   }
 
