@@ -2,7 +2,9 @@
 
 The groups are those of `ratings.screening.blocs`: voters who cast about as many votes as others.
 All votes of a group on the model are put under review, for it and against it, so that what is left
-out does not lean to either side. `arena holds release` lets them count again.
+out does not lean to either side. So are all other votes of those who are more likely than not to be
+of the bloc: voters who never voted otherwise on the model, in a group of which the bloc is a large
+part. `arena holds release` lets them count again.
 """
 
 from dataclasses import dataclass
@@ -41,11 +43,28 @@ class Bloc:
     expected: float
     p: float
 
+    @property
+    def favours(self) -> bool:
+        """Whether the group votes for the model, and not against it."""
+        return self.won > self.expected
+
+    @property
+    def chance(self) -> float:
+        """How often other voters would answer as the bloc does, of its votes on the model."""
+        share = self.expected / self.votes
+        return share if self.favours else 1 - share
+
+    @property
+    def share(self) -> float:
+        """Estimated share of the bloc in its group: of those who always answer in one way."""
+        answered = self.won if self.favours else self.votes - self.won
+        return max(0.0, (answered / self.votes - self.chance) / (1 - self.chance))
+
 
 def find_blocs(
     voter: Any, left: Any, right: Any, outcome: Any, *, models: int
 ) -> tuple[list[Bloc], Any]:
-    """Return the blocs among votes, and whether each vote is one of a bloc on its model.
+    """Return the blocs among votes, and whether each vote is to be reviewed with one of them.
 
     Args:
         voter: number of each vote's voter, shape (votes,).
@@ -59,6 +78,7 @@ def find_blocs(
     left, right = (np.asarray(side).astype(np.intp) for side in (left, right))
     outcome = np.asarray(outcome)
     found: list[Bloc] = []
+    is_member, is_cleared = np.zeros((2, len(number)), dtype=bool)
     inside = np.zeros(len(code), dtype=bool)
     while len(found) < MAX_BLOCS:
         # One after the other: votes of a bloc bend the ratings that others are compared with.
@@ -78,7 +98,32 @@ def find_blocs(
             break
         found.append(bloc)
         inside |= voters[code] & ((left == bloc.model) | (right == bloc.model))
-    return found, inside
+        answered, otherwise = _answers_on(bloc, code, left, right, outcome, len(number))
+        is_cleared |= voters & (otherwise > 0)
+        is_member |= voters & _is_likely_member(bloc, answered)
+    return found, inside | (is_member & ~is_cleared)[code]
+
+
+def _answers_on(
+    bloc: Bloc, code: Any, left: Any, right: Any, outcome: Any, voters: int
+) -> tuple[Any, Any]:
+    """How often each voter answered as the bloc does on its model, and how often otherwise."""
+    on_left, on_right = left == bloc.model, right == bloc.model
+    win_left, win_right = outcome == Outcome.A, outcome == Outcome.B
+    if not bloc.favours:
+        win_left, win_right = win_right, win_left
+    answered = (on_left & win_left) | (on_right & win_right)
+    total = np.bincount(code, on_left | on_right, minlength=voters)
+    as_bloc = np.bincount(code, answered, minlength=voters)
+    return as_bloc, total - as_bloc
+
+
+def _is_likely_member(bloc: Bloc, answered: Any) -> Any:
+    """Whether voters who never answered otherwise are of the bloc, more likely than not.
+
+    Each answer is certain in the bloc, and has the probability `chance` outside of it.
+    """
+    return bloc.share >= (1 - bloc.share) * bloc.chance**answered
 
 
 def _strongest(tested: BlocTest, number: Any) -> tuple[Bloc | None, Any]:

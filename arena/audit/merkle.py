@@ -124,6 +124,10 @@ class Tree:
         """Return the root over the first `size` entries."""
         return EMPTY_ROOT if size == 0 else self._range(0, size)
 
+    def leaf(self, index: int) -> bytes:
+        """Return the hash of an entry."""
+        return self._node(0, index)
+
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Return the proof that an entry is in the tree over the first `size` entries (2.1.1).
 

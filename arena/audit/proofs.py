@@ -6,13 +6,14 @@ What is read for a proof does not grow with the votes, but for the logarithm of 
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, select
+from sqlalchemy import BigInteger, Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from arena.audit.chain import published_seal, read_payload
-from arena.audit.merkle import WIDTH, Tree, split_hashes
+from arena.audit.merkle import WIDTH, Tree
 from arena.errors import NotFound
 from arena.models import Seal, SealTile
 
@@ -60,21 +61,22 @@ class Inclusion:
 
 def find_inclusion(session: Session, vote_id: int) -> Inclusion | None:
     """Return the proof that a vote is sealed; None if it is not sealed yet."""
-    index = _index_of(session, vote_id)
+    tiles: dict[Tile, bytes] = {}
+    index = _index_of(session, vote_id, tiles)
     if index is None:
         return None
     row = session.connection().execute(_FIRST_SEAL_OVER, {"index": index}).first()
     if row is None:
         return None
     number, size, payload = row
-    tiles = _read_path_tiles(session, index, size)
+    _read_path_tiles(session, index, size, tiles)
     tree = Tree(lambda level, number: tiles[level, number])
     return Inclusion(
         seal=number,
         index=index,
         size=size,
         root=bytes.fromhex(read_payload(payload)["root"]),
-        leaf=split_hashes(tiles[0, index // WIDTH])[index % WIDTH],
+        leaf=tree.leaf(index),
         path=tree.inclusion(index, size),
     )
 
@@ -87,40 +89,59 @@ _FIRST_SEAL_OVER = (
     .limit(1)
 )
 _TILE_OF_VOTE = (
-    select(SealTile.number, SealTile.votes)
+    select(SealTile.number, SealTile.votes, SealTile.hashes)
     .where(SealTile.level == 0, SealTile.first_vote <= bindparam("vote", type_=BigInteger))
     .order_by(SealTile.first_vote.desc())
     .limit(1)
 )
-# One level at a time: SQLite has no index for pairs in a list.
-_TILES = select(SealTile.number, SealTile.hashes).where(
-    SealTile.level == bindparam("level"), SealTile.number.in_(bindparam("numbers", expanding=True))
-)
 
 
-def _read_path_tiles(session: Session, index: int, size: int) -> dict[Tile, bytes]:
+@cache
+def _tiles_of(levels: int) -> Select[int, int, bytes]:
+    """Select two tiles of each of so many levels, in one statement."""
+    # One term for each tile: SQLite looks terms up by the key, but not pairs in a list.
+    return select(SealTile.level, SealTile.number, SealTile.hashes).where(
+        or_(
+            *(
+                and_(SealTile.level == level, SealTile.number == bindparam(f"{side}_{level}"))
+                for level in range(levels)
+                for side in ("first", "last")
+            )
+        )
+    )
+
+
+def _read_path_tiles(session: Session, index: int, size: int, tiles: dict[Tile, bytes]) -> None:
     """Read the tiles that a proof needs: those above a leaf, and those at the right edge."""
-    tiles: dict[Tile, bytes] = {}
     first, last, level = index // WIDTH, (size - 1) // WIDTH, 0
+    numbers: dict[str, int] = {}
+    needed: set[Tile] = set()
     while True:
-        values = {"level": level, "numbers": sorted({first, last})}
-        for number, hashes in session.connection().execute(_TILES, values):
-            tiles[level, number] = bytes(hashes)
+        numbers |= {f"first_{level}": first, f"last_{level}": last}
+        needed |= {(level, first), (level, last)}
+        level += 1
         if last == 0:
-            return tiles
-        first, last, level = first // WIDTH, last // WIDTH, level + 1
+            break
+        first, last = first // WIDTH, last // WIDTH
+    if needed <= tiles.keys():
+        return
+    for found, number, hashes in session.connection().execute(_tiles_of(level), numbers):
+        tiles[found, number] = bytes(hashes)
 
 
-def _index_of(session: Session, vote_id: int) -> int | None:
+def _index_of(session: Session, vote_id: int, tiles: dict[Tile, bytes]) -> int | None:
+    """The index of a vote's leaf; its tile, if it was read to find it, is put into `tiles`."""
     tile = session.connection().execute(_TILE_OF_VOTE, {"vote": vote_id}).first()
     if tile is not None:
-        in_tile = unpack_numbers(tile.votes)
+        number, votes, hashes = tile
+        in_tile = unpack_numbers(votes)
         if vote_id in in_tile:
-            return int(tile.number) * WIDTH + in_tile.index(vote_id)
+            tiles[0, number] = bytes(hashes)
+            return int(number) * WIDTH + in_tile.index(vote_id)
     for seal in session.scalars(select(Seal).where(Seal.late > 0).order_by(Seal.number)):
-        numbers = late_numbers(seal)
-        if vote_id in numbers:
-            return seal.size - len(numbers) + numbers.index(vote_id)
+        late = late_numbers(seal)
+        if vote_id in late:
+            return seal.size - len(late) + late.index(vote_id)
     return None
 
 

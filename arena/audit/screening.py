@@ -138,15 +138,17 @@ class VoterScreen:
         self, track: int, chosen: Any, votes: Any, state: _Screened, total: int
     ) -> tuple[pd.DataFrame, dict[str, Retests]]:
         """Votes and retests of chosen voters, and of the sample in a large track."""
+        arrays = self._reader.arrays
         with self._database.reading() as session:
             if total <= REFERENCE:
-                return read_votes(session, track, None), read_retests(session, track, None)
+                votes_of_all = read_votes(session, arrays, track, None)
+                return votes_of_all, read_retests(session, track, None)
             if state.sample is None or total > REDRAW * state.sampled_at:
                 sample = self._up_to(REFERENCE, np.flatnonzero(votes), votes).tolist()
-                state.sample = read_votes(session, track, sample)
+                state.sample = read_votes(session, arrays, track, sample)
                 state.retests = read_retests(session, track, sample)
                 state.sampled_at = total
-            tested = read_votes(session, track, chosen.tolist())
+            tested = read_votes(session, arrays, track, chosen.tolist())
             retests = read_retests(session, track, chosen.tolist())
         others = state.sample[~state.sample["voter"].isin(chosen)]
         frame = pd.concat([others, tested]).sort_values("vote", kind="stable", ignore_index=True)

@@ -1,5 +1,6 @@
 """What `arena audit voters` shows: flagged voters and groups, and what holding them changes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,8 @@ from arena.audit.voter_votes import effect_of, read_retests, read_votes
 from arena.holds.rules import rule_text
 from arena.models import Track
 from arena.standings.rated_votes import WINNERS
+from arena.standings.vote_arrays import VoteArrays
+from arena.standings.vote_reader import VoteReader
 
 Row = tuple[object, ...]
 
@@ -32,14 +35,25 @@ class VoterReport:
     effects: list[str]
 
 
-def report_voters(session: Session, track: Track) -> VoterReport:
-    """Test all voters of a track, whatever the ledger holds already.
+def report_voters(session: Session, tracks: Iterable[Track]) -> VoterReport:
+    """Test all voters of tracks, whatever the ledger holds already.
 
     Args:
         session: only reads.
-        track: whose votes by people are tested.
+        tracks: whose votes by people are tested.
     """
-    frame = read_votes(session, track.id, None)
+    arrays = VoteArrays()
+    VoteReader(arrays).read_all(session)
+    reports = [_report(session, arrays, track) for track in tracks]
+    return VoterReport(
+        voters=[row for report in reports for row in report.voters],
+        blocs=[row for report in reports for row in report.blocs],
+        effects=[line for report in reports for line in report.effects],
+    )
+
+
+def _report(session: Session, arrays: VoteArrays, track: Track) -> VoterReport:
+    frame = read_votes(session, arrays, track.id, None)
     if frame.empty:
         return VoterReport([], [], [])
     retests = read_retests(session, track.id, None)

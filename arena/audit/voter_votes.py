@@ -4,52 +4,60 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from arena.audit.voter_rules import NO_RETESTS, Retests
-from arena.models import HONEY, Battle, Choice, Clip, Vote, Voter, VoterKind
+from arena.models import HONEY, Battle, Choice, Clip, Vote, VoterKind
 from arena.standings.rated_votes import WINNERS
+from arena.standings.vote_arrays import VoteArrays
 
 CHUNK = 400  # voters in one query
 _MIRRORED = {Choice.A: Choice.B, Choice.B: Choice.A}
 
 
-def read_votes(session: Session, track_id: int, voters: Sequence[int] | None) -> pd.DataFrame:
-    """Return votes by people in a track, as `voter_rules.voter_p_values` takes them.
+def read_votes(
+    session: Session, arrays: VoteArrays, track_id: int, voters: Sequence[int] | None
+) -> pd.DataFrame:
+    """Return rated votes by people in a track, as `voter_rules.voter_p_values` takes them.
+
+    Which votes are rated is decided where arrays are filled; only what these do not have is read.
 
     Args:
         session: only reads.
+        arrays: the votes so far.
         track_id: of the track.
         voters: whose votes; None: everybody's.
     """
-    a, b = aliased(Clip), aliased(Clip)
+    votes = arrays.pool(track_id, VoterKind.PERSON).votes.arrays()
+    order = np.argsort(votes["vote"], kind="stable")  # a vote may have been committed late
+    if voters is not None:
+        order = order[np.isin(votes["voter"][order], voters)]
+    chosen = {name: values[order] for name, values in votes.items()}
+    names = np.array([str(number) for number in arrays.entrants], dtype=object)
+    frame = pd.DataFrame(
+        {
+            "vote": chosen["vote"].astype(np.int64),
+            "voter": chosen["voter"].astype(np.int64),
+            "model_a": names[chosen["left"]],
+            "model_b": names[chosen["right"]],
+            "winner": np.array(list(WINNERS.values()), dtype=object)[chosen["outcome"]],
+        }
+    )
     query = (
         select(
-            *(Vote.id, Vote.voter_id, a.entrant_id, b.entrant_id, Vote.choice, Vote.decided_ms),
-            *(Battle.clip_a_id, Battle.clip_b_id, Battle.probability),
+            *(Vote.id, Vote.decided_ms, Battle.clip_a_id, Battle.clip_b_id, Battle.probability),
         )
         .join(Battle, Battle.id == Vote.battle_id)
-        .join(Voter, Voter.id == Vote.voter_id)
-        .join(a, a.id == Battle.clip_a_id)
-        .join(b, b.id == Battle.clip_b_id)
-        .where(
-            *(Battle.track_id == track_id, Battle.repeat_of.is_(None), Battle.sampler != HONEY),
-            *(Vote.choice != Choice.SKIP, Vote.picture_only.is_(False)),
-            Voter.kind == VoterKind.PERSON,
-        )
-        .order_by(Vote.id)
+        .where(Battle.track_id == track_id)
     )
     rows: list[Any] = []
     for part in _parts(query, voters):
         rows += session.execute(part)
-    columns = ["vote", "voter", "model_a", "model_b", "winner", "decided_ms"]
-    frame = pd.DataFrame(rows, columns=[*columns, "clip_a", "clip_b", "probability"])
-    for side in ("model_a", "model_b"):
-        frame[side] = frame[side].astype(str)
-    frame["winner"] = [WINNERS[choice] for choice in frame["winner"]]
-    return frame
+    columns = ["vote", "decided_ms", "clip_a", "clip_b", "probability"]
+    return frame.merge(pd.DataFrame(rows, columns=columns), on="vote", how="inner")
 
 
 def read_repeats(session: Session, track_id: int, voters: Sequence[int] | None) -> Retests:

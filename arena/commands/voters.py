@@ -23,16 +23,9 @@ def voters(
     from arena.context import utc_now
 
     arena = open_configured_arena()
-    voters: list[tuple[object, ...]] = []
-    blocs: list[tuple[object, ...]] = []
-    effects: list[str] = []
     with arena.database.reading() as session:
-        tracks = catalog.list_tracks(session)
-        for each in [catalog.find_track(session, track)] if track else tracks:
-            report = report_voters(session, each)
-            voters += report.voters
-            blocs += report.blocs
-            effects += report.effects
+        tracks = [catalog.find_track(session, track)] if track else catalog.list_tracks(session)
+        report = report_voters(session, tracks)
     columns: tuple[str, ...] = (
         "track",
         "voter",
@@ -45,13 +38,18 @@ def voters(
         "honey failed",
     )
     show_table(
-        "Flagged voters", columns, voters, format, if_empty="The rules flag no voter of people."
+        "Flagged voters",
+        columns,
+        report.voters,
+        format,
+        if_empty="The rules flag no voter of people.",
     )
     if format is TableFormat.TABLE:
-        if blocs:
+        if report.blocs:
             columns = ("track", "votes each", "voters", "model", "votes", "won", "expected", "p")
-            show_table("Groups of voters that favour or disfavour a model", columns, blocs, format)
-        for line in effects:
+            title = "Groups of voters that favour or disfavour a model"
+            show_table(title, columns, report.blocs, format)
+        for line in report.effects:
             err.print(line)
     if hold:
         written = VoterScreen(arena.database).run_all(now=utc_now())

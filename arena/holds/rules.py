@@ -73,9 +73,10 @@ RULES: dict[HoldRule, RuleText] = {
         "under review with a model's day",
     ),
     HoldRule.BLOC: RuleText(
-        1,
+        2,
         "Voters with about as many votes as this one together favour or disfavour one of the "
-        "models far more than others do, so their votes on it are under review.",
+        "models far more than others do, so their votes on it are under review, and all votes of "
+        "those who never voted otherwise on it.",
         "under review with a group of voters",
     ),
     HoldRule.WITHDRAWN: RuleText(

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 from arena.models import Snapshot, Standing, Track, VoterKind
 from arena.release.collect import instant
 from arena.standings.boards import RATING_COLUMNS
-from arena.standings.computing import ComputedBoard, compute_board
+from arena.standings.computing import ComputedBoard, compute_board, with_details_of
 from arena.standings.lots import moves_in_lots
+from arena.standings.snapshots import latest_id, read_snapshot
 from arena.standings.standings import known_categories
 from arena.standings.vote_arrays import VoteArrays
 from arena.standings.vote_reader import VoteReader
@@ -25,40 +26,35 @@ def compute_boards(
 ) -> list[ComputedBoard]:
     """Compute every leaderboard that has votes or an earlier snapshot.
 
-    The session only reads, and sees one state of the database, so that all see the same votes.
+    The session only reads, and sees one state of the database, so that all see the same votes. What
+    is shown beside the ratings is not released, and takes half of the time: it is that of the last
+    snapshot, and says which votes it is of.
     """
     arrays = VoteArrays()
     VoteReader(arrays).read_all(session)
-    computed = [
-        compute_board(*(session, arrays), track=track, category=category, voters=voters, now=now)
-        for track in tracks
-        for voters in VoterKind
-        for category in known_categories(session, track)
-        # One that moves in lots is released as it is shown: as the last lot made it.
-        if not (
-            moves_in_lots(session, track, voters)
-            and _is_stored(session, track.id, voters, category)
-        )
-    ]
-    return [each for each in computed if each.board.votes or _has_snapshot(session, each)]
-
-
-def _has_snapshot(session: Session, computed: ComputedBoard) -> bool:
-    board = computed.board
-    return _is_stored(session, computed.track_id, board.voters, board.category)
-
-
-def _is_stored(session: Session, track_id: int, voters: VoterKind, category: str) -> bool:
-    snapshots = (
-        select(Snapshot.id)
-        .where(
-            Snapshot.track_id == track_id,
-            Snapshot.voters == voters,
-            Snapshot.category == category,
-        )
-        .limit(1)
-    )
-    return session.execute(snapshots).first() is not None
+    computed: list[ComputedBoard] = []
+    for track in tracks:
+        for voters in VoterKind:
+            in_lots = moves_in_lots(session, track, voters)
+            for category in known_categories(session, track):
+                number = latest_id(session, track=track, category=category, voters=voters)
+                # One that moves in lots is released as it is shown: as the last lot made it.
+                if in_lots and number is not None:
+                    continue
+                board = compute_board(
+                    *(session, arrays),
+                    track=track,
+                    category=category,
+                    voters=voters,
+                    now=now,
+                    with_details=in_lots,  # nobody computes it again before the next lot
+                )
+                if number is not None:
+                    last = read_snapshot(session, number, track=track)
+                    computed.append(board if last is None else with_details_of(board, last))
+                elif board.board.votes:
+                    computed.append(board)
+    return computed
 
 
 def leaderboard_rows(

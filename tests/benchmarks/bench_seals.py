@@ -2,12 +2,16 @@
 
 Run: PYTHONPATH=tests/support python tests/benchmarks/bench_seals.py [BEHIND] [NEW]
 
-The tree behind has BEHIND leaves of random hashes, stored as the arena stores them; the NEW votes
-are real. Votes are cast one after the other in another thread, as fast as they are answered.
+The tree behind has BEHIND leaves of random hashes, stored as the arena stores them; the votes to
+seal are real. NEW of them are sealed alone, and then NEW more while votes are cast one after the
+other, as fast as they are answered. As in a served arena, a process of its own seals, below the
+priority of the one that votes are cast in.
 """
 
 import base64
 import json
+import multiprocessing
+import os
 import secrets
 import statistics
 import sys
@@ -15,6 +19,7 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -23,11 +28,12 @@ from sqlalchemy import func, insert, select, text
 
 from arena import database
 from arena.audit import proofs, seals
-from arena.audit.keys import new_signer
+from arena.audit.keys import Signer
 from arena.audit.merkle import HASH_BYTES, WIDTH, Tree, full_root, root_from_inclusion, split_hashes
 from arena.context import utc_now
 from arena.database import Database
 from arena.models import Seal, SealTile, Vote
+from arena.standings.leased_job import NICENESS
 from arena.voting.limits import VotingRules
 from many_votes import fill_large_arena
 from small_arena import Booth
@@ -56,11 +62,10 @@ def put_tree_behind(opened: Database, size: int) -> None:
         level += 1
     by_key = {(tile["level"], tile["number"]): tile["hashes"] for tile in tiles}
     root = Tree(lambda level, number: by_key[level, number]).root(size)
-    signer, now = new_signer(), utc_now()
     entries = {"commitment": [], "claim": [], "registration": [], "standings": []}
     draft = seals._Draft([], [], size, [], entries, seals._sealed_holds(None))
     draft.root, draft.hashes = root, [b""] * size
-    seal = seals._sign(draft, None, signer_of(opened) or signer, now=now)
+    seal = seals._sign(draft, None, signer_of(opened), now=utc_now())
     with opened.writing() as session:
         seals._store(session, seal, draft)
         for at in range(0, len(tiles), 1000):
@@ -84,44 +89,85 @@ def percentiles(seconds: list[float]) -> str:
     return f"p50 {ms[0]:.1f} ms, p99 {ms[1]:.1f} ms of {len(seconds):,} votes"
 
 
+def seal(
+    url: str, signer: Signer, up_to: int | None, begin: Any, results: Any, niceness: int
+) -> None:
+    """Seal once `begin` is set; put seconds, seconds of CPU and the last seal's size in results."""
+    os.nice(niceness)
+    opened = Database(url)
+    begin.wait()
+    started, spent = time.perf_counter(), time.process_time()
+    made = seals.make_seals(opened, signer, now=utc_now(), up_to=up_to, pause=seals.brief_pause)
+    took, spent = time.perf_counter() - started, time.process_time() - spent
+    results.put((took, spent, made[-1].size))
+
+
+def start_sealing(url: str, signer: Signer, *, up_to: int | None) -> tuple[Any, Any, Any]:
+    """Return a process that is ready to seal, what lets it begin, and where its result comes."""
+    context = multiprocessing.get_context("fork")  # a private key cannot be pickled
+    begin, results = context.Event(), context.Queue()
+    process = context.Process(target=seal, args=(url, signer, up_to, begin, results, NICENESS))
+    process.start()
+    return process, begin, results
+
+
+def voting(opened: Database, stop: threading.Event, seconds: list[float]) -> threading.Thread:
+    """Start casting votes in a thread."""
+    thread = threading.Thread(target=cast, args=(opened, stop, seconds))
+    thread.start()
+    return thread
+
+
 def main() -> None:
     behind = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
     new = int(sys.argv[2]) if len(sys.argv) > 2 else 10_000
     out = Console()
     with tempfile.TemporaryDirectory() as folder:
-        opened = Database(f"sqlite:///{Path(folder) / 'arena.sqlite'}")
+        url = f"sqlite:///{Path(folder) / 'arena.sqlite'}"
+        opened = Database(url)
         database.upgrade(opened)
-        fill_large_arena(opened, votes=new, models=12, prompts=200)
+        fill_large_arena(opened, votes=2 * new, models=12, prompts=200)
         with opened.engine.connect() as connection:
             connection.exec_driver_sql("COMMIT")
             connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
             connection.exec_driver_sql("BEGIN")
-            connection.execute(text(f"UPDATE vote SET id = id + {behind}"))  # noqa: S608
+            # From the last one on, so that no two have the same number meanwhile.
+            connection.execute(text(f"UPDATE vote SET id = -id - {behind}"))  # noqa: S608
+            connection.execute(text("UPDATE vote SET id = -id"))
             connection.commit()
         put_tree_behind(opened, behind)
         signer = signer_of(opened)
+        seals.make_seals(opened, signer, now=utc_now(), up_to=behind)  # names the clips
+        opened.dispose()  # before the process is forked
 
+        process, begin, results = start_sealing(url, signer, up_to=behind + new)
+        begin.set()
+        took, spent, first = results.get()
+        process.join()
+        out.print(f"{behind:,} votes behind, SQLite")
+        out.print(f"sealing {first - behind:,} votes alone: {took:.2f} s, {spent:.2f} s of CPU")
+
+        process, begin, results = start_sealing(url, signer, up_to=None)
         stop, alone = threading.Event(), list[float]()
-        thread = threading.Thread(target=cast, args=(opened, stop, alone))
-        thread.start()
+        thread = voting(opened, stop, alone)
         time.sleep(4)
         stop.set()
         thread.join()
-
         stop, beside = threading.Event(), list[float]()
-        thread = threading.Thread(target=cast, args=(opened, stop, beside))
-        thread.start()
-        started, spent = time.perf_counter(), time.thread_time()
-        made = seals.make_seals(opened, signer, now=utc_now(), pause=seals.brief_pause)
-        took, spent = time.perf_counter() - started, time.thread_time() - spent
+        thread = voting(opened, stop, beside)
+        begin.set()
+        took, spent, second = results.get()
         stop.set()
         thread.join()
-        started = time.perf_counter()
-        seals.make_seals(opened, signer, now=utc_now())
-        rest = time.perf_counter() - started
+        process.join()
+        out.print(
+            f"sealing {second - first:,} votes while votes are cast: {took:.2f} s, "
+            f"{spent:.2f} s of CPU"
+        )
         with opened.reading() as session:
-            sealed = session.scalar(select(func.max(Seal.size))) or 0
-            ids = list(session.scalars(select(Vote.id).order_by(func.random()).limit(SAMPLES)))
+            last = session.scalar(select(func.max(Seal.watermark)))
+            sealed = select(Vote.id).where(Vote.id <= last).order_by(func.random())
+            ids = list(session.scalars(sealed.limit(SAMPLES)))
         ids += [1 + secrets.randbelow(behind) for _ in range(SAMPLES)]
         times, cpu, sizes, texts = [], [], [], []
         for vote_id in ids:
@@ -136,12 +182,6 @@ def main() -> None:
             assert root_from_inclusion(found.leaf, found.index, found.size, path) == found.root
             sizes.append(HASH_BYTES * len(path))
             texts.append(len(json.dumps(base64.b64encode(b"".join(path)).decode())))
-        out.print(f"{behind:,} votes behind, SQLite; {sealed:,} sealed at the end")
-        out.print(
-            f"sealing {made[0].size - behind:,} votes while votes are cast: {took:.2f} s, "
-            f"{spent:.2f} s of CPU"
-        )
-        out.print(f"sealing the rest, alone: {rest:.2f} s")
         out.print(f"votes without a seal: {percentiles(alone)}")
         out.print(f"votes beside sealing: {percentiles(beside)}")
         out.print(

@@ -1,9 +1,10 @@
 """Rates a file of votes with arena-rank, and prints its ratings as JSON.
 
-It pins other versions of numpy and jax than this project, so it may need an interpreter of its own:
+It requires other versions of numpy and jax than this project, so it has its own environment:
 
     python3 -m venv VENV && VENV/bin/pip install arena-rank==0.1.1 pyarrow
     VENV/bin/python tests/support/run_arena_rank.py my-release/votes.parquet
+    ARENA_RANK_PYTHON=VENV/bin/python .venv/bin/python -m pytest tests/arena/release/test_peers.py
 """
 
 import json

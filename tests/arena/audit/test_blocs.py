@@ -28,7 +28,7 @@ def found_in(*parts):
     return find_blocs(voter, left, right, outcome, models=MODELS)
 
 
-def test_all_votes_of_the_group_on_the_model_are_found_and_no_others():
+def test_votes_of_the_group_on_the_model_and_all_votes_of_likely_members_are_found():
     random = np.random.default_rng(1)
     honest = votes(random, random.geometric(1 / 3.5, size=4000))
     rigged = votes(random, np.full(30, 20), first_voter=10_000, favourite=4)
@@ -37,10 +37,40 @@ def test_all_votes_of_the_group_on_the_model_are_found_and_no_others():
     assert (20, 22) in {(bloc.fewest, bloc.most) for bloc in blocs}
     assert all(bloc.won > bloc.expected for bloc in blocs)
     voter, left, right, _ = np.concatenate([honest, rigged], axis=1)
-    assert ((left[inside] == 4) | (right[inside] == 4)).all()
-    by_rigged = (voter >= 10_000) & ((left == 4) | (right == 4))
-    assert inside[by_rigged].all()
-    assert inside[voter < 10_000].mean() < 0.01
+    is_rigged, on_model = voter >= 10_000, (left == 4) | (right == 4)
+    assert inside[is_rigged].all()  # also of a voter who never met the model
+    assert len(np.unique(voter[is_rigged & on_model])) < 30
+    assert inside[~is_rigged].mean() < 0.01
+
+
+def test_honest_voters_of_the_group_keep_their_votes_on_other_models():
+    """Whoever voted otherwise on the model is not of the bloc: only those votes are reviewed."""
+    random = np.random.default_rng(1)
+    honest = votes(random, np.full(40, 20))
+    others = votes(random, random.geometric(1 / 3.5, size=4000), first_voter=1000)
+    rigged = votes(random, np.full(40, 20), first_voter=10_000, favourite=4)
+    blocs, inside = found_in(honest, others, rigged)
+    assert 0.3 < max(bloc.share for bloc in blocs) < 0.7
+    voter, left, right, outcome = np.concatenate([honest, others, rigged], axis=1)
+    on_model = (left == 4) | (right == 4)
+    won = np.where(left == 4, outcome == Outcome.A, outcome == Outcome.B)
+    voted_otherwise = np.isin(voter, voter[on_model & ~won])
+    of_group = voter < 40
+    assert inside[of_group & on_model].all()
+    assert not inside[of_group & voted_otherwise & ~on_model].any()
+
+
+def test_in_a_group_that_is_mostly_honest_only_votes_on_the_model_are_reviewed():
+    random = np.random.default_rng(1)
+    honest = votes(random, np.full(800, 8))
+    rigged = votes(random, np.full(150, 8), first_voter=10_000, favourite=4)
+    others = votes(random, random.geometric(1 / 3.5, size=8000), first_voter=1000)
+    blocs, inside = found_in(honest, others, rigged)
+    assert {bloc.model for bloc in blocs} == {4}
+    voter, left, right, _ = np.concatenate([honest, others, rigged], axis=1)
+    never_met = ~np.isin(voter, voter[(left == 4) | (right == 4)])
+    assert inside[voter >= 10_000].any()
+    assert not inside[never_met].any()
 
 
 def test_a_group_that_votes_against_a_model_is_found():

@@ -75,7 +75,7 @@ def test_a_voter_who_does_not_reject_damaged_copies_is_held(database: Database) 
         events = [each for each in list_events(session) if each.voter_id == CARELESS]
         assert {each.event.rule for each in events} == {"honey"}
         assert len(events) == VOTES  # the honey pairs themselves never count
-        report = report_voters(session, find_track(session, TRACK))
+        report = report_voters(session, [find_track(session, TRACK)])
     assert {row[1]: row[-1] for row in report.voters}[CARELESS] == f"{FAILED} of {SHOWN}"
     database.dispose()
 

@@ -20,6 +20,7 @@ from arena.audit.voter_votes import read_votes
 from arena.database import Database
 from arena.holds.decisions import Selection, list_events, release_votes
 from arena.models import HoldRule, Vote
+from arena.standings.vote_arrays import VoteArrays
 from small_arena import START, Booth, fill_small_arena, new_database
 
 
@@ -81,8 +82,10 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The number of votes that each query of the screen returned."""
     numbers: list[int] = []
 
-    def count(session: Session, track: int, voters: Sequence[int] | None) -> pd.DataFrame:
-        frame = read_votes(session, track, voters)
+    def count(
+        session: Session, arrays: VoteArrays, track: int, voters: Sequence[int] | None
+    ) -> pd.DataFrame:
+        frame = read_votes(session, arrays, track, voters)
         numbers.append(len(frame))
         return frame
 

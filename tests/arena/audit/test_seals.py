@@ -1,16 +1,17 @@
 """Votes are sealed in an order that never changes, and proofs lead from a vote to a signed root."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from released_arena import let_people_vote, let_simulated_voters_vote
 from sealed_arena import seal, signer_of, tamper
-from sqlalchemy import func, select, text
+from sqlalchemy import event, func, select, text
 
 from arena.audit import proofs, seals
 from arena.audit.chain import ChainError, check_chain
 from arena.audit.keys import list_keys
-from arena.audit.merkle import is_consistent, root_from_inclusion
+from arena.audit.merkle import WIDTH, is_consistent, root_from_inclusion
 from arena.database import Database
 from arena.models import Seal, Vote
 from small_arena import START, Booth
@@ -63,6 +64,21 @@ def test_every_vote_is_proved_to_be_in_its_seal(sealed: Database) -> None:
             assert root == found.root
             assert stored[found.seal - 1].size <= position < stored[found.seal].size
         assert proofs.find_inclusion(session, ids[-1] + 1) is None
+
+
+def test_a_proof_takes_three_queries_whatever_the_number_of_votes(sealed: Database) -> None:
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    with sealed.reading() as session:
+        ids = list(session.scalars(select(Vote.id).order_by(Vote.id)))
+        event.listen(sealed.engine, "before_cursor_execute", note)
+        proofs.find_inclusion(session, ids[0])
+        event.remove(sealed.engine, "before_cursor_execute", note)
+    assert len(ids) > WIDTH  # so that tiles of two levels are read
+    assert len(statements) == 3
 
 
 def test_any_two_seals_are_consistent(sealed: Database) -> None:
