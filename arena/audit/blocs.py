@@ -2,9 +2,9 @@
 
 The groups are those of `ratings.screening.blocs`: voters who cast about as many votes as others.
 All votes of a group on the model are put under review, for it and against it, so that what is left
-out does not lean to either side. So are all other votes of those who are more likely than not to be
-of the bloc: voters who never voted otherwise on the model, in a group of which the bloc is a large
-part. `arena holds release` lets them count again.
+out does not lean to either side. So are all other votes of those who are likely to be of the bloc:
+voters who never voted otherwise on the model, in a group of which the bloc is a large part. `arena
+holds release` lets them count again.
 """
 
 from dataclasses import dataclass
@@ -18,6 +18,9 @@ from ratings.votes.columns import Outcome
 BLOC_P = 1e-4  # times the number of tests: a look at every new hundredth of the votes is a test too
 MAX_BLOCS = 20  # in one look
 MIN_VOTERS = 5  # of a group; single voters have tests of their own
+# Probability of being of the bloc from which on all votes of a voter are reviewed: the price of a
+# vote that waits is smaller than that of a rigged one which counts.
+MEMBER = 1 / 3
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,12 @@ def _answers_on(
 
 
 def _is_likely_member(bloc: Bloc, answered: Any) -> Any:
-    """Whether voters who never answered otherwise are of the bloc, more likely than not.
+    """Whether voters who never answered otherwise are likely to be of the bloc.
 
     Each answer is certain in the bloc, and has the probability `chance` outside of it.
     """
-    return bloc.share >= (1 - bloc.share) * bloc.chance**answered
+    outside = (1 - bloc.share) * bloc.chance**answered
+    return bloc.share >= MEMBER * (bloc.share + outside)
 
 
 def _strongest(tested: BlocTest, number: Any) -> tuple[Bloc | None, Any]:

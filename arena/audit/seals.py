@@ -45,6 +45,7 @@ from arena.models import (
     SealedEntry,
     SealTile,
     Track,
+    Vote,
 )
 
 VERSION = 1  # of a seal's payload
@@ -90,6 +91,8 @@ def make_seals(
 ) -> list[Seal]:
     """Seal everything that is new: votes, commitments, claims and leaderboards of past days.
 
+    Votes that are cast meanwhile wait for the next seal: while people vote there are always some.
+
     Args:
         database: of the arena.
         signer: the key in use.
@@ -105,6 +108,7 @@ def make_seals(
         StoreUnavailable: the database cannot be read or written.
     """
     with database.reading() as session:
+        newest = session.scalar(select(func.max(Vote.id))) or 0
         has_unnamed = bool(unnamed_clips(session))
         has_changes = has_deviations(session)
     while has_unnamed:
@@ -115,6 +119,8 @@ def make_seals(
     made: list[Seal] = []
     while (seal := _make_seal(database, signer, now=now, up_to=up_to, pause=pause)) is not None:
         made.append(seal)
+        if seal.watermark >= newest:
+            break
     return made
 
 

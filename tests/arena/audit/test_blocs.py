@@ -63,7 +63,7 @@ def test_honest_voters_of_the_group_keep_their_votes_on_other_models():
 def test_in_a_group_that_is_mostly_honest_only_votes_on_the_model_are_reviewed():
     random = np.random.default_rng(1)
     honest = votes(random, np.full(800, 8))
-    rigged = votes(random, np.full(150, 8), first_voter=10_000, favourite=4)
+    rigged = votes(random, np.full(250, 8), first_voter=10_000, favourite=4)
     others = votes(random, random.geometric(1 / 3.5, size=8000), first_voter=1000)
     blocs, inside = found_in(honest, others, rigged)
     assert {bloc.model for bloc in blocs} == {4}

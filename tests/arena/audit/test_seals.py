@@ -1,6 +1,7 @@
 """Votes are sealed in an order that never changes, and proofs lead from a vote to a signed root."""
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from arena.audit.keys import list_keys
 from arena.audit.merkle import WIDTH, is_consistent, root_from_inclusion
 from arena.database import Database
 from arena.models import Seal, Vote
-from small_arena import START, Booth
+from small_arena import START, Booth, fill_small_arena, new_database
 
 LATER = START + timedelta(days=2)
 
@@ -49,6 +50,23 @@ def test_the_chain_begins_with_a_seal_of_nothing_and_covers_every_vote(sealed: D
 
 def test_nothing_new_makes_no_seal(sealed: Database) -> None:
     assert seal(sealed, now=LATER) == []
+
+
+def test_votes_that_are_cast_while_sealing_wait_for_the_next_seal(tmp_path: Path) -> None:
+    """Otherwise sealing would never end while people vote, with a seal of a few votes each."""
+    database = new_database(tmp_path)
+    fill_small_arena(database)
+    booths = (Booth(database, key=f"{number:032x}") for number in range(10))
+    next(booths).vote("a")
+
+    def cast_another() -> None:
+        next(booths).vote("b")
+
+    signer = signer_of(database)
+    (made,) = seals.make_seals(database, signer, now=LATER, pause=cast_another)
+    assert made.watermark < newest(database)
+    assert seal(database, now=LATER)[-1].watermark == newest(database)
+    database.dispose()
 
 
 def test_every_vote_is_proved_to_be_in_its_seal(sealed: Database) -> None:
