@@ -7,11 +7,9 @@ every battle of the model. Voters are grouped by their number of votes, in range
 and of its fourth root.
 
 For model m and group g, the excess wins per unit of information, with chances from the ratings of
-all other voters, estimate how much more g favours m than others do. Groups differ in this for
-honest reasons, by a normal random effect over models that is estimated over the other models of the
-same group (DerSimonian and Laird 1986), and so do voters, by their tastes. What remains is
-compared with Student's distribution, whose degrees of freedom are those of that variance
-(Satterthwaite 1946), and multiplied by the number of groups, models and directions (Bonferroni).
+all other voters, estimate how much more g favours m than others do. The variance of that has a
+part for voters' tastes; `moderation` tests the estimates of all groups. P-values are multiplied by
+the number of groups, models and directions (Bonferroni).
 """
 
 from dataclasses import dataclass, replace
@@ -20,19 +18,15 @@ import numpy as np
 from scipy.special import expit
 
 from ratings.arrays import Codes, Floats, Mask
-from ratings.distributions import student_tail
 from ratings.errors import RatingsError
 from ratings.model.bradley_terry import ELO_PER_STRENGTH, bradley_terry
+from ratings.screening.moderation import MIN_MODELS, Effects, effect_p_values
 from ratings.screening.voter_tests import Choices, rating_error_variance, taste_variance
 from ratings.votes.battles import Battles
 from ratings.votes.columns import Outcome
 
 MIN_VOTES = 4  # of a voter; those with fewer are compared by how often battles are finished
-MIN_MODELS = 4
 PARTS = (1, 4)  # of a factor of two
-_ROUNDS = 4  # of estimating what honest models differ by without those that stand out
-_OUTLIER = 3.0  # standard deviations
-_NORMAL_MAD = 1.4826  # standard deviation of a normal variable over its median absolute deviation
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,12 +68,15 @@ def bloc_test(
     votes, wins, expected, effect, p = np.full((5, len(ranges), models), np.nan)
     taste = _taste(every)
     of_vote = number[voter]
+    groups: dict[int, _Group] = {}
     for code, (low, high) in enumerate(ranges):
         group = every.select((of_vote >= low) & (of_vote <= high))
-        found = _test_group(group, every.counts - group.counts, taste)
-        if found is None:
-            continue
-        choices, effect[code], p[code] = found
+        found = _effects_of(group, every.counts - group.counts, taste)
+        if found is not None:
+            groups[code] = found
+    p_values = effect_p_values({code: each.effects for code, each in groups.items()}, ranges)
+    for code, each in groups.items():
+        choices, effect[code], p[code] = each.choices, each.effects.effect, p_values[code]
         sides = np.concatenate([choices.left, choices.right])
         ones, chance = np.ones(len(choices.won)), expit(choices.log_odds)
         for table, values in (
@@ -89,6 +86,7 @@ def bloc_test(
         ):
             table[code] = np.bincount(sides, np.concatenate(values), minlength=models)
     tests = 4 * int(np.isfinite(p).sum())  # two directions, with and without calibration
+    effect *= ELO_PER_STRENGTH
     return BlocTest(ranges, votes, wins, expected, effect, np.minimum(1, p * tests))
 
 
@@ -160,10 +158,16 @@ def _taste(votes: _Votes) -> float:
     return taste_variance(choices, np.ones(choices.voters, dtype=bool))
 
 
-def _test_group(
-    group: _Votes, others: Floats, taste: float
-) -> tuple[Choices, Floats, Floats] | None:
-    """Choices of a group, and for each model its effect in Elo points and two-sided p-value."""
+@dataclass(frozen=True, eq=False)
+class _Group:
+    """A group's choices, with each model's effect."""
+
+    choices: Choices
+    effects: Effects
+
+
+def _effects_of(group: _Votes, others: Floats, taste: float) -> _Group | None:
+    """Compare a group with the ratings by others; None if that cannot be done."""
     fitted = _fitted(others)
     if fitted is None:
         return None
@@ -174,15 +178,11 @@ def _test_group(
     # Voters who pay less attention, or more, are so for all models. But a bloc for or against the
     # strong looks like that, too: of both, take what leaves the usual models closer together.
     calibrated = choices.calibrated(np.ones(choices.voters, dtype=bool))
-    found = [(each, *_effects(each, information, taste, models)) for each in (calibrated, choices)]
-    used, effect, error = min(found, key=lambda each: _deviation(each[1]))
-    tested = np.isfinite(effect)
-    if tested.sum() < MIN_MODELS:
-        return None
-    z, df = _standardize(effect, error, tested)
-    p = np.full(models, np.nan)
-    p[tested] = np.minimum(1, 2 * student_tail(np.abs(z[tested]), df[tested]))
-    return used, effect * ELO_PER_STRENGTH, p
+    found = [
+        _Group(each, _effects(each, information, taste, models)) for each in (calibrated, choices)
+    ]
+    used = min(found, key=lambda each: _deviation(each.effects.effect))
+    return used if used.effects.tested.sum() >= MIN_MODELS else None
 
 
 def _deviation(effect: Floats) -> float:
@@ -191,10 +191,8 @@ def _deviation(effect: Floats) -> float:
     return float(np.median(np.abs(known - np.median(known)))) if len(known) else np.inf
 
 
-def _effects(
-    choices: Choices, information: Floats, taste: float, models: int
-) -> tuple[Floats, Floats]:
-    """How much stronger each model is for a group, and the error's variance, in strengths.
+def _effects(choices: Choices, information: Floats, taste: float, models: int) -> Effects:
+    """How much stronger each model is for a group, in strengths.
 
     Args:
         choices: of the group.
@@ -217,42 +215,4 @@ def _effects(
     effect, error = np.full((2, models), np.nan)
     effect[tested] = excess[tested] / within[tested]
     error[tested] = variance[tested] / within[tested] ** 2
-    return effect, error
-
-
-def _standardize(effect: Floats, error: Floats, tested: Mask) -> tuple[Floats, Floats]:
-    """Effects over their standard deviations, and the degrees of freedom of these.
-
-    The variance between models is first taken from their median absolute deviation, and then from
-    the models that do not stand out by it, of which there must be more than half.
-    """
-    z, df = np.zeros(len(effect)), np.full(len(effect), np.inf)
-    middle = np.median(effect[tested])
-    spread = (_NORMAL_MAD * np.median(np.abs(effect[tested] - middle))) ** 2
-    total = error[tested] + max(0.0, float(spread - np.median(error[tested])))
-    usual = tested.copy()
-    usual[tested] = np.abs(effect[tested] - middle) < _OUTLIER * np.sqrt(total)
-    for _ in range(_ROUNDS):
-        if usual.sum() < max(MIN_MODELS, tested.sum() / 2):
-            return np.zeros(len(effect)), df
-        for model in np.flatnonzero(tested):
-            others = usual & (np.arange(len(effect)) != model)
-            between, number = _between(effect[others], error[others])
-            mean = np.average(effect[others], weights=1 / (error[others] + between))
-            variance = error[model] + between
-            z[model] = (effect[model] - mean) / np.sqrt(variance)
-            df[model] = (number - 1) * (variance / between) ** 2 if between > 0 else np.inf
-        before, usual = usual, tested & (np.abs(z) < _OUTLIER)
-        if (before == usual).all():
-            break
-    return z, df
-
-
-def _between(effect: Floats, error: Floats) -> tuple[float, int]:
-    """DerSimonian and Laird's variance between models, and the number of models."""
-    weight = 1 / error
-    mean = (weight * effect).sum() / weight.sum()
-    squares = (weight * (effect - mean) ** 2).sum()
-    scale = weight.sum() - (weight**2).sum() / weight.sum()
-    surplus = squares - (len(effect) - 1)
-    return (max(0.0, float(surplus / scale)) if scale > 0 else 0.0), len(effect)
+    return Effects(effect, error)
