@@ -134,7 +134,7 @@ def _index_of(session: Session, vote_id: int, tiles: dict[Tile, bytes]) -> int |
     tile = session.connection().execute(_TILE_OF_VOTE, {"vote": vote_id}).first()
     if tile is not None:
         number, votes, hashes = tile
-        in_tile = unpack_numbers(votes)
+        in_tile = unpack_numbers(votes or b"")
         if vote_id in in_tile:
             tiles[0, number] = bytes(hashes)
             return int(number) * WIDTH + in_tile.index(vote_id)
