@@ -98,7 +98,7 @@ _TILE_OF_VOTE = (
 
 @cache
 def _tiles_of(levels: int) -> Select[int, int, bytes]:
-    """Select two tiles of each of so many levels, in one statement."""
+    """Select two tiles of each level below `levels`, in one statement."""
     # One term for each tile: SQLite looks terms up by the key, but not pairs in a list.
     return select(SealTile.level, SealTile.number, SealTile.hashes).where(
         or_(
