@@ -57,10 +57,11 @@ class CoalescingTransport:
         self._chunks.append(data)
 
     def flush(self) -> None:
-        """Write what was held back."""
+        """Write what was held back, unless the connection was aborted meanwhile."""
         if self._chunks:
             data, self._chunks = b"".join(self._chunks), []
-            self._transport.write(data)
+            if not self._transport.is_closing():
+                self._transport.write(data)
 
     def close(self) -> None:
         """Write what was held back, then close."""
@@ -161,23 +162,38 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             raise HttpParserError(problem)
         super().on_headers_complete()
 
+    def _should_upgrade(self) -> bool:
+        # A WebSocket begins with a GET without a body (RFC 6455, 4.1). Others are answered as if
+        # they asked for no upgrade: what they send as a body would not be passed on.
+        has_body = any(
+            name in {b"content-length", b"transfer-encoding"} for name, _ in self.headers
+        )
+        return self.scope["method"] == "GET" and not has_body and super()._should_upgrade()
+
     def handle_websocket_upgrade(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            # An earlier request is not answered yet: it is, and the client connects again.
+            self.cycle.keep_alive = False
+            return
         self._is_upgraded = True
         self._stop_header_timer()
         # The WebSocket's protocol gets the bare transport.
         self.transport.flush()  # type: ignore[attr-defined]
         self.transport = self.transport._transport  # type: ignore[attr-defined]
-        if self._handoff is not None and self._is_passed_on(self._handoff):
+        lines = [b"GET %b HTTP/1.1" % self.url, *(b"%b: %b" % header for header in self.headers)]
+        head = b"\r\n".join([*lines, b"", b""])
+        if len(head) > MAX_HEAD_BYTES:
+            self.transport.write(TOO_LARGE)
+            self.transport.close()
+        elif self._handoff is not None and self._is_passed_on(self._handoff, head):
             self.connections.discard(self)
             self.transport.abort()  # this process's descriptor; the connection stays open
         else:
             super().handle_websocket_upgrade()
 
-    def _is_passed_on(self, handoff: Handoff) -> bool:
+    def _is_passed_on(self, handoff: Handoff, head: bytes) -> bool:
         if self.transport.get_write_buffer_size():  # of an earlier answer
             return False
-        lines = [b"GET %b HTTP/1.1" % self.url, *(b"%b: %b" % header for header in self.headers)]
-        head = b"\r\n".join([*lines, b"", b""])
         return handoff.pass_on(self.transport.get_extra_info("socket").fileno(), head)
 
     def _unsupported_upgrade_warning(self) -> None:

@@ -114,10 +114,6 @@ def test_the_server_answers_other_requests_itself_before_and_after_a_web_socket(
 
 def test_a_web_socket_on_a_connection_that_had_another_request_is_passed_on(tmp_path: Path) -> None:
     path = tmp_path / "socket"
-    upgrade = (
-        b"GET /stream HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    )
     with (
         _running("pages", path=path),
         _running("server", handoff=Handoff(path)) as port,
@@ -125,8 +121,57 @@ def test_a_web_socket_on_a_connection_that_had_another_request_is_passed_on(tmp_
     ):
         client.sendall(b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b"server " in _read_until(client, b"/first?")
-        client.sendall(upgrade)
+        client.sendall(_upgrade())
         assert b"pages " in _read_until(client, b"/stream?")
+
+
+def test_an_earlier_request_is_answered_although_a_web_socket_is_asked_for_in_the_same_packet(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n"
+    answer = _answer_to(first + _upgrade(), tmp_path / "socket")
+    assert b"server " in answer
+    assert b"101" not in answer
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+def test_a_head_that_is_too_large_is_refused_before_it_is_passed_on(tmp_path: Path) -> None:
+    padding = b"X-Padding: " + b"a" * 35 * 1024
+    answer = _answer_to(_upgrade(padding), tmp_path / "socket")
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("method", [b"POST", b"GET"])
+def test_a_request_with_a_body_is_not_a_web_socket_and_is_answered_at_once(
+    tmp_path: Path, method: bytes
+) -> None:
+    head = _upgrade(b"Content-Length: 3").replace(b"GET", method)
+    answer = _answer_to(head + b"abc", tmp_path / "socket")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"server " in answer
+
+
+def _upgrade(field: bytes = b"Accept: */*") -> bytes:
+    return (
+        b"GET /stream HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        b"%b\r\n\r\n" % field
+    )
+
+
+def _answer_to(sent: bytes, path: Path) -> bytes:
+    """Return all that a server sends that passes WebSockets on, until it closes the connection."""
+    received = b""
+    with (
+        _running("pages", path=path),
+        _running("server", handoff=Handoff(path)) as port,
+        socket.create_connection(("127.0.0.1", port), timeout=60) as client,
+    ):
+        client.sendall(sent)
+        while part := client.recv(4096):
+            received += part
+            assert not received.startswith(b"HTTP/1.1 101 "), received
+    return received
 
 
 def _read_until(client: socket.socket, end: bytes) -> bytes:
