@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
+from threading import Event
 
 import streamlit as st
 import uvicorn
@@ -266,13 +267,17 @@ def serve(
         logging.getLogger("uvicorn.access").disabled = True
         log_to_stderr()
 
+        # The processes beside the server start after it: each needs seconds of a core to load.
+        accepts = Event()
+
         def announce() -> None:
+            accepts.set()
             on_ready(f"http://{shown}:{bound}")
 
         with (
             suppress(KeyboardInterrupt),
-            background_process(arena.settings),
-            pages_process(arena.settings, host=host) as handoff,
+            background_process(arena.settings, after=accepts),
+            pages_process(arena.settings, host=host, after=accepts) as handoff,
         ):
             options = server_options(arena.settings, handoff)
             if workers > 1:

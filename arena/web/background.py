@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from contextlib import AbstractContextManager, suppress
+from threading import Event
 from typing import BinaryIO
 
 from arena.audit.hold_job import HoldJob
@@ -36,14 +37,19 @@ ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_
 log = logging.getLogger(__name__)
 
 
-def background_process(settings: Settings) -> AbstractContextManager[None]:
+def background_process(settings: Settings, *, after: Event) -> AbstractContextManager[None]:
     """Run the process beside the block, and start it again whenever it ends.
 
     Args:
         settings: of the arena, which the process opens for itself.
+        after: the process is started once this is set.
     """
     return child_process(
-        "arena.web.background", settings, name="background process", environment=ONE_THREAD
+        "arena.web.background",
+        settings,
+        name="background process",
+        after=after,
+        environment=ONE_THREAD,
     )
 
 

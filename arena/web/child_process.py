@@ -27,6 +27,7 @@ def child_process(
     value: object,
     *,
     name: str,
+    after: Event,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[None]:
     """Run a module beside the block, and start it again whenever it ends.
@@ -35,12 +36,14 @@ def child_process(
         module: to run; it reads the value with `read_value`.
         value: what the module works with; it is pickled.
         name: of the process in messages.
+        after: the process is started once this is set.
         environment: variables that it has besides those of this process.
     """
     ended = Event()
     running: list[subprocess.Popen[bytes]] = []
 
     def supervise() -> None:
+        after.wait()
         while not ended.is_set():
             process = _start(module, value, environment or {})
             running[:] = [process]
@@ -57,6 +60,7 @@ def child_process(
         yield
     finally:
         ended.set()
+        after.set()
         for process in running:
             _stop(process)
         thread.join(STOP_S)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import BinaryIO
 
 import uvicorn
@@ -47,12 +48,13 @@ class PagesOf:
 
 
 @contextmanager
-def pages_process(settings: Settings, *, host: str) -> Iterator[Handoff | None]:
+def pages_process(settings: Settings, *, host: str, after: Event) -> Iterator[Handoff | None]:
     """Run the process beside the block.
 
     Args:
         settings: of the arena.
         host: the name or address that the server listens on.
+        after: the process is started once this is set.
 
     Yields:
         What passes connections to it; None where the system cannot.
@@ -62,7 +64,8 @@ def pages_process(settings: Settings, *, host: str) -> Iterator[Handoff | None]:
         return
     with tempfile.TemporaryDirectory(prefix="arena-pages-") as folder:
         given = PagesOf(settings, host, Path(folder) / "socket")
-        with child_process("arena.web.pages_process", given, name="pages' process"):
+        module = "arena.web.pages_process"
+        with child_process(module, given, name="pages' process", after=after):
             yield Handoff(given.path)
 
 

@@ -59,6 +59,7 @@ def test_leaderboards_go_on_after_the_background_process_was_killed_and_it_ends_
         httpx.Client(base_url=address, timeout=60) as voter,
     ):
         started = server_of(tmp_path)
+        wait_until(lambda: bool(background_of(started)), "it was not started")
         (first,) = background_of(started)
         vote(voter)
         wait_until(lambda: votes_on_the_board(voter) == 1, "the vote is not on the board")

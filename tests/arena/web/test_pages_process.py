@@ -264,6 +264,7 @@ def test_the_pages_process_is_started_again_when_killed_and_votes_do_not_notice(
             except InvalidMessage:  # passed to a process that was just being killed
                 return False
 
+        _wait_until(lambda: _pages_of(server), "it was not started")
         (first,) = _pages_of(server)
         _wait_until(lambda: is_run_by(first), "no page runs in the process of pages")
         first.kill()
