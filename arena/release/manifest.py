@@ -200,7 +200,8 @@ def describe_differences(
         return None
     known = _split(expected.row_hashes)
     if expected.ids is None or found.ids is None:
-        return _by_position(schema, found.hashes, known, file)
+        of_votes = columns[schema.names.index("vote_id")] if "vote_id" in schema.names else None
+        return _by_position(found.hashes, known, file, of_votes)
     noun = "vote " if _is_of_votes(schema) else ""
     faults = _by_id(found, expected.ids, known)
     named = [
@@ -255,15 +256,16 @@ def _by_id(
 
 
 def _by_position(
-    schema: TableSchema, found: Sequence[bytes], known: Sequence[bytes], file: str
+    found: Sequence[bytes], known: Sequence[bytes], file: str, votes: Sequence[Any] | None
 ) -> str:
-    """The first row that differs, of a table whose rows have no ids."""
+    """The first row that differs, of a table whose rows have no ids, and the vote that it names."""
     for position, (row, expected) in enumerate(zip(found, known, strict=False)):
         if row != expected:
             what = "was changed, dropped, added or moved"
             if len(found) == len(known) and Counter(found) != Counter(known):
                 what = "was changed"
-            return f"{file}, row {position + 1} {what}"
+            vote = "" if votes is None else f" (vote {votes[position]})"
+            return f"{file}, row {position + 1}{vote} {what}"
     if len(found) == len(known):
         return f"{file} differs from {MANIFEST}, whose hashes of rows were changed"
     what = "was dropped" if len(found) < len(known) else "was added"

@@ -101,6 +101,13 @@ def test_a_vote_whose_counted_disagrees_with_the_ledger_is_named(folder: Path) -
     assert "the ledger" in message
 
 
+def test_the_vote_of_a_changed_event_is_named_however_late_the_event_is(folder: Path) -> None:
+    rows = read_rows(folder, "holds")
+    at = next(number for number, row in enumerate(rows) if number > 10 and row["kind"] == "hold")
+    message = forged(folder, "holds", lambda rows: rows[at].update(reason="Another one."))
+    assert f"row {at + 1} (vote {rows[at]['vote_id']}) was changed" in message
+
+
 @pytest.mark.parametrize("kind", ["changed", "dropped", "added", "reordered"])
 def test_a_changed_ledger_is_found_and_the_vote_named(folder: Path, kind: str) -> None:
     rows = read_rows(folder, "holds")
