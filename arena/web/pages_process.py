@@ -28,6 +28,7 @@ from arena.web.http_protocol import LimitedHttpProtocol
 from arena.web.log import log_to_stderr
 from arena.web.server_options import server_options
 
+MAX_SOCKET_PATH_BYTES = 103  # that all systems take; macOS takes the fewest
 NICENESS = 5  # votes and clips go first where the cores are busy
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,14 @@ def pages_process(settings: Settings, *, host: str, after: Event) -> Iterator[Ha
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="arena-pages-") as folder:
+        if len(os.fsencode(Path(folder) / "socket")) > MAX_SOCKET_PATH_BYTES:
+            log.warning(
+                "The pages run in the process that answers votes, because the path of the folder "
+                "for temporary files, %s, is too long for a socket: set TMPDIR to a shorter one.",
+                Path(folder).parent,
+            )
+            yield None
+            return
         given = PagesOf(settings, host, Path(folder) / "socket")
         module = "arena.web.pages_process"
         with child_process(module, given, name="pages' process", after=after):

@@ -19,7 +19,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from arena.web.handoff import Handoff, HandoffListener
 from arena.web.http_protocol import protocol_options
-from playable import TRACK, make_playable_arena, served
+from arena.web.pages_process import pages_process
+from playable import TRACK, make_playable_arena, served, settings_for
 
 
 async def _answer(scope: Scope, receive: Receive, send: Send, *, name: str) -> None:
@@ -208,6 +209,19 @@ def test_a_process_replaces_the_socket_of_a_killed_one(tmp_path: Path) -> None:
         connect(f"ws://127.0.0.1:{port}/") as page,
     ):
         assert str(page.recv()).startswith("pages ")
+
+
+def test_where_a_socket_cannot_have_the_path_no_process_is_started_and_the_log_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / ("long" * 25)
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    with pages_process(
+        settings_for(tmp_path), host="127.0.0.1", after=threading.Event()
+    ) as handoff:
+        assert handoff is None
+    assert f"{folder}, is too long for a socket" in caplog.text
 
 
 # --- beside a real arena --------------------------------------------------------------------------
