@@ -50,9 +50,10 @@ def child_process(
             if ended.is_set():  # since the process was started
                 _stop(process)
                 break
-            if status := process.wait():
+            status = process.wait()
+            # A service manager may send SIGTERM to all processes of the server at once.
+            if not ended.wait(RESTART_S) and status:
                 log.warning("The %s ended with status %s: it is started again.", name, status)
-            ended.wait(RESTART_S)
 
     thread = Thread(target=supervise, name=name, daemon=True)
     thread.start()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 MAX_HEAD_BYTES = 64 * 1024  # more than a request's head may have
 BACKLOG = 512
+ACCEPT_AGAIN_S = 0.1  # after a connection could not be accepted
 
 log = logging.getLogger(__name__)
 
@@ -64,17 +65,23 @@ class HandoffListener:
         self._listening.listen(BACKLOG)
         self._listening.setblocking(False)
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(self._listening.fileno(), self._accept)
+        self._listen()
 
     def close(self) -> None:
         """Take no more connections."""
         self._loop.remove_reader(self._listening.fileno())
         self._listening.close()
 
+    def _listen(self) -> None:
+        if self._listening.fileno() >= 0:  # not closed meanwhile
+            self._loop.add_reader(self._listening.fileno(), self._accept)
+
     def _accept(self) -> None:
         try:
             sending, _ = self._listening.accept()
-        except OSError:  # such as too many open files: it is tried again, as it stays readable
+        except OSError:  # such as too many open files, and it stays readable
+            self._loop.remove_reader(self._listening.fileno())
+            self._loop.call_later(ACCEPT_AGAIN_S, self._listen)
             return
         task = self._loop.create_task(self._take(sending))
         self._tasks.add(task)

@@ -15,7 +15,7 @@ from arena.web.theme import PALETTES
 CACHE_S = 5  # readers within this time share one look at the folder
 NONE_YET = (
     "<div class='notice'><h2>No release is published yet</h2><p>Whoever runs this arena publishes "
-    "one with <code>arena export --publish</code>.</p></div>"
+    "one with <code style='white-space: nowrap'>arena export --publish</code>.</p></div>"
 )
 LEAD = (
     "<h1 class='board-title'>Releases</h1><p class='board-lead'>All votes, with what they are "

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.databases("sqlite")
 ARENA_RANK = Path(__file__).parents[2] / "support" / "run_arena_rank.py"
 PYTHON = os.environ.get("ARENA_RANK_PYTHON", "")  # of an environment that has arena-rank
 NO_ARENA_RANK = (
-    "arena-rank 0.1.1, its only version, requires numpy 2.3.3 exactly, and jax 0.8.1, so that it "
+    "arena-rank 0.1.1, its newest version, requires numpy 2.3.3 exactly, and jax 0.8.1, so that it "
     "needs an environment of its own: tests/support/run_arena_rank.py says how to make it, and "
     "ARENA_RANK_PYTHON names its interpreter"
 )
