@@ -38,6 +38,7 @@ MAX_STATUS = 80  # characters of a server's status word, and of a video's id in 
 FILE_NOT_READY = (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.TOO_EARLY)
 UNKNOWN_ID = (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 FILE_READY_S = 60.0  # a completed video's file is waited for no longer
+KEPT_CONNECTIONS, KEPT_S = 16, 60.0  # of polls
 NO_COMPRESSION = {"Accept-Encoding": "identity"}  # so that a small response cannot expand
 
 
@@ -66,31 +67,17 @@ class VideosApi:
     options: OpenaiOptions
     key: str | None
     client: openai.OpenAI
+    polls: openai.OpenAI
 
     @classmethod
     def connect(cls, name: str, options: OpenaiOptions, key: str | None) -> "VideosApi":
         """Create a client; sends no request."""
-        client = openai.OpenAI(
-            base_url=options.base_url,
-            api_key=key or NO_KEY,
-            max_retries=options.max_retries,
-            timeout=REQUEST_TIMEOUT_S,
-            default_headers=NO_COMPRESSION,
-            http_client=openai.DefaultHttpxClient(
-                # A server may close an idle connection just as an order is sent on it; nobody
-                # would know whether it was accepted. So every request opens its own.
-                limits=httpx2.Limits(max_keepalive_connections=0),
-                event_hooks={
-                    "response": [
-                        same_host_only(httpx2.URL(options.base_url)),
-                        limit_response(
-                            options.host, seconds=min(REQUEST_TIMEOUT_S, options.timeout_s)
-                        ),
-                    ]
-                },
-            ),
-        )
-        return cls(name, options, key, client)
+        # A server may close an idle connection just as an order is sent on it; nobody would know
+        # whether it was accepted. So every request opens its own, but for polls: they can be
+        # repeated, and opening the connection is most of their time.
+        client = _client(options, key, httpx2.Limits(max_keepalive_connections=0))
+        kept = httpx2.Limits(max_keepalive_connections=KEPT_CONNECTIONS, keepalive_expiry=KEPT_S)
+        return cls(name, options, key, client, polls=_client(options, key, kept))
 
     def create(
         self, arguments: dict[str, Any], *, journal: OrderJournal, deadline: float
@@ -208,7 +195,7 @@ class VideosApi:
         try:
             with self._translate_errors():
                 if video is None:
-                    video = self.client.videos.retrieve(video_id)
+                    video = self.polls.videos.retrieve(video_id)
                 while True:
                     status = self._status(video)
                     stage = stage_of(status)
@@ -225,7 +212,7 @@ class VideosApi:
                     self._check_deadline(deadline, state)
                     pause_until_poll(self.options.poll_s, deadline=deadline)
                     journal.waiting()
-                    video = self.client.videos.retrieve(video_id)
+                    video = self.polls.videos.retrieve(video_id)
         finally:
             if not finished:  # also on Ctrl-C and SIGTERM
                 self._delete(video_id)
@@ -288,6 +275,7 @@ class VideosApi:
     def close(self) -> None:
         """Close the connections."""
         self.client.close()
+        self.polls.close()
 
     def _read(self, video_id: str, *, deadline: float) -> bytes:
         max_bytes = self.options.max_download_mib * 2**20
@@ -378,3 +366,22 @@ def _error_fields(answer: object) -> dict[str, object]:
 def _error_class(code: object) -> type[BackendError]:
     """Distinguish content refusals from other failures; servers send codes of any type."""
     return RefusalError if isinstance(code, str) and code in REFUSALS else BackendError
+
+
+def _client(options: OpenaiOptions, key: str | None, limits: httpx2.Limits) -> openai.OpenAI:
+    return openai.OpenAI(
+        base_url=options.base_url,
+        api_key=key or NO_KEY,
+        max_retries=options.max_retries,
+        timeout=REQUEST_TIMEOUT_S,
+        default_headers=NO_COMPRESSION,
+        http_client=openai.DefaultHttpxClient(
+            limits=limits,
+            event_hooks={
+                "response": [
+                    same_host_only(httpx2.URL(options.base_url)),
+                    limit_response(options.host, seconds=min(REQUEST_TIMEOUT_S, options.timeout_s)),
+                ]
+            },
+        ),
+    )
