@@ -161,7 +161,12 @@ def test_the_header_names_the_arena_links_its_pages_and_chooses_tracks_in_every_
     header = page.locator(".toolbar")
     for name in ("Hippodrome", "Leaderboard", "About"):
         expect(header.get_by_role("link", name=name)).to_be_visible()
-    assert inside(page, ".toolbar .brand-name, .toolbar .link, .toolbar [data-input=help]")
+    shown = ".toolbar .brand-name, .toolbar .link:visible, .toolbar [data-input=help]"
+    assert inside(page, shown)
+    page.locator(".toolbar .count").evaluate(
+        "(count) => { count.hidden = false; count.textContent = '128 votes' }"
+    )
+    assert inside(page, shown)
     cut = "(name) => name.scrollWidth > name.clientWidth"
     assert not page.locator(".brand-name").evaluate(cut)
     if size is PHONE or size is TABLET:
