@@ -12,6 +12,7 @@ cast since the snapshot.
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator
@@ -52,10 +53,12 @@ if TYPE_CHECKING:
 TURN_S = 10.0  # how long a reader waits for another one who computes the same leaderboard
 STORE_S = 1.0  # how long it waits to store what it computed; the next reader would try again
 CHECK_S = 1.0  # how often a process that follows the job looks for a newer snapshot
+KEPT_S = 3.0  # how old what is shown may be while another reader looks for a newer one
 RELOAD_S = 5.0  # how often it reads one again, whose names may have changed
 POLL_S = 0.05  # while the first snapshot is being computed
 # Up to this number of votes, a leaderboard without a snapshot is computed for its first reader.
 FEW_VOTES = 20_000
+_COMPUTING = "The leaderboard is still being computed: try again."
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +92,7 @@ class _Memory:
         self.followed: dict[Key, _Followed] = {}
         self.reading = Lock()  # of the arrays
         self._turns: defaultdict[Key, Lock] = defaultdict(Lock)
+        self.looking: defaultdict[Key, Lock] = defaultdict(Lock)  # for a newer snapshot
 
     @cached_property
     def arrays(self) -> VoteArrays:
@@ -107,7 +111,7 @@ class _Memory:
         """Wait until nobody else computes this leaderboard."""
         lock = self._turns[key]
         if not lock.acquire(timeout=TURN_S):
-            raise StoreUnavailable("The leaderboard is still being computed: try again.")
+            raise StoreUnavailable(_COMPUTING)
         try:
             yield
         finally:
@@ -259,8 +263,27 @@ def _read(
 def _follow(database: Database, key: Key, memory: _Memory, *, now: datetime) -> Board:
     """Return the newest snapshot; `stale` if votes have waited for a newer one for too long."""
     followed = memory.followed.get(key)
-    if followed and time.monotonic() - followed.checked_at < CHECK_S:
+    age = time.monotonic() - followed.checked_at if followed else math.inf
+    if followed and age < CHECK_S:
         return followed.board
+    # One reader looks for all: many at once would keep the interpreter from votes.
+    looking = memory.looking[key]
+    may_wait = followed is None or age > KEPT_S
+    if not looking.acquire(timeout=TURN_S if may_wait else 0):
+        if followed is None:
+            raise StoreUnavailable(_COMPUTING)
+        return followed.board
+    try:
+        if memory.followed.get(key) is followed:
+            memory.followed[key] = _Followed(
+                _look(database, key, memory, now=now), time.monotonic()
+            )
+        return memory.followed[key].board
+    finally:
+        looking.release()
+
+
+def _look(database: Database, key: Key, memory: _Memory, *, now: datetime) -> Board:
     deadline = time.monotonic() + TURN_S
     while True:
         try:
@@ -278,12 +301,10 @@ def _follow(database: Database, key: Key, memory: _Memory, *, now: datetime) -> 
         if last is not None:
             break
         if time.monotonic() >= deadline:
-            raise StoreUnavailable("The leaderboard is still being computed: try again.")
+            raise StoreUnavailable(_COMPUTING)
         time.sleep(POLL_S)
     memory.boards[key] = last
-    board = as_stale(last) if late else last.board
-    memory.followed[key] = _Followed(board, time.monotonic())
-    return board
+    return as_stale(last) if late else last.board
 
 
 def _compute(

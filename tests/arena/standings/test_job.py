@@ -3,8 +3,10 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select
@@ -162,6 +164,34 @@ def test_a_process_that_follows_waits_for_the_first_board(
     computing.start()
     assert shown(followed.database).votes == 0
     computing.join()
+
+
+def test_of_many_readers_at_once_one_looks_for_a_newer_board(
+    followed: Booth, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed.vote("a")
+    StandingsJob(followed.database).run_once(now=HOUR)
+    first = shown(followed.database)
+    monkeypatch.setattr(standings, "CHECK_S", 0.0)
+    looks = []
+    read = standings._last
+
+    def read_slowly(*arguments: Any) -> Any:
+        looks.append(threading.get_ident())
+        time.sleep(0.5)
+        return read(*arguments)
+
+    monkeypatch.setattr(standings, "_last", read_slowly)
+    start = threading.Barrier(8)
+
+    def look(_number: int) -> Board:
+        start.wait()
+        return standings.leaderboard(followed.database, track_name=TRACK, now=HOUR)
+
+    with ThreadPoolExecutor(8) as readers:
+        boards = list(readers.map(look, range(8)))
+    assert len(looks) == 1
+    assert all(board == first for board in boards)
 
 
 def test_with_few_votes_the_first_reader_need_not_wait_for_the_job(followed: Booth) -> None:
