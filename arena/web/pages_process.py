@@ -27,6 +27,7 @@ from arena.web.handoff import Handoff, HandoffListener
 from arena.web.http_protocol import LimitedHttpProtocol
 from arena.web.log import log_to_stderr
 from arena.web.server_options import server_options
+from arena.web.workers import METRICS_FOLDER
 
 MAX_SOCKET_PATH_BYTES = 103  # that all systems take; macOS takes the fewest
 NICENESS = 5  # votes and clips go first where the cores are busy
@@ -115,17 +116,23 @@ def run(pipe: BinaryIO) -> None:
     given: PagesOf = read_value(pipe)
     with suppress(OSError):
         os.nice(NICENESS)
+    servers: list[_Server] = []
+
+    def end() -> None:
+        if not servers:
+            os._exit(0)  # still loading, which nobody needs any more
+        servers[0].should_exit = True
+
+    call_at_end(pipe, end)
+    # Its metrics are in nobody's sum, and the folder of the others may be gone by now.
+    os.environ.pop(METRICS_FOLDER, None)
     from arena.web.app import make_app
 
     logging.getLogger("uvicorn.access").disabled = True
     log_to_stderr()
     app = make_app(open_arena(given.settings), host=given.host)
     server = _Server(uvicorn.Config(app, **server_options(given.settings)), given.path)
-
-    def end() -> None:
-        server.should_exit = True
-
-    call_at_end(pipe, end)
+    servers.append(server)
     server.run()
 
 
