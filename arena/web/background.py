@@ -12,8 +12,6 @@ import asyncio
 import gc
 import logging
 import os
-import sys
-import time
 from contextlib import AbstractContextManager, suppress
 from threading import Event
 from typing import BinaryIO
@@ -21,11 +19,10 @@ from typing import BinaryIO
 from arena.audit.hold_job import HoldJob
 from arena.audit.job import SealJob
 from arena.context import Arena, open_arena
-from arena.errors import ArenaError
 from arena.settings import Settings
 from arena.standings.job import StandingsJob
 from arena.standings.leased_job import NICENESS
-from arena.web.child_process import RESTART_S, call_at_end, child_process, read_value
+from arena.web.child_process import call_at_end, child_process, read_value, run_child
 from arena.web.log import log_to_stderr
 from arena.web.sweep import sweep_forever
 from arena.web.upkeep import upkeep_forever
@@ -91,14 +88,7 @@ async def _work(arena: Arena, pipe: BinaryIO) -> None:
 
 def main() -> None:
     """Run as a process; the settings come from standard input."""
-    try:
-        run(sys.stdin.buffer)
-    except ArenaError as error:
-        log.error("The background work cannot begin: %s", error)
-        time.sleep(RESTART_S)
-        sys.exit(1)
-    except EOFError:  # the server ended before it sent the settings
-        sys.exit(0)
+    run_child(run, "The background work cannot begin")
 
 
 if __name__ == "__main__":

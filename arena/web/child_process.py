@@ -10,10 +10,13 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import Any, BinaryIO, cast
+
+from arena.errors import ArenaError
 
 RESTART_S = 2.0  # after the process ended by itself
 STOP_S = 15.0  # in which it has to end what it does, and keep what the next start needs
@@ -114,3 +117,20 @@ def call_at_end(pipe: BinaryIO, callback: Callable[[], object]) -> None:
         callback()
 
     Thread(target=wait, daemon=True).start()
+
+
+def run_child(run: Callable[[BinaryIO], None], refusal: str) -> None:
+    """Run, in the process that was started, what its module is for.
+
+    Args:
+        run: gets the standard input.
+        refusal: what is logged, with the reason, if the arena refuses.
+    """
+    try:
+        run(sys.stdin.buffer)
+    except ArenaError as error:
+        log.error("%s: %s", refusal, error)
+        time.sleep(RESTART_S)
+        sys.exit(1)
+    except EOFError:  # the server ended before it sent the value
+        sys.exit(0)

@@ -7,7 +7,6 @@ passes the connection itself, with this head, through a Unix socket (`SCM_RIGHTS
 """
 
 import asyncio
-import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -15,8 +14,6 @@ from pathlib import Path
 MAX_HEAD_BYTES = 64 * 1024  # more than a request's head may have
 BACKLOG = 512
 ACCEPT_AGAIN_S = 0.1  # after a connection could not be accepted
-
-log = logging.getLogger(__name__)
 
 
 class Handoff:

@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -20,9 +19,8 @@ from typing import BinaryIO
 import uvicorn
 
 from arena.context import open_arena
-from arena.errors import ArenaError
 from arena.settings import Settings
-from arena.web.child_process import RESTART_S, call_at_end, child_process, read_value
+from arena.web.child_process import call_at_end, child_process, read_value, run_child
 from arena.web.handoff import Handoff, HandoffListener
 from arena.web.http_protocol import LimitedHttpProtocol
 from arena.web.log import log_to_stderr
@@ -138,14 +136,7 @@ def run(pipe: BinaryIO) -> None:
 
 def main() -> None:
     """Run as a process; what it works with comes from standard input."""
-    try:
-        run(sys.stdin.buffer)
-    except ArenaError as error:
-        log.error("The pages cannot run in a process of their own: %s", error)
-        time.sleep(RESTART_S)
-        sys.exit(1)
-    except EOFError:  # the server ended before it sent the settings
-        sys.exit(0)
+    run_child(run, "The pages cannot run in a process of their own")
 
 
 if __name__ == "__main__":

@@ -6,30 +6,16 @@ from pathlib import Path
 
 import httpx
 import psutil
+from server_processes import children_running, server_of
 
 from playable import TRACK, make_playable_arena, served
 
 API = "/api/v1"
 
 
-def server_of(home: Path) -> psutil.Process:
-    """The process that serves this arena."""
-    (found,) = (
-        child
-        for child in psutil.Process().children()
-        if "serve" in child.cmdline() and child.environ().get("ARENA_HOME") == str(home)
-    )
-    return found
-
-
 def background_of(process: psutil.Process) -> list[psutil.Process]:
     """Its running background processes."""
-    return [
-        child
-        for child in process.children()
-        if child.status() != psutil.STATUS_ZOMBIE
-        and child.cmdline()[-1:] == ["arena.web.background"]
-    ]
+    return children_running(process, "arena.web.background")
 
 
 def wait_until(is_true: Callable[[], bool], what: str) -> None:

@@ -13,6 +13,7 @@ import httpx
 import psutil
 import pytest
 import uvicorn
+from server_processes import children_running, server_of
 from starlette.types import Receive, Scope, Send
 from websockets.exceptions import InvalidMessage
 from websockets.sync.client import ClientConnection, connect
@@ -227,22 +228,8 @@ def test_where_a_socket_cannot_have_the_path_no_process_is_started_and_the_log_s
 # --- beside a real arena --------------------------------------------------------------------------
 
 
-def _server_of(home: Path) -> psutil.Process:
-    (found,) = (
-        child
-        for child in psutil.Process().children()
-        if "serve" in child.cmdline() and child.environ().get("ARENA_HOME") == str(home)
-    )
-    return found
-
-
 def _pages_of(server: psutil.Process) -> list[psutil.Process]:
-    return [
-        child
-        for child in server.children()
-        if child.status() != psutil.STATUS_ZOMBIE
-        and child.cmdline()[-1:] == ["arena.web.pages_process"]
-    ]
+    return children_running(server, "arena.web.pages_process")
 
 
 def _has_connection(process: psutil.Process, page: ClientConnection) -> bool:
@@ -269,7 +256,7 @@ def test_the_pages_process_is_started_again_when_killed_and_votes_do_not_notice(
         served(tmp_path, ARENA_RATE_LIMIT="off") as address,
         httpx.Client(base_url=address, timeout=60) as voter,
     ):
-        server = _server_of(tmp_path)
+        server = server_of(tmp_path)
 
         def is_run_by(process: psutil.Process) -> bool:
             try:
