@@ -108,10 +108,12 @@ def _make_playable_arena(
 
 
 @contextmanager
-def served(home: Path, *, workers: int = 1, **environment: str) -> Iterator[str]:
+def served(
+    home: Path, *, workers: int = 1, program: Sequence[str] = ("-m", "arena"), **environment: str
+) -> Iterator[str]:
     """Run `arena serve` on a free port, with these variables, and yield its URL."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "arena", "serve", "--port", "0", "--workers", str(workers)],
+        [sys.executable, *program, "serve", "--port", "0", "--workers", str(workers)],
         env=os.environ | {"ARENA_HOME": str(home)} | environment,
         cwd=home,
         stdout=subprocess.PIPE,

@@ -1,13 +1,17 @@
 """Cookies that are thrown away get no more battles, over HTTP and behind a trusted proxy."""
 
+import time
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
+import stepped_clock
 
 from playable import TRACK, make_playable_arena, served
 
 API = "/api/v1"
+HOUR_S = 3600
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +28,17 @@ def ask(address: str, client_address: str, **form: str) -> httpx.Response:
 
 
 def test_a_network_that_never_votes_gets_no_more_until_the_next_hour(limited: Path) -> None:
+    clock = limited / "clock"
+    clock.write_text(str(HOUR_S / 2 - time.time() % HOUR_S))  # no hour begins during the test
     limits = {"ARENA_NETWORK_LIMIT": "6/hour", "ARENA_TRUSTED_PROXIES": "127.0.0.1"}
-    with served(limited, **limits) as address:
+    serve = partial(
+        served, limited, program=(stepped_clock.__file__,), CLOCK_FILE=str(clock), **limits
+    )
+    with serve() as address:
         statuses = [ask(address, f"203.0.113.{number}").status_code for number in range(5)]
         assert statuses == [201, 201, 201, 429, 429]
         assert ask(address, "198.51.100.1").status_code == 201
-    with served(limited, **limits) as address:  # after a restart
+    with serve() as address:  # after a restart
         refused = ask(address, "203.0.113.9")
         assert refused.status_code == 429
         assert refused.headers["content-type"] == "application/problem+json"
