@@ -279,7 +279,6 @@ def serve(
             background_process(arena.settings, after=accepts),
             pages_process(arena.settings, host=host, after=accepts) as handoff,
         ):
-            options = server_options(arena.settings, handoff)
             if workers > 1:
                 arena.database.dispose()
                 run_workers(
@@ -287,10 +286,12 @@ def serve(
                     listening,
                     host=host,
                     workers=workers,
-                    options=options,
+                    handoff=handoff,
                     on_ready=announce,
                 )
             else:
-                config = uvicorn.Config(make_app(arena, host=host), **options)
+                config = uvicorn.Config(
+                    make_app(arena, host=host), **server_options(arena.settings, handoff)
+                )
                 _Server(config, announce).run(sockets=[listening])
     arena.database.dispose()

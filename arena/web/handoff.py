@@ -1,14 +1,17 @@
-"""Hands connections of pages to the process that runs the pages.
+"""Hands connections from one process of the server to another.
 
-A page is a WebSocket, on which Streamlit runs its script: a tenth of a second of computing for
-each look at a leaderboard. In the process that answers votes, these would wait meanwhile for their
-turns of the Python interpreter. So that process reads only the head of the WebSocket's request, and
-passes the connection itself, with this head, through a Unix socket (`SCM_RIGHTS`, unix(7)).
+One receiver is the process that runs the pages. A page is a WebSocket, on which Streamlit runs its
+script: a tenth of a second of computing for each look at a leaderboard. In the process that answers
+votes, these would wait meanwhile for their turns of the Python interpreter. So that process reads
+only the head of the WebSocket's request, and passes the connection itself, with this head, through
+a Unix socket (`SCM_RIGHTS`, unix(7)). The other receivers are the processes that answer the same
+port (`arena/web/balance.py`).
 """
 
 import asyncio
 import socket
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 MAX_HEAD_BYTES = 64 * 1024  # more than a request's head may have
@@ -31,18 +34,34 @@ class Handoff:
 
         Args:
             connection: its file descriptor.
-            head: of the request that was read from it.
+            head: what was read from it: at least the first byte of a request.
 
         Returns:
             False if no process takes it now, such as one that is just being started.
         """
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sending:
-            sending.setblocking(False)
-            try:
-                sending.connect(str(self._path))
-                return socket.send_fds(sending, [head], [connection]) == len(head)
-            except OSError:
-                return False
+        sending = self.send(connection, head)
+        if sending is None:
+            return False
+        sending.close()
+        return True
+
+    def send(self, connection: int, head: bytes) -> socket.socket | None:
+        """Pass a connection on, as `pass_on` does.
+
+        Returns:
+            A socket whose other end is closed once the connection is taken; None if no process
+            takes it now.
+        """
+        sending = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sending.setblocking(False)
+        try:
+            sending.connect(str(self._path))
+            if socket.send_fds(sending, [head], [connection]) == len(head):
+                return sending
+        except OSError:
+            pass
+        sending.close()
+        return None
 
 
 class HandoffListener:
@@ -50,10 +69,11 @@ class HandoffListener:
 
     Args:
         path: of the Unix socket; one that a killed process left is replaced.
-        make_protocol: for a connection.
+        make_protocol: for a connection from which these bytes were read; it handles them as soon
+            as the connection is made, before what follows is read.
     """
 
-    def __init__(self, path: Path, make_protocol: Callable[[], asyncio.Protocol]) -> None:
+    def __init__(self, path: Path, make_protocol: Callable[[bytes], asyncio.Protocol]) -> None:
         self._make_protocol = make_protocol
         self._tasks: set[asyncio.Task[None]] = set()
         path.unlink(missing_ok=True)
@@ -85,6 +105,7 @@ class HandoffListener:
         task.add_done_callback(self._tasks.discard)
 
     async def _take(self, sending: socket.socket) -> None:
+        # Closed at the end, which tells the sender that the connection is taken.
         with sending:
             # What is sent was written before `connect` returned, or follows at once.
             sending.settimeout(1.0)
@@ -96,10 +117,8 @@ class HandoffListener:
             connection = socket.socket(fileno=descriptor)
             connection.setblocking(False)
             try:
-                _, protocol = await self._loop.connect_accepted_socket(
-                    self._make_protocol, connection
+                await self._loop.connect_accepted_socket(
+                    partial(self._make_protocol, head), connection
                 )
             except OSError:  # the client has gone
                 connection.close()
-                continue
-            protocol.data_received(head)

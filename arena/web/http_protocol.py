@@ -14,9 +14,11 @@ import resource
 from functools import partial
 from typing import Any, ClassVar, cast
 
+import uvicorn
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from arena.web.balance import Balance
 from arena.web.handoff import Handoff
 from arena.web.listening import BACKLOG
 
@@ -83,11 +85,19 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     _half_open: ClassVar["dict[LimitedHttpProtocol, None]"] = {}
     _kept_alive: ClassVar["dict[LimitedHttpProtocol, None]"] = {}
 
-    def __init__(self, *args: Any, handoff: Handoff | None = None, **values: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        handoff: Handoff | None = None,
+        balance: Balance | None = None,
+        received: bytes = b"",
+        **values: Any,
+    ) -> None:
         super().__init__(*args, **values)
-        self._handoff = handoff
+        self._handoff, self._balance = handoff, balance
+        self._received = received  # by the process that passed the connection on
         self.access_log = False  # paths hold tokens
-        self._is_in_head = self._is_upgraded = False
+        self._is_in_head = self._is_in_message = self._is_upgraded = False
         self._head_bytes = 0
         self._header_timer: asyncio.TimerHandle | None = None
         self._write_timer: asyncio.TimerHandle | None = None
@@ -98,6 +108,14 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         self._start_header_timer()
         if len(self.connections) > max_connections():
             self._close_longest_waiting()
+        self._note_connections()
+        if self._received:
+            data, self._received = self._received, b""
+            self._receive(data)
+
+    def _note_connections(self) -> None:
+        if self._balance is not None:
+            self._balance.note(len(self.connections))
 
     def _close_longest_waiting(self) -> None:
         oldest = next(iter(self._half_open))
@@ -108,6 +126,12 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
+        if self._balance is not None and self._is_passed_on(self._balance, data):
+            self._leave()
+        else:
+            self._receive(data)
+
+    def _receive(self, data: bytes) -> None:
         self._kept_alive.pop(self, None)
         self._head_bytes += len(data)
         super().data_received(data)
@@ -129,6 +153,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if self._write_timer is not None:
             self._write_timer.cancel()
         super().connection_lost(exc)
+        self._note_connections()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -148,7 +173,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._is_in_head = True
+        self._is_in_head = self._is_in_message = True
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # Fields after the body (trailers) are ignored: they could add a Host or a cookie.
@@ -161,6 +186,10 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if problem:
             raise HttpParserError(problem)
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._is_in_message = False
+        super().on_message_complete()
 
     def _should_upgrade(self) -> bool:
         # A WebSocket begins with a GET without a body (RFC 6455, 4.1). Others are answered as if
@@ -185,16 +214,42 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if len(head) > MAX_HEAD_BYTES:
             self.transport.write(TOO_LARGE)
             self.transport.close()
-        elif self._handoff is not None and self._is_passed_on(self._handoff, head):
-            self.connections.discard(self)
-            self.transport.abort()  # this process's descriptor; the connection stays open
+        elif (
+            self._handoff is not None
+            and self._is_all_sent()
+            and self._handoff.pass_on(self._descriptor(), head)
+        ):
+            self._leave()
         else:
             super().handle_websocket_upgrade()
 
-    def _is_passed_on(self, handoff: Handoff, head: bytes) -> bool:
-        if self.transport.get_write_buffer_size():  # of an earlier answer
+    # --- other processes --------------------------------------------------------------------------
+
+    def _is_passed_on(self, balance: Balance, data: bytes) -> bool:
+        """Whether a process with fewer connections answers the request that begins now."""
+        if self._is_in_message or self._is_upgraded or len(data) > MAX_HEAD_BYTES:
             return False
-        return handoff.pass_on(self.transport.get_extra_info("socket").fileno(), head)
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        peer = balance.process_with_fewer(len(self.connections))
+        if peer is None:
+            return False
+        self.transport.flush()  # type: ignore[attr-defined]
+        return self._is_all_sent() and balance.pass_on(peer, self._descriptor(), data)
+
+    def _is_all_sent(self) -> bool:
+        """Whether nothing of an earlier answer waits for the client."""
+        return self.transport.get_write_buffer_size() == 0
+
+    def _descriptor(self) -> int:
+        descriptor: int = self.transport.get_extra_info("socket").fileno()
+        return descriptor
+
+    def _leave(self) -> None:
+        """Close this process's descriptor; the connection stays open in another process."""
+        self.connections.discard(self)
+        self._note_connections()
+        self.transport.abort()
 
     def _unsupported_upgrade_warning(self) -> None:
         # It is answered as any other request, but what follows would be of the other protocol.
@@ -218,6 +273,23 @@ class LimitedHttpProtocol(HttpToolsProtocol):
         if not self.transport.is_closing():
             self.transport.write(REQUEST_TIMEOUT)
             self.transport.close()
+
+
+def protocol_for(server: uvicorn.Server, received: bytes) -> asyncio.Protocol:
+    """Make the protocol of a connection that another process passed on.
+
+    Args:
+        server: that answers it.
+        received: what the other process read from it.
+    """
+    make: Any = server.config.http_protocol_class
+    protocol: asyncio.Protocol = make(
+        config=server.config,
+        server_state=server.server_state,
+        app_state=server.lifespan.state,
+        received=received,
+    )
+    return protocol
 
 
 def max_connections() -> int:
@@ -250,16 +322,17 @@ def allow_many_connections() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def protocol_options(handoff: Handoff | None = None) -> dict[str, Any]:
+def protocol_options(
+    handoff: Handoff | None = None, balance: Balance | None = None
+) -> dict[str, Any]:
     """The options of `uvicorn.Config` that limit what clients send.
 
     Args:
         handoff: passes WebSockets on to another process; None: this one answers them.
+        balance: passes connections on to processes with fewer; None: there are no others.
     """
     return {
-        "http": LimitedHttpProtocol
-        if handoff is None
-        else partial(LimitedHttpProtocol, handoff=handoff),
+        "http": partial(LimitedHttpProtocol, handoff=handoff, balance=balance),
         "loop": "uvloop",
         "ws_max_size": 256 * 1024,  # the pages send widgets' states, of a few hundred bytes
         "ws_max_queue": 8,

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import BinaryIO
@@ -22,7 +23,7 @@ from arena.context import open_arena
 from arena.settings import Settings
 from arena.web.child_process import call_at_end, child_process, read_value, run_child
 from arena.web.handoff import Handoff, HandoffListener
-from arena.web.http_protocol import LimitedHttpProtocol
+from arena.web.http_protocol import protocol_for
 from arena.web.log import log_to_stderr
 from arena.web.server_options import server_options
 from arena.web.workers import METRICS_FOLDER
@@ -92,17 +93,12 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: object = None) -> None:
         await super().startup(sockets=[])
         if self.started:
-            self._taking = HandoffListener(self._path, self._make_protocol)
+            self._taking = HandoffListener(self._path, partial(protocol_for, self))
 
     async def shutdown(self, sockets: object = None) -> None:
         if self._taking is not None:
             self._taking.close()
         await super().shutdown(sockets=[])
-
-    def _make_protocol(self) -> LimitedHttpProtocol:
-        return LimitedHttpProtocol(
-            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
-        )
 
 
 def run(pipe: BinaryIO) -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from arena.settings import Settings
+from arena.web.balance import Balance
 from arena.web.handoff import Handoff
 from arena.web.http_protocol import protocol_options
 from arena.web.listening import BACKLOG
@@ -11,12 +12,15 @@ KEEP_ALIVE_S = 75  # longer than a voter watches; uvicorn's default is 5 s
 SHUTDOWN_S = 3  # pages keep their WebSockets open
 
 
-def server_options(settings: Settings, handoff: Handoff | None = None) -> dict[str, Any]:
+def server_options(
+    settings: Settings, handoff: Handoff | None = None, balance: Balance | None = None
+) -> dict[str, Any]:
     """Return arguments of `uvicorn.Config`.
 
     Args:
         settings: of the arena.
         handoff: passes the WebSockets of pages on; None: this process answers them.
+        balance: passes connections on to processes with fewer; None: there are no others.
     """
     return {
         "timeout_keep_alive": KEEP_ALIVE_S,
@@ -27,5 +31,5 @@ def server_options(settings: Settings, handoff: Handoff | None = None) -> dict[s
         "backlog": BACKLOG,
         "proxy_headers": bool(settings.trusted_proxies),
         "forwarded_allow_ips": settings.trusted_proxies or None,
-        **protocol_options(handoff),
+        **protocol_options(handoff, balance),
     }

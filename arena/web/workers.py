@@ -1,7 +1,8 @@
 """Serves one port with several processes: each answers every request, any of them takes any vote.
 
 uvicorn's supervisor passes the listening socket to the processes, starts one again that has ended,
-and lets them answer what they have begun on SIGTERM. Every process serves the pages as well: they
+and lets them answer what they have begun on SIGTERM. The processes pass connections on to those
+with fewer (`arena/web/balance.py`). Every process serves the pages as well: they
 hold no state of a voter, so a page that reconnects to another process only runs again.
 """
 
@@ -13,21 +14,56 @@ import threading
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from socket import socket
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 
 from arena.context import open_arena
 from arena.settings import Settings
+from arena.web.balance import Balance
+from arena.web.handoff import Handoff
+from arena.web.http_protocol import protocol_for
 from arena.web.log import log_to_stderr
+from arena.web.server_options import server_options
 
 PARENT_CHECK_S = 1.0
 START_S = 120.0  # in which a process has to accept requests
 # Where the processes keep their metrics, so that each can answer for all (`prometheus_client`).
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+class _Server(uvicorn.Server):
+    """Answers the port, and the connections that other processes pass on."""
+
+    def __init__(self, config: uvicorn.Config, balance: Balance) -> None:
+        super().__init__(config)
+        self._balance = balance
+
+    async def startup(self, sockets: list[socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._balance.start(partial(protocol_for, self))
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        self._balance.close()
+        await super().shutdown(sockets)
+
+
+class _Process(multiprocess.Process):
+    """A process that runs `_Server`."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket], *, balance: Balance) -> None:
+        self._balance = balance
+        super().__init__(config, sockets)
+
+    @property
+    def server(self) -> uvicorn.Server:
+        if self._server is None:
+            self._server = _Server(self.config, self._balance)
+        return self._server
 
 
 class _Supervisor(Multiprocess):
@@ -72,7 +108,7 @@ def run_workers(
     *,
     host: str,
     workers: int,
-    options: dict[str, Any],
+    handoff: Handoff | None,
     on_ready: Callable[[], None],
 ) -> None:
     """Serve until SIGTERM or Ctrl-C.
@@ -82,18 +118,21 @@ def run_workers(
         listening: the socket.
         host: the name or address that it listens on.
         workers: number of processes.
-        options: of `uvicorn.Config`.
+        handoff: passes the WebSockets of pages on; None: these processes answer them.
         on_ready: called once all processes accept requests.
     """
     with tempfile.TemporaryDirectory(prefix="arena-metrics-") as folder:
         os.environ[METRICS_FOLDER] = folder
+        balance = Balance(Path(folder))
         config = uvicorn.Config(
             partial(make_worker_app, settings, host, supervisor=os.getpid()),
             factory=True,
             workers=workers,
             timeout_worker_healthcheck=30,
-            **options,
+            **server_options(settings, handoff, balance),
         )
+        # uvicorn's supervisor makes its processes of the class of this name.
+        multiprocess.Process = partial(_Process, balance=balance)  # type: ignore[assignment,misc]
         supervisor = _Supervisor(config, [listening], on_ready)
         try:
             supervisor.run()

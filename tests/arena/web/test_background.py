@@ -1,12 +1,10 @@
 """The background work runs beside the server, is started again if it dies, and ends with it."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
 import psutil
-from server_processes import children_running, server_of
+from server_processes import children_running, server_of, wait_until
 
 from playable import TRACK, make_playable_arena, served
 
@@ -16,13 +14,6 @@ API = "/api/v1"
 def background_of(process: psutil.Process) -> list[psutil.Process]:
     """Its running background processes."""
     return children_running(process, "arena.web.background")
-
-
-def wait_until(is_true: Callable[[], bool], what: str) -> None:
-    until = time.monotonic() + 180
-    while not is_true():
-        assert time.monotonic() < until, what
-        time.sleep(0.2)
 
 
 def vote(voter: httpx.Client) -> None:

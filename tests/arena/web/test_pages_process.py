@@ -1,25 +1,23 @@
 """Pages run in a process of their own, which gets their connections from the server."""
 
-import asyncio
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
 import pytest
 import uvicorn
-from server_processes import children_running, server_of
+from server_processes import children_running, server_of, wait_until
 from starlette.types import Receive, Scope, Send
 from websockets.exceptions import InvalidMessage
 from websockets.sync.client import ClientConnection, connect
 
 from arena.web.handoff import Handoff, HandoffListener
-from arena.web.http_protocol import protocol_options
+from arena.web.http_protocol import protocol_for, protocol_options
 from arena.web.pages_process import pages_process
 from playable import TRACK, make_playable_arena, served, settings_for
 
@@ -51,14 +49,7 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self._path is not None:
-            self.listener = HandoffListener(self._path, self._make_protocol)
-
-    def _make_protocol(self) -> asyncio.Protocol:
-        make: Any = self.config.http_protocol_class
-        protocol: asyncio.Protocol = make(
-            config=self.config, server_state=self.server_state, app_state={}
-        )
-        return protocol
+            self.listener = HandoffListener(self._path, partial(protocol_for, self))
 
 
 @contextmanager
@@ -70,18 +61,11 @@ def _running(
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         try:
-            _wait_until(lambda: server.started, f"{name} does not start")
+            wait_until(lambda: server.started, f"{name} does not start")
             yield listening.getsockname()[1]
         finally:
             server.should_exit = True
             thread.join()
-
-
-def _wait_until(is_true: Callable[[], object], what: str) -> None:
-    until = time.monotonic() + 180
-    while not is_true():
-        assert time.monotonic() < until, what
-        time.sleep(0.1)
 
 
 def _port_of(page: ClientConnection) -> int:
@@ -265,16 +249,16 @@ def test_the_pages_process_is_started_again_when_killed_and_votes_do_not_notice(
             except InvalidMessage:  # passed to a process that was just being killed
                 return False
 
-        _wait_until(lambda: _pages_of(server), "it was not started")
+        wait_until(lambda: _pages_of(server), "it was not started")
         (first,) = _pages_of(server)
-        _wait_until(lambda: is_run_by(first), "no page runs in the process of pages")
+        wait_until(lambda: is_run_by(first), "no page runs in the process of pages")
         first.kill()
         battle = voter.post("/api/v1/battles", json={"track": TRACK}).raise_for_status().json()
         path = f"/api/v1/battles/{battle['token']}/vote"
         voter.post(path, json={"choice": "a"}).raise_for_status()
-        _wait_until(lambda: {*_pages_of(server)} - {first}, "it was not started again")
+        wait_until(lambda: {*_pages_of(server)} - {first}, "it was not started again")
         (second,) = _pages_of(server)
-        _wait_until(lambda: is_run_by(second), "no page runs in the new process")
+        wait_until(lambda: is_run_by(second), "no page runs in the new process")
         server.kill()
         _, left = psutil.wait_procs([second], timeout=120)
         assert not left
