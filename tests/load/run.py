@@ -130,12 +130,17 @@ def print_table(rows: list[dict[str, str]], share: float, options: argparse.Name
     ):
         table.add_row(
             *(row["Name"], row["Request Count"], f"{float(row['Requests/s']):.1f}"),
-            *(f"{float(row[name]):.0f} ms" for name in ("50%", "95%", "99%", "Max Response Time")),
+            *(_shown_ms(row[name]) for name in ("50%", "95%", "99%", "Max Response Time")),
             row["Failure Count"],
         )
     console = Console()
     console.print(table)
     console.print(f"The server used {share:.2f} cores.")
+
+
+def _shown_ms(milliseconds: str) -> str:
+    """A time of Locust's table, which has "N/A" for requests that nobody finished."""
+    return "none" if milliseconds == "N/A" else f"{float(milliseconds):.0f} ms"
 
 
 def main() -> None:
