@@ -77,7 +77,7 @@ def test_the_commands_of_the_page_on_trust_exist() -> None:
 
 
 def test_the_addresses_of_the_page_on_trust_exist() -> None:
-    from arena.web.seal_routes import make_router
+    from arena.web.routes.seals import make_router
 
     routes = {getattr(route, "path", "") for route in make_router(None).routes}  # type: ignore[arg-type]
     known = routes | {"/api/v1/receipts/CODE", "/api/v1/leaderboard", "/api/v1/tracks"}

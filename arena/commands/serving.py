@@ -95,7 +95,7 @@ def demo(
     err.print("Starting the demo.")  # before the imports, which take a while
     from arena.commands import demo as steps
     from arena.settings import load_settings
-    from arena.web.listening import check_port
+    from arena.web.server.listening import check_port
 
     settings = load_settings()
     if serve:
@@ -123,8 +123,8 @@ def _tell_story(settings: "Settings", *, port: int, serve: bool, workers: int | 
 
 def _serve(arena: "Arena", *, host: str, port: int, workers: int = 1) -> None:
     from arena.settings import variables_from_env_file
-    from arena.web.listening import check_port
-    from arena.web.streamlit_files import ignored_files
+    from arena.web.frontend.streamlit_files import ignored_files
+    from arena.web.server.listening import check_port
 
     check_port(host, port)
     from arena.web.app import serve as run_server  # takes seconds to load

@@ -1,7 +1,7 @@
-"""The web application: pages (Streamlit), API, clips and metrics (FastAPI) in one process.
+"""The web application: pages (Streamlit), API, clips and metrics (FastAPI).
 
-`app` builds and serves it: start reading there. `api`, `clips`, `assets`, `health` and `api_page`
-are its routes; `csrf`, `headers`, `voters` and `metrics` its middleware; `views` the pages, `duel`
-the vote page's component. Routes parse a request, call the layers below and shape the response.
-May not import `production`, which would load torch, nor `release`, `commands` and `simulation`.
+`app` builds and serves it: start reading there. `routes` has the HTTP API, `middleware` what every
+request passes, `views` the pages' scripts, `duel` the vote page's component, `frontend` and
+`rendering` what they load and show, `server` processes and sockets. May not import `production`,
+which would load torch, nor `release`, `commands` and `simulation`.
 """

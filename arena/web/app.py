@@ -1,8 +1,8 @@
 """The web server: Streamlit for pages, FastAPI for everything else.
 
 The pages' scripts run in a process of their own, which gets their connections from the one that
-answers everything else (`arena/web/pages_process.py`). A dispatcher routes requests by path, so
-votes and clips bypass Streamlit's session, gzip and path middleware. Streamlit's application
+answers everything else (`arena/web/server/pages_process.py`). A dispatcher routes requests by path,
+so votes and clips bypass Streamlit's session, gzip and path middleware. Streamlit's application
 handles the lifespan.
 """
 
@@ -31,28 +31,29 @@ from arena.site import Site, read_site
 from arena.standings.job import StandingsJob
 from arena.standings.standings import follow_job
 from arena.voting.fetches import FetchLedger
-from arena.web import api, api_page, assets, clips, health, release_routes, seal_routes
-from arena.web.app_state import get_arena, set_arena
-from arena.web.background import background_process
-from arena.web.base_path import BasePathMiddleware
-from arena.web.clip_urls import ClipUrls
-from arena.web.csrf import CsrfMiddleware
-from arena.web.direct_routes import DirectRoutesMiddleware
-from arena.web.headers import SecurityHeadersMiddleware
-from arena.web.hosts import HostMiddleware, HostPolicy, is_loopback
-from arena.web.http_protocol import allow_many_connections
-from arena.web.listening import listen
-from arena.web.log import log_to_stderr
-from arena.web.metrics import Metrics, RequestMetricsMiddleware
-from arena.web.pages import PagesMiddleware
-from arena.web.pages_process import pages_process
-from arena.web.problem_details import install_error_handlers
-from arena.web.public_api import HeadMiddleware, PublicApiMiddleware
-from arena.web.request_limits import RequestLimitsMiddleware
-from arena.web.server_options import server_options
-from arena.web.streamlit_settings import apply_streamlit_settings
-from arena.web.voters import VoterCookieMiddleware
-from arena.web.workers import run_workers
+from arena.web.frontend import assets
+from arena.web.frontend.pages import PagesMiddleware
+from arena.web.frontend.streamlit_settings import apply_streamlit_settings
+from arena.web.middleware.base_path import BasePathMiddleware
+from arena.web.middleware.csrf import CsrfMiddleware
+from arena.web.middleware.direct_routes import DirectRoutesMiddleware
+from arena.web.middleware.headers import SecurityHeadersMiddleware
+from arena.web.middleware.hosts import HostMiddleware, HostPolicy, is_loopback
+from arena.web.middleware.metrics import Metrics, RequestMetricsMiddleware
+from arena.web.middleware.problem_details import install_error_handlers
+from arena.web.middleware.public_api import HeadMiddleware, PublicApiMiddleware
+from arena.web.middleware.request_limits import RequestLimitsMiddleware
+from arena.web.middleware.voter_cookie import VoterCookieMiddleware
+from arena.web.routes import api, api_page, clips, health, releases, seals
+from arena.web.routes.clip_urls import ClipUrls
+from arena.web.server.background import background_process
+from arena.web.server.http_protocol import allow_many_connections
+from arena.web.server.listening import listen
+from arena.web.server.log import log_to_stderr
+from arena.web.server.options import server_options
+from arena.web.server.pages_process import pages_process
+from arena.web.server.workers import run_workers
+from arena.web.views.app_state import get_arena, set_arena
 
 CLIP_PREFIX = "/clip/"
 API_PREFIXES = ("/api/", CLIP_PREFIX, "/assets/")
@@ -90,8 +91,8 @@ def make_api(arena: Arena) -> FastAPI:
     )
     router = api.make_router(arena, votes)
     app.include_router(router)
-    app.include_router(seal_routes.make_router(arena))
-    app.include_router(release_routes.make_router(arena))
+    app.include_router(seals.make_router(arena))
+    app.include_router(releases.make_router(arena))
     sent_clips = clips.Clips(arena, clip_urls, fetches)
     clip_router = clips.make_router(sent_clips)
     app.include_router(clip_router)

@@ -21,7 +21,7 @@ from arena.models import Clip, WithheldCause
 from arena.release import export_release
 from arena.settings import Settings
 from arena.web.app import add_security, make_api
-from arena.web.sweep import sweep_file
+from arena.web.server.sweep import sweep_file
 from small_arena import START, TRACK
 
 API = "/api/v1"

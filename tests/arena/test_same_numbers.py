@@ -23,7 +23,7 @@ from arena.standings import standings
 from arena.standings.boards import Board, rank_range
 from arena.voting.limits import VotingRules
 from arena.web.app import make_api
-from arena.web.tables import render_board
+from arena.web.rendering.tables import render_board
 from ratings.__main__ import main as rate_files
 from small_arena import TRACK, TRACK_WITH_SOUND, Booth, fill_small_arena, new_database
 

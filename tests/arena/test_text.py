@@ -9,7 +9,7 @@ import pytest
 
 from arena.commands.output import SafeConsole, show_json, show_table
 from arena.text import page_text
-from arena.web.log import _PrintableFormatter
+from arena.web.server.log import _PrintableFormatter
 from generator.printable import printable as printable_in_generator
 from ratings.__main__ import main as ratings_main
 from ratings.printable import printable, printable_json

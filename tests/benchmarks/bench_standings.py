@@ -110,7 +110,7 @@ def views(database: Database, folder: Path) -> None:
 def views_of_the_page(arena: Arena) -> None:
     from streamlit.testing.v1 import AppTest
 
-    from arena.web.app_state import set_arena
+    from arena.web.views.app_state import set_arena
 
     def script() -> None:
         from arena.web.views.leaderboard import show_leaderboard
@@ -125,7 +125,7 @@ def views_of_the_page(arena: Arena) -> None:
 
 
 def main() -> None:
-    # As in the process that does it beside a server (`arena.web.background`).
+    # As in the process that does it beside a server (`arena.web.server.background`).
     gc.freeze()
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--votes", type=int, default=10_000_000)

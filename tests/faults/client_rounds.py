@@ -20,7 +20,7 @@ from under_load import (
     voting,
 )
 
-from arena.web.http_protocol import HEADER_TIMEOUT_S, WRITE_TIMEOUT_S
+from arena.web.server.http_protocol import HEADER_TIMEOUT_S, WRITE_TIMEOUT_S
 from killed_votes import Ledger
 from raw_http import connect, header_lines
 

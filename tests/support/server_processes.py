@@ -28,7 +28,7 @@ def server_of(home: Path) -> psutil.Process:
 
 
 def children_running(server: psutil.Process, module: str) -> list[psutil.Process]:
-    """Its processes that run a module, such as `arena.web.background`."""
+    """Its processes that run a module, such as `arena.web.server.background`."""
     return [
         child
         for child in server.children()

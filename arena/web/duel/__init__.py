@@ -1,16 +1,16 @@
 """The vote page: shows two clips, takes a vote and goes on to the next pair.
 
-`arena.web.vote_page` loads it with the page, without Streamlit; `show_duel` opens it when Streamlit
-comes to the page from another one. `assets/` holds its JavaScript modules and style sheets, served
-by `arena.web.assets` and used as they are (no build step); also the module of the page of own
-votes, which shares the API client. Start reading in `assets/mount.js` and `assets/duel.js`. The
-page calls the API itself (`assets/api.js`), so a vote causes no Streamlit rerun and none is lost
-when Streamlit's WebSocket drops.
+`arena.web.frontend.vote_page` loads it with the page, without Streamlit; `show_duel` opens it when
+Streamlit comes to the page from another one. `assets/` holds its JavaScript modules and style
+sheets, served by `arena.web.frontend.assets` and used as they are (no build step); also the module
+of the page of own votes, which shares the API client. Start reading in `assets/mount.js` and
+`assets/duel.js`. The page calls the API itself (`assets/api.js`), so a vote causes no Streamlit
+rerun and none is lost when Streamlit's WebSocket drops.
 """
 
 import streamlit as st
 
-from arena.web.assets import asset_url
+from arena.web.frontend.assets import asset_url
 
 KEY = "duel"  # fixed: without a key the component is mounted again whenever its data change
 

@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from arena.web.app_state import get_arena, get_site
-from arena.web.branding import about_markdown
+from arena.web.rendering.branding import about_markdown
+from arena.web.views.app_state import get_arena, get_site
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { max-width: 780px; padding-top: 5rem; padding-bottom: 5rem }

@@ -20,11 +20,11 @@ from arena.standings.hold_texts import describe_held
 from arena.standings.production_stats import ProductionStats, production_stats
 from arena.text import page_text, pluralize, track_label
 from arena.voting.matchmaking import is_active
-from arena.web.app_state import get_arena
-from arena.web.charts import pair_chart, rating_chart
-from arena.web.details import render_details, render_registration, render_terms
-from arena.web.tables import render_board, render_production_stats
-from arena.web.theme import PALETTES, Palette
+from arena.web.rendering.charts import pair_chart, rating_chart
+from arena.web.rendering.details import render_details, render_registration, render_terms
+from arena.web.rendering.tables import render_board, render_production_stats
+from arena.web.rendering.theme import PALETTES, Palette
+from arena.web.views.app_state import get_arena
 from arena.web.views.last_known import last_known
 
 METHOD_URL = "{base}/about#how-ratings-are-computed"

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from arena.web.assets import asset_url
+from arena.web.frontend.assets import asset_url
 
 STYLE = """<style>
 [data-testid="stMainBlockContainer"] { max-width: 1180px; padding-top: 5rem; padding-bottom: 5rem }

@@ -7,10 +7,10 @@ import streamlit as st
 
 from arena.published import list_published
 from arena.text import pluralize, track_label
-from arena.web.app_state import get_arena
-from arena.web.release_routes import ReleaseResponse, release_response
-from arena.web.tables import Column, render_table
-from arena.web.theme import PALETTES
+from arena.web.rendering.tables import Column, render_table
+from arena.web.rendering.theme import PALETTES
+from arena.web.routes.releases import ReleaseResponse, release_response
+from arena.web.views.app_state import get_arena
 
 CACHE_S = 5  # readers within this time share one look at the folder
 NONE_YET = (

@@ -4,16 +4,16 @@ from importlib.resources import files
 
 import streamlit as st
 
-from arena.web.app_state import get_site
-from arena.web.branding import logo_svg
-from arena.web.navigation import PAGE_BY_PATH, PAGES
+from arena.web.frontend.navigation import PAGE_BY_PATH, PAGES
+from arena.web.rendering.branding import logo_svg
 from arena.web.views.about import show_about
+from arena.web.views.app_state import get_site
 from arena.web.views.leaderboard import show_leaderboard
 from arena.web.views.own_votes import show_own_votes
 from arena.web.views.releases import show_releases
 from arena.web.views.vote import show_vote
 
-MARK = str(files("arena.web.views") / "mark.svg")
+MARK = str(files("arena.web.rendering") / "mark.svg")
 VIEWS = {
     "": show_vote,
     "leaderboard": show_leaderboard,

@@ -17,7 +17,7 @@ from arena.errors import ProductionError
 from arena.models import Clip, ClipStatus, Vote
 from arena.settings import Settings
 from arena.simulation import simulate
-from arena.web.listening import listen
+from arena.web.server.listening import listen
 from generator.clips import FailedClip
 from small_arena import NAMES, START, TRACK, fill_small_arena, new_database
 

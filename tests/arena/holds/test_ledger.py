@@ -14,7 +14,7 @@ from arena.holds.rules import RULES
 from arena.holds.status import judge, judge_votes
 from arena.models import Choice, HoldKind, HoldRule, Vote, VoteStatus
 from arena.voting.own_data import own_votes, stored_data
-from arena.web.schemas import receipt_response
+from arena.web.routes.schemas import receipt_response
 from small_arena import START, TRACK, Booth
 
 REASON = "Cast by the maker's own staff."

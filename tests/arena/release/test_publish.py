@@ -28,8 +28,8 @@ from arena.release.export import ReleaseSummary
 from arena.release.publish import publish_release
 from arena.release.verify import verify_release
 from arena.settings import Settings
-from arena.web import release_routes
-from arena.web.problem_details import install_error_handlers
+from arena.web.middleware.problem_details import install_error_handlers
+from arena.web.routes import releases
 from small_arena import TRACK, TRACK_WITH_SOUND, Booth, new_home
 
 pytestmark = pytest.mark.databases("sqlite")
@@ -55,7 +55,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Arena:
 def client_of(arena: Arena) -> TestClient:
     app = FastAPI()
     install_error_handlers(app)
-    app.include_router(release_routes.make_router(arena))
+    app.include_router(releases.make_router(arena))
     return TestClient(app)
 
 

@@ -12,7 +12,7 @@ from arena.standings.boards import MODEL_KEYS, SOURCES
 from arena.standings.details import compute_details
 from arena.standings.rated_votes import RatedVotes
 from arena.standings.vote_arrays import FIRST_UNKNOWN
-from arena.web.details import MEASURES
+from arena.web.rendering.details import MEASURES
 
 NAMES = ("Ada", "Bell")
 NO_REPEATS = {name: np.zeros(0, dtype=np.int8) for name in ("answer", "again", "voter")}

@@ -19,7 +19,7 @@ from arena.standings.hold_texts import describe_held
 from arena.standings.job import StandingsJob
 from arena.standings.vote_arrays import VoteArrays
 from arena.standings.vote_reader import VoteReader
-from arena.web.tables import render_board
+from arena.web.rendering.tables import render_board
 from many_votes import add_votes, fill_large_arena
 from small_arena import START, TRACK, Booth, new_database
 

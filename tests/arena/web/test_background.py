@@ -13,7 +13,7 @@ API = "/api/v1"
 
 def background_of(process: psutil.Process) -> list[psutil.Process]:
     """Its running background processes."""
-    return children_running(process, "arena.web.background")
+    return children_running(process, "arena.web.server.background")
 
 
 def vote(voter: httpx.Client) -> None:

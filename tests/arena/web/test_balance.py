@@ -14,8 +14,8 @@ import uvicorn
 from server_processes import wait_until
 from starlette.types import Receive, Scope, Send
 
-from arena.web.balance import Balance, Peer
-from arena.web.http_protocol import protocol_for, protocol_options
+from arena.web.server.balance import Balance, Peer
+from arena.web.server.http_protocol import protocol_for, protocol_options
 
 BODY = b"0123456789" * 2000
 

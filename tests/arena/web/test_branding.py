@@ -9,10 +9,10 @@ from source_arena import client_of, make_source_arena
 
 from arena.errors import ConfigurationError
 from arena.site import UNNAMED, svg_fault
-from arena.web.branding import about_markdown, logo_svg
-from arena.web.listening import check_port, listen
-from arena.web.navigation import PAGES
-from arena.web.streamlit_page import render_index
+from arena.web.frontend.navigation import PAGES
+from arena.web.frontend.streamlit_page import render_index
+from arena.web.rendering.branding import about_markdown, logo_svg
+from arena.web.server.listening import check_port, listen
 
 NAMED = replace(
     UNNAMED, title='Lab <b> & "Co"', contact="arena@example.org", about="# Ours", privacy="No logs."

@@ -7,7 +7,7 @@ import pytest
 from source_arena import API, TRACK, client_of, make_source_arena
 
 from arena.voting import ballots
-from arena.web import clips
+from arena.web.routes import clips
 
 WATCHED = {"a": 1000, "b": 1000}
 

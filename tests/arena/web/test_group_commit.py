@@ -16,7 +16,7 @@ from arena.models import Vote
 from arena.voting.limits import VotingRules
 from arena.voting.requests import BattleRequest, VoteRequest
 from arena.voting.schemas import IssuedBattle, VoteForm
-from arena.web.group_commit import GroupCommit
+from arena.web.routes.group_commit import GroupCommit
 from small_arena import START, TRACK, Booth
 
 RULES = VotingRules(watch_time=False)

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from arena.public_url import parse_public_url
-from arena.web.csrf import CsrfMiddleware
-from arena.web.hosts import HostPolicy
+from arena.web.middleware.csrf import CsrfMiddleware
+from arena.web.middleware.hosts import HostPolicy
 from raw_http import connect, exchange, header_lines, read_head, status
 
 FOREIGN = [

@@ -14,8 +14,8 @@ from arena.audit.chain import check_chain
 from arena.audit.merkle import is_consistent, root_from_inclusion, split_hashes
 from arena.audit.seals import seal_votes
 from arena.context import open_arena, utc_now
-from arena.web.assets import asset_url, duel_assets
-from arena.web.schemas import VoteResponse
+from arena.web.frontend.assets import asset_url, duel_assets
+from arena.web.routes.schemas import VoteResponse
 from playable import TRACK, settings_for
 
 API = "/api/v1"

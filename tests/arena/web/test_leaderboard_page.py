@@ -15,7 +15,7 @@ from arena.models import VoterKind
 from arena.settings import Settings
 from arena.standings import standings
 from arena.voting import ballots
-from arena.web.app_state import set_arena
+from arena.web.views.app_state import set_arena
 from broken_stores import damage
 from small_arena import START, TRACK, TRACK_WITH_SOUND, Booth
 

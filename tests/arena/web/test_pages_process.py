@@ -16,9 +16,9 @@ from starlette.types import Receive, Scope, Send
 from websockets.exceptions import InvalidMessage
 from websockets.sync.client import ClientConnection, connect
 
-from arena.web.handoff import Handoff, HandoffListener
-from arena.web.http_protocol import protocol_for, protocol_options
-from arena.web.pages_process import pages_process
+from arena.web.server.handoff import Handoff, HandoffListener
+from arena.web.server.http_protocol import protocol_for, protocol_options
+from arena.web.server.pages_process import pages_process
 from playable import TRACK, make_playable_arena, served, settings_for
 
 
@@ -213,7 +213,7 @@ def test_where_a_socket_cannot_have_the_path_no_process_is_started_and_the_log_s
 
 
 def _pages_of(server: psutil.Process) -> list[psutil.Process]:
-    return children_running(server, "arena.web.pages_process")
+    return children_running(server, "arena.web.server.pages_process")
 
 
 def _has_connection(process: psutil.Process, page: ClientConnection) -> bool:

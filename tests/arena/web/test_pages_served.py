@@ -8,9 +8,9 @@ from urllib.parse import urljoin
 import httpx
 import pytest
 
-from arena.web.navigation import PAGES, Page
-from arena.web.static_files import accepts_gzip
-from arena.web.streamlit_page import streamlit_page
+from arena.web.frontend.navigation import PAGES, Page
+from arena.web.frontend.static_files import accepts_gzip
+from arena.web.frontend.streamlit_page import streamlit_page
 from raw_http import exchange, header_lines, status
 
 GZIP = {"Accept-Encoding": "gzip"}

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from arena.web.request_limits import MAX_BODY_BYTES, RequestLimitsMiddleware
+from arena.web.middleware.request_limits import MAX_BODY_BYTES, RequestLimitsMiddleware
 from playable import TRACK
 from raw_http import connect, exchange, header_lines, read_all, status
 

@@ -12,9 +12,9 @@ from starlette.testclient import TestClient
 
 from arena.context import Arena, open_arena
 from arena.settings import Settings
-from arena.web import group_commit
 from arena.web.app import add_security, make_api
-from arena.web.assets import asset_url
+from arena.web.frontend.assets import asset_url
+from arena.web.routes import group_commit
 from playable import TRACK
 
 BATTLES = "/api/v1/battles"

@@ -23,8 +23,8 @@ showErrorDetails = "full"
 PROGRAM = """
 import json, logging
 from arena.public_url import parse_public_url
-from arena.web.streamlit_files import ignored_files
-from arena.web.streamlit_settings import apply_streamlit_settings
+from arena.web.frontend.streamlit_files import ignored_files
+from arena.web.frontend.streamlit_settings import apply_streamlit_settings
 apply_streamlit_settings(cookie_secret="s" * 32, public=parse_public_url("https://lab.example/x"))
 from streamlit import config
 names = ("server.enableCORS", "server.enableXsrfProtection", "server.corsAllowedOrigins",

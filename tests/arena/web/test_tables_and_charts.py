@@ -10,9 +10,14 @@ import pytest
 from arena.models import VoterKind
 from arena.standings.boards import Board, BoardRow, PairRecord
 from arena.standings.production_stats import Figure, ProductionStats
-from arena.web.charts import pair_chart, rating_chart
-from arena.web.tables import BOARD_TABLE, PRODUCTION_TABLE, render_board, render_production_stats
-from arena.web.theme import DARK, LIGHT
+from arena.web.rendering.charts import pair_chart, rating_chart
+from arena.web.rendering.tables import (
+    BOARD_TABLE,
+    PRODUCTION_TABLE,
+    render_board,
+    render_production_stats,
+)
+from arena.web.rendering.theme import DARK, LIGHT
 
 MARKUP = "<img src=x onerror='alert(1)'> **b** $x$ :smile: & \"q\""
 VOID_TAGS = {"img", "br", "hr", "input"}

@@ -11,7 +11,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from arena.web.voters import COOKIE, VoterCookieMiddleware
+from arena.web.middleware.voter_cookie import COOKIE, VoterCookieMiddleware
 
 SECRET = "a secret of some length"  # noqa: S105
 

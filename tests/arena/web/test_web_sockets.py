@@ -10,7 +10,7 @@ import uvicorn
 from starlette.types import Receive, Scope, Send
 from websockets.sync.client import connect
 
-from arena.web.http_protocol import LimitedHttpProtocol, protocol_options
+from arena.web.server.http_protocol import LimitedHttpProtocol, protocol_options
 
 
 class _Impatient(LimitedHttpProtocol):

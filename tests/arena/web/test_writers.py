@@ -8,7 +8,7 @@ from itertools import islice
 import pytest
 
 from arena.errors import StoreUnavailable
-from arena.web.writers import WriterPool
+from arena.web.routes.writers import WriterPool
 
 
 def run_until_refused(pool: WriterPool, requests: int, refused: int) -> list[object]:
@@ -53,7 +53,7 @@ def test_a_request_does_not_wait_longer_than_the_deadline() -> None:
 def test_while_all_threads_are_stuck_new_requests_are_refused_at_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("arena.web.writers.STUCK_S", 0.2)
+    monkeypatch.setattr("arena.web.routes.writers.STUCK_S", 0.2)
     pool, work = WriterPool(threads=2, wait_s=60), threading.Event()
 
     async def main() -> None:
