@@ -2,11 +2,12 @@
 
 import logging
 import time
+from contextlib import suppress
 
 from arena.audit.seals import brief_pause, seal_votes
 from arena.context import Arena, utc_now
 from arena.error_log import ErrorLog
-from arena.errors import ArenaError
+from arena.errors import ArenaError, ConfigurationError, DatabaseError
 from arena.standings.leased_job import LeasedJob
 
 LEASE = "seals"
@@ -41,6 +42,10 @@ class SealJob(LeasedJob):
             seal_votes(self._arena, now=utc_now(), pause=brief_pause)
         except ArenaError as error:
             self._errors.failed(str(error))
+            if isinstance(error, ConfigurationError):
+                # This machine has not the arena's key: another one, which has it, seals.
+                with suppress(DatabaseError):
+                    self._lease.release()
             return False
         except Exception:
             log.exception("A round of sealing votes failed")

@@ -11,10 +11,14 @@ from sqlalchemy import event, func, select, text
 
 from arena.audit import proofs, seals
 from arena.audit.chain import ChainError, check_chain
-from arena.audit.keys import list_keys
+from arena.audit.job import SealJob
+from arena.audit.keys import list_keys, open_signer
 from arena.audit.merkle import WIDTH, is_consistent, root_from_inclusion
+from arena.context import Arena
 from arena.database import Database
+from arena.media import open_store
 from arena.models import Seal, Vote
+from playable import settings_for
 from small_arena import START, Booth, fill_small_arena, new_database
 
 LATER = START + timedelta(days=2)
@@ -203,6 +207,23 @@ def test_two_processes_that_seal_at_once_make_one_chain(arena_database: Database
     with arena_database.reading() as session:
         chain = check_chain(list_keys(session), proofs.published_seals(session))
         assert chain.seals[-1].size == session.scalar(select(func.count()).select_from(Vote))
+
+
+def test_a_machine_without_the_key_leaves_sealing_to_one_that_has_it(tmp_path: Path) -> None:
+    """Otherwise nothing would be sealed for as long as it has the lease."""
+    database = new_database(tmp_path)
+    homes = [tmp_path / "without", tmp_path / "with"]
+    for home in homes:
+        home.mkdir()
+    open_signer(homes[1], database, now=START)
+    without, having = (
+        SealJob(Arena(settings_for(home), database, open_store(str(home)))) for home in homes
+    )
+    assert not without.run_once()
+    assert having.run_once()
+    with database.reading() as session:
+        assert session.scalar(select(func.count()).select_from(Seal)) == 1
+    database.dispose()
 
 
 def test_a_large_backlog_is_sealed_in_parts(
