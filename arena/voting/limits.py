@@ -9,7 +9,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from arena.errors import MalformedVote, TooEarly, TooMany
-from arena.models import BattleReport, Choice, Vote, VoterKind
+from arena.models import BattleReport, Choice, HoldEvent, HoldRule, Vote, VoterKind
 from arena.settings import RateLimit
 from arena.text import pluralize
 from arena.voting.schemas import VoteForm
@@ -162,7 +162,21 @@ def check_reports(
         _check_skips(session, voter, now=now)
 
 
-def _check_skips(session: Session, voter: LimitedVoter, *, now: datetime) -> None:
+def check_withdrawals(
+    session: Session, voter: LimitedVoter, *, rules: VotingRules, now: datetime
+) -> None:
+    """Raise TooMany if withdrawing a vote exceeds the limit on skips, which it shares.
+
+    Otherwise whoever votes on every battle, and withdraws what shows other models than theirs,
+    would skip without a limit.
+    """
+    if rules.limits and voter.kind is not VoterKind.SIMULATED:
+        _check_skips(session, voter, now=now, withdrawing=1)
+
+
+def _check_skips(
+    session: Session, voter: LimitedVoter, *, now: datetime, withdrawing: int = 0
+) -> None:
     since = now - SKIP_WINDOW
     recent = _recent(session, voter, since=since, now=now)
     reported = session.scalars(
@@ -173,12 +187,22 @@ def _check_skips(session: Session, voter: LimitedVoter, *, now: datetime) -> Non
             BattleReport.damage.is_(None),
         )
     )
+    withdrawn = session.scalars(
+        select(Vote.cast_at)
+        .join(HoldEvent, HoldEvent.vote_id == Vote.id)
+        .where(
+            Vote.voter_id == voter.id,
+            Vote.cast_at > since,
+            Vote.cast_at <= now + CLOCK_TOLERANCE,
+            HoldEvent.rule == HoldRule.WITHDRAWN,
+        )
+    ).all()
     skipped = [cast_at for cast_at, choice in recent if choice is Choice.SKIP]
-    votes = len(recent) - len(skipped)
-    skips = sorted([*skipped, *reported])
+    votes = len(recent) - len(skipped) - len(withdrawn) - withdrawing
+    skips = sorted([*skipped, *reported, *withdrawn])
     if len(skips) >= FREE_SKIPS + SKIP_SHARE * votes:
         raise TooMany(
-            "You have skipped too many pairs: vote on some, or come back later.",
+            "You have skipped or withdrawn too many pairs: vote on some, or come back later.",
             retry_after_s=_wait_s(skips[0], SKIP_WINDOW, now),
         )
 

@@ -16,7 +16,7 @@ from arena.holds.rules import RULES
 from arena.holds.status import Verdict, judge
 from arena.models import HONEY, Choice, HoldKind, HoldRule
 from arena.voting import battles
-from arena.voting.limits import CLOCK_TOLERANCE
+from arena.voting.limits import CLOCK_TOLERANCE, VotingRules, check_withdrawals
 from arena.voting.reveals import reveals
 from arena.voting.voters import read_voters
 
@@ -41,19 +41,23 @@ class WithdrawnVote:
     verdict: Verdict
 
 
-def withdraw_vote(session: Session, *, voter_key: str, token: str, now: datetime) -> WithdrawnVote:
+def withdraw_vote(
+    session: Session, *, voter_key: str, token: str, rules: VotingRules, now: datetime
+) -> WithdrawnVote:
     """Withdraw the vote of a battle; repeating it returns the same.
 
     Args:
         session: in a transaction that writes.
         voter_key: the voter's.
         token: the battle's.
+        rules: for this voter.
         now: when the request arrived; aware.
 
     Raises:
         NotFound: unknown token, that of another voter, or no vote.
-        NotWithdrawable: a skip, a honey pair, or the models' names were shown.
+        NotWithdrawable: a skip, a honey pair, the track is closed, or the models' names were shown.
         BattleExpired: the vote is older than ten seconds.
+        TooMany: the voter withdrew or skipped too many.
     """
     voter = read_voters(session, [voter_key]).get(voter_key)
     battle, vote = battles.read_by_token(session, [token]).get(token, (None, None))
@@ -72,9 +76,12 @@ def withdraw_vote(session: Session, *, voter_key: str, token: str, now: datetime
             raise NotWithdrawable(
                 "The models' names were shown after this vote, so it cannot be withdrawn."
             )
+        if track.is_closed:
+            raise NotWithdrawable("The track is closed, and its final leaderboard has this vote.")
         age = now - vote["cast_at"]
         if not -CLOCK_TOLERANCE <= age <= timedelta(seconds=WITHDRAW_S + TRAVEL_S):
             raise BattleExpired(f"A vote can be withdrawn within {WITHDRAW_S} seconds only.")
+        check_withdrawals(session, voter, rules=rules, now=now)
         rule = HoldRule.WITHDRAWN
         text = RULES[rule]
         event = NewEvent(vote["id"], HoldKind.HOLD, rule, text.version, text.reason, AUTHOR)

@@ -258,7 +258,7 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
         """Withdraw a vote within ten seconds, if no name was shown. It is stored as held."""
         withdrawn = arena.database.write(
             lambda session: withdrawing.withdraw_vote(
-                session, voter_key=voter_key, token=token, now=utc_now()
+                session, voter_key=voter_key, token=token, rules=rules, now=utc_now()
             )
         )
         return _json(

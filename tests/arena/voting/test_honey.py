@@ -218,7 +218,9 @@ def test_a_vote_on_a_honey_pair_is_neither_withdrawn_nor_held_nor_released(booth
         booth.database.writing() as session,
         pytest.raises(NotWithdrawable, match="check"),
     ):
-        withdraw_vote(session, voter_key=booth.key, token=battle.token, now=booth.now)
+        withdraw_vote(
+            session, voter_key=booth.key, token=battle.token, rules=booth.rules, now=booth.now
+        )
     with booth.database.writing() as session:
         number = session.scalars(select(Vote.id).where(Vote.receipt == cast.receipt)).one()
         for decide in (hold_votes, release_votes):

@@ -4,10 +4,12 @@ import pytest
 from sqlalchemy import func, select
 
 from arena.catalog import catalog
-from arena.errors import BattleExpired, NotFound, NotWithdrawable
+from arena.errors import BattleExpired, NotFound, NotWithdrawable, TooMany
 from arena.holds.ledger import read_events
 from arena.models import Prompt, Reveal, Track, Vote, VoteStatus
+from arena.settings import parse_rate_limit
 from arena.standings.standings import leaderboard
+from arena.voting.limits import FREE_SKIPS, VotingRules
 from arena.voting.own_data import own_votes
 from arena.voting.withdrawing import WITHDRAW_S, WithdrawnVote, withdraw_vote
 from small_arena import START, TRACK, Booth
@@ -30,7 +32,9 @@ def voted(booth: Booth, choice: str = "a") -> str:
 
 def withdraw(booth: Booth, token: str) -> WithdrawnVote:
     with booth.database.writing() as session:
-        return withdraw_vote(session, voter_key=booth.key, token=token, now=booth.now)
+        return withdraw_vote(
+            session, voter_key=booth.key, token=token, rules=booth.rules, now=booth.now
+        )
 
 
 def test_a_withdrawn_vote_is_held_and_counts_in_no_leaderboard(hidden: Booth) -> None:
@@ -80,6 +84,35 @@ def test_a_vote_on_a_held_out_prompt_can_be_withdrawn(booth: Booth) -> None:
         for prompt in session.scalars(select(Prompt)):
             prompt.held_out = True
     assert withdraw(booth, voted(booth)).verdict.rule == "withdrawn"
+
+
+def test_withdrawing_shares_the_limit_on_skips(hidden: Booth) -> None:
+    """Otherwise whoever votes and withdraws chooses among battles without a limit."""
+    hidden.rules = VotingRules(limits=parse_rate_limit("30/minute"))
+    for _ in range(FREE_SKIPS - 1):
+        withdraw(hidden, voted(hidden))
+    last = voted(hidden, "b")
+    withdraw(hidden, last)
+    with pytest.raises(TooMany):
+        hidden.vote("skip")
+    with pytest.raises(TooMany, match="withdrawn too many"):
+        withdraw(hidden, voted(hidden))
+    assert withdraw(hidden, last).verdict.rule == "withdrawn"  # repeated
+    for _ in range(3):
+        voted(hidden)
+    withdraw(hidden, voted(hidden))
+
+
+def test_a_vote_in_a_closed_track_stays(booth: Booth) -> None:
+    """The final leaderboard and release have it, whatever its prompt."""
+    with booth.database.writing() as session:
+        for prompt in session.scalars(select(Prompt)):
+            prompt.held_out = True
+    token = voted(booth)
+    with booth.database.writing() as session:
+        catalog.close_track(session, catalog.find_track(session, TRACK), now=booth.now)
+    with pytest.raises(NotWithdrawable, match="closed"):
+        withdraw(booth, token)
 
 
 def test_a_skip_an_unknown_battle_and_another_voter_s_vote_cannot_be_withdrawn(
