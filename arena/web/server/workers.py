@@ -33,6 +33,9 @@ PARENT_CHECK_S = 1.0
 START_S = 120.0  # in which a process has to accept requests
 # Where the processes keep their metrics, so that each can answer for all (`prometheus_client`).
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+METRICS_BYTES = 1024 * 1024  # of each file, as `prometheus_client` makes it
+
+log = logging.getLogger(__name__)
 
 
 class _Server(uvicorn.Server):
@@ -152,15 +155,43 @@ def make_worker_app(settings: Settings, host: str, *, supervisor: int) -> ASGIAp
         host: the name or address that it listens on.
         supervisor: the id of the process that started this one, and may have ended meanwhile.
     """
+    log_to_stderr()
+    if not reserve_metrics(Path(os.environ[METRICS_FOLDER])):
+        log.warning(
+            "This process keeps its metrics to itself, because there is no space in %s: free some, "
+            "and start the server again.",
+            os.environ.pop(METRICS_FOLDER),
+        )
+    # Loads `prometheus_client`, which then looks for the folder.
     from arena.web.app import make_app
 
     logging.getLogger("uvicorn.access").disabled = True
-    log_to_stderr()
     threading.Thread(target=_end_with, args=(supervisor,), daemon=True).start()
     app = make_app(open_arena(settings), host=host)
     # Streamlit lowers the level of the root logger.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     return app
+
+
+def reserve_metrics(folder: Path) -> bool:
+    """Make the files of this process's metrics, with all their disk space; whether there is any.
+
+    They are mapped into memory. While the disk is full, the first metric in a part of a file that
+    has no space yet would end the process (SIGBUS), and each one that replaces it.
+
+    Args:
+        folder: shared by the processes.
+    """
+    files = [folder / f"{kind}_{os.getpid()}.db" for kind in ("counter", "histogram")]
+    try:
+        for file in files:
+            if not file.exists():  # of an earlier process with this id
+                file.write_bytes(bytes(METRICS_BYTES))
+    except OSError:
+        for file in files:
+            file.unlink(missing_ok=True)
+        return False
+    return True
 
 
 def _end_with(parent: int) -> None:

@@ -1,6 +1,7 @@
 """Several processes answer one port: any of them takes any vote, and one that dies is replaced."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from arena.web.server.workers import METRICS_BYTES, METRICS_FOLDER, reserve_metrics
 from playable import TRACK, make_playable_arena, served
 
 API = "/api/v1"
@@ -104,3 +106,41 @@ def test_a_server_whose_address_nobody_reads_ends_with_its_processes(tmp_path: P
                 process.kill()
         server.kill()
         server.wait()
+
+
+COUNTS = """
+import os, sys
+from pathlib import Path
+from arena.web.server.workers import reserve_metrics
+assert reserve_metrics(Path(sys.argv[1]))
+from arena.web.middleware.metrics import Metrics
+metrics = Metrics()
+metrics.votes.labels("a").inc()
+metrics.requests.labels("/", "GET", 200).observe(0.1)
+assert b'arena_votes_total{choice="a"} 1.0' in metrics.render()
+"""
+
+
+def test_metrics_have_their_disk_space_from_the_start(tmp_path: Path) -> None:
+    """Otherwise a disk that is full later would end every process that counts something."""
+    subprocess.run(
+        [sys.executable, "-c", COUNTS, tmp_path],
+        env=os.environ | {METRICS_FOLDER: str(tmp_path)},
+        check=True,
+    )
+    kinds = set()
+    for file in tmp_path.iterdir():
+        kinds.add(file.name.partition("_")[0])
+        assert file.stat().st_size == METRICS_BYTES
+        assert file.stat().st_blocks * 512 >= METRICS_BYTES
+    assert kinds == {"counter", "histogram"}
+
+
+def test_without_disk_space_for_metrics_no_file_is_left(tmp_path: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (METRICS_BYTES // 2, limits[1]))
+    try:
+        assert not reserve_metrics(tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not list(tmp_path.iterdir())
