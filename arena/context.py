@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from arena import database
-from arena.catalog import catalog
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import TrackEntry, read_prompts, read_track
 from arena.catalog.sources import copied_sources, store_missing_sources
+from arena.catalog.tracks import add_track, list_tracks
 from arena.database import Database
 from arena.errors import CatalogError
 from arena.media import MediaStore, open_store
@@ -74,7 +75,7 @@ def _add_shipped(arena: Arena, collection: Collection) -> None:
     """Add the shipped tracks and prompts, the standard ones only to an arena without tracks."""
     if collection is Collection.STANDARD:
         with arena.database.reading() as session:
-            if catalog.list_tracks(session):
+            if list_tracks(session):
                 return
     now = utc_now()
     prompts = read_prompts(prompt_file(collection))
@@ -82,17 +83,17 @@ def _add_shipped(arena: Arena, collection: Collection) -> None:
         copied_sources(arena.database, arena.store, prompts, keep_stored=True) as sources,
         arena.database.writing() as session,
     ):
-        if collection is Collection.STANDARD and catalog.list_tracks(session):
+        if collection is Collection.STANDARD and list_tracks(session):
             return
         try:
-            known = {track.name: track for track in catalog.list_tracks(session)}
+            known = {track.name: track for track in list_tracks(session)}
             for path in track_files(collection):
                 entry = read_track(path)
                 if entry.name in known and _is_same_size(known[entry.name], entry):
                     continue  # made by an earlier version, whose rate and bytes it keeps
-                catalog.add_track(session, entry, now=now)
+                add_track(session, entry, now=now)
         except CatalogError as error:
             raise CatalogError(
                 f"{error} The {collection} needs its own arena: set ARENA_HOME to a new folder."
             ) from error
-        catalog.import_prompts(session, prompts, sources=sources, now=now)
+        import_prompts(session, prompts, sources=sources, now=now)

@@ -26,8 +26,8 @@ from itertools import count, islice
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import find_track, list_tracks
 from arena.catalog.index import catalog_index
+from arena.catalog.tracks import find_track, list_tracks
 from arena.database import Database
 from arena.errors import BallotError, NoPair, TooMany
 from arena.models import (

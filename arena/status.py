@@ -9,8 +9,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from arena.catalog import catalog
 from arena.catalog.identical import find_identical
+from arena.catalog.tracks import list_tracks
 from arena.catalog.withholding import faulty_sources, is_withheld
 from arena.context import Arena
 from arena.health import check_health
@@ -138,7 +138,7 @@ def _track_statuses(session: Session, now: datetime) -> tuple[TrackStatus, ...]:
     today = _count_votes(session, since=now.replace(hour=0, minute=0, second=0, microsecond=0))
     withheld = Counter(each.track_id for each in _withheld(session))
     statuses = []
-    for track in catalog.list_tracks(session):
+    for track in list_tracks(session):
         ready = clips[track.id, ClipStatus.READY]
         failed = clips[track.id, ClipStatus.FAILED]
         wanted = entrants[track.id] * prompts[track.id] * track.seeds

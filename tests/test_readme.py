@@ -9,8 +9,9 @@ from pathlib import Path
 from forked_arena import arena_program
 
 from arena import database
-from arena.catalog import catalog
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import add_track
 from arena.database import Database
 from arena.settings import Settings, make_home
 from generator.media import encode_master
@@ -44,9 +45,9 @@ def make_demo(home: Path) -> None:
     opened = Database(settings.database)
     database.upgrade(opened)
     with opened.writing() as session:
-        catalog.add_track(session, track_entry(), now=START)
+        add_track(session, track_entry(), now=START)
         prompts = [PromptEntry(id=key, text=f"Prompt {key}") for key in DEMO_PROMPTS]
-        catalog.import_prompts(session, prompts, now=START)
+        import_prompts(session, prompts, now=START)
     opened.dispose()
 
 

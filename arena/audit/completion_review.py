@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from arena.audit.hold_events import events_of_votes
-from arena.catalog.catalog import list_tracks
+from arena.catalog.tracks import list_tracks
 from arena.database import Database
 from arena.holds.ledger import add_events, last_events
 from arena.models import CompletionProgress, HoldRule

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import AddedEntrant, add_entrant, commit_to
+from arena.catalog.entrants import AddedEntrant, add_entrant, commit_to
 from arena.catalog.openings import Opening, new_opening, opening_path, read_opening, write_opening
 from arena.catalog.schemas import EntrantEntry
 from arena.catalog.variants import same_fingerprint
@@ -55,7 +55,7 @@ def enter(
         now: aware.
 
     Raises:
-        CatalogError: see `catalog.add_entrant`; or the opening cannot be written.
+        CatalogError: see `add_entrant`; or the opening cannot be written.
     """
 
     def store(session: Session) -> Entered:

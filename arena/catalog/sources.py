@@ -12,8 +12,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from arena.catalog import catalog
-from arena.catalog.catalog import StoredSource
+from arena.catalog.prompts import StoredSource, set_source
 from arena.catalog.schemas import PromptEntry
 from arena.database import Database
 from arena.errors import CatalogError
@@ -33,7 +32,7 @@ def copied_sources(
 ) -> Iterator[dict[str, StoredSource]]:
     """Copy the sources of prompts that have no copy yet, and yield the copies by prompt id.
 
-    The block stores them with `catalog.import_prompts`; if it fails, the copies are deleted.
+    The block stores them with `import_prompts`; if it fails, the copies are deleted.
 
     Args:
         database: has the prompts that are stored already.
@@ -115,4 +114,4 @@ def _missing(database: Database, store: MediaStore) -> Iterator[str]:
         if fault is None or fault != known_fault:
             with database.writing() as session:
                 prompt = session.get_one(Prompt, prompt_id)
-                catalog.set_source(prompt, source, fault=fault)
+                set_source(prompt, source, fault=fault)

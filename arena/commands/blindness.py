@@ -37,7 +37,7 @@ def blindness(
     """
     from arena.audit.blindness import as_json, audit_blindness, auditable_tracks
     from arena.audit.blindness_reports import store_report
-    from arena.catalog import catalog
+    from arena.catalog.tracks import find_track
     from arena.commands.progress import progress
     from arena.context import utc_now
     from arena.errors import AuditError
@@ -45,7 +45,7 @@ def blindness(
 
     arena = open_configured_arena()
     with arena.database.reading() as session:
-        tracks = [catalog.find_track(session, track)] if track else auditable_tracks(session)
+        tracks = [find_track(session, track)] if track else auditable_tracks(session)
     reports = []
     for each in tracks:
         with progress(f"Collecting battles of {each.name}", battles) as advance:

@@ -153,7 +153,7 @@ def generate_missing(
             cannot be ordered without a key: the others were generated.
     """
     from arena import production
-    from arena.catalog import catalog
+    from arena.catalog.entrants import list_entrants
 
     with arena.database.reading() as session:
         selection = _select(session, track, entrant)
@@ -161,7 +161,7 @@ def generate_missing(
             session, seed_key=arena.settings.seed_key(), **selection, order_again=order_again
         )
         left_out = None if order_again else production.count_left_out(session, **selection)
-        has_entrants = bool(catalog.list_entrants(session))
+        has_entrants = bool(list_entrants(session))
         mixed = production.other_encodings(session, pending)
     if left_out is not None:
         _print_left_out(left_out)
@@ -277,14 +277,14 @@ def rerender_clips(
         ProductionError: the tracks differ in modality, or clips failed.
     """
     from arena import production
-    from arena.catalog import catalog
+    from arena.catalog.tracks import find_track
     from arena.context import utc_now
 
     with arena.database.reading() as session:
         missing = production.find_pending(
             session, seed_key=arena.settings.seed_key(), **_select(session, track, entrant)
         )
-        target, master_track = (catalog.find_track(session, name) for name in (track, source))
+        target, master_track = (find_track(session, name) for name in (track, source))
         renderable = production.find_stored_masters(
             session, arena.store, missing, target=target, source=master_track
         )
@@ -401,11 +401,12 @@ def recheck_clips(
 
 
 def _select(session: "Session", track: str | None, entrant: str | None) -> Selection:
-    from arena.catalog import catalog
+    from arena.catalog.entrants import find_entrant
+    from arena.catalog.tracks import find_track
 
     return {
-        "track": catalog.find_track(session, track) if track else None,
-        "entrant": catalog.find_entrant(session, entrant) if entrant else None,
+        "track": find_track(session, track) if track else None,
+        "entrant": find_entrant(session, entrant) if entrant else None,
     }
 
 

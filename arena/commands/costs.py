@@ -20,12 +20,12 @@ def costs(track: TrackOption = None, format: FormatOption = TableFormat.TABLE) -
     `order to file` is the median of seconds from an order at a service to its whole file, `from`
     and `to` are its 95% interval (between order statistics; from six orders on).
     """
-    from arena.catalog import catalog
+    from arena.catalog.tracks import find_track, list_tracks
     from arena.context import utc_now
     from arena.standings.production_stats import production_stats
 
     with open_configured_arena().database.reading() as session:
-        tracks = [catalog.find_track(session, track)] if track else catalog.list_tracks(session)
+        tracks = [find_track(session, track)] if track else list_tracks(session)
         rows = [
             (
                 *(each.name, record.model, record.clips, record.failed, record.refused),

@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 
 from arena import production
 from arena.audit.seals import seal_votes
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant, find_by_slug
 from arena.commands.clips import generate_pending, make_honey_copies
 from arena.commands.output import err
 from arena.commands.results import simulate_votes
@@ -33,10 +33,10 @@ def prepare(settings: Settings) -> tuple[Arena, frozenset[int]]:
     with arena.database.writing() as session:
         for path in production.built_in_entrants():
             entry = production.read_entrant_file(path)
-            entrant = catalog.find_by_slug(session, entry.slug)
+            entrant = find_by_slug(session, entry.slug)
             if entrant is None:
                 fingerprint = production.fingerprint_of(entry)
-                entrant = catalog.add_entrant(
+                entrant = add_entrant(
                     session, entry, fingerprint=fingerprint, now=utc_now()
                 ).entrant
             if entrant.retired_at is None:

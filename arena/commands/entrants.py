@@ -22,7 +22,7 @@ from arena.commands.typer_app import App
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from arena.catalog.catalog import AddedEntrant
+    from arena.catalog.entrants import AddedEntrant
     from arena.catalog.schemas import EntrantEntry
     from arena.context import Arena
     from arena.models import Entrant
@@ -44,7 +44,7 @@ def list_entrants(
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """List the entrants by their public names; codenames stay hidden unless asked for."""
-    from arena.catalog import catalog
+    from arena.catalog import entrants
 
     columns = ("slug", "model", "creator", "licence", "release date", "tracks", "retired")
     with open_configured_arena().database.reading() as session:
@@ -54,7 +54,7 @@ def list_entrants(
                 [track.name for track in entrant.tracks],
                 "yes" if entrant.retired_at else None,
             )
-            for entrant in catalog.list_entrants(session)
+            for entrant in entrants.list_entrants(session)
         ]
     hint = "No entrants yet. Next: `arena entrants add FILE`."
     show_table("Entrants", columns, rows, format, if_empty=hint)
@@ -83,12 +83,12 @@ def show_entrant(
 
     The picture is a PNG of the clip as its maker delivered it, for you to look for visible marks.
     """
-    from arena.catalog import catalog
     from arena.catalog.entrant_details import describe_entrant
+    from arena.catalog.entrants import find_entrant
 
     arena = open_configured_arena()
     with arena.database.reading() as session:
-        row = catalog.find_entrant(session, entrant)
+        row = find_entrant(session, entrant)
         description = describe_entrant(session, row, identity=identities)
         notes = [] if row.stealth and not identities else _misnamed_files(session, row)
         path, sentence = _write_picture(arena, session, row)
@@ -183,13 +183,13 @@ def add_entrants(
 ) -> None:
     """Add model versions, after checking that their backends support their tracks."""
     from arena import production
-    from arena.catalog import catalog
+    from arena.catalog.tracks import list_tracks
 
     arena = open_configured_arena()
     entries = []
     with arena.database.reading() as session:
         # All before the first is added, or its files are hashed, which takes a while.
-        tracks = catalog.list_tracks(session)
+        tracks = list_tracks(session)
         for file in files:
             entry, sentences = production.read_entry(file, tracks, only=track)
             entry = production.trust_host(entry, trust_host)
@@ -231,7 +231,7 @@ def _add(arena: "Arena", entry: "EntrantEntry", *, is_paid: bool) -> None:
 
 
 def _describe(added: "AddedEntrant") -> str:
-    from arena.catalog.catalog import Change
+    from arena.catalog.tracks import Change
 
     name = added.entrant.shown_name
     match added.change:
@@ -249,12 +249,13 @@ def _describe(added: "AddedEntrant") -> str:
 @entrants_app.command("retire", examples=["arena entrants retire my-model"])
 def retire_entrant(entrant: EntrantArgument, yes: YesOption = False) -> None:
     """Retire an entrant; its clips and votes stay, and it stays listed."""
-    from arena.catalog import catalog
+    from arena.catalog import retirement
+    from arena.catalog.entrants import find_entrant
     from arena.context import utc_now
 
     arena = open_configured_arena()
     with arena.database.reading() as session:
-        row = catalog.find_entrant(session, entrant)
+        row = find_entrant(session, entrant)
         name, slug, retired = (
             row.shown_name,
             shlex.quote(row.shown_slug),
@@ -265,18 +266,19 @@ def retire_entrant(entrant: EntrantArgument, yes: YesOption = False) -> None:
         return
     confirm(f"Retire {name}? It gets no more battles; its clips and votes stay.", yes=yes)
     with arena.database.writing() as session:
-        catalog.retire(session, catalog.find_entrant(session, entrant), now=utc_now())
+        retirement.retire(session, find_entrant(session, entrant), now=utc_now())
     out.print(f"Retired {name}. To undo: `arena entrants restore {slug}`.")
 
 
 @entrants_app.command("restore", examples=["arena entrants restore my-model"])
 def restore_entrant(entrant: EntrantArgument) -> None:
     """Let a retired entrant compete again."""
-    from arena.catalog import catalog
+    from arena.catalog import retirement
+    from arena.catalog.entrants import find_entrant
 
     with open_configured_arena().database.writing() as session:
-        row = catalog.find_entrant(session, entrant)
-        was_retired, name = catalog.restore(session, row), row.shown_name
+        row = find_entrant(session, entrant)
+        was_retired, name = retirement.restore(session, row), row.shown_name
         slug = shlex.quote(row.shown_slug)
     if was_retired:
         out.print(f"Restored {name}. Next: `arena generate --entrant {slug}`.")

@@ -38,7 +38,7 @@ def list_holds(
 ) -> None:
     """List the events that hold votes or let them count again, in their order."""
     from arena.canonical import instant_text
-    from arena.catalog.catalog import find_track
+    from arena.catalog.tracks import find_track
     from arena.holds.decisions import list_events
 
     with open_configured_arena().database.reading() as session:

@@ -10,15 +10,16 @@ def orders(
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """List the orders to paid services; `arena generate` continues those that were accepted."""
-    from arena.catalog import catalog
+    from arena.catalog.entrants import find_entrant
+    from arena.catalog.tracks import find_track
     from arena.production.orders import list_orders
 
     arena = open_configured_arena()
     with arena.database.reading() as session:
         listed = list_orders(
             session,
-            track=catalog.find_track(session, track) if track else None,
-            entrant=catalog.find_entrant(session, entrant) if entrant else None,
+            track=find_track(session, track) if track else None,
+            entrant=find_entrant(session, entrant) if entrant else None,
         )
     columns = ("id", "entrant", "track", "prompt", "seed", "state", "service id", "when", "reason")
     rows = [

@@ -22,7 +22,7 @@ prompts_app = App(
 @prompts_app.command("list", examples=["arena prompts list", "arena prompts list --format csv"])
 def list_prompts(format: FormatOption = TableFormat.TABLE) -> None:
     """List the prompts."""
-    from arena.catalog import catalog
+    from arena.catalog import prompts
 
     with open_configured_arena().database.reading() as session:
         rows = [
@@ -32,7 +32,7 @@ def list_prompts(format: FormatOption = TableFormat.TABLE) -> None:
                 "yes" if prompt.is_held_out else None,
                 "yes" if prompt.retired_at else None,
             )
-            for prompt in catalog.list_prompts(session)
+            for prompt in prompts.list_prompts(session)
         ]
     columns = ("id", "text", "categories", "tracks", "held out", "retired")
     hint = "No prompts yet. Next: `arena prompts import FILE`."
@@ -44,7 +44,7 @@ def import_prompts(
     file: Annotated[Path, typer.Argument(help="A .csv or .jsonl file with id and text.")],
 ) -> None:
     """Import the prompts of a file, all of them or none."""
-    from arena.catalog import catalog
+    from arena.catalog import prompts
     from arena.catalog.schemas import read_prompts
     from arena.catalog.sources import copied_sources
     from arena.context import utc_now
@@ -55,7 +55,7 @@ def import_prompts(
         copied_sources(arena.database, arena.store, entries) as sources,
         arena.database.writing() as session,
     ):
-        imported = catalog.import_prompts(session, entries, sources=sources, now=utc_now())
+        imported = prompts.import_prompts(session, entries, sources=sources, now=utc_now())
     sentences = [f"Added {pluralize(imported.added, 'prompt')}."]
     if imported.existing:
         sentences.append(f"Already stored: {imported.existing:,}.")
@@ -78,7 +78,8 @@ def retire_prompt(
     yes: YesOption = False,
 ) -> None:
     """Retire a prompt or all prompts; their clips and votes stay."""
-    from arena.catalog import catalog
+    from arena.catalog import retirement
+    from arena.catalog.prompts import find_prompt
     from arena.context import utc_now
 
     arena = open_configured_arena()
@@ -91,7 +92,7 @@ def retire_prompt(
     confirm(f"Retire {what}? Their clips are shown no more; clips and votes stay.", yes=yes)
     with arena.database.writing() as session:
         for each in active:
-            catalog.retire(session, catalog.find_prompt(session, each), now=utc_now())
+            retirement.retire(session, find_prompt(session, each), now=utc_now())
     undo = "--all" if every else prompt_id
     out.print(f"Retired {what}. To undo: `arena prompts restore {undo}`.")
 
@@ -104,7 +105,8 @@ def restore_prompt(
     every: Annotated[bool, typer.Option("--all", help="Restore every retired prompt.")] = False,
 ) -> None:
     """Use a retired prompt, or all of them, again."""
-    from arena.catalog import catalog
+    from arena.catalog import retirement
+    from arena.catalog.prompts import find_prompt
     from arena.context import utc_now
 
     arena = open_configured_arena()
@@ -114,21 +116,17 @@ def restore_prompt(
         return
     with arena.database.writing() as session:
         for each in retired:
-            catalog.restore(session, catalog.find_prompt(session, each), now=utc_now())
+            retirement.restore(session, find_prompt(session, each), now=utc_now())
     what = pluralize(len(retired), "prompt") if every else f"the prompt {prompt_id}"
     out.print(f"Restored {what}. Next: `arena generate`.")
 
 
 def _select(arena: "Arena", prompt_id: str | None, *, every: bool, retired: bool) -> list[str]:
     """Return the ids among one or all prompts that are retired, or that are not."""
-    from arena.catalog import catalog
+    from arena.catalog.prompts import find_prompt, list_prompts
 
     if (prompt_id is None) == (not every):
         raise typer.BadParameter("give the id of one prompt, or --all.")
     with arena.database.reading() as session:
-        found = (
-            catalog.list_prompts(session)
-            if prompt_id is None
-            else [catalog.find_prompt(session, prompt_id)]
-        )
+        found = list_prompts(session) if prompt_id is None else [find_prompt(session, prompt_id)]
         return [prompt.id for prompt in found if (prompt.retired_at is not None) == retired]

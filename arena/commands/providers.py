@@ -10,10 +10,10 @@ def providers(track: TrackOption = None, format: FormatOption = TableFormat.TABL
     Sends nothing. Prices are as of the day when the provider's documents were read.
     """
     from arena import production
-    from arena.catalog import catalog
+    from arena.catalog.tracks import find_track, list_tracks
 
     with open_configured_arena().database.reading() as session:
-        tracks = [catalog.find_track(session, track)] if track else catalog.list_tracks(session)
+        tracks = [find_track(session, track)] if track else list_tracks(session)
         offers = production.list_offers(tracks)
     columns = (
         *("provider", "model", "track", "usd a clip", "key", "read", "ends", "mark"),

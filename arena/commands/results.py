@@ -38,7 +38,8 @@ def leaderboard(
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """Show the leaderboard of one track or of all tracks."""
-    from arena.catalog import catalog
+    from arena.catalog.prompts import count_held_out
+    from arena.catalog.tracks import list_tracks
     from arena.catalog.variants import variants_by_name, with_variants
     from arena.context import utc_now
     from arena.standings import boards, standings
@@ -46,11 +47,7 @@ def leaderboard(
 
     arena = open_configured_arena()
     with arena.database.reading() as session:  # their alarm is in the details
-        held_out = {
-            each.name
-            for each in catalog.list_tracks(session)
-            if catalog.count_held_out(session, each)
-        }
+        held_out = {each.name for each in list_tracks(session) if count_held_out(session, each)}
     found = [
         standings.leaderboard(
             arena.database,

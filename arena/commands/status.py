@@ -17,11 +17,11 @@ NOTES = 10  # printed; JSON has all
 
 def _misnamed_files(arena: "Arena") -> list[str]:
     """Return sentences on files of clip folders that match no prompt."""
-    from arena.catalog import catalog
     from arena.catalog.entrant_details import has_folder
+    from arena.catalog.entrants import list_entrants
 
     with arena.database.reading() as session:
-        entrants = [each for each in catalog.list_entrants(session) if has_folder(each)]
+        entrants = [each for each in list_entrants(session) if has_folder(each)]
         if not entrants:
             return []
         from arena import production  # loads the generator, which other arenas need not

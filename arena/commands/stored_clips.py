@@ -27,14 +27,15 @@ def list_clips(
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """List the clips with their states: ready, withheld or failed."""
-    from arena.catalog import catalog
     from arena.catalog.clips import list_clips as find_clips
+    from arena.catalog.entrants import find_entrant
+    from arena.catalog.tracks import find_track
 
     with open_configured_arena().database.reading() as session:
         found = find_clips(
             session,
-            track=catalog.find_track(session, track) if track else None,
-            entrant=catalog.find_entrant(session, entrant) if entrant else None,
+            track=find_track(session, track) if track else None,
+            entrant=find_entrant(session, entrant) if entrant else None,
         )
     columns = ("id", "entrant", "track", "prompt", "seed", "state", "reason")
     rows = [

@@ -20,10 +20,12 @@ from sqlalchemy import func, select
 from arena import production
 from arena.audit.keys import open_signer
 from arena.audit.seals import seal_votes
-from arena.catalog import catalog
+from arena.catalog import retirement
 from arena.catalog.claims import claim
 from arena.catalog.entering import enter
 from arena.catalog.openings import Opening, opening_path, read_opening
+from arena.catalog.prompts import find_prompt
+from arena.catalog.tracks import find_track
 from arena.commands.clips import generate_pending
 from arena.context import Arena, make_arena, utc_now
 from arena.errors import CatalogError, ProductionError, ReleaseError
@@ -73,10 +75,10 @@ def open_story(settings: Settings, extent: Extent) -> Arena:
     own = {"home": home, "database_url": "", "media_url": "", "title": "A story of a codename"}
     arena = make_arena(settings.model_copy(update=own), Collection.DEMO)
     with arena.database.writing() as session:
-        track = catalog.find_track(session, TRACK)
+        track = find_track(session, TRACK)
         shown = [prompt.id for prompt in track.prompts if prompt.retired_at is None]
         for prompt_id in sorted(shown)[extent.prompts :]:
-            catalog.retire(session, catalog.find_prompt(session, prompt_id), now=utc_now())
+            retirement.retire(session, find_prompt(session, prompt_id), now=utc_now())
     seal_votes(arena, now=utc_now())
     return arena
 

@@ -26,7 +26,7 @@ tracks_app = App(
 @tracks_app.command("list", examples=["arena tracks list", "arena tracks list --format json"])
 def list_tracks(format: FormatOption = TableFormat.TABLE) -> None:
     """List the tracks and their settings."""
-    from arena.catalog import catalog
+    from arena.catalog import tracks
     from arena.catalog.registration import find_registration
 
     columns = (
@@ -42,7 +42,7 @@ def list_tracks(format: FormatOption = TableFormat.TABLE) -> None:
                 _registered(find_registration(session, track)),
                 "yes" if track.closed_at else None,
             )
-            for track in catalog.list_tracks(session)
+            for track in tracks.list_tracks(session)
         ]
     show_table(
         "Tracks", columns, rows, format, if_empty="No tracks yet. Next: `arena tracks add FILE`."
@@ -60,14 +60,14 @@ def _registered(registration: "PublishedRegistration | None") -> str | None:
 @tracks_app.command("add", examples=["arena tracks add my-track.toml"])
 def add_track(file: Annotated[Path, typer.Argument(help="The track's TOML file.")]) -> None:
     """Add a track; its settings never change afterwards."""
-    from arena.catalog import catalog
+    from arena.catalog import tracks
     from arena.catalog.schemas import read_track
     from arena.context import utc_now
 
     entry = read_track(file)
     with open_configured_arena().database.writing() as session:
-        change = catalog.add_track(session, entry, now=utc_now()).change
-    if change is catalog.Change.ADDED:
+        change = tracks.add_track(session, entry, now=utc_now()).change
+    if change is tracks.Change.ADDED:
         out.print(
             f"Added the track {entry.name}. "
             "Next: `arena entrants add FILE`, `arena prompts import FILE`."
@@ -94,14 +94,15 @@ def register_track(
 ) -> None:
     """Publish a track's prompts, settings and rules before its first vote, and seal them."""
     from arena.audit.seals import seal_votes
-    from arena.catalog import catalog, registration
+    from arena.catalog import registration
+    from arena.catalog.tracks import find_track
     from arena.context import utc_now
 
     arena, now = open_configured_arena(), utc_now()
     with arena.database.writing() as session:
         registered = registration.register_track(
             session,
-            catalog.find_track(session, track),
+            find_track(session, track),
             stopping=stopping or registration.DEFAULT_STOPPING,
             exclusion=exclusion or registration.DEFAULT_EXCLUSION,
             now=now,
@@ -122,13 +123,13 @@ def close_track(
 
     Closing a closed track again finishes what was interrupted.
     """
-    from arena.catalog import catalog
+    from arena.catalog.tracks import find_track
     from arena.context import utc_now
     from arena.release.closing import close_for_good, is_finished
 
     arena = open_configured_arena()
     with arena.database.reading() as session:
-        found = catalog.find_track(session, track)
+        found = find_track(session, track)
         if is_finished(arena, found):
             out.print(f"The track {track} is already closed, and its release is published.")
             return

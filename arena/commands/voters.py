@@ -19,12 +19,12 @@ def voters(
     """List voters whom the rules flag, with reasons, and what holding their votes changes."""
     from arena.audit.screening import VoterScreen
     from arena.audit.voter_report import report_voters
-    from arena.catalog import catalog
+    from arena.catalog.tracks import find_track, list_tracks
     from arena.context import utc_now
 
     arena = open_configured_arena()
     with arena.database.reading() as session:
-        tracks = [catalog.find_track(session, track)] if track else catalog.list_tracks(session)
+        tracks = [find_track(session, track)] if track else list_tracks(session)
         report = report_voters(session, tracks)
     columns: tuple[str, ...] = (
         "track",

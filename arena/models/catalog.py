@@ -26,7 +26,7 @@ from arena.models.enums import (
 
 
 class Track(Base):
-    """A pool of entrants that are compared under the same settings. Written by `catalog`."""
+    """A pool of entrants that are compared under the same settings. Written by `catalog.tracks`."""
 
     __tablename__ = "track"
     __table_args__ = (
@@ -103,7 +103,10 @@ class Deviation(Base):
 
 
 class Entrant(Base):
-    """A model version with its settings, as it competes. Written by `catalog`."""
+    """A model version with its settings, as it competes.
+
+    Written by `catalog.entrants`; `retired_at` by `catalog.retirement`.
+    """
 
     __tablename__ = "entrant"
 
@@ -175,7 +178,7 @@ class PublishedOpening(Base):
 
 
 class EntrantTrack(Base):
-    """Which entrant competes in which track. Written by `catalog`."""
+    """Which entrant competes in which track. Written by `catalog.entrants`."""
 
     __tablename__ = "entrant_track"
 
@@ -184,7 +187,10 @@ class EntrantTrack(Base):
 
 
 class Prompt(Base):
-    """A text; in some tracks with a first image or source video. Written by `catalog`."""
+    """A text; in some tracks with a first image or source video.
+
+    Written by `catalog.prompts`; `retired_at` by `catalog.retirement`.
+    """
 
     __tablename__ = "prompt"
 
@@ -224,7 +230,7 @@ class Prompt(Base):
 
 
 class PromptTrack(Base):
-    """Which prompt is asked in which track. Written by `catalog`."""
+    """Which prompt is asked in which track. Written by `catalog.prompts`."""
 
     __tablename__ = "prompt_track"
 
@@ -233,7 +239,7 @@ class PromptTrack(Base):
 
 
 class PromptCategory(Base):
-    """One category of one prompt. Written by `catalog`."""
+    """One category of one prompt. Written by `catalog.prompts`."""
 
     __tablename__ = "prompt_category"
 

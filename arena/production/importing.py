@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import find_entrant
+from arena.catalog.entrants import find_entrant
 from arena.catalog.manifest import ImportRow
 from arena.database import Database
 from arena.errors import NotFound, ProductionError

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from arena.audit.seals import seal_votes
-from arena.catalog.catalog import close_track, find_track
 from arena.catalog.index import MAX_AGE_S
+from arena.catalog.tracks import close_track, find_track
 from arena.context import Arena
 from arena.models import Track
 from arena.published import releases_folder

@@ -13,7 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased, selectinload
 
 from arena.canonical import instant_text
-from arena.catalog.catalog import list_entrants, list_prompts
+from arena.catalog.entrants import list_entrants
+from arena.catalog.prompts import list_prompts
 from arena.catalog.variants import ALONE, Variants, count_variants
 from arena.errors import ReleaseError
 from arena.holds.status import judge

@@ -17,7 +17,7 @@ from arena.audit.blindness_reports import read_reports
 from arena.audit.keys import Signer
 from arena.audit.seals import make_seals
 from arena.canonical import instant_text
-from arena.catalog.catalog import find_track, list_tracks
+from arena.catalog.tracks import find_track, list_tracks
 from arena.database import Database
 from arena.errors import ReleaseError
 from arena.files import atomic_write

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from arena.audit.keys import Signer
 from arena.audit.seals import make_seals
-from arena.catalog.catalog import find_track, list_tracks
+from arena.catalog.tracks import find_track, list_tracks
 from arena.database import Database
 from arena.release.collect import Extent, collect_tables, instant
 from arena.release.export import README, SALT_BYTES, check_empty, new_folder, write_sums

@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import find_track, list_tracks
+from arena.catalog.tracks import find_track, list_tracks
 from arena.context import utc_now
 from arena.database import Database
 from arena.error_log import ErrorLog

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import count_held_out
+from arena.catalog.prompts import count_held_out
 from arena.models import HONEY, Battle, Choice, Reveal, Track, Vote, Voter, VoterKind
 from arena.standings.boards import Board
 from arena.voting.limits import CLOCK_TOLERANCE

@@ -27,7 +27,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import find_track, list_tracks
+from arena.catalog.tracks import find_track, list_tracks
 from arena.database import Database
 from arena.errors import DatabaseError, NotFound, StoreUnavailable
 from arena.models import OVERALL, Prompt, PromptCategory, Track, VoterKind

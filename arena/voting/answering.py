@@ -14,7 +14,6 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from arena.catalog.catalog import check_category, find_track
 from arena.catalog.index import (
     MIN_CATEGORY_PROMPTS,
     CatalogIndex,
@@ -22,6 +21,7 @@ from arena.catalog.index import (
     TrackIndex,
     catalog_index,
 )
+from arena.catalog.tracks import check_category, find_track
 from arena.errors import (
     AlreadyVoted,
     ArenaError,

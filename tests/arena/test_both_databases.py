@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import select, text
 
 from arena import database
-from arena.catalog import catalog
+from arena.catalog.entrants import find_entrant
+from arena.catalog.prompts import find_prompt, import_prompts, list_prompts
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import find_track, list_tracks
 from arena.database import Database
 from arena.errors import CatalogError, NotFound
 from arena.models import Base, Clip, Prompt, Voter
@@ -18,7 +20,7 @@ from arena.production.entrants import read_entrant_file
 from arena.standings.standings import known_categories
 from arena.voting.schemas import BrokenForm
 from postgres_server import PostgresServer
-from small_arena import START, Booth, fill_small_arena, find_track
+from small_arena import START, Booth, fill_small_arena, stored_track
 
 AS_IN_PRODUCTION = True  # for the fixture `_quick_sqlite`
 
@@ -47,10 +49,10 @@ def check_order(opened: Database) -> None:
             for number, word in enumerate(WORDS)
             for letter in "zA"
         ]
-        catalog.import_prompts(session, entries, now=START)
+        import_prompts(session, entries, now=START)
     with opened.reading() as session:
-        assert known_categories(session, find_track(opened))[1:] == sorted({*WORDS, "even"})
-        ids = [prompt.id for prompt in catalog.list_prompts(session)]
+        assert known_categories(session, stored_track(opened))[1:] == sorted({*WORDS, "even"})
+        ids = [prompt.id for prompt in list_prompts(session)]
     assert ids == sorted(ids)
 
 
@@ -85,7 +87,7 @@ def test_every_column_has_the_order_and_the_json_of_the_arena(arena_database: Da
 
 @pytest.mark.parametrize("name", ["no\x00where", "\x00"])
 def test_nothing_has_a_name_with_a_nul_character(arena_database: Database, name: str) -> None:
-    for find in (catalog.find_track, catalog.find_prompt, catalog.find_entrant):
+    for find in (find_track, find_prompt, find_entrant):
         with pytest.raises(NotFound), arena_database.reading() as session:
             find(session, name)
 
@@ -156,6 +158,6 @@ def test_the_order_of_prompts_does_not_depend_on_what_changed_last(
         session.get_one(Prompt, "p-1").source = "changed"
         session.flush()
     with arena_database.reading() as session:
-        track = catalog.list_tracks(session)[0]
+        track = list_tracks(session)[0]
         assert [prompt.id for prompt in track.prompts] == ["p-1", "p-2", "p-3", "p-4"]
         assert [entrant.id for entrant in track.entrants] == [1, 2, 3]

@@ -8,9 +8,9 @@ import pytest
 from sealed_arena import signer_of
 
 from arena.audit.proofs import published_seals
-from arena.catalog import catalog
 from arena.catalog.claims import claim
 from arena.catalog.entering import enter
+from arena.catalog.entrants import add_entrant, find_entrant
 from arena.catalog.openings import read_opening
 from arena.commands import entrants
 from arena.commands.output import TableFormat
@@ -38,7 +38,7 @@ def stealthy(arena_database: Database) -> Database:
         codename="Grey Colt",
     )
     with arena_database.writing() as session:
-        catalog.add_entrant(session, entry, now=utc_now())
+        add_entrant(session, entry, now=utc_now())
     return arena_database
 
 
@@ -81,7 +81,7 @@ def test_the_leaderboard_shows_the_codename_alone(stealthy: Database) -> None:
 
 def test_a_claim_shows_everything(stealthy: Database) -> None:
     with stealthy.writing() as session:
-        entrant = catalog.find_entrant(session, "Grey Colt")
+        entrant = find_entrant(session, "Grey Colt")
         assert (entrant.shown_slug, entrant.shown_licence) == ("Grey Colt", None)
         entrant.claimed_at = utc_now()
         assert (entrant.shown_slug, entrant.shown_licence) == ("dogwood-xl", "Odd-Licence-7")

@@ -10,7 +10,7 @@ import pytest
 from honey_copies import add_copies
 from sqlalchemy import func, select
 
-from arena.catalog import catalog
+from arena.catalog.tracks import find_track, list_tracks
 from arena.database import Database
 from arena.errors import BallotError, NoPair, NotFound
 from arena.models import (
@@ -151,7 +151,7 @@ def test_more_voters_join_when_all_pairs_are_seen(arena_database: Database) -> N
 
 def test_votes_are_divided_evenly_among_the_active_tracks(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        idle = catalog.find_track(session, TRACK_WITH_SOUND)
+        idle = find_track(session, TRACK_WITH_SOUND)
         session.add(Track(**_settings(idle), name="idle"))
     calls: list[None] = []
     simulate(
@@ -195,7 +195,7 @@ def test_a_track_with_unmeasured_clips_is_refused(
     # Of all tracks the others are judged, if there is one.
     assert run(arena_database, 10, track=None) == 10
     with arena_database.writing() as session:
-        other = catalog.find_track(session, TRACK_WITH_SOUND)
+        other = find_track(session, TRACK_WITH_SOUND)
         for clip in session.scalars(select(Clip).where(Clip.track_id == other.id)):
             clip.measures = measures
     with pytest.raises(BallotError, match="the built-in measures do not cover"):
@@ -226,7 +226,7 @@ def test_an_open_battle_of_a_retired_prompt_is_skipped(arena_database: Database)
 
 def test_no_active_track_is_an_error(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        for track in catalog.list_tracks(session):
+        for track in list_tracks(session):
             track.closed_at = START
     with pytest.raises(NoPair, match="No track has two clips to compare yet"):
         run(arena_database, 1, track=None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from arena.audit.blindness import audit_blindness
-from arena.catalog import catalog
+from arena.catalog.tracks import find_track
 from arena.context import open_arena
 from arena.settings import Settings
 
@@ -28,7 +28,7 @@ def main() -> None:
     options = parser.parse_args()
     arena = open_arena(Settings(home=options.home))
     with arena.database.reading() as session:
-        track = catalog.find_track(session, options.track)
+        track = find_track(session, options.track)
     started = time.perf_counter()
     report = audit_blindness(arena, track, battles=options.battles)
     seconds = time.perf_counter() - started

@@ -141,8 +141,10 @@ def generate(home: str) -> None:
 
 def fill_arena(home: Path, kind: str, address: str, orders: int) -> None:
     """An arena with models of several accounts, which have that number of orders together."""
-    from arena.catalog import catalog
+    from arena.catalog.entrants import add_entrant
+    from arena.catalog.prompts import import_prompts
     from arena.catalog.schemas import PromptEntry
+    from arena.catalog.tracks import add_track
     from arena.context import make_arena
     from fake_services import provider_at
     from playable import settings_for
@@ -159,15 +161,15 @@ def fill_arena(home: Path, kind: str, address: str, orders: int) -> None:
     settings = {"width": WIDTH, "height": HEIGHT, "frames": FRAMES}
     with arena.database.writing() as session:
         track = track_entry(TRACK, audio=False, video_kbps=6000, bytes=4_500_000, **settings)
-        catalog.add_track(session, track, now=START)
+        add_track(session, track, now=START)
         count = orders // accounts
         prompts = [PromptEntry(id=f"p{n}", text=f"clip {n}", tracks=(TRACK,)) for n in range(count)]
-        catalog.import_prompts(session, prompts, now=START)
+        import_prompts(session, prompts, now=START)
         for number in range(accounts):
             own = backend | {"concurrency": 64, "api_key_env": f"BENCH_{number}"}
             entry = entrant_entry(f"Model {number}", slug=f"m{number}", tracks=(TRACK,))
             entry = entry.model_copy(update={"backend": own})
-            catalog.add_entrant(session, entry, now=START)
+            add_entrant(session, entry, now=START)
 
 
 def bench_track() -> Any:

@@ -22,7 +22,8 @@ from under_load import (
     voting,
 )
 
-from arena.catalog import catalog, withholding
+from arena.catalog import retirement, withholding
+from arena.catalog.prompts import find_prompt
 from arena.context import utc_now
 from arena.database import Database
 from arena.models import Battle, Clip, WithheldCause
@@ -200,7 +201,7 @@ def _gone(url: str, servers: list[ServedArena]) -> list[Finding]:
                         session, clip, cause=cause, reason="a test", now=utc_now()
                     )
                 else:
-                    catalog.retire(session, catalog.find_prompt(session, prompt_id), now=utc_now())
+                    retirement.retire(session, find_prompt(session, prompt_id), now=utc_now())
             at = time.monotonic()
             gone_s = max(_until_gone(voter, server, shown) for server in servers)
             time.sleep(GONE_S + 1)

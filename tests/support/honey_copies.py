@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from arena.database import Database
 from arena.models import Battle, Clip, ClipStatus, copy_seed
-from small_arena import START, TRACK, Booth, find_track
+from small_arena import START, TRACK, Booth, stored_track
 
 
 def add_copies(
@@ -18,7 +18,7 @@ def add_copies(
     Returns:
         The id of each copy's clip, by the copy's.
     """
-    track_id = find_track(opened, track).id
+    track_id = stored_track(opened, track).id
     found: dict[int, int] = {}
     with opened.writing() as session:
         for prompt in prompts:

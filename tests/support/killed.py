@@ -9,8 +9,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import EntrantEntry, PromptEntry
+from arena.catalog.tracks import add_track
 from arena.context import Arena, make_arena
 from arena.models import Clip, ClipStatus
 from arena.shipped import Collection
@@ -31,9 +33,9 @@ def make_arena_of_films(home: Path, *, entrants: int, prompts: int) -> Arena:
     for number, name in enumerate(names):
         (films / f"{name}.mp4").write_bytes(shown[number % len(shown)])
     with arena.database.writing() as session:
-        catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
+        add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
         asked = [PromptEntry(id=name, text=f"film {name}", tracks=(TRACK,)) for name in names]
-        catalog.import_prompts(session, asked, now=START)
+        import_prompts(session, asked, now=START)
         for number in range(entrants):
             entry = EntrantEntry(
                 slug=f"films-{number}",
@@ -43,7 +45,7 @@ def make_arena_of_films(home: Path, *, entrants: int, prompts: int) -> Arena:
                 tracks=(TRACK,),
                 backend={"kind": "folder", "path": str(films)},
             )
-            catalog.add_entrant(session, entry, now=START)
+            add_entrant(session, entry, now=START)
     return arena
 
 

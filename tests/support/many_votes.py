@@ -11,8 +11,10 @@ from typing import Any
 
 from sqlalchemy import JSON, Connection, bindparam, func, insert, select, text
 
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
+from arena.catalog.tracks import add_track
 from arena.database import Database
 from arena.models import Battle, Clip, ClipStatus, Entrant, Prompt, Track, Vote, Voter, VoterKind
 from arena.models import UtcDateTime as Time
@@ -137,15 +139,15 @@ def add_catalog(
         for number in range(prompts)
     ]
     with database.writing(until=time.monotonic() + PATIENCE_S) as session:
-        catalog.add_track(session, TrackEntry.model_validate(settings), now=START)
+        add_track(session, TrackEntry.model_validate(settings), now=START)
         for number in range(models):
             entrant = {
                 **{"slug": f"model-{number:03}", "name": f"Model {number:03}", "creator": "Labs"},
                 **{"licence": "MIT", "tracks": (track,)},
                 **{"backend": {"kind": "folder", "path": "/clips"}},
             }
-            catalog.add_entrant(session, EntrantEntry.model_validate(entrant), now=START)
-        catalog.import_prompts(session, entries, now=START)
+            add_entrant(session, EntrantEntry.model_validate(entrant), now=START)
+        import_prompts(session, entries, now=START)
         track_id = session.scalars(select(Track.id).where(Track.name == track)).one()
         entrants = session.scalars(select(Entrant.id).order_by(Entrant.id)).all()
         keys = session.scalars(select(Prompt.id).order_by(Prompt.id)).all()

@@ -5,8 +5,10 @@ from pathlib import Path
 import pytest
 
 from api_orders import make_entrant
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import add_track
 from arena.context import Arena, make_arena
 from fake_services import TRANSCRIPTS, FakeService
 from generator.backends.api import placing
@@ -29,9 +31,9 @@ def make_paid_arena(
     backend = {"kind": "api"} | spec.backend.options | options
     with made.database.writing() as session:
         track = track_entry(TRACK, modality="text-to-video", audio=False)
-        catalog.add_track(session, track, now=START)
+        add_track(session, track, now=START)
         prompts = [PromptEntry(id=f"p{n}", text="a horse", tracks=(TRACK,)) for n in range(3)]
-        catalog.import_prompts(session, prompts, now=START)
+        import_prompts(session, prompts, now=START)
         entry = entrant_entry("Alder", tracks=(TRACK,), backend=backend)
-        catalog.add_entrant(session, entry, now=START)
+        add_entrant(session, entry, now=START)
     return made

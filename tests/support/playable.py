@@ -16,9 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from arena import production
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
 from arena.catalog.manifest import ImportRow
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import EntrantEntry, PromptEntry
+from arena.catalog.tracks import add_track
 from arena.context import Arena, make_arena, open_arena, utc_now
 from arena.settings import Settings
 from arena.shipped import Collection
@@ -92,10 +94,10 @@ def _make_playable_arena(
     folder.mkdir()
     with arena.database.writing() as session:
         entry = track_entry(TRACK, modality="text-to-video", **settings)
-        catalog.add_track(session, entry, now=START)
-        catalog.import_prompts(session, list(prompts), now=START)
+        add_track(session, entry, now=START)
+        import_prompts(session, list(prompts), now=START)
         for entrant in entrants:
-            catalog.add_entrant(session, entrant, now=START)
+            add_entrant(session, entrant, now=START)
     rows = []
     for number, (entrant, prompt) in enumerate(product(entrants, prompts)):
         path = folder / f"{number}.mp4"

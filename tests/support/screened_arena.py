@@ -4,7 +4,7 @@ import random
 
 from sqlalchemy import insert, select
 
-from arena.catalog.catalog import find_track
+from arena.catalog.tracks import find_track
 from arena.database import Database
 from arena.holds.status import judge_votes
 from arena.models import Battle, Clip, Vote, Voter, VoterKind, VoteStatus

@@ -12,8 +12,9 @@ from datetime import timedelta
 import numpy as np
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog import retirement
 from arena.catalog.index import catalog_index
+from arena.catalog.tracks import find_track
 from arena.database import Database
 from arena.models import OVERALL, Entrant, VoterKind
 from arena.standings.boards import BoardRow
@@ -59,7 +60,7 @@ class SimulatedTrack:
         self._chances: PairChances | None = None
         add_catalog(database, models=len(elo), prompts=prompts, categories=0)
         with database.reading() as session:
-            self._track = catalog.find_track(session, TRACK)
+            self._track = find_track(session, TRACK)
             self._entrants = list(session.scalars(select(Entrant.id).order_by(Entrant.id)))
         self._code_of = {number: code for code, number in enumerate(self._entrants)}
         self._arrays = VoteArrays(entrants=self._entrants, prompts=["prompt"])
@@ -68,12 +69,12 @@ class SimulatedTrack:
         """Leave a model out of battles."""
         with self.database.writing() as session:
             entrant = session.get_one(Entrant, self._entrants[model])
-            catalog.retire(session, entrant, now=self.now)
+            retirement.retire(session, entrant, now=self.now)
 
     def restore(self, model: int) -> None:
         """Let a model compete: a newcomer, if it has no votes."""
         with self.database.writing() as session:
-            catalog.restore(session, session.get_one(Entrant, self._entrants[model]))
+            retirement.restore(session, session.get_one(Entrant, self._entrants[model]))
 
     def vote(self, votes: int) -> None:
         """Have new voters cast votes, on pairs drawn with the last leaderboard."""

@@ -7,8 +7,10 @@ from pathlib import Path
 from sqlalchemy import select
 
 from arena import database
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
+from arena.catalog.prompts import import_prompts, list_prompts
 from arena.catalog.schemas import EntrantEntry, PromptEntry, TrackEntry
+from arena.catalog.tracks import add_track, find_track, list_tracks
 from arena.database import Database
 from arena.models import Battle, Choice, Clip, ClipStatus, Entrant, Track
 from arena.settings import Settings, make_home
@@ -60,8 +62,8 @@ def ready_clip(track: Track, entrant: Entrant, prompt_id: str) -> Clip:
 def add_clips(opened: Database) -> None:
     """Add a ready clip row, without a file, for every track, entrant and prompt."""
     with opened.writing() as session:
-        prompts = catalog.list_prompts(session)
-        for track in catalog.list_tracks(session):
+        prompts = list_prompts(session)
+        for track in list_tracks(session):
             for entrant in track.entrants:
                 for prompt in prompts:
                     session.add(ready_clip(track, entrant, prompt.id))
@@ -76,16 +78,16 @@ def new_database(folder: Path) -> Database:
 def fill_small_arena(opened: Database) -> None:
     with opened.writing() as session:
         for name in (TRACK, TRACK_WITH_SOUND):
-            catalog.add_track(session, track_entry(name), now=START)
+            add_track(session, track_entry(name), now=START)
         for name in NAMES:
-            catalog.add_entrant(session, entrant_entry(name), now=START)
+            add_entrant(session, entrant_entry(name), now=START)
         entries = [
             PromptEntry(
                 id=key, text=f"Prompt {key}", categories=("even",) * (int(key[-1]) % 2 == 0)
             )
             for key in PROMPTS
         ]
-        catalog.import_prompts(session, entries, now=START)
+        import_prompts(session, entries, now=START)
     add_clips(opened)
 
 
@@ -151,6 +153,6 @@ class Booth:
             return battle.clip_a.entrant.name, battle.clip_b.entrant.name
 
 
-def find_track(opened: Database, name: str = TRACK) -> Track:
+def stored_track(opened: Database, name: str = TRACK) -> Track:
     with opened.reading() as session:
-        return catalog.find_track(session, name)
+        return find_track(session, name)

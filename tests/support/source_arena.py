@@ -10,9 +10,11 @@ from PIL import Image
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry
 from arena.catalog.sources import copied_sources
+from arena.catalog.tracks import add_track, find_track
 from arena.context import Arena, make_arena
 from arena.database import Database
 from arena.models import Clip, ClipStatus
@@ -38,7 +40,7 @@ def import_with_sources(arena: Arena, entries: Sequence[PromptEntry]) -> None:
         copied_sources(arena.database, arena.store, entries) as sources,
         arena.database.writing() as session,
     ):
-        catalog.import_prompts(session, entries, sources=sources, now=START)
+        import_prompts(session, entries, sources=sources, now=START)
 
 
 def make_source_arena(home: Path, *, audio: bool = False, **settings: str) -> Arena:
@@ -53,9 +55,9 @@ def make_source_arena(home: Path, *, audio: bool = False, **settings: str) -> Ar
         )
     with arena.database.writing() as session:
         entry = track_entry(TRACK, modality="image-to-video", audio=audio)
-        catalog.add_track(session, entry, now=START)
+        add_track(session, entry, now=START)
         for name in NAMES:
-            catalog.add_entrant(session, entrant_entry(name, tracks=(TRACK,)), now=START)
+            add_entrant(session, entrant_entry(name, tracks=(TRACK,)), now=START)
     import_with_sources(arena, entries)
     add_clip_files(arena)
     return arena
@@ -64,7 +66,7 @@ def make_source_arena(home: Path, *, audio: bool = False, **settings: str) -> Ar
 def add_clip_files(arena: Arena) -> None:
     """Store a file and a row for every entrant and prompt of the track."""
     with arena.database.writing() as session:
-        track = catalog.find_track(session, TRACK)
+        track = find_track(session, TRACK)
         for entrant in track.entrants:
             for prompt in track.prompts:
                 data = f"{entrant.slug} {prompt.id}".encode().ljust(track.bytes, b"\0")

@@ -11,9 +11,10 @@ from PIL import Image
 from source_arena import import_with_sources
 
 from arena import production
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
 from arena.catalog.manifest import ImportRow
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import add_track
 from arena.context import Arena, make_arena, utc_now
 from arena.shipped import Collection
 from generator.clips import RawClip
@@ -95,9 +96,9 @@ def make_vote_page_arena(home: Path) -> Arena:
         for name, modality in MODALITIES.items():
             width, height = SIZE
             entry = track_entry(name, modality=modality, width=width, height=height)
-            catalog.add_track(session, entry, now=START)
+            add_track(session, entry, now=START)
         for name in ENTRANTS:
-            catalog.add_entrant(session, entrant_entry(name, tracks=tuple(TEXTS)), now=START)
+            add_entrant(session, entrant_entry(name, tracks=tuple(TEXTS)), now=START)
     entries = [
         PromptEntry(
             id=f"{track}-{number}",

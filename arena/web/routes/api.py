@@ -13,7 +13,8 @@ from pydantic_core import to_json
 from starlette.types import Receive, Scope
 
 from arena.audit.proofs import find_inclusion
-from arena.catalog import catalog
+from arena.catalog import tracks
+from arena.catalog.prompts import count_held_out
 from arena.catalog.registration import find_registration
 from arena.catalog.variants import Variants, variants_by_name, with_variants
 from arena.context import Arena, utc_now
@@ -224,17 +225,17 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
                     active=is_active(session, track),
                     categories=standings.known_categories(session, track),
                     battle_categories=categories_to_ask_for(session, track),
-                    held_out_prompts=catalog.count_held_out(session, track),
+                    held_out_prompts=count_held_out(session, track),
                     registration=find_registration(session, track),
                 )
-                for track in catalog.list_tracks(session)
+                for track in tracks.list_tracks(session)
             ]
 
     @router.get("/tracks/{name}/registration")
     def get_registration(name: str) -> RegistrationResponse:
         """What a track registered before its first vote, and what changed since."""
         with arena.database.reading() as session:
-            found = find_registration(session, catalog.find_track(session, name))
+            found = find_registration(session, tracks.find_track(session, name))
         if found is None:
             raise NotFound(f"The track {name} is not registered.")
         return RegistrationResponse.model_validate(vars(found))
@@ -321,7 +322,7 @@ def make_router(arena: Arena, votes: Votes) -> APIRouter:
     def get_production(track: str) -> list[ProductionStats]:
         """Measured generation time, memory, cost and failure rate of each model in a track."""
         with arena.database.reading() as session:
-            return production_stats(session, catalog.find_track(session, track), now=utc_now())
+            return production_stats(session, tracks.find_track(session, track), now=utc_now())
 
     @router.get("/receipts/{code}")
     def get_receipt(code: str) -> ReceiptResponse:

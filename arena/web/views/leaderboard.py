@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 import streamlit as st
 
-from arena.catalog import catalog
 from arena.catalog.registration import PublishedRegistration, find_registration
+from arena.catalog.tracks import find_track, list_tracks
 from arena.catalog.variants import Variants, variants_by_name
 from arena.context import utc_now
 from arena.errors import ArenaError, DatabaseError, StoreUnavailable
@@ -36,7 +36,7 @@ CACHE_S = 5  # readers within this time share one query
 def _tracks() -> list[str]:
     """Names of the active tracks; of all tracks if none is active."""
     with get_arena().database.reading() as session:
-        tracks = catalog.list_tracks(session)
+        tracks = list_tracks(session)
         active = [track.name for track in tracks if is_active(session, track)]
         return active or [track.name for track in tracks]
 
@@ -54,7 +54,7 @@ def _first_voters(track: str) -> str:
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _categories(track: str) -> list[str]:
     with get_arena().database.reading() as session:
-        return standings.known_categories(session, catalog.find_track(session, track))
+        return standings.known_categories(session, find_track(session, track))
 
 
 # A resource is shared between readers; nobody changes a board.
@@ -106,7 +106,7 @@ def _variants() -> dict[str, Variants]:
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _production_stats(track: str) -> list[ProductionStats]:
     with get_arena().database.reading() as session:
-        records = production_stats(session, catalog.find_track(session, track), now=utc_now())
+        records = production_stats(session, find_track(session, track), now=utc_now())
     return [replace(each, model=page_text(each.model)) for each in records]
 
 
@@ -114,14 +114,14 @@ def _production_stats(track: str) -> list[ProductionStats]:
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _registration(track: str) -> PublishedRegistration | None:
     with get_arena().database.reading() as session:
-        return find_registration(session, catalog.find_track(session, track))
+        return find_registration(session, find_track(session, track))
 
 
 @last_known
 @st.cache_data(ttl=CACHE_S, max_entries=256, show_spinner=False)
 def _terms(track: str) -> str:
     with get_arena().database.reading() as session:
-        return render_terms(catalog.find_track(session, track))
+        return render_terms(find_track(session, track))
 
 
 def show_leaderboard() -> None:

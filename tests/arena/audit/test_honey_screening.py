@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 from arena.audit.screening import VoterScreen
 from arena.audit.voter_report import report_voters
 from arena.audit.voter_votes import read_honey
-from arena.catalog.catalog import find_track
+from arena.catalog.tracks import find_track
 from arena.database import Database
 from arena.holds.decisions import list_events
 from arena.models import Battle, Vote

@@ -7,9 +7,11 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from arena.catalog import catalog
-from arena.catalog.catalog import Change
+from arena.catalog import retirement
+from arena.catalog.entrants import add_entrant, find_entrant, list_entrants
+from arena.catalog.prompts import find_prompt, import_prompts, list_prompts
 from arena.catalog.schemas import EntrantEntry, PromptEntry, read_prompts, read_track
+from arena.catalog.tracks import Change, add_track, list_tracks
 from arena.database import Database
 from arena.errors import CatalogError, NotFound
 from arena.models import Clip, ClipStatus, Modality
@@ -68,12 +70,12 @@ def test_an_error_in_a_track_file_names_file_and_key(
 
 def test_adding_the_same_entries_again_changes_nothing(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        assert catalog.add_track(session, track_entry(), now=START).change is Change.UNCHANGED
+        assert add_track(session, track_entry(), now=START).change is Change.UNCHANGED
         for name in NAMES:
-            again = catalog.add_entrant(session, entrant_entry(name), now=START)
+            again = add_entrant(session, entrant_entry(name), now=START)
             assert again.change is Change.UNCHANGED
-        assert len(catalog.list_tracks(session)) == 2
-        assert len(catalog.list_entrants(session)) == len(NAMES)
+        assert len(list_tracks(session)) == 2
+        assert len(list_entrants(session)) == len(NAMES)
 
 
 def test_a_tracks_settings_never_change(arena_database: Database) -> None:
@@ -81,41 +83,41 @@ def test_a_tracks_settings_never_change(arena_database: Database) -> None:
         pytest.raises(CatalogError, match="fps = 24, not 30"),
         arena_database.writing() as session,
     ):
-        catalog.add_track(session, track_entry(fps=30), now=START)
+        add_track(session, track_entry(fps=30), now=START)
 
 
 def test_an_entrant_of_an_unknown_track_is_not_added(arena_database: Database) -> None:
     entry = entrant_entry("Dogwood", tracks=(TRACK, "smell-to-video"))
     with pytest.raises(CatalogError, match="smell-to-video"), arena_database.writing() as session:
-        catalog.add_entrant(session, entry, now=START)
+        add_entrant(session, entry, now=START)
     with arena_database.reading() as session, pytest.raises(NotFound):
-        catalog.find_entrant(session, "dogwood")
+        find_entrant(session, "dogwood")
 
 
 def test_another_version_needs_another_name(arena_database: Database) -> None:
     entry = entrant_entry("Alder", licence="GPL-3.0")
     with pytest.raises(CatalogError, match="another name"), arena_database.writing() as session:
-        catalog.add_entrant(session, entry, now=START)
+        add_entrant(session, entry, now=START)
 
 
 def test_settings_can_be_replaced_until_a_clip_was_made_with_them(arena_database: Database) -> None:
     wrong = entrant_entry("Dogwood", codename="Grey Mare")
     with arena_database.writing() as session:
-        assert catalog.add_entrant(session, wrong, now=START).change is Change.ADDED
+        assert add_entrant(session, wrong, now=START).change is Change.ADDED
         session.add(failed_clip(session, "dogwood"))
     right = entrant_entry("Dogwood", codename="Grey Colt", licence="GPL-3.0")
     with arena_database.writing() as session:
-        corrected = catalog.add_entrant(session, right, now=START)
+        corrected = add_entrant(session, right, now=START)
         assert (corrected.change, corrected.new_settings) == (Change.UPDATED, True)
-        assert catalog.add_entrant(session, right, now=START).change is Change.UNCHANGED
-        assert catalog.find_entrant(session, "Grey Colt").licence == "GPL-3.0"
+        assert add_entrant(session, right, now=START).change is Change.UNCHANGED
+        assert find_entrant(session, "Grey Colt").licence == "GPL-3.0"
     taken = entrant_entry("Dogwood", codename="Alder")
     with pytest.raises(CatalogError, match="taken"), arena_database.writing() as session:
-        catalog.add_entrant(session, taken, now=START)
+        add_entrant(session, taken, now=START)
 
 
 def failed_clip(session: Session, slug: str) -> Clip:
-    entrant = catalog.find_entrant(session, slug)
+    entrant = find_entrant(session, slug)
     return Clip(
         entrant_id=entrant.id,
         track_id=entrant.tracks[0].id,
@@ -130,25 +132,25 @@ def failed_clip(session: Session, slug: str) -> Clip:
 def test_retired_items_stay_listed_and_get_no_more_clips(arena_database: Database) -> None:
     entry = entrant_entry("Dogwood")
     with arena_database.writing() as session:
-        entrant = catalog.add_entrant(session, entry, now=START).entrant
+        entrant = add_entrant(session, entry, now=START).entrant
         pending = len(find_pending(session, seed_key="key"))
-        assert catalog.retire(session, catalog.find_prompt(session, "p-1"), now=START)
+        assert retirement.retire(session, find_prompt(session, "p-1"), now=START)
         assert len(find_pending(session, seed_key="key")) == pending - 2  # in two tracks
-        assert catalog.retire(session, entrant, now=START)
-        assert not catalog.retire(session, entrant, now=START)
+        assert retirement.retire(session, entrant, now=START)
+        assert not retirement.retire(session, entrant, now=START)
         assert find_pending(session, seed_key="key") == []
-        assert entrant in catalog.list_entrants(session)
+        assert entrant in list_entrants(session)
         with pytest.raises(NotFound, match="prompts list"):
-            catalog.find_prompt(session, "p-none")
+            find_prompt(session, "p-none")
     with pytest.raises(CatalogError, match="is retired"), arena_database.writing() as session:
-        catalog.add_entrant(session, entry, now=START)
+        add_entrant(session, entry, now=START)
 
 
 def test_a_name_cannot_be_the_codename_of_another_entrant(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        catalog.add_entrant(session, entrant_entry("Grey Mare", codename="Grey Colt"), now=START)
+        add_entrant(session, entrant_entry("Grey Mare", codename="Grey Colt"), now=START)
     with pytest.raises(CatalogError, match="taken"), arena_database.writing() as session:
-        catalog.add_entrant(session, entrant_entry("Grey Colt"), now=START)
+        add_entrant(session, entrant_entry("Grey Colt"), now=START)
 
 
 @pytest.mark.parametrize("category", ["overall", "a;b", " "])
@@ -161,8 +163,8 @@ def test_reserved_and_empty_categories_are_refused(category: str) -> None:
 def test_an_entrant_is_found_by_slug_name_or_codename(arena_database: Database, name: str) -> None:
     entry = entrant_entry("Grey Mare", slug="grey-colt", codename="Grey Colt")
     with arena_database.writing() as session:
-        added = catalog.add_entrant(session, entry, now=START).entrant
-        assert catalog.find_entrant(session, name).id == added.id
+        added = add_entrant(session, entry, now=START).entrant
+        assert find_entrant(session, name).id == added.id
         assert (added.shown_name, added.shown_creator) == ("Grey Colt", None)
 
 
@@ -210,11 +212,11 @@ def test_importing_prompts_is_all_or_nothing(arena_database: Database) -> None:
         PromptEntry(id="p-1", text="Not what it was"),
     ]
     with pytest.raises(CatalogError, match="another text"), arena_database.writing() as session:
-        catalog.import_prompts(session, entries, now=START)
+        import_prompts(session, entries, now=START)
     with arena_database.writing() as session:
-        assert "new" not in {prompt.id for prompt in catalog.list_prompts(session)}
-        assert catalog.import_prompts(session, entries[:1], now=START) == (1, 0, 0)
-        assert catalog.import_prompts(session, entries[:1], now=START) == (0, 1, 0)
+        assert "new" not in {prompt.id for prompt in list_prompts(session)}
+        assert import_prompts(session, entries[:1], now=START) == (1, 0, 0)
+        assert import_prompts(session, entries[:1], now=START) == (0, 1, 0)
 
 
 def entry_named(folder: Path, name: str, slug: str | None = None) -> EntrantEntry:
@@ -244,16 +246,16 @@ def test_another_name_is_another_entrant(
     arena_database: Database, tmp_path: Path, first: str, second: str
 ) -> None:
     with arena_database.writing() as session:
-        one = catalog.add_entrant(session, entry_named(tmp_path, first), now=START).entrant
-        other = catalog.add_entrant(session, entry_named(tmp_path, second), now=START).entrant
+        one = add_entrant(session, entry_named(tmp_path, first), now=START).entrant
+        other = add_entrant(session, entry_named(tmp_path, second), now=START).entrant
         assert one.id != other.id
         assert one.slug != other.slug
         for entrant in (one, other):
             assert entrant.slug.isascii()
-            assert catalog.find_entrant(session, entrant.slug) is entrant
-            assert catalog.find_entrant(session, entrant.name) is entrant
-            again = catalog.add_entrant(session, entry_named(tmp_path, entrant.name), now=START)
-            assert (again.entrant, again.change) == (entrant, catalog.Change.UNCHANGED)
+            assert find_entrant(session, entrant.slug) is entrant
+            assert find_entrant(session, entrant.name) is entrant
+            again = add_entrant(session, entry_named(tmp_path, entrant.name), now=START)
+            assert (again.entrant, again.change) == (entrant, Change.UNCHANGED)
 
 
 def test_both_unicode_forms_of_a_name_are_one_name(
@@ -261,35 +263,35 @@ def test_both_unicode_forms_of_a_name_are_one_name(
 ) -> None:
     composed, decomposed = "Pouli\u0301 2", "Poulí 2"
     with arena_database.writing() as session:
-        entrant = catalog.add_entrant(session, entry_named(tmp_path, composed), now=START).entrant
+        entrant = add_entrant(session, entry_named(tmp_path, composed), now=START).entrant
         slug = entrant.slug
         entrant.name = decomposed.replace("í", "i\u0301")  # as an earlier release stored it
         session.flush()
-        again = catalog.add_entrant(session, entry_named(tmp_path, decomposed), now=START)
-        assert again.change is catalog.Change.UNCHANGED
+        again = add_entrant(session, entry_named(tmp_path, decomposed), now=START)
+        assert again.change is Change.UNCHANGED
         assert again.entrant.slug == slug
-        assert catalog.find_entrant(session, decomposed) is entrant
+        assert find_entrant(session, decomposed) is entrant
 
 
 def test_a_slug_of_the_file_overrules_and_is_refused_if_taken(
     arena_database: Database, tmp_path: Path
 ) -> None:
     with arena_database.writing() as session:
-        entrant = catalog.add_entrant(
+        entrant = add_entrant(
             session, entry_named(tmp_path, "可灵", slug="kling"), now=START
         ).entrant
         assert entrant.slug == "kling"
         with pytest.raises(CatalogError, match=r"slug kling of Kling 3 is taken by 可灵"):
-            catalog.add_entrant(session, entry_named(tmp_path, "Kling 3", slug="kling"), now=START)
+            add_entrant(session, entry_named(tmp_path, "Kling 3", slug="kling"), now=START)
         with pytest.raises(CatalogError, match="kling is the slug of the entrant 可灵"):
-            catalog.add_entrant(session, entry_named(tmp_path, "kling"), now=START)
+            add_entrant(session, entry_named(tmp_path, "kling"), now=START)
 
 
 def test_a_stored_slug_never_changes(arena_database: Database, tmp_path: Path) -> None:
     with arena_database.writing() as session:
         entry = entrant_entry("Élan", slug="lan")  # as an earlier release stored it
-        stored = catalog.add_entrant(session, entry, now=START).entrant
+        stored = add_entrant(session, entry, now=START).entrant
         stored.backend = {"kind": "folder", "path": str(tmp_path)}
-        added = catalog.add_entrant(session, entry_named(tmp_path, "Élan"), now=START)
+        added = add_entrant(session, entry_named(tmp_path, "Élan"), now=START)
         assert added.entrant is stored
         assert stored.slug == "lan"

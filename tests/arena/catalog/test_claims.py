@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from arena.catalog import catalog, claims
+from arena.catalog import claims, retirement
 from arena.catalog.entering import Entered, enter
+from arena.catalog.entrants import find_entrant
 from arena.catalog.openings import Opening, opening_path, parse_opening, read_opening
 from arena.catalog.variants import count_variants, describe_variants, variants_by_name
 from arena.database import Database
@@ -34,7 +35,7 @@ def claim(database: Database, opening: Opening, codename: str = CODENAME) -> cla
 
 def stored(database: Database, name: str = CODENAME) -> Entrant:
     with database.reading() as session:
-        return catalog.find_entrant(session, name)
+        return find_entrant(session, name)
 
 
 @pytest.fixture
@@ -138,7 +139,7 @@ def test_a_claim_publishes_the_opening_and_may_be_repeated(
 
 def test_a_retired_codename_can_be_claimed(arena_database: Database, opening: Opening) -> None:
     with arena_database.writing() as session:
-        catalog.retire(session, catalog.find_entrant(session, CODENAME), now=START)
+        retirement.retire(session, find_entrant(session, CODENAME), now=START)
     assert claim(arena_database, opening).entrant.shown_name == "Dogwood"
 
 
@@ -224,13 +225,13 @@ def test_variants_of_a_maker_are_counted_without_naming_a_codename(
     assert counts()["Colt 1"] == counts()["Colt 3"] == (3, 0)
     assert counts()["Alder"] == (1, 0)
     with arena_database.writing() as session:
-        catalog.retire(session, catalog.find_entrant(session, "Colt 2"), now=START)
+        retirement.retire(session, find_entrant(session, "Colt 2"), now=START)
     assert counts()["Colt 1"] == (3, 1)
     claim(arena_database, read_opening(opening_path(tmp_path, "Colt 1")), "Colt 1")
     # The maker who claims the best one shows how many it was chosen from.
     assert counts()["Oak 1"] == counts()["Elm"] == (4, 1)
     assert counts()["Colt 2"] == (2, 1)
     with arena_database.reading() as session:
-        entrant = catalog.find_entrant(session, "Oak 1")
+        entrant = find_entrant(session, "Oak 1")
         phrase = describe_variants(count_variants(session)[entrant.id], is_codename=False)
     assert phrase == "one of 4 models of its maker, 1 retired before being ranked"

@@ -6,8 +6,12 @@ import pytest
 from sqlalchemy import delete, event, select
 from sqlalchemy.orm import Session
 
-from arena.catalog import catalog
+from arena.catalog import retirement
+from arena.catalog.entrants import add_entrant, find_entrant
 from arena.catalog.index import CatalogIndex, catalog_index
+from arena.catalog.prompts import find_prompt, import_prompts
+from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import close_track, find_track
 from arena.catalog.withholding import restore_clip, withhold_clip
 from arena.catalog_version import read_version
 from arena.database import Database
@@ -26,22 +30,22 @@ ALL = {(name, prompt) for name in NAMES for prompt in PROMPTS}
 
 
 def first_clip(session: Session) -> Clip:
-    track = catalog.find_track(session, TRACK)
+    track = find_track(session, TRACK)
     return session.scalars(
         select(Clip).where(Clip.track_id == track.id).order_by(Clip.id).limit(1)
     ).one()
 
 
 def retire_an_entrant(session: Session) -> None:
-    catalog.retire(session, catalog.find_entrant(session, "alder"), now=START)
+    retirement.retire(session, find_entrant(session, "alder"), now=START)
 
 
 def retire_a_prompt(session: Session) -> None:
-    catalog.retire(session, catalog.find_prompt(session, "p-1"), now=START)
+    retirement.retire(session, find_prompt(session, "p-1"), now=START)
 
 
 def close_the_track(session: Session) -> None:
-    catalog.close_track(session, catalog.find_track(session, TRACK), now=START)
+    close_track(session, find_track(session, TRACK), now=START)
 
 
 def withhold_a_clip(session: Session) -> None:
@@ -63,11 +67,11 @@ def remove_a_category(session: Session) -> None:
 
 
 def add_an_entrant(session: Session) -> None:
-    catalog.add_entrant(session, entrant_entry("Dogwood"), now=START)
+    add_entrant(session, entrant_entry("Dogwood"), now=START)
 
 
 def hide_the_names(session: Session) -> None:
-    catalog.find_entrant(session, "alder").codename = "Grey Colt"
+    find_entrant(session, "alder").codename = "Grey Colt"
 
 
 CHANGES = [
@@ -176,10 +180,9 @@ def test_a_vote_takes_the_same_statements_however_many_clips_and_votes_there_are
             other.vote("b")
     with booth.database.writing() as session:
         entries = [
-            catalog.PromptEntry(id=f"more-{number}", text="More", tracks=(TRACK,))
-            for number in range(40)
+            PromptEntry(id=f"more-{number}", text="More", tracks=(TRACK,)) for number in range(40)
         ]
-        catalog.import_prompts(session, entries, now=START)
+        import_prompts(session, entries, now=START)
         track = session.scalars(select(Track).where(Track.name == TRACK)).one()
         for entrant in track.entrants:
             for entry in entries:

@@ -9,7 +9,8 @@ from sqlalchemy import select
 
 from arena.audit.database_check import audit_seals
 from arena.canonical import canonical_json, sha256_hex
-from arena.catalog import catalog
+from arena.catalog import retirement
+from arena.catalog.prompts import import_prompts
 from arena.catalog.registration import (
     describe_deviation,
     find_registration,
@@ -17,6 +18,7 @@ from arena.catalog.registration import (
     register_track,
 )
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import close_track, find_track
 from arena.database import Database
 from arena.errors import CatalogError, ReleaseError
 from arena.models import Prompt, Registration, Seal
@@ -26,13 +28,13 @@ from small_arena import START, TRACK, Booth
 
 def register(opened: Database, **options: str) -> str:
     with opened.writing() as session:
-        track = catalog.find_track(session, TRACK)
+        track = find_track(session, TRACK)
         return register_track(session, track, now=START, **options).sha256
 
 
 def found(opened: Database):
     with opened.reading() as session:
-        return find_registration(session, catalog.find_track(session, TRACK))
+        return find_registration(session, find_track(session, TRACK))
 
 
 def test_a_registration_states_prompts_and_rules_and_a_seal_covers_it(
@@ -76,8 +78,8 @@ def test_a_track_is_registered_once_and_not_after_its_close(arena_database: Data
     with pytest.raises(CatalogError, match="is registered already"):
         register(arena_database)
     with arena_database.writing() as session:
-        track = catalog.find_track(session, "text-to-video-audio")
-        catalog.close_track(session, track, now=START)
+        track = find_track(session, "text-to-video-audio")
+        close_track(session, track, now=START)
         with pytest.raises(CatalogError, match="is closed"):
             register_track(session, track, now=START)
 
@@ -86,15 +88,15 @@ def test_later_changes_are_deviations_until_they_are_undone(arena_database: Data
     register(arena_database)
     with arena_database.writing() as session:
         entry = PromptEntry(id="p-5", text="Late", tracks=(TRACK,))
-        catalog.import_prompts(session, [entry], now=NOW)
-        catalog.retire(session, session.get_one(Prompt, "p-2"), now=NOW)
+        import_prompts(session, [entry], now=NOW)
+        retirement.retire(session, session.get_one(Prompt, "p-2"), now=NOW)
     said = [describe_deviation(each) for each in found(arena_database).deviations]
     assert said == ["prompt p-5 was added", "prompt p-2 was removed"]
     assert {each["noted_at"] for each in found(arena_database).deviations} == {
         "2026-11-23T13:00:00Z"
     }
     with arena_database.writing() as session:
-        catalog.restore(session, session.get_one(Prompt, "p-2"), now=NOW)
+        retirement.restore(session, session.get_one(Prompt, "p-2"), now=NOW)
     registered = found(arena_database)
     assert describe_deviation(registered.deviations[-1]) == "prompt p-2 is as registered again"
     assert [each["what"] for each in registered.changed] == ["prompt p-5"]
@@ -110,7 +112,7 @@ def test_a_term_that_an_earlier_version_did_not_register_is_not_a_deviation(
         del document["settings"]["prompt_rewriting"]
         registration.document = canonical_json(document)
         assert note_deviations(session, now=START) == 0
-        catalog.find_track(session, TRACK).prompt_rewriting = "off"
+        find_track(session, TRACK).prompt_rewriting = "off"
         assert note_deviations(session, now=START) == 1
     (deviation,) = found(arena_database).deviations
     assert describe_deviation(deviation) == (
@@ -137,7 +139,7 @@ def test_a_release_contains_the_registration_and_verify_checks_it(
     let_people_vote(arena_database, people=1)
     with arena_database.writing() as session:
         entry = PromptEntry(id="p-5", text="Late", tracks=(TRACK,))
-        catalog.import_prompts(session, [entry], now=NOW)
+        import_prompts(session, [entry], now=NOW)
     folder = release(arena_database, tmp_path / "release")
     report = verify_release(folder)
     assert report.registrations == 1

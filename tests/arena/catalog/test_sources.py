@@ -12,7 +12,7 @@ from PIL import Image
 from source_arena import image_bytes, import_with_sources
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog.prompts import find_prompt, import_prompts
 from arena.catalog.schemas import PromptEntry
 from arena.catalog.source_files import SourceFile, read_source
 from arena.catalog.sources import store_missing_sources
@@ -154,7 +154,7 @@ def test_a_prompt_without_tracks_is_for_those_that_need_its_kind_of_source(
     )
     with arena.database.reading() as session:
         for key, modality in (("image", "image-to-video"), ("video", "video-edit")):
-            tracks = [track.name for track in catalog.find_prompt(session, key).tracks]
+            tracks = [track.name for track in find_prompt(session, key).tracks]
             assert tracks == [modality, f"{modality}-audio"]
 
 
@@ -185,16 +185,16 @@ def test_sources_of_older_versions_are_copied_later_and_lost_ones_are_named(
     kept = entry(tmp_path / "kept.png", image_bytes("red"), id="kept", tracks=("image-to-video",))
     lost = entry(tmp_path / "lost.png", image_bytes("red"), id="lost", tracks=("image-to-video",))
     with arena.database.writing() as session:  # as an older version stored them
-        catalog.import_prompts(session, [kept, lost], now=START)
+        import_prompts(session, [kept, lost], now=START)
     (tmp_path / "lost.png").unlink()
     (sentence,) = store_missing_sources(arena.database, arena.store)
     assert "Prompt lost: " in sentence
     with arena.database.reading() as session:
-        assert catalog.find_prompt(session, "kept").source_bytes == len(image_bytes("red"))
+        assert find_prompt(session, "kept").source_bytes == len(image_bytes("red"))
         assert list(faulty_sources(session)) == ["lost"]
     found = entry(tmp_path / "found.png", image_bytes("red"), id="lost")
     import_with_sources(arena, [found])
     with arena.database.reading() as session:
         assert faulty_sources(session) == {}
-        assert catalog.find_prompt(session, "lost").source == str(tmp_path / "found.png")
+        assert find_prompt(session, "lost").source == str(tmp_path / "found.png")
     assert store_missing_sources(arena.database, arena.store) == []

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from arena import production
-from arena.catalog import catalog
+from arena.catalog.entrants import find_entrant
+from arena.catalog.prompts import list_prompts
 from arena.commands import demo as steps
 from arena.commands.cli import app
 from arena.context import Arena, open_arena
@@ -115,10 +116,8 @@ def test_an_entrant_added_to_the_demo_with_a_clip_missing_does_not_stop_it(
     # A clip of the entrant that no measure covers, in a track that simulated voters judge.
     opened = open_arena(Settings(home=home))
     with opened.database.writing() as session:
-        mine = catalog.find_entrant(session, "mine")
-        prompt = next(
-            each for each in catalog.list_prompts(session) if mine.tracks[0] in each.tracks
-        )
+        mine = find_entrant(session, "mine")
+        prompt = next(each for each in list_prompts(session) if mine.tracks[0] in each.tracks)
         session.add(
             Clip(
                 entrant_id=mine.id,
@@ -144,7 +143,7 @@ def test_a_retired_entrant_of_the_demo_stays_retired(home: Path, served: list[Ar
     assert done.exit_code == 0, done.output
     opened = open_arena(Settings(home=home))
     with opened.database.reading() as session:
-        assert catalog.find_entrant(session, "foal-xs").retired_at is not None
+        assert find_entrant(session, "foal-xs").retired_at is not None
 
 
 def test_the_first_line_comes_before_anything_is_loaded(
@@ -158,7 +157,7 @@ def test_simulated_voters_can_be_limited_to_some_entrants(tmp_path: Path) -> Non
     opened: Database = new_database(tmp_path)
     fill_small_arena(opened)
     with opened.writing() as session:
-        own = frozenset(catalog.find_entrant(session, name).id for name in NAMES[:2])
+        own = frozenset(find_entrant(session, name).id for name in NAMES[:2])
         for clip in session.query(Clip).where(Clip.entrant_id.not_in(own)):
             clip.measures = None
     done = simulate(

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant, find_entrant
 from arena.commands.cli import app
 from arena.context import open_arena
 from arena.models import Clip, ClipStatus
@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             }
         session.delete(clips[0])
         hidden = entrant_entry("Yew", codename="Grey Colt", backend={"kind": "folder", "path": "y"})
-        catalog.add_entrant(session, hidden, now=START)
+        add_entrant(session, hidden, now=START)
     opened.dispose()
     monkeypatch.setenv("ARENA_HOME", str(folder))
     return folder
@@ -82,7 +82,7 @@ def store_master(home: Path, entrant: str) -> None:
     arena = open_arena(settings_for(home))
     path = arena.store.put(encode_master(bar_clip(1)), folder="masters", suffix=".mkv")
     with arena.database.writing() as session:
-        row = catalog.find_entrant(session, entrant)
+        row = find_entrant(session, entrant)
         clip = session.query(Clip).filter_by(entrant_id=row.id).order_by(Clip.id).first()
         if clip is None:
             track = row.tracks[0]

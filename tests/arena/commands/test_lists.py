@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from arena.catalog import catalog
+from arena.catalog.prompts import find_prompt, import_prompts, list_prompts
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import list_tracks
 from arena.commands.cli import app
 from arena.commands.output import out
 from arena.context import open_arena
@@ -29,9 +30,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             PromptEntry(id="long", text=LONG.strip()),
             PromptEntry(id="odd", text="odd"),
         ]
-        catalog.import_prompts(session, entries, now=START)
+        import_prompts(session, entries, now=START)
         session.flush()
-        catalog.find_prompt(session, "odd").text = ODD  # an import refuses it, older ones did not
+        find_prompt(session, "odd").text = ODD  # an import refuses it, older ones did not
     opened.dispose()
     monkeypatch.setenv("ARENA_HOME", str(folder))
     return folder
@@ -152,8 +153,8 @@ def test_an_empty_arena_has_no_tracks_and_no_prompts(
     assert "Health: database and media store respond." in run("status").stdout
     opened = open_arena(Settings(home=tmp_path / "empty"))
     with opened.database.reading() as session:
-        assert catalog.list_tracks(session) == []
-        assert catalog.list_prompts(session) == []
+        assert list_tracks(session) == []
+        assert list_prompts(session) == []
 
 
 def test_clips_are_listed_shown_retired_and_restored(home: Path) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
 from arena.models import Clip
 from arena.production import find_pending, other_encodings
 from generator.media.encode import ENCODING
@@ -15,7 +15,7 @@ def test_new_clips_beside_those_of_an_earlier_version_are_reported(tmp_path: Pat
     database = new_database(tmp_path)
     fill_small_arena(database)
     with database.writing() as session:
-        catalog.add_entrant(session, entrant_entry("Dogwood", tracks=(TRACK,)), now=START)
+        add_entrant(session, entrant_entry("Dogwood", tracks=(TRACK,)), now=START)
         pending = find_pending(session, seed_key="key")
         clips = list(session.scalars(select(Clip)))
         for clip in clips:

@@ -12,9 +12,10 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from arena import production
-from arena.catalog.catalog import list_entrants, list_tracks
 from arena.catalog.clips import list_clips
 from arena.catalog.entrant_details import describe_entrant
+from arena.catalog.entrants import list_entrants
+from arena.catalog.tracks import list_tracks
 from arena.catalog.withholding import withhold_clip
 from arena.commands.cli import app
 from arena.commands.clips import make_honey_copies

@@ -10,8 +10,10 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from arena import production
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import add_track
 from arena.commands.cli import app
 from arena.context import Arena, make_arena, utc_now
 from arena.models import Clip, ClipOrder, ClipStatus, OrderState
@@ -62,13 +64,13 @@ def add_model(arena: Arena, address: str, *, prompts: int = 1, **options: object
     entry = entrant_entry("Alder", tracks=(TRACK,), backend=backend)
     with arena.database.writing() as session:
         track = track_entry(TRACK, modality="text-to-video", audio=False)
-        catalog.add_track(session, track, now=START)
+        add_track(session, track, now=START)
         asked = [
             PromptEntry(id=f"p{number}", text="a horse", tracks=(TRACK,))
             for number in range(prompts)
         ]
-        catalog.import_prompts(session, asked, now=START)
-        catalog.add_entrant(session, entry, now=START)
+        import_prompts(session, asked, now=START)
+        add_entrant(session, entry, now=START)
 
 
 def is_ready(arena: Arena) -> bool:

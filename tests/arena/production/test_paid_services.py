@@ -16,7 +16,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from arena import production
-from arena.catalog import catalog
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry
 from arena.commands.cli import app
 from arena.context import Arena, make_arena, utc_now
@@ -321,7 +321,7 @@ def test_a_prompt_beyond_the_limit_stands_on_the_bill_with_its_length(
 ) -> None:
     with arena.database.writing() as session:
         long = PromptEntry(id="long", text="x" * 2501, tracks=(TRACK,))
-        catalog.import_prompts(session, [long], now=START)
+        import_prompts(session, [long], now=START)
     status, text = run("generate", "--dry-run")
     assert status == 0
     assert "2,501 characters" in text

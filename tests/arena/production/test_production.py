@@ -11,8 +11,10 @@ from tiny_foal import build_tiny_pipeline
 from typer.testing import CliRunner
 
 from arena import production
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant, find_entrant, list_entrants
+from arena.catalog.prompts import import_prompts, list_prompts
 from arena.catalog.schemas import EntrantEntry, PromptEntry
+from arena.catalog.tracks import add_track
 from arena.commands.cli import app
 from arena.context import Arena, make_arena, utc_now
 from arena.errors import ArenaError, ProductionError, StoreUnavailable
@@ -50,9 +52,9 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
         "Films": {"kind": "folder", "path": str(tmp_path / "films")},
     }
     with made.database.writing() as session:
-        catalog.add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
+        add_track(session, track_entry(TRACK, modality="text-to-video"), now=START)
         prompts = [PromptEntry(id=key, text="a horse", tracks=(TRACK,)) for key in ("p1", "p2")]
-        catalog.import_prompts(session, prompts, now=START)
+        import_prompts(session, prompts, now=START)
         for name, backend in backends.items():
             entry = EntrantEntry(
                 slug=name.lower(),
@@ -62,7 +64,7 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
                 tracks=(TRACK,),
                 backend=backend,
             )
-            catalog.add_entrant(session, entry, now=START)
+            add_entrant(session, entry, now=START)
     return made
 
 
@@ -157,7 +159,7 @@ def test_clips_can_be_generated_again_and_compared(arena: Arena) -> None:
 
 def test_an_entrant_whose_weights_changed_gets_no_more_clips(arena: Arena, tmp_path: Path) -> None:
     with arena.database.reading() as session:
-        tiny = catalog.find_entrant(session, "tiny")
+        tiny = find_entrant(session, "tiny")
         first, second = production.find_pending(session, seed_key="key", entrant=tiny)
     assert first.request.weights_sha256 is None
     list(production.produce(arena.database, arena.store, [first], workers=0, clock=utc_now))
@@ -225,10 +227,10 @@ def test_a_track_with_other_settings_is_rendered_from_masters(arena: Arena, tmp_
         small = track_entry(
             "tinier-audio", modality="text-to-video", width=32, height=32, frames=12
         )
-        track = catalog.add_track(session, small, now=START).track
-        for entrant in catalog.list_entrants(session):
+        track = add_track(session, small, now=START).track
+        for entrant in list_entrants(session):
             entrant.tracks.append(track)
-        for prompt in catalog.list_prompts(session):
+        for prompt in list_prompts(session):
             prompt.tracks.append(track)
     shutil.rmtree(tmp_path / "tiny")  # the weights are gone: the masters are enough
     with arena.database.reading() as session:

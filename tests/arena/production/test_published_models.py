@@ -6,8 +6,9 @@ import pytest
 import tiny_pipelines
 from typer.testing import CliRunner
 
-from arena.catalog import catalog
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import add_track
 from arena.commands.cli import app
 from arena.context import Arena, make_arena
 from arena.shipped import Collection
@@ -36,12 +37,12 @@ def arena(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Arena:
     made = make_arena(settings_for(tmp_path), Collection.STANDARD)
     with made.database.writing() as session:
         track = track_entry(TRACK, modality="text-to-video", frames=9)
-        catalog.add_track(session, track, now=START)
+        add_track(session, track, now=START)
         prompts = [
             PromptEntry(id=f"p{number}", text=text, tracks=(TRACK,))
             for number, text in enumerate(("a dog", "two dogs", "a cat", "a horse"))
         ]
-        catalog.import_prompts(session, prompts, now=START)
+        import_prompts(session, prompts, now=START)
     return made
 
 

@@ -6,7 +6,9 @@ import pandas as pd
 from sealed_arena import signer_of
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
+from arena.catalog.prompts import list_prompts
+from arena.catalog.tracks import add_track, find_track
 from arena.models import Clip, ClipStatus
 from arena.production import find_pending
 from arena.production.seeds import generation_seed
@@ -53,11 +55,11 @@ def test_all_entrants_get_the_same_seeds_and_existing_clips_are_not_made_again(
     fill_small_arena(database)  # its clips have numbers, as those of earlier versions
     with database.writing() as session:
         assert find_pending(session, seed_key="key") == []
-        track = catalog.add_track(session, track_entry("more", seeds=2), now=START).track
+        track = add_track(session, track_entry("more", seeds=2), now=START).track
         for name in NAMES:
             tracks = (TRACK, f"{TRACK}-audio", "more")
-            catalog.add_entrant(session, entrant_entry(name, tracks=tracks), now=START)
-        for prompt in catalog.list_prompts(session):
+            add_entrant(session, entrant_entry(name, tracks=tracks), now=START)
+        for prompt in list_prompts(session):
             prompt.tracks.append(track)
         session.flush()
         pending = find_pending(session, seed_key="key")
@@ -86,7 +88,7 @@ def test_a_release_gives_seeds_only_after_the_close(tmp_path: Path) -> None:
 
     assert exported("open")["seed"].isna().all()
     with database.writing() as session:
-        catalog.find_track(session, TRACK).closed_at = START
+        find_track(session, TRACK).closed_at = START
     clips = exported("closed")
     assert set(clips["seed"]) == {1234567}
     assert set(clips["number"]) == {0}

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from typer.testing import CliRunner
 
 from arena import production
-from arena.catalog import catalog
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry
 from arena.commands.bills import Budget
 from arena.commands.cli import app
@@ -261,7 +261,7 @@ def test_a_prompt_beyond_the_limit_is_refused_with_its_length(
 ) -> None:
     with arena.database.writing() as session:
         long = PromptEntry(id="a-long-one", text="x" * LONG, tracks=(TRACK,))
-        catalog.import_prompts(session, [long], now=START)
+        import_prompts(session, [long], now=START)
     assert "has 2,501 characters and happyhorse-1.0 takes 2,500" in generate(arena)
     assert service.requests == []
 

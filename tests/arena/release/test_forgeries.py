@@ -23,8 +23,9 @@ from sealed_arena import seal, signer_of
 
 from arena.audit.keys import RELEASE_DOMAIN, Signer, new_signer
 from arena.canonical import canonical_json
-from arena.catalog import catalog, claims
+from arena.catalog import claims
 from arena.catalog.entering import enter
+from arena.catalog.entrants import find_entrant
 from arena.catalog.openings import read_opening
 from arena.errors import ReleaseError
 from arena.release.manifest import make_manifest
@@ -64,7 +65,7 @@ def arena(tmp_path_factory: pytest.TempPathFactory) -> Any:
         seal(opened)
         with opened.writing() as session:
             for name in CODENAMES:
-                entrant = catalog.find_entrant(session, name)
+                entrant = find_entrant(session, name)
                 for track in entrant.tracks:
                     session.add_all(ready_clip(track, entrant, key) for key in PROMPTS)
     let_people_vote(opened, people=3)

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from arena.audit.blindness_reports import store_report
 from arena.audit.database_check import audit_seals
-from arena.catalog import catalog
 from arena.catalog.registration import private_hash, register_track
+from arena.catalog.tracks import find_track
 from arena.commands.cli import app
 from arena.context import Arena, open_arena
 from arena.errors import BattleExpired, NoPair, NotFound, ReleaseError
@@ -187,7 +187,7 @@ def test_a_link_in_a_release_is_not_followed(arena: Arena) -> None:
 
 def reveal_at_close(arena: Arena) -> None:
     with arena.database.writing() as session:
-        catalog.find_track(session, TRACK).reveal = Reveal.AT_CLOSE
+        find_track(session, TRACK).reveal = Reveal.AT_CLOSE
         for clip in session.scalars(select(Clip)):
             clip.provenance = {"seed": 4711 + clip.id, "model": "m"}
 
@@ -234,14 +234,14 @@ def test_each_step_of_closing_can_be_repeated(
             with pytest.raises(KeyboardInterrupt):
                 close_for_good(arena, TRACK, now=booth.now)
         with arena.database.reading() as session:
-            track = catalog.find_track(session, TRACK)
+            track = find_track(session, TRACK)
             assert track.closed_at == booth.now
             assert not is_finished(arena, track)
     booth.wait(60)  # the time of closing stays
     assert close_for_good(arena, TRACK, now=booth.now) is not None
     assert close_for_good(arena, TRACK, now=booth.now) is None
     with arena.database.reading() as session:
-        assert is_finished(arena, catalog.find_track(session, TRACK))
+        assert is_finished(arena, find_track(session, TRACK))
         assert session.scalar(select(func.count()).select_from(Vote)) == 1
         assert session.scalar(select(func.count()).select_from(Seal)) == 1
     (release,) = list_published(arena.settings.home)
@@ -271,7 +271,7 @@ def test_a_track_whose_closing_was_killed_is_closed_by_closing_it_again(
         os._exit(0)
     assert os.waitpid(child, 0)[1] == signal.SIGKILL
     with arena.database.reading() as session:
-        assert catalog.find_track(session, TRACK).closed_at == booth.now
+        assert find_track(session, TRACK).closed_at == booth.now
     with pytest.raises(NoPair):
         Booth(arena.database, key="b" * 32).ask()
     assert list_published(arena.settings.home) == []
@@ -288,7 +288,7 @@ def test_closing_publishes_the_nonces_that_hashes_of_private_prompts_were_made_w
     """Whoever has the text can check the hash then; the text itself is not published."""
     with arena.database.writing() as session:
         session.get_one(Prompt, "p-4").private = True
-        track = catalog.find_track(session, TRACK)
+        track = find_track(session, TRACK)
         register_track(session, track, now=NOW)
     opened = registration_of(publish_release(arena, now=NOW, track=TRACK))
     assert opened["nonces"] == {}

@@ -8,8 +8,10 @@ import pytest
 from sealed_arena import signer_of
 
 import ratings
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry, read_track
+from arena.catalog.tracks import add_track
 from arena.database import Database
 from arena.errors import ReleaseError
 from arena.models import VoterKind
@@ -101,12 +103,12 @@ def test_every_tie_rule_works_from_the_track_file_to_verification(
     file.write_text(shipped.read_text().replace('ties = "half"', f'ties = "{ties}"'))
     database = new_database(tmp_path)
     with database.writing() as session:
-        track = catalog.add_track(session, read_track(file), now=START).track
+        track = add_track(session, read_track(file), now=START).track
         assert track.ties == ties
         for name in NAMES:
-            catalog.add_entrant(session, entrant_entry(name, tracks=(TRACK,)), now=START)
+            add_entrant(session, entrant_entry(name, tracks=(TRACK,)), now=START)
         prompts = [PromptEntry(id=key, text=key) for key in PROMPTS]
-        catalog.import_prompts(session, prompts, now=START)
+        import_prompts(session, prompts, now=START)
     add_clips(database)
     fill(database)
     board = standings.leaderboard(database, track_name=TRACK, now=START)

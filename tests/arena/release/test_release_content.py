@@ -21,7 +21,8 @@ from released_arena import (
 from sqlalchemy import select
 
 import ratings
-from arena.catalog import catalog
+from arena.catalog.entrants import find_entrant
+from arena.catalog.tracks import close_track, find_track, list_tracks
 from arena.database import Database
 from arena.errors import NotFound, ReleaseError
 from arena.models import Battle, Choice, Clip, Entrant, Prompt, Vote, Voter, VoterKind
@@ -201,7 +202,7 @@ def test_other_tools_read_the_votes_unchanged(folder: Path) -> None:
 def secretive(arena_database: Database) -> Database:
     """Cedar competes as Grey Colt, p-4 is held out, and provenance contains a path."""
     with arena_database.writing() as session:
-        cedar = catalog.find_entrant(session, "Cedar")
+        cedar = find_entrant(session, "Cedar")
         cedar.codename, cedar.commitment = "Grey Colt", "c" * 64
         cedar.price_usd_per_minute = 0.5
         cedar.licence, cedar.release_date = "Unusual-1.0", date(2031, 5, 17)
@@ -237,7 +238,7 @@ def test_a_codename_hides_licence_and_release_date_until_it_is_claimed(
     assert "2031-05-17" not in texts(folder)
     verify_release(folder)
     with secretive.writing() as session:
-        catalog.find_entrant(session, "Cedar").claimed_at = NOW
+        find_entrant(session, "Cedar").claimed_at = NOW
     claimed = release(secretive, tmp_path / "claimed")
     cedar = next(row for row in read_rows(claimed, "models") if row["model"] == "Cedar")
     assert (cedar["licence"], cedar["release_date"]) == ("Unusual-1.0", "2031-05-17")
@@ -249,8 +250,8 @@ def test_names_that_spreadsheets_would_run_are_escaped_in_a_csv_of_its_own(
     arena_database: Database, tmp_path: Path
 ) -> None:
     with arena_database.writing() as session:
-        catalog.find_entrant(session, "Cedar").name = "=HYPERLINK(1)"
-        catalog.find_entrant(session, "Birch").name = "'@Birch"
+        find_entrant(session, "Cedar").name = "=HYPERLINK(1)"
+        find_entrant(session, "Birch").name = "'@Birch"
         session.get_one(Prompt, "p-1").text = "+1 ball"
     let_people_vote(arena_database, people=2)
     folder = release(arena_database, tmp_path / "release", spreadsheet=True)
@@ -283,7 +284,7 @@ def test_hashes_of_clips_are_published_when_their_track_closes(
     before = release(secretive, tmp_path / "before")
     assert not [each for each in hashes if each and each in texts(before)]
     with secretive.writing() as session:
-        catalog.close_track(session, catalog.find_track(session, TRACK), now=NOW)
+        close_track(session, find_track(session, TRACK), now=NOW)
     folder = release(secretive, tmp_path / "after")
     rows = read_rows(folder, "clips")
     for row in rows:
@@ -301,8 +302,8 @@ def test_the_text_and_hashes_of_a_held_out_prompt_stay_hidden(
     secretive: Database, tmp_path: Path
 ) -> None:
     with secretive.writing() as session:
-        for track in catalog.list_tracks(session):
-            catalog.close_track(session, track, now=NOW)
+        for track in list_tracks(session):
+            close_track(session, track, now=NOW)
     folder = release(secretive, tmp_path / "release")
     held_out = next(row for row in read_rows(folder, "prompts") if row["private"])
     assert (held_out["id"], held_out["text"]) == ("p-4", None)

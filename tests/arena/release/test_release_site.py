@@ -7,8 +7,9 @@ from typing import Any
 
 from released_arena import release
 
-from arena.catalog import catalog
+from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import read_prompts
+from arena.catalog.tracks import add_track
 from arena.database import Database
 from arena.release.verify import verify_release
 from arena.shipped import Collection, prompt_file, shipped_prompts
@@ -36,12 +37,12 @@ def test_a_release_with_own_prompts_states_no_licence(
 def test_a_release_of_shipped_prompts_is_under_their_licence(tmp_path: Path) -> None:
     opened = new_database(tmp_path)
     with opened.writing() as session:
-        catalog.add_track(session, track_entry(), now=START)
+        add_track(session, track_entry(), now=START)
         prompts = [
             each for each in read_prompts(prompt_file(Collection.STANDARD)) if not each.tracks
         ]
         kept = [each.model_copy(update={"source": None, "tracks": ()}) for each in prompts]
-        catalog.import_prompts(session, kept[:2], now=START)
+        import_prompts(session, kept[:2], now=START)
     readme, metadata = documents(release(opened, tmp_path / "release"))
     opened.dispose()
     assert "CC-BY-4.0 (https://creativecommons.org/licenses/by/4.0/)" in readme

@@ -17,7 +17,7 @@ from released_arena import (
 )
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog.tracks import close_track, find_track
 from arena.database import Database
 from arena.errors import ReleaseError
 from arena.models import Battle, Vote
@@ -120,7 +120,7 @@ def test_published_sets_have_no_honey_pairs(arena: Database, pristine: Path) -> 
 
 def test_once_a_track_is_closed_traps_name_the_files(arena: Database, tmp_path: Path) -> None:
     with arena.writing() as session:
-        catalog.close_track(session, catalog.find_track(session, TRACK), now=NOW)
+        close_track(session, find_track(session, TRACK), now=NOW)
     folder = release(arena, tmp_path / "r", formats=FORMATS, track=TRACK)
     verify_release(folder)
     hashes = {row["sha256"] for row in read_rows(folder, "clips")}

@@ -6,8 +6,9 @@ import pytest
 from sqlalchemy import select
 
 import ratings
-from arena.catalog import catalog
+from arena.catalog.prompts import count_held_out, import_prompts
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import find_track
 from arena.database import Database
 from arena.errors import CatalogError
 from arena.models import Entrant, Prompt, VoterKind
@@ -93,12 +94,12 @@ def test_prompts_are_held_out_by_a_column_and_stay_as_they_are(arena_database: D
             PromptEntry(id="h-1", text="Held", held_out=True),
             PromptEntry(id="h-2", text="Private", private=True),
         ]
-        catalog.import_prompts(session, entries, now=START)
+        import_prompts(session, entries, now=START)
         assert session.get_one(Prompt, "h-1").is_held_out
         assert session.get_one(Prompt, "h-2").held_out
         assert not session.get_one(Prompt, "p-1").is_held_out
-        assert catalog.count_held_out(session, catalog.find_track(session, TRACK)) == 2
-        catalog.import_prompts(session, entries, now=START)
+        assert count_held_out(session, find_track(session, TRACK)) == 2
+        import_prompts(session, entries, now=START)
         late = PromptEntry(id="p-1", text="Prompt p-1", held_out=True)
         with pytest.raises(CatalogError, match="p-1 exists and is not held out"):
-            catalog.import_prompts(session, [late], now=START)
+            import_prompts(session, [late], now=START)

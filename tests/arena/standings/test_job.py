@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 from arena import database as migrations
-from arena.catalog import catalog
+from arena.catalog.entrants import add_entrant
 from arena.database import Database
 from arena.errors import StoreUnavailable
 from arena.models import Entrant, Lease, Snapshot, VoterKind
@@ -106,7 +106,7 @@ def test_a_new_entrant_is_on_the_board_without_a_vote(followed: Booth) -> None:
     job = StandingsJob(followed.database)
     job.run_once(now=HOUR)
     with followed.database.writing() as session:
-        catalog.add_entrant(session, entrant_entry("Damson"), now=START)
+        add_entrant(session, entrant_entry("Damson"), now=START)
     job.run_once(now=HOUR)
     assert "Damson" in {row.model for row in shown(followed.database).rows}
 

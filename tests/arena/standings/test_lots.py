@@ -6,7 +6,7 @@ from itertools import count
 import pytest
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog.tracks import close_track, find_track
 from arena.database import Database
 from arena.models import OVERALL, Prompt, Reveal, Snapshot, Track, VoterKind
 from arena.standings.boards import Board, board_csv, board_document
@@ -81,7 +81,7 @@ def test_the_close_of_a_track_shows_all_votes(hiding: Database) -> None:
     board(hiding, START)
     vote(hiding, 3)
     with hiding.writing() as session:
-        catalog.close_track(session, catalog.find_track(session, TRACK), now=START)
+        close_track(session, find_track(session, TRACK), now=START)
     assert board(hiding, START + HOUR).votes == 3
 
 
@@ -100,7 +100,7 @@ def test_the_background_job_keeps_to_lots_and_so_it_does_after_a_restart(hiding:
     def votes_after(job: StandingsJob, now: datetime) -> list[int]:
         assert job.run_once(now=now)
         with hiding.reading() as session:
-            track = catalog.find_track(session, TRACK)
+            track = find_track(session, TRACK)
             return [
                 max(
                     session.scalars(
@@ -128,5 +128,5 @@ def test_the_background_job_keeps_to_lots_and_so_it_does_after_a_restart(hiding:
     vote(hiding)
     assert votes_after(job, START + 5 * HOUR)[0] == LOT_VOTES
     with hiding.writing() as session:
-        catalog.close_track(session, catalog.find_track(session, TRACK), now=START)
+        close_track(session, find_track(session, TRACK), now=START)
     assert votes_after(job, START + 5 * HOUR)[0] == LOT_VOTES + 1

@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog.entrants import find_entrant
+from arena.catalog.tracks import find_track
 from arena.database import Database
 from arena.models import Clip, ClipStatus, Entrant
 from arena.standings.production_stats import ProductionStats, production_stats
@@ -13,7 +14,7 @@ from small_arena import NAMES, PROMPTS, START, TRACK
 
 def records(database: Database, now: datetime = START) -> dict[str, ProductionStats]:
     with database.reading() as session:
-        found = production_stats(session, catalog.find_track(session, TRACK), now=now)
+        found = production_stats(session, find_track(session, TRACK), now=now)
     return {record.model: record for record in found}
 
 
@@ -61,8 +62,8 @@ def test_failure_rates_have_intervals_and_four_times_have_none(
     arena_database: Database,
 ) -> None:
     with arena_database.writing() as session:
-        track = catalog.find_track(session, TRACK)
-        alder = catalog.find_entrant(session, "Alder")
+        track = find_track(session, TRACK)
+        alder = find_entrant(session, "Alder")
         for seed in range(1, 200):
             session.add(
                 Clip(
@@ -104,7 +105,7 @@ def test_a_codename_hides_price_memory_and_hardware(arena_database: Database) ->
     values = {"seconds": 1.0, "cost_usd": 0.1, "hardware": "a rare card", "peak_memory_bytes": 7e9}
     set_provenance(arena_database, "Birch", **values)
     with arena_database.writing() as session:
-        catalog.find_entrant(session, "Birch").codename = "Lantern"
+        find_entrant(session, "Birch").codename = "Lantern"
     record = records(arena_database)["Lantern"]
     assert record.seconds is not None
     assert (record.cost_per_minute_usd, record.hardware) == (None, ())
@@ -139,8 +140,8 @@ def test_waiting_at_a_service_is_of_the_last_14_days(arena_database: Database) -
 
 def test_the_interval_of_a_wait_is_between_order_statistics(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        track = catalog.find_track(session, TRACK)
-        alder = catalog.find_entrant(session, "Alder")
+        track = find_track(session, TRACK)
+        alder = find_entrant(session, "Alder")
         for number in range(1, 21):
             session.add(
                 Clip(
@@ -166,6 +167,6 @@ def test_a_codename_hides_that_it_is_a_service(arena_database: Database) -> None
         arena_database, "Birch", order_seconds=9.0, queue_seconds=1.0, created_at=START.isoformat()
     )
     with arena_database.writing() as session:
-        catalog.find_entrant(session, "Birch").codename = "Lantern"
+        find_entrant(session, "Birch").codename = "Lantern"
     record = records(arena_database)["Lantern"]
     assert (record.order_seconds, record.queue_seconds) == (None, None)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 import ratings
-from arena.catalog import catalog
+from arena.catalog import retirement
 from arena.database import Database
 from arena.errors import NotFound
 from arena.models import OVERALL, Base, Battle, Entrant, Snapshot, Vote, VoterKind, VoteStatus
@@ -200,7 +200,7 @@ def test_the_snapshot_of_all_peoples_votes_holds_what_the_sampler_draws_from(
 def test_a_retired_entrant_is_in_no_pair_of_the_sampler(booth: Booth) -> None:
     with booth.database.writing() as session:
         entrant = session.scalars(select(Entrant).where(Entrant.name == NAMES[0])).one()
-        catalog.retire(session, entrant, now=START)
+        retirement.retire(session, entrant, now=START)
         retired = entrant.id
     booth.vote("a")
     sampling = sampling_of(booth.database)

@@ -12,14 +12,14 @@ from arena.standings import vote_reader
 from arena.standings.arrays_file import load_arrays, save_arrays
 from arena.standings.vote_arrays import VoteArrays
 from arena.standings.vote_reader import VoteReader
-from small_arena import Booth, fill_small_arena, find_track, new_database
+from small_arena import Booth, fill_small_arena, new_database, stored_track
 
 
 def read(database: Database, reader: VoteReader) -> int:
     """Read what is new; the number of rated votes by people in the track."""
     with database.reading() as session:
         reader.read_all(session)
-    return len(reader.arrays.pool(find_track(database).id, VoterKind.PERSON).votes)
+    return len(reader.arrays.pool(stored_track(database).id, VoterKind.PERSON).votes)
 
 
 def renumber(database: Database, old: int, new: int) -> None:
@@ -34,7 +34,7 @@ def test_votes_are_read_once_and_skips_are_left_out(booth: Booth) -> None:
         booth.vote(choice)
         assert read(booth.database, reader) == expected
     assert reader.arrays.watermark == 5
-    votes = reader.arrays.pool(find_track(booth.database).id, VoterKind.PERSON).votes
+    votes = reader.arrays.pool(stored_track(booth.database).id, VoterKind.PERSON).votes
     assert list(votes["outcome"]) == [0, 1, 3, 2]
     with booth.database.reading() as session:
         rows = session.execute(
@@ -116,7 +116,7 @@ def test_a_repeat_counts_as_no_vote_and_is_read_from_the_sides_of_the_first_answ
     repeat_last_vote(booth, again)
     reader = VoteReader(VoteArrays())
     assert read(booth.database, reader) == 1
-    repeats = reader.arrays.pool(find_track(booth.database).id, VoterKind.PERSON).repeats
+    repeats = reader.arrays.pool(stored_track(booth.database).id, VoterKind.PERSON).repeats
     assert (repeats["answer"].tolist(), repeats["again"].tolist()) == ([0], [expected])
 
 

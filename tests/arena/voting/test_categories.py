@@ -3,8 +3,9 @@
 import pytest
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog.prompts import find_prompt, import_prompts
 from arena.catalog.schemas import PromptEntry
+from arena.catalog.tracks import close_track, find_track
 from arena.database import Database
 from arena.errors import NoPair, NotFound, SmallCategory
 from arena.models import OVERALL, Battle, PromptCategory
@@ -19,7 +20,7 @@ def booth(arena_database: Database) -> Booth:
     """A voter in an arena whose prompts are all `even` or `odd`."""
     with arena_database.writing() as session:
         for key in ODD:
-            catalog.find_prompt(session, key).category_rows = [PromptCategory(category="odd")]
+            find_prompt(session, key).category_rows = [PromptCategory(category="odd")]
     return Booth(arena_database)
 
 
@@ -81,7 +82,7 @@ def test_a_battle_put_aside_is_not_shown_again_once_its_prompt_is_retired(booth:
     assert first.next is not None
     booth.ask("odd")
     with booth.database.writing() as session:
-        catalog.find_prompt(session, first.next.prompt_id).retired_at = START
+        find_prompt(session, first.next.prompt_id).retired_at = START
     upcoming = booth.ask("even").next
     assert upcoming is None or upcoming.prompt_id != first.next.prompt_id
 
@@ -106,7 +107,7 @@ def test_an_unknown_category_is_not_found(booth: Booth, category: str, is_open: 
 def test_a_category_of_another_track_is_not_found(booth: Booth) -> None:
     with booth.database.writing() as session:
         entry = PromptEntry(id="q-1", text="x", categories=("far",), tracks=(TRACK_WITH_SOUND,))
-        catalog.import_prompts(session, [entry], now=START)
+        import_prompts(session, [entry], now=START)
     with pytest.raises(NotFound):
         booth.ask("far")
 
@@ -128,7 +129,7 @@ def test_a_category_of_few_prompts_cannot_be_asked_for(
         booth.ask("no-such-category")
     assert booth.ask(OVERALL).token
     with booth.database.reading() as session:
-        track = catalog.find_track(session, TRACK)
+        track = find_track(session, TRACK)
         assert categories_to_ask_for(session, track) == [OVERALL]
         monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 2)
         assert categories_to_ask_for(session, track) == [OVERALL, "even", "odd"]
@@ -152,6 +153,6 @@ def test_a_track_without_pairs_says_so_whatever_the_category(
 ) -> None:
     monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 3)
     with booth.database.writing() as session:
-        catalog.close_track(session, catalog.find_track(session, TRACK), now=START)
+        close_track(session, find_track(session, TRACK), now=START)
     with pytest.raises(NoPair):
         booth.ask("even")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import func, select
 
-from arena.catalog import catalog
+from arena.catalog.tracks import find_track
 from arena.database import Database
 from arena.models import Battle, Completion, Entrant, Track, Visitor, Vote
 from arena.voting import ballots
@@ -107,7 +107,7 @@ def test_an_entrant_whose_battles_alone_are_finished_is_flagged(booth: Booth) ->
                     )
                 )
     with booth.database.reading() as session:
-        track = catalog.find_track(session, TRACK)
+        track = find_track(session, TRACK)
         (flag,) = completion_flags(session, track)
         assert (flag.name, flag.issued, flag.voted) == ("Birch", 2000, 1900)
         assert flag.z > 4
@@ -127,7 +127,7 @@ def test_an_alarm_puts_the_votes_of_those_who_voted_rarely_under_review(booth: B
     skipped.vote("skip")
     count_all(booth.database)
     with booth.database.reading() as session:
-        track = catalog.find_track(session, TRACK)
+        track = find_track(session, TRACK)
         row = session.scalars(select(Battle).where(Battle.token == battle.token)).one()
         vote = session.scalars(select(Vote.id).where(Vote.battle_id == row.id)).one()
         entrant = row.clip_a.entrant_id

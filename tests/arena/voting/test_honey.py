@@ -33,7 +33,7 @@ from arena.voting.own_data import own_votes
 from arena.voting.schemas import CastVote, IssuedBattle
 from arena.voting.snapshots import LastSnapshot
 from arena.voting.withdrawing import withdraw_vote
-from small_arena import START, TRACK, Booth, find_track
+from small_arena import START, TRACK, Booth, stored_track
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_a_small_share_of_battles_are_honey_pairs_with_random_sides(
     found: Counter[tuple[int, int]] = Counter()
     draws = 20_000
     with arena_database.reading() as session:
-        index = catalog_index(session).of(session, find_track(arena_database).id)
+        index = catalog_index(session).of(session, stored_track(arena_database).id)
         pairs = [(1, 2), (3, 4), (5, 6)]
         issuer = Issuer(session, LastSnapshot(), START, rng)
         for _ in range(draws):
@@ -146,7 +146,7 @@ def test_honey_pairs_count_nowhere(booth: Booth) -> None:
     with booth.database.reading() as session:
         rows = session.scalars(select(Completion)).all()
         assert sum(row.issued for row in rows) == sum(row.voted for row in rows) == 2 * counted
-        track_id = find_track(booth.database).id
+        track_id = stored_track(booth.database).id
         assert _count_votes(session, since=None)[track_id] == counted
 
 
@@ -167,7 +167,7 @@ def test_a_honey_pair_is_not_repeated_and_uses_up_no_clip(
         for repeat in session.scalars(select(Battle).where(Battle.sampler == REPEAT)):
             assert session.get_one(Battle, repeat.repeat_of).sampler == "uniform"
         ((copy, clip),) = copies.items()
-        index = catalog_index(session, exact=True).of(session, find_track(booth.database).id)
+        index = catalog_index(session, exact=True).of(session, stored_track(booth.database).id)
         shown = {(copy, clip), (clip, copy)}
         drawn = {
             clip_id

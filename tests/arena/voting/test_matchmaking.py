@@ -7,15 +7,17 @@ import pytest
 from scipy.stats import chisquare
 from sqlalchemy import select
 
-from arena.catalog import catalog
+from arena.catalog.entrants import find_entrant
 from arena.catalog.identical import find_identical, warn_if_identical
+from arena.catalog.prompts import find_prompt
+from arena.catalog.tracks import find_track
 from arena.database import Database
 from arena.errors import NoPair
 from arena.models import Battle, Clip, ClipStatus
 from arena.voting import ballots
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import draw_pair, is_active
-from small_arena import NAMES, PROMPTS, START, TRACK, Booth, find_track
+from small_arena import NAMES, PROMPTS, START, TRACK, Booth, stored_track
 
 DRAWS = 1200
 SIGNIFICANCE = 1e-4  # the seed is fixed, so this is deterministic
@@ -56,7 +58,7 @@ def test_the_probability_is_one_over_the_number_of_pairs_left(booth: Booth) -> N
 
 def test_retired_entrants_and_failed_clips_are_not_drawn(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        catalog.find_entrant(session, "alder").retired_at = START
+        find_entrant(session, "alder").retired_at = START
         for clip in session.scalars(select(Clip).where(Clip.prompt_id != "p-1")):
             clip.status, clip.rendition_path, clip.sha256 = ClipStatus.FAILED, None, None
     booth = Booth(arena_database)
@@ -108,7 +110,7 @@ def test_clips_with_the_same_bytes_are_never_a_pair(arena_database: Database, co
     assert last.next is None
     assert {prompt for *names, prompt in shown if names == ["Alder", "Birch"]} == {"p-4"}
     with arena_database.reading() as session:
-        first, *_ = found = find_identical(session, track=find_track(arena_database))
+        first, *_ = found = find_identical(session, track=stored_track(arena_database))
         assert len(found) == 3
         assert (first.entrants, first.prompt_id) == (("Alder", "Birch"), "p-1")
         assert len(find_identical(session)) == 6  # the other track has copies too
@@ -119,7 +121,7 @@ def test_a_copy_is_logged_when_it_is_stored(
 ) -> None:
     copy_bytes(arena_database, column="sha256", prompts=("p-1",))
     with arena_database.writing() as session:
-        track = catalog.find_track(session, TRACK)
+        track = find_track(session, TRACK)
         clips = session.scalars(select(Clip).where(Clip.track_id == track.id)).all()
         for clip in clips:
             if clip.entrant.name == "Birch":
@@ -141,9 +143,9 @@ def test_the_probability_counts_no_pair_of_which_all_clips_are_the_same(
 def test_a_track_of_copies_is_inactive(arena_database: Database) -> None:
     copy_bytes(arena_database, column="sha256", prompts=PROMPTS)
     with arena_database.writing() as session:
-        catalog.find_entrant(session, "cedar").retired_at = START
+        find_entrant(session, "cedar").retired_at = START
         session.flush()
-        assert not is_active(session, find_track(arena_database))
+        assert not is_active(session, stored_track(arena_database))
 
 
 def test_pairs_seen_of_retired_prompts_hide_no_other_pair(arena_database: Database) -> None:
@@ -154,17 +156,17 @@ def test_pairs_seen_of_retired_prompts_hide_no_other_pair(arena_database: Databa
         booth.cast(battle.token, "a")
     with arena_database.writing() as session:
         for key in ("p-2", "p-4"):
-            catalog.find_prompt(session, key).retired_at = START
+            find_prompt(session, key).retired_at = START
     for _ in range(6):
         assert booth.vote("b").status == "counted"
 
 
 def test_a_track_with_one_entrant_is_inactive(arena_database: Database) -> None:
-    track = find_track(arena_database)
+    track = stored_track(arena_database)
     with arena_database.writing() as session:
         assert is_active(session, track)
         for name in ("alder", "birch"):
-            catalog.find_entrant(session, name).retired_at = START
+            find_entrant(session, name).retired_at = START
         session.flush()
         assert not is_active(session, track)
         pair = draw_pair(session, track=track, voter_id=1, category=None, rng=random.Random(1))

@@ -16,7 +16,7 @@ from arena.voting.issuing import NOT_REPEATED, REPEAT_AFTER
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import ADAPTIVE, CONTROL_SHARE, UNIFORM, PairChances, draw
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
-from small_arena import START, TRACK, Booth, find_track
+from small_arena import START, TRACK, Booth, stored_track
 
 DRAWS = 100_000
 SIGNIFICANCE = 1e-4  # the seed is fixed, so this is deterministic
@@ -25,7 +25,7 @@ SIGNIFICANCE = 1e-4  # the seed is fixed, so this is deterministic
 @pytest.fixture
 def index(arena_database: Database) -> TrackIndex:
     with arena_database.reading() as session:
-        return catalog_index(session).of(session, find_track(arena_database).id)
+        return catalog_index(session).of(session, stored_track(arena_database).id)
 
 
 def chances_of(choices: PairChoices, weights: list[float]) -> PairChances:

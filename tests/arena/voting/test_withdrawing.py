@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy import func, select
 
-from arena.catalog import catalog
+from arena.catalog.tracks import close_track, find_track
 from arena.errors import BattleExpired, NotFound, NotWithdrawable, TooMany
 from arena.holds.ledger import read_events
 from arena.models import Prompt, Reveal, Track, Vote, VoteStatus
@@ -52,7 +52,7 @@ def test_a_withdrawn_vote_is_held_and_counts_in_no_leaderboard(hidden: Booth) ->
         (own,) = own_votes(session, voter_key=hidden.key)
         assert own.verdict.status is VoteStatus.HELD
     with hidden.database.writing() as session:
-        catalog.close_track(session, catalog.find_track(session, TRACK), now=START)
+        close_track(session, find_track(session, TRACK), now=START)
     board = leaderboard(hidden.database, track_name=TRACK, now=hidden.now)
     assert board.votes == 0
     assert board.holds is not None
@@ -110,7 +110,7 @@ def test_a_vote_in_a_closed_track_stays(booth: Booth) -> None:
             prompt.held_out = True
     token = voted(booth)
     with booth.database.writing() as session:
-        catalog.close_track(session, catalog.find_track(session, TRACK), now=booth.now)
+        close_track(session, find_track(session, TRACK), now=booth.now)
     with pytest.raises(NotWithdrawable, match="closed"):
         withdraw(booth, token)
 
