@@ -19,7 +19,8 @@ from functools import partial
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.catalog.index import IndexedClip, TrackIndex, catalog_index
+from arena.catalog.index import catalog_index
+from arena.catalog.track_index import IndexedClip, TrackIndex
 from arena.catalog.tracks import list_tracks
 from arena.database import Database
 from arena.errors import NotFound

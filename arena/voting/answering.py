@@ -14,13 +14,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from arena.catalog.index import (
-    MIN_CATEGORY_PROMPTS,
-    CatalogIndex,
-    IndexedTrack,
-    TrackIndex,
-    catalog_index,
-)
+from arena.catalog.index import CatalogIndex, catalog_index
+from arena.catalog.track_index import MIN_CATEGORY_PROMPTS, IndexedTrack, TrackIndex
 from arena.catalog.tracks import check_category, find_track
 from arena.errors import (
     AlreadyVoted,

@@ -15,7 +15,8 @@ from struct import calcsize, unpack
 
 from sqlalchemy.orm import Session
 
-from arena.catalog.index import CatalogIndex, IndexedPrompt, IndexedTrack, TrackIndex
+from arena.catalog.index import CatalogIndex
+from arena.catalog.track_index import IndexedPrompt, IndexedTrack, TrackIndex
 from arena.errors import TooMany
 from arena.models import HONEY, REPEAT, BattleState
 from arena.voting.battles import (

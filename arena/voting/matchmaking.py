@@ -27,7 +27,8 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.catalog.index import EntrantPair, PairChoices, Task, TrackIndex, catalog_index
+from arena.catalog.index import catalog_index
+from arena.catalog.track_index import EntrantPair, PairChoices, Task, TrackIndex
 from arena.models import OVERALL, SAMPLERS, Battle, Track
 
 ADAPTIVE, UNIFORM = SAMPLERS

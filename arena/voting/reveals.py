@@ -1,6 +1,7 @@
 """Decides what a voter learns about the two sides after the vote. Only reads."""
 
-from arena.catalog.index import CatalogIndex, IndexedPrompt, IndexedTrack, TrackIndex
+from arena.catalog.index import CatalogIndex
+from arena.catalog.track_index import IndexedPrompt, IndexedTrack, TrackIndex
 from arena.models import HONEY, Choice, Reveal
 from arena.voting.battles import BattleRow
 from arena.voting.schemas import RevealedSide

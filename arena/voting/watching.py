@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from arena.catalog.index import IndexedTrack
+from arena.catalog.track_index import IndexedTrack
 from arena.models import BattleFile, Choice
 from arena.voting.battles import BattleRow
 from arena.voting.fetches import Fetch

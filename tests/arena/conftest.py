@@ -49,7 +49,7 @@ def _no_repeats(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _small_categories(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let battles of any category be asked for; tests of small categories set the number."""
-    monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 1)
+    monkeypatch.setattr("arena.catalog.track_index.MIN_CATEGORY_PROMPTS", 1)
 
 
 @pytest.fixture(scope="session")

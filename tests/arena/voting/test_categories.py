@@ -121,7 +121,7 @@ def test_overall_means_all_prompts_as_in_leaderboards(booth: Booth) -> None:
 def test_a_category_of_few_prompts_cannot_be_asked_for(
     booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 3)
+    monkeypatch.setattr("arena.catalog.track_index.MIN_CATEGORY_PROMPTS", 3)
     with pytest.raises(SmallCategory, match=r"only 2 prompts .* needs 10") as refused:
         booth.ask("even")
     assert refused.value.http_status == 409
@@ -131,7 +131,7 @@ def test_a_category_of_few_prompts_cannot_be_asked_for(
     with booth.database.reading() as session:
         track = find_track(session, TRACK)
         assert categories_to_ask_for(session, track) == [OVERALL]
-        monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 2)
+        monkeypatch.setattr("arena.catalog.track_index.MIN_CATEGORY_PROMPTS", 2)
         assert categories_to_ask_for(session, track) == [OVERALL, "even", "odd"]
 
 
@@ -139,7 +139,7 @@ def test_battles_of_a_category_that_became_small_are_of_all_prompts(
     booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = booth.ask("even")
-    monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 3)
+    monkeypatch.setattr("arena.catalog.track_index.MIN_CATEGORY_PROMPTS", 3)
     booth.wait(1)
     booth.cast(first.token, "a")
     shown = {booth.vote("a").choice for _ in range(4)}
@@ -151,7 +151,7 @@ def test_battles_of_a_category_that_became_small_are_of_all_prompts(
 def test_a_track_without_pairs_says_so_whatever_the_category(
     booth: Booth, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("arena.catalog.index.MIN_CATEGORY_PROMPTS", 3)
+    monkeypatch.setattr("arena.catalog.track_index.MIN_CATEGORY_PROMPTS", 3)
     with booth.database.writing() as session:
         close_track(session, find_track(session, TRACK), now=START)
     with pytest.raises(NoPair):

@@ -7,7 +7,8 @@ import pytest
 from scipy.stats import binomtest, chisquare
 from sqlalchemy import select
 
-from arena.catalog.index import PairChoices, TrackIndex, catalog_index
+from arena.catalog.index import catalog_index
+from arena.catalog.track_index import PairChoices, TrackIndex
 from arena.database import Database
 from arena.models import REPEAT, Battle, Track, Vote
 from arena.standings.standings import leaderboard
