@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 from arena import production
 from arena.audit.seals import seal_votes
 from arena.catalog.entrants import add_entrant, find_by_slug
-from arena.commands.clips import generate_pending, make_honey_copies
+from arena.commands.generating import generate_pending, make_honey_copies
 from arena.commands.output import err
 from arena.commands.results import simulate_votes
 from arena.context import Arena, make_arena, utc_now

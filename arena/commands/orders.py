@@ -2,6 +2,7 @@
 
 from arena.commands.options import EntrantOption, TrackOption, open_configured_arena
 from arena.commands.output import FormatOption, TableFormat, show_table
+from arena.commands.selection import select
 
 
 def orders(
@@ -10,17 +11,11 @@ def orders(
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
     """List the orders to paid services; `arena generate` continues those that were accepted."""
-    from arena.catalog.entrants import find_entrant
-    from arena.catalog.tracks import find_track
     from arena.production.orders import list_orders
 
     arena = open_configured_arena()
     with arena.database.reading() as session:
-        listed = list_orders(
-            session,
-            track=find_track(session, track) if track else None,
-            entrant=find_entrant(session, entrant) if entrant else None,
-        )
+        listed = list_orders(session, **select(session, track, entrant))
     columns = ("id", "entrant", "track", "prompt", "seed", "state", "service id", "when", "reason")
     rows = [
         (

@@ -6,6 +6,7 @@ import typer
 
 from arena.commands.options import EntrantOption, TrackOption, YesOption, open_configured_arena
 from arena.commands.output import FormatOption, TableFormat, confirm, out, show_json, show_table
+from arena.commands.selection import select
 from arena.commands.typer_app import App
 
 ClipArgument = Annotated[
@@ -28,15 +29,9 @@ def list_clips(
 ) -> None:
     """List the clips with their states: ready, withheld or failed."""
     from arena.catalog.clips import list_clips as find_clips
-    from arena.catalog.entrants import find_entrant
-    from arena.catalog.tracks import find_track
 
     with open_configured_arena().database.reading() as session:
-        found = find_clips(
-            session,
-            track=find_track(session, track) if track else None,
-            entrant=find_entrant(session, entrant) if entrant else None,
-        )
+        found = find_clips(session, **select(session, track, entrant))
     columns = ("id", "entrant", "track", "prompt", "seed", "state", "reason")
     rows = [
         (clip.id, clip.entrant, clip.track, clip.prompt_id, clip.seed, clip.state, clip.reason)

@@ -26,7 +26,7 @@ from arena.catalog.entering import enter
 from arena.catalog.openings import Opening, opening_path, read_opening
 from arena.catalog.prompts import find_prompt
 from arena.catalog.tracks import find_track
-from arena.commands.clips import generate_pending
+from arena.commands.generating import generate_pending
 from arena.context import Arena, make_arena, utc_now
 from arena.errors import CatalogError, ProductionError, ReleaseError
 from arena.models import OVERALL, Entrant, Seal, Vote, VoterKind

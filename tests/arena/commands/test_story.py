@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from arena.catalog.openings import opening_path
 from arena.commands import story
 from arena.commands.cli import app
-from arena.commands.clips import Produced
+from arena.commands.generating import Produced
 from arena.commands.story import BEFORE, CODENAME, MAKER, NAME, Extent, open_story, tell
 from arena.context import Arena, utc_now
 from arena.errors import ReleaseError

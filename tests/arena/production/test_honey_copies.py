@@ -18,7 +18,7 @@ from arena.catalog.entrants import list_entrants
 from arena.catalog.tracks import list_tracks
 from arena.catalog.withholding import withhold_clip
 from arena.commands.cli import app
-from arena.commands.clips import make_honey_copies
+from arena.commands.generating import make_honey_copies
 from arena.context import Arena, open_arena, utc_now
 from arena.integrity import check_files
 from arena.models import Battle, Clip, Prompt, WithheldCause

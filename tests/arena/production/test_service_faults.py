@@ -18,7 +18,7 @@ from arena.catalog.prompts import import_prompts
 from arena.catalog.schemas import PromptEntry
 from arena.commands.bills import Budget
 from arena.commands.cli import app
-from arena.commands.clips import generate_missing
+from arena.commands.generating import generate_missing
 from arena.context import Arena
 from arena.errors import ProductionError
 from arena.models import Clip, ClipOrder, ClipStatus, OrderState
