@@ -8,7 +8,6 @@ after a round depends on how much CPU time it took, so that the job never keeps 
 
 import logging
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,16 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from arena.catalog.tracks import find_track, list_tracks
+from arena.catalog.tracks import find_track
 from arena.context import utc_now
 from arena.database import Database
 from arena.error_log import ErrorLog
 from arena.errors import DatabaseError, StoreUnavailable
-from arena.models import OVERALL, Entrant, EntrantTrack, PromptCategory, Track, VoterKind
+from arena.models import Track
 from arena.standings.arrays_file import FILE_NAME, load_arrays, save_arrays
+from arena.standings.board_sources import BoardSource, read_sources
 from arena.standings.computing import (
     ComputedBoard,
     board_of,
@@ -36,7 +35,7 @@ from arena.standings.computing import (
 )
 from arena.standings.held_votes import has_held, rate_without_holds, with_holds
 from arena.standings.leased_job import LeasedJob
-from arena.standings.lots import LOT_VOTES, is_lot, is_old_enough, moves_in_lots
+from arena.standings.lots import LOT_VOTES, is_lot, is_old_enough
 from arena.standings.pool_sums import PoolSums
 from arena.standings.rated_votes import entrants_by_name
 from arena.standings.snapshots import (
@@ -47,7 +46,7 @@ from arena.standings.snapshots import (
     read_snapshot,
     store_snapshot,
 )
-from arena.standings.standings import Key, keep_in_memory, known_categories
+from arena.standings.standings import Key, keep_in_memory
 from arena.standings.vote_arrays import PoolKey, VoteArrays
 from arena.standings.vote_reader import HOLD_S, VoteReader
 from arena.voting.limits import CLOCK_TOLERANCE
@@ -70,25 +69,12 @@ Rated = TypeVar("Rated")
 
 
 @dataclass(frozen=True)
-class _Source:
-    """What a leaderboard is computed from: it is computed again when any of this changes."""
-
-    votes: int
-    repeats: int
-    hold_changes: int
-    entrants: frozenset[tuple[int, bool]]  # number, and whether it is retired
-    prompts: frozenset[str] | None  # of the category; None: all
-    ties: str
-    in_lots: bool
-
-
-@dataclass(frozen=True)
 class _State:
     """A leaderboard with its source, and when its details were computed, by `time.monotonic`."""
 
     computed: ComputedBoard
-    source: _Source
-    details_source: _Source | None = None
+    source: BoardSource
+    details_source: BoardSource | None = None
     detailed_at: float = 0.0
     details_s: float = 0.0
     tried_votes: int = 0  # where it moves in lots: it had too few votes when there were that many
@@ -195,7 +181,7 @@ class StandingsJob(LeasedJob):
     # --- leaderboards -----------------------------------------------------------------------------
 
     def _refresh(self, now: datetime) -> None:
-        sources = self._sources()
+        sources = read_sources(self._database, self._arrays)
         self._states = {key: state for key, state in self._states.items() if key in sources}
         changed: set[Key] = set()
         flushed = time.monotonic()
@@ -212,7 +198,7 @@ class StandingsJob(LeasedJob):
         self._refresh_details(sources, now)
         self._touch(sources, now)
 
-    def _refresh_details(self, sources: dict[Key, _Source], now: datetime) -> None:
+    def _refresh_details(self, sources: dict[Key, BoardSource], now: datetime) -> None:
         until = time.monotonic() + DETAILS_ROUND_S
         changed: set[Key] = set()
         for key, source in sources.items():
@@ -227,42 +213,7 @@ class StandingsJob(LeasedJob):
                     self._details_at = time.monotonic() + took / DETAILS_SHARE
         self._store(changed)
 
-    def _sources(self) -> dict[Key, _Source]:
-        """Every leaderboard, with what it would be computed from now."""
-        prompts: defaultdict[str, set[str]] = defaultdict(set)
-        entrants: defaultdict[int, set[tuple[int, bool]]] = defaultdict(set)
-        with self._database.reading() as session:
-            tracks = list_tracks(session)
-            categories = {track.id: known_categories(session, track) for track in tracks}
-            in_lots = [
-                {kind: moves_in_lots(session, track, kind) for kind in VoterKind}
-                for track in tracks
-            ]
-            rows = session.execute(select(PromptCategory.category, PromptCategory.prompt_id))
-            for category, prompt in rows:
-                prompts[category].add(prompt)
-            competing = select(
-                EntrantTrack.track_id, EntrantTrack.entrant_id, Entrant.retired_at
-            ).join(Entrant, Entrant.id == EntrantTrack.entrant_id)
-            for track_id, number, retired_at in session.execute(competing):
-                entrants[track_id].add((number, retired_at is not None))
-        sources = {}
-        for track, kinds in zip(tracks, in_lots, strict=True):
-            for kind in VoterKind:
-                pool = self._arrays.pool(track.id, kind)
-                for category in categories[track.id]:
-                    sources[track.name, category, kind] = _Source(
-                        len(pool.votes),
-                        len(pool.repeats),
-                        pool.hold_changes,
-                        frozenset(entrants[track.id]),
-                        None if category == OVERALL else frozenset(prompts[category]),
-                        track.ties,
-                        kinds[kind],
-                    )
-        return sources
-
-    def _is_due(self, key: Key, source: _Source, now: datetime) -> bool:
+    def _is_due(self, key: Key, source: BoardSource, now: datetime) -> bool:
         state = self._states.get(key)
         if state is None:
             state = self._stored(key, source, now)
@@ -275,14 +226,14 @@ class StandingsJob(LeasedJob):
         is_full = source.votes - known >= LOT_VOTES
         return is_full and is_old_enough(state.computed.board, now=now)
 
-    def _details_are_due(self, key: Key, source: _Source) -> bool:
+    def _details_are_due(self, key: Key, source: BoardSource) -> bool:
         state = self._states.get(key)
         if state is None or state.details_source == source or source.in_lots:
             return False
         pause_s = state.details_s / DETAILS_SHARE
         return time.monotonic() - state.detailed_at >= pause_s or not state.detailed_at
 
-    def _stored(self, key: Key, source: _Source, now: datetime) -> _State | None:
+    def _stored(self, key: Key, source: BoardSource, now: datetime) -> _State | None:
         """The stored leaderboard, if it is of all votes and entrants."""
         track_name, category, voters = key
         with self._database.reading() as session:
@@ -302,7 +253,7 @@ class StandingsJob(LeasedJob):
         return _State(found, source, details_source=known)
 
     def _compute(
-        self, key: Key, source: _Source, *, now: datetime, with_details: bool = False
+        self, key: Key, source: BoardSource, *, now: datetime, with_details: bool = False
     ) -> None:
         """Compute a leaderboard. One that cannot be computed stays as it is, and is logged."""
         track_name, category, voters = key
@@ -350,7 +301,7 @@ class StandingsJob(LeasedJob):
         self._states[key] = replace(last, computed=computed, source=source)
 
     def _rate_from_sums(
-        self, session: Session, track: Track, key: Key, source: _Source, *, now: datetime
+        self, session: Session, track: Track, key: Key, source: BoardSource, *, now: datetime
     ) -> ComputedBoard | None:
         """Rate a leaderboard of a large pool from its sums; None where its votes are needed."""
         _, category, voters = key
@@ -411,7 +362,7 @@ class StandingsJob(LeasedJob):
             for each in computed:
                 keep_in_memory(self._database, each)
 
-    def _touch(self, sources: dict[Key, _Source], now: datetime) -> None:
+    def _touch(self, sources: dict[Key, BoardSource], now: datetime) -> None:
         """Advance the watermark of the leaderboards that later votes did not change."""
         watermark, events = self._arrays.watermark, self._arrays.events
         clock = time.monotonic()
