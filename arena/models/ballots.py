@@ -129,7 +129,7 @@ class BattleReport(Base):
 
 
 class Vote(Base):
-    """The answer to one battle; never changed and never deleted. Written by `voting.answering`."""
+    """The answer to one battle; never changed and never deleted. Written by `voting.votes`."""
 
     __tablename__ = "vote"
     __table_args__ = (Index("ix_vote_voter_cast", "voter_id", "cast_at"),)

@@ -6,11 +6,9 @@ voter's own battles and votes, and on nothing else that is stored.
 """
 
 import random
-import secrets
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 
 from sqlalchemy.orm import Session
 
@@ -18,9 +16,7 @@ from arena.catalog.index import CatalogIndex, catalog_index
 from arena.catalog.track_index import MIN_CATEGORY_PROMPTS, IndexedTrack, TrackIndex
 from arena.catalog.tracks import check_category, find_track
 from arena.errors import (
-    AlreadyVoted,
     ArenaError,
-    BattleExpired,
     MalformedVote,
     NoPair,
     NotFound,
@@ -32,11 +28,9 @@ from arena.models import OVERALL, BattleState, Choice, VoterKind
 from arena.text import pluralize
 from arena.voting import battles
 from arena.voting.battles import (
-    VOTE,
     BattleRow,
     VoteRow,
     VoterTrack,
-    has_expired,
     index_with,
 )
 from arena.voting.budgets import Budgets
@@ -48,18 +42,17 @@ from arena.voting.requests import Answer, BallotRequest, BattleRequest, VoteRequ
 from arena.voting.reveals import reveal, reveals
 from arena.voting.schemas import CastVote, VoteForm
 from arena.voting.snapshots import LastSnapshot, last_snapshot
-from arena.voting.statements import insertion
 from arena.voting.voters import VoterRow, make_voters, read_voters, store_visitors
+from arena.voting.votes import (
+    check_answerable,
+    check_reasons,
+    check_repeated,
+    new_vote,
+    store_votes,
+)
 from arena.voting.watching import judge_times
 
-RECEIPT_BYTES = 9
 _Answered = tuple[BattleRow, VoteRow | None]  # a battle, and the vote that it has
-_VOTE_COLUMNS = (
-    *("battle_id", "voter_id", "choice", "cast_at", "receipt"),
-    *("watched_a_ms", "watched_b_ms", "heard_a_ms", "heard_b_ms", "first", "decided_ms"),
-    *("reasons", "shown_rating_a", "shown_rating_b", "picture_only", "watch_checked"),
-)
-_INSERT_VOTE = insertion([VOTE.c[name] for name in _VOTE_COLUMNS])
 
 
 def answer_requests(
@@ -283,7 +276,7 @@ class _Round:
         if each.vote is None:
             self._accept(each, battle, request)
         else:
-            _check_repeated(each.vote, request.form)
+            check_repeated(each.vote, request.form)
         each.opened = self._issuer(each).open_after(each.battles, battle)
 
     def _issuer(self, each: _Case) -> Issuer:
@@ -302,14 +295,14 @@ class _Round:
     def _accept(self, each: _Case, battle: BattleRow, request: VoteRequest) -> None:
         form, rules, now = request.form, request.rules, request.now
         track = each.battles.track.track
-        _check_answerable(battle, now, withdrawn=each.battles.is_withdrawn(battle))
+        check_answerable(battle, now, withdrawn=each.battles.is_withdrawn(battle))
         check_watch_time(battle.opened_at, track.min_watch_ms, form=form, rules=rules, now=now)
         is_skip = isinstance(form, VoteForm) and form.choice is Choice.SKIP
         if is_skip or each.voter.id in self.suspects:
             check_limits(self.session, each.voter, form=form, rules=rules, now=now)
         if isinstance(form, MalformedVote):
             raise form
-        _check_reasons(track, form)
+        check_reasons(track, form)
         each.vote = self._new_vote(each, battle, form, request)
         each.is_new_vote = True
         each.battles.change(battle, BattleState.ANSWERED)
@@ -320,7 +313,6 @@ class _Round:
         track, now = each.battles.track, request.now
         sent = None if self.fetches is None else fetches_of(battle, self.fetches)
         times = judge_times(battle, track.track, form, fetches=sent, rules=request.rules, now=now)
-        watched, heard = times.watched, times.heard
         shown: Sequence[float | None] = (None, None)
         prompt = self.index.prompts[battle.prompt_id]
         if reveals(track.track, prompt, sampler=battle.sampler, choice=form.choice):
@@ -329,24 +321,7 @@ class _Round:
                 rated.get(track.clips[clip_id].entrant_id)
                 for clip_id in (battle.clip_a_id, battle.clip_b_id)
             ]
-        return {
-            "battle_id": battle.id,
-            "voter_id": battle.voter_id,
-            "choice": form.choice,
-            "cast_at": now,
-            "receipt": secrets.token_urlsafe(RECEIPT_BYTES),
-            "watched_a_ms": watched and watched.a,
-            "watched_b_ms": watched and watched.b,
-            "heard_a_ms": heard and heard.a,
-            "heard_b_ms": heard and heard.b,
-            "first": form.first,
-            "decided_ms": max(0, int((now - (battle.opened_at or now)).total_seconds() * 1000)),
-            "reasons": form.reasons,
-            "shown_rating_a": shown[0],
-            "shown_rating_b": shown[1],
-            "picture_only": times.picture_only,
-            "watch_checked": times.checked,
-        }
+        return new_vote(battle, form, times=times, shown_ratings=shown, now=now)
 
     # --- write ------------------------------------------------------------------------------------
 
@@ -363,9 +338,7 @@ class _Round:
         make_voters(self.session, [each.voter for each in first], times)
         battles.store(self.session, [row for each in cases for row in each.battles.changed])
         votes = [each.vote for each in cases if each.is_new_vote and each.vote]
-        _INSERT_VOTE.run(
-            self.session.connection(), [[vote[name] for name in _VOTE_COLUMNS] for vote in votes]
-        )
+        store_votes(self.session, votes)
 
     def _describe(self, each: _Case) -> Answer:
         rules, battle, vote = each.request.rules, each.battle, each.vote
@@ -388,31 +361,6 @@ class _Round:
             reveal=reveal(self.index, each.battles.track, battle, vote["choice"], shown),
             next=opened,
         )
-
-
-def _check_repeated(vote: VoteRow, form: VoteForm | MalformedVote) -> None:
-    if isinstance(form, MalformedVote):
-        raise form
-    if vote["choice"] is not form.choice:
-        raise AlreadyVoted(
-            f"You voted '{vote['choice']}' in this battle already; a vote cannot change."
-        )
-
-
-def _check_answerable(battle: BattleRow, now: datetime, *, withdrawn: bool) -> None:
-    if battle.voided_at is not None:
-        raise BattleExpired("You reported that this battle does not play: request a new one.")
-    if has_expired(battle, now):
-        raise BattleExpired("This battle has expired: request a new one.")
-    if withdrawn:
-        raise BattleExpired("A clip of this battle was withdrawn: request a new one.")
-
-
-def _check_reasons(track: IndexedTrack, form: VoteForm) -> None:
-    unknown = [reason for reason in form.reasons if reason not in track.reasons]
-    if unknown:
-        known = ", ".join(track.reasons) or "none"
-        raise MalformedVote(f"reasons: one is not of this track, whose reasons are: {known}.")
 
 
 def _no_pair(session: Session, request: BattleRequest, category: str | None) -> NoPair:
