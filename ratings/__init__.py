@@ -7,6 +7,7 @@ first; each imports only from those above it in this list:
     votes/           read, check and encode a table of votes
     model/           Bradley-Terry with its tie models, sequential Elo
     inference/       confidence intervals, ranks
+    leaderboard_rows counts, ratings, statuses and order of the rows
     leaderboard      votes -> leaderboard; start reading here
     diagnostics/ screening/ dynamic/ planning/   further analyses of votes and ratings
     cli/             `python -m ratings`
