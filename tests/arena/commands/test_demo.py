@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clip_rows import ready_row
 from typer.testing import CliRunner, Result
 
 from arena import production
@@ -48,19 +49,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for number, item in enumerate(pending):
             if item is left_out:
                 continue
-            session.add(
-                Clip(
-                    entrant_id=item.entrant_id,
-                    track_id=item.track_id,
-                    prompt_id=item.prompt_id,
-                    seed=item.seed,
-                    status=ClipStatus.READY,
-                    rendition_path=f"renditions/{number}",
-                    sha256=f"{number:064}",
-                    measures={"quality": (item.entrant_id % 5) / 5},
-                    created_at=START,
-                )
-            )
+            quality = (item.entrant_id % 5) / 5
+            session.add(ready_row(item, number, quality=quality, created_at=START))
     return folder
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from clip_rows import ready_row
 from sqlalchemy import select
 from typer.testing import CliRunner
 
@@ -20,7 +21,7 @@ from arena.commands.generating import Produced
 from arena.commands.story import BEFORE, CODENAME, MAKER, NAME, Extent, open_story, tell
 from arena.context import Arena, utc_now
 from arena.errors import ReleaseError
-from arena.models import Clip, ClipStatus, Entrant, Vote
+from arena.models import Entrant, Vote
 from arena.production import PendingClip
 from arena.settings import Settings
 
@@ -51,20 +52,8 @@ def _make_rows(arena: Arena, pending: list[PendingClip], **_options: Any) -> Pro
     with arena.database.writing() as session:
         best = session.scalars(select(Entrant.id).where(Entrant.codename == CODENAME)).one()
         for number, item in enumerate(pending):
-            is_best = item.entrant_id == best
-            session.add(
-                Clip(
-                    entrant_id=item.entrant_id,
-                    track_id=item.track_id,
-                    prompt_id=item.prompt_id,
-                    seed=item.seed,
-                    status=ClipStatus.READY,
-                    rendition_path=f"renditions/{number}",
-                    sha256=f"{number:064}",
-                    measures={"quality": 0.9 if is_best else 0.4 + item.entrant_id % 2 / 10},
-                    created_at=utc_now(),
-                )
-            )
+            quality = 0.9 if item.entrant_id == best else 0.4 + item.entrant_id % 2 / 10
+            session.add(ready_row(item, number, quality=quality, created_at=utc_now()))
     return Produced(added=len(pending), reasons=())
 
 

@@ -90,30 +90,24 @@ class Fault:
     again: bool = True
 
 
+def _replies(queue: str, times: int, **reply: object) -> Setup:
+    one = Reply(**reply)  # type: ignore[arg-type]
+    return lambda service, _: setattr(service, queue, [one] * times)
+
+
 def answers(data: object, status: int = 200, **more: object) -> Setup:
     """The service answers the order so."""
-    return lambda service, _: setattr(
-        service,
-        "create_replies",
-        [Reply(data, status, **more)],  # type: ignore[arg-type]
-    )
+    return _replies("create_replies", 1, data=data, status=status, **more)
 
 
-def polls(**more: object) -> Setup:
+def polls(**reply: object) -> Setup:
     """The service answers every poll so."""
-    return lambda service, _: setattr(
-        service,
-        "poll_replies",
-        [Reply(**more)] * 1000,  # type: ignore[arg-type]
-    )
+    return _replies("poll_replies", 1000, **reply)
 
 
-def file_is(**more: object) -> Setup:
-    return lambda service, _: setattr(
-        service,
-        "file_replies",
-        [Reply(**more)] * 5,  # type: ignore[arg-type]
-    )
+def file_is(**reply: object) -> Setup:
+    """The service answers requests for the file so."""
+    return _replies("file_replies", 5, **reply)
 
 
 def never_resolves(_: FakeService, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from arena.catalog.entrants import find_entrant
 from arena.catalog.tracks import find_track
@@ -27,6 +28,20 @@ def set_provenance(database: Database, entrant: str, **values: object) -> None:
                 name: value[number % len(value)] if isinstance(value, list) else value
                 for name, value in values.items()
             }
+
+
+def add_clip(session: Session, seed: int, **values: object) -> None:
+    """Add a clip by Alder of the first prompt with another seed."""
+    session.add(
+        Clip(
+            entrant_id=find_entrant(session, "Alder").id,
+            track_id=find_track(session, TRACK).id,
+            prompt_id=PROMPTS[0],
+            seed=seed,
+            created_at=START,
+            **values,
+        )
+    )
 
 
 def test_entrants_without_measurements_are_listed(
@@ -62,20 +77,8 @@ def test_failure_rates_have_intervals_and_four_times_have_none(
     arena_database: Database,
 ) -> None:
     with arena_database.writing() as session:
-        track = find_track(session, TRACK)
-        alder = find_entrant(session, "Alder")
         for seed in range(1, 200):
-            session.add(
-                Clip(
-                    entrant_id=alder.id,
-                    track_id=track.id,
-                    prompt_id=PROMPTS[0],
-                    seed=seed,
-                    status=ClipStatus.FAILED,
-                    failure="broke",
-                    created_at=START,
-                )
-            )
+            add_clip(session, seed, status=ClipStatus.FAILED, failure="broke")
     set_provenance(arena_database, "Alder", seconds=[1.0 + number / 10 for number in range(40)])
     record = records(arena_database)["Alder"]
     assert record.failed == 199
@@ -140,21 +143,13 @@ def test_waiting_at_a_service_is_of_the_last_14_days(arena_database: Database) -
 
 def test_the_interval_of_a_wait_is_between_order_statistics(arena_database: Database) -> None:
     with arena_database.writing() as session:
-        track = find_track(session, TRACK)
-        alder = find_entrant(session, "Alder")
         for number in range(1, 21):
-            session.add(
-                Clip(
-                    entrant_id=alder.id,
-                    track_id=track.id,
-                    prompt_id=PROMPTS[0],
-                    seed=number,
-                    status=ClipStatus.READY,
-                    rendition_path=f"renditions/{number}",
-                    sha256="0" * 64,
-                    provenance={"order_seconds": number, "created_at": START.isoformat()},
-                    created_at=START,
-                )
+            add_clip(
+                *(session, number),
+                status=ClipStatus.READY,
+                rendition_path=f"renditions/{number}",
+                sha256="0" * 64,
+                provenance={"order_seconds": number, "created_at": START.isoformat()},
             )
     figure = records(arena_database)["Alder"].order_seconds
     assert figure is not None

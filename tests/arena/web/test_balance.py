@@ -1,7 +1,6 @@
 """Processes that answer one port pass connections on to those that have fewer."""
 
 import socket
-import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +11,7 @@ import httpx
 import pytest
 import uvicorn
 from server_processes import wait_until
+from server_threads import running_server
 from starlette.types import Receive, Scope, Send
 
 from arena.web.server.balance import Balance, Peer
@@ -53,15 +53,8 @@ class _Server(uvicorn.Server):
 @contextmanager
 def _running(name: str, balance: Balance) -> Iterator[int]:
     server = _Server(name, balance)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            wait_until(lambda: server.takes, f"{name} does not start")
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
+    with running_server(server, lambda: server.takes) as port:
+        yield port
 
 
 @pytest.fixture

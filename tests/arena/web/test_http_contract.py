@@ -3,12 +3,12 @@
 import base64
 import re
 import time
-from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urljoin
 
 import httpx
 import pytest
+from page_files import files_of
 
 from arena.audit.chain import check_chain
 from arena.audit.merkle import is_consistent, root_from_inclusion, split_hashes
@@ -186,27 +186,11 @@ def test_the_api_page_documents_every_operation(voter: httpx.Client) -> None:
         assert document["paths"][path][method.lower()]["description"]
 
 
-class Resources(HTMLParser):
-    """The scripts and style sheets that a page loads."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.urls: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "script" and values.get("src"):
-            self.urls.append(values["src"] or "")
-        if tag == "link" and values.get("rel") in ("stylesheet", "modulepreload"):
-            self.urls.append(values["href"] or "")
-
-
 @pytest.mark.parametrize("path", ["/", "/leaderboard", "/about"])
 def test_what_a_page_loads_is_served(voter: httpx.Client, path: str) -> None:
     page = voter.get(path)
     assert page.headers["content-type"].startswith("text/html")
-    urls = Resources(page.text).urls
+    urls = files_of(page.text, relations=("stylesheet", "modulepreload"))
     assert any(".js" in url for url in urls)
     assert any(".css" in url for url in urls)
     for url in urls:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 import uvicorn
 from server_processes import children_running, server_of, wait_until
+from server_threads import running_server
 from starlette.types import Receive, Scope, Send
 from websockets.exceptions import InvalidMessage
 from websockets.sync.client import ClientConnection, connect
@@ -57,15 +58,8 @@ def _running(
     name: str, *, handoff: Handoff | None = None, path: Path | None = None
 ) -> Iterator[int]:
     server = _Server(name, handoff=handoff, path=path)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        try:
-            wait_until(lambda: server.started, f"{name} does not start")
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            thread.join()
+    with running_server(server, lambda: server.started) as port:
+        yield port
 
 
 def _port_of(page: ClientConnection) -> int:

@@ -2,11 +2,11 @@
 
 import gzip
 import re
-from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 import httpx
 import pytest
+from page_files import files_of
 
 from arena.web.frontend.navigation import PAGES, Page
 from arena.web.frontend.static_files import accepts_gzip
@@ -103,25 +103,9 @@ def test_robots_and_icons_are_real(address: str) -> None:
         assert "set-cookie" not in icon.headers
 
 
-class Links(HTMLParser):
-    """The files that a page names."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.urls: list[str] = []
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        if tag == "script" and values.get("src"):
-            self.urls.append(values["src"] or "")
-        if tag == "link" and values.get("href"):
-            self.urls.append(values["href"] or "")
-
-
 @pytest.mark.parametrize("path", ["/", "/leaderboard"])
 def test_files_of_a_page_are_compressed_once_and_cached_for_ever(address: str, path: str) -> None:
-    urls = Links(httpx.get(f"{address}{path}").text).urls
+    urls = files_of(httpx.get(f"{address}{path}").text)
     assert len(urls) > 20
     with httpx.Client(base_url=address) as client:
         for url in urls:
@@ -153,7 +137,7 @@ def test_a_client_that_has_a_file_gets_304(address: str) -> None:
 def test_no_page_names_a_font_and_the_style_sheet_loads_none_at_the_start(address: str) -> None:
     html = httpx.get(address).text
     assert ".woff" not in html
-    sheet = next(url for url in Links(html).urls if "/static/css/" in url)
+    sheet = next(url for url in files_of(html) if "/static/css/" in url)
     style = httpx.get(urljoin(address + "/", sheet)).text
     assert "Source Sans;" not in style
     faces = re.findall(r"@font-face\{font-family:Material[^}]*\}", style)
