@@ -4,11 +4,10 @@ import logging
 import time
 from contextlib import suppress
 
+from arena.audit.periodic_job import PeriodicJob
 from arena.audit.seals import brief_pause, seal_votes
 from arena.context import Arena, utc_now
-from arena.error_log import ErrorLog
-from arena.errors import ArenaError, ConfigurationError, DatabaseError
-from arena.standings.leased_job import LeasedJob
+from arena.errors import ConfigurationError, DatabaseError
 
 LEASE = "seals"
 EVERY_S = 600.0  # between seals, if anything is new
@@ -17,7 +16,7 @@ TICK_S = 30.0  # between renewals of the lease
 log = logging.getLogger(__name__)
 
 
-class SealJob(LeasedJob):
+class SealJob(PeriodicJob):
     """The job as a thread: `start` and `stop` it in whatever process hosts it.
 
     Args:
@@ -25,31 +24,19 @@ class SealJob(LeasedJob):
     """
 
     def __init__(self, arena: Arena) -> None:
+        super().__init__(arena.database, LEASE, task="Sealing votes", tick_s=TICK_S, logger=log)
         self._arena = arena
-        super().__init__(arena.database, LEASE)
-        self._errors = ErrorLog(log, "Sealing votes")
         self._due_at = 0.0
 
-    def _run_rounds(self) -> None:
-        while not self._stop.wait(TICK_S):
-            self.run_once()
-
-    def run_once(self) -> bool:
-        """Seal what is new if that is due and this process has the lease; whether it was."""
+    def _do_round(self) -> bool:
+        if not self._lease.hold() or time.monotonic() < self._due_at:
+            return False
         try:
-            if not self._lease.hold() or time.monotonic() < self._due_at:
-                return False
             seal_votes(self._arena, now=utc_now(), pause=brief_pause)
-        except ArenaError as error:
-            self._errors.failed(str(error))
-            if isinstance(error, ConfigurationError):
-                # This machine has not the arena's key: another one, which has it, seals.
-                with suppress(DatabaseError):
-                    self._lease.release()
-            return False
-        except Exception:
-            log.exception("A round of sealing votes failed")
-            return False
-        self._errors.succeeded()
+        except ConfigurationError:
+            # This machine has not the arena's key: another one, which has it, seals.
+            with suppress(DatabaseError):
+                self._lease.release()
+            raise
         self._due_at = time.monotonic() + EVERY_S
         return True
