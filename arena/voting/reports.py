@@ -1,7 +1,8 @@
 """Writes voters' reports that a file of a battle does not play: voids the battle, checks the file.
 
 A file that is missing or damaged is withheld from all battles at once. A file that is intact is
-withheld after reports from two voters, so that one voter cannot empty a track.
+withheld after reports from two voters, so that one voter cannot empty a track; the damaged copies
+of honey pairs are not.
 """
 
 import logging
@@ -130,7 +131,7 @@ def _void(
     session.flush()
     if damage is not None:
         withhold_file(session, file, cause=WithheldCause.DAMAGED, reason=damage, now=now)
-    elif (reporters := _reporters(session, file)) >= WITHHELD_AFTER:
+    elif not _is_copy(session, file) and (reporters := _reporters(session, file)) >= WITHHELD_AFTER:
         # The reason is what somebody sent: `repr` keeps it on one line.
         text = f"{REPORTED} that it does not play (voters: {reporters}, last reason: {reason!r})"
         if _may_withhold(session, battle, file):
@@ -141,6 +142,11 @@ def _void(
                 "withheld after reports: %s.",
                 *(file.clip_id, file.prompt_id, text),
             )
+
+
+def _is_copy(session: Session, file: StoredFile) -> bool:
+    """Whether a file is a copy that was damaged on purpose: reports would end all honey pairs."""
+    return file.clip_id is not None and session.get_one(Clip, file.clip_id).damage is not None
 
 
 def _may_withhold(session: Session, battle: BattleRow, file: StoredFile) -> bool:

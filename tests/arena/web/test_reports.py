@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 
 from arena.catalog.withholding import faulty_sources, list_withheld, restore_clip, restore_intact
 from arena.context import Arena, utc_now
-from arena.models import Battle, Clip, WithheldCause
+from arena.models import Battle, Clip, WithheldCause, copy_seed
 from arena.status import read_status
 from arena.voting import reports
 
@@ -154,6 +154,20 @@ def test_an_intact_clip_is_withheld_after_reports_from_two_voters(arena: Arena) 
         assert "\n" not in list_withheld(session)[0].reason
         assert restore_clip(session, clip.id)
         assert not restore_clip(session, clip.id)
+    assert withheld(arena) == {}
+
+
+def test_a_copy_that_is_damaged_on_purpose_is_not_withheld_after_reports(arena: Arena) -> None:
+    """Otherwise two voters could put an end to honey pairs, and honest ones would."""
+    voter = client_of(arena)
+    token = ask(voter).json()["token"]
+    clip_id = clips_of(arena, token)[0].id
+    second, second_token = ask_for_clip(arena, clip_id)
+    with arena.database.writing() as session:
+        clip = session.get_one(Clip, clip_id)
+        clip.damage, clip.seed = "blocks", copy_seed(clip.seed)
+    for each, shown in ((voter, token), (second, second_token)):
+        assert report(each, shown).status_code == 200
     assert withheld(arena) == {}
 
 
