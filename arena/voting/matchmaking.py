@@ -58,13 +58,14 @@ class PairChances:
         """Draw one of the pairs that are left, and return it with its probability among them."""
         sums = self._sums.get(choices) if left is choices.pairs else None
         if sums is None:
-            sums = list(accumulate(self._of(pair) for pair in left))
+            sums = list(accumulate(self.of(pair) for pair in left))
             if left is choices.pairs:
                 self._sums[choices] = sums
         position = min(bisect_right(sums, rng.random() * sums[-1]), len(left) - 1)
-        return left[position], self._of(left[position]) / sums[-1]
+        return left[position], self.of(left[position]) / sums[-1]
 
-    def _of(self, pair: EntrantPair) -> float:
+    def of(self, pair: EntrantPair) -> float:
+        """The probability of a pair in the snapshot."""
         return self._probabilities.get(pair, self._newest)
 
 

@@ -10,13 +10,14 @@ from sqlalchemy import select
 from arena.catalog.index import catalog_index
 from arena.catalog.track_index import PairChoices, TrackIndex
 from arena.database import Database
-from arena.models import REPEAT, Battle, Track, Vote
+from arena.models import REPEAT, Battle, Snapshot, Track, Vote
 from arena.standings.standings import leaderboard
 from arena.voting import answering, requests
 from arena.voting.issuing import NOT_REPEATED, REPEAT_AFTER
 from arena.voting.limits import VotingRules
 from arena.voting.matchmaking import ADAPTIVE, CONTROL_SHARE, UNIFORM, PairChances, draw
 from arena.voting.schemas import CastVote, IssuedBattle, VoteForm
+from arena.voting.snapshots import last_snapshot
 from small_arena import START, TRACK, Booth, stored_track
 
 DRAWS = 100_000
@@ -117,6 +118,22 @@ def test_battles_are_drawn_from_the_last_snapshot(booth: Booth) -> None:
     with booth.database.reading() as session:
         samplers = Counter(session.scalars(select(Battle.sampler)))
     assert samplers[ADAPTIVE] > samplers[UNIFORM] / 2
+
+
+def test_each_new_leaderboard_of_a_day_changes_what_is_drawn(booth: Booth) -> None:
+    use_adaptive(booth.database)
+    track, seen = stored_track(booth.database), []
+    for _ in range(3):
+        booth.vote("a")
+        leaderboard(booth.database, track_name=TRACK, now=booth.now)
+        with booth.database.reading() as session:
+            stored = session.scalars(select(Snapshot)).one()
+            last = last_snapshot(session, track.id)
+        pairs = {(low, high): chance for low, high, chance in (stored.sampling or {})["pairs"]}
+        assert last.chances is not None
+        assert {pair: last.chances.of(pair) for pair in pairs} == pairs
+        seen.append(pairs)
+    assert seen[0] != seen[1] != seen[2]
 
 
 def test_some_battles_repeat_an_earlier_one_with_its_sides_swapped(
