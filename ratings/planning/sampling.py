@@ -3,12 +3,14 @@
 The distribution is a mixture of three parts. A floor of exploration is uniform over the pairs. The
 rest is divided between
 
-1.  the first place, while it is in doubt: a pair has the probability that two draws from the
-    posterior of the strengths (normal about the estimate) have these two models first (top-two
-    Thompson sampling: Russo 2020). The weight of this part is `_TOP_TWO_WEIGHT` times the
-    probability that two draws differ, so that it vanishes as the first place becomes known, and
-    times the square of the ratio of the upper quartile of the variances to the largest one, so
-    that newcomers are placed first;
+1.  the first place, until it is known: the leader is drawn by the posterior probability that it is
+    first (of strengths normal about the estimate), and its opponent in proportion to the posterior
+    probability of being stronger than the leader (a top-two rule: Russo 2020; its leader always
+    takes part, as in Jourdan et al. 2022). This part keeps its weight, `_FIRST_PLACE_WEIGHT`,
+    until the others are stronger than the best model with a probability of `_KNOWN` together, as
+    the last votes that a significant lead needs are the most; below it, the weight is in
+    proportion. It is multiplied by the square of the ratio of the upper quartile of the variances
+    to the largest one, so that newcomers are placed first;
 2.  the ratings: one more vote on a pair reduces the weighted sum of variances by
 
         I * sum over k of w_k (C_ki - C_kj)^2 / (1 + I v)
@@ -33,6 +35,7 @@ import pandas as pd
 from scipy.special import expit
 
 from ratings.arrays import Floats, Mask
+from ratings.distributions import normal_tail
 from ratings.errors import OptionError
 from ratings.model.bradley_terry import BradleyTerry, bradley_terry
 from ratings.model.refit import prior_of
@@ -42,13 +45,14 @@ RULES = ("adaptive", "uniform")
 # Chosen by tests/benchmarks/bench_sampling.py and bench_adaptive.py among a few values each; nearby
 # values do as well.
 EXPLORE = 0.1
-# 0.8 with the cube root of the doubt knows the first place with a third of uniform's votes, and
-# makes the errors of all other ratings half as large again.
-_TOP_TWO_WEIGHT = 0.5
+# With more the first place is known sooner, and the errors of the others are larger at first.
+_FIRST_PLACE_WEIGHT = 0.35
+_KNOWN = 0.002
 _REDUCTION_POWER = 4
 _RANK_POWER = -0.25
 _PRIOR_SD = 400.0  # Elo points: vague, for newcomers
 _MIN_PROBABILITY = 1e-12
+_MIN_VARIANCE = 1e-12  # of a difference: on the diagonal it is 0
 _DRAWS = 512  # a probability of being first is known to 2%; a fixed seed makes it reproducible
 
 
@@ -126,12 +130,12 @@ def pair_probabilities(
         fit = bradley_terry(battles, prior_sd=_PRIOR_SD, start=start)
         covariance = _covariance(fit)
         shown: Mask = np.any(allowed, axis=0)
-        top_two, doubt = _top_two(fit, covariance, shown)
+        first_place, doubt = _first_place(fit, covariance, shown)
         evenness = _evenness(np.diag(covariance)[shown])
-        top_weight = _TOP_TWO_WEIGHT * doubt * evenness
+        first_weight = _FIRST_PLACE_WEIGHT * min(1.0, doubt / _KNOWN) * evenness
         reduction = _variance_reduction(fit, covariance, shown) ** _REDUCTION_POWER
         chance = explore * uniform
-        for weight, target in [(top_weight, top_two), (1 - top_weight, reduction)]:
+        for weight, target in [(first_weight, first_place), (1 - first_weight, reduction)]:
             possible = np.where(allowed, target, 0.0)
             total = possible.sum() / 2
             # A part without any allowed pair becomes uniform.
@@ -158,16 +162,34 @@ def _evenness(variance: Floats) -> float:
     return float((np.quantile(variance, 0.75) / variance.max()) ** 2)
 
 
-def _top_two(fit: BradleyTerry, covariance: Floats, shown: Mask) -> tuple[Floats, float]:
-    """How often two draws have each pair first, shape (m, m), and how often they differ."""
+def _first_place(fit: BradleyTerry, covariance: Floats, shown: Mask) -> tuple[Floats, float]:
+    """Each pair's probability to be drawn for the first place, and how much that is in doubt.
+
+    Returns:
+        Probabilities, shape (m, m), symmetric, the pairs above the diagonal sum to 1; and the sum
+        of the probabilities of each other model to be stronger than the best one.
+    """
     size = fit.design.size
+    strengths = fit.params[:size]
     values, vectors = np.linalg.eigh(covariance)
     normal = np.random.default_rng(0).standard_normal((_DRAWS, size))
-    drawn = fit.params[:size] + normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
+    drawn = strengths + normal * np.sqrt(np.maximum(values, 0)) @ vectors.T
     first = np.bincount(np.where(shown, drawn, -np.inf).argmax(axis=1), minlength=size) / _DRAWS
-    both = np.outer(first, first).astype(np.float64)
-    np.fill_diagonal(both, 0)
-    return both, float(both.sum())
+    stronger = np.where(shown, _stronger(strengths, covariance), 0.0)  # row: leader
+    np.fill_diagonal(stronger, 0.0)
+    doubt = stronger.sum(axis=1)
+    opponent = stronger / np.where(doubt > 0, doubt, 1.0)[:, None]
+    led = first[:, None] * opponent
+    best = int(np.where(shown, strengths, -np.inf).argmax())
+    return led + led.T, float(doubt[best])
+
+
+def _stronger(strengths: Floats, covariance: Floats) -> Floats:
+    """Posterior probability that the model of a column is stronger than that of a row."""
+    variance = np.diag(covariance)
+    difference = np.maximum(variance[:, None] + variance[None, :] - 2 * covariance, _MIN_VARIANCE)
+    tail: Floats = normal_tail((strengths[:, None] - strengths[None, :]) / np.sqrt(difference))
+    return tail
 
 
 def _variance_reduction(fit: BradleyTerry, covariance: Floats, shown: Mask) -> Floats:
