@@ -5,12 +5,13 @@ rest is divided between
 
 1.  the first place, until it is known: the leader is drawn by the posterior probability that it is
     first (of strengths normal about the estimate), and its opponent in proportion to the posterior
-    probability of being stronger than the leader (a top-two rule: Russo 2020; its leader always
+    probability of being stronger than the leader (a top-two rule: Russo 2020; the leader always
     takes part, as in Jourdan et al. 2022). This part keeps its weight, `_FIRST_PLACE_WEIGHT`,
-    until the others are stronger than the best model with a probability of `_KNOWN` together, as
-    the last votes that a significant lead needs are the most; below it, the weight is in
-    proportion. It is multiplied by the square of the ratio of the upper quartile of the variances
-    to the largest one, so that newcomers are placed first;
+    until the others are stronger than the best model with a probability of `_KNOWN` together,
+    since the last votes before a lead is significant are the most; then it has less in proportion.
+    Above `_OPEN` it falls with the square root, as nearly equal models would take the votes of all
+    others. It is multiplied by the square of the ratio of the upper quartile of the variances to
+    the largest one, so that newcomers are placed first;
 2.  the ratings: one more vote on a pair reduces the weighted sum of variances by
 
         I * sum over k of w_k (C_ki - C_kj)^2 / (1 + I v)
@@ -22,10 +23,10 @@ rest is divided between
     to a power of its reduction.
 
 New models need no other rule: they have the largest variance, and may be first. Models that cannot
-be shown, such as retired ones, have no part in any of this. Everything is
-a function of the counts, so that anyone can recompute the probabilities. Where pairs are drawn
-unevenly, `inverse_probability_weights` corrects averages over votes; Bradley-Terry ratings need no
-weights where the model is true.
+be shown, such as retired ones, have no part in any of this. Everything is a function of the counts,
+so that anyone can recompute the probabilities. Where pairs are drawn unevenly,
+`inverse_probability_weights` corrects averages over votes; Bradley-Terry ratings need no weights
+where the model is true.
 """
 
 from dataclasses import dataclass, field
@@ -45,9 +46,9 @@ RULES = ("adaptive", "uniform")
 # Chosen by tests/benchmarks/bench_sampling.py and bench_adaptive.py among a few values each; nearby
 # values do as well.
 EXPLORE = 0.1
-# With more the first place is known sooner, and the errors of the others are larger at first.
-_FIRST_PLACE_WEIGHT = 0.35
-_KNOWN = 0.002
+# With more the first place is known sooner, and the errors of the others are larger.
+_FIRST_PLACE_WEIGHT = 0.4
+_KNOWN, _OPEN = 0.002, 0.1
 _REDUCTION_POWER = 4
 _RANK_POWER = -0.25
 _PRIOR_SD = 400.0  # Elo points: vague, for newcomers
@@ -132,7 +133,8 @@ def pair_probabilities(
         shown: Mask = np.any(allowed, axis=0)
         first_place, doubt = _first_place(fit, covariance, shown)
         evenness = _evenness(np.diag(covariance)[shown])
-        first_weight = _FIRST_PLACE_WEIGHT * min(1.0, doubt / _KNOWN) * evenness
+        urgency = min(1.0, doubt / _KNOWN, np.sqrt(_OPEN / max(doubt, _OPEN)))
+        first_weight = _FIRST_PLACE_WEIGHT * urgency * evenness
         reduction = _variance_reduction(fit, covariance, shown) ** _REDUCTION_POWER
         chance = explore * uniform
         for weight, target in [(first_weight, first_place), (1 - first_weight, reduction)]:
