@@ -198,8 +198,10 @@ def _variance_reduction(fit: BradleyTerry, covariance: Floats, shown: Mask) -> F
     """Reduction of the weighted variances by one vote, relative to the largest, shape (m, m)."""
     strengths = fit.params[: fit.design.size]
     variance = np.diag(covariance)
-    rank = np.empty(len(variance))
-    rank[np.argsort(-strengths, kind="stable")] = np.arange(1, len(variance) + 1)
+    # The mean of those that equal models share: without votes, all have the same.
+    rank = (strengths[None, :] > strengths[:, None]).sum(axis=1) + (
+        (strengths[None, :] == strengths[:, None]).sum(axis=1) + 1
+    ) / 2
     weight = shown * variance**2 * rank**_RANK_POWER
     weighted = covariance @ (covariance * weight[:, None])
     diagonal = np.diag(weighted)
