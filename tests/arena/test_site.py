@@ -81,8 +81,8 @@ def test_other_documents_are_not_logos(document: str) -> None:
 
 
 def test_the_shipped_logo_is_a_safe_one() -> None:
-    views = Path(__file__).parent.parent.parent / "arena" / "web" / "views"
-    assert svg_fault((views / "logo.svg").read_text(encoding="utf-8")) is None
+    folder = Path(__file__).parent.parent.parent / "arena" / "web" / "rendering"
+    assert svg_fault((folder / "logo.svg").read_text(encoding="utf-8")) is None
 
 
 def test_texts_that_cannot_be_shown_are_left_out(tmp_path: Path) -> None:
