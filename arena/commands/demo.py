@@ -48,20 +48,28 @@ def prepare(settings: Settings) -> tuple[Arena, frozenset[int]]:
 def fill(arena: Arena, own: frozenset[int], *, workers: int | None) -> Iterator[str]:
     """Generate the missing clips of the demo's own entrants, and cast simulated votes.
 
-    What fails does not keep the demo from being served, and entrants that were added to it are left
-    to `arena generate`.
+    What fails does not keep the demo from being served. Clips that a model has made and that cannot
+    be shown, and entrants that were added to the demo, are left to `arena generate`.
 
     Yields:
         What failed, as warnings with the command that says more.
     """
     with arena.database.reading() as session:
         found = production.find_pending(session, seed_key=arena.settings.seed_key())
-        pending = [item for item in found if item.entrant_id in own]
+        pending, rejected = production.split_by_rejection(
+            session, [item for item in found if item.entrant_id in own]
+        )
         ready = session.scalar(
             select(func.count(Clip.id)).where(
                 *(Clip.entrant_id.in_(own), Clip.status == ClipStatus.READY),
                 Clip.damage.is_(None),
             )
+        )
+    if rejected:
+        is_or_are = "is" if len(rejected) == 1 else "are"
+        yield (
+            f"{pluralize(len(rejected), 'clip')} failed in an earlier start and {is_or_are} not "
+            "tried again: `arena failures` says why, `arena generate` tries again."
         )
     if pending:
         err.print(describe_work(ready or 0, len(pending)))

@@ -16,6 +16,7 @@ from arena.production.pending import (
     find_pending,
     split_by_file,
     split_by_key,
+    split_by_rejection,
 )
 from arena.production.pictures import write_first_picture
 from arena.production.produce_clips import (
@@ -62,6 +63,7 @@ __all__ = [
     "sample_ready",
     "split_by_file",
     "split_by_key",
+    "split_by_rejection",
     "trust_host",
     "write_first_picture",
 ]

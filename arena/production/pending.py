@@ -143,6 +143,25 @@ def split_by_file(
     return available, [(item, reason) for item, reason in pairs if reason is not None]
 
 
+def split_by_rejection(
+    session: Session, pending: list[PendingClip]
+) -> tuple[list[PendingClip], list[PendingClip]]:
+    """Return the clips to try, and those that a model has made and that cannot be shown.
+
+    A stored master tells them from clips whose generation was cut short. The seed is the same each
+    time, so most models would make such a clip again just as it was.
+    """
+    key = (Clip.entrant_id, Clip.track_id, Clip.prompt_id, Clip.seed)
+    made = select(*key).where(_failed(), Clip.master_path.is_not(None))
+    rejected = {tuple(row) for row in session.execute(made)}
+    keys = [(item.entrant_id, item.track_id, item.prompt_id, item.seed) for item in pending]
+    pairs = list(zip(pending, keys, strict=True))
+    return (
+        [item for item, each in pairs if each not in rejected],
+        [item for item, each in pairs if each in rejected],
+    )
+
+
 def split_by_key(pending: list[PendingClip]) -> tuple[list[PendingClip], dict[str, int]]:
     """Return the clips that can be ordered or made, and why others cannot: no key is set.
 

@@ -20,7 +20,7 @@ from arena.models import Clip, ClipStatus, Vote
 from arena.settings import Settings
 from arena.simulation import simulate
 from arena.web.server.listening import listen
-from generator.clips import FailedClip
+from generator.clips import ClipRequest, FailedClip, Master
 from small_arena import NAMES, START, TRACK, fill_small_arena, new_database
 
 OWN = Path("foal-xs.toml")
@@ -84,6 +84,46 @@ def test_a_demo_that_can_generate_nothing_is_served(
     assert done.exit_code == 0, done.output
     assert "Warning: The model cannot be loaded." in done.output
     assert len(served) == 1
+
+
+def test_a_clip_that_the_model_made_and_that_cannot_be_shown_is_not_made_at_every_start(
+    home: Path, served: list[Arena], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def freeze(requests: list[ClipRequest], **_options: Any) -> Iterator[FailedClip]:
+        for request in requests:
+            asked.append(request.prompt_id)
+            yield FailedClip(request, "The clip is frozen.", master=Master(b"frozen", ".mkv"))
+
+    monkeypatch.setattr("arena.production.produce_clips.generate", freeze)
+    assert "Warning: 1 clip failed: `arena failures` lists them." in run().output
+    again = run()
+    assert len(asked) == 1
+    assert again.exit_code == 0, again.output
+    assert (
+        "Warning: 1 clip failed in an earlier start and is not tried again: `arena failures` says "
+        "why, `arena generate` tries again."
+    ) in " ".join(again.output.split())
+    assert len(served) == 2
+    assert CliRunner().invoke(app, ["generate"]).exit_code == 1
+    assert len(asked) == 2
+
+
+def test_a_clip_whose_generation_was_cut_short_is_tried_at_the_next_start(
+    home: Path, served: list[Arena], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def die(requests: list[ClipRequest], **_options: Any) -> Iterator[FailedClip]:
+        for request in requests:
+            asked.append(request.prompt_id)
+            yield FailedClip(request, "The process was killed.")
+
+    monkeypatch.setattr("arena.production.produce_clips.generate", die)
+    run()
+    assert "not tried again" not in run().output
+    assert len(asked) == 2
 
 
 def test_an_entrant_added_to_the_demo_with_a_clip_missing_does_not_stop_it(
