@@ -339,8 +339,8 @@ LEADERBOARD = TableSchema(
         *_board_columns("rank_lower", "rank_upper", "wins", "losses", "ties", "both_bad"),
         *_board_columns("win_rate", "status"),
         *_texts(
-            intervals="`sandwich, by voter`, or `sandwich, by vote` if all votes are of one voter "
-            "or an earlier version computed the leaderboard"
+            intervals="`sandwich, by voter`, or `sandwich, by vote` if all votes used, those "
+            "between rated models, are of one voter or an earlier version computed the leaderboard"
         ),
         *_numbers(
             rating_without_holds="the rating if the votes counted that events of `holds.*` hold; "

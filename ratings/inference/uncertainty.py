@@ -27,6 +27,7 @@ from ratings.votes.cluster_columns import Cluster, choose_clusters, find_cluster
 
 DEFAULT_ROUNDS = 1000
 METHODS = ("sandwich", "bootstrap", "profile")
+_USED = "the votes used, all between rated models,"
 # A model whose squared scores are less than this share of its information has scores of zero, up to
 # rounding errors.
 _NO_VARIATION = 1e-12
@@ -127,7 +128,7 @@ def intervals(
         raise OptionError(ONE_WAY)
     votes = score_votes(battles, fit) if requested else None
     rows = None if votes is None else votes.rows
-    columns, note = choose_clusters(battles.frame, rows, cluster)
+    columns, note = choose_clusters(battles.frame, rows, cluster, used=_USED)
     if sums is not None:
         columns = (sums.column,)
 

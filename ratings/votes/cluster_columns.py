@@ -65,16 +65,32 @@ def find_cluster_column(frame: pd.DataFrame, cluster: str | None) -> str | None:
     return columns[0] if columns else None
 
 
-def choose_clusters(frame: pd.DataFrame, rows: NDArray[Any] | None, cluster: Cluster) -> Chosen:
+def choose_clusters(
+    frame: pd.DataFrame,
+    rows: NDArray[Any] | None,
+    cluster: Cluster,
+    *,
+    used: str = "all votes used",
+) -> Chosen:
     """The columns named by `cluster`, without those that have the same value in all these rows.
 
     No variance can be estimated from a single cluster.
+
+    Args:
+        frame: the votes.
+        rows: of the votes used; None: all.
+        cluster: see `find_cluster_columns`.
+        used: what the note calls these rows where other rows have other values.
     """
     columns = find_cluster_columns(frame, cluster)
     if not columns:
         return Chosen((), NO_VOTERS if cluster == AUTOMATIC else None)
     varied = tuple(name for name in columns if _is_varied(frame[name], rows))
-    same = [f"all votes are of one {column_word(name)}" for name in columns if name not in varied]
+    same = [
+        f"{used if _is_varied(frame[name], None) else 'all votes'} are of one {column_word(name)}"
+        for name in columns
+        if name not in varied
+    ]
     return Chosen(varied, " and ".join(same) or None)
 
 

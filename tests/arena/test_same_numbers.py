@@ -20,7 +20,7 @@ from arena.models import Choice
 from arena.release.verify import verify_release
 from arena.settings import Settings
 from arena.standings import standings
-from arena.standings.boards import Board, rank_range
+from arena.standings.boards import Board, describe_intervals, rank_range
 from arena.voting.limits import VotingRules
 from arena.web.app import make_api
 from arena.web.rendering.tables import render_board
@@ -150,3 +150,27 @@ def test_the_votes_of_a_single_voter_are_taken_as_independent_and_the_board_says
     assert board.parameters["intervals"] == "sandwich, by vote"
     assert board.parameters["intervals_note"] == "all votes are of one voter"
     verify_release(release(opened, tmp_path / "release", formats=("csv",)))
+
+
+def test_the_board_does_not_say_that_votes_of_others_are_of_one_voter(tmp_path: Path) -> None:
+    """Others voted only on a model that lost every vote, which has no rating."""
+    opened = new_database(tmp_path)
+    fill_small_arena(opened)
+    for number in range(FEW_VOTERS):
+        booth = Booth(opened, key=f"{number:032x}", rules=VotingRules(watch_time=False))
+        for turn in range(12):
+            battle = booth.ask()
+            booth.wait(3)
+            models = booth.models(battle.token)
+            loses = "Cedar" in models
+            if loses or number == 0:
+                choice = "b" if models[0] == "Cedar" else "a"
+                booth.cast(battle.token, choice if loses else ("a", "b", "tie")[turn % 3])
+            else:
+                booth.cast(battle.token, "skip")
+    board = standings.leaderboard(opened, track_name=TRACK, now=NOW)
+    assert {row.model for row in board.rows if row.rating is not None} == {"Alder", "Birch"}
+    assert describe_intervals(board) == (
+        "95% intervals, votes taken as independent "
+        "(the votes used, all between rated models, are of one voter)"
+    )

@@ -150,6 +150,14 @@ def test_a_single_voter_does_not_make_ratings_certain(votes_of):
     assert fitted(many, cluster="voter")[1].cluster == "voter"
 
 
+def test_the_note_is_about_the_votes_used_where_other_votes_are_of_other_voters(votes_of):
+    """D, who lost to A once, has no rating, so the vote of the other voter is not used."""
+    frame = votes_of({("A", "B"): (6, 4, 1), ("A", "D"): (1, 0, 0)})
+    around = fitted(frame.assign(voter=["only"] * 11 + ["another"]), cluster="voter")[1]
+    note = "the votes used, all between rated models, are of one voter"
+    assert (around.cluster, around.cluster_note) == (None, note)
+
+
 def test_a_constant_second_cluster_column_is_left_out(votes_of):
     frame = votes_of({("A", "B"): (6, 4, 1)}).assign(prompt="p", voter=list("xyxyxyxyxyx"))
     around = fitted(frame, cluster=["voter", "prompt"])[1]
