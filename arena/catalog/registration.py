@@ -27,6 +27,8 @@ from arena.models import (
     Registration,
     Track,
     Vote,
+    Voter,
+    VoterKind,
 )
 
 VERSION = 1
@@ -81,17 +83,19 @@ def register_track(
     exclusion: str = DEFAULT_EXCLUSION,
     now: datetime,
 ) -> Registration:
-    """Publish prompts and rules of a track that has no vote yet.
+    """Publish prompts and rules of a track on which nobody has voted yet.
+
+    Votes of simulated voters do not matter: they never count with those of people.
 
     Args:
         session: in a transaction that writes.
-        track: open, and without votes.
+        track: open, and without votes by people.
         stopping: when the track will be closed, in words.
         exclusion: which votes are left out, in words; the rules that hold votes are listed too.
         now: aware.
 
     Raises:
-        CatalogError: the track has votes, no prompts, is closed or is registered already.
+        CatalogError: the track has votes by people, no prompts, is closed or is registered already.
     """
     session.scalar(select(Track.id).where(Track.id == track.id).with_for_update())
     if session.get(Registration, track.id) is not None:
@@ -100,8 +104,8 @@ def register_track(
         raise CatalogError(f"The track {track.name} is closed: register a new one.")
     if _has_votes(session, track):
         raise CatalogError(
-            f"The track {track.name} has votes, and a track is registered before the first one: "
-            "add a new track, and register that."
+            f"The track {track.name} has votes by people (skips and honey pairs included), and a "
+            "track is registered before the first one: add a new track, and register that."
         )
     prompts = _active_prompts(session, track)
     if not prompts:
@@ -132,8 +136,13 @@ def register_track(
 
 
 def _has_votes(session: Session, track: Track) -> bool:
-    votes = select(Vote.id).join(Battle, Battle.id == Vote.battle_id)
-    return session.scalar(votes.where(Battle.track_id == track.id).limit(1)) is not None
+    votes = (
+        select(Vote.id)
+        .join(Battle, Battle.id == Vote.battle_id)
+        .join(Voter, Voter.id == Vote.voter_id)
+        .where(Battle.track_id == track.id, Voter.kind == VoterKind.PERSON)
+    )
+    return session.scalar(votes.limit(1)) is not None
 
 
 def _active_prompts(session: Session, track: Track) -> list[Prompt]:

@@ -13,7 +13,7 @@ from arena.audit.chain import Chain
 from arena.canonical import canonical_json, sha256_hex
 from arena.catalog.registration import find_registration
 from arena.errors import ReleaseError
-from arena.models import Track
+from arena.models import Track, VoterKind
 from arena.release.schema import ANSWERS
 from arena.release.tables import clean_text
 
@@ -107,10 +107,12 @@ def _check_nonces(each: ReleasedRegistration, where: str) -> None:
 
 
 def _first_votes(tables: Mapping[str, Sequence[Row]]) -> dict[str, str]:
-    """The time of each track's first answer."""
+    """The time of each track's first answer by a person."""
     first: dict[str, str] = {}
     for name in ANSWERS:
         for row in tables[name]:
+            if row["voter_kind"] != VoterKind.PERSON:
+                continue
             known = first.get(row["track"])
             if known is None or row["timestamp"] < known:
                 first[row["track"]] = row["timestamp"]

@@ -1,6 +1,7 @@
 """A registered track publishes its rules before the first vote, and every later change is said."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from released_arena import NOW, let_people_vote, release
@@ -23,6 +24,7 @@ from arena.database import Database
 from arena.errors import CatalogError, ReleaseError
 from arena.models import Prompt, Registration, Seal
 from arena.release.verify import verify_release
+from arena.simulation import simulate
 from small_arena import START, TRACK, Booth
 
 
@@ -68,9 +70,25 @@ def test_a_registration_states_prompts_and_rules_and_a_seal_covers_it(
 
 def test_a_track_with_a_vote_cannot_be_registered(booth: Booth) -> None:
     booth.vote("skip")
-    with pytest.raises(CatalogError, match=r"has votes, and a track is registered before") as error:
+    with pytest.raises(CatalogError, match=r"has votes by people \(skips and honey") as error:
         register(booth.database)
     assert str(error.value).count(".") == 1
+
+
+def test_simulated_votes_are_no_obstacle_to_a_registration(
+    arena_database: Database, tmp_path
+) -> None:
+    """They are from before it, in a release as well; votes by people are from after it."""
+    simulate(
+        arena_database,
+        **{"votes": 20, "track": TRACK, "voters": 2, "seed": 1, "now": START},
+        on_vote=lambda: None,
+    )
+    with arena_database.writing() as session:
+        register_track(session, find_track(session, TRACK), now=START + timedelta(minutes=1))
+    let_people_vote(arena_database, people=1, days_later=1)
+    folder = release(arena_database, tmp_path / "release")
+    assert verify_release(folder).registrations == 1
 
 
 def test_a_track_is_registered_once_and_not_after_its_close(arena_database: Database) -> None:
