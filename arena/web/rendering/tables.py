@@ -16,19 +16,13 @@ Row = TypeVar("Row")
 
 MINUS = "\N{MINUS SIGN}"
 EMPTY = "<span class='empty-cell'>–</span>"
-# Label and explanation of each status of `ratings`.
+# Explanation of each status of `ratings`, which is shown as it is named there.
 STATUSES = {
-    "ok": ("settled", "Rated from at least 100 votes"),
-    "preliminary": ("preliminary", "Fewer than 100 votes so far"),
-    "disconnected": (
-        "not connected",
-        "Not yet compared, directly or through other models, with the rest",
-    ),
-    "undefeated": (
-        "undefeated",
-        "Won every vote, so no finite rating exists",
-    ),
-    "winless": ("winless", "Lost every vote, so no finite rating exists"),
+    "ok": "Rated from at least 100 votes",
+    "preliminary": "Fewer than 100 votes so far",
+    "disconnected": "Not yet compared, directly or through other models, with the rest",
+    "undefeated": "Won every vote, so no finite rating exists",
+    "winless": "Lost every vote, so no finite rating exists",
 }
 
 
@@ -108,9 +102,9 @@ def _win_rate(row: BoardRow) -> str:
 
 
 def _status(row: BoardRow, reviewed: Mapping[str, str] = MappingProxyType({})) -> str:
-    label, tip = STATUSES.get(row.status, (row.status, ""))
+    tip = STATUSES.get(row.status, "")
     css = escape(f"badge {row.status}", quote=True)
-    badge = f"<span class='{css}' title='{escape(tip, quote=True)}'>{escape(label)}</span>"
+    badge = f"<span class='{css}' title='{escape(tip, quote=True)}'>{escape(row.status)}</span>"
     reason = reviewed.get(row.model)
     if reason is None:
         return badge

@@ -1,15 +1,19 @@
 """Tables and charts show every row, in order, and texts of entrants literally."""
 
 import json
+import re
 from datetime import UTC, datetime
 from html.parser import HTMLParser
+from pathlib import Path
 
 import altair
 import pytest
 
+import ratings.schema
 from arena.models import VoterKind
 from arena.standings.boards import Board, BoardRow, PairRecord
 from arena.standings.production_stats import Figure, ProductionStats
+from arena.web.rendering import tables
 from arena.web.rendering.charts import pair_chart, rating_chart
 from arena.web.rendering.tables import (
     BOARD_TABLE,
@@ -84,6 +88,13 @@ def board_of(*rows: BoardRow) -> Board:
     )
 
 
+def test_statuses_have_the_same_names_on_pages_as_in_ratings() -> None:
+    about = (Path(tables.__file__).parent / "about.md").read_text(encoding="utf-8")
+    assert set(tables.STATUSES) == set(ratings.schema.STATUSES)
+    for status in tables.STATUSES:
+        assert re.search(rf"^\| .*\b{status}\b.* \|", about, re.MULTILINE), status
+
+
 def test_the_board_has_a_cell_for_every_column_of_every_row() -> None:
     rows = (
         board_row("Alder"),
@@ -95,10 +106,10 @@ def test_the_board_has_a_cell_for_every_column_of_every_row() -> None:
     assert [len(row) for row in cells] == [len(heading)] * 3
     assert cells[0] == [
         *("1 – 2", "AlderLabs · MIT · 2026-11-23", "1012 +22 −22", "990 – 1034", "67%"),
-        *("1,200", "700", "300", "150", "50", "settled"),
+        *("1,200", "700", "300", "150", "50", "ok"),
     ]
     assert cells[1][:5] == ["–", "BirchLabs · MIT · 2026-11-23", "–", "–", "–"]
-    assert cells[1][-1] == "not connected"
+    assert cells[1][-1] == "disconnected"
     assert cells[2][1] == "Cedarruns under a codename · retired"
     assert cells[2][-1] == "some-new-status"
 
