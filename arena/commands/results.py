@@ -93,7 +93,13 @@ def plan(
     ] = 0.8,
     format: FormatOption = TableFormat.TABLE,
 ) -> None:
-    """Show how many more votes tell neighbours on the leaderboard apart."""
+    """Show how many more votes tell neighbours on the leaderboard apart.
+
+    "Elo apart" is the difference between a model and the next one, with its interval; "probability
+    above" is that of the model being the better one. "More votes", in the whole track, are enough
+    with the probability of --power if the difference is as estimated, "on this pair only" if all
+    of them are on these two; "allowing for error" averages over what the difference may be.
+    """
     from arena.errors import ConfigurationError
     from arena.standings import standings
     from ratings import OptionError
@@ -109,31 +115,64 @@ def plan(
     if format is TableFormat.JSON:
         show_json(plans[track] if track else plans)
         return
-    shown: list[list[object]] = [
-        [*([] if track else [name]), *(row.get(key) for key in PLAN_COLUMNS.values())]
+    cells = _plan_cells if format is TableFormat.TABLE else _plan_values
+    rows = [
+        [*([] if track else [name]), *cells(row)]
         for name, found in plans.items()
         for row in (found["neighbours"] if found else [])
     ]
+    columns = [] if track else ["track"]
+    columns += PLAN_HEADINGS if format is TableFormat.TABLE else PLAN_COLUMNS
     show_table(
         "More votes until neighbours are told apart",
-        [*([] if track else ["track"]), *PLAN_COLUMNS],
-        [[round(cell, 3) if isinstance(cell, float) else cell for cell in row] for row in shown],
+        columns,
+        rows,
         format,
         if_empty="No track has two models rated by people yet. Next: `arena serve`.",
     )
     if format is TableFormat.TABLE:
+        if rows:
+            err.print(
+                f"Votes: needed in the whole track, with a probability of {power:.0%}; "
+                f'"{ALLOWING}" averages over what the difference may be; "-": no number is enough. '
+                "`arena plan --help` explains the columns."
+            )
         for name, found in plans.items():
             if found:
                 err.print(f"{name}: {_first_place(found)}")
 
 
-# Headings of the command's table, and the keys of the plan's neighbours.
+ALLOWING = "allowing for error"
+PLAN_HEADINGS = (
+    *("model", "next", "elo apart", "interval", "probability above", "told apart", "more votes"),
+    *("on this pair only", ALLOWING),
+)
+# Columns of the command's CSV, and the keys of the plan's neighbours.
 PLAN_COLUMNS = {
     **{"model": "model", "next": "next", "elo apart": "gap", "from": "gap_lower"},
     **{"to": "gap_upper", "probability above": "probability_above", "told apart": "told_apart"},
     **{"more votes": "more_votes", "on this pair only": "direct_votes"},
     "for sure": "assured_votes",
 }
+
+
+def _plan_values(row: dict[str, Any]) -> list[object]:
+    """Return the cells of a neighbour for programs."""
+    values = (row.get(key) for key in PLAN_COLUMNS.values())
+    return [round(value, 3) if isinstance(value, float) else value for value in values]
+
+
+def _plan_cells(row: dict[str, Any]) -> list[object]:
+    """Return the cells of a neighbour for people, in the order of `PLAN_HEADINGS`."""
+    above = row["probability_above"]
+    numbers = (row[name] for name in ("more_votes", "direct_votes", "assured_votes"))
+    return [
+        *(row["model"], row["next"], f"{row['gap']:.0f}"),
+        f"{row['gap_lower']:.0f} to {row['gap_upper']:.0f}",
+        None if above is None else f"{above:.0%}",
+        "yes" if row["told_apart"] else "no",
+        *("-" if number is None else number for number in numbers),
+    ]
 
 
 def _first_place(found: dict[str, Any]) -> str:

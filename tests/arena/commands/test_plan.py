@@ -47,6 +47,19 @@ def test_every_neighbour_has_a_row_in_each_format(home: Path) -> None:
     assert "first place" in table.stderr
 
 
+def test_the_table_is_in_rounded_elo_and_words_and_explains_its_columns(home: Path) -> None:
+    table = run("--track", TRACK)
+    heading, *lines = table.stdout.splitlines()
+    document = json.loads(run("--track", TRACK, "--format", "json").stdout)
+    for line, row in zip(lines, document["neighbours"], strict=True):
+        assert f"{row['gap_lower']:.0f} to {row['gap_upper']:.0f}" in line
+        assert ("  yes  " if row["told_apart"] else "  no  ") in line
+        assert not any(word in line for word in ("True", "False", "."))
+    assert "allowing for error" in heading
+    assert "with a probability of 80%" in table.stderr
+    assert "allowing for error" in run("--help").stdout.replace("\n", " ")
+
+
 def test_without_a_track_all_tracks_with_ratings_are_planned(home: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(run("--format", "csv").stdout)))
     assert {row["track"] for row in rows} == {TRACK}
