@@ -100,7 +100,7 @@ def make_api(arena: Arena) -> FastAPI:
     app.include_router(assets.make_router())
     app.include_router(api_page.make_router(app))
     app.add_middleware(PublicApiMiddleware)
-    app.add_middleware(HeadMiddleware, own=(CLIP_PREFIX,))
+    app.add_middleware(HeadMiddleware, own=(CLIP_PREFIX, releases.PREFIX))
     app.add_middleware(
         DirectRoutesMiddleware,
         routers=[router, clip_router],

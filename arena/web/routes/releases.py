@@ -1,14 +1,14 @@
 """`/api/v1/releases`: the releases that the arena publishes, and their files.
 
-Everything is public. Files are sent with `Range` and validators; only what a release's own list of
-checksums names can be requested.
+Everything is public. Files are sent with `Range` and validators, and all at once as a ZIP archive;
+only what a release's own list of checksums names can be requested.
 """
 
 from email.utils import formatdate
 from typing import Any
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi import APIRouter, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from arena.context import Arena
@@ -19,7 +19,10 @@ from arena.published import (
     media_type,
     published_file,
 )
+from arena.zip_stream import ZipStream
 
+PREFIX = "/api/v1/releases/"  # of paths that answer HEAD themselves, without reading files
+ZIP = "application/zip"
 CACHE = "public, max-age=3600"  # a release never changes, but its operator may withdraw it
 
 
@@ -42,6 +45,7 @@ class ReleaseResponse(BaseModel):
     key: str = Field(description="fingerprint of the key that signed it")
     seal: str = Field(description="hash of its last seal")
     bytes: int
+    archive: str = Field(description="URL of all files as one ZIP archive")
     files: list[ReleasedFile]
 
 
@@ -53,7 +57,7 @@ def release_response(release: PublishedRelease, base_path: str) -> ReleaseRespon
     """Describe a release."""
     about: dict[str, Any] = release.about
     sizes = {name: published_file(release, name).stat().st_size for name in release.files}
-    prefix = f"{base_path}/api/v1/releases/{release.id}"
+    prefix = f"{base_path}{PREFIX}{release.id}"
     return ReleaseResponse(
         id=release.id,
         made_at=about["made_at"],
@@ -66,6 +70,7 @@ def release_response(release: PublishedRelease, base_path: str) -> ReleaseRespon
         key=about["key"],
         seal=about["seal"],
         bytes=sum(sizes.values()),
+        archive=f"{prefix}.zip",
         files=[
             ReleasedFile(
                 name=name, bytes=size, sha256=release.sums.get(name), url=f"{prefix}/{name}"
@@ -86,11 +91,29 @@ def make_router(arena: Arena) -> APIRouter:
         found = [release_response(each, base_path) for each in list_published(home)]
         return JSONResponse({"releases": [each.model_dump() for each in found]})
 
+    @router.head("/releases/{release_id}.zip", include_in_schema=False)
+    @router.get("/releases/{release_id}.zip", response_class=StreamingResponse)
+    def get_archive(request: Request, release_id: str) -> Response:
+        """A published release as an uncompressed ZIP archive, which `arena verify` reads."""
+        release = find_published(home, release_id)
+        paths = [(f"{release.id}/{name}", published_file(release, name)) for name in release.files]
+        archive = ZipStream(paths)
+        headers = {
+            "Cache-Control": CACHE,
+            "Content-Disposition": f'attachment; filename="{release.id}.zip"',
+            "Content-Length": str(archive.size),
+        }
+        if request.method == "HEAD":
+            return Response(media_type=ZIP, headers=headers)
+        return StreamingResponse(iter(archive), media_type=ZIP, headers=headers)
+
+    @router.head("/releases/{release_id}", include_in_schema=False)
     @router.get("/releases/{release_id}")
     def get_release(release_id: str) -> ReleaseResponse:
         """One published release with its files."""
         return release_response(find_published(home, release_id), base_path)
 
+    @router.head("/releases/{release_id}/{file:path}", include_in_schema=False)
     @router.get("/releases/{release_id}/{file:path}", response_class=FileResponse)
     def get_file(release_id: str, file: str) -> FileResponse:
         """A file of a published release. `Range` is understood."""

@@ -19,8 +19,9 @@ NONE_YET = (
 )
 LEAD = (
     "<h1 class='board-title'>Releases</h1><p class='board-lead'>All votes, with what they are "
-    "about and the seals over them. <code>arena verify</code> recomputes every leaderboard from a "
-    "release's files alone.</p>"
+    "about and the seals over them. Download a release as one .zip and run <code>arena verify "
+    "FILE.zip --key FINGERPRINT</code>, with the key that you know to be this arena's: it checks "
+    "every signature and recomputes every leaderboard from these files alone.</p>"
 )
 
 
@@ -49,11 +50,17 @@ def render_releases(releases: list[ReleaseResponse]) -> str:
 
 
 def _files(release: ReleaseResponse) -> str:
-    return " · ".join(
+    links = " · ".join(
         f"<a href='{escape(file.url, quote=True)}' download>{escape(file.name)}</a>"
         for file in release.files
         if "/" not in file.name
     )
+    return f"<details><summary>Single files</summary>{links}</details>"
+
+
+def _archive(release: ReleaseResponse) -> str:
+    url = escape(release.archive, quote=True)
+    return f"<a href='{url}' download>{escape(release.id)}.zip</a>"
 
 
 RELEASE_TABLE = (
@@ -81,5 +88,6 @@ RELEASE_TABLE = (
         "Fingerprint of the arena's key, which arena verify --key compares",
         css="status",
     ),
+    Column[ReleaseResponse]("Download", _archive, css="status"),
     Column[ReleaseResponse]("Files", _files, css="status wrapped"),
 )

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from arena.release.verify import verify_release
 from arena.settings import Settings
 from arena.web.middleware.problem_details import install_error_handlers
 from arena.web.routes import releases
+from arena.web.views.releases import LEAD, render_releases
 from small_arena import TRACK, TRACK_WITH_SOUND, Booth, new_home
 
 pytestmark = pytest.mark.databases("sqlite")
@@ -128,6 +130,48 @@ def test_files_are_sent_in_ranges_with_their_media_types(published: Arena) -> No
     part = client.get(f"{url}/votes.parquet", headers={"Range": "bytes=0-3"})
     assert (part.status_code, part.content) == (206, b"PAR1")
     assert client.get(f"{url}/votes.csv", headers={"Range": "bytes=9999999-"}).status_code == 416
+
+
+def test_a_release_downloaded_as_one_file_verifies(published: Arena, tmp_path: Path) -> None:
+    client = client_of(published)
+    one = client.get("/api/v1/releases/2026-11-23").json()
+    response = client.get(one["archive"])
+    assert response.headers["content-type"] == "application/zip"
+    assert response.headers["content-disposition"] == 'attachment; filename="2026-11-23.zip"'
+    assert int(response.headers["content-length"]) == len(response.content)
+    assert client.get(one["archive"]).content == response.content
+    (tmp_path / "copy.zip").write_bytes(response.content)
+    with zipfile.ZipFile(tmp_path / "copy.zip") as archive:
+        names = [f"2026-11-23/{file['name']}" for file in one["files"]]
+        assert archive.namelist() == names
+    checked = CliRunner().invoke(
+        app, ["verify", str(tmp_path / "copy.zip"), "--key", one["key"]], catch_exceptions=False
+    )
+    assert checked.exit_code == 0, checked.output
+
+
+def test_head_of_an_archive_or_file_reads_nothing(
+    published: Arena, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, url = client_of(published), "/api/v1/releases/2026-11-23"
+    sent = {path: client.get(path) for path in (f"{url}.zip", f"{url}/votes.csv", url)}
+    monkeypatch.setattr("arena.zip_stream.ZipStream.__iter__", _die)
+    for path, get in sent.items():
+        head = client.head(path)
+        assert head.status_code == 200
+        for name in ("content-type", "content-length", "content-disposition", "cache-control"):
+            assert head.headers.get(name) == get.headers.get(name)
+    for path in ("/api/v1/releases/2026-11-24.zip", "/api/v1/releases/..%2fsecret_key.zip"):
+        assert client.head(path).status_code == client.get(path).status_code == 404
+
+
+def test_the_archive_is_below_the_base_path_and_linked_from_the_page(published: Arena) -> None:
+    (one,) = list_published(published.settings.home)
+    described = releases.release_response(one, "/votes")
+    assert described.archive == "/votes/api/v1/releases/2026-11-23.zip"
+    page = render_releases([described])
+    assert ("<a href='/votes/api/v1/releases/2026-11-23.zip' download>2026-11-23.zip</a>") in page
+    assert "arena verify FILE.zip --key FINGERPRINT" in LEAD
 
 
 @pytest.mark.parametrize(

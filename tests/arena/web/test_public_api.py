@@ -13,6 +13,7 @@ PUBLIC = {
     "/api/v1/receipts/none": 404,
     "/api/v1/releases": 200,
     "/api/v1/releases/none": 404,
+    "/api/v1/releases/none.zip": 404,
     f"/api/v1/tracks/{TRACK}/registration": 404,
     "/api/v1/seals": 200,
     "/api/v1/seals/consistency?first=0&second=9": 404,
