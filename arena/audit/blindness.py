@@ -24,6 +24,7 @@ from generator.media.fingerprint import CONTENT_GROUPS, FILE_GROUPS, PICTURE_GRO
 
 CONFIDENCE = 0.95
 TOLERANCE = 0.05  # of a score above chance
+WIDE = 0.2  # an interval above this width says little about a leak
 ANSWERS, TIMINGS = "answers and addresses", "timings"
 VERSION = 1
 
@@ -77,6 +78,21 @@ class Report:
                 f"{self.track}: {self.same_file_battles} battles showed one file twice."
             )
         return problems
+
+    @property
+    def caution(self) -> str | None:
+        """Which leaks the audit could not have shown, if its intervals are wide; else None."""
+        checked = [each for each in self.findings if each.kind is not Kind.PICTURES]
+        widest = max(checked, key=lambda each: each.score.width, default=None)
+        if widest is None or widest.score.width <= WIDE:
+            return None
+        least = CHANCE + self.tolerance + widest.score.width / 2
+        leak = "any leak" if least >= 1 else f"a leak with a score below about {least:.2f}"
+        return (
+            f"{self.track}: intervals are up to {widest.score.width:.2f} wide ({widest.group}), so "
+            f"{self.battles:,} battles of {self.prompts:,} prompts could not have shown {leak} "
+            "there: use more --battles, or more prompts."
+        )
 
 
 def auditable_tracks(session: Session) -> list[Track]:

@@ -44,6 +44,11 @@ class Score:
     prompts: int
 
     @property
+    def width(self) -> float:
+        """The width of the interval."""
+        return self.upper - self.lower
+
+    @property
     def interval(self) -> tuple[float, float, float]:
         """The score and the ends of its interval."""
         return self.score, self.lower, self.upper

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from arena.commands.options import TrackOption, open_configured_arena
-from arena.commands.output import FormatOption, TableFormat, out, show_table
+from arena.commands.output import FormatOption, TableFormat, err, out, show_table
 
 BATTLES = 400
 
@@ -79,6 +79,10 @@ def blindness(
         typer.echo(json.dumps(values, indent=2))
     else:
         show_table("Blindness: 0.5 is chance", columns, rows, format)
+    if format is TableFormat.TABLE:
+        for report in reports:
+            if report.caution is not None:
+                err.print(report.caution)
     problems = [problem for report in reports for problem in report.problems]
     if problems:
         raise AuditError(" ".join(problems))

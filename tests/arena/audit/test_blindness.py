@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from arena.audit.blindness import Kind, Report, assess
+from arena.audit.blindness import Finding, Kind, Report, assess
 from arena.audit.blindness_collect import Collection, Served
-from arena.audit.blindness_score import Sample, score_entrants
+from arena.audit.blindness_score import Sample, Score, score_entrants
 from arena.commands.cli import app
 from arena.database_copy import count_rows
 from generator.clips import RawClip
@@ -116,6 +116,20 @@ def test_scores_are_over_prompts_that_the_classifier_did_not_see() -> None:
     alder, *_ = score_entrants(shifted, alpha=0.01)
     assert alder.lower > 0.8
     assert (alder.samples, alder.prompts) == (30, 30)
+
+
+def test_wide_intervals_say_which_leak_they_could_not_have_shown() -> None:
+    def report(lower: float, upper: float, kind: Kind = Kind.SERVED) -> Report:
+        finding = Finding("timings", kind, Score("Alder", 0.5, lower, upper, 12, 6), alarm=False)
+        return Report("tiny", 12, 12, 6, ("Alder",), 0, 0.95, 0.05, (finding,))
+
+    assert report(0.45, 0.55).caution is None
+    assert report(0.004, 1.0, Kind.PICTURES).caution is None
+    assert "12 battles of 6 prompts could not have shown any leak" in str(
+        report(0.004, 1.0).caution
+    )
+    assert "up to 0.40 wide (timings)" in str(report(0.3, 0.7).caution)
+    assert "a leak with a score below about 0.75" in str(report(0.3, 0.7).caution)
 
 
 def test_the_command_serves_a_copy_and_stores_nothing(
