@@ -224,7 +224,8 @@ def simulate_votes(
             on_vote=advance,
         )
     out.print(
-        f"Added {pluralize(cast, 'simulated vote')}. Next: `arena leaderboard --voters simulated`."
+        f"Added {pluralize(cast, 'simulated vote')}, answers to honey pairs included. "
+        "Next: `arena leaderboard --voters simulated`."
     )
 
 

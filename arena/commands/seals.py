@@ -14,6 +14,8 @@ KeyOption = Annotated[
     typer.Option("--key", metavar="FINGERPRINT", help="A key of the arena that you know."),
 ]
 
+INCLUDED = "skips and answers to honey pairs included"  # what a seal counts as votes
+
 seals_app = App(
     help="List and make seals: signed Merkle roots over the votes.",
     examples=["arena seals list", "arena seals make"],
@@ -51,7 +53,8 @@ def make() -> None:
         return
     last = made[-1]
     out.print(
-        f"Made seal {last.number} over {pluralize(last.size, 'vote')}. Next: `arena audit seals`."
+        f"Made seal {last.number} over {pluralize(last.size, 'vote')}, {INCLUDED}. "
+        "Next: `arena audit seals`."
     )
 
 
@@ -111,8 +114,8 @@ def audit_seals(key: KeyOption = None) -> None:
         raise AuditError(f"{found.faults[0]}{more}")
     known = "as given" if found.is_pinned else "not compared with one that you know: use --key"
     out.print(
-        f"{pluralize(found.votes, 'vote')} in {pluralize(found.seals, 'seal')} are as they were "
-        f"sealed; {pluralize(found.unsealed, 'vote')} not sealed yet. "
+        f"{pluralize(found.votes, 'vote')}, {INCLUDED}, in {pluralize(found.seals, 'seal')} are "
+        f"as they were sealed; {pluralize(found.unsealed, 'vote')} not sealed yet. "
         f"Key {found.fingerprint}, {known}."
         + "".join(f" Note that {each}." for each in found.lost_keys)
     )

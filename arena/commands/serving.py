@@ -108,6 +108,8 @@ def demo(
         err.print(f"Warning: {warning}", style="yellow")
     if serve:
         _serve(arena, host="127.0.0.1", port=port)
+    else:
+        out.print("The demo is ready. Next: `arena serve`.")
 
 
 def _tell_story(settings: "Settings", *, port: int, serve: bool, workers: int | None) -> None:

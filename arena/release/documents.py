@@ -74,6 +74,7 @@ class About:
     licence: str  # of votes, prompts and leaderboards; empty if none is stated
     spreadsheet: bool = False  # whether there is a CSV for spreadsheets too
     open_tracks: Sequence[str] = ()
+    damaged_copies: int = 0  # of `clips.*`, for honey pairs
     audited: Sequence[str] = ()  # tracks with a report on blindness
 
 
@@ -99,6 +100,12 @@ def dictionary() -> str:
     return "\n".join(parts)
 
 
+def _formats(names: Sequence[str]) -> str:
+    """Such as "parquet and csv, with the same content"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}, with the same content" if first else last
+
+
 def readme(about: About) -> str:
     """Return the README.md of a release."""
     counts = "\n".join(f"| `{schema.name}.*` | {about.rows[schema.name]:,} |" for schema in TABLES)
@@ -112,7 +119,7 @@ Tracks: {", ".join(about.tracks) or "none"}.
 | --- | ---: |
 {counts}
 
-Each table is available as {", ".join(about.formats)}, with the same content. An empty \
+Each table is available as {_formats(about.formats)}. An empty \
 cell means unknown or none. {_spreadsheets(about)} \
 `votes.*` begins with the columns of LMArena's published sets, so tools for those can read it.
 

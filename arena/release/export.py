@@ -58,6 +58,14 @@ NO_AUDIT = (
 )
 
 
+def describe_other_answers(*, skips: int, honey: int) -> list[str]:
+    """Return how many answers are not among the votes of a release, as phrases; none for 0."""
+    return [
+        *([f"{pluralize(honey, 'answer')} to honey pairs"] if honey else []),
+        *([pluralize(skips, "skip")] if skips else []),
+    ]
+
+
 @dataclass(frozen=True)
 class ReleaseSummary:
     """What an export wrote, and where."""
@@ -68,16 +76,18 @@ class ReleaseSummary:
     bytes: int
 
     def __str__(self) -> str:
-        nouns = {
-            "votes": "vote",
-            "simulated": "simulated vote",
-            "models": "model",
-            "clips": "clip",
-            "leaderboard": "leaderboard row",
-        }
-        counts = ", ".join(pluralize(self.about.rows[name], nouns[name]) for name in nouns)
+        rows, copies = self.about.rows, self.about.damaged_copies
+        counts = [
+            pluralize(rows["votes"], "vote"),
+            pluralize(rows["simulated"], "simulated vote"),
+            *describe_other_answers(skips=rows["skips"], honey=rows["traps"]),
+            pluralize(rows["models"], "model"),
+            pluralize(rows["clips"], "clip")
+            + (f" (of which {copies:,} damaged for honey pairs)" if copies else ""),
+            pluralize(rows["leaderboard"], "leaderboard row"),
+        ]
         return (
-            f"{self.folder}: {counts}, up to vote {self.about.watermark:,}; "
+            f"{self.folder}: {', '.join(counts)}, up to vote {self.about.watermark:,}; "
             f"{pluralize(self.files, 'file')}, {self.bytes / 1e6:.1f} MB."
         )
 
@@ -241,6 +251,7 @@ def _about(
     return About(
         tracks=[track.name for track in extent.tracks],
         rows={name: table.num_rows for name, table in tables.items()},
+        damaged_copies=len(tables["clips"]["damage"].drop_null()),
         voters=len(voters),
         watermark=extent.watermark,
         formats=formats,

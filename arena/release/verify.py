@@ -18,7 +18,15 @@ from arena.canonical import canonical_json, sha256_hex
 from arena.errors import ReleaseError
 from arena.release.archive import extracted
 from arena.release.checks import check_answers
-from arena.release.export import CROISSANT, MEDIA, README, SUMS, files_in, sha256_of
+from arena.release.export import (
+    CROISSANT,
+    MEDIA,
+    README,
+    SUMS,
+    describe_other_answers,
+    files_in,
+    sha256_of,
+)
 from arena.release.holds import check_hold_chain, check_holds
 from arena.release.manifest import (
     MANIFEST,
@@ -55,6 +63,8 @@ class VerifyReport:
         seals: number of seals.
         claims: number of openings.
         registrations: number of registered tracks.
+        skips: number of skips.
+        honey: number of answers to honey pairs.
         fingerprint: of the key that signed the release.
         is_pinned: whether the key was one that the caller knows.
         left_out: what stands beside the release's files and is not checked.
@@ -73,6 +83,8 @@ class VerifyReport:
     is_pinned: bool
     left_out: tuple[str, ...] = ()
     registrations: int = 0
+    skips: int = 0
+    honey: int = 0
     lost_keys: tuple[str, ...] = ()
 
     def __str__(self) -> str:
@@ -82,10 +94,12 @@ class VerifyReport:
             else ""
         )
         votes = pluralize(self.votes, "vote")
+        others = " and ".join(describe_other_answers(skips=self.skips, honey=self.honey))
         checks = [
             f"{pluralize(self.files, 'file')} with the right checksums",
             *([f"{' and '.join(self.formats)} agree"] if len(self.formats) > 1 else []),
-            f"{votes} and {pluralize(self.simulated, 'simulated vote')} are in "
+            f"{votes} and {pluralize(self.simulated, 'simulated vote')}"
+            f"{f', beside {others},' if others else ''} are in "
             f"{pluralize(self.seals, 'signed seal')}",
             *([f"{pluralize(self.claims, 'claim')} checked"] if self.claims else []),
             *(
@@ -124,7 +138,9 @@ def verify_release(folder: Path, *, key: str | None = None) -> VerifyReport:
         try:
             report = _verify_folder(root, key)
         except ReleaseError as error:
-            raise ReleaseError(str(error).replace(str(root), str(folder))) from error
+            fault = str(error).replace(str(root), str(folder))
+            named = fault if str(folder) in fault else f"{folder}: {fault}"
+            raise ReleaseError(named) from error
     names = tuple(top_names((*left_out, *report.left_out)))
     return replace(report, folder=folder, left_out=names)
 
@@ -189,6 +205,8 @@ def _verify_folder(folder: Path, key: str | None) -> VerifyReport:
         formats=formats,
         votes=tables["votes"].num_rows,
         simulated=tables["simulated"].num_rows,
+        skips=tables["skips"].num_rows,
+        honey=tables["traps"].num_rows,
         leaderboards=checked.leaderboards,
         seals=len(chain.seals),
         claims=checked.claims,

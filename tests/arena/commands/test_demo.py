@@ -220,3 +220,12 @@ def test_a_start_says_what_it_generates() -> None:
     assert resumed.startswith("157 of 160 clips exist; this start generates the other 3.")
     assert "minutes" not in resumed
     assert "generates the last one." in steps.describe_work(159, 1)
+
+
+def test_a_demo_that_does_not_serve_names_the_command_that_does(
+    home: Path, served: list[Arena], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steps, "fill", lambda *_args, **_options: [])
+    done = CliRunner().invoke(app, ["demo", "--no-serve"], catch_exceptions=False)
+    assert not served
+    assert done.stdout.strip().endswith("Next: `arena serve`.")

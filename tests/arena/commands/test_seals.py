@@ -52,3 +52,11 @@ def test_a_key_that_is_there_is_rotated_instead(home: Path) -> None:
     assert isinstance(refused.exception, ConfigurationError)
     assert "`arena seals rotate-key` replaces it" in str(refused.exception)
     assert run("seals", "replace-lost-key").exit_code == 2
+
+
+def test_seals_say_that_they_count_skips_and_honey_pairs_as_well(home: Path) -> None:
+    included = "1 vote, skips and answers to honey pairs included"
+    assert included in " ".join(run("seals", "make").stdout.split())
+    assert f"{included}, in 1 seal are as they were sealed" in " ".join(
+        run("audit", "seals").stdout.split()
+    )

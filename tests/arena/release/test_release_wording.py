@@ -1,5 +1,6 @@
 """What an export and a verification print, and what a release says of itself, in good English."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,9 +30,21 @@ def test_the_readme_of_a_release_with_one_voter_says_1_voter() -> None:
 
 def test_an_export_of_one_of_each_is_summed_up_in_the_singular() -> None:
     assert str(ReleaseSummary(Path("out"), ONE_OF_EACH, files=1, bytes=1_000_000)) == (
-        "out: 1 vote, 1 simulated vote, 1 model, 1 clip, 1 leaderboard row, up to vote 1; "
-        "1 file, 1.0 MB."
+        "out: 1 vote, 1 simulated vote, 1 answer to honey pairs, 1 skip, 1 model, 1 clip, "
+        "1 leaderboard row, up to vote 1; 1 file, 1.0 MB."
     )
+
+
+def test_clips_of_an_export_that_are_damaged_copies_are_counted() -> None:
+    about = replace(ONE_OF_EACH, rows={**ONE_OF_EACH.rows, "clips": 264}, damaged_copies=13)
+    summary = str(ReleaseSummary(Path("out"), about, files=1, bytes=1_000_000))
+    assert "264 clips (of which 13 damaged for honey pairs)" in summary
+
+
+def test_the_readme_of_a_release_joins_formats_by_and() -> None:
+    both = replace(ONE_OF_EACH, formats=("parquet", "csv"))
+    assert "available as parquet and csv, with the same content." in readme(both)
+    assert "available as csv. " in readme(ONE_OF_EACH)
 
 
 def test_a_verification_is_summed_up_in_singular_and_plural() -> None:
@@ -52,4 +65,7 @@ def test_a_verification_is_summed_up_in_singular_and_plural() -> None:
         "out verifies: 9 files with the right checksums; parquet and csv agree; 1,200 votes and 0 "
         "simulated votes are in 2 signed seals; 3 leaderboards recomputed with the same result. "
         "Signed by the key ab12, unpinned: "
+    )
+    assert "0 simulated votes, beside 23 answers to honey pairs and 5 skips, are in" in str(
+        replace(many, honey=23, skips=5)
     )

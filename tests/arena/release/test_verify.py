@@ -376,7 +376,7 @@ def test_a_zip_archive_is_verified_as_it_is(folder: Path, tmp_path: Path, top: s
         for file in folder.rglob("*"):
             if file.is_file():
                 archive.write(file, top + file.relative_to(folder).as_posix())
-    assert error_of(changed) == error_of(folder)
+    assert error_of(changed) == f"{changed}: {error_of(folder)}"
 
 
 @pytest.mark.parametrize("name", ["../outside.txt", "/outside.txt", "a/../../outside.txt"])
