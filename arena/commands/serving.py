@@ -77,6 +77,8 @@ def serve(
     ] = 1,
 ) -> None:
     """Serve the pages and the API until Ctrl-C."""
+    processes = "1 process" if workers == 1 else f"{workers} processes"
+    err.print(f"Starting the arena ({processes})...")  # before the imports, which take a while
     _serve(open_configured_arena(), host=host, port=port, workers=workers)
 
 

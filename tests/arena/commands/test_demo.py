@@ -183,6 +183,18 @@ def test_the_first_line_comes_before_anything_is_loaded(
     assert run().output.startswith("Starting the demo.\n")
 
 
+def test_serve_says_at_once_that_it_starts_and_leaves_stdout_to_the_address(
+    home: Path, served: list[Arena]
+) -> None:
+    for words, sentence in (
+        ((), "Starting the arena (1 process)...\n"),
+        (("--workers", "2"), "Starting the arena (2 processes)...\n"),
+    ):
+        done = CliRunner().invoke(app, ["serve", *words])
+        assert (done.stderr, done.stdout) == (sentence, "")
+    assert len(served) == 2
+
+
 def test_simulated_voters_can_be_limited_to_some_entrants(tmp_path: Path) -> None:
     opened: Database = new_database(tmp_path)
     fill_small_arena(opened)
