@@ -18,6 +18,12 @@ def name_forms(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((name, composed, decomposed)))
 
 
+def slug_of_ascii(name: str) -> str | None:
+    """The slug of a name, as `generator.spec` writes it; None if that needs digits of its hash."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return plain if plain and name.isascii() else None
+
+
 def distinct_slug(slug: str, name: str) -> str:
     """The slug ending in hex digits of the name's SHA-256, as `generator.spec` writes it."""
     digits = hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest()[:SLUG_DIGITS]

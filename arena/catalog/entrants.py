@@ -11,7 +11,7 @@ from arena.catalog.schemas import EntrantEntry
 from arena.catalog.tracks import Change, add_to_tracks, find_tracks
 from arena.errors import CatalogError, NotFound
 from arena.models import Clip, ClipStatus, Entrant
-from arena.text import distinct_slug, name_forms
+from arena.text import distinct_slug, name_forms, slug_of_ascii
 
 
 def list_entrants(session: Session) -> list[Entrant]:
@@ -20,12 +20,12 @@ def list_entrants(session: Session) -> list[Entrant]:
 
 
 def find_entrant(session: Session, name: str) -> Entrant:
-    """Return the entrant of this slug, name or codename.
+    """Return the entrant of this slug, name or codename, else of the codename with this slug.
 
     Raises:
-        NotFound: no such entrant.
+        NotFound: no such entrant, or several codenames with this slug.
     """
-    entrant = _by_slug_or_name(session, name)
+    entrant = _by_slug_or_name(session, name) or _by_slug_of_codename(session, name)
     if entrant is None:
         raise NotFound(f"No entrant is named '{name}': `arena entrants list` lists them all.")
     return entrant
@@ -39,6 +39,13 @@ def _by_slug_or_name(session: Session, name: str) -> Entrant | None:
         if entrant is not None:
             return entrant
     return None
+
+
+def _by_slug_of_codename(session: Session, slug: str) -> Entrant | None:
+    """The only entrant whose codename, written like a slug, is this; None if there is not one."""
+    named = session.scalars(select(Entrant).where(Entrant.codename.is_not(None)))
+    found = [each for each in named if each.codename and slug_of_ascii(each.codename) == slug]
+    return found[0] if len(found) == 1 else None
 
 
 def find_by_slug(session: Session, slug: str) -> Entrant | None:

@@ -159,6 +159,31 @@ def test_reserved_and_empty_categories_are_refused(category: str) -> None:
         PromptEntry(id="p", text="Text", categories=(category,))
 
 
+def test_a_codename_is_found_by_its_slug_unless_that_names_another_entrant(
+    arena_database: Database,
+) -> None:
+    def find(name: str) -> str:
+        with arena_database.reading() as session:
+            return find_entrant(session, name).name
+
+    def add(name: str, **values: object) -> None:
+        with arena_database.writing() as session:
+            add_entrant(session, entrant_entry(name, **values), now=START)
+
+    add("Dogwood", codename="Grey  Colt!")
+    add("Cypress", codename="!!")
+    assert find("grey-colt") == "Dogwood"
+    for name in ("grey", "Grey-Colt", "", "-"):
+        with pytest.raises(NotFound):
+            find(name)
+    add("Elm", codename="Grey-Colt")
+    assert find("Grey-Colt") == "Elm"
+    with pytest.raises(NotFound):  # of two codenames
+        find("grey-colt")
+    add("grey-colt", slug="fir")
+    assert find("grey-colt") == "grey-colt"
+
+
 @pytest.mark.parametrize("name", ["grey-colt", "Grey Mare", "Grey Colt"])
 def test_an_entrant_is_found_by_slug_name_or_codename(arena_database: Database, name: str) -> None:
     entry = entrant_entry("Grey Mare", slug="grey-colt", codename="Grey Colt")
