@@ -47,7 +47,7 @@ RULES = ("adaptive", "uniform")
 # values do as well.
 EXPLORE = 0.1
 # With more the first place is known sooner, and the errors of the others are larger.
-_FIRST_PLACE_WEIGHT = 0.4
+_FIRST_PLACE_WEIGHT = 0.35
 _KNOWN, _OPEN = 0.002, 0.1
 _REDUCTION_POWER = 4
 _RANK_POWER = -0.25
