@@ -100,8 +100,11 @@ def release(
             session, selection, reason=reason, author=author, now=utc_now()
         )
     )
-    what = selection.describe(released)
-    out.print(f"{what[0].upper()}{what[1:]} will count. Next: `arena leaderboard`.")
+    what = selection.describe(released.votes)
+    verb = "counts" if released.votes == 1 else "count"
+    kept = "it" if released.votes == 1 else "them"
+    effect = "again" if released.were_held else f"as before, and the rules will not hold {kept}"
+    out.print(f"{what[0].upper()}{what[1:]} {verb} {effect}. Next: `arena leaderboard`.")
 
 
 def _checked(vote: int | None, voter: int | None, reason: str) -> tuple[int | None, int | None]:

@@ -48,6 +48,14 @@ class Selection:
 
 
 @dataclass(frozen=True)
+class Release:
+    """How many votes were released, and whether they were held or counted already."""
+
+    votes: int
+    were_held: bool
+
+
+@dataclass(frozen=True)
 class ListedEvent:
     """An event with what is known of its vote."""
 
@@ -83,7 +91,7 @@ def hold_votes(
 
 def release_votes(
     session: Session, selection: Selection, *, reason: str, author: str = OPERATOR, now: datetime
-) -> int:
+) -> Release:
     """Let held votes count again, and return how many; the rules do not hold them again.
 
     Where none is held, it is stored that they count, so that the rules leave the voter alone.
@@ -117,11 +125,13 @@ def release_votes(
         if (last := events.get(vote.id)) is not None and last.kind is HoldKind.HOLD
     ]
     if held:
-        return _write(session, held, HoldKind.RELEASE, reason=reason, author=author, now=now)
+        written = _write(session, held, HoldKind.RELEASE, reason=reason, author=author, now=now)
+        return Release(written, were_held=True)
     new = [vote.id for vote in rated if not is_decided(events.get(vote.id))]
     if not new:
         raise BallotError(f"It is stored already that {selection} counts.")
-    return _write(session, new, HoldKind.COUNT, reason=reason, author=author, now=now)
+    written = _write(session, new, HoldKind.COUNT, reason=reason, author=author, now=now)
+    return Release(written, were_held=False)
 
 
 def is_decided(last: Event | None) -> bool:

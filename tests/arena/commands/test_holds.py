@@ -31,14 +31,17 @@ def test_votes_are_held_listed_and_released(home: Path) -> None:
     assert "Held vote 2." in run("holds", "add", "2", "--reason", "Twice.").stdout
     assert "Held 1 vote of voter 1" in run("holds", "add", "--voter", "1", "--reason", "X.").stdout
     released = run("holds", "release", "2", "--reason", "Checked.", "--author", "Ada")
-    assert "Vote 2 will count." in released.stdout
+    assert "Vote 2 counts again." in released.stdout
+    kept = run("holds", "release", "--voter", "1", "--reason", "Checked.")
+    assert "1 vote of voter 1 counts again." in kept.stdout
     events = json.loads(run("holds", "list", "--format", "json").stdout)
     assert [(each["vote"], each["kind"], each["author"]) for each in events] == [
         *((2, "hold", "operator"), (1, "hold", "operator"), (2, "release", "Ada")),
+        (1, "release", "operator"),
     ]
     assert {each["rule"] for each in events} == {"operator"}
     listed = run("holds", "list", "--voter", "1", "--track", "text-to-video")
-    assert len(listed.stdout.splitlines()) == 4
+    assert len(listed.stdout.splitlines()) == 5
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,12 @@ def hold(database: Database, **selection: object) -> int:
 
 def let_go(database: Database, **selection: object) -> int:
     with database.writing() as session:
-        return release_votes(session, Selection(**selection), reason="Checked.", now=START)  # type: ignore[arg-type]
+        return release_votes(
+            session,
+            Selection(**selection),  # type: ignore[arg-type]
+            reason="Checked.",
+            now=START,
+        ).votes
 
 
 def statuses(database: Database) -> dict[int, VoteStatus]:
