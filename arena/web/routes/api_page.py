@@ -1,11 +1,14 @@
-"""`/api/docs`: the API's documentation as a plain page, rendered from its OpenAPI document."""
+"""`/api/docs`: the API's documentation as a plain page, rendered from its OpenAPI document.
+
+`/api` redirects to it.
+"""
 
 import json
 from html import escape
 from typing import Any
 
 from fastapi import APIRouter, FastAPI
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from arena.web.rendering.theme import DARK, LIGHT
 
@@ -93,6 +96,15 @@ def render_page(document: dict[str, Any]) -> str:
 
 def make_router(app: FastAPI) -> APIRouter:
     router = APIRouter(include_in_schema=False)
+
+    # Relative, so that they hold below a base path and behind a proxy.
+    @router.get("/api")
+    def get_api() -> RedirectResponse:
+        return RedirectResponse("api/docs")
+
+    @router.get("/api/")
+    def get_api_folder() -> RedirectResponse:
+        return RedirectResponse("docs")
 
     @router.get("/api/docs")
     def get_docs() -> HTMLResponse:

@@ -57,6 +57,15 @@ def test_head_has_the_headers_of_get_and_no_body(address: str, path: str) -> Non
         assert head.headers.get(name) == get.headers.get(name), name
 
 
+@pytest.mark.parametrize("path", ["/api", "/api/"])
+def test_the_root_of_the_api_leads_to_its_documentation(address: str, path: str) -> None:
+    answer = httpx.get(f"{address}{path}")
+    assert answer.status_code == 307
+    assert not answer.headers["location"].startswith(("/", "http"))  # holds below a base path
+    page = httpx.get(f"{address}{path}", follow_redirects=True)
+    assert (page.status_code, page.url.path) == (200, "/api/docs")
+
+
 def test_a_client_gets_its_cookie_from_the_first_page_or_battle(address: str) -> None:
     with httpx.Client(base_url=address) as client:
         client.get("/api/v1/tracks")
