@@ -3,6 +3,7 @@
 import hashlib
 import re
 import unicodedata
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from ratings.printable import pluralize as pluralize
@@ -36,6 +37,12 @@ def track_label(name: str) -> str:
     """Return `text-to-video-audio` as `Text to video with sound`."""
     label = name.removesuffix(AUDIO_SUFFIX).replace("-", " ").capitalize()
     return f"{label} with sound" if name.endswith(AUDIO_SUFFIX) else label
+
+
+def utc_text(moment: datetime | str) -> str:
+    """Return an aware time, or one in ISO 8601, as `2026-11-29 18:47:40 UTC`."""
+    parsed = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
+    return f"{parsed.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 # Characters that change the direction of the text around them, and separators of lines.

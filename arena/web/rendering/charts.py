@@ -50,7 +50,14 @@ def rating_chart(board: Board, palette: Palette) -> dict[str, Any] | None:
         },
     }
     scale = {"zero": False, "nice": True, "padding": 28}
-    axis = {"title": "Elo", "grid": True, "gridColor": palette.line, "labelColor": palette.soft}
+    # Without a comma in thousands, as the labels of the dots; fractions only where ticks need them.
+    axis = {
+        "format": "~f",
+        "title": "Elo",
+        "grid": True,
+        "gridColor": palette.line,
+        "labelColor": palette.soft,
+    }
     x = {"field": "rating", "type": "quantitative", "scale": scale, "axis": axis}
     leader = {"condition": {"test": "datum.rank === 1", "value": palette.accent}}
     return {

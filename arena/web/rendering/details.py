@@ -8,8 +8,8 @@ from urllib.parse import quote
 from arena.catalog.registration import PublishedRegistration, describe_deviation
 from arena.models import Track
 from arena.standings.boards import SOURCES, describe_held_out
-from arena.text import page_text, pluralize
-from arena.web.rendering.tables import EMPTY, Column, render_table
+from arena.text import page_text, pluralize, utc_text
+from arena.web.rendering.tables import EMPTY, Column, render_table, with_minus
 
 Cell = Mapping[str, Any]
 
@@ -21,10 +21,12 @@ def render_details(details: Cell) -> str:
         (title, _sentence(cells.get(name), describe, reasons.get(name)), SOURCES[name])
         for name, (title, describe) in MEASURES.items()
     ]
-    measures = render_table("Measures of trust", MEASURE_TABLE, [(row, "") for row in rows])
+    measures = render_table(
+        "Measures of trust", MEASURE_TABLE, [(row, "") for row in rows], is_stacked=True
+    )
     note = (
         f"<p class='board-note'>From {pluralize(details['votes'], 'vote')}, up to vote "
-        f"#{details['watermark']:,}, at {escape(details['computed_at'])}. These take longer to "
+        f"#{details['watermark']:,}, at {utc_text(details['computed_at'])}. These take longer to "
         "compute than ratings, so they may be of fewer votes.</p>"
     )
     return measures + _neighbours(cells) + note
@@ -35,7 +37,8 @@ def render_registration(registration: PublishedRegistration, base_path: str) -> 
     document = registration.document
     address = f"{base_path}/api/v1/tracks/{quote(registration.track)}/registration"
     changes = "".join(
-        f"<li>{escape(page_text(describe_deviation(each)))}, noted {escape(each['noted_at'])}</li>"
+        f"<li>{escape(page_text(describe_deviation(each)))}, "
+        f"noted {utc_text(each['noted_at'])}</li>"
         for each in registration.deviations
     )
     deviations = (
@@ -45,7 +48,7 @@ def render_registration(registration: PublishedRegistration, base_path: str) -> 
     )
     return (
         "<p class='board-note'>Registered before the first vote, at "
-        f"{escape(registration.registered_at)}: "
+        f"{utc_text(registration.registered_at)}: "
         f"{pluralize(len(document['prompts']), 'prompt')}, settings and rules "
         f"(<a href='{escape(address, quote=True)}'>SHA-256 {escape(registration.sha256[:12])}…</a>)"
         f". Closes: {escape(page_text(document['stopping_rule']))} "
@@ -81,7 +84,7 @@ def _share(cell: Cell) -> str:
 def _range(cell: Cell, spec: str) -> str:
     if cell["lower"] is None or cell["upper"] is None:
         return "no interval"
-    return f"{cell['lower']:{spec}} – {cell['upper']:{spec}}"
+    return with_minus(f"{cell['lower']:{spec}} – {cell['upper']:{spec}}")
 
 
 def _first_place(cell: Cell) -> str:
@@ -126,13 +129,15 @@ def _first_known(cell: Cell) -> str:
 
 
 def _advantage(cell: Cell) -> str:
-    return f"{cell['value']:+.1f} Elo ({_range(cell, '+.1f')}), {pluralize(cell['votes'], 'vote')}"
+    value = with_minus(f"{cell['value']:+.1f}")
+    return f"{value} Elo ({_range(cell, '+.1f')}), {pluralize(cell['votes'], 'vote')}"
 
 
 def _beyond(cell: Cell) -> str:
     if cell["value"] is None:
         return "not known: all answers are alike"
-    return f"{cell['value']:.2f} ({_range(cell, '.2f')}), {pluralize(cell['votes'], 'repeat')}"
+    value = with_minus(f"{cell['value']:.2f}")
+    return f"{value} ({_range(cell, '.2f')}), {pluralize(cell['votes'], 'repeat')}"
 
 
 def _fit(cell: Cell) -> str:
@@ -203,7 +208,7 @@ NEIGHBOUR_TABLE = (
     ),
     Column[Cell](
         "Elo apart",
-        lambda row: (
+        lambda row: with_minus(
             f"{row['gap']:.0f} <small>({row['gap_lower']:.0f} – {row['gap_upper']:.0f})</small>"
         ),
         "Difference of both ratings, with its 95% interval",

@@ -49,14 +49,20 @@ class Column(Generic[Row]):
         tip = escape(self.tip, quote=True)
         return f"<th scope='col'{css} title='{tip}'>{escape(self.heading)}</th>"
 
-    def render_cell(self, row: Row) -> str:
+    def render_cell(self, row: Row, *, is_labelled: bool = False) -> str:
         if self.is_name:
             return f"<th scope='row'>{self.cell(row)}</th>"
         css = f" class='{self.css}'" if self.css else ""
-        return f"<td{css}>{self.cell(row)}</td>"
+        label = f" data-label='{escape(self.heading, quote=True)}'" if is_labelled else ""
+        return f"<td{css}{label}>{self.cell(row)}</td>"
 
 
 COMMITMENT_DIGITS = 12  # of a commitment that a page shows; all of them when pointing at it
+
+
+def with_minus(number: str) -> str:
+    """A formatted number, with the minus sign for its hyphen."""
+    return number.replace("-", MINUS)
 
 
 def _name(row: BoardRow, variants: Mapping[str, Variants] = MappingProxyType({})) -> str:
@@ -84,15 +90,15 @@ def _rating(row: BoardRow) -> str:
     if row.rating is None:
         return EMPTY
     if row.rating_lower is None or row.rating_upper is None:
-        return f"<b>{row.rating:.0f}</b>"
+        return with_minus(f"<b>{row.rating:.0f}</b>")
     up, down = row.rating_upper - row.rating, row.rating - row.rating_lower
-    return f"<b>{row.rating:.0f}</b> <small>+{up:.0f} {MINUS}{down:.0f}</small>"
+    return with_minus(f"<b>{row.rating:.0f}</b> <small>+{up:.0f} -{down:.0f}</small>")
 
 
 def _range(lower: float | None, upper: float | None) -> str:
     if lower is None or upper is None:
         return EMPTY
-    return f"{lower:.0f}" if lower == upper else f"{lower:.0f} – {upper:.0f}"
+    return with_minus(f"{lower:.0f}" if lower == upper else f"{lower:.0f} – {upper:.0f}")
 
 
 def _win_rate(row: BoardRow) -> str:
@@ -117,7 +123,7 @@ def _without_holds(row: BoardRow, without: Mapping[str, Any]) -> str:
     if other is None or other["rating"] is None:
         return EMPTY
     ranks = rank_without(other)
-    return f"{other['rating']:.0f}" + (f" <small>rank {ranks}</small>" if ranks else "")
+    return with_minus(f"{other['rating']:.0f}") + (f" <small>rank {ranks}</small>" if ranks else "")
 
 
 BOARD_TABLE = (
@@ -234,13 +240,19 @@ def render_table(
     rows: Sequence[tuple[Row, str]],
     *,
     css: str = "board",
+    is_stacked: bool = False,
 ) -> str:
-    """An HTML table; `rows` are paired with the class of their `tr`."""
+    """An HTML table; `rows` are paired with the class of their `tr`.
+
+    With `is_stacked`, a narrow screen shows the cells of a row below each other.
+    """
     heads = "".join(column.render_heading() for column in columns)
     body = "".join(
-        f"<tr class='{name}'>{''.join(column.render_cell(row) for column in columns)}</tr>"
+        f"<tr class='{name}'>"
+        f"{''.join(column.render_cell(row, is_labelled=is_stacked) for column in columns)}</tr>"
         for row, name in rows
     )
+    css += " stacked" if is_stacked else ""
     return (
         f"<div class='board-scroll'><table class='{css}'><caption>{escape(caption)}</caption>"
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>"

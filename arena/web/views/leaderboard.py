@@ -18,7 +18,7 @@ from arena.standings import standings
 from arena.standings.boards import Board, describe_age, describe_intervals, held_out_alarm
 from arena.standings.hold_texts import describe_held
 from arena.standings.production_stats import ProductionStats, production_stats
-from arena.text import page_text, pluralize, track_label
+from arena.text import page_text, pluralize, track_label, utc_text
 from arena.voting.matchmaking import is_active
 from arena.web.rendering.charts import pair_chart, rating_chart
 from arena.web.rendering.details import render_details, render_registration, render_terms
@@ -262,7 +262,7 @@ def _provenance(board: Board) -> str:
     base = get_arena().settings.base_path
     csv = f"{base}/api/v1/leaderboard?{urlencode(query)}"
     json = f"{base}/api/v1/leaderboard?{urlencode(query | {'format': 'json'})}"
-    time = f"{board.computed_at:%Y-%m-%d %H:%M:%S} UTC"
+    time = utc_text(board.computed_at)
     method = f"Bradley-Terry, {_ties(board)}, mean 1000; {describe_intervals(board)}"
     return (
         f"<p class='board-note'>Computed from {pluralize(board.votes, 'vote')} up to vote "

@@ -6,7 +6,7 @@ from importlib.resources import files
 import streamlit as st
 
 from arena.published import list_published
-from arena.text import pluralize, track_label
+from arena.text import pluralize, track_label, utc_text
 from arena.web.rendering.tables import Column, render_table
 from arena.web.rendering.theme import PALETTES
 from arena.web.routes.releases import ReleaseResponse, release_response
@@ -46,7 +46,9 @@ def show_releases() -> None:
 
 def render_releases(releases: list[ReleaseResponse]) -> str:
     """The table of releases, with every text escaped."""
-    return render_table("Releases", RELEASE_TABLE, [(each, "") for each in releases])
+    return render_table(
+        "Releases", RELEASE_TABLE, [(each, "") for each in releases], is_stacked=True
+    )
 
 
 def _files(release: ReleaseResponse) -> str:
@@ -66,7 +68,7 @@ def _archive(release: ReleaseResponse) -> str:
 RELEASE_TABLE = (
     Column[ReleaseResponse](
         "Release",
-        lambda row: f"<b>{escape(row.id)}</b><small>{escape(row.made_at[:10])}</small>",
+        lambda row: f"<b>{escape(row.id)}</b><small>{utc_text(row.made_at)}</small>",
         is_name=True,
     ),
     Column[ReleaseResponse](

@@ -13,13 +13,17 @@ import ratings.schema
 from arena.models import VoterKind
 from arena.standings.boards import Board, BoardRow, PairRecord
 from arena.standings.production_stats import Figure, ProductionStats
+from arena.text import utc_text
 from arena.web.rendering import tables
 from arena.web.rendering.charts import pair_chart, rating_chart
+from arena.web.rendering.details import NEIGHBOUR_TABLE
 from arena.web.rendering.tables import (
     BOARD_TABLE,
     PRODUCTION_TABLE,
+    Column,
     render_board,
     render_production_stats,
+    render_table,
 )
 from arena.web.rendering.theme import DARK, LIGHT
 
@@ -114,6 +118,33 @@ def test_the_board_has_a_cell_for_every_column_of_every_row() -> None:
     assert cells[2][-1] == "some-new-status"
 
 
+def test_a_rating_below_zero_has_the_minus_sign() -> None:
+    row = board_row("Alder", rating=-12.0, rating_lower=-40.0, rating_upper=5.0)
+    cells = Table(render_board(board_of(row))).rows[1]
+    assert cells[2:4] == ["−12 +17 −28", "−40 – 5"]
+
+
+def test_models_side_by_side_are_apart_with_the_minus_sign() -> None:
+    (apart,) = [column for column in NEIGHBOUR_TABLE if column.heading == "Elo apart"]
+    row = {"gap": 0.4, "gap_lower": -320.6, "gap_upper": 321.4}
+    assert apart.render_cell(row) == "<td>0 <small>(−321 – 321)</small></td>"
+
+
+def test_a_cell_that_may_be_stacked_names_its_column_and_others_do_not() -> None:
+    columns = (Column[str]("It's", lambda row: row),)
+    assert "<td data-label='It&#x27;s'>x</td>" in render_table(
+        "T", columns, [("x", "")], is_stacked=True
+    )
+    assert "<td>x</td>" in render_table("T", columns, [("x", "")])
+
+
+def test_every_form_of_a_time_is_shown_in_one() -> None:
+    shown = "2026-11-29 18:47:40 UTC"
+    assert utc_text("2026-11-29T18:47:40.123Z") == shown
+    assert utc_text("2026-11-29T19:47:40+01:00") == shown
+    assert utc_text(datetime(2026, 11, 29, 18, 47, 40, tzinfo=UTC)) == shown
+
+
 def test_the_board_shows_markup_literally() -> None:
     row = board_row(MARKUP, creator=MARKUP, licence=MARKUP, release_date=MARKUP, status=MARKUP)
     table = Table(render_board(board_of(row)))
@@ -175,6 +206,8 @@ def test_the_rating_chart_has_every_rated_model_best_first(palette: object) -> N
     assert chart["encoding"]["y"]["sort"] == [MARKUP, "Birch"]
     values = {value["model"]: value for value in chart["data"]["values"]}
     assert values.keys() == {MARKUP, "Birch"}
+    axes = [layer["encoding"]["x"]["axis"] for layer in chart["layer"]]
+    assert {axis["format"] for axis in axes} == {"~f"}  # 1000, as in the dots' labels
     assert values["Birch"] == {
         **{"model": "Birch", "rating": 990.0, "lower": 990.0, "upper": 1034.0},
         **{"label": "990", "rank": 2, "votes": 1200},
