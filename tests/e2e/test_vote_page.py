@@ -67,10 +67,11 @@ def open_page(browser: Browser, address: str) -> Iterator[Open]:
         track: str,
         *,
         size: ViewportSize = LAPTOP,
+        touch: bool = False,
         prepare: Callable[[Page], object] = lambda _page: None,
         **settings: object,
     ) -> Page:
-        context = browser.new_context(viewport=size)
+        context = browser.new_context(viewport=size, has_touch=touch, is_mobile=touch)
         context.set_default_timeout(WAIT_MS)
         contexts.append(context)
         page = context.new_page()
@@ -552,6 +553,34 @@ def test_two_voters_of_a_lost_cookie_are_noticed(open_page: Open) -> None:
     expect(page.get_by_role("alert")).to_contain_text("Voting needs a cookie")
 
 
+@pytest.mark.parametrize("touch", [True, False], ids=["touch", "mouse"])
+def test_names_are_followed_by_the_key_only_where_there_is_likely_a_keyboard(
+    open_page: Open, touch: bool
+) -> None:
+    page = open_page(SILENT, size=PHONE if touch else LAPTOP, touch=touch, showNames="true")
+    can_vote(page)
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".status")).to_contain_text("The next pair follows")
+    texts = [text for text in page.evaluate("statuses") if "The next pair follows" in text]
+    assert ["Enter" in text for text in texts] == [not touch]
+
+
+def test_own_votes_fit_a_phone(open_page: Open) -> None:
+    page = open_page(SILENT, size=PHONE)
+    can_vote(page)
+    page.keyboard.press("ArrowUp")
+    expect(page.locator("[data-phase=loading], [data-phase=ready]").first).to_be_attached()
+    page.goto(page.url.rstrip("/") + "/me")
+    row = page.locator("tr[data-vote]")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text("About equal")
+    for cell in row.locator("td").all():
+        box = cell.bounding_box()
+        assert box is not None
+        assert box["x"] + box["width"] <= PHONE["width"]
+    assert page.evaluate("document.querySelector('.own-votes-table').scrollWidth") <= PHONE["width"]
+
+
 def test_own_votes_are_listed_with_receipts_until_the_voter_leaves(open_page: Open) -> None:
     page = open_page(SILENT)
     can_vote(page)
@@ -561,7 +590,7 @@ def test_own_votes_are_listed_with_receipts_until_the_voter_leaves(open_page: Op
     page.goto(page.url.rstrip("/") + "/me")
     row = page.locator("tr[data-vote]")
     expect(row).to_have_count(1)
-    expect(row).to_contain_text("left clip")
+    expect(row).to_contain_text("A is better")
     expect(row).to_contain_text("counted")
     expect(row.get_by_role("link", name=receipt)).to_be_visible()
     page.on("dialog", lambda dialog: dialog.accept())

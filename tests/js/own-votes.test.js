@@ -20,7 +20,7 @@ const VOTE = {
 };
 
 test("a row names the answer, the models and the status in words", () => {
-  const cells = ["#12", "2026-11-29 01:02", "text-to-video", "a horse", "left clip"];
+  const cells = ["#12", "2026-11-29 01:02:03 UTC", "text-to-video", "a horse", "A is better"];
   assert.deepEqual(voteCells(VOTE), [...cells, "Ada · Bell", "counted", "abc"]);
   assert.equal(voteCells({ ...VOTE, models: null })[5], "hidden");
 });

@@ -41,6 +41,7 @@ const NAMES_MS = 1_700; // how long the names are shown before the next pair
 const LOADER_DELAY_MS = 250; // a shorter wait shows no loader
 const HONEY_PAIR = "honey-pair"; // the rule of votes on a clip and its damaged copy
 const MAX_BROKEN_IN_A_ROW = 3; // then the cause is probably this browser: ask before going on
+const hasKeyboard = window.matchMedia("(hover: hover) and (pointer: fine)"); // most likely
 const INTRO = "Blind test: two models, one prompt. Which video is better?";
 const PICTURE_ONLY = "Picture only: your votes here count for the picture, not for the sound.";
 
@@ -516,9 +517,10 @@ export class Duel {
   async #showNames(reveal, visit) {
     this.view.setNames(reveal);
     this.#setPhase("revealed");
-    this.view.setStatus(
-      `A was ${reveal.a.name}, B was ${reveal.b.name}. The next pair follows; Enter goes on now.`,
-    );
+    const onward = hasKeyboard.matches
+      ? "The next pair follows; Enter goes on now."
+      : "The next pair follows.";
+    this.view.setStatus(`A was ${reveal.a.name}, B was ${reveal.b.name}. ${onward}`);
     if (this.settings.showNames) {
       const continued = new Promise((resolve) => {
         this.#continueNow = () => resolve(performance.mark("hippodrome:continue"));

@@ -23,12 +23,20 @@ const INPUTS = {
 const TYPING = "input, textarea, select, [contenteditable], [role=combobox], [role=slider]";
 const PRESSABLE = "button, a[href], summary, [role=button], [role=tab], [role=radio]";
 
+/** What the buttons of each answer say. @type {Readonly<Record<Exclude<Choice, "skip">, string>>} */
+export const VOTE_LABELS = {
+  a: "A is better",
+  b: "B is better",
+  tie: "About equal",
+  bad: "Both bad",
+};
+
 /** What each key does, for the help. @type {readonly [keys: string, meaning: string][]} */
 export const KEY_HELP = [
-  ["←", "A is better"],
-  ["→", "B is better"],
-  ["↑", "About equal"],
-  ["↓", "Both bad"],
+  ["←", VOTE_LABELS.a],
+  ["→", VOTE_LABELS.b],
+  ["↑", VOTE_LABELS.tie],
+  ["↓", VOTE_LABELS.bad],
   ["X", "Skip this pair"],
   ["Z", "Withdraw the last vote: for ten seconds, where no names were shown"],
   ["Space", "Pause or play"],

@@ -2,17 +2,12 @@
 // The page of a voter's own votes: receipts, what became of them, a download, and leaving.
 
 import { Api, ApiError, BASE_URL } from "./api.js";
+import { VOTE_LABELS } from "./keys.js";
 
 /** @import { Choice, OwnVote } from "./api.js" */
 
 /** @type {Readonly<Record<Choice, string>>} */
-const CHOICES = {
-  a: "left clip",
-  b: "right clip",
-  tie: "equally good",
-  bad: "both bad",
-  skip: "skipped",
-};
+const CHOICES = { ...VOTE_LABELS, skip: "Skipped" };
 
 /** @type {Readonly<Record<OwnVote["status"], string>>} */
 const STATUSES = {
@@ -44,7 +39,7 @@ function make(name, ...children) {
 export function voteCells(vote) {
   return [
     `#${vote.vote_id}`,
-    vote.cast_at.slice(0, 16).replace("T", " "),
+    `${vote.cast_at.slice(0, 19).replace("T", " ")} UTC`,
     vote.track,
     vote.prompt,
     CHOICES[vote.choice],
@@ -56,7 +51,11 @@ export function voteCells(vote) {
 
 /** @param {OwnVote} vote */
 function row(vote) {
-  const cells = voteCells(vote).map((text) => make("td", text));
+  const cells = voteCells(vote).map((text, column) => {
+    const cell = make("td", text);
+    cell.dataset.label = HEADINGS[column];
+    return cell;
+  });
   const receipt = make("a", vote.receipt);
   receipt.href = `${BASE_URL.pathname}api/v1/receipts/${encodeURIComponent(vote.receipt)}`;
   cells[cells.length - 1]?.replaceChildren(receipt);
@@ -94,7 +93,7 @@ class OwnVotes {
     root.replaceChildren(
       styles,
       make("h1", "Your votes"),
-      make("p", "The votes of this browser, latest first; times are UTC."),
+      make("p", "The votes of this browser, latest first."),
       this.#status,
       scroll,
       this.#more,
@@ -144,7 +143,16 @@ class OwnVotes {
 }
 
 const STYLES = `
-  .own-votes-table { overflow-x: auto; margin: 1rem 0 }
+  .own-votes-table {
+    overflow-x: auto; margin: 1rem 0;
+    --paper: var(--st-background-color, Canvas);
+    --edge: color-mix(in srgb, currentColor 32%, transparent), transparent;
+    background:
+      linear-gradient(to right, var(--paper) 35%, transparent) left / 56px 100% no-repeat local,
+      linear-gradient(to left, var(--paper) 35%, transparent) right / 56px 100% no-repeat local,
+      linear-gradient(to right, var(--edge)) left / 18px 100% no-repeat scroll,
+      linear-gradient(to left, var(--edge)) right / 18px 100% no-repeat scroll;
+  }
   .own-votes-table table { border-collapse: collapse; font-size: 0.875rem; width: 100% }
   .own-votes-table th, .own-votes-table td {
     text-align: left; vertical-align: top; padding: 0.4rem 0.7rem 0.4rem 0;
@@ -158,6 +166,13 @@ const STYLES = `
   }
   .own-votes-table td:nth-child(-n + 2) { white-space: nowrap }
   .own-votes-table td:nth-child(4) { min-width: 14rem; overflow-wrap: anywhere }
+  @media (max-width: 640px) {
+    .own-votes-table thead { position: absolute; clip-path: inset(50%) }
+    .own-votes-table tbody, .own-votes-table tr, .own-votes-table td { display: block }
+    .own-votes-table tr { padding: 0.6rem 0; border-bottom: 1px solid color-mix(in srgb, currentColor 18%, transparent) }
+    .own-votes-table td { border: 0; padding: 0.1rem 0; overflow-wrap: anywhere }
+    .own-votes-table td::before { content: attr(data-label) ": "; opacity: 0.7 }
+  }
 `;
 
 /**

@@ -2,17 +2,17 @@
 // The markup of the vote page. It is fixed: what a battle contains is added as text by `view.js`.
 
 import { ICONS } from "./icons.js";
-import { KEY_HELP } from "./keys.js";
+import { KEY_HELP, VOTE_LABELS } from "./keys.js";
 
 /** @import { Choice } from "./api.js" */
 /** @import { Side } from "./sides.js" */
 
 /** @type {readonly {choice: Choice, label: string, short: string, arrow: string, key: string}[]} */
 const VOTE_BUTTONS = [
-  { choice: "a", label: "A is better", short: "A", arrow: "←", key: "ArrowLeft" },
-  { choice: "tie", label: "About equal", short: "Equal", arrow: "↑", key: "ArrowUp" },
-  { choice: "bad", label: "Both bad", short: "Both bad", arrow: "↓", key: "ArrowDown" },
-  { choice: "b", label: "B is better", short: "B", arrow: "→", key: "ArrowRight" },
+  { choice: "a", label: VOTE_LABELS.a, short: "A", arrow: "←", key: "ArrowLeft" },
+  { choice: "tie", label: VOTE_LABELS.tie, short: "Equal", arrow: "↑", key: "ArrowUp" },
+  { choice: "bad", label: VOTE_LABELS.bad, short: "Both bad", arrow: "↓", key: "ArrowDown" },
+  { choice: "b", label: VOTE_LABELS.b, short: "B", arrow: "→", key: "ArrowRight" },
 ];
 
 // Two for each side: the clip on screen, and the next one loading behind it.
