@@ -517,10 +517,10 @@ export class Duel {
   async #showNames(reveal, visit) {
     this.view.setNames(reveal);
     this.#setPhase("revealed");
-    const onward = hasKeyboard.matches
+    const follows = hasKeyboard.matches
       ? "The next pair follows; Enter goes on now."
       : "The next pair follows.";
-    this.view.setStatus(`A was ${reveal.a.name}, B was ${reveal.b.name}. ${onward}`);
+    this.view.setStatus(`A was ${reveal.a.name}, B was ${reveal.b.name}. ${follows}`);
     if (this.settings.showNames) {
       const continued = new Promise((resolve) => {
         this.#continueNow = () => resolve(performance.mark("hippodrome:continue"));
