@@ -36,6 +36,9 @@ MANY_PROMPTS, MODELS = 200, 12  # 2,400 clips
 ASKERS = 8
 PATH = "/arena"
 
+# Of new voters on this machine, who ask for battles and do not vote.
+MANY_BATTLES = {"ARENA_NETWORK_LIMIT": "1000000/hour"}
+
 
 def two_servers() -> list[Finding]:
     """Two servers with folders of their own, one PostgreSQL, one media store and one key."""
@@ -45,6 +48,7 @@ def two_servers() -> list[Finding]:
             home.mkdir()
         arena = make_filed_arena(homes[0], prompts=20, clip_bytes=50_000, database_url=url)
         shared = {
+            **MANY_BATTLES,
             "ARENA_SECRET_KEY": arena.settings.signing_key(),
             "ARENA_MEDIA_URL": str(homes[0] / "media"),
         }
@@ -110,7 +114,7 @@ def retired() -> list[Finding]:
         home = Path(folder)
         url = sqlite_url(home)
         make_filed_arena(home, prompts=MANY_PROMPTS, clip_bytes=2000).database.dispose()
-        with serving(home, url, workers=2) as served:
+        with serving(home, url, workers=2, **MANY_BATTLES) as served:
             return _gone(url, [served])
 
 
