@@ -8,7 +8,7 @@ from email.utils import formatdate
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from pydantic import BaseModel, Field
 
 from arena.context import Arena
@@ -19,7 +19,7 @@ from arena.published import (
     media_type,
     published_file,
 )
-from arena.zip_stream import ZipStream
+from arena.zip_stream import zip_stream
 
 PREFIX = "/api/v1/releases/"  # of paths that answer HEAD themselves, without reading files
 ZIP = "application/zip"
@@ -93,19 +93,17 @@ def make_router(arena: Arena) -> APIRouter:
 
     @router.head("/releases/{release_id}.zip", include_in_schema=False)
     @router.get("/releases/{release_id}.zip", response_class=StreamingResponse)
-    def get_archive(request: Request, release_id: str) -> Response:
+    def get_archive(request: Request, release_id: str) -> StreamingResponse:
         """A published release as an uncompressed ZIP archive, which `arena verify` reads."""
         release = find_published(home, release_id)
         paths = [(f"{release.id}/{name}", published_file(release, name)) for name in release.files]
-        archive = ZipStream(paths)
         headers = {
             "Cache-Control": CACHE,
             "Content-Disposition": f'attachment; filename="{release.id}.zip"',
-            "Content-Length": str(archive.size),
         }
         if request.method == "HEAD":
-            return Response(media_type=ZIP, headers=headers)
-        return StreamingResponse(iter(archive), media_type=ZIP, headers=headers)
+            return StreamingResponse((), media_type=ZIP, headers=headers)
+        return StreamingResponse(zip_stream(paths), media_type=ZIP, headers=headers)
 
     @router.head("/releases/{release_id}", include_in_schema=False)
     @router.get("/releases/{release_id}")

@@ -138,7 +138,6 @@ def test_a_release_downloaded_as_one_file_verifies(published: Arena, tmp_path: P
     response = client.get(one["archive"])
     assert response.headers["content-type"] == "application/zip"
     assert response.headers["content-disposition"] == 'attachment; filename="2026-11-23.zip"'
-    assert int(response.headers["content-length"]) == len(response.content)
     assert client.get(one["archive"]).content == response.content
     (tmp_path / "copy.zip").write_bytes(response.content)
     with zipfile.ZipFile(tmp_path / "copy.zip") as archive:
@@ -155,7 +154,7 @@ def test_head_of_an_archive_or_file_reads_nothing(
 ) -> None:
     client, url = client_of(published), "/api/v1/releases/2026-11-23"
     sent = {path: client.get(path) for path in (f"{url}.zip", f"{url}/votes.csv", url)}
-    monkeypatch.setattr("arena.zip_stream.ZipStream.__iter__", _die)
+    monkeypatch.setattr("arena.web.routes.releases.zip_stream", _die)
     for path, get in sent.items():
         head = client.head(path)
         assert head.status_code == 200
