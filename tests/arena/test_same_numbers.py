@@ -23,7 +23,7 @@ from arena.standings import standings
 from arena.standings.boards import Board, describe_intervals, rank_range
 from arena.voting.limits import VotingRules
 from arena.web.app import make_api
-from arena.web.rendering.tables import render_board
+from arena.web.rendering.tables import MINUS, render_board
 from ratings.__main__ import main as rate_files
 from small_arena import TRACK, TRACK_WITH_SOUND, Booth, fill_small_arena, new_database
 
@@ -130,8 +130,12 @@ def assert_page_shows(board: Board) -> None:
     page = render_board(board)
     for row in board.rows:
         if row.rating is not None and row.rating_lower is not None and row.rating_upper is not None:
-            assert f"<b>{row.rating:.0f}</b>" in page
-            assert f"{row.rating_lower:.0f} – {row.rating_upper:.0f}" in page
+            rating, lower, upper = (
+                f"{value:.0f}".replace("-", MINUS)
+                for value in (row.rating, row.rating_lower, row.rating_upper)
+            )
+            assert f"<b>{rating}</b>" in page
+            assert f"{lower} – {upper}" in page
             assert f">{rank_range(row, ' – ')}</td>" in page
 
 

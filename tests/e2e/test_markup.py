@@ -133,7 +133,9 @@ def test_the_leaderboard_shows_markup_literally(
     details = set(page.locator(".ranked tbody th small").all_inner_texts())
     maker = f"{CREATOR} · {LICENCE} · one of 2 models of its maker"
     assert details == {maker, "runs under a codename"}
-    assert set(page.locator(".board:not(.ranked) tbody th b").all_inner_texts()) == SHOWN
+    costs = page.locator(".board:not(.ranked) tbody th b")
+    expect(costs).to_have_count(len(SHOWN))  # this table comes after the other
+    assert set(costs.all_inner_texts()) == SHOWN
 
     page.get_by_role("combobox").click()
     option = page.get_by_role("option").last
