@@ -83,8 +83,7 @@ class Balance:
             self._listener.close()
         if self._path is not None:
             self._path.unlink(missing_ok=True)
-        if self._under_way is not None:
-            self._taken(self._under_way)
+        self._taken()
 
     def note(self, connections: int) -> None:
         """Tell the others how many connections this process has."""
@@ -92,7 +91,11 @@ class Balance:
             _COUNT.pack_into(self._own, 0, connections)
 
     def process_with_fewer(self, connections: int) -> Peer | None:
-        """Return the process that should take a connection of this one, which has so many."""
+        """Return the process with the fewest connections, if it has clearly fewer than this one.
+
+        Args:
+            connections: how many this process has.
+        """
         # One at a time: the other process's number shows it only once it has taken it.
         if self._own is None or self._under_way is not None:
             return None
@@ -113,21 +116,21 @@ class Balance:
             self._peers.pop(peer.path, None)  # until it is found again
             return False
         self._under_way = sending
-        asyncio.get_running_loop().add_reader(sending.fileno(), self._taken, sending)
+        asyncio.get_running_loop().add_reader(sending.fileno(), self._taken)
         return True
 
-    def _taken(self, sending: socket.socket) -> None:
-        """The other process has taken a connection, or has ended."""
-        with suppress(RuntimeError):  # the event loop has ended
-            asyncio.get_running_loop().remove_reader(sending.fileno())
-        sending.close()
-        self._under_way = None
+    def _taken(self) -> None:
+        """Forget the connection under way: the other process has taken it, or has ended."""
+        if self._under_way is not None:
+            asyncio.get_running_loop().remove_reader(self._under_way.fileno())
+            self._under_way.close()
+            self._under_way = None
 
     def _found(self) -> list[Peer]:
         now = time.monotonic()
         if now - self._looked_at >= LOOK_AGAIN_S:
             self._looked_at = now
-            paths = set(self._folder.glob(f"*{COUNT}")) - {self._folder / f"{os.getpid()}{COUNT}"}
+            paths = {path for path in self._folder.glob(f"*{COUNT}") if path != self._path}
             self._peers = {path: peer for path, peer in self._peers.items() if path in paths}
             for path in paths - self._peers.keys():
                 with suppress(OSError, ValueError):  # removed meanwhile, or not yet written

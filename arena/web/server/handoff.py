@@ -65,7 +65,7 @@ class Handoff:
 
 
 class HandoffListener:
-    """The end that takes connections, in the event loop of the process that runs the pages.
+    """The end that takes connections, in the event loop of the process that answers them.
 
     Args:
         path: of the Unix socket; one that a killed process left is replaced.

@@ -158,7 +158,7 @@ def make_worker_app(settings: Settings, host: str, *, supervisor: int) -> ASGIAp
     log_to_stderr()
     if not reserve_metrics(Path(os.environ[METRICS_FOLDER])):
         log.warning(
-            "This process keeps its metrics to itself, because there is no space in %s: free some, "
+            "`/metrics` does not add up all processes, because there is no space in %s: free some, "
             "and start the server again.",
             os.environ.pop(METRICS_FOLDER),
         )
